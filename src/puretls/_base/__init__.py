@@ -1,0 +1,1 @@
+"""Numbers and faults: what every layer shares."""

@@ -1,0 +1,1 @@
+"""Tables of algorithms and key schedules over PyCA cryptography."""

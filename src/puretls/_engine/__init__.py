@@ -1,0 +1,1 @@
+"""The connection and its states, without sockets, files or a clock."""

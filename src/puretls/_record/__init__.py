@@ -1,0 +1,1 @@
+"""Records: framing, protection, buffers."""

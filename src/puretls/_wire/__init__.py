@@ -1,0 +1,1 @@
+"""Messages and extensions: bytes to values and back, nothing else."""

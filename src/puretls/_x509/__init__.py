@@ -1,0 +1,1 @@
+"""Certificates: names, paths, revocation, stores.  Knows nothing of TLS."""
