@@ -1,0 +1,131 @@
+"""The exceptions of `ssl`, and how a fault of the engine becomes one.
+
+The classes are the interpreter's own wherever it has them, since programs catch `ssl.SSLError`; without `_ssl` they are
+plain OSErrors of the same shape.  `args[0]` is an SSL_ERROR_* number, the text reads `[SSL: REASON] text (_ssl.c:N)` as
+log filters and tests expect it, and `reason` is spelled as OpenSSL spells it.  Which fault belongs to what is said in
+`_base/faults.py`; here is only the translation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from puretls._api import native
+from puretls._base import faults
+from puretls._base.faults import Abort, Fault, VerifyAbort
+
+__all__ = [  # also what is imported for type checkers only
+    "CertificateError",
+    "SSLCertVerificationError",
+    "SSLEOFError",
+    "SSLError",
+    "SSLSyscallError",
+    "SSLWantReadError",
+    "SSLWantWriteError",
+    "SSLZeroReturnError",
+]
+
+SUFFIX = "(_ssl.c:1000)"  # programs look for "_ssl.c:"; the line is nobody's business
+SSL_ERROR, WANT_READ, WANT_WRITE, SYSCALL, ZERO_RETURN, EOF = 1, 2, 3, 5, 6, 8  # SSL_ERROR_*
+
+if TYPE_CHECKING:
+    from ssl import (
+        SSLCertVerificationError,
+        SSLEOFError,
+        SSLError,
+        SSLSyscallError,
+        SSLWantReadError,
+        SSLWantWriteError,
+        SSLZeroReturnError,
+    )
+elif native.ssl is not None:
+    SSLError = native.ssl.SSLError
+    SSLZeroReturnError = native.ssl.SSLZeroReturnError
+    SSLWantReadError = native.ssl.SSLWantReadError
+    SSLWantWriteError = native.ssl.SSLWantWriteError
+    SSLSyscallError = native.ssl.SSLSyscallError
+    SSLEOFError = native.ssl.SSLEOFError
+    SSLCertVerificationError = native.ssl.SSLCertVerificationError
+else:
+
+    class SSLError(OSError):
+        """An error occurred in the SSL implementation."""
+
+        def __str__(self) -> str:
+            return self.strerror if isinstance(self.strerror, str) else str(self.args)
+
+    class SSLZeroReturnError(SSLError):
+        """SSL/TLS session closed cleanly."""
+
+    class SSLWantReadError(SSLError):
+        """Non-blocking SSL socket needs to read more data before the requested operation can be completed."""
+
+    class SSLWantWriteError(SSLError):
+        """Non-blocking SSL socket needs to write more data before the requested operation can be completed."""
+
+    class SSLSyscallError(SSLError):
+        """System error when attempting SSL operation."""
+
+    class SSLEOFError(SSLError):
+        """SSL/TLS connection terminated abruptly."""
+
+    class SSLCertVerificationError(SSLError, ValueError):
+        """A certificate could not be verified."""
+
+
+CertificateError = SSLCertVerificationError
+
+
+def ssl_error(
+    number: int, text: str, *, reason: str | None = None, library: str | None = None, kind: type[SSLError] = SSLError
+) -> SSLError:
+    """An exception as the interpreter's `_ssl` makes them: the label, the text, where."""
+    label = f"[{library}: {reason}] " if reason else f"[{library}] " if library else ""
+    error = kind(number, f"{label}{text} {SUFFIX}")
+    attributes = cast("Any", error)
+    attributes.reason, attributes.library = reason, library
+    return error
+
+
+def fault_error(fault: Fault, detail: str = "", number: int = SSL_ERROR) -> SSLError:
+    """The exception for a fault.  The detail, if any, is a note (Python 3.11): the message is what programs know."""
+    if fault.reason == faults.UNEXPECTED_EOF.reason:
+        return eof_error(fault.reason)
+    error = ssl_error(number, fault.text, reason=fault.reason, library=fault.library)
+    if detail and hasattr(error, "add_note"):
+        error.add_note(detail)
+    return error
+
+
+def abort_error(abort: Abort) -> SSLError:
+    """What the caller is told of an Abort."""
+    if not isinstance(abort, VerifyAbort):
+        return fault_error(abort.fault, abort.detail)
+    error = ssl_error(
+        SSL_ERROR,
+        f"{abort.fault.text}: {abort.message}",
+        reason=abort.fault.reason,
+        library=abort.fault.library,
+        kind=SSLCertVerificationError,
+    )
+    attributes = cast("Any", error)
+    attributes.verify_code, attributes.verify_message = abort.code, abort.message
+    return error
+
+
+def want_read() -> SSLError:
+    return ssl_error(WANT_READ, "The operation did not complete (read)", kind=SSLWantReadError)
+
+
+def want_write() -> SSLError:
+    return ssl_error(WANT_WRITE, "The operation did not complete (write)", kind=SSLWantWriteError)
+
+
+def zero_return() -> SSLError:
+    return ssl_error(ZERO_RETURN, "TLS/SSL connection has been closed (EOF)", kind=SSLZeroReturnError)
+
+
+def eof_error(reason: str | None = None) -> SSLError:
+    """The transport ended without close_notify.  OpenSSL names the reason the first time only."""
+    library = "SSL" if reason else None
+    return ssl_error(EOF, faults.UNEXPECTED_EOF.text, reason=reason, library=library, kind=SSLEOFError)

@@ -1,0 +1,28 @@
+"""The interpreter's own `ssl`, where it exists.
+
+Programs compare classes by identity: `except ssl.SSLError`, `isinstance(context, ssl.SSLContext)`, `OP_ALL in
+context.options`.  So what the interpreter has is taken from it, and only what it lacks is defined here.  This module is
+the one place that looks: everything else asks `native.ssl`, which is None on a Python built without OpenSSL.  It is
+looked up once, when puretls is imported, so that a later replacement of `sys.modules["ssl"]` does not lead back to us.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+_ssl: Any = _module("_ssl")
+ssl: Any = _module("ssl") if _ssl is not None else None
+
+
+def borrowed(name: str) -> Any:
+    """The interpreter's `ssl.name`, or None."""
+    return getattr(ssl, name, None)
