@@ -1,0 +1,155 @@
+"""Hash functions as TLS uses them, and the key derivation that needs nothing else.
+
+HKDF with TLS 1.3's labels (RFC 5869, RFC 8446 7.1) and the PRFs of TLS 1.0 to 1.2 (RFC 2246 5, RFC 5246 5).  Which
+secret is derived from which is the business of `schedule` and, before TLS 1.3, of the engine.
+
+HKDF-Expand of one block is one HMAC, and copying a keyed HMAC costs a third of keying one.  So whoever derives more
+than once from a secret keeps `digest.mac(secret)` instead of the secret, which no traceback or repr can then print.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+
+class RunningHash(Protocol):
+    """A hash under way, as `Digest.new` starts it."""
+
+    def update(self, data: bytes, /) -> None: ...
+    def copy(self) -> RunningHash: ...
+    def finalize(self) -> bytes: ...
+
+
+class Digest:
+    """A hash function, with the constants that the key schedule takes from it."""
+
+    __slots__ = ("_context_size", "_output_size", "algorithm", "empty", "name", "size", "zeros")
+
+    algorithm: hashes.HashAlgorithm
+
+    def __init__(self, name: str, algorithm: hashes.HashAlgorithm) -> None:
+        self.algorithm = algorithm
+        self._describe(name, algorithm.digest_size)
+
+    def _describe(self, name: str, size: int) -> None:
+        self.name, self.size = name, size
+        self.zeros = bytes(size)
+        self.empty = self.hash(b"")
+        self._output_size, self._context_size = size.to_bytes(2, "big"), bytes((size,))
+
+    def __repr__(self) -> str:
+        return f"<Digest {self.name}>"
+
+    def new(self) -> RunningHash:
+        return hashes.Hash(self.algorithm)
+
+    def hash(self, data: bytes) -> bytes:
+        running = self.new()
+        running.update(data)
+        return running.finalize()
+
+    def mac(self, key: bytes) -> HMAC:
+        """An HMAC under `key`, to be copied for each use."""
+        return HMAC(key, self.algorithm)
+
+    def hmac(self, key: bytes, data: bytes) -> bytes:
+        mac = HMAC(key, self.algorithm)
+        mac.update(data)
+        return mac.finalize()
+
+    def derive(self, secret: HMAC, label: bytes, digest: bytes) -> bytes:
+        """Derive-Secret of a transcript digest; the label comes from `hkdf_label` (RFC 8446 7.1)."""
+        mac = secret.copy()
+        mac.update(self._output_size + label + self._context_size + digest + b"\x01")
+        return mac.finalize()
+
+
+class _Both:
+    """MD5 and SHA-1 side by side."""
+
+    __slots__ = ("_md5", "_sha1")
+
+    def __init__(self, md5: RunningHash, sha1: RunningHash) -> None:
+        self._md5, self._sha1 = md5, sha1
+
+    def update(self, data: bytes, /) -> None:
+        self._md5.update(data)
+        self._sha1.update(data)
+
+    def copy(self) -> RunningHash:
+        return _Both(self._md5.copy(), self._sha1.copy())
+
+    def finalize(self) -> bytes:
+        return self._md5.finalize() + self._sha1.finalize()
+
+
+class _Md5Sha1(Digest):
+    """The hash of TLS 1.0 and 1.1: it has a transcript and a PRF, but no algorithm of its own and no HMAC."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._describe("md5-sha1", MD5.size + SHA1.size)
+
+    def new(self) -> RunningHash:
+        return _Both(MD5.new(), SHA1.new())
+
+
+MD5 = Digest("md5", hashes.MD5())  # noqa: S303 (what TLS 1.0 is made of)
+SHA1 = Digest("sha1", hashes.SHA1())  # noqa: S303 (likewise)
+SHA224 = Digest("sha224", hashes.SHA224())
+SHA256 = Digest("sha256", hashes.SHA256())
+SHA384 = Digest("sha384", hashes.SHA384())
+SHA512 = Digest("sha512", hashes.SHA512())
+MD5_SHA1 = _Md5Sha1()
+
+
+def hkdf_extract(d: Digest, salt: bytes, ikm: bytes) -> bytes:
+    """RFC 5869 2.2."""
+    return d.hmac(salt, ikm)
+
+
+def hkdf_expand(d: Digest, secret: bytes, info: bytes, n: int) -> bytes:
+    """RFC 5869 2.3."""
+    if n <= d.size:
+        return d.hmac(secret, info + b"\x01")[:n]
+    return HKDFExpand(d.algorithm, n, info).derive(secret)
+
+
+def hkdf_label(label: bytes) -> bytes:
+    """The label field of HkdfLabel; computed once for the labels of the key schedule."""
+    return bytes((6 + len(label),)) + b"tls13 " + label
+
+
+def expand_label(d: Digest, secret: bytes, label: bytes, context: bytes, n: int) -> bytes:
+    """HKDF-Expand-Label (RFC 8446 7.1); ValueError for a label or context too long to be encoded."""
+    info = n.to_bytes(2, "big") + hkdf_label(label) + bytes((len(context),)) + context
+    return hkdf_expand(d, secret, info, n)
+
+
+def prf(d: Digest, secret: bytes, label: bytes, seed: bytes, n: int) -> bytes:
+    """The PRF of TLS 1.2 with `d` (RFC 5246 5), or that of TLS 1.0 and 1.1 with MD5_SHA1 (RFC 2246 5)."""
+    seed = label + seed
+    if d is not MD5_SHA1:
+        return _p_hash(d, secret, seed, n)
+    half = (len(secret) + 1) // 2  # an odd length shares its middle byte
+    left = _p_hash(MD5, secret[:half], seed, n)
+    right = _p_hash(SHA1, secret[len(secret) - half :], seed, n)
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(n, "big")
+
+
+def _p_hash(d: Digest, secret: bytes, seed: bytes, n: int) -> bytes:
+    keyed = d.mac(secret)
+    output, a = b"", seed
+    while len(output) < n:
+        mac = keyed.copy()
+        mac.update(a)
+        a = mac.finalize()
+        mac = keyed.copy()
+        mac.update(a + seed)
+        output += mac.finalize()
+    return output[:n]

@@ -1,0 +1,147 @@
+"""The key schedule of TLS 1.3 (RFC 8446 7.1): one class per stage, which can derive only what it is entitled to.
+
+Every `digest` is that of a transcript, named beside it; the stages never see a message.  Stages have no repr and keep
+no secret as bytes: what they hold is an HMAC keyed with it.  Before TLS 1.3 `kdf.prf` is all there is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from puretls._crypto.kdf import Digest, expand_label, hkdf_extract, hkdf_label
+
+EXT_BINDER = hkdf_label(b"ext binder")
+RES_BINDER = hkdf_label(b"res binder")
+CLIENT_EARLY = hkdf_label(b"c e traffic")
+EARLY_EXPORTER = hkdf_label(b"e exp master")
+DERIVED = hkdf_label(b"derived")
+CLIENT_HANDSHAKE = hkdf_label(b"c hs traffic")
+SERVER_HANDSHAKE = hkdf_label(b"s hs traffic")
+CLIENT_TRAFFIC = hkdf_label(b"c ap traffic")
+SERVER_TRAFFIC = hkdf_label(b"s ap traffic")
+EXPORTER = hkdf_label(b"exp master")
+RESUMPTION = hkdf_label(b"res master")
+
+# HkdfLabel without context and with HKDF's block counter, by length of the output
+_KEY = {n: n.to_bytes(2, "big") + hkdf_label(b"key") + b"\x00\x01" for n in (16, 32)}
+_IV = b"\x00\x0c" + hkdf_label(b"iv") + b"\x00\x01"
+_FINISHED = {n: n.to_bytes(2, "big") + hkdf_label(b"finished") + b"\x00\x01" for n in (32, 48)}
+_UPDATE = {n: n.to_bytes(2, "big") + hkdf_label(b"traffic upd") + b"\x00\x01" for n in (32, 48)}
+
+
+class EarlySecret:
+    """From the start of a handshake, with the PSK or without one; `without_psk` has the latter ready."""
+
+    __slots__ = ("_digest", "_mac", "_salt")
+
+    def __init__(self, digest: Digest, psk: bytes = b"") -> None:
+        self._digest = digest
+        self._mac = digest.mac(hkdf_extract(digest, digest.zeros, psk or digest.zeros))
+        self._salt = digest.derive(self._mac, DERIVED, digest.empty)
+
+    def binder_key(self, *, external: bool) -> bytes:
+        """Of the PSK; the binder is `finished` of this key (RFC 8446 4.2.11.2)."""
+        return self._digest.derive(self._mac, EXT_BINDER if external else RES_BINDER, self._digest.empty)
+
+    def client_traffic(self, digest: bytes) -> bytes:
+        """Of ClientHello."""
+        return self._digest.derive(self._mac, CLIENT_EARLY, digest)
+
+    def exporter(self, digest: bytes) -> bytes:
+        """Of ClientHello."""
+        return self._digest.derive(self._mac, EARLY_EXPORTER, digest)
+
+    def mix(self, shared: bytes) -> HandshakeSecret:
+        """Add the (EC)DHE secret; b"" where the PSK stands alone."""
+        d = self._digest
+        return HandshakeSecret(d, d.mac(hkdf_extract(d, self._salt, shared or d.zeros)))
+
+
+@cache
+def without_psk(digest: Digest) -> EarlySecret:
+    """The early secret of a handshake without PSK: a constant, and no secret."""
+    return EarlySecret(digest)
+
+
+class HandshakeSecret:
+    """From ServerHello on."""
+
+    __slots__ = ("_digest", "_mac")
+
+    def __init__(self, digest: Digest, mac: HMAC) -> None:
+        self._digest, self._mac = digest, mac
+
+    def client_traffic(self, digest: bytes) -> bytes:
+        """Of ClientHello..ServerHello."""
+        return self._digest.derive(self._mac, CLIENT_HANDSHAKE, digest)
+
+    def server_traffic(self, digest: bytes) -> bytes:
+        """Of ClientHello..ServerHello."""
+        return self._digest.derive(self._mac, SERVER_HANDSHAKE, digest)
+
+    def finish(self) -> MasterSecret:
+        """To the last stage, which mixes nothing in."""
+        d = self._digest
+        return MasterSecret(d, d.mac(hkdf_extract(d, d.derive(self._mac, DERIVED, d.empty), d.zeros)))
+
+
+class MasterSecret:
+    """From the server's Finished on."""
+
+    __slots__ = ("_digest", "_mac")
+
+    def __init__(self, digest: Digest, mac: HMAC) -> None:
+        self._digest, self._mac = digest, mac
+
+    def client_traffic(self, digest: bytes) -> bytes:
+        """Of ClientHello..server Finished."""
+        return self._digest.derive(self._mac, CLIENT_TRAFFIC, digest)
+
+    def server_traffic(self, digest: bytes) -> bytes:
+        """Of ClientHello..server Finished."""
+        return self._digest.derive(self._mac, SERVER_TRAFFIC, digest)
+
+    def exporter(self, digest: bytes) -> bytes:
+        """Of ClientHello..server Finished; `export` derives from it."""
+        return self._digest.derive(self._mac, EXPORTER, digest)
+
+    def resumption(self, digest: bytes) -> bytes:
+        """Of ClientHello..client Finished; `ticket_psk` derives from it."""
+        return self._digest.derive(self._mac, RESUMPTION, digest)
+
+
+def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
+    """Key and IV of one direction (RFC 8446 7.3)."""
+    iv = d.mac(secret)
+    key = iv.copy()
+    key.update(_KEY[key_len])
+    iv.update(_IV)
+    return key.finalize()[:key_len], iv.finalize()[:12]
+
+
+def finished_key(d: Digest, secret: bytes) -> bytes:
+    """RFC 8446 4.4.4."""
+    return d.hmac(secret, _FINISHED[d.size])
+
+
+def finished(d: Digest, secret: bytes, digest: bytes) -> bytes:
+    """verify_data of a traffic secret, or the binder of a binder key (RFC 8446 4.4.4, 4.2.11.2)."""
+    return d.hmac(d.hmac(secret, _FINISHED[d.size]), digest)
+
+
+def next_traffic_secret(d: Digest, secret: bytes) -> bytes:
+    """After a KeyUpdate (RFC 8446 7.2)."""
+    return d.hmac(secret, _UPDATE[d.size])
+
+
+def ticket_psk(d: Digest, resumption: bytes, nonce: bytes) -> bytes:
+    """The PSK that a NewSessionTicket stands for (RFC 8446 4.6.1)."""
+    return expand_label(d, resumption, b"resumption", nonce, d.size)
+
+
+def export(d: Digest, exporter: bytes, label: bytes, context: bytes, n: int) -> bytes:
+    """Keying material for the application (RFC 8446 7.5); no context and an empty one are the same here."""
+    secret = expand_label(d, exporter, label, d.empty, d.size)
+    return expand_label(d, secret, b"exporter", d.hash(context), n)

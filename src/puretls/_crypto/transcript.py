@@ -1,0 +1,72 @@
+"""The transcript: a running hash of the handshake messages (RFC 8446 4.4.1, RFC 5246 7.4.9).
+
+Messages wait in a list until the cipher suite says which hash it is.  What a digest is good for, and when it is
+taken, is the engine's business; the key schedule sees digests only.
+"""
+
+from __future__ import annotations
+
+from puretls._base.registry import MESSAGE_HASH
+from puretls._crypto.kdf import Digest, RunningHash
+
+
+class Transcript:
+    """Whole handshake messages go in with their headers, digests come out."""
+
+    __slots__ = ("_digest", "_hash", "_kept")
+
+    def __init__(self) -> None:
+        self._digest: Digest | None = None
+        self._hash: RunningHash | None = None
+        self._kept: list[bytes] | None = []
+
+    def update(self, raw: bytes) -> None:
+        if self._hash is not None:
+            self._hash.update(raw)
+        if self._kept is not None:
+            self._kept.append(raw)
+
+    def choose(self, digest: Digest, *, keep: bool = False) -> None:
+        """From here on the hash is known.
+
+        `keep` also keeps the messages themselves, until `forget`: the CertificateVerify of TLS 1.2 signs them with a
+        hash of its own (RFC 5246 7.4.8).
+        """
+        self._digest = digest
+        self._hash = digest.new()
+        for raw in self._kept or ():
+            self._hash.update(raw)
+        if not keep:
+            self._kept = None
+
+    def digest(self) -> bytes:
+        assert self._hash is not None, "choose() comes first"  # noqa: S101 (our own order of calls, not input)
+        return self._hash.copy().finalize()
+
+    def digest_with(self, extra: bytes, digest: Digest | None = None) -> bytes:
+        """The digest as if `extra` had been added: a PSK binder covers a truncated ClientHello (RFC 8446 4.2.11.2).
+
+        Before the choice the PSK says with which hash.
+        """
+        if self._hash is None:
+            assert digest is not None, "no hash is chosen yet"  # noqa: S101 (likewise)
+            return digest.hash(b"".join(self._kept or ()) + extra)
+        running = self._hash.copy()
+        running.update(extra)
+        return running.finalize()
+
+    def rewrite_for_retry(self) -> None:
+        """Replace the first ClientHello by its hash, before HelloRetryRequest is added (RFC 8446 4.4.1)."""
+        assert self._digest is not None, "choose() comes first"  # noqa: S101 (likewise)
+        first = self.digest()
+        self._hash = self._digest.new()
+        self._hash.update(bytes((MESSAGE_HASH, 0, 0, len(first))) + first)
+
+    def messages(self) -> bytes:
+        """The messages so far, where `choose` was told to keep them."""
+        assert self._kept is not None, "the messages were not kept"  # noqa: S101 (likewise)
+        return b"".join(self._kept)
+
+    def forget(self) -> None:
+        """Drop the kept messages."""
+        self._kept = None
