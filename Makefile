@@ -1,0 +1,57 @@
+# Only python3 and make have to be there: every target makes its own virtual environment and says what it cannot do.
+#
+#   make demo    see it work: a TLS server, verifying clients, a throughput table, then a page for your browser
+#   make test    ruff, mypy --strict and the whole test suite with coverage
+#   make unit    only the tests that need no other program (what CI runs under the other interpreters)
+#   make bench   the benchmarks: a table, and the picture in docs/
+#   make lint    ruff and mypy alone
+#   make format  let ruff lay out the code
+#   make clean   remove what the others made
+#
+# PYTHON=python3.13 VENV=.venv-3.13 make test    uses another interpreter beside the first.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PEERS := openssl gnutls-cli curl chromium certutil
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test unit bench lint format clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   make/make/p' Makefile
+
+demo: $(VENV)/cli.stamp
+	@$(BIN)/puretls demo $(ARGS)
+
+test: lint
+	@tools/system-packages $(PEERS)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(ARGS)
+
+unit: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs $(ARGS)
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for each extra of pyproject.toml; the package itself is installed in place.
+$(VENV)/%.stamp: pyproject.toml
+	@PYTHON=$(PYTHON) tools/system-packages venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "preparing $(VENV) for $*"
+	@$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,77 @@
+"""A package imports only packages above it; what is below stays out of sight. Read from the source, so nothing escapes.
+
+The order is the one of docs/architecture.md. `_engine` and everything above it is pure: no sockets, no files, no clock.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "puretls"
+MAY_IMPORT = {
+    "_base": set(),
+    "_crypto": {"_base"},
+    "_wire": {"_base"},
+    "_record": {"_base", "_crypto"},
+    "_x509": {"_base"},
+    "_engine": {"_base", "_crypto", "_wire", "_record", "_x509"},
+    "_api": {"_base", "_crypto", "_wire", "_record", "_x509", "_engine"},
+    "__init__": {"_api"},
+    "__main__": {"cli"},
+    "cli": {""},  # the public names, like any user
+}
+PURE = {"_base", "_crypto", "_wire", "_record", "_x509", "_engine"}
+WORLD = {"asyncio", "logging", "os", "pathlib", "random", "select", "selectors", "socket", "ssl", "subprocess", "time"}
+BORDERS = {"_x509/store.py"}  # reads certificate files and directories for the API: that is its task
+
+
+PATHS = sorted(SOURCE.rglob("*.py"))
+NAMES = [path.relative_to(SOURCE).as_posix() for path in PATHS]
+each_module = pytest.mark.parametrize(("path", "name"), list(zip(PATHS, NAMES, strict=True)), ids=NAMES)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full dotted names of everything a module imports, wherever in the file."""
+    package = ("puretls", *path.relative_to(SOURCE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            origin = ".".join((*base, *((node.module,) if node.module else ())))
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def layer_of(dotted: str) -> str | None:
+    """The layer an imported name belongs to: "" for the public names, None outside of puretls."""
+    first, _, rest = dotted.partition(".")
+    if first != "puretls":
+        return None
+    second = rest.partition(".")[0]
+    return second if second in MAY_IMPORT else ""
+
+
+@each_module
+def test_imports_only_go_up(path: Path, name: str) -> None:
+    layer = name.partition("/")[0].removesuffix(".py")
+    found = {layer_of(dotted) for dotted in imported(path)} - {None, layer}
+    assert found <= MAY_IMPORT[layer], f"{name} reaches down to {sorted(map(str, found - MAY_IMPORT[layer]))}"
+
+
+@each_module
+def test_the_engine_knows_no_socket_file_or_clock(path: Path, name: str) -> None:
+    if name.partition("/")[0] in PURE and name not in BORDERS:
+        assert not {dotted.partition(".")[0] for dotted in imported(path)} & WORLD
+
+
+def test_every_package_has_a_place() -> None:
+    assert {
+        name for path in SOURCE.glob("[_a-z]*") if (name := path.name.removesuffix(".py")) and name != "py.typed"
+    } <= {
+        *MAY_IMPORT,
+        "__pycache__",
+    }
