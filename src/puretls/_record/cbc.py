@@ -1,0 +1,181 @@
+"""CBC suites and the null cipher: MAC-then-encrypt (RFC 5246 6.2.3.2) and encrypt-then-MAC (RFC 7366).
+
+Without encrypt-then-MAC a receiver must not tell bad padding from a bad MAC: both end in the same fault, after a MAC
+over as many blocks as the longest plaintext would have had (RFC 5246 6.2.3.2, and Lucky Thirteen after it).  Python
+cannot promise equal time to the nanosecond; SECURITY.md says so.
+"""
+
+from __future__ import annotations
+
+import os
+from hmac import compare_digest
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import APPLICATION_DATA, TLS10
+from puretls._crypto.kdf import Digest
+from puretls._crypto.suites import Block
+from puretls._record.protection import HEADER, SEQUENCE_END, Bytes, next_sequence, pack_aad, pack_header
+
+EXPANSION = 2048  # RFC 5246 6.2.3
+
+
+class BlockOpener:
+    """CBC with HMAC.  TLS 1.0 chains the IV from record to record, later versions send one (RFC 4346 6.2.3.2)."""
+
+    __slots__ = ("block", "etm", "iv", "key", "mac", "mac_key", "seq", "size", "version")
+    expansion = EXPANSION
+
+    def __init__(
+        self, block: Block, mac: Digest, key: bytes, mac_key: bytes, iv: bytes, version: int, *, etm: bool
+    ) -> None:
+        self.block, self.mac, self.key, self.mac_key, self.version, self.etm = block, mac, key, mac_key, version, etm
+        self.size, self.iv, self.seq = block.block, iv, 0
+
+    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+        kind, body, size, mac_size = header[0], bytes(body), self.size, self.mac.size
+        seq, self.seq = self.seq, next_sequence(self.seq)
+        explicit = 0 if self.version == TLS10 else size
+        tail = mac_size if self.etm else 0
+        sealed = len(body) - explicit - tail
+        if sealed < (size if self.etm else max(size, mac_size + 1)) or sealed % size:
+            raise Abort(faults.DECRYPTION_FAILED)  # lengths are public
+        if self.etm:
+            covered = body[: len(body) - mac_size]
+            expected = self.mac.hmac(self.mac_key, pack_aad(seq, kind, self.version, len(covered)) + covered)
+            if not compare_digest(expected, body[len(body) - mac_size :]):
+                raise Abort(faults.DECRYPTION_FAILED)
+            body = covered
+        iv, ciphertext = (body[:explicit], body[explicit:]) if explicit else (self.iv, body)
+        decryptor = Cipher(self.block.algorithm(self.key), CBC(iv)).decryptor()
+        plain = decryptor.update(ciphertext) + decryptor.finalize()
+        self.iv = ciphertext[-size:]
+        return kind, self._unpad(plain) if self.etm else self._check(seq, kind, plain)
+
+    def _unpad(self, plain: bytes) -> bytes:
+        """The padding of an authentic record."""
+        pad = plain[-1] + 1
+        if pad > len(plain) or plain[-pad:] != bytes((pad - 1,)) * pad:
+            raise Abort(faults.DECRYPTION_FAILED)
+        return plain[:-pad]
+
+    def _check(self, seq: int, kind: int, plain: bytes) -> bytes:
+        """MAC-then-encrypt: padding and MAC are judged together."""
+        mac_size, total = self.mac.size, len(plain)
+        pad = plain[-1] + 1
+        fits = pad + mac_size <= total
+        pad = pad if fits else 1
+        good = fits & compare_digest(plain[total - pad :], bytes((pad - 1,)) * pad)
+        pad = pad if good else 1
+        size = total - pad - mac_size
+        expected = self.mac.hmac(self.mac_key, pack_aad(seq, kind, self.version, size) + plain[:size])
+        # The blocks that a record without padding would have cost besides
+        longest, block = total - 1 - mac_size, 128 if mac_size > 32 else 64
+        extra = (13 + longest + block // 8) // block - (13 + size + block // 8) // block
+        self.mac.hash(bytes(extra * block))
+        if not good & compare_digest(expected, plain[size : size + mac_size]):
+            raise Abort(faults.DECRYPTION_FAILED)
+        return plain[:size]
+
+    def open_many(
+        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+    ) -> tuple[int, int]:
+        del buf, view, end, out
+        return start, 0  # one at a time, through `open`
+
+
+class BlockSealer:
+    """CBC with HMAC, either order."""
+
+    __slots__ = ("block", "etm", "iv", "key", "mac", "mac_key", "overhead", "seq", "size", "version")
+    limit = SEQUENCE_END
+
+    def __init__(
+        self, block: Block, mac: Digest, key: bytes, mac_key: bytes, iv: bytes, version: int, *, etm: bool
+    ) -> None:
+        self.block, self.mac, self.key, self.mac_key, self.version, self.etm = block, mac, key, mac_key, version, etm
+        self.size, self.iv, self.seq = block.block, iv, 0
+        self.overhead = 2 * (HEADER + 2 * self.size + mac.size)  # twice: TLS 1.0 splits
+
+    def seal(self, kind: int, data: Bytes) -> bytes:
+        seq, self.seq = self.seq, next_sequence(self.seq)
+        data, size, version = bytes(data), self.size, self.version
+        if not self.etm:
+            data += self.mac.hmac(self.mac_key, pack_aad(seq, kind, version, len(data)) + data)
+        pad = size - len(data) % size
+        iv = self.iv if version == TLS10 else os.urandom(size)
+        encryptor = Cipher(self.block.algorithm(self.key), CBC(iv)).encryptor()
+        sealed = encryptor.update(data + bytes((pad - 1,)) * pad) + encryptor.finalize()
+        self.iv = sealed[-size:]
+        if version != TLS10:
+            sealed = iv + sealed
+        if self.etm:
+            sealed += self.mac.hmac(self.mac_key, pack_aad(seq, kind, version, len(sealed)) + sealed)
+        return pack_header(kind, version, len(sealed)) + sealed
+
+    def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
+        at = 0
+        for pos in range(0, len(data), size):
+            chunk = data[pos : pos + size]
+            # TLS 1.0: the next IV is known to who watches.  One byte alone makes it unpredictable again (BEAST).
+            parts = (chunk[:1], chunk[1:]) if self.version == TLS10 and len(chunk) > 1 else (chunk,)
+            for part in parts:
+                record = self.seal(APPLICATION_DATA, part)
+                out[at : at + len(record)] = record
+                at += len(record)
+        return at
+
+
+class MacOpener:
+    """The null cipher: integrity without secrecy (RFC 5246 6.2.3.1)."""
+
+    __slots__ = ("mac", "mac_key", "seq", "version")
+    expansion = EXPANSION
+
+    def __init__(self, mac: Digest, mac_key: bytes, version: int) -> None:
+        self.mac, self.mac_key, self.version, self.seq = mac, mac_key, version, 0
+
+    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+        seq, self.seq = self.seq, next_sequence(self.seq)
+        body = bytes(body)
+        size = len(body) - self.mac.size
+        if size < 0:
+            raise Abort(faults.DECRYPTION_FAILED)
+        expected = self.mac.hmac(self.mac_key, pack_aad(seq, header[0], self.version, size) + body[:size])
+        if not compare_digest(expected, body[size:]):
+            raise Abort(faults.DECRYPTION_FAILED)
+        return header[0], body[:size]
+
+    def open_many(
+        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+    ) -> tuple[int, int]:
+        del buf, view, end, out
+        return start, 0
+
+
+class MacSealer:
+    """The null cipher."""
+
+    __slots__ = ("mac", "mac_key", "overhead", "seq", "version")
+    limit = SEQUENCE_END
+
+    def __init__(self, mac: Digest, mac_key: bytes, version: int) -> None:
+        self.mac, self.mac_key, self.version, self.seq = mac, mac_key, version, 0
+        self.overhead = HEADER + mac.size
+
+    def seal(self, kind: int, data: Bytes) -> bytes:
+        seq, self.seq = self.seq, next_sequence(self.seq)
+        data = bytes(data)
+        sealed = data + self.mac.hmac(self.mac_key, pack_aad(seq, kind, self.version, len(data)) + data)
+        return pack_header(kind, self.version, len(sealed)) + sealed
+
+    def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
+        at = 0
+        for pos in range(0, len(data), size):
+            record = self.seal(APPLICATION_DATA, data[pos : pos + size])
+            out[at : at + len(record)] = record
+            at += len(record)
+        return at

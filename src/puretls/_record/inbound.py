@@ -1,0 +1,230 @@
+"""What the peer has sent and nobody has read yet: framing, the reading loop, reassembly of handshake messages.
+
+Inbound owns the buffer of ciphertext, the one record of plaintext that did not fit its reader, and the handshake
+message that is still incomplete (RFC 8446 5.1, RFC 5246 6.2.1).  It holds at most one record more than was asked for.
+
+Who owns which bytes: `buf[start:end]` is ciphertext that has arrived.  It is either a bytearray of ours, into which a
+socket reads (`room`, `filled`), or the very `bytes` object a BIO gave us (`receive`), parsed in place.
+"""
+
+from __future__ import annotations
+
+from puretls._base import faults
+from puretls._base.faults import Abort, Fault
+from puretls._base.registry import (
+    ALERT,
+    APPLICATION_DATA,
+    CERTIFICATE,
+    CHANGE_CIPHER_SPEC,
+    CLIENT_HELLO,
+    HANDSHAKE,
+    TLS13,
+)
+from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener
+
+MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to nothing
+MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, as OpenSSL
+MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it
+FIRST_ROOM = 1024
+
+
+class Inbound:
+    """The receiving half of a connection's record layer."""
+
+    __slots__ = (
+        "allow_plain_alert",
+        "buf",
+        "drop_ccs",
+        "empty_records",
+        "end",
+        "hs",
+        "hs_pos",
+        "opener",
+        "plain",
+        "plain_limit",
+        "server_side",
+        "start",
+        "version",
+        "view",
+    )
+
+    def __init__(self, *, server_side: bool) -> None:
+        self.server_side = server_side
+        self.buf: bytes | bytearray = b""
+        self.view = memoryview(b"")
+        self.start = self.end = 0
+        self.opener: Opener = NullOpener()
+        self.plain = memoryview(b"")  # application data opened and not delivered
+        self.hs: bytes | bytearray = b""  # handshake data, from hs_pos on not yet handed out
+        self.hs_pos = 0
+        self.version = 0  # what was negotiated; 0 as long as nothing is
+        self.plain_limit = MAX_PLAINTEXT  # our record_size_limit (RFC 8449)
+        self.drop_ccs = False  # TLS 1.3 handshake: a lone change_cipher_spec is noise (RFC 8446 5)
+        self.allow_plain_alert = False  # a TLS 1.3 client may fail before it has keys
+        self.empty_records = 0
+
+    # What the transport brings
+
+    def room(self, size: int) -> memoryview:
+        """At least `size` writable bytes behind what has arrived; `filled` says how many were used."""
+        if self.start == self.end:
+            self.start = self.end = 0
+        if type(self.buf) is not bytearray or self.end + size > len(self.buf):
+            kept = self.end - self.start
+            if type(self.buf) is bytearray and kept + size <= len(self.buf):
+                self.view[:kept] = self.view[self.start : self.end]  # memmove
+            else:
+                fresh = bytearray(max(kept + size, FIRST_ROOM))
+                fresh[:kept] = self.view[self.start : self.end]
+                self.buf, self.view = fresh, memoryview(fresh)
+            self.start, self.end = 0, kept
+        return self.view[self.end : self.end + size]
+
+    def filled(self, count: int) -> None:
+        self.end += count
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from a BIO; taken over as they are when nothing is left of the last ones."""
+        if self.start == self.end:
+            self.buf, self.view, self.start, self.end = data, memoryview(data), 0, len(data)
+        else:
+            size = len(data)
+            self.room(size)[:] = data
+            self.filled(size)
+
+    def wanted(self) -> int:
+        """How many bytes are missing of the current record, or of its header; 0 if it is whole."""
+        have = self.end - self.start
+        if have < HEADER:
+            return HEADER - have
+        size = self.buf[self.start + 3] << 8 | self.buf[self.start + 4]
+        return max(0, HEADER + size - have)
+
+    def leftover(self) -> bytes:
+        """Take out what has arrived and was not opened: after close_notify it belongs to the application."""
+        data = bytes(self.view[self.start : self.end])
+        self.start = self.end = 0
+        return data
+
+    def release(self) -> None:
+        """Give the buffer back while nothing is in it, so that an idle connection costs little."""
+        if self.start == self.end:
+            self.buf, self.view, self.start, self.end = b"", memoryview(b""), 0, 0
+
+    # What the connection takes
+
+    def read_into(self, out: memoryview) -> int:
+        """Application data that is here, straight into `out`.  0 leaves it to `record`, which knows every rule."""
+        plain = self.plain
+        if plain:
+            size = min(len(plain), len(out))
+            out[:size] = plain[:size]
+            self.plain = plain[size:]
+            return size
+        if self.hs_pos != len(self.hs):
+            return 0  # no data inside a handshake message (RFC 8446 5.1)
+        self.start, got = self.opener.open_many(self.buf, self.view, self.start, self.end, out)
+        if got:
+            self.empty_records = 0
+        return got
+
+    def record(self) -> tuple[int, bytes] | None:
+        """The next record, opened; None if it is not all here yet."""
+        buf, start = self.buf, self.start
+        have = self.end - start
+        if have < HEADER:
+            return None
+        kind, version, size = buf[start], buf[start + 1] << 8 | buf[start + 2], buf[start + 3] << 8 | buf[start + 4]
+        opener = self.opener
+        self._check_header(kind, version, size)
+        if have < HEADER + size:
+            return None
+        stop = start + HEADER + size
+        header, body = bytes(self.view[start : start + HEADER]), self.view[start + HEADER : stop]
+        if kind == CHANGE_CIPHER_SPEC and (self.drop_ccs or self.version == TLS13):
+            self._check_ccs(body)
+            self.start = stop
+            return kind, b""
+        if self.version == TLS13 and kind != APPLICATION_DATA and opener.expansion:
+            if kind != ALERT or not self.allow_plain_alert or size != 2:
+                raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
+            data = bytes(body)
+        else:
+            kind, data = opener.open(header, body)
+            if opener.expansion:
+                self.allow_plain_alert = False
+        if len(data) > self.plain_limit:
+            raise Abort(faults.DATA_LENGTH_TOO_LONG)
+        self.start = stop
+        if data:
+            self.empty_records = 0
+        else:
+            self._count_empty(kind)
+        return kind, data
+
+    def handshake_data(self, data: bytes) -> None:
+        """A record of content type handshake, behind what is left of the last one."""
+        if self.hs_pos == len(self.hs):
+            self.hs, self.hs_pos = data, 0
+        else:
+            if type(self.hs) is not bytearray or self.hs_pos:
+                self.hs, self.hs_pos = bytearray(self.hs[self.hs_pos :]), 0
+            self.hs += data
+
+    def message(self) -> bytes | None:
+        """The next whole handshake message, with its header."""
+        hs, pos = self.hs, self.hs_pos
+        have = len(hs) - pos
+        if have < 4:
+            return None
+        kind, size = hs[pos], hs[pos + 1] << 16 | hs[pos + 2] << 8 | hs[pos + 3]
+        if size > MAX_MESSAGE.get(kind, MAX_OTHER_MESSAGE):
+            raise Abort(faults.EXCESSIVE_MESSAGE_SIZE)
+        if have < 4 + size:
+            return None
+        self.hs_pos = pos + 4 + size
+        raw = bytes(hs[pos : pos + 4 + size])
+        if self.hs_pos == len(hs):
+            self.hs, self.hs_pos = b"", 0
+        return raw
+
+    def on_boundary(self) -> bool:
+        """Whether no part of a handshake message is waiting: keys may change only there (RFC 8446 5.1)."""
+        return self.hs_pos == len(self.hs)
+
+    # Rules
+
+    def _check_header(self, kind: int, version: int, size: int) -> None:
+        known = CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA
+        if not self.version:
+            if not known or version >> 8 != 3:
+                raise Abort(self._not_tls(known))
+        elif not known:
+            raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind}")
+        elif version != self.version if self.version < TLS13 else version >> 8 != 3:
+            raise Abort(faults.WRONG_VERSION_NUMBER)  # legacy_record_version is ignored in TLS 1.3, RFC 8446 5.1
+        if size > MAX_PLAINTEXT + self.opener.expansion:
+            raise Abort(faults.ENCRYPTED_LENGTH_TOO_LONG if self.opener.expansion else faults.PACKET_LENGTH_TOO_LONG)
+
+    def _not_tls(self, known: bool) -> Fault:
+        """What somebody speaks who does not speak TLS, in OpenSSL's words."""
+        if self.server_side:
+            first = bytes(self.view[self.start : self.start + 5])
+            if first.startswith((b"GET ", b"POST ", b"HEAD ", b"PUT ")):
+                return faults.HTTP_REQUEST
+            if first.startswith(b"CONNE"):
+                return faults.HTTPS_PROXY_REQUEST
+        return faults.WRONG_VERSION_NUMBER if known and self.start else faults.NOT_TLS
+
+    def _check_ccs(self, body: memoryview) -> None:
+        """RFC 8446 5: exactly one byte of value 1, during the handshake only, else unexpected_message."""
+        if not self.drop_ccs or body != b"\x01" or not self.on_boundary():
+            raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
+        self._count_empty(CHANGE_CIPHER_SPEC)
+
+    def _count_empty(self, kind: int) -> None:
+        if kind in (HANDSHAKE, ALERT):  # RFC 8446 5.1: MUST NOT be empty
+            raise Abort(faults.UNEXPECTED_RECORD, "an empty record")
+        self.empty_records += 1
+        if self.empty_records > MAX_EMPTY_RECORDS:
+            raise Abort(faults.TOO_MUCH_EMPTY_RECORDS)

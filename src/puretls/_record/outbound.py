@@ -1,0 +1,90 @@
+"""What is sealed and the transport has not taken yet: fragmenting, sealing, the queue (RFC 8446 5.1, RFC 5246 6.2).
+
+A record is sealed once.  Its ciphertext stays here until the transport has taken all of it, whatever the caller does
+in between, so no plaintext is ever encrypted twice under one nonce.  All calls of one Outbound happen under one lock,
+which the transport layer holds while it sends, so that records leave in the order of their sequence numbers.
+"""
+
+from __future__ import annotations
+
+from puretls._record.protection import MAX_PLAINTEXT, Bytes, NullSealer, Sealer
+
+KEEP = 4096  # a buffer larger than this is lent out by the pool and goes back once it is empty
+POOLED = 8
+
+_pool: list[bytearray] = []  # all of one size or more; pop and append are atomic
+
+
+class Outbound:
+    """The sending half of a connection's record layer."""
+
+    __slots__ = ("buf", "end", "fragment", "sealer", "start", "view")
+
+    def __init__(self, version: int) -> None:
+        self.sealer: Sealer = NullSealer(version)
+        self.fragment = MAX_PLAINTEXT  # bytes of plaintext in a record; the peer's record_size_limit (RFC 8449)
+        self.buf: bytearray = bytearray()
+        self.view = memoryview(self.buf)
+        self.start = self.end = 0
+
+    def put(self, kind: int, data: Bytes) -> None:
+        """Seal handshake messages, an alert or a change_cipher_spec and queue them."""
+        size, step = len(data), self.fragment
+        if size <= step:
+            self._append(self.sealer.seal(kind, data))
+        else:
+            for pos in range(0, size, step):
+                self._append(self.sealer.seal(kind, data[pos : pos + step]))
+
+    def put_data(self, data: memoryview) -> None:
+        """Seal application data and queue it."""
+        sealer, step = self.sealer, self.fragment
+        records = -(-len(data) // step)
+        room = self._room(len(data) + records * sealer.overhead)
+        self.end += sealer.seal_many(data, step, room)
+
+    def unsent(self) -> memoryview:
+        """The ciphertext that waits; empty if none does."""
+        return self.view[self.start : self.end]
+
+    def sent(self, count: int) -> None:
+        """The transport has taken so many bytes of `unsent`."""
+        self.start += count
+        if self.start == self.end:
+            self.start = self.end = 0
+            if len(self.buf) > KEEP:
+                spare, self.buf = self.buf, bytearray()
+                self.view = memoryview(self.buf)
+                if len(_pool) < POOLED:
+                    _pool.append(spare)
+
+    def take(self) -> bytes:
+        """All that waits, for a transport that takes everything."""
+        data = bytes(self.view[self.start : self.end])
+        self.sent(len(data))
+        return data
+
+    def _append(self, record: bytes) -> None:
+        size = len(record)
+        self._room(size)[:] = record
+        self.end += size
+
+    def _room(self, size: int) -> memoryview:
+        """`size` writable bytes behind what waits."""
+        if self.end + size > len(self.buf):
+            kept = self.end - self.start
+            fresh = _borrow(kept + size)
+            view = memoryview(fresh)
+            view[:kept] = self.view[self.start : self.end]
+            self.buf, self.view, self.start, self.end = fresh, view, 0, kept
+        return self.view[self.end : self.end + size]
+
+
+def _borrow(size: int) -> bytearray:
+    if size <= KEEP:
+        return bytearray(max(size, 512))
+    try:
+        spare = _pool.pop()
+    except IndexError:
+        return bytearray(size)
+    return spare if len(spare) >= size else bytearray(size)

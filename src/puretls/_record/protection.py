@@ -1,0 +1,300 @@
+"""Protecting one record: key, IV and sequence number of one direction, for every version and kind of cipher.
+
+An Opener belongs to Inbound, a Sealer to Outbound; each owns its sequence number, so a nonce can be used only once
+(RFC 8446 5.3, RFC 5246 6.2.3.3, RFC 5288 3, RFC 7905 2).  `open` and `seal` know every rule and handle one record;
+`open_many` and `seal_many` are the loops that bulk data takes, and leave whatever is unusual to the other two.
+CBC and the null cipher with a MAC are in `cbc`.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidTag
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import APPLICATION_DATA
+from puretls._crypto.suites import Aead
+
+MAX_PLAINTEXT = 1 << 14  # RFC 8446 5.1
+HEADER = 5
+SEQUENCE_END = 1 << 64  # RFC 8446 5.3, RFC 5246 6.1: a sequence number never wraps
+MANY = 1 << 20  # no single call of open_many or seal_many comes near this many records
+
+pack_aad = Struct("!QBHH").pack  # seq_num, type, version, length (RFC 5246 6.2.3.3)
+pack_header = Struct("!BHH").pack
+
+Bytes = bytes | bytearray | memoryview
+
+
+class Opener(Protocol):
+    """Takes the protection off the records of one direction."""
+
+    expansion: int  # how much longer than its plaintext a record may be
+
+    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+        """Content type and plaintext of one record; Abort if it is not authentic."""
+
+    def open_many(
+        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+    ) -> tuple[int, int]:
+        """Open whole records of plain application data in `buf[start:end]` into `out` while they fit.
+
+        Returns where the first record begins that was not opened, and how many bytes `out` holds now.
+        """
+
+
+class Sealer(Protocol):
+    """Protects the records of one direction."""
+
+    overhead: int  # bytes by which a sealed record exceeds its plaintext, header included; an upper bound for CBC
+    seq: int
+    limit: int  # records after which the key must be replaced
+
+    def seal(self, kind: int, data: Bytes) -> bytes:
+        """One whole record."""
+
+    def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
+        """Seal `data` as application data records of `size` bytes each; how many bytes of `out` they take."""
+
+
+class NullOpener:
+    """Before there are keys."""
+
+    __slots__ = ()
+    expansion = 0
+
+    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+        return header[0], bytes(body)
+
+    def open_many(
+        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+    ) -> tuple[int, int]:
+        del buf, view, end, out
+        return start, 0
+
+
+class NullSealer:
+    """Before there are keys."""
+
+    __slots__ = ("seq", "version")
+    overhead = HEADER
+    limit = SEQUENCE_END
+
+    def __init__(self, version: int) -> None:
+        self.version = version  # legacy_record_version
+        self.seq = 0
+
+    def seal(self, kind: int, data: Bytes) -> bytes:
+        return pack_header(kind, self.version, len(data)) + data
+
+    def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
+        del data, size, out
+        raise Abort(faults.INTERNAL, "application data without keys")
+
+
+class Opener13:
+    """TLS 1.3 (RFC 8446 5.2): the content type is inside, after the data and before zero padding."""
+
+    __slots__ = ("decrypt", "decrypt_into", "iv", "seq")
+    expansion = 256
+
+    def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
+        cipher: Any = aead.make(key)
+        self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
+        self.iv, self.seq = int.from_bytes(iv, "big"), 0
+
+    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+        seq = next_sequence(self.seq)
+        try:
+            inner: bytes = self.decrypt((self.iv ^ self.seq).to_bytes(12, "big"), body, header)
+        except InvalidTag:
+            raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq
+        if len(inner) > MAX_PLAINTEXT + 1:
+            raise Abort(faults.DATA_LENGTH_TOO_LONG)
+        kind = inner[-1] if inner else 0
+        if kind:
+            return kind, inner[:-1]
+        inner = inner.rstrip(b"\0")  # padding (RFC 8446 5.4)
+        if not inner:
+            raise Abort(faults.BAD_RECORD_TYPE, "a record of nothing but padding")
+        return inner[-1], inner[:-1]
+
+    def open_many(
+        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+    ) -> tuple[int, int]:
+        open_into, iv, seq, pos, got, room = self.decrypt_into, self.iv, self.seq, start, 0, len(out)
+        if seq > SEQUENCE_END - MANY:
+            return start, 0
+        try:
+            while end - pos > HEADER:
+                size = buf[pos + 3] << 8 | buf[pos + 4]
+                stop, inner = pos + 5 + size, size - 16  # inner: the plaintext and its type
+                if stop > end or buf[pos] != APPLICATION_DATA or not 1 < inner <= room - got or inner > 16385:
+                    break
+                open_into(
+                    (iv ^ seq).to_bytes(12, "big"), view[pos + 5 : stop], view[pos : pos + 5], out[got : got + inner]
+                )
+                if out[got + inner - 1] != APPLICATION_DATA:  # padding, a ticket, a KeyUpdate, an alert
+                    out[got : got + inner] = bytes(inner)
+                    break  # not consumed: opened again by `open`
+                pos, seq, got = stop, seq + 1, got + inner - 1
+        except InvalidTag:
+            out[got : got + inner] = bytes(inner)  # decrypt_into leaves what it could not vouch for
+            if not got:  # else what was good goes first, and the next call fails
+                raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq
+        return pos, got
+
+
+class Sealer13:
+    """TLS 1.3 (RFC 8446 5.2)."""
+
+    __slots__ = ("encrypt", "encrypt_into", "iv", "limit", "overhead", "seq", "tag")
+
+    def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
+        cipher: Any = aead.make(key)
+        self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
+        self.iv, self.seq, self.limit, self.tag = int.from_bytes(iv, "big"), 0, aead.limit, aead.tag
+        self.overhead = HEADER + 1 + aead.tag
+
+    def seal(self, kind: int, data: Bytes) -> bytes:
+        seq, self.seq = self.seq, next_sequence(self.seq)  # consumed before it is used: never twice
+        header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
+        sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), b"%b%c" % (data, kind), header)
+        return header + sealed
+
+    def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
+        encrypt_into, iv, seq, tag, pos, end = self.encrypt_into, self.iv, self.seq, self.tag, 0, len(data)
+        if seq > SEQUENCE_END - MANY:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        self.seq = seq - (-end // size)  # consumed before they are used, whatever interrupts the loop
+        length, header, at = 0, b"", 0
+        while pos < end:
+            stop = min(pos + size, end)
+            if stop - pos != length:
+                length = stop - pos
+                header = pack_header(APPLICATION_DATA, 0x0303, length + 1 + tag)
+            body = at + 5
+            kind = body + length
+            out[at:body] = header
+            out[body:kind] = data[pos:stop]
+            out[kind] = APPLICATION_DATA
+            at = kind + 1 + tag
+            encrypt_into((iv ^ seq).to_bytes(12, "big"), out[body : kind + 1], header, out[body:at])  # in place
+            pos, seq = stop, seq + 1
+        return at
+
+
+class Opener12:
+    """AEAD suites of TLS 1.2: explicit nonce (RFC 5288 3, RFC 6655 3) or none (RFC 7905 2)."""
+
+    __slots__ = ("decrypt", "decrypt_into", "expansion", "explicit", "iv", "salt", "seq", "tag", "version")
+
+    def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
+        cipher: Any = aead.make(key)
+        self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
+        self.salt, self.iv, self.seq, self.version = salt, int.from_bytes(salt, "big"), 0, version
+        self.explicit, self.tag = 12 - len(salt), aead.tag
+        self.expansion = 2048  # RFC 5246 6.2.3
+
+    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+        explicit, seq = self.explicit, next_sequence(self.seq)
+        size = len(body) - explicit - self.tag
+        if size < 0:
+            raise Abort(faults.DECRYPTION_FAILED)
+        nonce = self.salt + bytes(body[:explicit]) if explicit else (self.iv ^ self.seq).to_bytes(12, "big")
+        try:
+            data: bytes = self.decrypt(nonce, body[explicit:], pack_aad(self.seq, header[0], self.version, size))
+        except InvalidTag:
+            raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq
+        return header[0], data
+
+    def open_many(
+        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+    ) -> tuple[int, int]:
+        open_into, iv, salt, seq, version = self.decrypt_into, self.iv, self.salt, self.seq, self.version
+        explicit, pos, got, room = self.explicit, start, 0, len(out)
+        around = explicit + self.tag
+        if seq > SEQUENCE_END - MANY:
+            return start, 0
+        try:
+            while end - pos > HEADER:
+                size = buf[pos + 3] << 8 | buf[pos + 4]
+                stop, inner = pos + 5 + size, size - around
+                if (
+                    stop > end
+                    or buf[pos] != APPLICATION_DATA
+                    or not 0 < inner <= room - got
+                    or inner > MAX_PLAINTEXT
+                    or buf[pos + 1] << 8 | buf[pos + 2] != version
+                ):
+                    break
+                body = pos + 5 + explicit
+                nonce = salt + bytes(view[pos + 5 : body]) if explicit else (iv ^ seq).to_bytes(12, "big")
+                aad = pack_aad(seq, APPLICATION_DATA, version, inner)
+                open_into(nonce, view[body:stop], aad, out[got : got + inner])
+                pos, seq, got = stop, seq + 1, got + inner
+        except InvalidTag:
+            out[got : got + inner] = bytes(inner)
+            if not got:
+                raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq
+        return pos, got
+
+
+class Sealer12:
+    """AEAD suites of TLS 1.2.  The explicit nonce is the sequence number, which never repeats (RFC 5288 3)."""
+
+    __slots__ = ("encrypt", "encrypt_into", "explicit", "iv", "limit", "overhead", "salt", "seq", "tag", "version")
+
+    def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
+        cipher: Any = aead.make(key)
+        self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
+        self.salt, self.iv, self.seq, self.version = salt, int.from_bytes(salt, "big"), 0, version
+        self.explicit, self.tag = 12 - len(salt), aead.tag
+        self.overhead = HEADER + self.explicit + aead.tag
+        self.limit = SEQUENCE_END  # there is no KeyUpdate to answer a lower one with
+
+    def seal(self, kind: int, data: Bytes) -> bytes:
+        seq, self.seq = self.seq, next_sequence(self.seq)
+        aad = pack_aad(seq, kind, self.version, len(data))
+        if self.explicit:
+            explicit = seq.to_bytes(8, "big")
+            sealed = explicit + self.encrypt(self.salt + explicit, data, aad)
+        else:
+            sealed = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)
+        return pack_header(kind, self.version, len(sealed)) + sealed
+
+    def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
+        encrypt_into, iv, salt, seq, version = self.encrypt_into, self.iv, self.salt, self.seq, self.version
+        explicit, tag, pos, end, at = self.explicit, self.tag, 0, len(data), 0
+        if seq > SEQUENCE_END - MANY:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        self.seq = seq - (-end // size)
+        while pos < end:
+            stop = min(pos + size, end)
+            length = stop - pos
+            out[at : at + 5] = pack_header(APPLICATION_DATA, version, explicit + length + tag)
+            body = at + 5 + explicit
+            if explicit:
+                counter = seq.to_bytes(8, "big")
+                out[at + 5 : body] = counter
+                nonce = salt + counter
+            else:
+                nonce = (iv ^ seq).to_bytes(12, "big")
+            at = body + length + tag
+            encrypt_into(nonce, data[pos:stop], pack_aad(seq, APPLICATION_DATA, version, length), out[body:at])
+            pos, seq = stop, seq + 1
+        return at
+
+
+def next_sequence(seq: int) -> int:
+    """The number after `seq`; refused before it would wrap."""
+    if seq >= SEQUENCE_END - 1:
+        raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+    return seq + 1

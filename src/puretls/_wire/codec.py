@@ -1,0 +1,130 @@
+"""Reading and writing the presentation language of RFC 8446 3: integers, vectors, handshake headers, extension blocks.
+
+A handshake message is one `bytes`; values are slices of it.  Every length is checked against what is there: a Reader
+past its end raises IndexError or Abort, and whoever drives a parser (`State.step`, `parse_extension`) turns both into
+decode_error.
+"""
+
+from __future__ import annotations
+
+from struct import Struct, unpack_from
+from struct import error as StructError
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+
+__all__ = [
+    "Reader",
+    "StructError",
+    "extension",
+    "message",
+    "split_extensions",
+    "u16s",
+    "vec8",
+    "vec16",
+    "vec16_of",
+    "vec24",
+]
+
+type_and_size = Struct("!HH").unpack_from
+pack_u32 = Struct("!I").pack
+pack_extension = Struct("!HH").pack
+
+
+class Reader:
+    """A position in a message.  Each call reads one field of the RFC's struct."""
+
+    __slots__ = ("data", "pos")
+
+    def __init__(self, data: bytes, pos: int = 4) -> None:  # 4: past the handshake header
+        self.data, self.pos = data, pos
+
+    def u8(self) -> int:
+        pos, self.pos = self.pos, self.pos + 1
+        return self.data[pos]
+
+    def u16(self) -> int:
+        pos, self.pos = self.pos, self.pos + 2
+        return self.data[pos] << 8 | self.data[pos + 1]
+
+    def u32(self) -> int:
+        return self.u16() << 16 | self.u16()
+
+    def take(self, size: int) -> bytes:
+        start = self.pos
+        stop = self.pos = start + size
+        if stop > len(self.data):  # a slice would shorten silently
+            raise Abort(faults.LENGTH_MISMATCH)
+        return self.data[start:stop]
+
+    def vec8(self) -> bytes:
+        return self.take(self.u8())
+
+    def vec16(self) -> bytes:
+        start, data = self.pos + 2, self.data
+        stop = self.pos = start + (data[start - 2] << 8 | data[start - 1])
+        if stop > len(data):
+            raise Abort(faults.LENGTH_MISMATCH)
+        return data[start:stop]
+
+    def vec24(self) -> bytes:
+        return self.take(self.u8() << 16 | self.u16())
+
+    def more(self) -> bool:
+        return self.pos < len(self.data)
+
+    def done(self) -> None:
+        if self.pos != len(self.data):
+            raise Abort(faults.LENGTH_MISMATCH)
+
+
+def u16s(data: bytes) -> tuple[int, ...]:
+    """The numbers in a vector of uint16."""
+    if len(data) & 1:
+        raise Abort(faults.LENGTH_MISMATCH)
+    return unpack_from(f"!{len(data) >> 1}H", data)
+
+
+def vec8(data: bytes) -> bytes:
+    return bytes((len(data),)) + data
+
+
+def vec16(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
+
+
+def vec24(data: bytes) -> bytes:
+    return len(data).to_bytes(3, "big") + data
+
+
+def vec16_of(numbers: tuple[int, ...]) -> bytes:
+    """A vector of uint16, with its length of two bytes."""
+    size = 2 * len(numbers)
+    return Struct(f"!{len(numbers) + 1}H").pack(size, *numbers)
+
+
+def message(kind: int, body: bytes) -> bytes:
+    """A handshake message: msg_type, length of 24 bits, body (RFC 8446 4)."""
+    return pack_u32(kind << 24 | len(body)) + body
+
+
+def extension(kind: int, body: bytes) -> bytes:
+    return pack_extension(kind, len(body)) + body
+
+
+def split_extensions(block: bytes) -> dict[int, bytes]:
+    """Type to body, in wire order.  A body is parsed when somebody asks for it."""
+    found: dict[int, bytes] = {}
+    pos, end = 0, len(block)
+    while pos < end:
+        try:
+            kind, size = type_and_size(block, pos)
+        except StructError:
+            raise Abort(faults.BAD_EXTENSION) from None
+        start, pos = pos + 4, pos + 4 + size
+        if pos > end:
+            raise Abort(faults.BAD_EXTENSION, f"extension {kind} overruns")
+        if kind in found:
+            raise Abort(faults.DUPLICATE_EXTENSION, f"extension {kind} is repeated")
+        found[kind] = block[start:pos]
+    return found

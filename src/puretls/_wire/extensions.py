@@ -1,0 +1,307 @@
+"""Extensions: one row each, saying where it may appear; how its body is read and written (RFC 8446 4.2).
+
+Bodies stay bytes until somebody asks.  A reader of a body may run past its end: `reading` turns that into
+decode_error, so that no parser here has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._wire.codec import Reader, StructError, extension, u16s, vec8, vec16, vec16_of
+from puretls._wire.legacy import names
+
+T = TypeVar("T")
+
+# The messages an extension may appear in (RFC 8446 4.2); SH12: ServerHello of TLS 1.2 and older
+CH, SH, HRR, EE, CT, CR, NST, SH12 = 1, 2, 4, 8, 16, 32, 64, 128
+
+WHERE = {
+    registry.SERVER_NAME: CH | EE | SH12,
+    registry.MAX_FRAGMENT_LENGTH: CH | EE | SH12,
+    registry.STATUS_REQUEST: CH | CR | CT | SH12,
+    registry.SUPPORTED_GROUPS: CH | EE,
+    registry.EC_POINT_FORMATS: CH | SH12,
+    registry.SIGNATURE_ALGORITHMS: CH | CR,
+    registry.ALPN: CH | EE | SH12,
+    registry.SIGNED_CERTIFICATE_TIMESTAMP: CH | CR | CT | SH12,
+    registry.PADDING: CH,
+    registry.ENCRYPT_THEN_MAC: CH | SH12,
+    registry.EXTENDED_MASTER_SECRET: CH | SH12,
+    registry.RECORD_SIZE_LIMIT: CH | EE | SH12,
+    registry.SESSION_TICKET: CH | SH12,
+    registry.PRE_SHARED_KEY: CH | SH,
+    registry.EARLY_DATA: CH | EE | NST,
+    registry.SUPPORTED_VERSIONS: CH | SH | HRR,
+    registry.COOKIE: CH | HRR,
+    registry.PSK_KEY_EXCHANGE_MODES: CH,
+    registry.CERTIFICATE_AUTHORITIES: CH | CR,
+    registry.OID_FILTERS: CR,
+    registry.POST_HANDSHAKE_AUTH: CH,
+    registry.SIGNATURE_ALGORITHMS_CERT: CH | CR,
+    registry.KEY_SHARE: CH | SH | HRR,
+    registry.ENCRYPTED_CLIENT_HELLO: CH | EE | HRR,
+    registry.RENEGOTIATION_INFO: CH | SH12,
+}
+ALLOWED = {
+    message: frozenset(kind for kind, where in WHERE.items() if where & message)
+    for message in (CH, SH, HRR, EE, CT, CR, NST, SH12)
+}
+KNOWN = frozenset(WHERE)
+
+
+def check_response(found: dict[int, bytes], message: int, offered: frozenset[int] | set[int]) -> None:
+    """What answers a hello holds only what was offered and belongs there (RFC 8446 4.2)."""
+    if found.keys() - offered:
+        raise Abort(faults.UNSOLICITED_EXTENSION, f"extensions {sorted(found.keys() - offered)}")
+    check_place(found, message)
+
+
+def check_place(found: dict[int, bytes], message: int) -> None:
+    """A known extension in the wrong message is illegal; an unknown one is ignored."""
+    misplaced = found.keys() - ALLOWED[message]
+    if misplaced and misplaced & KNOWN:
+        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & KNOWN)}")
+
+
+def reading(parse: Callable[[Reader], T], body: bytes) -> T:
+    """Read a whole body with `parse`."""
+    r = Reader(body, 0)
+    try:
+        value = parse(r)
+    except (IndexError, StructError):
+        raise Abort(faults.BAD_EXTENSION) from None
+    if r.more():
+        raise Abort(faults.BAD_EXTENSION)
+    return value
+
+
+def _some(data: bytes) -> bytes:
+    if not data:
+        raise Abort(faults.BAD_EXTENSION)
+    return data
+
+
+def empty(body: bytes) -> None:
+    """extended_master_secret, encrypt_then_mac, post_handshake_auth and some answers have no body."""
+    if body:
+        raise Abort(faults.BAD_EXTENSION)
+
+
+def numbers(body: bytes) -> tuple[int, ...]:
+    """supported_groups, signature_algorithms, signature_algorithms_cert: uint16 values<2..2^16-2>."""
+    return reading(lambda r: u16s(_some(r.vec16())), body)
+
+
+# server_name (RFC 6066 3)
+
+
+def server_name(body: bytes) -> str:
+    """The host_name of a ClientHello."""
+
+    def parse(r: Reader) -> bytes:
+        entries = Reader(_some(r.vec16()), 0)
+        kind, name = entries.u8(), entries.vec16()
+        if kind != 0 or entries.more():  # one name, of the only type there is
+            raise Abort(faults.BAD_EXTENSION)
+        return name
+
+    name = reading(parse, body)
+    if not 0 < len(name) <= 255 or 0 in name:
+        raise Abort(faults.BAD_EXTENSION._replace(alert=registry.UNRECOGNIZED_NAME))
+    try:
+        return name.decode("ascii")
+    except UnicodeDecodeError:
+        raise Abort(faults.BAD_EXTENSION._replace(alert=registry.UNRECOGNIZED_NAME)) from None
+
+
+def build_server_name(name: bytes) -> bytes:
+    return extension(registry.SERVER_NAME, vec16(b"\x00" + vec16(name)))
+
+
+# application_layer_protocol_negotiation (RFC 7301 3.1)
+
+
+def protocols(body: bytes) -> tuple[bytes, ...]:
+    def parse(r: Reader) -> tuple[bytes, ...]:
+        entries, found = Reader(_some(r.vec16()), 0), []
+        while entries.more():
+            found.append(_some(entries.vec8()))
+        return tuple(found)
+
+    return reading(parse, body)
+
+
+def build_protocols(names: tuple[bytes, ...]) -> bytes:
+    return extension(registry.ALPN, vec16(b"".join(map(vec8, names))))
+
+
+# supported_versions (RFC 8446 4.2.1)
+
+
+def versions(body: bytes) -> tuple[int, ...]:
+    return reading(lambda r: u16s(_some(r.vec8())), body)
+
+
+def selected_u16(body: bytes) -> int:
+    """selected_version of a ServerHello, selected_group of a HelloRetryRequest, selected_identity."""
+    return reading(Reader.u16, body)
+
+
+# key_share (RFC 8446 4.2.8)
+
+
+class KeyShare(NamedTuple):
+    group: int
+    key_exchange: bytes
+
+
+def _entry(r: Reader) -> KeyShare:
+    return KeyShare(r.u16(), _some(r.vec16()))
+
+
+def key_share(body: bytes) -> KeyShare:
+    """The one share of a ServerHello."""
+    return reading(_entry, body)
+
+
+def key_shares(body: bytes) -> tuple[KeyShare, ...]:
+    """Those of a ClientHello; there may be none."""
+
+    def parse(r: Reader) -> tuple[KeyShare, ...]:
+        entries, found = Reader(r.vec16(), 0), []
+        while entries.more():
+            found.append(_entry(entries))
+        return tuple(found)
+
+    return reading(parse, body)
+
+
+def build_share(group: int, key_exchange: bytes) -> bytes:
+    """A KeyShareEntry; on its own the body of a ServerHello's key_share."""
+    return group.to_bytes(2, "big") + vec16(key_exchange)
+
+
+# cookie (RFC 8446 4.2.2)
+
+
+def cookie(body: bytes) -> bytes:
+    return reading(lambda r: _some(r.vec16()), body)
+
+
+# pre_shared_key, psk_key_exchange_modes (RFC 8446 4.2.9, 4.2.11)
+
+
+class PskIdentity(NamedTuple):
+    identity: bytes
+    obfuscated_ticket_age: int
+
+
+class OfferedPsks(NamedTuple):
+    identities: tuple[PskIdentity, ...]
+    binders: tuple[bytes, ...]
+    binders_size: int  # bytes of the binders vector with its length: what the binder hash leaves out
+
+
+def offered_psks(body: bytes) -> OfferedPsks:
+    def parse(r: Reader) -> OfferedPsks:
+        entries, identities, binders = Reader(_some(r.vec16()), 0), [], []
+        while entries.more():
+            identities.append(PskIdentity(_some(entries.vec16()), entries.u32()))
+        block = _some(r.vec16())
+        entries = Reader(block, 0)
+        while entries.more():
+            binder = entries.vec8()
+            if len(binder) < 32:
+                raise Abort(faults.BAD_EXTENSION)
+            binders.append(binder)
+        return OfferedPsks(tuple(identities), tuple(binders), len(block) + 2)
+
+    offered = reading(parse, body)
+    if len(offered.identities) != len(offered.binders):
+        raise Abort(faults.BAD_PSK)
+    return offered
+
+
+def psk_modes(body: bytes) -> bytes:
+    return reading(lambda r: _some(r.vec8()), body)
+
+
+# record_size_limit (RFC 8449 4)
+
+
+def record_size_limit(body: bytes) -> int:
+    limit = selected_u16(body)
+    if limit < 64:
+        raise Abort(faults.MISPLACED_EXTENSION, "record_size_limit below 64")
+    return limit
+
+
+# ec_point_formats (RFC 8422 5.1.2)
+
+
+def point_formats(body: bytes) -> bytes:
+    formats = reading(lambda r: _some(r.vec8()), body)
+    if 0 not in formats:  # uncompressed MUST be there
+        raise Abort(faults.MISPLACED_EXTENSION, "no uncompressed points")
+    return formats
+
+
+# renegotiation_info (RFC 5746 3.2)
+
+
+def renegotiated_connection(body: bytes) -> bytes:
+    try:
+        return reading(Reader.vec8, body)
+    except Abort:
+        raise Abort(faults.RENEGOTIATION_ENCODING_ERR) from None
+
+
+# certificate_authorities (RFC 8446 4.2.4)
+
+
+def authorities(body: bytes) -> tuple[bytes, ...]:
+    return reading(lambda r: names(_some(r.vec16())), body)
+
+
+def build_authorities(ders: tuple[bytes, ...]) -> bytes:
+    return extension(registry.CERTIFICATE_AUTHORITIES, vec16(b"".join(map(vec16, ders))))
+
+
+# status_request (RFC 6066 8)
+
+OCSP_REQUEST = extension(registry.STATUS_REQUEST, b"\x01\x00\x00\x00\x00")  # any responder, no extensions
+
+
+def status_request(body: bytes) -> int:
+    """The status_type of a request: 1 is OCSP."""
+
+    def parse(r: Reader) -> int:
+        kind = r.u8()
+        if kind == 1:
+            r.vec16()
+            r.vec16()
+        else:
+            r.take(len(r.data) - r.pos)
+        return kind
+
+    return reading(parse, body)
+
+
+def ocsp_response(body: bytes) -> bytes:
+    """The CertificateStatus in a CertificateEntry (RFC 8446 4.4.2.1)."""
+
+    def parse(r: Reader) -> bytes:
+        if r.u8() != 1:
+            raise Abort(faults.BAD_EXTENSION)
+        return _some(r.vec24())
+
+    return reading(parse, body)
+
+
+def build_numbers(kind: int, values: tuple[int, ...]) -> bytes:
+    """supported_groups and the two signature_algorithms."""
+    return extension(kind, vec16_of(values))

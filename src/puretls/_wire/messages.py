@@ -1,0 +1,164 @@
+"""The messages of TLS 1.3 besides the hellos (RFC 8446 4.3 to 4.6), and those that older versions share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._wire.codec import Reader, message, split_extensions, vec8, vec16, vec24
+
+
+class EncryptedExtensions(NamedTuple):
+    """RFC 8446 4.3.1."""
+
+    raw: bytes
+    extensions: dict[int, bytes]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> EncryptedExtensions:
+        r = Reader(raw)
+        found = cls(raw, split_extensions(r.vec16()))
+        r.done()
+        return found
+
+
+def encrypted_extensions(extensions: bytes) -> bytes:
+    return message(registry.ENCRYPTED_EXTENSIONS, vec16(extensions))
+
+
+class CertificateRequest(NamedTuple):
+    """RFC 8446 4.3.2."""
+
+    raw: bytes
+    context: bytes
+    extensions: dict[int, bytes]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> CertificateRequest:
+        r = Reader(raw)
+        found = cls(raw, r.vec8(), split_extensions(r.vec16()))
+        r.done()
+        return found
+
+
+def certificate_request(context: bytes, extensions: bytes) -> bytes:
+    return message(registry.CERTIFICATE_REQUEST, vec8(context) + vec16(extensions))
+
+
+class CertificateEntry(NamedTuple):
+    """One certificate and what belongs to it, such as a stapled OCSP response."""
+
+    der: bytes
+    extensions: dict[int, bytes]
+
+
+class Certificate(NamedTuple):
+    """RFC 8446 4.4.2."""
+
+    raw: bytes
+    context: bytes
+    entries: tuple[CertificateEntry, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Certificate:
+        r = Reader(raw)
+        context, block = r.vec8(), r.vec24()
+        r.done()
+        entries = []
+        r = Reader(block, 0)
+        while r.more():
+            der = r.vec24()
+            if not der:
+                raise Abort(faults.LENGTH_MISMATCH, "empty certificate")
+            entries.append(CertificateEntry(der, split_extensions(r.vec16())))
+        return cls(raw, context, tuple(entries))
+
+
+def certificate_list(entries: tuple[CertificateEntry, ...]) -> bytes:
+    """The certificate_list vector of a Certificate message; `extensions` bodies are encoded as they stand."""
+    encoded = []
+    for der, extensions in entries:
+        block = b"".join(kind.to_bytes(2, "big") + vec16(body) for kind, body in extensions.items())
+        encoded.append(vec24(der) + vec16(block))
+    return vec24(b"".join(encoded))
+
+
+def certificate(context: bytes, encoded_list: bytes) -> bytes:
+    return message(registry.CERTIFICATE, vec8(context) + encoded_list)
+
+
+class CertificateVerify(NamedTuple):
+    """RFC 8446 4.4.3, RFC 5246 7.4.8."""
+
+    raw: bytes
+    scheme: int
+    signature: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> CertificateVerify:
+        r = Reader(raw)
+        found = cls(raw, r.u16(), r.vec16())
+        r.done()
+        return found
+
+
+def certificate_verify(scheme: int, signature: bytes) -> bytes:
+    return message(registry.CERTIFICATE_VERIFY, scheme.to_bytes(2, "big") + vec16(signature))
+
+
+class Finished(NamedTuple):
+    """RFC 8446 4.4.4, RFC 5246 7.4.9.  The receiver knows how long verify_data has to be."""
+
+    raw: bytes
+    verify_data: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Finished:
+        return cls(raw, raw[4:])
+
+
+def finished(verify_data: bytes) -> bytes:
+    return message(registry.FINISHED, verify_data)
+
+
+class NewSessionTicket(NamedTuple):
+    """RFC 8446 4.6.1."""
+
+    raw: bytes
+    lifetime: int  # seconds
+    age_add: int
+    nonce: bytes
+    ticket: bytes
+    extensions: dict[int, bytes]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> NewSessionTicket:
+        r = Reader(raw)
+        found = cls(raw, r.u32(), r.u32(), r.vec8(), r.vec16(), split_extensions(r.vec16()))
+        r.done()
+        if not found.ticket:
+            raise Abort(faults.LENGTH_MISMATCH)
+        return found
+
+
+def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes, extensions: bytes) -> bytes:
+    body = lifetime.to_bytes(4, "big") + age_add.to_bytes(4, "big") + vec8(nonce) + vec16(ticket) + vec16(extensions)
+    return message(registry.NEW_SESSION_TICKET, body)
+
+
+class KeyUpdate(NamedTuple):
+    """RFC 8446 4.6.3."""
+
+    raw: bytes
+    request_update: int
+
+    @classmethod
+    def parse(cls, raw: bytes) -> KeyUpdate:
+        if len(raw) != 5:
+            raise Abort(faults.LENGTH_MISMATCH)
+        return cls(raw, raw[4])
+
+
+def key_update(request_update: int) -> bytes:
+    return message(registry.KEY_UPDATE, bytes((request_update,)))
