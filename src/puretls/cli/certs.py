@@ -1,0 +1,120 @@
+"""A certificate authority in memory and what it signs (RFC 5280): for the demo, the development server and tests.
+
+Nothing here touches a file. Profiles are what a public CA would issue, so that strict verification accepts them: key
+identifiers, critical basic constraints and key usage, extended key usage, names only in subjectAltName.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "RSA": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate,
+    "Ed448": ed448.Ed448PrivateKey.generate,
+}
+USAGES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
+
+
+class Identity(NamedTuple):
+    """A certificate, its key, and the intermediates a peer needs to reach the root."""
+
+    certificate: x509.Certificate
+    key: Any
+    intermediates: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def chain_pem(self) -> bytes:
+        """The leaf and its intermediates, as `load_cert_chain` wants them."""
+        return b"".join(one.public_bytes(Encoding.PEM) for one in (self.certificate, *self.intermediates))
+
+    @property
+    def key_pem(self) -> bytes:
+        """The private key, PKCS#8, not encrypted: it lives as long as the process."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[no-any-return]
+
+
+class Authority:
+    """A root, or with `parent` an intermediate, that issues certificates."""
+
+    def __init__(self, name: str, *, kind: str = "P-256", days: float = 30, parent: Authority | None = None) -> None:
+        self.key: Any = KINDS[kind]()
+        self.parent = parent
+        signer = parent or self
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = _builder(self.name, self.key.public_key(), signer, (-1, days))
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
+        self.certificate = builder.sign(signer.key, _digest(signer.key))
+
+    @property
+    def pem(self) -> bytes:
+        """This authority's own certificate."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    def issue(
+        self, *names: str, kind: str = "P-256", client: bool = False, days: tuple[float, float] = (-1, 7)
+    ) -> Identity:
+        """A leaf for host names and IP addresses (or for a client), valid between two offsets from now."""
+        key = KINDS[kind]()
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        builder = _builder(subject, key.public_key(), self, days)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        usages = ("digital_signature", "key_encipherment") if kind == "RSA" else ("digital_signature",)
+        builder = builder.add_extension(_usage(*usages), critical=True)
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(map(_general_name, names)), critical=False)
+        between = []
+        issuer: Authority = self
+        while issuer.parent:
+            between.append(issuer.certificate)
+            issuer = issuer.parent
+        return Identity(builder.sign(self.key, _digest(self.key)), key, tuple(between))
+
+
+def _builder(
+    subject: x509.Name, public_key: Any, signer: Authority, days: tuple[float, float]
+) -> x509.CertificateBuilder:
+    now = datetime.now(timezone.utc)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(signer.name)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key()), critical=False)
+    )
+
+
+def _usage(*wanted: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{usage: usage in wanted for usage in USAGES})
+
+
+def _digest(key: Any) -> hashes.SHA256 | None:
+    return None if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -1,0 +1,62 @@
+"""What can be told of a connection through public names: what was negotiated, and the handshake message by message.
+
+Works alike for our sockets and for the interpreter's own, so the two can be shown side by side.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")  # RFC 8446 4.1.3
+
+
+class Message(NamedTuple):
+    """One handshake message or alert as a socket sent or received it."""
+
+    sent: bool
+    name: str
+    size: int
+    at: float  # seconds since the first message
+
+
+class Recorder:
+    """A context's `_msg_callback` that keeps each connection's messages for as long as the connection lives."""
+
+    def __init__(self, context: Any) -> None:
+        self._seen: WeakKeyDictionary[Any, list[tuple[bool, str, int, float]]] = WeakKeyDictionary()
+        context._msg_callback = self  # ssl's own hook, which has no public name
+
+    def __call__(self, conn: Any, direction: str, _version: int, content: int, kind: Any, data: bytes) -> None:
+        if content in (20, 21, 22):  # ChangeCipherSpec, alert, handshake; the rest is OpenSSL's pseudo types
+            name = "HelloRetryRequest" if data[6:38] == RETRY and content == 22 else _name(kind)
+            self._seen.setdefault(conn, []).append((direction == "write", name, len(data), perf_counter()))
+
+    def messages(self, conn: Any) -> list[Message]:
+        """Everything seen so far on one connection, in order."""
+        seen = self._seen.get(conn, [])
+        return [Message(sent, name, size, at - seen[0][3]) for sent, name, size, at in seen]
+
+
+def _name(kind: Any) -> str:
+    """CLIENT_HELLO is how ssl's enum spells ClientHello."""
+    words = str(getattr(kind, "name", kind)).replace("NEWSESSION", "NEW_SESSION").split("_")
+    return "".join(word.capitalize() for word in words)
+
+
+def negotiated(tls: Any) -> dict[str, str]:
+    """The parameters of a finished handshake, in words; "-" where this `ssl` cannot tell."""
+
+    def tell(method: str) -> str:
+        return str(getattr(tls, method, lambda: None)() or "-")
+
+    cipher = tls.cipher()
+    return {
+        "version": tell("version").replace("TLSv", "TLS "),
+        "suite": cipher[0] if cipher else "-",
+        "group": tell("group"),
+        "signature": tell("server_sigalg"),
+        "ALPN": tell("selected_alpn_protocol"),
+        "resumed": "yes" if tls.session_reused else "no",
+    }

@@ -1,0 +1,106 @@
+"""The screen for terminals: colours, bars and moving progress, by rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from puretls.cli.observe import Message
+from puretls.cli.render import Advance, Plain
+
+BAR = 24  # columns of the widest throughput bar
+HUES = ("bright_cyan", "bright_magenta", "bright_black")
+
+
+class Rich(Plain):
+    """The same words as Plain, laid out for eyes."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+
+    def banner(self, title: str, note: str) -> None:
+        """Who is speaking."""
+        self.console.print(
+            Panel(Text(note, "dim"), title=Text(title, "bold bright_cyan"), title_align="left", expand=False)
+        )
+
+    def heading(self, title: str, note: str = "") -> None:
+        """What comes next."""
+        self.console.print()
+        self.console.print(Text.assemble(("● ", "bright_cyan"), (title, "bold"), (f"  {note}", "dim")))
+
+    def good(self, text: str) -> None:
+        """Something worked."""
+        self.console.print(Text.assemble(("  ✔ ", "bold green"), text))
+
+    def bad(self, text: str) -> None:
+        """Something did not."""
+        self.console.print(Text.assemble(("  ✘ ", "bold red"), (text, "red")))
+
+    def facts(self, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
+        """Named values side by side, one column a subject."""
+        table = Table(box=None, padding=(0, 3, 0, 2), header_style="bold")
+        table.add_column("", style="dim")
+        for column in columns:
+            table.add_column(column)
+        for name, values in rows.items():
+            table.add_row(name, *(Text(value, "dim" if value in ("-", "no") else "") for value in values))
+        self.console.print(table)
+
+    def ladder(self, messages: Sequence[Message]) -> None:
+        """Messages between client and server, as the client saw them."""
+        table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+        table.add_column("client")
+        table.add_column("", width=26)
+        table.add_column("server")
+        table.add_column("bytes", justify="right", style="bright_cyan")
+        table.add_column("ms", justify="right", style="dim")
+        for message in messages:
+            arrow = Text(f"{'─' * 25}▶", "bright_blue") if message.sent else Text(f"◀{'─' * 25}", "bright_green")
+            name = Text(message.name)
+            sides = (name, arrow, "") if message.sent else ("", arrow, name)
+            table.add_row(*sides, f"{message.size:,}", f"{message.at * 1000:.2f}")
+        self.console.print(table)
+
+    def speeds(self, columns: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:
+        """MiB/s of each contender, one bar a direction, all on one scale."""
+        table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+        table.add_column("")
+        for column in columns:
+            table.add_column(column, min_width=BAR)
+            table.add_column("MiB/s", justify="right")
+        most = max(max(values) for values in rows.values())
+        for (name, values), hue in zip(rows.items(), HUES, strict=False):
+            cells: list[Text] = []
+            for value in values:
+                cells += Text("█" * round(value / most * BAR), hue), Text(f"{value:,.0f}", "bold")
+            table.add_row(Text(name), *cells)
+        self.console.print(table)
+
+    def invite(self, url: str, hints: Mapping[str, str]) -> None:
+        """Where to point a browser."""
+        lines = Text.assemble("Open ", (url, f"bold bright_cyan link {url}"), "   ", ("Ctrl-C ends it", "dim"))
+        for name, hint in hints.items():
+            lines.append(f"\n{name:8}", "dim").append(hint)
+        self.console.print()
+        self.console.print(Panel(lines, border_style="bright_cyan", expand=False))
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Advance]:
+        """Count bytes towards `total` with a moving bar."""
+        columns = (
+            TextColumn(f"  {label:24}"),
+            BarColumn(30, complete_style="bright_cyan", finished_style="green"),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True, refresh_per_second=8) as bars:
+            task = bars.add_task(label, total=total)
+            yield lambda count: bars.advance(task, count)

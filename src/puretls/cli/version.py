@@ -1,0 +1,33 @@
+"""`puretls version`: the versions that matter in a bug report."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from importlib.metadata import version
+from importlib.util import find_spec
+
+
+def add(_parser: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
+def versions() -> list[tuple[str, str]]:
+    """Each part and its version, the interpreter's own OpenSSL where there is one."""
+    found = [
+        ("puretls", version("puretls")),
+        (platform.python_implementation(), platform.python_version()),
+        ("cryptography", version("cryptography")),
+    ]
+    if find_spec("_ssl"):
+        import ssl  # noqa: PLC0415 - an interpreter without it is a case we serve
+
+        found.append(("ssl", ssl.OPENSSL_VERSION))
+    return found
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """Print one line for each part."""
+    for name, number in versions():
+        print(f"{name:14}{number}")
+    return 0
