@@ -1,0 +1,160 @@
+"""The signature schemes: who may sign what, in which version, and with which parameters.
+
+RFC 8446 4.2.3 for TLS 1.3, RFC 5246 7.4.1.4.1 and RFC 8422 5.1.1 for TLS 1.2, draft-ietf-tls-mldsa for ML-DSA; TLS 1.0
+and 1.1 have no choice and nothing on the wire (RFC 4346 4.7, RFC 8422 5.10).  What is signed, and which scheme is
+taken, is the engine's business; signatures within certificates are that of `_x509`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import mldsa
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey, Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo
+
+from puretls._base.faults import BAD_SIGNATURE, Abort
+from puretls._base.registry import TLS12, TLS13
+from puretls._crypto.kdf import MD5_SHA1, SHA1, SHA224, SHA256, SHA384, SHA512, Digest
+
+RSASSA_PSS = "1.2.840.113549.1.1.10"  # RFC 4055 1.2: a public key for PSS only
+
+# Kinds of keys.  An RSA-PSS key is one whose SubjectPublicKeyInfo says so.
+RSA, RSA_PSS, EC, ED25519, ED448 = "RSA", "RSA-PSS", "EC", "ED25519", "ED448"
+ML_DSA_44, ML_DSA_65, ML_DSA_87 = "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"
+
+_KINDS = (
+    (RSA, (RSAPublicKey, RSAPrivateKey)),
+    (EC, (EllipticCurvePublicKey, EllipticCurvePrivateKey)),
+    (ED25519, (Ed25519PublicKey, Ed25519PrivateKey)),
+    (ED448, (Ed448PublicKey, Ed448PrivateKey)),
+    (ML_DSA_44, (mldsa.MLDSA44PublicKey, mldsa.MLDSA44PrivateKey)),
+    (ML_DSA_65, (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey)),
+    (ML_DSA_87, (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey)),
+)
+
+
+class Scheme(NamedTuple):
+    """One way to sign."""
+
+    code: int
+    name: str  # IANA's
+    key: str  # the kind of key
+    curve: str | None  # in TLS 1.3; TLS 1.2 leaves the curve open
+    digest: Digest | None  # None: part of the algorithm
+    tls13: bool
+    tls12: bool
+    openssl: tuple[str, ...]  # other spellings, upper case
+    bits: int  # of security, as OpenSSL counts them for its security levels
+    pss: int  # the least length of an encoded message (RFC 8017 9.1.1): SHA-512 does not fit a key of 1024 bits
+    parameters: tuple[Any, ...]  # what sign() and verify() of the key want besides the data
+
+
+_BITS = {MD5_SHA1: 67, SHA1: 64, SHA224: 112, SHA256: 128, SHA384: 192, SHA512: 256}
+
+
+def _pkcs1(code: int, digest: Digest) -> Scheme:
+    name, parameters = f"rsa_pkcs1_{digest.name}", (PKCS1v15(), digest.algorithm)
+    spellings = (f"RSA+{digest.name}".upper(),)
+    return Scheme(code, name, RSA, None, digest, False, True, spellings, _BITS[digest], 0, parameters)
+
+
+def _pss(code: int, key: str, digest: Digest) -> Scheme:
+    name = f"rsa_pss_{'pss' if key == RSA_PSS else 'rsae'}_{digest.name}"
+    spellings = (f"RSA-PSS+{digest.name}".upper(), f"PSS+{digest.name}".upper()) if key == RSA else ()
+    parameters = (PSS(MGF1(digest.algorithm), digest.size), digest.algorithm)
+    return Scheme(code, name, key, None, digest, True, True, spellings, _BITS[digest], 2 * digest.size + 2, parameters)
+
+
+def _ecdsa(code: int, digest: Digest, curve: str | None = None, *, tls12: bool = True, label: str = "") -> Scheme:
+    name = "_".join(filter(None, ("ecdsa", label or curve, digest.name)))
+    spellings = (f"ECDSA+{digest.name}".upper(),) if tls12 else ()
+    parameters = (ECDSA(digest.algorithm),)
+    return Scheme(code, name, EC, curve, digest, curve is not None, tls12, spellings, _BITS[digest], 0, parameters)
+
+
+def _pure(code: int, name: str, key: str, bits: int, *, tls12: bool) -> Scheme:
+    return Scheme(code, name, key, None, None, True, tls12, (), bits, 0, ())
+
+
+SCHEMES = (  # in OpenSSL 3.5's order of preference
+    _pure(0x0905, "mldsa65", ML_DSA_65, 192, tls12=False),
+    _pure(0x0906, "mldsa87", ML_DSA_87, 256, tls12=False),
+    _pure(0x0904, "mldsa44", ML_DSA_44, 128, tls12=False),
+    _ecdsa(0x0403, SHA256, "secp256r1"),
+    _ecdsa(0x0503, SHA384, "secp384r1"),
+    _ecdsa(0x0603, SHA512, "secp521r1"),
+    _pure(0x0807, "ed25519", ED25519, 128, tls12=True),
+    _pure(0x0808, "ed448", ED448, 224, tls12=True),
+    _ecdsa(0x081A, SHA256, "brainpoolP256r1", tls12=False, label="brainpoolP256r1tls13"),  # RFC 8734
+    _ecdsa(0x081B, SHA384, "brainpoolP384r1", tls12=False, label="brainpoolP384r1tls13"),
+    _ecdsa(0x081C, SHA512, "brainpoolP512r1", tls12=False, label="brainpoolP512r1tls13"),
+    _pss(0x0809, RSA_PSS, SHA256),
+    _pss(0x080A, RSA_PSS, SHA384),
+    _pss(0x080B, RSA_PSS, SHA512),
+    _pss(0x0804, RSA, SHA256),
+    _pss(0x0805, RSA, SHA384),
+    _pss(0x0806, RSA, SHA512),
+    _pkcs1(0x0401, SHA256),
+    _pkcs1(0x0501, SHA384),
+    _pkcs1(0x0601, SHA512),
+    _ecdsa(0x0303, SHA224),
+    _pkcs1(0x0301, SHA224),
+    _ecdsa(0x0203, SHA1),
+    _pkcs1(0x0201, SHA1),
+)
+BY_CODE = {scheme.code: scheme for scheme in SCHEMES}
+BY_NAME = {name.lower(): scheme for scheme in SCHEMES for name in (scheme.name, *scheme.openssl)}
+DEFAULT = SCHEMES  # a security level of 1 or more drops SHA-1 by its bits
+
+# TLS 1.0 and 1.1, by kind of key: never on the wire, so without a code
+_LEGACY_RSA = Scheme(-1, "rsa_md5_sha1", RSA, None, MD5_SHA1, False, False, (), 67, 0, (PKCS1v15(), NoDigestInfo()))
+LEGACY = {RSA: _LEGACY_RSA, EC: BY_CODE[0x0203]}
+
+
+def key_kind(key: Any, algorithm: str = "") -> str:
+    """The kind of a public or private key, "" if TLS has no use for it.
+
+    cryptography loads RSASSA-PSS keys as RSA keys.  Only the certificate tells them apart, so `algorithm` is the
+    dotted string of its public_key_algorithm_oid.
+    """
+    for kind, types in _KINDS:
+        if isinstance(key, types):
+            return RSA_PSS if kind == RSA and algorithm == RSASSA_PSS else kind
+    return ""
+
+
+def usable(scheme: Scheme, public_key: Any, version: int, kind: str = "") -> bool:
+    """Whether this key signs with this scheme in this version; `kind` is that of `key_kind`, which see."""
+    if scheme.key != (kind or key_kind(public_key)):
+        return False
+    if scheme.pss and (public_key.key_size + 6) // 8 < scheme.pss:
+        return False
+    if version >= TLS13:
+        return scheme.tls13 and (scheme.curve is None or public_key.curve.name == scheme.curve)
+    if version == TLS12:
+        return scheme.tls12
+    return scheme is LEGACY.get(scheme.key)
+
+
+def sign(scheme: Scheme, private_key: Any, data: bytes) -> bytes:
+    """A signature over `data`, which is not hashed yet."""
+    if scheme.digest is MD5_SHA1:
+        data = MD5_SHA1.hash(data)
+    signature: bytes = private_key.sign(data, *scheme.parameters)
+    return signature
+
+
+def verify(scheme: Scheme, public_key: Any, signature: bytes, data: bytes) -> None:
+    """Abort if this is not the key's signature over `data`."""
+    if scheme.digest is MD5_SHA1:
+        data = MD5_SHA1.hash(data)
+    try:
+        public_key.verify(signature, data, *scheme.parameters)
+    except (InvalidSignature, ValueError):
+        raise Abort(BAD_SIGNATURE) from None
