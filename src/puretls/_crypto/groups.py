@@ -119,7 +119,7 @@ class Weierstrass(Group):
         self.curve = curve
 
     def offer(self) -> Offer:
-        return WeierstrassOffer(self.curve)
+        return WeierstrassOffer(ec.generate_private_key(self.curve))
 
 
 class WeierstrassOffer:
@@ -127,9 +127,9 @@ class WeierstrassOffer:
 
     __slots__ = ("_key", "public")
 
-    def __init__(self, curve: ec.EllipticCurve) -> None:
-        self._key = ec.generate_private_key(curve)
-        self.public = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self.public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
     def complete(self, share: bytes) -> bytes:
         if len(share) != len(self.public) or share[0] != 4:  # cryptography would also load compressed points

@@ -39,6 +39,13 @@ class Transcript:
         if not keep:
             self._kept = None
 
+    def copy(self) -> Transcript:
+        """Another one that goes on from here; the messages themselves stay behind."""
+        other = Transcript()
+        other._digest, other._kept = self._digest, None
+        other._hash = self._hash.copy() if self._hash is not None else None
+        return other
+
     def digest(self) -> bytes:
         assert self._hash is not None, "choose() comes first"  # noqa: S101 (our own order of calls, not input)
         return self._hash.copy().finalize()
