@@ -1,0 +1,446 @@
+"""A certificate: PyCA's parsed object, and what path validation asks of it, each read once (RFC 5280 4).
+
+Reading follows OpenSSL where it decides verdicts: a repeated or unreadable extension that it looks into makes the
+certificate `invalid` as a whole, an unknown critical one makes it `unhandled`; checks.py says what follows from that.
+`load` interns, so that the intermediates of the big CAs are read once per process.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
+
+from puretls._x509 import names, shapes
+
+T = TypeVar("T")
+
+# Extensions, RFC 5280 4.2
+SUBJECT_KEY = "2.5.29.14"
+KEY_USAGE = "2.5.29.15"
+SUBJECT_ALT_NAME = "2.5.29.17"
+ISSUER_ALT_NAME = "2.5.29.18"
+BASIC_CONSTRAINTS = "2.5.29.19"
+NAME_CONSTRAINTS = "2.5.29.30"
+CRL_POINTS = "2.5.29.31"
+AUTHORITY_KEY = "2.5.29.35"
+EXTENDED_KEY_USAGE = "2.5.29.37"
+FRESHEST_CRL = "2.5.29.46"
+AUTHORITY_INFO = "1.3.6.1.5.5.7.1.1"
+PROXY = "1.3.6.1.5.5.7.1.14"
+NETSCAPE_TYPE = "2.16.840.1.113730.1.1"
+
+# What may be critical: read here, or by OpenSSL without effect on a verdict unless policies are asked for.
+HANDLED = frozenset({
+    SUBJECT_KEY, KEY_USAGE, SUBJECT_ALT_NAME, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, AUTHORITY_KEY,
+    EXTENDED_KEY_USAGE, PROXY, NETSCAPE_TYPE,
+    "2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54",  # policies, their mappings, constraints, inhibitAnyPolicy
+    "1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8",  # RFC 3779 addresses and AS numbers
+    "1.3.6.1.5.5.7.48.1.5",  # OCSP no check
+})  # fmt: skip
+
+# Key usage, as bits of the first octet and of the second shifted by eight
+DIGITAL_SIGNATURE, KEY_ENCIPHERMENT, KEY_AGREEMENT, CERT_SIGN, CRL_SIGN = 0x80, 0x20, 0x08, 0x04, 0x02
+
+# Extended key usage
+SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
+CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+ANY_USAGE = "2.5.29.37.0"
+GATED_CRYPTO = frozenset({"1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1"})  # Microsoft's and Netscape's
+
+
+class Extension(NamedTuple):
+    """One extension, its value not read."""
+
+    critical: bool
+    value: bytes
+
+
+class KeyIdentifier(NamedTuple):
+    """Which key of which issuer signed (4.2.1.1)."""
+
+    key: bytes | None
+    issuer: names.Name | None
+    serial: int | None
+    issuers: int  # how many names are given for the issuer
+
+
+class Trust(NamedTuple):
+    """What a TRUSTED CERTIFICATE block says a certificate may and may not be used for; None: nothing."""
+
+    trust: frozenset[str] | None
+    reject: frozenset[str]
+
+
+class Certificate:
+    """One certificate.  Fields are read when they are asked for; ValueError if the part that holds them is broken."""
+
+    def __init__(self, der: bytes, trust: Trust | None = None) -> None:
+        self.der = der
+        self.trust = trust
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Certificate) and self.der == other.der
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+    def __repr__(self) -> str:
+        return f"<Certificate {'/'.join(a.text() or '?' for rdn in self.subject_rdns for a in rdn)!r}>"
+
+    @cached_property
+    def tbs(self) -> shapes.TbsCertificate:
+        """The fields as they are encoded."""
+        return asn1.decode_der(shapes.Certificate, self.der).tbs
+
+    @cached_property
+    def parsed(self) -> x509.Certificate:
+        """PyCA's view, which has the key, the dates and the signature."""
+        try:
+            if self.tbs.serial > 0:
+                return x509.load_der_x509_certificate(self.der)
+            with _quietly, warnings.catch_warnings():  # old roots have serial 0, and PyCA warns of it
+                warnings.simplefilter("ignore")
+                return x509.load_der_x509_certificate(self.der)
+        except x509.InvalidVersion as error:
+            raise ValueError(str(error)) from None
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the certificate, by which caches know it."""
+        return self.parsed.fingerprint(hashes.SHA256())
+
+    @property
+    def version(self) -> int:
+        """As it is encoded: 0 is v1, 2 is v3."""
+        return self.tbs.version or 0
+
+    @cached_property
+    def serial(self) -> int:
+        """Its number, which may be negative."""
+        return self.tbs.serial
+
+    @cached_property
+    def subject_rdns(self) -> tuple[names.Rdn, ...]:
+        """The subject as it is written."""
+        return names.read(rdn.as_list() for rdn in self.tbs.subject)
+
+    @cached_property
+    def issuer_rdns(self) -> tuple[names.Rdn, ...]:
+        """The issuer as it is written."""
+        return names.read(rdn.as_list() for rdn in self.tbs.issuer)
+
+    @cached_property
+    def subject(self) -> names.Name:
+        """The subject as it is compared."""
+        return names.canonical(self.subject_rdns)
+
+    @cached_property
+    def issuer(self) -> names.Name:
+        """The issuer as it is compared."""
+        return names.canonical(self.issuer_rdns)
+
+    @cached_property
+    def not_before(self) -> float:
+        """When it begins to be valid, in seconds since the epoch."""
+        return self.parsed.not_valid_before_utc.timestamp()
+
+    @cached_property
+    def not_after(self) -> float:
+        """Its last second."""
+        return self.parsed.not_valid_after_utc.timestamp()
+
+    @cached_property
+    def key_der(self) -> bytes:
+        """SubjectPublicKeyInfo."""
+        return shapes.whole(self.tbs.key)
+
+    @cached_property
+    def _key(self) -> Any:
+        try:
+            return self.parsed.public_key()
+        except (ValueError, UnsupportedAlgorithm):
+            return None
+
+    def public_key(self) -> Any:
+        """PyCA's key object, or None if PyCA does not know such keys or finds this one broken."""
+        return self._key
+
+    # Extensions
+
+    @cached_property
+    def extensions(self) -> dict[str, Extension]:
+        """By their OIDs; of a repeated one the first."""
+        found: dict[str, Extension] = {}
+        for extension in self.tbs.extensions or ():
+            found.setdefault(extension.oid.dotted_string, Extension(bool(extension.critical), extension.value))
+        return found
+
+    @cached_property
+    def repeated(self) -> frozenset[str]:
+        """The extensions that occur twice, which 4.2 forbids."""
+        if len(self.extensions) == len(self.tbs.extensions or ()):
+            return frozenset()
+        oids = [extension.oid.dotted_string for extension in self.tbs.extensions or ()]
+        return frozenset(oid for oid in oids if oids.count(oid) > 1)
+
+    def critical(self, oid: str) -> bool:
+        """Whether it has this extension and marks it critical."""
+        extension = self.extensions.get(oid)
+        return extension is not None and extension.critical
+
+    def _read(self, oid: str, reader: Callable[[bytes], T]) -> T | None:
+        """An extension's value: None if there is none, or if it is broken or repeated, which `invalid` tells apart."""
+        extension = self.extensions.get(oid)
+        if extension is None or oid in self.repeated:
+            return None
+        try:
+            return reader(extension.value)
+        except ValueError:
+            return None
+
+    @cached_property
+    def basic_constraints(self) -> shapes.BasicConstraints | None:
+        """4.2.1.9."""
+        return self._read(BASIC_CONSTRAINTS, lambda der: asn1.decode_der(shapes.BasicConstraints, der))
+
+    @cached_property
+    def ca(self) -> bool:
+        """Whether basic constraints call it a CA."""
+        return self.basic_constraints is not None and bool(self.basic_constraints.ca)
+
+    @cached_property
+    def path_length(self) -> int | None:
+        """How many intermediates may follow."""
+        limit = None if self.basic_constraints is None else self.basic_constraints.path_length
+        return limit if limit is None or limit >= 0 else None
+
+    @cached_property
+    def key_usage(self) -> int | None:
+        """4.2.1.3, in the bits above; None: for all."""
+        return self._read(KEY_USAGE, _bits)
+
+    def usable_for(self, usage: int) -> bool:
+        """Whether key usage, if it is there, allows one of these."""
+        return self.key_usage is None or bool(self.key_usage & usage)
+
+    @cached_property
+    def extended_key_usage(self) -> frozenset[str] | None:
+        """4.2.1.12; None: for all."""
+        return self._read(EXTENDED_KEY_USAGE, lambda der: _oids(shapes.items(shapes.Oids, der)))
+
+    @cached_property
+    def netscape_type(self) -> int | None:
+        """Netscape's certificate type, which OpenSSL heeds."""
+        return self._read(NETSCAPE_TYPE, _bits)
+
+    @cached_property
+    def subject_key(self) -> bytes | None:
+        """4.2.1.2."""
+        return self._read(SUBJECT_KEY, lambda der: asn1.decode_der(bytes, der))
+
+    @cached_property
+    def authority_key(self) -> KeyIdentifier | None:
+        """4.2.1.1."""
+        return self._read(AUTHORITY_KEY, key_identifier)
+
+    @cached_property
+    def subject_alt_name(self) -> list[tuple[bytes, bytes]] | None:
+        """4.2.1.6: the tag and content of each name."""
+        return self._read(SUBJECT_ALT_NAME, general_names)
+
+    @property
+    def alternative_names(self) -> list[tuple[bytes, bytes]]:
+        """The same; none if it has no such extension."""
+        return self.subject_alt_name or []
+
+    @cached_property
+    def name_constraints(self) -> shapes.NameConstraints | None:
+        """4.2.1.10."""
+        return self._read(NAME_CONSTRAINTS, lambda der: asn1.decode_der(shapes.NameConstraints, der))
+
+    @cached_property
+    def crl_points(self) -> list[shapes.DistributionPoint] | None:
+        """4.2.1.13."""
+        return self._read(CRL_POINTS, lambda der: shapes.items(shapes.Points, der))
+
+    @cached_property
+    def proxy(self) -> shapes.ProxyCertInfo | None:
+        """RFC 3820 3.8."""
+        return self._read(PROXY, lambda der: asn1.decode_der(shapes.ProxyCertInfo, der))
+
+    @cached_property
+    def invalid(self) -> bool:
+        """Whether an extension that matters is repeated, unreadable or contradicts another."""
+        return (
+            any(oid in self.extensions and getattr(self, field) is None for oid, field in _MATTERING)
+            or self.key_usage == 0
+            or (self.basic_constraints is not None and (self.basic_constraints.path_length or 0) < 0)
+            or (
+                self.proxy is not None
+                and (self.ca or SUBJECT_ALT_NAME in self.extensions or ISSUER_ALT_NAME in self.extensions)
+            )
+        )
+
+    @cached_property
+    def unhandled(self) -> bool:
+        """Whether a critical extension is unknown."""
+        return any(e.critical and e.oid.dotted_string not in HANDLED for e in self.tbs.extensions or ())
+
+    # Who signed whom
+
+    @cached_property
+    def self_issued(self) -> bool:
+        """Whether subject and issuer are one name."""
+        return self.subject == self.issuer
+
+    @cached_property
+    def self_signed(self) -> bool:
+        """Whether it names its own key as its signer's; the signature is not checked."""
+        return self.self_issued and not self.invalid and self.names_key_of(self)
+
+    def names_key_of(self, issuer: Certificate) -> bool:
+        """Whether the authority key identifier and the signature's algorithm fit a certificate of the issuer's name."""
+        named = self.authority_key
+        if named is not None:
+            if named.key is not None and issuer.subject_key is not None and named.key != issuer.subject_key:
+                return False
+            if named.serial is not None and named.serial != issuer.serial:
+                return False
+            if named.issuer is not None and named.issuer != issuer.issuer:
+                return False
+        return _fits(self.parsed.signature_algorithm_oid.dotted_string, issuer.public_key())
+
+    def may_be_issued_by(self, issuer: Certificate) -> bool:
+        """Whether this certificate says that the other one is its issuer's."""
+        return self.issuer == issuer.subject and not issuer.invalid and not self.invalid and self.names_key_of(issuer)
+
+    @cached_property
+    def consistent(self) -> bool:
+        """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
+        outer = asn1.decode_der(shapes.Signed, self.der).algorithm
+        return shapes.whole(outer) == shapes.whole(self.tbs.algorithm)
+
+    def signed_by(self, issuer: Certificate) -> bool:
+        """Whether its signature is that of the issuer's key."""
+        return self.consistent and signature_is_good(
+            self.parsed, self.parsed.tbs_certificate_bytes, issuer.public_key()
+        )
+
+
+_MATTERING = (
+    (BASIC_CONSTRAINTS, "basic_constraints"), (KEY_USAGE, "key_usage"), (EXTENDED_KEY_USAGE, "extended_key_usage"),
+    (NETSCAPE_TYPE, "netscape_type"), (SUBJECT_KEY, "subject_key"), (AUTHORITY_KEY, "authority_key"),
+    (SUBJECT_ALT_NAME, "subject_alt_name"), (NAME_CONSTRAINTS, "name_constraints"), (CRL_POINTS, "crl_points"),
+    (PROXY, "proxy"),
+)  # fmt: skip
+
+_quietly = threading.Lock()
+INTERNED_SIZE = 16384
+
+
+def load(der: bytes) -> Certificate:
+    """The certificate with this encoding; ValueError if it is none."""
+    if len(der) <= INTERNED_SIZE:
+        return _interned(der)
+    return _loaded(der)
+
+
+def _loaded(der: bytes) -> Certificate:
+    certificate = Certificate(der)
+    certificate.parsed  # noqa: B018 - reads it
+    return certificate
+
+
+_interned = lru_cache(maxsize=1024)(_loaded)
+
+
+def signature_is_good(signed: x509.Certificate | x509.CertificateRevocationList, data: bytes, key: Any) -> bool:
+    """Whether a certificate or CRL is signed with this key.  What PyCA cannot check is not good."""
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            scheme, digest = signed.signature_algorithm_parameters, signed.signature_hash_algorithm
+            if digest is None or not isinstance(scheme, padding.PKCS1v15 | padding.PSS):
+                return False
+            key.verify(signed.signature, data, scheme, digest)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            algorithm = signed.signature_algorithm_parameters
+            if not isinstance(algorithm, ec.ECDSA):
+                return False
+            key.verify(signed.signature, data, algorithm)
+        elif isinstance(key, dsa.DSAPublicKey):
+            if signed.signature_hash_algorithm is None:
+                return False
+            key.verify(signed.signature, data, signed.signature_hash_algorithm)
+        elif key is not None:
+            key.verify(signed.signature, data)
+        else:
+            return False
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, AttributeError):
+        return False
+    return True
+
+
+_RSA_SIGNATURES, _ECDSA_SIGNATURES, _DSA_SIGNATURES = "1.2.840.113549.1.1.", "1.2.840.10045.4.", "1.2.840.10040.4."
+_BARE_SIGNATURES: dict[str, type] = {
+    "1.3.101.112": ed25519.Ed25519PublicKey,
+    "1.3.101.113": ed448.Ed448PublicKey,
+    "2.16.840.1.101.3.4.3.17": mldsa.MLDSA44PublicKey,
+    "2.16.840.1.101.3.4.3.18": mldsa.MLDSA65PublicKey,
+    "2.16.840.1.101.3.4.3.19": mldsa.MLDSA87PublicKey,
+}
+
+
+def _fits(signature: str, key: Any) -> bool:
+    """Whether a signature with this algorithm can be made with this kind of key."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return signature.startswith(_RSA_SIGNATURES)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return signature.startswith(_ECDSA_SIGNATURES)
+    if isinstance(key, dsa.DSAPublicKey):
+        return signature.startswith((_DSA_SIGNATURES, "2.16.840.1.101.3.4.3."))
+    kind = _BARE_SIGNATURES.get(signature)
+    return kind is not None and isinstance(key, kind)
+
+
+def general_names(der: bytes) -> list[tuple[bytes, bytes]]:
+    """GeneralNames: the tag and content of each; ValueError if one is of no known type."""
+    return _general_names(shapes.items(shapes.Values, der))
+
+
+def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
+    found = [(bytes(value.tag_bytes), bytes(value.data)) for value in values]
+    if not all(tag in names.TYPES for tag, _ in found):
+        raise ValueError("not a GeneralName")
+    return found
+
+
+def directory_name(content: bytes) -> tuple[names.Rdn, ...]:
+    """The name in a directoryName."""
+    return names.read(rdn.as_list() for rdn in asn1.decode_der(shapes.Rdns, shapes.sequence(content)).item)
+
+
+def key_identifier(der: bytes) -> KeyIdentifier:
+    """AuthorityKeyIdentifier, of a certificate or a CRL."""
+    value = asn1.decode_der(shapes.AuthorityKeyIdentifier, der)
+    issuers = _general_names(value.issuer) if value.issuer is not None else []
+    directory = next((content for tag, content in issuers if tag == names.DIRECTORY), None)
+    issuer = None if directory is None else names.canonical(directory_name(directory))
+    return KeyIdentifier(value.key, issuer, value.serial, len(issuers))
+
+
+def _oids(oids: list[x509.ObjectIdentifier]) -> frozenset[str]:
+    return frozenset(oid.dotted_string for oid in oids)
+
+
+def _bits(der: bytes) -> int:
+    """The first sixteen bits of a BIT STRING."""
+    return int.from_bytes(asn1.decode_der(asn1.BitString, der).as_bytes()[:2], "little")

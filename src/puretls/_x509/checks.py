@@ -1,0 +1,297 @@
+"""What a built path has to satisfy, as OpenSSL checks it: its rules in its order, because the first that fails decides.
+
+`check` is RFC 5280 6.1 read from the leaf up, with the strict mode that VERIFY_X509_STRICT turns on.  Finding the path
+is path.py's, name constraints are constraints.py's, revocation is revocation.py's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
+
+from puretls._x509 import codes, names
+from puretls._x509.certificate import (
+    AUTHORITY_KEY,
+    BASIC_CONSTRAINTS,
+    CERT_SIGN,
+    CLIENT_AUTH,
+    CRL_SIGN,
+    DIGITAL_SIGNATURE,
+    GATED_CRYPTO,
+    KEY_AGREEMENT,
+    KEY_ENCIPHERMENT,
+    SERVER_AUTH,
+    SUBJECT_ALT_NAME,
+    SUBJECT_KEY,
+    Certificate,
+)
+from puretls._x509.codes import refusal
+
+# X509_V_FLAG_*, of which `ssl` names some
+CRL_CHECK = 0x4
+CRL_CHECK_ALL = 0x8
+IGNORE_CRITICAL = 0x10
+STRICT = 0x20
+ALLOW_PROXY_CERTS = 0x40
+CHECK_SELF_SIGNATURE = 0x4000
+TRUSTED_FIRST = 0x8000
+PARTIAL_CHAIN = 0x80000
+NO_ALT_CHAINS = 0x100000
+NO_CHECK_TIME = 0x200000
+
+SERVER, CLIENT, CRL_SIGNER = "serverAuth", "clientAuth", "crlSign"
+
+
+class Policy(NamedTuple):
+    """What a path is checked against."""
+
+    purpose: str = SERVER  # what the leaf is used for: "serverAuth", "clientAuth"; "crlSign" for a CRL's issuer
+    hostname: str | None = None  # in A-labels; with `ip`, how the address was written
+    ip: bytes | None = None
+    time: float = 0.0  # seconds since the epoch
+    flags: int = TRUSTED_FIRST
+    host_flags: int = names.NO_PARTIAL_WILDCARDS
+    depth: int = 100  # how many intermediates at most
+    security_level: int = 1
+
+
+class Path(NamedTuple):
+    """A path, leaf first; certificates from index `untrusted` on come from the trust store."""
+
+    chain: tuple[Certificate, ...]
+    untrusted: int
+
+
+def extensions(path: Path, policy: Policy) -> None:
+    """Extensions, purpose, CA-ness, path length and, if asked for, the strict rules."""
+    chain, flags = path.chain, policy.flags
+    last = len(chain) - 1
+    must_be_ca = -1  # -1: either, 0: no, 1: yes
+    length = proxy_length = 0
+    for i, x in enumerate(chain):
+        if x.unhandled and not flags & IGNORE_CRITICAL:
+            raise refusal(codes.UNHANDLED_CRITICAL_EXTENSION, i)
+        if x.proxy is not None and not (flags & ALLOW_PROXY_CERTS and policy.purpose != CRL_SIGNER):
+            raise refusal(codes.PROXY_NOT_ALLOWED, i)
+        ca = ca_kind(x)
+        if must_be_ca < 0:
+            wrong = bool(flags & STRICT) and ca > 1
+        else:
+            wrong = ca == 0 or (ca > 1 and (i < last or bool(flags & STRICT))) if must_be_ca else ca > 0
+        if wrong:
+            raise refusal(codes.INVALID_CA if must_be_ca else codes.INVALID_NON_CA, i)
+        if last and flags & STRICT:
+            strict(x, i, issued=i < last)
+        if not purpose_fits(x, policy.purpose, non_leaf=must_be_ca > 0) and not (
+            i >= path.untrusted and trust(x, policy.purpose, self_signed=False) is True
+        ):
+            raise refusal(codes.INVALID_PURPOSE, i)
+        if i > 1 and x.path_length is not None and length > x.path_length + proxy_length:
+            raise refusal(codes.PATH_LENGTH_EXCEEDED, i)
+        if i and not x.self_issued:
+            length += 1
+        if x.proxy is not None:  # RFC 3820 4.1: below an end entity, and each may narrow how many follow
+            if x.proxy.path_length is not None:
+                if proxy_length > x.proxy.path_length:
+                    raise refusal(codes.PROXY_PATH_LENGTH_EXCEEDED, i)
+                proxy_length = x.proxy.path_length
+            proxy_length += 1
+            must_be_ca = 0
+        else:
+            must_be_ca = 1
+
+
+def ca_kind(x: Certificate) -> int:
+    """0 if it is no CA, 1 if it says it is one, more if it only may be: 3 v1 root, 4 key usage, 5 Netscape's type."""
+    if x.invalid or not x.usable_for(CERT_SIGN):
+        return 0
+    if x.basic_constraints is not None:
+        return int(x.ca)
+    if x.version == 0 and x.self_signed:
+        return 3
+    if x.key_usage is not None:
+        return 4
+    return 5 if (x.netscape_type or 0) & 0x07 else 0
+
+
+def strict(x: Certificate, depth: int, *, issued: bool) -> None:
+    """What VERIFY_X509_STRICT adds; `issued`: another certificate of the path issued it."""
+    usage = x.key_usage or 0
+    if x.path_length is not None:
+        if not x.ca:
+            raise refusal(codes.PATHLEN_INVALID_FOR_NON_CA, depth)
+        if not x.usable_for(CERT_SIGN):
+            raise refusal(codes.PATHLEN_WITHOUT_CERT_SIGN, depth)
+    if x.ca and not x.critical(BASIC_CONSTRAINTS):
+        raise refusal(codes.CA_CONSTRAINTS_NOT_CRITICAL, depth)
+    if x.ca and x.key_usage is None:
+        raise refusal(codes.CA_WITHOUT_KEY_USAGE, depth)
+    if not x.ca and usage & CERT_SIGN:
+        raise refusal(codes.CERT_SIGN_INVALID_FOR_NON_CA, depth)
+    if not x.issuer:
+        raise refusal(codes.ISSUER_NAME_EMPTY, depth)
+    has_names = SUBJECT_ALT_NAME in x.extensions
+    if not x.subject:
+        if x.ca or usage & CRL_SIGN or not has_names:
+            raise refusal(codes.SUBJECT_NAME_EMPTY, depth)
+        if not x.critical(SUBJECT_ALT_NAME):
+            raise refusal(codes.ALT_NAME_NOT_CRITICAL, depth)
+    if has_names and not x.alternative_names:
+        raise refusal(codes.EMPTY_ALT_NAME, depth)
+    if not x.consistent:
+        raise refusal(codes.SIGNATURE_ALGORITHM_INCONSISTENT, depth)
+    if x.critical(AUTHORITY_KEY):
+        raise refusal(codes.AUTHORITY_KEY_CRITICAL, depth)
+    if x.critical(SUBJECT_KEY):
+        raise refusal(codes.SUBJECT_KEY_CRITICAL, depth)
+    if x.version >= 2:
+        if issued and (x.authority_key is None or x.authority_key.key is None):
+            raise refusal(codes.MISSING_AUTHORITY_KEY, depth)
+        if x.ca and x.subject_key is None:
+            raise refusal(codes.MISSING_SUBJECT_KEY, depth)
+    elif x.extensions:
+        raise refusal(codes.EXTENSIONS_NEED_VERSION_3, depth)
+
+
+def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
+    """Whether extended key usage, key usage and Netscape's type allow the purpose; CAs are held to the first too."""
+    if x.invalid:
+        return False
+    if purpose == CRL_SIGNER:
+        return ca_kind(x) not in (0, 2) if non_leaf else x.usable_for(CRL_SIGN)
+    if purpose == SERVER:
+        extended, usage, netscape = GATED_CRYPTO | {SERVER_AUTH}, DIGITAL_SIGNATURE | KEY_ENCIPHERMENT, 0x40
+    else:
+        extended, usage, netscape = frozenset({CLIENT_AUTH}), DIGITAL_SIGNATURE, 0x80
+    if x.extended_key_usage is not None and not x.extended_key_usage & extended:
+        return False
+    if non_leaf:
+        ca = ca_kind(x)
+        return ca != 0 and (ca != 5 or bool((x.netscape_type or 0) & 0x04))
+    return x.usable_for(usage | KEY_AGREEMENT) and (x.netscape_type is None or bool(x.netscape_type & netscape))
+
+
+_PURPOSES = {SERVER: SERVER_AUTH, CLIENT: CLIENT_AUTH}
+_ANY = "2.5.29.37.0"
+
+
+def trust(x: Certificate, purpose: str, *, self_signed: bool = True) -> bool | None:
+    """What being in the store says: True trusted, False rejected, None neither.
+
+    A TRUSTED CERTIFICATE block decides by its lists; else a self-signed one is an anchor, unless not `self_signed`.
+    """
+    if x.trust is not None:
+        wanted = {_PURPOSES.get(purpose, _ANY), _ANY}
+        if x.trust.reject & wanted:
+            return False
+        if x.trust.trust is not None:
+            return bool(x.trust.trust & wanted)
+    return True if self_signed and not x.invalid and x.self_signed else None
+
+
+_LEVELS = (0, 80, 112, 128, 192, 256)  # security bits, SSL_CTX_set_security_level(3)
+
+
+def strength(path: Path, policy: Policy) -> None:
+    """Keys of the issuers, and digests of all but the anchor's own signature."""
+    if policy.security_level <= 0:
+        return
+    floor = _LEVELS[min(policy.security_level, 5)]
+    for i, x in enumerate(path.chain):
+        if i and key_bits(x.public_key()) < floor:
+            raise refusal(codes.CA_KEY_TOO_SMALL, i)
+        if i < len(path.chain) - 1 and digest_bits(x) < floor:
+            raise refusal(codes.CA_DIGEST_TOO_WEAK, i)
+
+
+def leaf_strength(leaf: Certificate, policy: Policy) -> None:
+    """The leaf's key, before anything else is looked at."""
+    if policy.security_level > 0 and key_bits(leaf.public_key()) < _LEVELS[min(policy.security_level, 5)]:
+        raise refusal(codes.LEAF_KEY_TOO_SMALL, 0)
+
+
+def key_bits(key: Any) -> int:
+    """Security bits of a key; 0 if it is of an unknown kind."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return _factoring_bits(key.key_size)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        size = key.curve.group_order.bit_length()
+        return next((bits for least, bits in _CURVE_BITS if size >= least), size // 2)
+    if isinstance(key, dsa.DSAPublicKey):
+        parameters = key.parameters().parameter_numbers()
+        return min(_factoring_bits(parameters.p.bit_length()), parameters.q.bit_length() // 2)
+    return next((bits for kind, bits in _BARE_BITS if isinstance(key, kind)), 0)
+
+
+_CURVE_BITS = ((512, 256), (384, 192), (256, 128), (224, 112), (160, 80))
+_BARE_BITS: tuple[tuple[type, int], ...] = (
+    (ed25519.Ed25519PublicKey, 128),
+    (ed448.Ed448PublicKey, 224),
+    (mldsa.MLDSA44PublicKey, 128),
+    (mldsa.MLDSA65PublicKey, 192),
+    (mldsa.MLDSA87PublicKey, 256),
+)
+_FACTORING_BITS = {2048: 112, 3072: 128, 4096: 152, 6144: 176, 7680: 192, 8192: 200, 15360: 256}
+
+
+def _factoring_bits(size: int) -> int:
+    """NIST SP 800-56B rev. 2, appendix D, rounded as OpenSSL rounds it."""
+    if size in _FACTORING_BITS:
+        return _FACTORING_BITS[size]
+    if size < 8:
+        return 0
+    x = size * math.log(2)
+    bits = int((1.923 * (x * math.log(x) ** 2) ** (1 / 3) - 4.69) / math.log(2))
+    return min((bits + 4) & ~7, 192 if size <= 7680 else 256 if size <= 15360 else 1200)
+
+
+def digest_bits(x: Certificate) -> int:
+    """Security bits of a signature's digest: half its size, less than any level for the broken ones."""
+    try:
+        digest = x.parsed.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return 0
+    if digest is not None:
+        return {"md5": 39, "sha1": 63}.get(digest.name, digest.digest_size * 4)
+    return _SIGNATURE_BITS.get(x.parsed.signature_algorithm_oid.dotted_string, 0)
+
+
+_SIGNATURE_BITS = {
+    "1.3.101.112": 128,
+    "1.3.101.113": 224,
+    "2.16.840.1.101.3.4.3.17": 128,
+    "2.16.840.1.101.3.4.3.18": 192,
+    "2.16.840.1.101.3.4.3.19": 256,
+}
+
+
+def identity(leaf: Certificate, policy: Policy) -> None:
+    """The host or address that was asked for."""
+    if policy.ip is not None:
+        if not names.ip_matches(leaf, policy.ip):
+            shown = policy.hostname or policy.ip.hex(":")
+            raise refusal(codes.IP_MISMATCH, 0, f"IP address mismatch, certificate is not valid for '{shown}'.")
+    elif policy.hostname is not None and not names.host_matches(leaf, policy.hostname, policy.host_flags):
+        raise refusal(
+            codes.HOSTNAME_MISMATCH, 0, f"Hostname mismatch, certificate is not valid for '{policy.hostname}'."
+        )
+
+
+def validity(x: Certificate, depth: int, policy: Policy) -> None:
+    """Not before its time nor after its last second."""
+    if policy.flags & NO_CHECK_TIME:
+        return
+    if policy.time < x.not_before:
+        raise refusal(codes.NOT_YET_VALID, depth)
+    if math.floor(policy.time) > x.not_after:
+        raise refusal(codes.EXPIRED, depth)
+
+
+def may_sign(issuer: Certificate, subject: Certificate) -> int:
+    """0, or the code that says why the issuer's key usage forbids it to sign the subject."""
+    if subject.proxy is not None:
+        return 0 if issuer.usable_for(DIGITAL_SIGNATURE) else codes.NO_DIGITAL_SIGNATURE
+    return 0 if issuer.usable_for(CERT_SIGN) else codes.NO_CERT_SIGN

@@ -1,0 +1,265 @@
+"""Name constraints (RFC 5280 4.2.1.10, 6.1.4 g): which names certificates below a CA may have, as OpenSSL applies them.
+
+A certificate's constraints are compiled once; a name is then checked in C (suffixes, sets) or against numbers, so that
+thousands of constraints against thousands of names cost milliseconds.  What exceeds that is refused unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from puretls._x509 import codes, names
+from puretls._x509.certificate import Certificate, directory_name
+from puretls._x509.checks import Path, Policy
+from puretls._x509.codes import refusal
+from puretls._x509.shapes import GeneralSubtree
+
+PRODUCT = 1 << 20  # names times constraints
+
+
+def check(path: Path, policy: Policy) -> None:
+    """Each certificate against the constraints of all above it, the anchor's included."""
+    chain = path.chain
+    for i in range(len(chain) - 1, -1, -1):
+        x = chain[i]
+        if i and x.self_issued:
+            continue
+        if x.proxy is not None and not proxy_name_fits(x):
+            raise refusal(codes.PROXY_SUBJECT_VIOLATION, i)
+        for above in reversed(chain[i + 1 :]):
+            if above.name_constraints is not None:
+                code = violation(x, above, common_names=i == 0 and _common_names_count(x, policy))
+                if code:
+                    raise refusal(code, i)
+
+
+def _common_names_count(x: Certificate, policy: Policy) -> bool:
+    """Whether hosts would be matched with its common names."""
+    if policy.host_flags & names.NEVER_CHECK_SUBJECT:
+        return False
+    return bool(policy.host_flags & names.ALWAYS_CHECK_SUBJECT) or not any(
+        tag == names.DNS for tag, _ in x.alternative_names
+    )
+
+
+def proxy_name_fits(x: Certificate) -> bool:
+    """RFC 3820 3.4: the subject is the issuer's with one common name more."""
+    subject, issuer = x.subject, x.issuer
+    return (
+        len(subject) > 1
+        and len(subject) == len(issuer) + 1
+        and subject[:-1] == issuer
+        and len(subject[-1]) == 1
+        and subject[-1][0][0] == names.COMMON_NAME
+    )
+
+
+def violation(x: Certificate, above: Certificate, *, common_names: bool) -> int:
+    """0, or why a CA's constraints refuse one of the certificate's names."""
+    constraints = _compiled(above)
+    subject = [a for rdn in x.subject_rdns for a in rdn]
+    alternative = x.alternative_names
+    if len(subject) + len(alternative) > PRODUCT // max(1, constraints.size):
+        return codes.UNSPECIFIED
+    if x.subject_rdns:
+        code = constraints.of_directory(x.subject)
+        if code:
+            return code
+    for attribute in subject:
+        if attribute.oid == names.EMAIL_ADDRESS:
+            if attribute.tag != b"\x16":  # IA5String
+                return codes.UNSUPPORTED_NAME_SYNTAX
+            code = constraints.of(names.EMAIL, attribute.value)
+            if code:
+                return code
+    for tag, value in alternative:
+        code = constraints.of(tag, value)
+        if code:
+            return code
+    for name in names.common_names(x) if common_names else ():
+        name = name.rstrip(b"\0")
+        if b"\0" in name:
+            return codes.UNSUPPORTED_NAME_SYNTAX
+        code = names.looks_like_host(name) and constraints.of(names.DNS, name)
+        if code:
+            return code
+    return 0
+
+
+class _Malformed(Exception):
+    """A name or a constraint has not the syntax of its type."""
+
+
+class Bases:
+    """The constraints of one type in one list, permitted or excluded."""
+
+    def __init__(self, bases: Iterable[bytes]) -> None:
+        self.bases = tuple(bases)
+
+    def match(self, name: bytes) -> bool:
+        """Whether the name is within one of them."""
+        raise NotImplementedError
+
+    def cover(self, name: bytes) -> bool:
+        """Whether the name, if it is a wildcard, stands for one within."""
+        return self.match(name)
+
+
+class Hosts(Bases):
+    """dNSName: a host and all below it; with a leading dot only what is below."""
+
+    def __init__(self, bases: Iterable[bytes]) -> None:
+        super().__init__(base.lower() for base in bases)
+        self.all = b"" in self.bases
+        self.exact = frozenset(self.bases)
+        self.suffixes = tuple(base if base.startswith(b".") else b"." + base for base in self.bases)
+        self.parents = frozenset(parent for base in self.bases for _, dot, parent in (base.partition(b"."),) if dot)
+
+    def match(self, name: bytes) -> bool:
+        name = name.lower()
+        return self.all or name in self.exact or name.endswith(self.suffixes)
+
+    def cover(self, name: bytes) -> bool:
+        return self.match(name) or (name.startswith(b"*.") and name[2:].lower() in self.parents)
+
+
+class Mailboxes(Bases):
+    """rfc822Name: a mailbox, a host, or with a leading dot all hosts below."""
+
+    def __init__(self, bases: Iterable[bytes]) -> None:
+        super().__init__(bases)
+        boxes = [base.rpartition(b"@") for base in self.bases]
+        self.boxes = frozenset((local, host.lower()) for local, at, host in boxes if at and local)
+        self.hosts = frozenset(host.lower() for local, _, host in boxes if not local)
+        self.suffixes = tuple(host.lower() for _, at, host in boxes if not at and host.startswith(b"."))
+
+    def match(self, name: bytes) -> bool:
+        local, at, host = name.rpartition(b"@")
+        if not at:
+            raise _Malformed
+        host = host.lower()
+        return (local, host) in self.boxes or host in self.hosts or name.lower().endswith(self.suffixes)
+
+
+class Uris(Bases):
+    """uniformResourceIdentifier: by its host, or with a leading dot all hosts below."""
+
+    def __init__(self, bases: Iterable[bytes]) -> None:
+        super().__init__(base.lower() for base in bases)
+        self.exact = frozenset(self.bases)
+        self.suffixes = tuple(base for base in self.bases if base.startswith(b"."))
+
+    def match(self, name: bytes) -> bool:
+        _, colon, rest = name.partition(b":")
+        if not colon or not rest.startswith(b"//"):
+            raise _Malformed
+        rest = rest[2:].lower()
+        host = rest.partition(b":" if b":" in rest else b"/")[0]
+        if not host:
+            raise _Malformed
+        return host in self.exact or host.endswith(self.suffixes)
+
+
+class Addresses(Bases):
+    """iPAddress: a network and its mask."""
+
+    def __init__(self, bases: Iterable[bytes]) -> None:
+        super().__init__(bases)
+        self.malformed = any(len(base) not in (8, 32) for base in self.bases)
+        self.networks: dict[int, set[tuple[int, int]]] = {4: set(), 16: set()}
+        for base in self.bases:
+            size = len(base) // 2
+            if len(base) in (8, 32):
+                mask = int.from_bytes(base[size:], "big")
+                self.networks[size].add((int.from_bytes(base[:size], "big") & mask, mask))
+
+    def match(self, name: bytes) -> bool:
+        if len(name) not in (4, 16):
+            raise _Malformed
+        address = int.from_bytes(name, "big")
+        if any(address & mask == network for network, mask in self.networks[len(name)]):
+            return True
+        if self.malformed:
+            raise _Malformed
+        return False
+
+
+_KINDS: dict[bytes, type[Bases]] = {
+    names.DNS: Hosts,
+    names.EMAIL: Mailboxes,
+    names.URI: Uris,
+    names.IP: Addresses,
+}
+
+
+class Constraints:
+    """The constraints of one certificate, ready for use."""
+
+    def __init__(self, permitted: Sequence[GeneralSubtree], excluded: Sequence[GeneralSubtree]) -> None:
+        self.size = len(permitted) + len(excluded)
+        self.bounded = {bytes(s.base.tag_bytes) for s in (*permitted, *excluded) if s.minimum or s.maximum is not None}
+        self.permitted, self.permitted_directories = _sorted_out(permitted)
+        self.excluded, self.excluded_directories = _sorted_out(excluded)
+
+    def of(self, tag: bytes, value: bytes) -> int:
+        """0, or why a name of a certificate is refused."""
+        if tag == names.DIRECTORY:
+            try:
+                return self.of_directory(names.canonical(directory_name(value)))
+            except ValueError:
+                return codes.UNSUPPORTED_NAME_SYNTAX
+        permitted, excluded = self.permitted.get(tag), self.excluded.get(tag)
+        if permitted is None and excluded is None:
+            return 0
+        if tag in self.bounded:
+            return codes.SUBTREE_MINMAX
+        if tag not in _KINDS:
+            return codes.UNSUPPORTED_CONSTRAINT_TYPE
+        try:
+            if permitted is not None and not permitted.match(value):
+                return codes.PERMITTED_VIOLATION
+            return codes.EXCLUDED_VIOLATION if excluded is not None and excluded.cover(value) else 0
+        except _Malformed:
+            return codes.UNSUPPORTED_NAME_SYNTAX
+
+    def of_directory(self, name: names.Name) -> int:
+        """The same for a distinguished name."""
+        permitted, excluded = self.permitted_directories, self.excluded_directories
+        if (permitted or excluded) and names.DIRECTORY in self.bounded:
+            return codes.SUBTREE_MINMAX
+        if permitted and not _within(name, permitted):
+            return codes.PERMITTED_VIOLATION
+        return codes.EXCLUDED_VIOLATION if excluded and _within(name, excluded) else 0
+
+
+Directories = dict[int, set[names.Name]]  # by their length
+
+
+def _within(name: names.Name, bases: Directories) -> bool:
+    return any(name[:size] in same for size, same in bases.items() if size <= len(name))
+
+
+def _sorted_out(subtrees: Sequence[GeneralSubtree]) -> tuple[dict[bytes, Bases], Directories]:
+    """Subtrees by their type."""
+    found: dict[bytes, list[bytes]] = {}
+    directories: Directories = {}
+    for subtree in subtrees:
+        tag, value = bytes(subtree.base.tag_bytes), bytes(subtree.base.data)
+        if tag == names.DIRECTORY:
+            name = names.canonical(directory_name(value))
+            directories.setdefault(len(name), set()).add(name)
+        else:
+            found.setdefault(tag, []).append(value)
+    return {tag: _KINDS.get(tag, Bases)(bases) for tag, bases in found.items()}, directories
+
+
+@lru_cache(maxsize=64)
+def _compiled(x: Certificate) -> Constraints:
+    constraints = x.name_constraints
+    if constraints is None:
+        return Constraints((), ())
+    try:
+        return Constraints(constraints.permitted or (), constraints.excluded or ())
+    except ValueError:  # a directoryName that is none
+        raise refusal(codes.UNSUPPORTED_CONSTRAINT_SYNTAX, 0) from None

@@ -1,0 +1,266 @@
+"""Finding a path from a certificate to a trust anchor (RFC 5280 6.1 says what a path is, RFC 4158 how one is found).
+
+First the path that OpenSSL would build, which decides by its rules which error is reported; it takes each step once and
+for good.  When that path does not stand, the others are searched depth first: a step that fails its checks is taken
+back.  What this may cost is bounded by a budget, so that no chain a peer sends costs more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+from puretls._base.faults import VerifyAbort
+from puretls._x509 import checks, codes, constraints, revocation
+from puretls._x509.certificate import Certificate
+from puretls._x509.checks import PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
+from puretls._x509.codes import refusal
+from puretls._x509.store import Store
+
+SIGNATURES = 100  # checked for one verification
+STEPS = 2000  # candidates looked at
+PATHS = 64  # complete paths checked
+
+
+def verify(chain: Sequence[Certificate], store: Store, policy: Policy) -> tuple[Certificate, ...]:
+    """The path from the first certificate to a trust anchor, both included.
+
+    `chain` is what the peer sent, `store` what is trusted.  Raises VerifyAbort with OpenSSL's code, text and depth.
+    """
+    leaf = chain[0]
+    checks.leaf_strength(leaf, policy)
+    budget = Budget()
+    try:
+        path = openssl_path(chain, store, policy)
+        check(path, store, policy, budget)
+    except VerifyAbort as first:
+        if first.depth == 0 and first.code in FINAL:
+            raise
+        for path in other_paths(chain, store, policy, budget):
+            try:
+                check(path, store, policy, budget)
+            except VerifyAbort:
+                continue
+            return path.chain
+        raise first from None
+    return path.chain
+
+
+# What is wrong with a leaf on any path.
+FINAL = frozenset({
+    codes.UNSPECIFIED, codes.NOT_YET_VALID, codes.EXPIRED, codes.INVALID_PURPOSE, codes.UNHANDLED_CRITICAL_EXTENSION,
+    codes.PROXY_NOT_ALLOWED, codes.HOSTNAME_MISMATCH, codes.IP_MISMATCH,
+})  # fmt: skip
+
+
+class Budget:
+    """How much more may be spent on one verification."""
+
+    def __init__(self) -> None:
+        self.signatures, self.steps, self.paths = SIGNATURES, STEPS, PATHS
+
+    def signed(self, subject: Certificate, issuer: Certificate) -> bool:
+        """Whether the issuer's key signed the subject; not, if no more signatures may be checked."""
+        known = subject.fingerprint, issuer.key_der
+        with _lock:
+            if known in _verified:
+                _verified.move_to_end(known)
+                return True
+        if self.signatures <= 0:
+            return False
+        self.signatures -= 1
+        if not subject.signed_by(issuer):
+            return False
+        with _lock:
+            _verified[known] = None
+            if len(_verified) > REMEMBERED:
+                _verified.popitem(last=False)
+        return True
+
+
+# A signature that was right stays right, whatever the time, the store and the CRLs.
+REMEMBERED = 1024
+_verified: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+_lock = threading.Lock()
+
+
+def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
+    """All that a path must satisfy, in the order in which OpenSSL finds out."""
+    checks.extensions(path, policy)
+    checks.strength(path, policy)
+    checks.identity(path.chain[0], policy)
+    revocation.check(path, store, policy)
+    signatures(path, policy, budget)
+    constraints.check(path, policy)
+
+
+def signatures(path: Path, policy: Policy, budget: Budget) -> None:
+    """Signatures and dates from the anchor down."""
+    chain = path.chain
+    last = len(chain) - 1
+    for i in range(last, -1, -1):
+        x = chain[i]
+        if i < last:
+            issuer = chain[i + 1]
+            code = checks.may_sign(issuer, x)
+            if code:
+                raise refusal(code, i + 1)
+            if not budget.signed(x, issuer):
+                raise refusal(codes.SIGNATURE_FAILURE, i)
+        elif policy.flags & checks.CHECK_SELF_SIGNATURE and x.self_signed:
+            code = checks.may_sign(x, x) if x.ca else 0
+            if code:
+                raise refusal(code, i)
+            if not budget.signed(x, x):
+                raise refusal(codes.SIGNATURE_FAILURE, i)
+        checks.validity(x, i, policy)
+
+
+def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> Path:
+    """The path that OpenSSL builds, or its error: 1, 2, 18, 19, 20, 22 or 28."""
+    path = [chain[0]]
+    untrusted = 1  # so many of the path are the peer's
+    others = list(dict.fromkeys(chain))
+    self_signed = chain[0].self_signed
+    limit = policy.depth + 1
+    use_store = bool(policy.flags & TRUSTED_FIRST)
+    use_others = True
+    alternative = 0  # retrying from a shorter path: so long
+    while True:
+        if use_store:
+            size = alternative or len(path)
+            current = path[size - 1]
+            issuer = None if limit < len(path) else _best(current, store.by_subject(current.issuer), policy)
+            if issuer is not None:
+                if alternative:
+                    del path[size:]
+                    untrusted, alternative = size, 0
+                    self_signed = False
+                if not self_signed:
+                    path.append(issuer)
+                    self_signed = issuer.self_signed
+                elif len(path) == untrusted:
+                    if current == issuer:
+                        untrusted -= 1
+                        path[untrusted] = issuer
+                    else:  # the peer's mimic of an anchor
+                        issuer = None
+            if issuer is not None:
+                use_others = False
+                trusted = _trusted(path, untrusted, policy)
+                if trusted:
+                    return Path(tuple(path), untrusted)
+                if not self_signed:
+                    continue
+            if not use_others:
+                if alternative > 1:
+                    alternative -= 1
+                    continue
+                if policy.flags & (TRUSTED_FIRST | checks.NO_ALT_CHAINS) or alternative or untrusted < 2:
+                    break
+                alternative = untrusted - 1
+                self_signed = False
+                continue
+        if use_others:
+            current = path[-1]
+            issuer = (
+                None
+                if self_signed or limit < len(path)
+                else _best(
+                    current, [x for x in others if x not in path or (len(path) == 1 and current.self_issued)], policy
+                )
+            )
+            if issuer is None:
+                use_others, use_store = False, True
+                continue
+            others.remove(issuer)
+            path.append(issuer)
+            untrusted += 1
+            self_signed = issuer.self_signed
+    return _last_chance(path, untrusted, store, policy, limit)
+
+
+def _last_chance(path: list[Certificate], untrusted: int, store: Store, policy: Policy, limit: int) -> Path:
+    """No issuer to be found: the leaf itself may be trusted; else the error."""
+    depth = len(path) - 1
+    if depth < limit and untrusted == len(path) and policy.flags & PARTIAL_CHAIN:
+        match = next((x for x in store.by_subject(path[0].subject) if x == path[0]), None)
+        if match is not None:
+            if checks.trust(match, policy.purpose) is False:
+                raise refusal(codes.REJECTED, 0)
+            return Path((match, *path[1:]), 0)
+    if depth >= limit:
+        raise refusal(codes.CHAIN_TOO_LONG, depth)
+    if path[-1].self_signed:
+        raise refusal(codes.SELF_SIGNED_IN_CHAIN if depth else codes.SELF_SIGNED_LEAF, depth)
+    raise refusal(codes.UNABLE_TO_GET_ISSUER if untrusted <= depth else codes.UNABLE_TO_GET_ISSUER_LOCALLY, depth)
+
+
+def _trusted(path: list[Certificate], untrusted: int, policy: Policy) -> bool:
+    """Whether the path has reached what the store trusts."""
+    for i in range(untrusted, len(path)):
+        trust = checks.trust(path[i], policy.purpose)
+        if trust is False:
+            raise refusal(codes.REJECTED, i)
+        if trust:
+            return True
+    return bool(policy.flags & PARTIAL_CHAIN) and untrusted < len(path)
+
+
+def _best(subject: Certificate, candidates: Sequence[Certificate], policy: Policy) -> Certificate | None:
+    """Of the possible issuers the first that is valid now, else the one that expires last."""
+    possible = [x for x in candidates if subject.may_be_issued_by(x)]
+    for x in possible:
+        if x.not_before <= policy.time <= x.not_after or policy.flags & checks.NO_CHECK_TIME:
+            return x
+    return max(possible, key=lambda x: x.not_after, default=None)
+
+
+def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget) -> Iterator[Path]:
+    """Every path that leads to something trusted, the promising ones first, until the budget is spent."""
+    others: dict[object, list[Certificate]] = {}
+    for x in dict.fromkeys(chain):
+        try:
+            others.setdefault(x.subject, []).append(x)
+        except ValueError:
+            continue
+    if policy.flags & PARTIAL_CHAIN and chain[0] in store:
+        yield Path((chain[0],), 0)
+
+    def extend(path: tuple[Certificate, ...], untrusted: int) -> Iterator[Path]:
+        current = path[-1]
+        trusted = store.by_subject(current.issuer)
+        sent = [x for x in others.get(current.issuer, ()) if x not in trusted]
+        for issuer, from_store in [*((x, True) for x in trusted), *((x, False) for x in sent)]:
+            if budget.steps <= 0 or budget.paths <= 0:
+                return
+            budget.steps -= 1
+            if issuer in path or not _useful(path, issuer, policy) or not budget.signed(current, issuer):
+                continue
+            longer = (*path, issuer)
+            bottom = untrusted if not from_store or untrusted < len(path) else len(path)
+            if not from_store and untrusted == len(path):
+                bottom = len(longer)
+            trust = checks.trust(issuer, policy.purpose) if from_store else None
+            if trust is False:
+                continue
+            if trust or (from_store and policy.flags & PARTIAL_CHAIN):
+                budget.paths -= 1
+                yield Path(longer, bottom)
+            elif len(longer) <= policy.depth + 1:
+                yield from extend(longer, bottom)
+
+    yield from extend((chain[0],), 1)
+
+
+def _useful(path: tuple[Certificate, ...], issuer: Certificate, policy: Policy) -> bool:
+    """Whether a path can go on with this issuer: what would fail later, whatever follows, fails here."""
+    below = sum(not x.self_issued for x in path[1:])
+    return (
+        path[-1].may_be_issued_by(issuer)
+        and (bool(policy.flags & checks.NO_CHECK_TIME) or issuer.not_before <= policy.time < issuer.not_after + 1)
+        and not checks.may_sign(issuer, path[-1])
+        and (issuer.path_length is None or below <= issuer.path_length or path[-1].proxy is not None)
+        and (checks.key_bits(issuer.public_key()) >= 80 or policy.security_level == 0)
+    )

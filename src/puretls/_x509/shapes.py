@@ -1,0 +1,268 @@
+"""The ASN.1 of RFC 5280, declared for PyCA's decoder to fill.
+
+PyCA's `x509.Certificate.extensions` reads all extensions or none.  A verifier has to tell a broken one from an absent
+one, and needs the string types of attributes, so it reads them one at a time through these.  Fields that DER's DEFAULT
+covers are OPTIONAL here, because an encoded default is common and harmless.  What the fields mean is told in
+certificate.py and crl.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol, TypeVar
+
+from cryptography.hazmat import asn1
+from cryptography.hazmat.asn1 import TLV, BitString, Explicit, GeneralizedTime, Implicit, SetOf, UTCTime
+from cryptography.x509 import ObjectIdentifier
+
+T = TypeVar("T")
+
+
+@asn1.sequence
+class Attribute:
+    """AttributeTypeAndValue, 4.1.2.4."""
+
+    oid: ObjectIdentifier
+    value: TLV
+
+
+@asn1.sequence
+class Extension:
+    """4.2."""
+
+    oid: ObjectIdentifier
+    critical: bool | None
+    value: bytes
+
+
+@asn1.sequence
+class TbsCertificate:
+    """4.1.2."""
+
+    version: Annotated[int | None, Explicit(0)]
+    serial: int
+    algorithm: TLV
+    issuer: list[SetOf[Attribute]]
+    validity: TLV
+    subject: list[SetOf[Attribute]]
+    key: TLV
+    issuer_id: Annotated[BitString | None, Implicit(1)]
+    subject_id: Annotated[BitString | None, Implicit(2)]
+    extensions: Annotated[list[Extension] | None, Explicit(3)]
+
+
+@asn1.sequence
+class Certificate:
+    """4.1."""
+
+    tbs: TbsCertificate
+    algorithm: TLV
+    signature: BitString
+
+
+@asn1.sequence
+class Signed:
+    """What certificates and CRLs have in common: enough to tell that a block of bytes is one whole value."""
+
+    tbs: TLV
+    algorithm: TLV
+    signature: BitString
+
+
+@asn1.sequence
+class OtherName:
+    """4.2.1.6."""
+
+    type: ObjectIdentifier
+    value: Annotated[TLV, Explicit(0)]
+
+
+@asn1.sequence
+class BasicConstraints:
+    """4.2.1.9."""
+
+    ca: bool | None
+    path_length: int | None
+
+
+@asn1.sequence
+class AuthorityKeyIdentifier:
+    """4.2.1.1."""
+
+    key: Annotated[bytes | None, Implicit(0)]
+    issuer: Annotated[list[TLV] | None, Implicit(1)]
+    serial: Annotated[int | None, Implicit(2)]
+
+
+@asn1.sequence
+class GeneralSubtree:
+    """4.2.1.10."""
+
+    base: TLV
+    minimum: Annotated[int | None, Implicit(0)]
+    maximum: Annotated[int | None, Implicit(1)]
+
+
+@asn1.sequence
+class NameConstraints:
+    """4.2.1.10."""
+
+    permitted: Annotated[list[GeneralSubtree] | None, Implicit(0)]
+    excluded: Annotated[list[GeneralSubtree] | None, Implicit(1)]
+
+
+@asn1.sequence
+class DistributionPointName:
+    """4.2.1.13; a CHOICE, of which `relative` is only ever seen absent."""
+
+    full: Annotated[list[TLV] | None, Implicit(0)]
+    relative: Annotated[list[Attribute] | None, Implicit(1)]
+
+
+@asn1.sequence
+class DistributionPoint:
+    """4.2.1.13."""
+
+    name: Annotated[DistributionPointName | None, Implicit(0)]
+    reasons: Annotated[BitString | None, Implicit(1)]
+    issuer: Annotated[list[TLV] | None, Implicit(2)]
+
+
+@asn1.sequence
+class IssuingDistributionPoint:
+    """5.2.5."""
+
+    name: Annotated[DistributionPointName | None, Implicit(0)]
+    only_user: Annotated[bool | None, Implicit(1)]
+    only_ca: Annotated[bool | None, Implicit(2)]
+    reasons: Annotated[BitString | None, Implicit(3)]
+    indirect: Annotated[bool | None, Implicit(4)]
+    only_attribute: Annotated[bool | None, Implicit(5)]
+
+
+@asn1.sequence
+class AccessDescription:
+    """4.2.2.1."""
+
+    method: ObjectIdentifier
+    location: TLV
+
+
+@asn1.sequence
+class ProxyPolicy:
+    """RFC 3820 3.8."""
+
+    language: ObjectIdentifier
+    policy: bytes | None
+
+
+@asn1.sequence
+class ProxyCertInfo:
+    """RFC 3820 3.8."""
+
+    path_length: int | None
+    policy: ProxyPolicy
+
+
+@asn1.sequence
+class CertAux:
+    """What OpenSSL appends to a certificate in a TRUSTED CERTIFICATE block."""
+
+    trust: list[ObjectIdentifier] | None
+    reject: Annotated[list[ObjectIdentifier] | None, Implicit(0)]
+    alias: str | None
+    key: bytes | None
+    other: Annotated[list[TLV] | None, Implicit(1)]
+
+
+# The decoder starts at a SEQUENCE with fields; a SEQUENCE OF is put into one that has it as its only field.
+
+
+class Item(Protocol[T]):
+    """A shape with one field."""
+
+    item: T
+
+
+@asn1.sequence
+class Values:
+    """SEQUENCE OF ANY: GeneralNames, or certificates one after the other."""
+
+    item: list[TLV]
+
+
+@asn1.sequence
+class Oids:
+    """ExtKeyUsageSyntax, 4.2.1.12."""
+
+    item: list[ObjectIdentifier]
+
+
+@asn1.sequence
+class Rdns:
+    """Name, 4.1.2.4."""
+
+    item: list[SetOf[Attribute]]
+
+
+@asn1.sequence
+class Points:
+    """CRLDistributionPoints."""
+
+    item: list[DistributionPoint]
+
+
+@asn1.sequence
+class Accesses:
+    """AuthorityInfoAccessSyntax."""
+
+    item: list[AccessDescription]
+
+
+@asn1.sequence
+class TrustedPair:
+    """A certificate and what follows it in a TRUSTED CERTIFICATE block."""
+
+    certificate: TLV
+    aux: CertAux
+
+
+@asn1.sequence
+class TbsCertList:
+    """5.1.2."""
+
+    version: int | None
+    algorithm: TLV
+    issuer: list[SetOf[Attribute]]
+    this_update: UTCTime | GeneralizedTime
+    next_update: UTCTime | GeneralizedTime | None
+    revoked: list[TLV] | None
+    extensions: Annotated[list[Extension] | None, Explicit(0)]
+
+
+@asn1.sequence
+class CertList:
+    """5.1."""
+
+    tbs: TbsCertList
+    algorithm: TLV
+    signature: BitString
+
+
+def tagged(tag: bytes, content: bytes) -> bytes:
+    """DER of any value.  PyCA counts the length: as content of an OCTET STRING it is the same."""
+    return tag + asn1.encode_der(content)[1:]
+
+
+def sequence(content: bytes) -> bytes:
+    """DER of a SEQUENCE."""
+    return tagged(b"\x30", content)
+
+
+def whole(value: TLV) -> bytes:
+    """DER of a value that was read into its parts."""
+    return tagged(bytes(value.tag_bytes), bytes(value.data))
+
+
+def items(shape: type[Item[T]], der: bytes) -> T:
+    """The elements of a SEQUENCE OF."""
+    return asn1.decode_der(shape, sequence(der)).item

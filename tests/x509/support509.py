@@ -1,0 +1,54 @@
+"""Verifying the same chain with ours and with the interpreter's OpenSSL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import libcrypto
+import pki
+from puretls._base.faults import VerifyAbort
+from puretls._x509 import certificate, path
+from puretls._x509.checks import Policy
+from puretls._x509.store import Store, parse_pem
+
+Issued = pki.Issued
+
+
+def store(roots: Sequence[Issued | bytes], crls: Sequence[bytes] = ()) -> Store:
+    """A store of these; a root that is TRUSTED CERTIFICATE's content keeps its settings."""
+    made = Store()
+    for root in roots:
+        bundle = parse_pem(pki.pem(root if isinstance(root, bytes) else root.der, "TRUSTED CERTIFICATE").encode())
+        made.add_bundle(bundle)
+    for crl in crls:
+        made.add_pem(pki.pem(crl, "X509 CRL"))
+    return made
+
+
+def ours(
+    chain: Sequence[Issued],
+    roots: Sequence[Issued | bytes],
+    *,
+    crls: Sequence[bytes] = (),
+    time: float = pki.NOW,
+    host: str | None = None,
+    level: int = 1,
+    **policy: Any,
+) -> tuple[int, int]:
+    """(code, depth); code 0 if the chain is accepted."""
+    wanted = Policy(time=time, hostname=host, security_level=level, **policy)
+    try:
+        found = path.verify([certificate.load(x.der) for x in chain], store(roots, crls), wanted)
+    except VerifyAbort as refused:
+        return refused.code, refused.depth
+    assert found[0].der == chain[0].der
+    return 0, 0
+
+
+def theirs(
+    chain: Sequence[Issued], roots: Sequence[Issued | bytes], *, time: float = pki.NOW, **policy: Any
+) -> tuple[int, int]:
+    """The same of the interpreter's OpenSSL."""
+    anchors = [root if isinstance(root, bytes) else root.der for root in roots]
+    return libcrypto.verify([x.der for x in chain], anchors, time=int(time), **policy)
