@@ -7,8 +7,8 @@ cannot promise equal time to the nanosecond; SECURITY.md says so.
 
 from __future__ import annotations
 
-import os
 from hmac import compare_digest
+from os import urandom
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
@@ -106,7 +106,7 @@ class BlockSealer:
         if not self.etm:
             data += self.mac.hmac(self.mac_key, pack_aad(seq, kind, version, len(data)) + data)
         pad = size - len(data) % size
-        iv = self.iv if version == TLS10 else os.urandom(size)
+        iv = self.iv if version == TLS10 else urandom(size)
         encryptor = Cipher(self.block.algorithm(self.key), CBC(iv)).encryptor()
         sealed = encryptor.update(data + bytes((pad - 1,)) * pad) + encryptor.finalize()
         self.iv = sealed[-size:]

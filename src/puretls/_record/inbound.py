@@ -218,7 +218,7 @@ class Inbound:
 
     def _check_ccs(self, body: memoryview) -> None:
         """RFC 8446 5: exactly one byte of value 1, during the handshake only, else unexpected_message."""
-        if not self.drop_ccs or body != b"\x01" or not self.on_boundary():
+        if not self.drop_ccs or bytes(body) != b"\x01" or not self.on_boundary():
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
         self._count_empty(CHANGE_CIPHER_SPEC)
 

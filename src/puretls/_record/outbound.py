@@ -43,6 +43,10 @@ class Outbound:
         room = self._room(len(data) + records * sealer.overhead)
         self.end += sealer.seal_many(data, step, room)
 
+    def put_record(self, record: bytes) -> None:
+        """Queue a record as it is."""
+        self._append(record)
+
     def unsent(self) -> memoryview:
         """The ciphertext that waits; empty if none does."""
         return self.view[self.start : self.end]

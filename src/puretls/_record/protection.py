@@ -98,13 +98,13 @@ class NullSealer:
 class Opener13:
     """TLS 1.3 (RFC 8446 5.2): the content type is inside, after the data and before zero padding."""
 
-    __slots__ = ("decrypt", "decrypt_into", "iv", "seq")
+    __slots__ = ("decrypt", "decrypt_into", "iv", "seq", "tag")
     expansion = 256
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
         cipher: Any = aead.make(key)
         self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
-        self.iv, self.seq = int.from_bytes(iv, "big"), 0
+        self.iv, self.seq, self.tag = int.from_bytes(iv, "big"), 0, aead.tag
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         seq = next_sequence(self.seq)
@@ -126,13 +126,13 @@ class Opener13:
     def open_many(
         self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
-        open_into, iv, seq, pos, got, room = self.decrypt_into, self.iv, self.seq, start, 0, len(out)
+        open_into, iv, seq, tag, pos, got, room = self.decrypt_into, self.iv, self.seq, self.tag, start, 0, len(out)
         if seq > SEQUENCE_END - MANY:
             return start, 0
         try:
             while end - pos > HEADER:
                 size = buf[pos + 3] << 8 | buf[pos + 4]
-                stop, inner = pos + 5 + size, size - 16  # inner: the plaintext and its type
+                stop, inner = pos + 5 + size, size - tag  # inner: the plaintext and its type
                 if stop > end or buf[pos] != APPLICATION_DATA or not 1 < inner <= room - got or inner > 16385:
                     break
                 open_into(
@@ -164,7 +164,7 @@ class Sealer13:
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq, self.seq = self.seq, next_sequence(self.seq)  # consumed before it is used: never twice
         header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
-        sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), b"%b%c" % (data, kind), header)
+        sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), b"".join((data, bytes((kind,)))), header)
         return header + sealed
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
@@ -265,7 +265,7 @@ class Sealer12:
         aad = pack_aad(seq, kind, self.version, len(data))
         if self.explicit:
             explicit = seq.to_bytes(8, "big")
-            sealed = explicit + self.encrypt(self.salt + explicit, data, aad)
+            sealed: bytes = explicit + self.encrypt(self.salt + explicit, data, aad)
         else:
             sealed = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)
         return pack_header(kind, self.version, len(sealed)) + sealed

@@ -23,7 +23,7 @@ WHERE = {
     registry.SERVER_NAME: CH | EE | SH12,
     registry.MAX_FRAGMENT_LENGTH: CH | EE | SH12,
     registry.STATUS_REQUEST: CH | CR | CT | SH12,
-    registry.SUPPORTED_GROUPS: CH | EE,
+    registry.SUPPORTED_GROUPS: CH | EE | SH12,  # the last is no RFC's, but some servers send it
     registry.EC_POINT_FORMATS: CH | SH12,
     registry.SIGNATURE_ALGORITHMS: CH | CR,
     registry.ALPN: CH | EE | SH12,

@@ -1,0 +1,112 @@
+"""Our own authentication: which certificate and signature scheme suit the peer, and signing with them.
+
+A private key may live elsewhere; then signing parks the handshake in a SignRequest and goes on when the signature
+arrives.  What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._crypto import signatures
+from puretls._crypto.schedule import finished
+from puretls._crypto.signatures import Scheme
+from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
+from puretls._engine.state import Parked, SignRequest, State
+from puretls._wire import messages
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+Then = Callable[[], State]
+SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 8446 4.4.3
+CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
+
+
+def choose(
+    config: Config,
+    version: int,
+    peer_schemes: tuple[int, ...],
+    *,
+    server_side: bool,
+    kinds: frozenset[str] | None = None,
+) -> tuple[Credential, Scheme] | None:
+    """The first scheme that both sides have and one of our keys can use; `kinds` restricts the keys (TLS 1.2)."""
+    ours = config.signing_schemes
+    if server_side and config.options & OP_CIPHER_SERVER_PREFERENCE:
+        order: Iterable[Scheme] = (scheme for scheme in ours if scheme.code in peer_schemes)
+    else:
+        by_code = {scheme.code: scheme for scheme in ours}
+        order = (by_code[code] for code in peer_schemes if code in by_code)
+    for scheme in order:
+        for credential in config.credentials:
+            if kinds is not None and credential.kind not in kinds:
+                continue
+            if signatures.usable(scheme, credential.public_key, version, credential.kind):
+                return credential, scheme
+    return None
+
+
+def check_scheme(config: Config, code: int, kind: str, key: object, version: int) -> Scheme:
+    """The scheme of the peer's signature: one that we offered, and of its key's kind (RFC 8446 4.4.3)."""
+    scheme = config.scheme_by_code.get(code)
+    if scheme is None or not signatures.usable(scheme, key, version, kind):
+        raise Abort(faults.WRONG_SIGNATURE_TYPE, f"scheme {code:#06x} in version {version:#06x}")
+    return scheme
+
+
+def sign_then(credential: Credential, scheme: Scheme, data: bytes, then: Callable[[bytes], State]) -> State:
+    """`then(signature)`, now or when the signature arrives."""
+    if credential.key is None:
+        return Parked(SignRequest(credential, scheme, data), then)
+    return then(signatures.sign(scheme, credential.key, data))
+
+
+def send_certificate13(
+    conn: Connection,
+    request_context: bytes,
+    chosen: tuple[Credential, Scheme],
+    encoded_list: bytes,
+    then: Then,
+) -> State:
+    """Certificate and CertificateVerify into the flight, then `then()`."""
+    credential, scheme = chosen
+    conn.own_credential, conn.own_scheme = chosen
+    conn.send_message(messages.certificate(request_context, encoded_list))
+    context = SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT
+
+    def signed(signature: bytes) -> State:
+        conn.send_message(messages.certificate_verify(scheme.code, signature))
+        return then()
+
+    return sign_then(credential, scheme, context + transcript_digest(conn), signed)
+
+
+def received(conn: Connection, raw: bytes) -> None:
+    """A message of the peer into the transcript."""
+    if conn.transcript is not None:
+        conn.transcript.update(raw)
+
+
+def transcript_digest(conn: Connection) -> bytes:
+    if conn.transcript is None:
+        raise Abort(faults.INTERNAL, "no handshake is going on")
+    return conn.transcript.digest()
+
+
+def send_finished13(conn: Connection, secret: bytes) -> None:
+    """Our Finished under a handshake traffic secret (RFC 8446 4.4.4)."""
+    conn.finished_sent = finished(conn.digest, secret, transcript_digest(conn))
+    conn.send_message(messages.finished(conn.finished_sent))
+
+
+def check_finished(message: messages.Finished, expected: bytes) -> None:
+    """The peer's Finished against what it has to be (RFC 8446 4.4.4, RFC 5246 7.4.9)."""
+    if len(message.verify_data) != len(expected):
+        raise Abort(faults.BAD_DIGEST_LENGTH)
+    if not compare_digest(message.verify_data, expected):
+        raise Abort(faults.DIGEST_CHECK_FAILED)

@@ -1,0 +1,402 @@
+"""Client states of TLS 1.0 to 1.2 (RFC 5246 7.3, RFC 8422, RFC 4279, RFC 5077), from ServerHello on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import (
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
+    CERTIFICATE_STATUS,
+    FINISHED,
+    NEW_SESSION_TICKET,
+    SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE,
+    TLS12,
+    TLS13,
+)
+from puretls._crypto import signatures, suites
+from puretls._crypto.groups import FiniteField
+from puretls._crypto.kdf import SHA256
+from puretls._crypto.signatures import Scheme
+from puretls._engine import authenticate
+from puretls._engine.authenticate import received
+from puretls._engine.client_hello import ClientOffer
+from puretls._engine.config import OP_LEGACY_SERVER_CONNECT, Credential
+from puretls._engine.handshake12 import (
+    KINDS,
+    PSK_EXCHANGES,
+    Keys,
+    accept_change_cipher_spec,
+    check_finished,
+    derive_master,
+    finish,
+    is_signed,
+    new_session,
+    peer_scheme,
+    psk_premaster,
+    require_secure_renegotiation,
+    send_change_cipher_spec,
+    send_finished,
+    set_master,
+    with_certificate,
+)
+from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.sessions import Session
+from puretls._engine.state import Parked, PskClientRequest, State, decode, on
+from puretls._wire import extensions, legacy, messages
+from puretls._wire.codec import Reader, vec8, vec16
+from puretls._wire.extensions import SH12, check_response
+from puretls._wire.hello import ServerHello
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+DH_BITS = (0, 1024, 2048, 3072, 7680, 15360)  # least size of p by security level, as OpenSSL
+
+
+class Exchange:
+    """What the messages of one handshake leave for those after them."""
+
+    __slots__ = ("asked", "claim", "hint", "peer", "session_id", "share", "suite", "ticket_follows")
+
+    def __init__(self, suite: suites.Suite, session_id: bytes) -> None:
+        self.suite, self.session_id = suite, session_id
+        self.claim: Claim | None = None  # who the server says it is
+        self.peer: Peer | None = None  # who it has shown to be
+        self.share: tuple[bytes, bytes] | None = None  # our (EC)DHE share and the secret
+        self.hint: bytes | None = None
+        self.asked: legacy.CertificateRequest | None = None
+        self.ticket_follows = False
+
+
+def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHello, version: int) -> State:
+    """RFC 5246 7.4.1.3: the server has chosen a version below TLS 1.3."""
+    config, found = conn.config, message.extensions
+    conn.set_version(version)
+    conn.inbound.drop_ccs = False
+    suite = config.suite_by_code.get(message.cipher_suite)
+    if suite is None or suite.since > version or suite.since == TLS13:
+        raise Abort(faults.WRONG_CIPHER_RETURNED, f"cipher suite {message.cipher_suite:#06x}")
+    if message.compression_method != 0:
+        raise Abort(faults.UNSUPPORTED_COMPRESSION_ALGORITHM)
+    conn.suite, conn.server_random = suite, message.random
+    check_response(found, SH12, offer.offered)
+    require_secure_renegotiation(found, legacy=bool(config.options & OP_LEGACY_SERVER_CONNECT))
+    for kind in (registry.SERVER_NAME, registry.EXTENDED_MASTER_SECRET, registry.SESSION_TICKET):
+        if kind in found:
+            extensions.empty(found[kind])
+    conn.ems = registry.EXTENDED_MASTER_SECRET in found
+    if registry.ENCRYPT_THEN_MAC in found:
+        extensions.empty(found[registry.ENCRYPT_THEN_MAC])
+        conn.etm = isinstance(suite.cipher, suites.Block)
+    if registry.EC_POINT_FORMATS in found:
+        extensions.point_formats(found[registry.EC_POINT_FORMATS])
+    if registry.ALPN in found:
+        conn.alpn = accepted_protocol(conn, found)
+    if registry.RECORD_SIZE_LIMIT in found:
+        limit = extensions.record_size_limit(found[registry.RECORD_SIZE_LIMIT])
+        conn.outbound.fragment = min(conn.outbound.fragment, limit)
+    transcript = conn.transcript
+    if transcript is None:
+        raise Abort(faults.INTERNAL)
+    transcript.choose(conn.digest, keep=bool(config.credentials))
+    transcript.update(message.raw)
+    exchange = Exchange(suite, message.session_id)
+    exchange.ticket_follows = registry.SESSION_TICKET in found
+    if message.session_id and message.session_id == offer.session_id:
+        return _resume(conn, offer.legacy_session, exchange)
+    if with_certificate(suite):
+        return ExpectCertificate(exchange, with_status=registry.STATUS_REQUEST in found)
+    return _expect_key_exchange(exchange)
+
+
+def accepted_protocol(conn: Connection, found: dict[int, bytes]) -> bytes:
+    """The answer to our ALPN: exactly one of what we offered (RFC 7301 3.1)."""
+    answer = extensions.protocols(found[registry.ALPN])
+    if len(answer) != 1 or answer[0] not in conn.config.alpn:
+        raise Abort(faults.BAD_ALPN)
+    return answer[0]
+
+
+def _resume(conn: Connection, session: Session | None, exchange: Exchange) -> State:
+    """The abbreviated handshake (RFC 5246 7.3): the server's Finished comes first."""
+    if session is None:  # it echoes what we sent for middleboxes, which only TLS 1.3 does
+        raise Abort(faults.INVALID_SESSION_ID)
+    if session.version != conn.version:
+        raise Abort(faults.WRONG_SSL_VERSION)
+    if session.suite is not exchange.suite:
+        raise Abort(faults.OLD_SESSION_CIPHER_NOT_RETURNED)
+    if session.ems != conn.ems:  # RFC 7627 5.3
+        raise Abort(faults.INCONSISTENT_EXTMS)
+    conn.session_reused = True
+    conn.session, conn.peer = session, session.peer
+    set_master(conn, session.secret)
+    keys = Keys(conn)
+    state = ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec
+    return state(exchange, keys)
+
+
+class _Step(State):
+    """A state of a full handshake."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+
+class ExpectCertificate(_Step):
+    """RFC 5246 7.4.2."""
+
+    __slots__ = ("with_status",)
+
+    def __init__(self, exchange: Exchange, *, with_status: bool) -> None:
+        super().__init__(exchange)
+        self.with_status = with_status
+
+    @on(CERTIFICATE, legacy.Certificate.parse)
+    def certificate(self, conn: Connection, message: legacy.Certificate) -> State:
+        if not message.ders:
+            raise Abort(faults.MISSING_SERVER_CERTIFICATE)
+        exchange = self.exchange
+        claim = exchange.claim = examine(conn, message.ders)
+        if claim.kind not in KINDS[exchange.suite.auth]:
+            raise Abort(faults.WRONG_CERTIFICATE_TYPE)
+        received(conn, message.raw)
+        if not self.with_status:
+            return _expect_key_exchange(exchange)
+        return ExpectStatusOrExchange(exchange) if is_signed(exchange.suite) else ExpectStatusOrDone(exchange)
+
+
+def _expect_key_exchange(exchange: Exchange) -> State:
+    kx = exchange.suite.kx
+    if kx == suites.RSA:
+        return ExpectHelloDone(exchange)
+    return ExpectHintOrDone(exchange) if kx in (suites.PSK, suites.RSA_PSK) else ExpectKeyExchange(exchange)
+
+
+class ExpectHelloDone(_Step):
+    """The server may ask for our certificate before it is done (RFC 5246 7.4.4, 7.4.5)."""
+
+    __slots__ = ()
+
+    @on(CERTIFICATE_REQUEST, legacy.KeyExchange.parse)
+    def certificate_request(self, conn: Connection, message: legacy.KeyExchange) -> State:
+        if not with_certificate(self.exchange.suite) or self.exchange.asked is not None:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        request = legacy.CertificateRequest
+        self.exchange.asked = decode(request.parse if conn.version >= TLS12 else request.parse_tls11, message.raw)
+        received(conn, message.raw)
+        return ExpectHelloDone(self.exchange)
+
+    @on(SERVER_HELLO_DONE, legacy.Empty.parse)
+    def server_hello_done(self, conn: Connection, message: legacy.Empty) -> State:
+        received(conn, message.raw)
+        return _answer(conn, self.exchange)
+
+
+class ExpectKeyExchange(_Step):
+    """RFC 5246 7.4.3."""
+
+    __slots__ = ()
+
+    @on(SERVER_KEY_EXCHANGE, legacy.KeyExchange.parse)
+    def server_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
+        exchange = self.exchange
+        decode(lambda raw: _read_key_exchange(conn, exchange, raw), message.raw)
+        received(conn, message.raw)
+        return ExpectHelloDone(exchange)
+
+
+class ExpectHintOrDone(ExpectHelloDone):
+    """PSK: a ServerKeyExchange comes only if there is a hint (RFC 4279 2)."""
+
+    __slots__ = ()
+
+    server_key_exchange = ExpectKeyExchange.server_key_exchange
+
+
+class _ExpectStatus(_Step):
+    """A CertificateStatus may come, but need not (RFC 6066 8)."""
+
+    __slots__ = ()
+
+    @on(CERTIFICATE_STATUS, legacy.CertificateStatus.parse)
+    def certificate_status(self, conn: Connection, message: legacy.CertificateStatus) -> State:
+        if message.status_type != 1 or not message.response or self.exchange.claim is None:
+            raise Abort(faults.LENGTH_MISMATCH)
+        self.exchange.claim.ocsp = message.response
+        received(conn, message.raw)
+        return _expect_key_exchange(self.exchange)
+
+
+class ExpectStatusOrExchange(_ExpectStatus, ExpectKeyExchange):
+    __slots__ = ()
+    expects = _ExpectStatus.expects | ExpectKeyExchange.expects
+
+
+class ExpectStatusOrDone(_ExpectStatus, ExpectHelloDone):
+    __slots__ = ()
+    expects = _ExpectStatus.expects | ExpectHelloDone.expects
+
+
+def _read_key_exchange(conn: Connection, exchange: Exchange, raw: bytes) -> None:
+    """ServerKeyExchange: hint, parameters, signature, as the suite has them; our share answers at once."""
+    suite, config, r = exchange.suite, conn.config, Reader(raw)
+    if suite.kx in PSK_EXCHANGES:
+        exchange.hint = r.vec16()
+    start = r.pos
+    if suite.kx in (suites.ECDHE, suites.ECDHE_PSK):  # RFC 8422 5.4
+        ecdh = legacy.EcdhParams.read(r)
+        group = config.group_by_code.get(ecdh.group)
+        if group is None or not group.since <= conn.version <= group.until:
+            raise Abort(faults.WRONG_CURVE, f"group {ecdh.group:#06x}")
+        conn.group = group
+        exchange.share = group.answer(ecdh.point)
+    elif suite.kx in (suites.DHE, suites.DHE_PSK):
+        dh = legacy.DhParams.read(r)
+        if dh.p.bit_length() < DH_BITS[min(config.security_level, 5)]:
+            raise Abort(faults.DH_KEY_TOO_SMALL, f"{dh.p.bit_length()} bits")
+        exchange.share = FiniteField(dh.p, dh.g).answer(dh.y)
+    if is_signed(suite):
+        claim = exchange.claim
+        if claim is None:
+            raise Abort(faults.INTERNAL)
+        params = raw[start : r.pos]
+        scheme = peer_scheme(conn, r.u16() if conn.version >= TLS12 else 0, claim)
+        exchange.peer = claim.proven(scheme, r.vec16(), conn.client_random + conn.server_random + params)
+        conn.peer_scheme = scheme
+    r.done()
+
+
+def _answer(conn: Connection, exchange: Exchange) -> State:
+    """ServerHelloDone: our flight (RFC 5246 7.4.6 to 7.4.9)."""
+    chosen = None
+    if exchange.asked is not None:
+        chosen = _choose(conn, exchange.asked)
+        if chosen:
+            conn.own_credential, conn.own_scheme = chosen
+        conn.send_message(chosen[0].certificate_message if chosen else legacy.certificate(()))
+    if exchange.suite.kx not in PSK_EXCHANGES:
+        return _send_key_exchange(conn, exchange, None, chosen)
+    if not conn.config.psk_client:
+        raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
+    return Parked(PskClientRequest(exchange.hint), lambda psk: _send_key_exchange(conn, exchange, psk, chosen))
+
+
+def _choose(conn: Connection, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
+    """A certificate of ours that suits the request."""
+    types = {legacy.RSA_SIGN: KINDS[suites.RSA], legacy.ECDSA_SIGN: KINDS[suites.ECDSA]}
+    kinds = frozenset().union(*(types.get(kind, frozenset()) for kind in asked.certificate_types))
+    if conn.version >= TLS12:
+        return authenticate.choose(conn.config, TLS12, asked.schemes, server_side=False, kinds=kinds)
+    for credential in conn.config.credentials:
+        scheme = signatures.LEGACY.get(credential.kind)
+        if credential.kind in kinds and scheme:
+            return credential, scheme
+    return None
+
+
+def _send_key_exchange(
+    conn: Connection,
+    exchange: Exchange,
+    psk: tuple[bytes, bytes] | None,
+    chosen: tuple[Credential, Scheme] | None,
+) -> State:
+    body, secret = b"", b""
+    kx = exchange.suite.kx
+    if kx in PSK_EXCHANGES:
+        if psk is None:
+            raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
+        body, secret = vec16(psk[0]), bytes(len(psk[1]))
+    if exchange.share is not None:
+        share, secret = exchange.share
+        body += vec8(share) if kx in (suites.ECDHE, suites.ECDHE_PSK) else vec16(share)
+    elif kx in (suites.RSA, suites.RSA_PSK):
+        claim = exchange.claim
+        if claim is None or not isinstance(claim.key, RSAPublicKey):
+            raise Abort(faults.WRONG_CERTIFICATE_TYPE)
+        secret = min(conn.config.max_version, TLS12).to_bytes(2, "big") + conn.random(46)  # RFC 5246 7.4.7.1
+        body += vec16(claim.key.encrypt(secret, PKCS1v15()))
+        exchange.peer = claim.encrypted_to()
+    conn.send_message(legacy.client_key_exchange(body))
+    conn.peer = exchange.peer
+    derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
+    if chosen is None or conn.transcript is None:
+        return _send_finished(conn, exchange)
+    credential, scheme = chosen
+
+    def signed(signature: bytes) -> State:
+        if conn.version >= TLS12:
+            conn.send_message(messages.certificate_verify(scheme.code, signature))
+        else:
+            conn.send_message(legacy.certificate_verify(signature))
+        return _send_finished(conn, exchange)
+
+    return authenticate.sign_then(credential, scheme, conn.transcript.messages(), signed)
+
+
+def _send_finished(conn: Connection, exchange: Exchange) -> State:
+    if conn.transcript is not None:
+        conn.transcript.forget()
+    keys = Keys(conn)
+    send_change_cipher_spec(conn, keys)
+    send_finished(conn)
+    return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
+
+
+class ExpectChangeCipherSpec(State):
+    """The server switches to the new keys (RFC 5246 7.1)."""
+
+    __slots__ = ("exchange", "keys", "ticket")
+
+    def __init__(self, exchange: Exchange, keys: Keys, ticket: legacy.NewSessionTicket | None = None) -> None:
+        self.exchange, self.keys, self.ticket = exchange, keys, ticket
+
+    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
+        accept_change_cipher_spec(conn, body, self.keys)
+        return ExpectFinished(self.exchange, self.keys, self.ticket)
+
+
+class ExpectTicket(ExpectChangeCipherSpec):
+    """It promised a ticket first (RFC 5077 3.3)."""
+
+    __slots__ = ()
+
+    @on(NEW_SESSION_TICKET, legacy.NewSessionTicket.parse)
+    def new_session_ticket(self, conn: Connection, message: legacy.NewSessionTicket) -> State:
+        received(conn, message.raw)
+        return ExpectChangeCipherSpec(self.exchange, self.keys, message)
+
+    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
+        del conn, body
+        raise Abort(faults.UNEXPECTED_CCS_MESSAGE, "NewSessionTicket is missing")
+
+
+class ExpectFinished(State):
+    """RFC 5246 7.4.9."""
+
+    __slots__ = ("exchange", "keys", "ticket")
+
+    def __init__(self, exchange: Exchange, keys: Keys, ticket: legacy.NewSessionTicket | None) -> None:
+        self.exchange, self.keys, self.ticket = exchange, keys, ticket
+
+    @on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Connection, message: messages.Finished) -> State:
+        check_finished(conn, message)
+        resumed = conn.session if conn.session_reused else None
+        if resumed:
+            send_change_cipher_spec(conn, self.keys)
+            send_finished(conn)
+        ticket = self.ticket
+        if ticket is not None and ticket.ticket:
+            session = new_session(conn, SHA256.hash(ticket.ticket), ticket.ticket, ticket.lifetime_hint)
+        else:
+            session = resumed or new_session(conn, self.exchange.session_id)
+        return finish(conn, session)

@@ -1,0 +1,294 @@
+"""Client states of TLS 1.3 (RFC 8446 4, A.1), from ServerHello, where the version is decided, to Finished."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import (
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
+    CERTIFICATE_VERIFY,
+    ENCRYPTED_EXTENSIONS,
+    FINISHED,
+    SERVER_HELLO,
+    TLS12,
+    TLS13,
+)
+from puretls._crypto.schedule import HandshakeSecret, finished, without_psk
+from puretls._crypto.suites import Suite
+from puretls._engine import authenticate, client_hello
+from puretls._engine.authenticate import (
+    SERVER_CONTEXT,
+    received,
+    send_certificate13,
+    send_finished13,
+    transcript_digest,
+)
+from puretls._engine.client12 import accepted_protocol, legacy_server_hello
+from puretls._engine.client_hello import ClientOffer
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.established import Established13
+from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.sessions import Session
+from puretls._engine.state import State, on
+from puretls._wire import extensions, messages
+from puretls._wire.extensions import EE, HRR, SH, check_response
+from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, ServerHello
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+
+class ExpectServerHello(State):
+    """The offer is out.  `retried` is the HelloRetryRequest that asked for it, if one did."""
+
+    __slots__ = ("offer", "retried")
+
+    def __init__(self, offer: ClientOffer, retried: ServerHello | None) -> None:
+        self.offer, self.retried = offer, retried
+
+    @on(SERVER_HELLO, ServerHello.parse)
+    def server_hello(self, conn: Connection, message: ServerHello) -> State:  # RFC 8446 4.1.3
+        version = selected_version(conn, message)
+        if version != TLS13:
+            if self.retried or message.is_retry:
+                raise Abort(faults.WRONG_SSL_VERSION._replace(alert=registry.ILLEGAL_PARAMETER))
+            return legacy_server_hello(conn, self.offer, message, version)
+        conn.set_version(TLS13)
+        suite = self._suite(conn, message)
+        return self._retry(conn, message, suite) if message.is_retry else self._accept(conn, message, suite)
+
+    def _suite(self, conn: Connection, message: ServerHello) -> Suite:
+        """The checks that ServerHello and HelloRetryRequest share."""
+        suite = conn.config.suite_by_code.get(message.cipher_suite)
+        if suite is None or suite.since != TLS13:
+            raise Abort(faults.WRONG_CIPHER_RETURNED, f"cipher suite {message.cipher_suite:#06x}")
+        if self.retried and self.retried.cipher_suite != message.cipher_suite:
+            raise Abort(faults.CIPHERSUITE_DIGEST_HAS_CHANGED)
+        if message.session_id != self.offer.session_id:
+            raise Abort(faults.INVALID_SESSION_ID)
+        if message.compression_method != 0:
+            raise Abort(faults.INVALID_COMPRESSION_ALGORITHM)
+        conn.suite = suite
+        return suite
+
+    def _retry(self, conn: Connection, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
+        offer, found, transcript = self.offer, message.extensions, conn.transcript
+        if self.retried or transcript is None:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
+        check_response(found, HRR, offer.offered | {registry.COOKIE})
+        group = None
+        if registry.KEY_SHARE in found:
+            code = extensions.selected_u16(found[registry.KEY_SHARE])
+            group = conn.config.group_by_code.get(code)
+            if group is None or group not in conn.config.hello_groups or code in offer.shares:
+                raise Abort(faults.BAD_KEY_SHARE, f"group {code:#06x} in HelloRetryRequest")
+        cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
+        if group is None and not cookie:
+            raise Abort(faults.MISPLACED_EXTENSION, "HelloRetryRequest asks for no change")
+        transcript.choose(suite.hash)
+        transcript.rewrite_for_retry()
+        transcript.update(message.raw)
+        return ExpectServerHello(client_hello.retry(conn, offer, group, cookie, suite.hash), message)
+
+    def _accept(self, conn: Connection, message: ServerHello, suite: Suite) -> State:
+        offer, found, transcript, d = self.offer, message.extensions, conn.transcript, suite.hash
+        check_response(found, SH, offer.offered)
+        psk = None
+        if registry.PRE_SHARED_KEY in found:  # RFC 8446 4.2.11
+            index = extensions.selected_u16(found[registry.PRE_SHARED_KEY])
+            if index >= len(offer.psks) or offer.psks[index].digest is not d:
+                raise Abort(faults.BAD_PSK)
+            psk = offer.psks[index]
+        if registry.KEY_SHARE not in found:  # we offer psk_dhe_ke only
+            raise Abort(faults.MISSING_KEY_SHARE)
+        share = extensions.key_share(found[registry.KEY_SHARE])
+        ours = offer.shares.get(share.group)
+        if ours is None:
+            raise Abort(faults.BAD_KEY_SHARE, f"group {share.group:#06x} was not offered")
+        conn.group = conn.config.group_by_code[share.group]
+        secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share.key_exchange))
+        if transcript is None:
+            raise Abort(faults.INTERNAL)
+        if not self.retried:
+            transcript.choose(d)
+        transcript.update(message.raw)
+        digest = transcript.digest()
+        ours_next, theirs = secret.client_traffic(digest), secret.server_traffic(digest)
+        conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", ours_next)
+        conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
+        conn.server_random = message.random
+        if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+            conn.send_change_cipher_spec()  # before anything protected (RFC 8446 D.4)
+        conn.set_read_secret(theirs)
+        conn.set_write_secret(ours_next)
+        return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
+
+
+def selected_version(conn: Connection, message: ServerHello) -> int:
+    """The version of a ServerHello, if it is one that we offered and nobody talked us down (RFC 8446 4.1.3, 4.2.1)."""
+    config, body = conn.config, message.extensions.get(registry.SUPPORTED_VERSIONS)
+    if body is not None:
+        if config.max_version < TLS13:
+            raise Abort(faults.UNSOLICITED_EXTENSION)
+        if message.legacy_version != TLS12 or extensions.selected_u16(body) != TLS13:
+            raise Abort(faults.BAD_LEGACY_VERSION)
+        return TLS13
+    version = message.legacy_version
+    if version not in config.versions or version >= TLS13 or message.is_retry:
+        raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {version:#06x}")
+    sentinel = message.random[24:]
+    if (config.max_version >= TLS13 and sentinel in (DOWNGRADE_TLS12, DOWNGRADE_TLS11)) or (
+        config.max_version == TLS12 and version < TLS12 and sentinel == DOWNGRADE_TLS11
+    ):
+        raise Abort(faults.DOWNGRADE_DETECTED)
+    return version
+
+
+class ExpectEncryptedExtensions(State):
+    """Keys are there; what else was negotiated comes protected."""
+
+    __slots__ = ("offer", "resumed", "secret", "with_psk")
+
+    def __init__(self, offer: ClientOffer, secret: HandshakeSecret, resumed: Session | None, with_psk: bool) -> None:
+        self.offer, self.secret, self.resumed, self.with_psk = offer, secret, resumed, with_psk
+
+    @on(ENCRYPTED_EXTENSIONS, messages.EncryptedExtensions.parse)
+    def encrypted_extensions(self, conn: Connection, message: messages.EncryptedExtensions) -> State:  # RFC 8446 4.3.1
+        found = message.extensions
+        check_response(found, EE, self.offer.offered)
+        if registry.SERVER_NAME in found:
+            extensions.empty(found[registry.SERVER_NAME])
+        if registry.ALPN in found:
+            conn.alpn = accepted_protocol(conn, found)
+        if registry.SUPPORTED_GROUPS in found:
+            extensions.numbers(found[registry.SUPPORTED_GROUPS])
+        if registry.RECORD_SIZE_LIMIT in found:  # RFC 8449 4: counts the content type
+            limit = extensions.record_size_limit(found[registry.RECORD_SIZE_LIMIT])
+            conn.outbound.fragment = min(conn.outbound.fragment, limit - 1)
+        received(conn, message.raw)
+        if self.with_psk:
+            conn.session_reused = self.resumed is not None
+            return ExpectFinished(self.secret, self.resumed.peer if self.resumed else None, None)
+        return ExpectCertificateOrRequest(self.secret)
+
+
+class ExpectCertificate(State):
+    """RFC 8446 4.4.2."""
+
+    __slots__ = ("asked", "secret")
+
+    def __init__(self, secret: HandshakeSecret, asked: messages.CertificateRequest | None = None) -> None:
+        self.secret, self.asked = secret, asked
+
+    @on(CERTIFICATE, messages.Certificate.parse)
+    def certificate(self, conn: Connection, message: messages.Certificate) -> State:
+        if message.context:
+            raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
+        if not message.entries:
+            raise Abort(faults.MISSING_SERVER_CERTIFICATE)
+        claim = examine_entries(conn, message, conn.config.hello_offers)
+        received(conn, message.raw)
+        return ExpectCertificateVerify(self.secret, self.asked, claim)
+
+
+def examine_entries(conn: Connection, message: messages.Certificate, offered: frozenset[int]) -> Claim:
+    """The certificates of a Certificate message, with the extensions of each checked."""
+    ocsp = None
+    for position, entry in enumerate(message.entries):
+        if entry.extensions:
+            check_response(entry.extensions, extensions.CT, offered)
+            if registry.STATUS_REQUEST in entry.extensions:
+                response = extensions.ocsp_response(entry.extensions[registry.STATUS_REQUEST])
+                ocsp = response if position == 0 else ocsp
+    return examine(conn, [entry.der for entry in message.entries], ocsp)
+
+
+class ExpectCertificateOrRequest(ExpectCertificate):
+    """The server may ask for our certificate first (RFC 8446 4.3.2)."""
+
+    __slots__ = ()
+
+    @on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
+    def certificate_request(self, conn: Connection, message: messages.CertificateRequest) -> State:
+        if message.context:  # only after the handshake
+            raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
+        check_request(message)
+        received(conn, message.raw)
+        return ExpectCertificate(self.secret, message)
+
+
+def check_request(message: messages.CertificateRequest) -> None:
+    """RFC 8446 4.3.2: unknown extensions are ignored, signature_algorithms must be there."""
+    extensions.check_place(message.extensions, extensions.CR)
+    if registry.SIGNATURE_ALGORITHMS not in message.extensions:
+        raise Abort(faults.MISSING_SIGALGS)
+
+
+class ExpectCertificateVerify(State):
+    """The path is good, its owner has not spoken yet (RFC 8446 4.4.3)."""
+
+    __slots__ = ("asked", "claim", "secret")
+
+    def __init__(self, secret: HandshakeSecret, asked: messages.CertificateRequest | None, claim: Claim) -> None:
+        self.secret, self.asked, self.claim = secret, asked, claim
+
+    @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
+    def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
+        claim = self.claim
+        scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
+        peer = claim.proven(scheme, message.signature, SERVER_CONTEXT + transcript_digest(conn))
+        conn.peer_scheme = scheme
+        received(conn, message.raw)
+        return ExpectFinished(self.secret, peer, self.asked)  # no Finished without a peer, but for a PSK
+
+
+class ExpectFinished(State):
+    """RFC 8446 4.4.4; our own flight answers it."""
+
+    __slots__ = ("asked", "peer", "secret")
+
+    def __init__(self, secret: HandshakeSecret, peer: Peer | None, asked: messages.CertificateRequest | None) -> None:
+        self.secret, self.peer, self.asked = secret, peer, asked
+
+    @on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Connection, message: messages.Finished) -> State:
+        d = conn.digest
+        authenticate.check_finished(message, finished(d, conn.read_secret, transcript_digest(conn)))
+        conn.finished_received = message.verify_data
+        received(conn, message.raw)
+        conn.peer = self.peer
+        conn.exporter_digest = digest = transcript_digest(conn)
+        conn.master = master = self.secret.finish()
+        ours, theirs = master.client_traffic(digest), master.server_traffic(digest)
+        if conn.events is not None:
+            conn.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)
+            conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
+            conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
+        conn.set_read_secret(theirs)
+        handshake_secret = conn.write_secret
+
+        def finish() -> State:
+            send_finished13(conn, handshake_secret)
+            conn.set_write_secret(ours)
+            stats = conn.config.sessions.stats if conn.config.sessions else None
+            if stats:
+                stats.connect_good += 1
+                stats.hits += conn.session_reused
+            return conn.finish(Established13(conn))
+
+        if self.asked is None:
+            return finish()
+        return send_client_certificate(conn, self.asked, finish)
+
+
+def send_client_certificate(conn: Connection, asked: messages.CertificateRequest, then: authenticate.Then) -> State:
+    """Our certificate if one suits the request, else an empty list (RFC 8446 4.4.2)."""
+    schemes = extensions.numbers(asked.extensions[registry.SIGNATURE_ALGORITHMS])
+    chosen = authenticate.choose(conn.config, TLS13, schemes, server_side=False)
+    if chosen is None:
+        conn.send_message(messages.certificate(asked.context, b"\x00\x00\x00"))
+        return then()
+    return send_certificate13(conn, asked.context, chosen, chosen[0].certificate_list, then)

@@ -1,0 +1,173 @@
+"""The client's offer: extensions, key shares, PSKs with their binders; the second one after HelloRetryRequest.
+
+RFC 8446 4.1.2, 4.2 and 4.1.4; sessions of TLS 1.2 are offered in the same message (RFC 5246 7.4.1.2, RFC 5077 3.2).
+What every connection of a context says alike is encoded in `config`; here is what differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS12, TLS13
+from puretls._crypto import groups
+from puretls._crypto.groups import Group, Offer
+from puretls._crypto.kdf import SHA256, Digest
+from puretls._crypto.schedule import EarlySecret, finished
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
+from puretls._engine.peer import ip_address
+from puretls._engine.sessions import Session
+from puretls._engine.state import Parked, PskClientRequest, State
+from puretls._wire import extensions, hello
+from puretls._wire.codec import extension, vec8, vec16
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+
+class OfferedPsk:
+    """A pre-shared key in the offer: from a ticket, or external (RFC 8446 2.2)."""
+
+    __slots__ = ("age", "digest", "early", "external", "identity", "session")
+
+    def __init__(self, identity: bytes, age: int, digest: Digest, key: bytes, session: Session | None) -> None:
+        self.identity, self.age, self.digest, self.session = identity, age, digest, session
+        self.external = session is None
+        self.early = EarlySecret(digest, key)
+
+    def binder(self, transcript_digest: bytes) -> bytes:
+        key = self.early.binder_key(external=self.external)
+        return finished(self.digest, key, transcript_digest)
+
+
+class ClientOffer:
+    """What a ClientHello promised and the ServerHello is held to."""
+
+    __slots__ = ("cookie", "legacy_session", "offered", "psks", "session_id", "shares")
+
+    def __init__(self, session_id: bytes, shares: dict[int, Offer], psks: list[OfferedPsk]) -> None:
+        self.session_id, self.shares, self.psks = session_id, shares, psks
+        self.cookie = b""
+        self.legacy_session: Session | None = None  # of TLS 1.2 or older
+        self.offered: set[int] = set()  # extensions
+
+
+def begin(conn: Connection) -> State:
+    """The first state of a client."""
+    config = conn.config
+    if not config.versions:
+        raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
+    if not config.offered_suites:
+        raise Abort(faults.NO_CIPHERS_AVAILABLE)
+    if config.max_version >= TLS13 and not config.hello_groups:
+        raise Abort(faults.NO_SUITABLE_GROUPS)
+    if config.sessions:
+        config.sessions.stats.connect += 1
+    if config.psk_client and config.max_version >= TLS13:
+        return Parked(PskClientRequest(None), lambda answer: _first(conn, answer))
+    return _first(conn, None)
+
+
+def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
+    from puretls._engine.client13 import ExpectServerHello  # noqa: PLC0415 (it composes a second offer with us)
+
+    config = conn.config
+    conn.client_random = conn.random(32)
+    session = conn.session if conn.session and _resumable(conn, conn.session) else None
+    conn.session = None
+    shares: dict[int, Offer] = {}
+    psks: list[OfferedPsk] = []
+    session_id = b""
+    if config.max_version >= TLS13:
+        wanted = [group for group in config.key_shares if group in config.hello_groups] or [config.hello_groups[0]]
+        shares = dict(zip((group.code for group in wanted), groups.offers(wanted), strict=True))
+        if config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+            session_id = conn.random(32)  # RFC 8446 D.4
+        if session and session.version == TLS13:
+            age = int((conn.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
+            psks.append(OfferedPsk(session.ticket, age, session.suite.hash, session.secret, session))
+        if external:
+            psks.append(OfferedPsk(external[0], 0, SHA256, external[1], None))
+    offer = ClientOffer(session_id, shares, psks)
+    if session and session.version < TLS13:
+        offer.legacy_session = session
+        offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
+    send(conn, offer)
+    return ExpectServerHello(offer, None)
+
+
+def _resumable(conn: Connection, session: Session) -> bool:
+    """Whether a session still fits what this connection demands."""
+    config = conn.config
+    return (
+        session.alive(conn.clock())
+        and session.version in config.versions
+        and session.suite in config.offered_suites
+        and session.server_name == conn.server_hostname
+        and (not config.verify_mode or (session.peer is not None and session.peer.path is not None))
+        and bool(session.ticket if session.version == TLS13 else session.ticket or session.id)
+    )
+
+
+def send(conn: Connection, offer: ClientOffer) -> None:
+    """Compose the ClientHello of `offer` and send it."""
+    config = conn.config
+    name = conn.server_hostname
+    head = b""
+    offered = offer.offered = set(config.hello_offers)
+    if name and ip_address(name) is None:  # literal addresses are not permitted (RFC 6066 3)
+        head = extensions.build_server_name(name.encode("ascii"))
+        offered.add(registry.SERVER_NAME)
+    parts = [head, config.hello_extensions]
+    if config.min_version < TLS13:
+        offered.add(registry.RENEGOTIATION_INFO)  # by its SCSV
+        legacy = offer.legacy_session
+        if not config.options & OP_NO_TICKET:
+            parts.append(extension(registry.SESSION_TICKET, legacy.ticket if legacy else b""))
+            offered.add(registry.SESSION_TICKET)
+    if offer.shares:
+        shares = b"".join(extensions.build_share(code, share.public) for code, share in offer.shares.items())
+        parts.append(extension(registry.KEY_SHARE, vec16(shares)))
+        offered.add(registry.KEY_SHARE)
+    if offer.cookie:
+        parts.append(extension(registry.COOKIE, vec16(offer.cookie)))
+    suites = config.hello_suites
+    version = min(config.max_version, TLS12)
+    if not offer.psks:
+        raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, b"".join(parts))
+        conn.send_message(raw)
+    else:
+        offered.add(registry.PRE_SHARED_KEY)
+        conn.send_message(_with_binders(conn, offer, version, suites, b"".join(parts)))
+    conn.inbound.drop_ccs = True
+    conn.flush()
+
+
+def _with_binders(conn: Connection, offer: ClientOffer, version: int, suites: bytes, head: bytes) -> bytes:
+    """pre_shared_key comes last; each binder covers all before the binders (RFC 8446 4.2.11.2)."""
+    psks, transcript = offer.psks, conn.transcript
+    identities = vec16(b"".join(vec16(psk.identity) + psk.age.to_bytes(4, "big") for psk in psks))
+    size = 2 + sum(1 + psk.digest.size for psk in psks)
+    block = head + extension(registry.PRE_SHARED_KEY, identities + bytes(size))
+    raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)[:-size]
+    if transcript is None:
+        raise Abort(faults.INTERNAL)
+    binders = b"".join(vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks)
+    return raw + vec16(binders)
+
+
+def retry(conn: Connection, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest) -> ClientOffer:
+    """The second offer, changed only as HelloRetryRequest asked (RFC 8446 4.1.2)."""
+    if group is not None:
+        offer.shares = {group.code: group.offer()}
+    offer.cookie = cookie
+    offer.psks = [psk for psk in offer.psks if psk.digest is digest]
+    now = conn.clock()
+    for psk in offer.psks:
+        if psk.session:
+            psk.age = int((now - psk.session.time) * 1000) + psk.session.age_add & 0xFFFFFFFF
+    if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        conn.send_change_cipher_spec()
+    send(conn, offer)
+    return offer

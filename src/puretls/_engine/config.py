@@ -1,0 +1,215 @@
+"""What a context freezes into: everything that its connections share and none of them changes.
+
+A Config is immutable and used by any number of connections at once.  What goes on the wire the same way in each of
+them is encoded here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import urandom
+from typing import TYPE_CHECKING, Any
+
+from puretls._base import registry
+from puretls._base.registry import TLS12, TLS13
+from puretls._crypto import groups as _groups
+from puretls._crypto import signatures, suites
+from puretls._crypto.groups import Group
+from puretls._crypto.signatures import Scheme
+from puretls._crypto.suites import Suite
+from puretls._wire import extensions, legacy, messages
+from puretls._wire.codec import extension, split_extensions, vec8, vec16, vec16_of
+from puretls._x509.store import Store
+
+if TYPE_CHECKING:
+    from puretls._engine.sessions import SessionManager
+
+CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
+
+# OP_* as in OpenSSL 3 (the ones that the engine heeds)
+OP_LEGACY_SERVER_CONNECT = 0x4
+OP_IGNORE_UNEXPECTED_EOF = 0x80
+OP_NO_TICKET = 0x4000
+OP_NO_ENCRYPT_THEN_MAC = 0x80000
+OP_ENABLE_MIDDLEBOX_COMPAT = 0x100000
+OP_CIPHER_SERVER_PREFERENCE = 0x400000
+OP_NO_RENEGOTIATION = 0x40000000
+
+
+class Credential:
+    """A certificate chain and its private key, or a key that signs elsewhere (`key` is None: signing parks)."""
+
+    __slots__ = ("certificate_list", "certificate_message", "ders", "key", "kind", "ocsp", "public_key")
+
+    def __init__(
+        self, ders: Sequence[bytes], key: Any | None, public_key: Any, kind: str, ocsp: bytes | None = None
+    ) -> None:
+        self.ders = tuple(ders)
+        self.key, self.public_key = key, public_key
+        self.kind = kind  # as Scheme.key: what this key can sign with
+        self.ocsp = ocsp  # a stapled response (RFC 6066 8)
+        entries = tuple(messages.CertificateEntry(der, {}) for der in self.ders)
+        self.certificate_list = messages.certificate_list(entries)  # TLS 1.3
+        self.certificate_message = legacy.certificate(self.ders)  # TLS 1.2 and older
+
+    def stapled_list(self) -> bytes:
+        """certificate_list with the OCSP response in the entry of the leaf (RFC 8446 4.4.2.1)."""
+        if self.ocsp is None:
+            return self.certificate_list
+        status = b"\x01" + len(self.ocsp).to_bytes(3, "big") + self.ocsp
+        head = messages.CertificateEntry(self.ders[0], {registry.STATUS_REQUEST: status})
+        return messages.certificate_list((head, *(messages.CertificateEntry(der, {}) for der in self.ders[1:])))
+
+
+@dataclass(frozen=True, eq=False)
+class Config:
+    """The settings of a context, resolved."""
+
+    versions: tuple[int, ...] = (TLS13, TLS12)  # enabled, highest first
+    suites: tuple[Suite, ...] = ()  # of TLS 1.2 and older, in order of preference
+    suites13: tuple[Suite, ...] = ()
+    groups: tuple[Group, ...] = _groups.DEFAULT
+    key_shares: tuple[Group, ...] = _groups.DEFAULT_SHARES  # a client sends these
+    schemes: tuple[Scheme, ...] = signatures.DEFAULT  # what the peer may sign with
+    own_schemes: tuple[Scheme, ...] | None = None  # what we may sign with; None: `schemes`
+    credentials: tuple[Credential, ...] = ()
+    alpn: tuple[bytes, ...] = ()
+    options: int = OP_ENABLE_MIDDLEBOX_COMPAT | OP_CIPHER_SERVER_PREFERENCE
+    verify_mode: int = CERT_NONE
+    check_hostname: bool = False
+    store: Store = field(default_factory=Store)
+    verify_flags: int = 0
+    host_flags: int = 0
+    verify_depth: int = 100
+    security_level: int = 1
+    sessions: SessionManager | None = None
+    num_tickets: int = 2
+    post_handshake_auth: bool = False
+    choose_context: bool = False  # a server parks after ClientHello
+    psk_client: bool = False  # a client parks for a pre-shared key
+    psk_server: bool = False
+    psk_hint: bytes | None = None
+    dh: tuple[int, int] | None = None  # p, g of a server; None: chosen to fit
+    ca_names: tuple[bytes, ...] = ()  # DER names sent in CertificateRequest and certificate_authorities
+    retry_cookie: bool = False  # a HelloRetryRequest carries one (RFC 8446 4.2.2)
+    record_size_limit: int | None = None  # what we are ready to receive (RFC 8449)
+    request_ocsp: bool = False
+    grease: bool = True
+    watch: bool = False  # somebody wants events
+
+    @cached_property
+    def max_version(self) -> int:
+        return self.versions[0]
+
+    @cached_property
+    def min_version(self) -> int:
+        return self.versions[-1]
+
+    @cached_property
+    def suite_by_code(self) -> dict[int, Suite]:
+        """All that are enabled, in order of preference: TLS 1.3 first."""
+        return {suite.code: suite for suite in (*self.suites13, *self.suites)}
+
+    @cached_property
+    def group_by_code(self) -> dict[int, Group]:
+        return {group.code: group for group in self.groups}
+
+    @cached_property
+    def scheme_by_code(self) -> dict[int, Scheme]:
+        return {scheme.code: scheme for scheme in self.schemes}
+
+    @cached_property
+    def signing_schemes(self) -> tuple[Scheme, ...]:
+        return self.schemes if self.own_schemes is None else self.own_schemes
+
+    # Encoded once
+
+    @cached_property
+    def grease_values(self) -> tuple[int, ...]:
+        """Two different numbers of RFC 8701, for as long as the context lives."""
+        first, second = urandom(2)
+        one = registry.GREASE[first % 16]
+        return (one, registry.GREASE[(first + 1 + second % 15) % 16]) if self.grease else ()
+
+    @cached_property
+    def offered_suites(self) -> tuple[Suite, ...]:
+        """What a client offers: those that some enabled version has."""
+        thirteen = self.suites13 if self.max_version >= TLS13 else ()
+        older = self.suites if self.min_version < TLS13 else ()
+        highest = min(self.max_version, TLS12)
+        return (*thirteen, *(suite for suite in older if suite.since <= highest))
+
+    @cached_property
+    def hello_suites(self) -> bytes:
+        """cipher_suites of a ClientHello, with the SCSV of RFC 5746 3.3."""
+        codes = [suite.code for suite in self.offered_suites]
+        if self.min_version < TLS13:
+            codes.append(registry.EMPTY_RENEGOTIATION_INFO_SCSV)
+        return vec16_of((*self.grease_values[:1], *codes))[2:]
+
+    @cached_property
+    def hello_groups(self) -> tuple[Group, ...]:
+        """Those that some enabled version can use."""
+        return tuple(g for g in self.groups if g.since <= self.max_version and g.until >= self.min_version)
+
+    @cached_property
+    def hello_extensions(self) -> bytes:
+        """What every ClientHello of this context says (RFC 8446 4.2 and the documents named in `registry`)."""
+        parts = []
+        tls13, older = self.max_version >= TLS13, self.min_version < TLS13
+        if self.grease:
+            parts.append(extension(self.grease_values[-1], b""))
+        if older:
+            parts.append(extension(registry.EXTENDED_MASTER_SECRET, b""))
+            if any(isinstance(suite.cipher, suites.Block) for suite in self.offered_suites) and not (
+                self.options & OP_NO_ENCRYPT_THEN_MAC
+            ):
+                parts.append(extension(registry.ENCRYPT_THEN_MAC, b""))
+            parts.append(extension(registry.EC_POINT_FORMATS, b"\x01\x00"))
+        grease = self.grease_values[:1]
+        if self.hello_groups:
+            codes = (*grease, *(group.code for group in self.hello_groups))
+            parts.append(extensions.build_numbers(registry.SUPPORTED_GROUPS, codes))
+        if self.max_version >= TLS12:
+            schemes = tuple(scheme.code for scheme in self.schemes)
+            parts.append(extensions.build_numbers(registry.SIGNATURE_ALGORITHMS, schemes))
+        if self.alpn:
+            parts.append(extensions.build_protocols(self.alpn))
+        if self.request_ocsp:
+            parts.append(extensions.OCSP_REQUEST)
+        if self.record_size_limit is not None:
+            limit = self.record_size_limit + (1 if tls13 else 0)  # TLS 1.3 counts the content type
+            parts.append(extension(registry.RECORD_SIZE_LIMIT, limit.to_bytes(2, "big")))
+        if tls13:
+            parts.append(
+                extension(registry.SUPPORTED_VERSIONS, vec8(vec16_of((*self.grease_values[1:], *self.versions))[2:]))
+            )
+            parts.append(extension(registry.PSK_KEY_EXCHANGE_MODES, b"\x01\x01"))  # psk_dhe_ke
+            if self.post_handshake_auth:
+                parts.append(extension(registry.POST_HANDSHAKE_AUTH, b""))
+            if self.ca_names:
+                parts.append(extensions.build_authorities(self.ca_names))
+        return b"".join(parts)
+
+    @cached_property
+    def hello_offers(self) -> frozenset[int]:
+        """The extensions that `hello_extensions` holds."""
+        return frozenset(split_extensions(self.hello_extensions))
+
+    @cached_property
+    def request_extensions(self) -> bytes:
+        """Of a CertificateRequest of TLS 1.3 (RFC 8446 4.3.2)."""
+        schemes = tuple(scheme.code for scheme in self.schemes)
+        block = extensions.build_numbers(registry.SIGNATURE_ALGORITHMS, schemes)
+        return block + (extensions.build_authorities(self.ca_names) if self.ca_names else b"")
+
+    @cached_property
+    def request_types(self) -> bytes:
+        """certificate_types of a CertificateRequest of TLS 1.2 and older."""
+        return bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))
+
+    @cached_property
+    def alpn_list(self) -> bytes:
+        return vec16(b"".join(map(vec8, self.alpn)))

@@ -1,0 +1,435 @@
+"""Connection: bytes in, bytes and requests out.
+
+A transport feeds `receive` (or reads into `room`), calls `advance`, sends `data_to_send`, and answers `request` when
+the state is parked.  After the handshake `read_into` and `write` move application data; neither passes through a
+state unless something unusual arrives.
+
+Threads: one thread may be on the receiving side (`receive`, `advance`, `read_into`) while another is on the sending
+side (`write`, `data_to_send`, `close_notify`), once the handshake is done.  What the receiving side has to say (an
+alert, a KeyUpdate) waits in `owed` until the sending side seals it, so each direction's keys have one user.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from os import urandom
+from typing import Any
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort, Fault
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
+from puretls._crypto import schedule
+from puretls._crypto.groups import Group
+from puretls._crypto.kdf import MD5_SHA1, Digest, prf
+from puretls._crypto.schedule import MasterSecret
+from puretls._crypto.signatures import Scheme
+from puretls._crypto.suites import Aead, Suite
+from puretls._crypto.transcript import Transcript
+from puretls._engine.config import Config
+from puretls._engine.peer import Peer
+from puretls._engine.sessions import Session
+from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEvent, State
+from puretls._record.inbound import Inbound
+from puretls._record.outbound import Outbound
+from puretls._record.protection import NullSealer, Opener13, Sealer13
+from puretls._wire import messages
+
+MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
+CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
+
+
+class Connection:
+    """One TLS connection, either role, any version."""
+
+    __slots__ = (
+        "alpn",
+        "client_random",
+        "client_suites",
+        "clock",
+        "close_received",
+        "close_sent",
+        "config",
+        "ems",
+        "established",
+        "etm",
+        "events",
+        "exporter_digest",
+        "failure",
+        "finished_received",
+        "finished_sent",
+        "flight",
+        "group",
+        "inbound",
+        "key_updates",
+        "master",
+        "outbound",
+        "owed",
+        "own_credential",
+        "own_scheme",
+        "peer",
+        "peer_offers_pha",
+        "peer_scheme",
+        "random",
+        "read_secret",
+        "server_hostname",
+        "server_name",
+        "server_random",
+        "server_side",
+        "session",
+        "session_reused",
+        "state",
+        "suite",
+        "transcript",
+        "version",
+        "warnings",
+        "write_secret",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        server_side: bool,
+        clock: Callable[[], float],
+        server_hostname: str | None = None,
+        session: Session | None = None,
+        random: Callable[[int], bytes] = urandom,
+    ) -> None:
+        """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
+        self.config, self.server_side, self.server_hostname = config, server_side, server_hostname
+        self.clock, self.random = clock, random
+        self.inbound = Inbound(server_side=server_side)
+        self.outbound = Outbound(registry.TLS12 if server_side else registry.TLS10)
+        self.state: State | None = None  # None: not begun
+        self.failure: tuple[Fault, str] | None = None
+        self.established = self.close_sent = self.close_received = False
+        self.events: list[Event] | None = [] if config.watch else None
+        self.owed: deque[tuple[int, bytes]] = deque()
+        self.flight: list[bytes] = []
+        self.transcript: Transcript | None = Transcript()
+        self.client_random = self.server_random = b""
+        self.version = 0
+        self.suite: Suite | None = None
+        self.group: Group | None = None
+        self.alpn: bytes | None = None
+        self.peer: Peer | None = None
+        self.own_credential: Any = None
+        self.own_scheme: Scheme | None = None  # of our signature
+        self.peer_scheme: Scheme | None = None
+        self.session = session  # offered, then negotiated, then renewed by tickets
+        self.session_reused = False
+        self.server_name: str | None = None  # what a client asked for
+        self.client_suites: tuple[int, ...] = ()  # what a server was offered
+        self.peer_offers_pha = False
+        self.ems = self.etm = False
+        self.finished_sent = self.finished_received = b""
+        self.read_secret = self.write_secret = b""  # TLS 1.3 traffic secrets
+        self.master: MasterSecret | bytes | None = None  # a stage of TLS 1.3, or the master secret before it
+        self.exporter_digest = b""
+        self.warnings = self.key_updates = 0
+
+    # The transport's side
+
+    @property
+    def request(self) -> Request | None:
+        """What somebody outside has to answer with `resume` before the handshake goes on."""
+        return self.state.request if self.state else None
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the transport; `advance` makes something of them."""
+        self.inbound.receive(data)
+
+    def wanted(self) -> int:
+        """How many bytes the transport may read without hiding a whole record from select()."""
+        inbound = self.inbound
+        if self.state and self.state.reads_ahead:
+            return 4096
+        missing = inbound.wanted()
+        return missing if inbound.end - inbound.start + missing <= 5 else missing + 5
+
+    def data_to_send(self) -> memoryview:
+        """Ciphertext that waits for the transport; tell `data_sent` how much of it was taken."""
+        if self.owed:
+            self.settle()
+        return self.outbound.unsent()
+
+    def data_sent(self, count: int) -> None:
+        self.outbound.sent(count)
+
+    def take(self) -> bytes:
+        """`data_to_send` for a transport that always takes everything."""
+        if self.owed:
+            self.settle()
+        return self.outbound.take()
+
+    @property
+    def has_data_to_send(self) -> bool:
+        return bool(self.owed) or self.outbound.start != self.outbound.end
+
+    def settle(self) -> None:
+        """Seal what the receiving side has left for the sending side."""
+        while self.owed:
+            kind, data = self.owed.popleft()
+            if kind:
+                self.outbound.put(kind, data)
+            else:
+                self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
+
+    # Progress
+
+    def advance(self) -> None:
+        """Process what has arrived, until more is needed, a request is parked, data can be read or the handshake ends.
+
+        Raises Abort, and from then on always; the alert is in `data_to_send`.
+        """
+        if self.failure:
+            raise Abort(*self.failure)
+        inbound, established = self.inbound, self.established
+        try:
+            if self.state is None:
+                self.state = self._begin()
+            while self.state.request is None:
+                raw = inbound.message()
+                if raw is not None:
+                    if self.events is not None:
+                        self.events.append(MessageEvent(False, self.version, HANDSHAKE, raw))
+                    self.state = self.state.step(self, raw)
+                    if self.established != established:
+                        return
+                    continue
+                if inbound.plain or self.close_received:
+                    return
+                record = inbound.record()
+                if record is None:
+                    return
+                self._dispatch(*record)
+        except Abort as abort:
+            self.fail(abort.fault, abort.detail)
+            raise
+        except Exception:  # our bug: say internal_error, let it surface
+            self.fail(faults.INTERNAL)
+            raise
+
+    def resume(self, answer: Any) -> None:
+        """Answer `request`.  The answer's type is that of the Request."""
+        state: Any = self.state
+        try:
+            self.state = state.then(answer)
+        except Abort as abort:
+            self.fail(abort.fault, abort.detail)
+            raise
+        except Exception:
+            self.fail(faults.INTERNAL)
+            raise
+
+    def fail(self, fault: Fault, detail: str = "") -> None:
+        """The end: the peer is told once, the secrets go, every later call raises the same."""
+        if self.failure:
+            return
+        self.failure = fault, detail  # not the exception: its traceback would keep secrets alive
+        if fault.alert is not None and not self.close_sent:
+            self.send_alert(FATAL, fault.alert)
+        if self.session and self.config.sessions and self.server_side:
+            self.config.sessions.forget(self.session.id)
+        self.state = Failed()
+        self.flight.clear()
+        self.master, self.transcript, self.read_secret = None, None, b""
+
+    def send_alert(self, level: int, description: int) -> None:
+        data = bytes((level, description))
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.version, ALERT, data))
+        self.owed.append((ALERT, data))
+
+    def close_notify(self) -> None:
+        """Say that we send no more (RFC 8446 6.1).  The peer may go on sending."""
+        if not self.close_sent and not self.failure:
+            self.send_alert(WARNING, registry.CLOSE_NOTIFY)
+            self.close_sent = True
+
+    # Application data
+
+    def read_into(self, out: memoryview) -> int:
+        """Application data into `out`; 0 if there is none, which `close_received` or more input explains."""
+        if self.failure:
+            raise Abort(*self.failure)
+        if self.established:
+            try:
+                got = self.inbound.read_into(out)
+            except Abort as abort:
+                self.fail(abort.fault, abort.detail)
+                raise
+            if got:
+                return got
+        self.advance()
+        return self.inbound.read_into(out) if self.inbound.plain else 0
+
+    def pending(self) -> int:
+        """Bytes that `read_into` would give at once; opens the next record, if it is all here, to count them."""
+        inbound = self.inbound
+        if not inbound.plain and self.established and not self.failure and not inbound.wanted():
+            self.advance()
+        return len(inbound.plain)
+
+    def write(self, data: memoryview) -> None:
+        """Seal application data; `data_to_send` has it."""
+        if self.failure:
+            raise Abort(*self.failure)
+        if self.close_sent:
+            raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
+        if self.owed:
+            self.settle()
+        outbound = self.outbound
+        sealer = outbound.sealer
+        left, step = sealer.limit - sealer.seq, outbound.fragment
+        if left * step < len(data):
+            self._write_much(data, left, step)
+        else:
+            outbound.put_data(data)
+
+    def _write_much(self, data: memoryview, left: int, step: int) -> None:
+        """More records than the key is good for (RFC 8446 5.5): update it as often as it takes."""
+        while len(data) > left * step:
+            if left > 0:
+                self.outbound.put_data(data[: left * step])
+                data = data[left * step :]
+            self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
+            left = self.outbound.sealer.limit
+        self.outbound.put_data(data)
+
+    def update_write_keys(self, request_update: int) -> None:
+        """Send a KeyUpdate and go on with the next keys (RFC 8446 4.6.3, 7.2)."""
+        if self.version != TLS13:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        raw = messages.key_update(request_update)
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
+        self.outbound.put(HANDSHAKE, raw)
+        self.set_write_secret(schedule.next_traffic_secret(self.digest, self.write_secret))
+
+    def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
+        """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys."""
+        if not self.established or self.master is None:
+            raise ValueError("handshake not done yet")
+        if isinstance(self.master, MasterSecret):
+            exporter = self.master.exporter(self.exporter_digest)
+            return schedule.export(self.digest, exporter, label, context or b"", length)
+        seed = self.client_random + self.server_random
+        if context is not None:
+            seed += len(context).to_bytes(2, "big") + context
+        return prf(self.digest, self.master, label, seed, length)
+
+    # For the states
+
+    @property
+    def digest(self) -> Digest:
+        """The hash of the suite; before TLS 1.2 there is only one."""
+        assert self.suite is not None, "negotiated before it is used"  # noqa: S101 (our own order, not input)
+        return self.suite.hash if self.version >= TLS12 else MD5_SHA1
+
+    def send_message(self, raw: bytes) -> None:
+        """A handshake message into the transcript and the flight."""
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
+        self.transcript.update(raw)  # type: ignore[union-attr]  # there is one as long as a handshake lasts
+        self.flight.append(raw)
+
+    def send_post_handshake(self, raw: bytes) -> None:
+        """A message after Finished, which no transcript covers."""
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
+        self.flight.append(raw)
+
+    def flush(self) -> None:
+        """Seal the flight: all its messages in as few records as they fit."""
+        if self.flight:
+            self.outbound.put(HANDSHAKE, b"".join(self.flight) if len(self.flight) > 1 else self.flight[0])
+            self.flight.clear()
+
+    def send_change_cipher_spec(self) -> None:
+        """Of middlebox compatibility mode: never protected (RFC 8446 D.4)."""
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.version, CHANGE_CIPHER_SPEC, b"\x01"))
+        self.flush()
+        self.outbound.put_record(CCS_RECORD)
+
+    def set_version(self, version: int) -> None:
+        self.version = self.inbound.version = version
+        if isinstance(self.outbound.sealer, NullSealer):
+            self.outbound.sealer.version = min(version, TLS12)
+
+    def set_read_secret(self, secret: bytes) -> None:
+        """Keys of the receiving direction, TLS 1.3."""
+        if not self.inbound.on_boundary():  # RFC 8446 5.1
+            raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
+        aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # suites of TLS 1.3 have nothing else
+        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
+        self.inbound.opener, self.read_secret = Opener13(aead, key, iv), secret
+
+    def set_write_secret(self, secret: bytes) -> None:
+        """Keys of the sending direction, TLS 1.3."""
+        self.flush()
+        aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # likewise
+        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
+        self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), secret
+
+    def log_secret(self, label: str, secret: bytes) -> None:
+        if self.events is not None:
+            self.events.append(SecretEvent(label, self.client_random, secret))
+
+    def finish(self, state: State) -> State:
+        """The handshake is done; `state` takes what comes after it."""
+        self.established = True
+        self.warnings = 0
+        self.inbound.drop_ccs = False
+        return state
+
+    # What arrives
+
+    def _begin(self) -> State:
+        from puretls._engine import client_hello, server_hello  # noqa: PLC0415 (they know Connection)
+
+        return server_hello.begin(self) if self.server_side else client_hello.begin(self)
+
+    def _dispatch(self, kind: int, data: bytes) -> None:
+        """A record by its content type (RFC 8446 5)."""
+        inbound = self.inbound
+        if kind == HANDSHAKE:
+            inbound.handshake_data(data)
+            return
+        if not inbound.on_boundary():  # no other record between the parts of a message (RFC 8446 5.1)
+            raise Abort(faults.UNEXPECTED_RECORD)
+        if kind == APPLICATION_DATA:
+            if not self.state.accepts_data:  # type: ignore[union-attr]  # begun before anything is dispatched
+                raise Abort(faults.APP_DATA_IN_HANDSHAKE)
+            inbound.plain = memoryview(data)
+            self.warnings = self.key_updates = 0
+        elif kind == ALERT:
+            self._alert(data)
+        else:
+            if self.events is not None:
+                self.events.append(MessageEvent(False, self.version, CHANGE_CIPHER_SPEC, b"\x01"))
+            if data:
+                self.state = self.state.change_cipher_spec(self, data)  # type: ignore[union-attr]  # likewise
+
+    def _alert(self, data: bytes) -> None:
+        """RFC 8446 6, RFC 5246 7.2."""
+        if len(data) != 2:
+            raise Abort(faults.MALFORMED_ALERT)
+        level, description = data
+        if self.events is not None:
+            self.events.append(MessageEvent(False, self.version, ALERT, data))
+        if description == registry.CLOSE_NOTIFY:
+            self.close_received = True
+            return
+        tls13 = self.version == TLS13
+        if level not in (WARNING, FATAL) and not tls13:
+            raise Abort(faults.UNKNOWN_ALERT_TYPE)
+        if level == FATAL or (tls13 and description != registry.USER_CANCELED):
+            raise Abort(faults.received(description))
+        self.warnings += 1
+        if self.warnings > MAX_WARNINGS:
+            raise Abort(faults.TOO_MANY_WARN_ALERTS)
+        if description == registry.NO_RENEGOTIATION and not self.established:
+            raise Abort(faults.NO_RENEGOTIATION)

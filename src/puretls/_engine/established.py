@@ -1,0 +1,281 @@
+"""After the handshake: tickets, KeyUpdate, post-handshake authentication, refused renegotiation (RFC 8446 4.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import (
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
+    CERTIFICATE_VERIFY,
+    CLIENT_HELLO,
+    FINISHED,
+    HANDSHAKE,
+    HELLO_REQUEST,
+    KEY_UPDATE,
+    NEW_SESSION_TICKET,
+    TLS13,
+    WARNING,
+)
+from puretls._crypto import schedule
+from puretls._crypto.kdf import SHA256
+from puretls._crypto.schedule import MasterSecret, finished
+from puretls._crypto.transcript import Transcript
+from puretls._engine import authenticate
+from puretls._engine.authenticate import CLIENT_CONTEXT
+from puretls._engine.config import CERT_REQUIRED
+from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.sessions import Session
+from puretls._engine.state import State, on
+from puretls._wire import extensions, legacy, messages
+from puretls._wire.hello import ClientHello
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+MAX_TICKET_LIFETIME = 604800  # seven days (RFC 8446 4.6.1)
+MAX_IN_A_ROW = 32  # KeyUpdates or attempts to renegotiate without data between them
+OWE_KEY_UPDATE = (0, b"")  # in Connection.owed
+
+
+class Established(State):
+    """Data flows."""
+
+    __slots__ = ()
+    accepts_data = True
+
+
+class Established13(Established):
+    """TLS 1.3, both roles; what comes is one of the post-handshake messages."""
+
+    __slots__ = ("digest", "nonce", "pending", "resumption", "transcript")
+
+    def __init__(self, conn: Connection) -> None:
+        transcript = conn.transcript
+        if transcript is None or conn.suite is None:
+            raise Abort(faults.INTERNAL)
+        self.digest = transcript.digest()  # of ClientHello..client Finished
+        self.resumption: bytes | None = None
+        # Post-handshake authentication signs the handshake that it follows (RFC 8446 4.4)
+        self.transcript = transcript if conn.config.post_handshake_auth else None
+        self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
+        self.nonce = 0
+        conn.transcript = None
+        conn.session = Session(
+            version=TLS13,
+            suite=conn.suite,
+            secret=b"",
+            time=conn.clock(),
+            alpn=conn.alpn,
+            server_name=conn.server_name if conn.server_side else conn.server_hostname,
+            peer=conn.peer,
+        )
+
+    def ticket_psk(self, conn: Connection, nonce: bytes) -> bytes:
+        if self.resumption is None:
+            if not isinstance(conn.master, MasterSecret):
+                raise Abort(faults.INTERNAL)
+            self.resumption = conn.master.resumption(self.digest)
+        return schedule.ticket_psk(conn.digest, self.resumption, nonce)
+
+    @on(KEY_UPDATE, messages.KeyUpdate.parse)
+    def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
+        if message.request_update not in (registry.UPDATE_NOT_REQUESTED, registry.UPDATE_REQUESTED):
+            raise Abort(faults.BAD_KEY_UPDATE)
+        conn.key_updates += 1
+        if conn.key_updates > MAX_IN_A_ROW:
+            raise Abort(faults.TOO_MANY_KEY_UPDATES)
+        conn.set_read_secret(schedule.next_traffic_secret(conn.digest, conn.read_secret))
+        asked = message.request_update == registry.UPDATE_REQUESTED
+        if asked and not conn.close_sent and OWE_KEY_UPDATE not in conn.owed:
+            conn.owed.append(OWE_KEY_UPDATE)
+        return self
+
+    # The client
+
+    @on(NEW_SESSION_TICKET, messages.NewSessionTicket.parse)
+    def new_session_ticket(self, conn: Connection, message: messages.NewSessionTicket) -> State:  # RFC 8446 4.6.1
+        if conn.server_side:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        extensions.check_place(message.extensions, extensions.NST)
+        if message.lifetime > MAX_TICKET_LIFETIME:
+            raise Abort(faults.INVALID_TICKET_LIFETIME)
+        if message.lifetime and conn.suite is not None:
+            conn.session = Session(
+                version=TLS13,
+                suite=conn.suite,
+                secret=self.ticket_psk(conn, message.nonce),
+                time=conn.clock(),
+                id=SHA256.hash(message.ticket),  # as OpenSSL names such a session
+                ticket=message.ticket,
+                age_add=message.age_add,
+                lifetime=message.lifetime,
+                lifetime_hint=message.lifetime,
+                alpn=conn.alpn,
+                server_name=conn.server_hostname,
+                peer=conn.peer,
+            )
+        return self
+
+    @on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
+    def certificate_request(self, conn: Connection, message: messages.CertificateRequest) -> State:  # RFC 8446 4.6.2
+        if conn.server_side or self.transcript is None:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        if not message.context:
+            raise Abort(faults.INVALID_CONTEXT)
+        extensions.check_place(message.extensions, extensions.CR)
+        if registry.SIGNATURE_ALGORITHMS not in message.extensions:
+            raise Abort(faults.MISSING_SIGALGS)
+        transcript = self.transcript.copy()
+        transcript.update(message.raw)
+        flight: list[bytes] = []
+
+        def add(raw: bytes) -> None:
+            transcript.update(raw)
+            flight.append(raw)
+
+        def finish() -> State:
+            verify_data = finished(conn.digest, conn.write_secret, transcript.digest())
+            add(messages.finished(verify_data))
+            conn.owed.append((HANDSHAKE, b"".join(flight)))
+            return self
+
+        schemes = extensions.numbers(message.extensions[registry.SIGNATURE_ALGORITHMS])
+        chosen = authenticate.choose(conn.config, TLS13, schemes, server_side=False)
+        if chosen is None:
+            add(messages.certificate(message.context, b"\x00\x00\x00"))
+            return finish()
+        credential, scheme = chosen
+        conn.own_credential, conn.own_scheme = chosen
+        add(messages.certificate(message.context, credential.certificate_list))
+
+        def signed(signature: bytes) -> State:
+            add(messages.certificate_verify(scheme.code, signature))
+            return finish()
+
+        return authenticate.sign_then(credential, scheme, CLIENT_CONTEXT + transcript.digest(), signed)
+
+    # The server
+
+    def send_ticket(self, conn: Connection) -> None:
+        """One NewSessionTicket into the flight (RFC 8446 4.6.1)."""
+        sessions = conn.config.sessions
+        if sessions is None or conn.suite is None:
+            return
+        now, nonce = conn.clock(), self.nonce.to_bytes(8, "big")
+        self.nonce += 1
+        session = Session(
+            version=TLS13,
+            suite=conn.suite,
+            secret=self.ticket_psk(conn, nonce),
+            time=now,
+            age_add=int.from_bytes(conn.random(4), "big"),
+            lifetime=sessions.lifetime,
+            lifetime_hint=sessions.lifetime,
+            alpn=conn.alpn,
+            server_name=conn.server_name,
+            peer=conn.peer,
+        )
+        ticket = sessions.seal(session, now)
+        raw = messages.new_session_ticket(session.lifetime, session.age_add, nonce, ticket, b"")
+        conn.send_post_handshake(raw)
+
+    def request_authentication(self, conn: Connection) -> None:
+        """Ask the client for its certificate (RFC 8446 4.6.2)."""
+        if not conn.peer_offers_pha or self.transcript is None:
+            raise Abort(faults.EXTENSION_NOT_RECEIVED)
+        if self.pending is not None:
+            raise Abort(faults.REQUEST_PENDING)
+        context = conn.random(32)
+        raw = messages.certificate_request(context, conn.config.request_extensions)
+        self.pending = raw
+        conn.owed.append((HANDSHAKE, raw))
+
+    @on(CERTIFICATE, messages.Certificate.parse)
+    def certificate(self, conn: Connection, message: messages.Certificate) -> State:
+        if self.pending is None or self.transcript is None:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        request = messages.CertificateRequest.parse(self.pending)
+        if message.context != request.context:
+            raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
+        transcript = self.transcript.copy()
+        transcript.update(self.pending)
+        transcript.update(message.raw)
+        self.pending = None
+        if not message.entries:
+            if conn.config.verify_mode == CERT_REQUIRED:
+                raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
+            return ExpectPostFinished(self, transcript, None)
+        for entry in message.entries:
+            extensions.check_response(entry.extensions, extensions.CT, frozenset())
+        claim = examine(conn, [entry.der for entry in message.entries])
+        return ExpectPostCertificateVerify(self, transcript, claim)
+
+
+class ExpectPostCertificateVerify(Established):
+    """Server: the client has named itself after the handshake and must prove it; data may go on meanwhile."""
+
+    __slots__ = ("claim", "established", "transcript")
+
+    def __init__(self, established: Established13, transcript: Transcript, claim: Claim) -> None:
+        self.established, self.transcript, self.claim = established, transcript, claim
+
+    accepts_data = False  # the three messages come in a row (RFC 8446 4.6.2)
+
+    @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
+    def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
+        claim = self.claim
+        scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
+        peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + self.transcript.digest())
+        conn.peer_scheme = scheme
+        self.transcript.update(message.raw)
+        return ExpectPostFinished(self.established, self.transcript, peer)
+
+
+class ExpectPostFinished(Established):
+    """Server: the last message of a post-handshake authentication."""
+
+    __slots__ = ("established", "peer", "transcript")
+    accepts_data = False
+
+    def __init__(self, established: Established13, transcript: Transcript, peer: Peer | None) -> None:
+        self.established, self.transcript, self.peer = established, transcript, peer
+
+    @on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Connection, message: messages.Finished) -> State:
+        expected = finished(conn.digest, conn.read_secret, self.transcript.digest())
+        authenticate.check_finished(message, expected)
+        conn.peer = self.peer
+        return self.established
+
+
+class Established12(Established):
+    """TLS 1.2 and older.  A renegotiation is refused (RFC 5246 7.4.1.1: a warning, and life goes on)."""
+
+    __slots__ = ()
+
+    @on(HELLO_REQUEST, legacy.Empty.parse)
+    def hello_request(self, conn: Connection, message: legacy.Empty) -> State:
+        del message
+        if conn.server_side:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        refuse(conn)
+        return self
+
+    @on(CLIENT_HELLO, ClientHello.parse)
+    def client_hello(self, conn: Connection, message: ClientHello) -> State:
+        del message
+        if not conn.server_side:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        refuse(conn)
+        return self
+
+
+def refuse(conn: Connection) -> None:
+    """Warn the peer that there will be no renegotiation; one that goes on asking is cut off."""
+    conn.key_updates += 1
+    if conn.key_updates > MAX_IN_A_ROW:
+        raise Abort(faults.NO_RENEGOTIATION)
+    conn.send_alert(WARNING, registry.NO_RENEGOTIATION)

@@ -1,0 +1,199 @@
+"""What both roles of TLS 1.0 to 1.2 share: secrets and keys (RFC 5246 6.3, 8.1), Finished, premaster secrets.
+
+The versions differ in few places: the PRF and the transcript hash (`Connection.digest`), the form of signatures
+(`scheme` on the wire or not), the IV of CBC records.  Each is a condition where it matters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS12
+from puretls._crypto import signatures, suites
+from puretls._crypto.kdf import prf
+from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
+from puretls._crypto.suites import Aead, Block, Suite
+from puretls._engine import authenticate
+from puretls._engine.authenticate import transcript_digest
+from puretls._engine.established import Established12
+from puretls._engine.peer import Claim
+from puretls._engine.sessions import Session
+from puretls._engine.state import State
+from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
+from puretls._record.protection import Opener, Opener12, Sealer, Sealer12
+from puretls._wire import extensions, messages
+from puretls._wire.codec import Reader, vec16
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+CLIENT_FINISHED, SERVER_FINISHED = b"client finished", b"server finished"
+SIGNED_EXCHANGES = frozenset({suites.DHE, suites.ECDHE})
+PSK_EXCHANGES = frozenset({suites.PSK, suites.RSA_PSK, suites.DHE_PSK, suites.ECDHE_PSK})
+KINDS = {suites.RSA: frozenset({RSA, RSA_PSS}), suites.ECDSA: frozenset({EC, ED25519, ED448})}  # RFC 8422 5.10
+
+
+def with_certificate(suite: Suite) -> bool:
+    """Whether the server of this suite has a certificate."""
+    return suite.auth in KINDS
+
+
+def is_signed(suite: Suite) -> bool:
+    """Whether ServerKeyExchange carries a signature."""
+    return suite.kx in SIGNED_EXCHANGES and with_certificate(suite)
+
+
+# Premaster secrets (RFC 5246 8.1, RFC 4279 2)
+
+
+def psk_premaster(other: bytes, key: bytes) -> bytes:
+    """`other` is the secret of the (EC)DHE or RSA part; for plain PSK as many zeros as the key has bytes."""
+    return vec16(other) + vec16(key)
+
+
+def derive_master(conn: Connection, premaster: bytes) -> None:
+    """RFC 5246 8.1, or RFC 7627 4, where the transcript ends with ClientKeyExchange."""
+    if conn.ems:
+        master = prf(conn.digest, premaster, b"extended master secret", transcript_digest(conn), 48)
+    else:
+        master = prf(conn.digest, premaster, b"master secret", conn.client_random + conn.server_random, 48)
+    set_master(conn, master)
+
+
+def set_master(conn: Connection, master: bytes) -> None:
+    conn.master = master
+    conn.log_secret("CLIENT_RANDOM", master)
+
+
+# Keys (RFC 5246 6.3)
+
+
+class Keys:
+    """Both directions, waiting for their ChangeCipherSpec."""
+
+    __slots__ = ("opener", "sealer")
+
+    def __init__(self, conn: Connection) -> None:
+        suite, version = conn.suite, conn.version
+        if suite is None or not isinstance(conn.master, bytes):
+            raise Abort(faults.INTERNAL)
+        cipher, mac = suite.cipher, suite.mac
+        mac_size = mac.size if mac else 0
+        iv_size = cipher.salt if isinstance(cipher, Aead) else cipher.block if isinstance(cipher, Block) else 0
+        seed = conn.server_random + conn.client_random
+        size = 2 * (mac_size + cipher.key + iv_size)
+        r = Reader(prf(conn.digest, conn.master, b"key expansion", seed, size), 0)
+        client_mac, server_mac = r.take(mac_size), r.take(mac_size)
+        client_key, server_key = r.take(cipher.key), r.take(cipher.key)
+        client_iv, server_iv = r.take(iv_size), r.take(iv_size)
+        client, server = (client_key, client_mac, client_iv), (server_key, server_mac, server_iv)
+        (in_key, in_mac, in_iv), (out_key, out_mac, out_iv) = (client, server) if conn.server_side else (server, client)
+        self.opener: Opener
+        self.sealer: Sealer
+        if isinstance(cipher, Aead):
+            self.opener = Opener12(cipher, in_key, in_iv, version)
+            self.sealer = Sealer12(cipher, out_key, out_iv, version)
+        elif mac is None:
+            raise Abort(faults.INTERNAL)
+        elif isinstance(cipher, Block):
+            self.opener = BlockOpener(cipher, mac, in_key, in_mac, in_iv, version, etm=conn.etm)
+            self.sealer = BlockSealer(cipher, mac, out_key, out_mac, out_iv, version, etm=conn.etm)
+        else:
+            self.opener = MacOpener(mac, in_mac, version)
+            self.sealer = MacSealer(mac, out_mac, version)
+
+
+def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None:
+    """RFC 5246 7.1."""
+    if body != b"\x01":
+        raise Abort(faults.BAD_CHANGE_CIPHER_SPEC)
+    conn.inbound.opener = keys.opener
+
+
+def send_change_cipher_spec(conn: Connection, keys: Keys) -> None:
+    conn.flush()
+    conn.outbound.put(CHANGE_CIPHER_SPEC, b"\x01")
+    conn.outbound.sealer = keys.sealer
+
+
+# Finished (RFC 5246 7.4.9)
+
+
+def verify_data(conn: Connection, label: bytes) -> bytes:
+    if not isinstance(conn.master, bytes):
+        raise Abort(faults.INTERNAL)
+    return prf(conn.digest, conn.master, label, transcript_digest(conn), 12)
+
+
+def send_finished(conn: Connection) -> None:
+    conn.finished_sent = verify_data(conn, SERVER_FINISHED if conn.server_side else CLIENT_FINISHED)
+    conn.send_message(messages.finished(conn.finished_sent))
+    conn.flush()
+
+
+def check_finished(conn: Connection, message: messages.Finished) -> None:
+    authenticate.check_finished(message, verify_data(conn, CLIENT_FINISHED if conn.server_side else SERVER_FINISHED))
+    conn.finished_received = message.verify_data
+    authenticate.received(conn, message.raw)
+
+
+def finish(conn: Connection, session: Session) -> State:
+    """The handshake is done; what was negotiated can be resumed."""
+    conn.transcript = None
+    conn.session = session
+    if conn.config.sessions:
+        stats = conn.config.sessions.stats
+        if conn.server_side:
+            stats.accept_good += 1
+        else:
+            stats.connect_good += 1
+        stats.hits += conn.session_reused
+    return conn.finish(Established12())
+
+
+def new_session(conn: Connection, session_id: bytes, ticket: bytes = b"", lifetime_hint: int = 0) -> Session:
+    """What this handshake agreed on."""
+    if conn.suite is None or not isinstance(conn.master, bytes):
+        raise Abort(faults.INTERNAL)
+    sessions = conn.config.sessions
+    lifetime = {"lifetime": sessions.lifetime} if sessions else {}
+    return Session(
+        version=conn.version,
+        suite=conn.suite,
+        secret=conn.master,
+        time=conn.clock(),
+        id=session_id,
+        ticket=ticket,
+        lifetime_hint=lifetime_hint,
+        alpn=conn.alpn,
+        server_name=conn.server_name if conn.server_side else conn.server_hostname,
+        peer=conn.peer,
+        ems=conn.ems,
+        etm=conn.etm,
+        **lifetime,
+    )
+
+
+# Signatures (RFC 5246 4.7, 7.4.3, 7.4.8; RFC 4346 4.7)
+
+
+def peer_scheme(conn: Connection, code: int, claim: Claim) -> Scheme:
+    """The scheme of the peer's signature; before TLS 1.2 its key decides."""
+    if conn.version >= TLS12:
+        return authenticate.check_scheme(conn.config, code, claim.kind, claim.key, TLS12)
+    scheme = signatures.LEGACY.get(claim.kind)
+    if scheme is None:
+        raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {conn.version:#06x}")
+    return scheme
+
+
+def require_secure_renegotiation(found: dict[int, bytes], *, legacy: bool) -> None:
+    """RFC 5746 3.4: a first handshake has an empty renegotiated_connection."""
+    body = found.get(registry.RENEGOTIATION_INFO)
+    if body is None:
+        if not legacy:
+            raise Abort(faults.UNSAFE_LEGACY_RENEGOTIATION_DISABLED)
+    elif extensions.renegotiated_connection(body):
+        raise Abort(faults.RENEGOTIATION_MISMATCH)

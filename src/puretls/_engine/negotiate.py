@@ -1,0 +1,93 @@
+"""The server's choices out of a ClientHello: suite, group, certificate, session, protocol, each from both sides' lists.
+
+Pure functions of a Config and a ClientHello; what they return goes into the answer, what they cannot find is an Abort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
+from puretls._crypto.groups import Group
+from puretls._crypto.suites import Suite
+from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config
+from puretls._wire import extensions
+from puretls._wire.extensions import OfferedPsks
+from puretls._wire.hello import ClientHello
+
+
+def in_order(config: Config, ours: Sequence[Suite], theirs: Sequence[int]) -> list[Suite]:
+    """The suites of both sides, in the order of the side that decides."""
+    if config.options & OP_CIPHER_SERVER_PREFERENCE:
+        return [suite for suite in ours if suite.code in theirs]
+    by_code = {suite.code: suite for suite in ours}
+    return [by_code[code] for code in theirs if code in by_code]
+
+
+def protocol(config: Config, found: dict[int, bytes]) -> bytes | None:
+    """RFC 7301 3.2, by our preference; without overlap there is none, as OpenSSL's `ssl` callback has it."""
+    if registry.ALPN not in found:
+        return None
+    theirs = extensions.protocols(found[registry.ALPN])
+    return next((name for name in config.alpn if name in theirs), None)
+
+
+def first_common(ours: Iterable[Group], theirs: Sequence[int], version: int) -> Group | None:
+    return next((g for g in ours if g.code in theirs and g.since <= version <= g.until), None)
+
+
+class Offer13(NamedTuple):
+    """What of a ClientHello TLS 1.3 looks at."""
+
+    groups: tuple[int, ...]
+    shares: dict[int, bytes]
+    schemes: tuple[int, ...]
+    psks: OfferedPsks | None
+
+
+def read_offer13(hello: ClientHello) -> Offer13:
+    """The extensions of a ClientHello and what they demand of each other (RFC 8446 9.2, 4.2.8, 4.2.9, 4.2.11)."""
+    found = hello.extensions
+    if hello.compression_methods != b"\x00":
+        raise Abort(faults.INVALID_COMPRESSION_ALGORITHM)
+    psks = None
+    if registry.PRE_SHARED_KEY in found:
+        if not hello.psk_is_last():
+            raise Abort(faults.MISPLACED_EXTENSION, "pre_shared_key is not last")
+        if registry.PSK_KEY_EXCHANGE_MODES not in found:
+            raise Abort(faults.MISSING_PSK_KEX_MODES)
+        psks = extensions.offered_psks(found[registry.PRE_SHARED_KEY])
+    if registry.PSK_KEY_EXCHANGE_MODES in found:
+        modes = extensions.psk_modes(found[registry.PSK_KEY_EXCHANGE_MODES])
+        if registry.PSK_DHE_KE not in modes:
+            psks = None
+    if (registry.KEY_SHARE in found) != (registry.SUPPORTED_GROUPS in found):
+        raise Abort(faults.MISSING_KEY_SHARE if registry.KEY_SHARE not in found else faults.MISSING_SUPPORTED_GROUPS)
+    if registry.KEY_SHARE not in found:
+        raise Abort(faults.MISSING_KEY_SHARE)
+    groups = extensions.numbers(found[registry.SUPPORTED_GROUPS])
+    shares: dict[int, bytes] = {}
+    for share in extensions.key_shares(found[registry.KEY_SHARE]):
+        if share.group in shares or share.group not in groups:
+            raise Abort(faults.BAD_KEY_SHARE, "key_share disagrees with supported_groups")
+        shares[share.group] = share.key_exchange
+    schemes: tuple[int, ...] = ()
+    if registry.SIGNATURE_ALGORITHMS in found:
+        schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
+    elif psks is None:
+        raise Abort(faults.MISSING_SIGALGS)
+    return Offer13(groups, shares, schemes, psks)
+
+
+def group13(config: Config, offer: Offer13) -> tuple[Group, bytes | None]:
+    """Our most wanted group that came with a share, else one to ask for in a HelloRetryRequest."""
+    with_share = first_common(config.groups, tuple(offer.shares), TLS13)
+    if with_share:
+        return with_share, offer.shares[with_share.code]
+    group = first_common(config.groups, offer.groups, TLS13)
+    if group is None:
+        raise Abort(faults.NO_SUITABLE_KEY_SHARE)
+    return group, None

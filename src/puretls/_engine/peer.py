@@ -1,0 +1,108 @@
+"""Who is on the other side: the chain that was presented, the path that was verified, the proof of possession.
+
+A Peer is made only here: by `proven`, once a signature shows that the certificate's owner is present (RFC 8446 4.4.3,
+RFC 5246 7.4.3 and 7.4.8), by `encrypted_to` for RSA key exchange, where Finished is the proof (RFC 5246 F.1.1.2), and
+by `remembered`, for a session in which one of these happened.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._crypto import signatures
+from puretls._crypto.signatures import Scheme
+from puretls._x509 import certificate, path
+from puretls._x509.certificate import Certificate
+from puretls._x509.checks import Policy
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+
+class Peer:
+    """An authenticated peer; `path` is None where the configuration asked for no verification."""
+
+    __slots__ = ("chain", "ocsp", "path", "scheme")
+
+    def __init__(
+        self,
+        chain: tuple[Certificate, ...],
+        path: tuple[Certificate, ...] | None,
+        scheme: Scheme | None = None,
+        ocsp: bytes | None = None,
+    ) -> None:
+        self.chain, self.path, self.scheme, self.ocsp = chain, path, scheme, ocsp
+
+    @property
+    def certificate(self) -> Certificate:
+        return self.chain[0]
+
+
+class Claim:
+    """A certificate whose owner has not spoken yet."""
+
+    __slots__ = ("chain", "key", "kind", "ocsp", "path")
+
+    def __init__(
+        self, chain: tuple[Certificate, ...], path: tuple[Certificate, ...] | None, ocsp: bytes | None = None
+    ) -> None:
+        self.chain, self.path, self.ocsp = chain, path, ocsp
+        try:
+            self.key: Any = chain[0].public_key()
+        except ValueError:
+            raise Abort(faults.UNKNOWN_CERTIFICATE_TYPE, "no usable public key") from None
+        self.kind = signatures.key_kind(self.key, chain[0].parsed.public_key_algorithm_oid.dotted_string)
+
+    def proven(self, scheme: Scheme, signature: bytes, signed: bytes) -> Peer:
+        """The owner signed what only this handshake contains."""
+        signatures.verify(scheme, self.key, signature, signed)
+        return Peer(self.chain, self.path, scheme, self.ocsp)
+
+    def encrypted_to(self) -> Peer:
+        """RSA key exchange: who answers with a right Finished could decrypt."""
+        return Peer(self.chain, self.path, None, self.ocsp)
+
+
+def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
+    """Parse what the peer presented, and verify it if the configuration says so."""
+    try:
+        chain = tuple(map(certificate.load, ders))
+    except ValueError:
+        raise Abort(faults.UNPARSABLE_CERTIFICATE) from None
+    config = conn.config
+    verified = None
+    if config.verify_mode:  # CERT_NONE is 0
+        name = conn.server_hostname if config.check_hostname else None
+        address = ip_address(name)
+        policy = Policy(
+            purpose="clientAuth" if conn.server_side else "serverAuth",
+            hostname=name,
+            ip=address,
+            time=conn.clock(),
+            flags=config.verify_flags,
+            host_flags=config.host_flags,
+            depth=config.verify_depth,
+            security_level=config.security_level,
+        )
+        verified = tuple(path.verify(chain, config.store, policy))
+    return Claim(chain, verified, ocsp)
+
+
+def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:
+    """The peer of a session that is resumed from a ticket."""
+    chain = tuple(map(certificate.load, ders))
+    return Peer(chain, chain if verified else None)
+
+
+def ip_address(name: str | None) -> bytes | None:
+    """The packed address that a name stands for literally; None if it is a name."""
+    if not name or (name[-1].isalpha() and ":" not in name):
+        return None
+    try:
+        return ipaddress.ip_address(name).packed
+    except ValueError:
+        return None

@@ -1,0 +1,446 @@
+"""Server states of TLS 1.0 to 1.2 (RFC 5246 7.3, RFC 8422, RFC 4279, RFC 5077), from the choices on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
+from puretls._crypto import signatures, suites
+from puretls._crypto.groups import SECP256R1, FiniteField, Group, Offer
+from puretls._crypto.signatures import RSA, Scheme
+from puretls._crypto.suites import Suite
+from puretls._engine import authenticate, negotiate
+from puretls._engine.authenticate import received
+from puretls._engine.config import CERT_REQUIRED, OP_NO_ENCRYPT_THEN_MAC, OP_NO_TICKET, Credential
+from puretls._engine.handshake12 import (
+    KINDS,
+    PSK_EXCHANGES,
+    Keys,
+    accept_change_cipher_spec,
+    check_finished,
+    derive_master,
+    finish,
+    is_signed,
+    new_session,
+    peer_scheme,
+    psk_premaster,
+    require_secure_renegotiation,
+    send_change_cipher_spec,
+    send_finished,
+    set_master,
+    with_certificate,
+)
+from puretls._engine.peer import Claim, examine
+from puretls._engine.sessions import Session
+from puretls._engine.state import Parked, PskServerRequest, State, decode, on
+from puretls._wire import extensions, hello, legacy, messages
+from puretls._wire.codec import Reader, extension, vec16
+from puretls._wire.hello import ClientHello
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+IMPLIED_SCHEMES = (0x0201, 0x0203)  # of a client that names none (RFC 5246 7.4.1.4.1)
+
+
+class Choice(NamedTuple):
+    """What the server goes on with."""
+
+    suite: Suite
+    credential: Credential | None
+    scheme: Scheme | None  # of ServerKeyExchange
+    group: Group | None
+
+
+def start(conn: Connection, message: ClientHello, version: int) -> State:
+    """ClientHello: read what it offers, then resume a session or begin a full handshake."""
+    config, found = conn.config, message.extensions
+    if 0 not in message.compression_methods:
+        raise Abort(faults.NO_COMPRESSION_SPECIFIED)
+    scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.client_suites
+    require_secure_renegotiation(found, legacy=True)
+    for kind in (registry.EXTENDED_MASTER_SECRET, registry.ENCRYPT_THEN_MAC):
+        if kind in found:
+            extensions.empty(found[kind])
+    conn.ems = registry.EXTENDED_MASTER_SECRET in found
+    if registry.EC_POINT_FORMATS in found:
+        extensions.point_formats(found[registry.EC_POINT_FORMATS])
+    conn.alpn = negotiate.protocol(config, found)
+    if registry.RECORD_SIZE_LIMIT in found:
+        limit = extensions.record_size_limit(found[registry.RECORD_SIZE_LIMIT])
+        conn.outbound.fragment = min(conn.outbound.fragment, limit)
+    block = []
+    if scsv or registry.RENEGOTIATION_INFO in found:
+        block.append(extension(registry.RENEGOTIATION_INFO, b"\x00"))
+    if conn.ems:
+        block.append(extension(registry.EXTENDED_MASTER_SECRET, b""))
+    if conn.alpn is not None:
+        block.append(extensions.build_protocols((conn.alpn,)))
+    if config.record_size_limit is not None and registry.RECORD_SIZE_LIMIT in found:
+        block.append(extension(registry.RECORD_SIZE_LIMIT, config.record_size_limit.to_bytes(2, "big")))
+    conn.server_random = _random(conn, version)
+    session = _find_session(conn, message, version)
+    if session is not None:
+        return _resume(conn, message, session, block)
+    return _full(conn, message, choose(conn, message, version), block)
+
+
+def _random(conn: Connection, version: int) -> bytes:
+    """RFC 8446 4.1.3: a server that could do better says so in the last eight bytes."""
+    highest = conn.config.max_version
+    if highest >= TLS13 and version == TLS12:
+        return conn.random(24) + hello.DOWNGRADE_TLS12
+    if highest >= TLS12 and version < TLS12:
+        return conn.random(24) + hello.DOWNGRADE_TLS11
+    return conn.random(32)
+
+
+def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
+    """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
+    config, found = conn.config, message.extensions
+    if registry.SUPPORTED_GROUPS in found:
+        group = negotiate.first_common(config.groups, extensions.numbers(found[registry.SUPPORTED_GROUPS]), version)
+    else:  # a client that says nothing takes any curve
+        group = SECP256R1 if SECP256R1 in config.groups else None
+    if group is not None and group.name.startswith("ffdhe"):
+        group = None
+    schemes: tuple[int, ...] = IMPLIED_SCHEMES
+    if registry.SIGNATURE_ALGORITHMS in found:
+        schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
+    candidates = negotiate.in_order(config, config.suites, conn.client_suites)
+    for suite in candidates:
+        if suite.since > version or suite.since == TLS13:
+            continue
+        if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) and group is None:
+            continue
+        if suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh is None:
+            continue
+        if suite.kx in PSK_EXCHANGES and not config.psk_server:
+            continue
+        ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
+        if not with_certificate(suite):
+            return Choice(suite, None, None, ephemeral)
+        chosen = _choose_credential(conn, suite, version, schemes)
+        if chosen is not None:
+            return Choice(suite, *chosen, ephemeral)
+    raise Abort(faults.NO_SHARED_CIPHER)
+
+
+def _choose_credential(
+    conn: Connection, suite: Suite, version: int, schemes: tuple[int, ...]
+) -> tuple[Credential, Scheme | None] | None:
+    config, kinds = conn.config, KINDS[suite.auth]
+    if not is_signed(suite):  # RSA key exchange decrypts
+        return next(
+            ((cred, None) for cred in config.credentials if cred.kind == RSA and hasattr(cred.key, "decrypt")), None
+        )
+    if version >= TLS12:
+        return authenticate.choose(config, TLS12, schemes, server_side=True, kinds=kinds)
+    for credential in config.credentials:
+        scheme = signatures.LEGACY.get(credential.kind)
+        if credential.kind in kinds and scheme:
+            return credential, scheme
+    return None
+
+
+# Resumption (RFC 5246 7.3, RFC 5077 3)
+
+
+def _find_session(conn: Connection, message: ClientHello, version: int) -> Session | None:
+    config, sessions, now = conn.config, conn.config.sessions, conn.clock()
+    if sessions is None:
+        return None
+    ticket = message.extensions.get(registry.SESSION_TICKET)
+    if ticket and not config.options & OP_NO_TICKET:
+        session = sessions.open(ticket, now)
+    elif message.session_id:
+        session = sessions.find(message.session_id, now)
+    else:
+        return None
+    if (
+        session is None
+        or session.version != version
+        or session.server_name != conn.server_name
+        or session.suite.code not in conn.client_suites
+        or session.suite not in config.suites
+        or (config.verify_mode == CERT_REQUIRED and (session.peer is None or session.peer.path is None))
+    ):
+        return None
+    if session.ems and not conn.ems:  # RFC 7627 5.3
+        raise Abort(faults.EMS_REQUIRED)
+    return session if session.ems == conn.ems else None
+
+
+def _resume(conn: Connection, message: ClientHello, session: Session, block: list[bytes]) -> State:
+    """The abbreviated handshake: our Finished comes first."""
+    transcript = conn.transcript
+    if transcript is None:
+        raise Abort(faults.INTERNAL)
+    conn.suite, conn.session_reused, conn.peer = session.suite, True, session.peer
+    conn.etm = session.etm
+    if conn.etm:
+        block.append(extension(registry.ENCRYPT_THEN_MAC, b""))
+    transcript.choose(conn.digest)
+    transcript.update(message.raw)
+    conn.session = session
+    conn.send_message(
+        hello.server_hello(conn.version, conn.server_random, message.session_id, session.suite.code, b"".join(block))
+    )
+    set_master(conn, session.secret)
+    keys = Keys(conn)
+    send_change_cipher_spec(conn, keys)
+    send_finished(conn)
+    return ExpectChangeCipherSpec(keys, Session12(b"", False))
+
+
+class Session12(NamedTuple):
+    """How a full handshake can be resumed."""
+
+    id: bytes
+    by_ticket: bool
+
+
+# The full handshake
+
+
+def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[bytes]) -> State:
+    """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
+    config, found, transcript, suite = conn.config, message.extensions, conn.transcript, choice.suite
+    if transcript is None:
+        raise Abort(faults.INTERNAL)
+    conn.suite, conn.group = suite, choice.group
+    conn.own_credential, conn.own_scheme = choice.credential, choice.scheme
+    conn.etm = (
+        registry.ENCRYPT_THEN_MAC in found
+        and isinstance(suite.cipher, suites.Block)
+        and not config.options & OP_NO_ENCRYPT_THEN_MAC
+    )
+    if conn.etm:
+        block.append(extension(registry.ENCRYPT_THEN_MAC, b""))
+    by_ticket = config.sessions is not None and registry.SESSION_TICKET in found and not config.options & OP_NO_TICKET
+    if by_ticket:
+        block.append(extension(registry.SESSION_TICKET, b""))
+    credential = choice.credential
+    staple = credential.ocsp if credential and registry.STATUS_REQUEST in found else None
+    if staple:
+        block.append(extension(registry.STATUS_REQUEST, b""))
+    if choice.group is not None:
+        block.append(extension(registry.EC_POINT_FORMATS, b"\x01\x00"))
+    if conn.server_name is not None and config.choose_context:
+        block.append(extension(registry.SERVER_NAME, b""))
+    asked = bool(config.verify_mode) and with_certificate(suite)
+    transcript.choose(conn.digest, keep=asked)
+    transcript.update(message.raw)
+    session = Session12(b"" if by_ticket or config.sessions is None else conn.random(32), by_ticket)
+    conn.send_message(hello.server_hello(conn.version, conn.server_random, session.id, suite.code, b"".join(block)))
+    if credential:
+        conn.send_message(credential.certificate_message)
+    if staple:
+        conn.send_message(legacy.certificate_status(staple))
+    return _send_key_exchange(conn, message, choice, session, asked=asked)
+
+
+def _send_key_exchange(
+    conn: Connection, message: ClientHello, choice: Choice, session: Session12, *, asked: bool
+) -> State:
+    """ServerKeyExchange, if the suite has one (RFC 5246 7.4.3, RFC 8422 5.4, RFC 4279 2 to 4)."""
+    config, suite = conn.config, choice.suite
+    offer: Offer | None = None
+    params = b""
+    if choice.group is not None:
+        offer = choice.group.offer()
+        params = legacy.EcdhParams(choice.group.code, offer.public).encode()
+    elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
+        field = FiniteField(*config.dh)
+        offer = field.offer()
+        params = legacy.DhParams(field.p, field.g, offer.public).encode()
+    if suite.kx in PSK_EXCHANGES and (params or config.psk_hint):
+        params = vec16(config.psk_hint or b"") + params
+
+    def go_on(signature: bytes) -> State:
+        if params:
+            conn.send_message(legacy.server_key_exchange(params + signature))
+        if asked:
+            schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
+            conn.send_message(legacy.certificate_request(config.request_types, schemes, config.ca_names))
+        conn.send_message(legacy.SERVER_HELLO_DONE)
+        conn.flush()
+        exchange = Exchange(suite, offer, message.legacy_version, session)
+        return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
+
+    credential, scheme = choice.credential, choice.scheme
+    if credential is None or scheme is None:
+        return go_on(b"")
+
+    def signed(signature: bytes) -> State:
+        head = scheme.code.to_bytes(2, "big") if conn.version >= TLS12 else b""
+        return go_on(head + vec16(signature))
+
+    return authenticate.sign_then(credential, scheme, conn.client_random + conn.server_random + params, signed)
+
+
+class Exchange:
+    """What our flight leaves for the messages that answer it."""
+
+    __slots__ = ("claim", "hello_version", "offer", "session", "suite")
+
+    def __init__(self, suite: Suite, offer: Offer | None, hello_version: int, session: Session12) -> None:
+        self.suite, self.offer, self.hello_version, self.session = suite, offer, hello_version, session
+        self.claim: Claim | None = None
+
+
+class _Step(State):
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+
+class ExpectCertificate(_Step):
+    """We have asked for it (RFC 5246 7.4.6)."""
+
+    __slots__ = ()
+
+    @on(CERTIFICATE, legacy.Certificate.parse)
+    def certificate(self, conn: Connection, message: legacy.Certificate) -> State:
+        if message.ders:
+            self.exchange.claim = examine(conn, message.ders)
+        elif conn.config.verify_mode == CERT_REQUIRED:
+            raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
+        received(conn, message.raw)
+        return ExpectKeyExchange(self.exchange)
+
+
+class ExpectKeyExchange(_Step):
+    """RFC 5246 7.4.7."""
+
+    __slots__ = ()
+
+    @on(CLIENT_KEY_EXCHANGE, legacy.KeyExchange.parse)
+    def client_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
+        exchange = self.exchange
+        identity, share = decode(lambda raw: _read_key_exchange(exchange.suite.kx, raw), message.raw)
+        received(conn, message.raw)
+        if identity is None:
+            return _derive(conn, exchange, share, None)
+
+        def keyed(key: bytes | None) -> State:
+            if not key:
+                raise Abort(faults.PSK_IDENTITY_NOT_FOUND)
+            return _derive(conn, exchange, share, key)
+
+        return Parked(PskServerRequest(identity), keyed)
+
+
+def _read_key_exchange(kx: str, raw: bytes) -> tuple[bytes | None, bytes]:
+    """PSK identity, and the client's share or encrypted secret."""
+    r = Reader(raw)
+    identity = r.vec16() if kx in PSK_EXCHANGES else None
+    if kx == suites.PSK:
+        share = b""
+    else:
+        share = r.vec8() if kx in (suites.ECDHE, suites.ECDHE_PSK) else r.vec16()
+        if not share:
+            raise Abort(faults.LENGTH_MISMATCH)
+    r.done()
+    return identity, share
+
+
+def _derive(conn: Connection, exchange: Exchange, share: bytes, psk: bytes | None) -> State:
+    kx = exchange.suite.kx
+    if exchange.offer is not None:
+        secret = exchange.offer.complete(share)
+    elif kx in (suites.RSA, suites.RSA_PSK):
+        secret = _decrypt(conn, exchange.hello_version, share)
+    else:
+        secret = bytes(len(psk or b""))
+    derive_master(conn, psk_premaster(secret, psk) if psk else secret)
+    keys = Keys(conn)
+    if exchange.claim is not None:
+        return ExpectCertificateVerify(exchange, exchange.claim, keys)
+    if conn.transcript is not None:
+        conn.transcript.forget()
+    return ExpectChangeCipherSpec(keys, exchange.session)
+
+
+def _decrypt(conn: Connection, version: int, ciphertext: bytes) -> bytes:
+    """RFC 5246 7.4.7.1: whatever is wrong with the ciphertext, a random premaster secret goes on in its place.
+
+    The primitive rejects bad padding implicitly, with bytes as random as ours; length and version are judged without a
+    branch that could be seen from outside.
+    """
+    fallback = conn.random(48)
+    try:
+        secret = conn.own_credential.key.decrypt(ciphertext, PKCS1v15())
+    except ValueError:
+        return fallback
+    good = (len(secret) == 48) & (secret[:2] == version.to_bytes(2, "big"))
+    return (fallback, secret)[good]
+
+
+class ExpectCertificateVerify(State):
+    """RFC 5246 7.4.8."""
+
+    __slots__ = ("claim", "exchange", "keys")
+
+    def __init__(self, exchange: Exchange, claim: Claim, keys: Keys) -> None:
+        self.exchange, self.claim, self.keys = exchange, claim, keys
+
+    @on(CERTIFICATE_VERIFY, legacy.KeyExchange.parse)
+    def certificate_verify(self, conn: Connection, message: legacy.KeyExchange) -> State:
+        verify: messages.CertificateVerify | legacy.CertificateVerify
+        if conn.version >= TLS12:
+            verify = decode(messages.CertificateVerify.parse, message.raw)
+        else:
+            verify = decode(legacy.CertificateVerify.parse, message.raw)
+        transcript = conn.transcript
+        if transcript is None:
+            raise Abort(faults.INTERNAL)
+        scheme = peer_scheme(conn, verify.scheme, self.claim)
+        conn.peer = self.claim.proven(scheme, verify.signature, transcript.messages())
+        conn.peer_scheme = scheme
+        transcript.forget()
+        received(conn, message.raw)
+        return ExpectChangeCipherSpec(self.keys, self.exchange.session)
+
+
+class ExpectChangeCipherSpec(State):
+    """RFC 5246 7.1."""
+
+    __slots__ = ("keys", "session")
+
+    def __init__(self, keys: Keys, session: Session12) -> None:
+        self.keys, self.session = keys, session
+
+    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
+        accept_change_cipher_spec(conn, body, self.keys)
+        return ExpectFinished(self.keys, self.session)
+
+
+class ExpectFinished(State):
+    """RFC 5246 7.4.9."""
+
+    __slots__ = ("keys", "session")
+
+    def __init__(self, keys: Keys, session: Session12) -> None:
+        self.keys, self.session = keys, session
+
+    @on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Connection, message: messages.Finished) -> State:
+        check_finished(conn, message)
+        if conn.session_reused and conn.session:
+            return finish(conn, conn.session)
+        session, sessions = new_session(conn, self.session.id), conn.config.sessions
+        if sessions is not None:
+            if self.session.by_ticket:
+                ticket = sessions.seal(session, conn.clock())
+                conn.send_message(legacy.new_session_ticket(sessions.lifetime, ticket))
+            else:
+                sessions.add(session)
+        send_change_cipher_spec(conn, self.keys)
+        send_finished(conn)
+        return finish(conn, session)

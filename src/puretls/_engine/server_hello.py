@@ -1,0 +1,79 @@
+"""The server's first state: ClientHello, the choice of a configuration, the version (RFC 8446 4.1.2, 4.2.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import CLIENT_HELLO, TLS12, TLS13
+from puretls._engine import server12, server13
+from puretls._engine.config import Config
+from puretls._engine.state import ClientHelloRequest, Parked, State, on
+from puretls._wire import extensions
+from puretls._wire.codec import u16s
+from puretls._wire.hello import ClientHello
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+
+def begin(conn: Connection) -> State:
+    """The first state of a server."""
+    config = conn.config
+    if not config.versions:
+        raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
+    if config.sessions:
+        config.sessions.stats.accept += 1
+    return ExpectClientHello()
+
+
+class ExpectClientHello(State):
+    """Nothing has happened yet."""
+
+    __slots__ = ()
+    reads_ahead = True
+
+    @on(CLIENT_HELLO, ClientHello.parse)
+    def client_hello(self, conn: Connection, message: ClientHello) -> State:  # RFC 8446 4.1.2
+        found = message.extensions
+        conn.client_random = message.random
+        conn.client_suites = u16s(message.cipher_suites)
+        extensions.check_place(found, extensions.CH)
+        if registry.SERVER_NAME in found:
+            conn.server_name = extensions.server_name(found[registry.SERVER_NAME])
+        if not conn.config.choose_context:
+            return _negotiate(conn, message)
+
+        def chosen(config: Config) -> State:
+            conn.config = config
+            return _negotiate(conn, message)
+
+        return Parked(ClientHelloRequest(message, conn.server_name), chosen)
+
+
+def _negotiate(conn: Connection, message: ClientHello) -> State:
+    version = choose_version(conn.config, message)
+    if registry.FALLBACK_SCSV in conn.client_suites and version < conn.config.max_version:  # RFC 7507 3
+        raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
+    conn.set_version(version)
+    return server13.start(conn, message) if version == TLS13 else server12.start(conn, message, version)
+
+
+def choose_version(config: Config, message: ClientHello) -> int:
+    """The highest that both sides have (RFC 8446 4.2.1, 4.1.2; D.2 for clients that know no TLS 1.3)."""
+    body = message.extensions.get(registry.SUPPORTED_VERSIONS)
+    ours = config.versions
+    if not config.credentials and not config.psk_server:
+        ours = tuple(version for version in ours if version != TLS13)
+    if body is not None:
+        theirs = extensions.versions(body)
+        common = [version for version in ours if version in theirs]
+    else:
+        if message.legacy_version >> 8 != 3:
+            raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {message.legacy_version:#06x}")
+        highest = min(message.legacy_version, TLS12)
+        common = [version for version in ours if version <= highest]
+    if not common:
+        raise Abort(faults.UNSUPPORTED_PROTOCOL)
+    return common[0]

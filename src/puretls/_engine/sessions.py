@@ -1,0 +1,235 @@
+"""Sessions that can be resumed, the server's cache of them, and tickets sealed under keys that rotate.
+
+A Session is what two peers agreed on (RFC 5246 7.3, RFC 8446 2.2).  A server either remembers it under its id or seals
+it into a ticket that the client keeps (RFC 5077 4, RFC 8446 4.6.1).  A SessionManager belongs to one context and is
+used by its connections from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from os import urandom
+from struct import Struct
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from puretls._base.faults import Abort
+from puretls._crypto import suites
+from puretls._crypto.suites import Suite
+from puretls._engine.peer import Peer, remembered
+from puretls._wire.codec import Reader, StructError, vec8, vec16, vec24
+
+LIFETIME = 7200  # seconds; OpenSSL's default
+CACHE_SIZE = 20480  # sessions; OpenSSL's default
+KEY_LIFETIME = 3600  # seconds that a ticket key seals; it opens for as long as its last ticket lives
+
+_fixed = Struct("!BHHBQII")  # format, version, suite, flags, time in ms, age_add, lifetime
+FORMAT = 1
+EMS, ETM, VERIFIED = 1, 2, 4
+
+
+class Session:
+    """One session.  Immutable, but for the ticket that a TLS 1.2 server may renew."""
+
+    __slots__ = (
+        "age_add",
+        "alpn",
+        "ems",
+        "etm",
+        "id",
+        "lifetime",
+        "lifetime_hint",
+        "peer",
+        "secret",
+        "server_name",
+        "suite",
+        "ticket",
+        "time",
+        "version",
+    )
+
+    def __init__(
+        self,
+        *,
+        version: int,
+        suite: Suite,
+        secret: bytes,
+        time: float,
+        id: bytes = b"",  # noqa: A002 (session_id, as SSLSession calls it)
+        ticket: bytes = b"",
+        age_add: int = 0,
+        lifetime: int = LIFETIME,
+        lifetime_hint: int = 0,
+        alpn: bytes | None = None,
+        server_name: str | None = None,
+        peer: Peer | None = None,
+        ems: bool = False,
+        etm: bool = False,
+    ) -> None:
+        self.version, self.suite, self.secret, self.time = version, suite, secret, time
+        self.id, self.ticket, self.age_add, self.lifetime = id, ticket, age_add, lifetime
+        self.lifetime_hint, self.alpn, self.server_name, self.peer = lifetime_hint, alpn, server_name, peer
+        self.ems, self.etm = ems, etm
+
+    def __repr__(self) -> str:
+        return f"<Session {self.version:#x} {self.suite.openssl}>"
+
+    def alive(self, now: float) -> bool:
+        return 0 <= now - self.time + 1 <= self.lifetime + 1
+
+    def encode(self) -> bytes:
+        """What a ticket holds before it is sealed."""
+        peer = self.peer
+        flags = (EMS if self.ems else 0) | (ETM if self.etm else 0) | (VERIFIED if peer and peer.path else 0)
+        chain = b"".join(vec24(certificate.der) for certificate in peer.chain) if peer else b""
+        fixed = _fixed.pack(
+            FORMAT, self.version, self.suite.code, flags, int(self.time * 1000), self.age_add, self.lifetime
+        )
+        name = (self.server_name or "").encode("ascii")
+        return fixed + vec8(self.secret) + vec8(self.alpn or b"") + vec16(name) + vec24(chain)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Session:
+        kind, version, code, flags, time, age_add, lifetime = _fixed.unpack_from(data)
+        if kind != FORMAT:
+            raise ValueError("another format")
+        r = Reader(data, _fixed.size)
+        secret, alpn, name, block = r.vec8(), r.vec8(), r.vec16(), r.vec24()
+        chain, r = [], Reader(block, 0)
+        while r.more():
+            chain.append(r.vec24())
+        return cls(
+            version=version,
+            suite=suites.BY_CODE[code],
+            secret=secret,
+            time=time / 1000,
+            age_add=age_add,
+            lifetime=lifetime,
+            alpn=alpn or None,
+            server_name=name.decode("ascii") or None,
+            peer=remembered(chain, verified=bool(flags & VERIFIED)) if chain else None,
+            ems=bool(flags & EMS),
+            etm=bool(flags & ETM),
+        )
+
+
+class TicketKey(NamedTuple):
+    name: bytes
+    cipher: AESGCM
+    made: float
+
+    def __repr__(self) -> str:
+        return "<TicketKey>"
+
+
+class Stats:
+    """The counters of SSLContext.session_stats()."""
+
+    __slots__ = (
+        "accept",
+        "accept_good",
+        "accept_renegotiate",
+        "cache_full",
+        "connect",
+        "connect_good",
+        "connect_renegotiate",
+        "hits",
+        "misses",
+        "timeouts",
+    )
+
+    def __init__(self) -> None:
+        for name in self.__slots__:
+            setattr(self, name, 0)
+
+    hits: int
+    misses: int
+    timeouts: int
+    cache_full: int
+    accept: int
+    accept_good: int
+    accept_renegotiate: int
+    connect: int
+    connect_good: int
+    connect_renegotiate: int
+
+
+class SessionManager:
+    """What the connections of one context remember for those that come after them."""
+
+    def __init__(self, *, cache_size: int = CACHE_SIZE, lifetime: int = LIFETIME) -> None:
+        self.stats = Stats()
+        self.lifetime = lifetime
+        self._cache_size = cache_size
+        self._cache: OrderedDict[bytes, Session] = OrderedDict()
+        self._keys: list[TicketKey] = []  # the newest first
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return True  # also while it is empty
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+    # Sessions by id
+
+    def add(self, session: Session) -> None:
+        with self._lock:
+            while len(self._cache) >= self._cache_size:
+                self._cache.popitem(last=False)
+                self.stats.cache_full += 1
+            self._cache[session.id] = session
+
+    def find(self, session_id: bytes, now: float) -> Session | None:
+        session = self._cache.get(session_id)
+        if session is None:
+            self.stats.misses += 1
+            return None
+        if not session.alive(now):
+            self.stats.timeouts += 1
+            self.forget(session_id)
+            return None
+        return session
+
+    def forget(self, session_id: bytes) -> None:
+        """A connection that failed must not be resumed (RFC 5246 7.2.2)."""
+        with self._lock:
+            self._cache.pop(session_id, None)
+
+    # Sessions in tickets
+
+    def seal(self, session: Session, now: float) -> bytes:
+        """A ticket: key name, nonce, and the session encrypted (as RFC 5077 4 recommends, with AES-GCM)."""
+        key = self._sealing_key(now)
+        nonce = urandom(12)  # a key seals for an hour: far from 2^32 tickets
+        return key.name + nonce + key.cipher.encrypt(nonce, session.encode(), key.name)
+
+    def open(self, ticket: bytes, now: float) -> Session | None:
+        """The session in a ticket of ours; None if it is not ours, too old, or damaged."""
+        name, nonce = ticket[:16], ticket[16:28]
+        key = next((key for key in self._keys if key.name == name), None)
+        if key is None:
+            return None
+        try:
+            session = Session.decode(key.cipher.decrypt(nonce, ticket[28:], name))
+        except (InvalidTag, Abort, ValueError, KeyError, IndexError, StructError):
+            return None
+        if not session.alive(now):
+            self.stats.timeouts += 1
+            return None
+        return session
+
+    def _sealing_key(self, now: float) -> TicketKey:
+        keys = self._keys
+        if keys and 0 <= now - keys[0].made < KEY_LIFETIME:
+            return keys[0]
+        with self._lock:
+            keys = self._keys
+            if not keys or not 0 <= now - keys[0].made < KEY_LIFETIME:
+                fresh = TicketKey(urandom(16), AESGCM(urandom(32)), now)
+                alive = [key for key in keys if abs(now - key.made) < KEY_LIFETIME + self.lifetime]
+                self._keys = [fresh, *alive]
+            return self._keys[0]

@@ -1,0 +1,161 @@
+"""States of a connection: what may arrive is declared, what comes next is returned.
+
+A state accepts the handshake messages it has marked with `@on` and no others; each handler gets the parsed message and
+returns the successor.  A parked state expects nothing: it holds a Request that somebody outside answers with
+`Connection.resume`, so the engine never calls out and is never re-entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._wire.codec import StructError
+
+if TYPE_CHECKING:
+    from puretls._crypto.signatures import Scheme
+    from puretls._engine.config import Credential
+    from puretls._engine.connection import Connection
+    from puretls._wire.hello import ClientHello
+
+Parse = Callable[[bytes], Any]
+Handler = Callable[[Any, "Connection", Any], "State"]
+H = TypeVar("H", bound=Callable[..., "State"])
+T = TypeVar("T")
+
+
+def on(kind: int, parse: Parse) -> Callable[[H], H]:
+    """Mark a method as the handler of a handshake message, and say how that message is parsed here."""
+
+    def mark(handler: H) -> H:
+        handler.__dict__["accepts"] = kind, parse
+        return handler
+
+    return mark
+
+
+def decode(parse: Callable[[bytes], T], raw: bytes) -> T:
+    """Only the codec runs in here: what it cannot read is decode_error."""
+    try:
+        return parse(raw)
+    except (IndexError, StructError):
+        raise Abort(faults.LENGTH_MISMATCH) from None
+
+
+class Request:
+    """A question that the engine cannot answer itself; the state that holds it waits for `Connection.resume`."""
+
+    __slots__ = ()
+
+
+class ClientHelloRequest(Request):
+    """A server may still choose its configuration.  Answer: the Config to go on with."""
+
+    __slots__ = ("hello", "server_name")
+
+    def __init__(self, hello: ClientHello, server_name: str | None) -> None:
+        self.hello, self.server_name = hello, server_name
+
+
+class SignRequest(Request):
+    """A private key that is not in this process.  Answer: the signature over `data` (bytes)."""
+
+    __slots__ = ("credential", "data", "scheme")
+
+    def __init__(self, credential: Credential, scheme: Scheme, data: bytes) -> None:
+        self.credential, self.scheme, self.data = credential, scheme, data
+
+
+class PskClientRequest(Request):
+    """A client may use a pre-shared key.  Answer: (identity, key), or None to go on without one."""
+
+    __slots__ = ("hint",)
+
+    def __init__(self, hint: bytes | None) -> None:
+        self.hint = hint  # TLS 1.2 only
+
+
+class PskServerRequest(Request):
+    """A client has named a pre-shared key.  Answer: the key, or None if there is none of that name."""
+
+    __slots__ = ("identity",)
+
+    def __init__(self, identity: bytes) -> None:
+        self.identity = identity
+
+
+class State:
+    """One place in a handshake, or after it."""
+
+    __slots__ = ()
+    expects: ClassVar[dict[int, tuple[Parse, Handler]]] = {}
+    accepts_data: ClassVar[bool] = False
+    reads_ahead: ClassVar[bool] = False  # the peer can have sent nothing beyond what is expected here
+    request: Request | None = None
+
+    def __init_subclass__(cls) -> None:
+        cls.expects = dict(cls.expects)
+        for handler in list(vars(cls).values()):
+            accepts = getattr(handler, "accepts", None)
+            if accepts:
+                kind, parse = accepts
+                cls.expects[kind] = parse, handler
+
+    def step(self, conn: Connection, raw: bytes) -> State:
+        """Hand one whole handshake message to its handler; the state after it."""
+        entry = self.expects.get(raw[0])
+        if entry is None:
+            name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}")
+        parse, handler = entry
+        try:
+            message = parse(raw)  # only the codec runs inside this try
+        except (IndexError, StructError):
+            raise Abort(faults.LENGTH_MISMATCH) from None
+        return handler(self, conn, message)
+
+    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
+        """RFC 5246 7.1; states of TLS 1.2 and older that expect it override this."""
+        del conn, body
+        raise Abort(faults.CCS_RECEIVED_EARLY, f"in {type(self).__name__}")
+
+
+class Parked(State):
+    """Waits for the answer to a Request, and goes on with it."""
+
+    __slots__ = ("request", "then")
+
+    def __init__(self, request: Request, then: Callable[[Any], State]) -> None:
+        self.request: Request | None = request
+        self.then = then
+
+
+class Failed(State):
+    """Nothing is expected any more; the secrets went with the state before."""
+
+    __slots__ = ()
+
+
+class MessageEvent(NamedTuple):
+    """A record or handshake message that was sent or received, for who watches."""
+
+    sent: bool
+    version: int  # of the record
+    content_type: int  # 0x100: a record header, 0x101: an inner content type, as in OpenSSL
+    data: bytes
+
+
+class SecretEvent(NamedTuple):
+    """A line of a key log (draft-ietf-tls-keylogfile)."""
+
+    label: str
+    client_random: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"SecretEvent(label={self.label!r})"
+
+
+Event = MessageEvent | SecretEvent
