@@ -1,0 +1,28 @@
+"""Fixtures for every folder: the module under test, and certificates made once a session."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+
+from support import Pki
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--module", default="puretls", help="what the API tests import: puretls, or ssl to check the tests themselves"
+    )
+
+
+@pytest.fixture(scope="session")
+def tls(request: pytest.FixtureRequest) -> ModuleType:
+    """The module under test."""
+    return import_module(request.config.getoption("--module"))
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificates of every kind, as objects and as files."""
+    return Pki(tmp_path_factory.mktemp("pki"))
