@@ -34,14 +34,13 @@ from puretls._engine.handshake12 import (
     Keys,
     accept_change_cipher_spec,
     check_finished,
+    check_renegotiation,
     derive_master,
     finish,
     is_signed,
     new_session,
     peer_scheme,
     psk_premaster,
-    require_secure_renegotiation,
-    send_change_cipher_spec,
     send_finished,
     set_master,
     with_certificate,
@@ -87,7 +86,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
         raise Abort(faults.UNSUPPORTED_COMPRESSION_ALGORITHM)
     conn.suite, conn.server_random = suite, message.random
     check_response(found, SH12, offer.offered)
-    require_secure_renegotiation(found, legacy=bool(config.options & OP_LEGACY_SERVER_CONNECT))
+    check_renegotiation(conn, found, legacy=bool(config.options & OP_LEGACY_SERVER_CONNECT))
     for kind in (registry.SERVER_NAME, registry.EXTENDED_MASTER_SECRET, registry.SESSION_TICKET):
         if kind in found:
             extensions.empty(found[kind])
@@ -346,7 +345,7 @@ def _send_finished(conn: Connection, exchange: Exchange) -> State:
     if conn.transcript is not None:
         conn.transcript.forget()
     keys = Keys(conn)
-    send_change_cipher_spec(conn, keys)
+    conn.switch_write_keys(keys.sealer)
     send_finished(conn)
     return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
 
@@ -392,7 +391,7 @@ class ExpectFinished(State):
         check_finished(conn, message)
         resumed = conn.session if conn.session_reused else None
         if resumed:
-            send_change_cipher_spec(conn, self.keys)
+            conn.switch_write_keys(self.keys.sealer)
             send_finished(conn)
         ticket = self.ticket
         if ticket is not None and ticket.ticket:

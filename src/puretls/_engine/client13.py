@@ -127,6 +127,13 @@ class ExpectServerHello(State):
         return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
 
 
+class ExpectServerHelloAgain(ExpectServerHello):
+    """Of a renegotiation in TLS 1.2 or older; the server may not be done with its data."""
+
+    __slots__ = ()
+    accepts_data = True
+
+
 def selected_version(conn: Connection, message: ServerHello) -> int:
     """The version of a ServerHello, if it is one that we offered and nobody talked us down (RFC 8446 4.1.3, 4.2.1)."""
     config, body = conn.config, message.extensions.get(registry.SUPPORTED_VERSIONS)

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
-from puretls._crypto import groups
 from puretls._crypto.groups import Group, Offer
-from puretls._crypto.kdf import SHA256, Digest
+from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import EarlySecret, finished
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
 from puretls._engine.peer import ip_address
 from puretls._engine.sessions import Session
-from puretls._engine.state import Parked, PskClientRequest, State
 from puretls._wire import extensions, hello
 from puretls._wire.codec import extension, vec8, vec16
 
@@ -53,75 +51,22 @@ class ClientOffer:
         self.offered: set[int] = set()  # extensions
 
 
-def begin(conn: Connection) -> State:
-    """The first state of a client."""
-    config = conn.config
-    if not config.versions:
-        raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
-    if not config.offered_suites:
-        raise Abort(faults.NO_CIPHERS_AVAILABLE)
-    if config.max_version >= TLS13 and not config.hello_groups:
-        raise Abort(faults.NO_SUITABLE_GROUPS)
-    if config.sessions:
-        config.sessions.stats.connect += 1
-    if config.psk_client and config.max_version >= TLS13:
-        return Parked(PskClientRequest(None), lambda answer: _first(conn, answer))
-    return _first(conn, None)
-
-
-def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
-    from puretls._engine.client13 import ExpectServerHello  # noqa: PLC0415 (it composes a second offer with us)
-
-    config = conn.config
-    conn.client_random = conn.random(32)
-    session = conn.session if conn.session and _resumable(conn, conn.session) else None
-    conn.session = None
-    shares: dict[int, Offer] = {}
-    psks: list[OfferedPsk] = []
-    session_id = b""
-    if config.max_version >= TLS13:
-        wanted = [group for group in config.key_shares if group in config.hello_groups] or [config.hello_groups[0]]
-        shares = dict(zip((group.code for group in wanted), groups.offers(wanted), strict=True))
-        if config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-            session_id = conn.random(32)  # RFC 8446 D.4
-        if session and session.version == TLS13:
-            age = int((conn.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
-            psks.append(OfferedPsk(session.ticket, age, session.suite.hash, session.secret, session))
-        if external:
-            psks.append(OfferedPsk(external[0], 0, SHA256, external[1], None))
-    offer = ClientOffer(session_id, shares, psks)
-    if session and session.version < TLS13:
-        offer.legacy_session = session
-        offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
-    send(conn, offer)
-    return ExpectServerHello(offer, None)
-
-
-def _resumable(conn: Connection, session: Session) -> bool:
-    """Whether a session still fits what this connection demands."""
-    config = conn.config
-    return (
-        session.alive(conn.clock())
-        and session.version in config.versions
-        and session.suite in config.offered_suites
-        and session.server_name == conn.server_hostname
-        and (not config.verify_mode or (session.peer is not None and session.peer.path is not None))
-        and bool(session.ticket if session.version == TLS13 else session.ticket or session.id)
-    )
-
-
 def send(conn: Connection, offer: ClientOffer) -> None:
     """Compose the ClientHello of `offer` and send it."""
     config = conn.config
     name = conn.server_hostname
-    head = b""
+    head, suites = b"", config.hello_suites
     offered = offer.offered = set(config.hello_offers)
     if name and ip_address(name) is None:  # literal addresses are not permitted (RFC 6066 3)
         head = extensions.build_server_name(name.encode("ascii"))
         offered.add(registry.SERVER_NAME)
     parts = [head, config.hello_extensions]
     if config.min_version < TLS13:
-        offered.add(registry.RENEGOTIATION_INFO)  # by its SCSV
+        offered.add(registry.RENEGOTIATION_INFO)
+        if conn.established:  # RFC 5746 3.5
+            parts.append(extension(registry.RENEGOTIATION_INFO, vec8(conn.finished_sent)))
+        else:  # RFC 5746 3.4
+            suites += registry.EMPTY_RENEGOTIATION_INFO_SCSV.to_bytes(2, "big")
         legacy = offer.legacy_session
         if not config.options & OP_NO_TICKET:
             parts.append(extension(registry.SESSION_TICKET, legacy.ticket if legacy else b""))
@@ -132,7 +77,6 @@ def send(conn: Connection, offer: ClientOffer) -> None:
         offered.add(registry.KEY_SHARE)
     if offer.cookie:
         parts.append(extension(registry.COOKIE, vec16(offer.cookie)))
-    suites = config.hello_suites
     version = min(config.max_version, TLS12)
     if not offer.psks:
         raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, b"".join(parts))

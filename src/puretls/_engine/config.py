@@ -143,11 +143,8 @@ class Config:
 
     @cached_property
     def hello_suites(self) -> bytes:
-        """cipher_suites of a ClientHello, with the SCSV of RFC 5746 3.3."""
-        codes = [suite.code for suite in self.offered_suites]
-        if self.min_version < TLS13:
-            codes.append(registry.EMPTY_RENEGOTIATION_INFO_SCSV)
-        return vec16_of((*self.grease_values[:1], *codes))[2:]
+        """cipher_suites of a ClientHello; the SCSV of RFC 5746 3.3 comes behind."""
+        return vec16_of((*self.grease_values[:1], *(suite.code for suite in self.offered_suites)))[2:]
 
     @cached_property
     def hello_groups(self) -> tuple[Group, ...]:

@@ -26,17 +26,22 @@ from puretls._crypto.schedule import MasterSecret
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Aead, Suite
 from puretls._crypto.transcript import Transcript
+from puretls._engine import client_start, server_start
 from puretls._engine.config import Config
 from puretls._engine.peer import Peer
 from puretls._engine.sessions import Session
 from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEvent, State
 from puretls._record.inbound import Inbound
 from puretls._record.outbound import Outbound
-from puretls._record.protection import NullSealer, Opener13, Sealer13
+from puretls._record.protection import NullSealer, Opener13, Sealer, Sealer13
 from puretls._wire import messages
 
 MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
+
+
+# What the receiving side leaves for the sending side: a record to seal, keys to go on with, or None for a KeyUpdate
+Owed = tuple[int, bytes] | Sealer | None
 
 
 class Connection:
@@ -72,6 +77,7 @@ class Connection:
         "peer_scheme",
         "random",
         "read_secret",
+        "secure_renegotiation",
         "server_hostname",
         "server_name",
         "server_random",
@@ -105,7 +111,7 @@ class Connection:
         self.failure: tuple[Fault, str] | None = None
         self.established = self.close_sent = self.close_received = False
         self.events: list[Event] | None = [] if config.watch else None
-        self.owed: deque[tuple[int, bytes]] = deque()
+        self.owed: deque[Owed] = deque()
         self.flight: list[bytes] = []
         self.transcript: Transcript | None = Transcript()
         self.client_random = self.server_random = b""
@@ -122,7 +128,7 @@ class Connection:
         self.server_name: str | None = None  # what a client asked for
         self.client_suites: tuple[int, ...] = ()  # what a server was offered
         self.peer_offers_pha = False
-        self.ems = self.etm = False
+        self.ems = self.etm = self.secure_renegotiation = False
         self.finished_sent = self.finished_received = b""
         self.read_secret = self.write_secret = b""  # TLS 1.3 traffic secrets
         self.master: MasterSecret | bytes | None = None  # a stage of TLS 1.3, or the master secret before it
@@ -170,11 +176,13 @@ class Connection:
     def settle(self) -> None:
         """Seal what the receiving side has left for the sending side."""
         while self.owed:
-            kind, data = self.owed.popleft()
-            if kind:
-                self.outbound.put(kind, data)
-            else:
+            item = self.owed.popleft()
+            if isinstance(item, tuple):
+                self.outbound.put(*item)
+            elif item is None:
                 self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
+            else:
+                self.outbound.sealer = item
 
     # Progress
 
@@ -344,8 +352,23 @@ class Connection:
     def flush(self) -> None:
         """Seal the flight: all its messages in as few records as they fit."""
         if self.flight:
-            self.outbound.put(HANDSHAKE, b"".join(self.flight) if len(self.flight) > 1 else self.flight[0])
+            data = b"".join(self.flight) if len(self.flight) > 1 else self.flight[0]
             self.flight.clear()
+            if self.established:  # a renegotiation, while others may be writing
+                self.owed.append((HANDSHAKE, data))
+            else:
+                self.outbound.put(HANDSHAKE, data)
+
+    def switch_write_keys(self, sealer: Sealer) -> None:
+        """ChangeCipherSpec of TLS 1.2 and older: what follows goes under the new keys (RFC 5246 7.1)."""
+        self.flush()
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.version, CHANGE_CIPHER_SPEC, b"\x01"))
+        if self.established:
+            self.owed.extend(((CHANGE_CIPHER_SPEC, b"\x01"), sealer))
+        else:
+            self.outbound.put(CHANGE_CIPHER_SPEC, b"\x01")
+            self.outbound.sealer = sealer
 
     def send_change_cipher_spec(self) -> None:
         """Of middlebox compatibility mode: never protected (RFC 8446 D.4)."""
@@ -378,6 +401,10 @@ class Connection:
         if self.events is not None:
             self.events.append(SecretEvent(label, self.client_random, secret))
 
+    def renegotiate(self) -> State:
+        """The server has asked for a new handshake, and gets it."""
+        return client_start.renegotiate(self)
+
     def finish(self, state: State) -> State:
         """The handshake is done; `state` takes what comes after it."""
         self.established = True
@@ -388,9 +415,7 @@ class Connection:
     # What arrives
 
     def _begin(self) -> State:
-        from puretls._engine import client_hello, server_hello  # noqa: PLC0415 (they know Connection)
-
-        return server_hello.begin(self) if self.server_side else client_hello.begin(self)
+        return server_start.begin(self) if self.server_side else client_start.begin(self)
 
     def _dispatch(self, kind: int, data: bytes) -> None:
         """A record by its content type (RFC 8446 5)."""

@@ -25,7 +25,7 @@ from puretls._crypto.schedule import MasterSecret, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
-from puretls._engine.config import CERT_REQUIRED
+from puretls._engine.config import CERT_REQUIRED, OP_NO_RENEGOTIATION
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.sessions import Session
 from puretls._engine.state import State, on
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 MAX_TICKET_LIFETIME = 604800  # seven days (RFC 8446 4.6.1)
 MAX_IN_A_ROW = 32  # KeyUpdates or attempts to renegotiate without data between them
-OWE_KEY_UPDATE = (0, b"")  # in Connection.owed
 
 
 class Established(State):
@@ -84,13 +83,11 @@ class Established13(Established):
     def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
         if message.request_update not in (registry.UPDATE_NOT_REQUESTED, registry.UPDATE_REQUESTED):
             raise Abort(faults.BAD_KEY_UPDATE)
-        conn.key_updates += 1
-        if conn.key_updates > MAX_IN_A_ROW:
-            raise Abort(faults.TOO_MANY_KEY_UPDATES)
+        count(conn)
         conn.set_read_secret(schedule.next_traffic_secret(conn.digest, conn.read_secret))
         asked = message.request_update == registry.UPDATE_REQUESTED
-        if asked and not conn.close_sent and OWE_KEY_UPDATE not in conn.owed:
-            conn.owed.append(OWE_KEY_UPDATE)
+        if asked and not conn.close_sent and None not in conn.owed:
+            conn.owed.append(None)
         return self
 
     # The client
@@ -252,7 +249,9 @@ class ExpectPostFinished(Established):
 
 
 class Established12(Established):
-    """TLS 1.2 and older.  A renegotiation is refused (RFC 5246 7.4.1.1: a warning, and life goes on)."""
+    """TLS 1.2 and older.  A client renegotiates if the server asks and nothing forbids it (RFC 5746 3.5); a server is
+    not asked twice by its client (RFC 5246 7.4.1.1: a warning, and life goes on).
+    """
 
     __slots__ = ()
 
@@ -261,7 +260,10 @@ class Established12(Established):
         del message
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        refuse(conn)
+        count(conn)
+        if conn.secure_renegotiation and not conn.config.options & OP_NO_RENEGOTIATION and not conn.close_sent:
+            return conn.renegotiate()
+        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
         return self
 
     @on(CLIENT_HELLO, ClientHello.parse)
@@ -269,13 +271,13 @@ class Established12(Established):
         del message
         if not conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        refuse(conn)
+        count(conn)
+        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
         return self
 
 
-def refuse(conn: Connection) -> None:
-    """Warn the peer that there will be no renegotiation; one that goes on asking is cut off."""
+def count(conn: Connection) -> None:
+    """A peer that keeps asking for new keys and sends no data is cut off."""
     conn.key_updates += 1
     if conn.key_updates > MAX_IN_A_ROW:
-        raise Abort(faults.NO_RENEGOTIATION)
-    conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
+        raise Abort(faults.TOO_MANY_KEY_UPDATES)

@@ -6,11 +6,12 @@ The versions differ in few places: the PRF and the transcript hash (`Connection.
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS12
+from puretls._base.registry import TLS12
 from puretls._crypto import signatures, suites
 from puretls._crypto.kdf import prf
 from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
@@ -112,12 +113,6 @@ def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None
     conn.inbound.opener = keys.opener
 
 
-def send_change_cipher_spec(conn: Connection, keys: Keys) -> None:
-    conn.flush()
-    conn.outbound.put(CHANGE_CIPHER_SPEC, b"\x01")
-    conn.outbound.sealer = keys.sealer
-
-
 # Finished (RFC 5246 7.4.9)
 
 
@@ -189,11 +184,13 @@ def peer_scheme(conn: Connection, code: int, claim: Claim) -> Scheme:
     return scheme
 
 
-def require_secure_renegotiation(found: dict[int, bytes], *, legacy: bool) -> None:
-    """RFC 5746 3.4: a first handshake has an empty renegotiated_connection."""
+def check_renegotiation(conn: Connection, found: dict[int, bytes], *, legacy: bool) -> None:
+    """RFC 5746 3.4 to 3.6: renegotiated_connection is empty at first, then both verify_data of the handshake before."""
     body = found.get(registry.RENEGOTIATION_INFO)
     if body is None:
-        if not legacy:
+        if conn.established or not legacy:
             raise Abort(faults.UNSAFE_LEGACY_RENEGOTIATION_DISABLED)
-    elif extensions.renegotiated_connection(body):
+        return
+    if not compare_digest(extensions.renegotiated_connection(body), conn.finished_sent + conn.finished_received):
         raise Abort(faults.RENEGOTIATION_MISMATCH)
+    conn.secure_renegotiation = True

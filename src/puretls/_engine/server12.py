@@ -22,14 +22,13 @@ from puretls._engine.handshake12 import (
     Keys,
     accept_change_cipher_spec,
     check_finished,
+    check_renegotiation,
     derive_master,
     finish,
     is_signed,
     new_session,
     peer_scheme,
     psk_premaster,
-    require_secure_renegotiation,
-    send_change_cipher_spec,
     send_finished,
     set_master,
     with_certificate,
@@ -62,7 +61,7 @@ def start(conn: Connection, message: ClientHello, version: int) -> State:
     if 0 not in message.compression_methods:
         raise Abort(faults.NO_COMPRESSION_SPECIFIED)
     scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.client_suites
-    require_secure_renegotiation(found, legacy=True)
+    check_renegotiation(conn, found, legacy=True)
     for kind in (registry.EXTENDED_MASTER_SECRET, registry.ENCRYPT_THEN_MAC):
         if kind in found:
             extensions.empty(found[kind])
@@ -192,7 +191,7 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     )
     set_master(conn, session.secret)
     keys = Keys(conn)
-    send_change_cipher_spec(conn, keys)
+    conn.switch_write_keys(keys.sealer)
     send_finished(conn)
     return ExpectChangeCipherSpec(keys, Session12(b"", False))
 
@@ -441,6 +440,6 @@ class ExpectFinished(State):
                 conn.send_message(legacy.new_session_ticket(sessions.lifetime, ticket))
             else:
                 sessions.add(session)
-        send_change_cipher_spec(conn, self.keys)
+        conn.switch_write_keys(self.keys.sealer)
         send_finished(conn)
         return finish(conn, session)

@@ -1,0 +1,92 @@
+"""The start of a client: what it can offer, which session it tries to resume; the same again when a server asks.
+
+RFC 8446 2.2, 4.1.2; RFC 5246 7.3, 7.4.1.1.  Composing the ClientHello is `client_hello`'s, the answer is `client13`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
+from puretls._crypto import groups
+from puretls._crypto.groups import Offer
+from puretls._crypto.kdf import SHA256
+from puretls._crypto.transcript import Transcript
+from puretls._engine.client13 import ExpectServerHello, ExpectServerHelloAgain
+from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.sessions import Session
+from puretls._engine.state import Parked, PskClientRequest, State
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+
+def begin(conn: Connection) -> State:
+    """The first state of a client."""
+    config = conn.config
+    if not config.versions:
+        raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
+    if not config.offered_suites:
+        raise Abort(faults.NO_CIPHERS_AVAILABLE)
+    if config.max_version >= TLS13 and not config.hello_groups:
+        raise Abort(faults.NO_SUITABLE_GROUPS)
+    if config.sessions:
+        config.sessions.stats.connect += 1
+    if config.psk_client and config.max_version >= TLS13:
+        return Parked(PskClientRequest(None), lambda answer: _first(conn, answer))
+    return _first(conn, None)
+
+
+def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
+    config = conn.config
+    conn.client_random = conn.random(32)
+    session = conn.session if conn.session and _resumable(conn, conn.session) else None
+    conn.session = None
+    shares: dict[int, Offer] = {}
+    psks: list[OfferedPsk] = []
+    session_id = b""
+    if config.max_version >= TLS13:
+        wanted = [group for group in config.key_shares if group in config.hello_groups] or [config.hello_groups[0]]
+        shares = dict(zip((group.code for group in wanted), groups.offers(wanted), strict=True))
+        if config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+            session_id = conn.random(32)  # RFC 8446 D.4
+        if session and session.version == TLS13:
+            age = int((conn.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
+            psks.append(OfferedPsk(session.ticket, age, session.suite.hash, session.secret, session))
+        if external:
+            psks.append(OfferedPsk(external[0], 0, SHA256, external[1], None))
+    offer = ClientOffer(session_id, shares, psks)
+    if session and session.version < TLS13:
+        offer.legacy_session = session
+        offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
+    send(conn, offer)
+    return ExpectServerHello(offer, None)
+
+
+def renegotiate(conn: Connection) -> State:
+    """A new handshake inside this connection, in the same version, because the server asked (RFC 5246 7.4.1.1)."""
+    conn.config = replace(conn.config, versions=(conn.version,))
+    conn.transcript = Transcript()
+    conn.client_random = conn.random(32)
+    conn.session_reused = False
+    offer = ClientOffer(b"", {}, [])
+    send(conn, offer)
+    conn.inbound.drop_ccs = False
+    return ExpectServerHelloAgain(offer, None)
+
+
+def _resumable(conn: Connection, session: Session) -> bool:
+    """Whether a session still fits what this connection demands."""
+    config = conn.config
+    return (
+        session.alive(conn.clock())
+        and session.version in config.versions
+        and session.suite in config.offered_suites
+        and session.server_name == conn.server_hostname
+        and (not config.verify_mode or (session.peer is not None and session.peer.path is not None))
+        and bool(session.ticket if session.version == TLS13 else session.ticket or session.id)
+    )
