@@ -69,6 +69,8 @@ class Inbound:
         """At least `size` writable bytes behind what has arrived; `filled` says how many were used."""
         if self.start == self.end:
             self.start = self.end = 0
+            if size <= FIRST_ROOM < len(self.buf):  # nothing is there and little is expected: idle connections are small
+                self.release()
         if type(self.buf) is not bytearray or self.end + size > len(self.buf):
             kept = self.end - self.start
             if type(self.buf) is bytearray and kept + size <= len(self.buf):
@@ -133,6 +135,8 @@ class Inbound:
         buf, start = self.buf, self.start
         have = self.end - start
         if have < HEADER:
+            if not have and type(buf) is bytes:  # a BIO's, read to its end
+                self.release()
             return None
         kind, version, size = buf[start], buf[start + 1] << 8 | buf[start + 2], buf[start + 3] << 8 | buf[start + 4]
         opener = self.opener
