@@ -98,9 +98,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
         extensions.point_formats(found[registry.EC_POINT_FORMATS])
     if registry.ALPN in found:
         conn.alpn = accepted_protocol(conn, found)
-    if registry.RECORD_SIZE_LIMIT in found:
-        limit = extensions.record_size_limit(found[registry.RECORD_SIZE_LIMIT])
-        conn.outbound.fragment = min(conn.outbound.fragment, limit)
+    conn.limit_records(found)
     transcript = conn.transcript
     if transcript is None:
         raise Abort(faults.INTERNAL)

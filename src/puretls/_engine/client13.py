@@ -172,9 +172,7 @@ class ExpectEncryptedExtensions(State):
             conn.alpn = accepted_protocol(conn, found)
         if registry.SUPPORTED_GROUPS in found:
             extensions.numbers(found[registry.SUPPORTED_GROUPS])
-        if registry.RECORD_SIZE_LIMIT in found:  # RFC 8449 4: counts the content type
-            limit = extensions.record_size_limit(found[registry.RECORD_SIZE_LIMIT])
-            conn.outbound.fragment = min(conn.outbound.fragment, limit - 1)
+        conn.limit_records(found)
         received(conn, message.raw)
         if self.with_psk:
             conn.session_reused = self.resumed is not None

@@ -19,6 +19,7 @@ from puretls._crypto import signatures, suites
 from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
+from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, legacy, messages
 from puretls._wire.codec import extension, split_extensions, vec8, vec16, vec16_of
 from puretls._x509.store import Store
@@ -94,7 +95,7 @@ class Config:
     dh: tuple[int, int] | None = None  # p, g of a server; None: chosen to fit
     ca_names: tuple[bytes, ...] = ()  # DER names sent in CertificateRequest and certificate_authorities
     retry_cookie: bool = False  # a HelloRetryRequest carries one (RFC 8446 4.2.2)
-    record_size_limit: int | None = None  # what we are ready to receive (RFC 8449)
+    record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)
     request_ocsp: bool = False
     grease: bool = True
     watch: bool = False  # somebody wants events

@@ -34,7 +34,7 @@ from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEv
 from puretls._record.inbound import Inbound
 from puretls._record.outbound import Outbound
 from puretls._record.protection import NullSealer, Opener13, Sealer, Sealer13
-from puretls._wire import messages
+from puretls._wire import extensions, messages
 
 MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
@@ -396,6 +396,14 @@ class Connection:
         aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # likewise
         key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), secret
+
+    def limit_records(self, found: dict[int, bytes]) -> None:
+        """The peer's record_size_limit; it has seen or will see ours (RFC 8449 4).  TLS 1.3 counts the content type."""
+        body = found.get(registry.RECORD_SIZE_LIMIT)
+        if body is not None and self.config.record_size_limit is not None:
+            limit = extensions.record_size_limit(body) - (self.version == TLS13)
+            self.outbound.fragment = min(self.outbound.fragment, limit)
+            self.inbound.plain_limit = self.config.record_size_limit
 
     def log_secret(self, label: str, secret: bytes) -> None:
         if self.events is not None:

@@ -79,6 +79,8 @@ def read_offer13(hello: ClientHello) -> Offer13:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     elif psks is None:
         raise Abort(faults.MISSING_SIGALGS)
+    if registry.SIGNATURE_ALGORITHMS_CERT in found:  # which of our chains to send is not decided by it
+        extensions.numbers(found[registry.SIGNATURE_ALGORITHMS_CERT])
     return Offer13(groups, shares, schemes, psks)
 
 

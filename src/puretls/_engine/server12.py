@@ -69,9 +69,7 @@ def start(conn: Connection, message: ClientHello, version: int) -> State:
     if registry.EC_POINT_FORMATS in found:
         extensions.point_formats(found[registry.EC_POINT_FORMATS])
     conn.alpn = negotiate.protocol(config, found)
-    if registry.RECORD_SIZE_LIMIT in found:
-        limit = extensions.record_size_limit(found[registry.RECORD_SIZE_LIMIT])
-        conn.outbound.fragment = min(conn.outbound.fragment, limit)
+    conn.limit_records(found)
     block = []
     if scsv or registry.RENEGOTIATION_INFO in found:
         block.append(extension(registry.RENEGOTIATION_INFO, b"\x00"))

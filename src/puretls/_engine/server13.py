@@ -77,9 +77,7 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
     chosen_share = share
     conn.alpn = negotiate.protocol(config, message.extensions)
     conn.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in message.extensions
-    if registry.RECORD_SIZE_LIMIT in message.extensions:
-        limit = extensions.record_size_limit(message.extensions[registry.RECORD_SIZE_LIMIT])
-        conn.outbound.fragment = min(conn.outbound.fragment, limit - 1)
+    conn.limit_records(message.extensions)
 
     def go_on(psk: ChosenPsk | None) -> State:
         transcript.update(message.raw)

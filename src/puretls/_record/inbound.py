@@ -123,8 +123,8 @@ class Inbound:
             out[:size] = plain[:size]
             self.plain = plain[size:]
             return size
-        if self.hs_pos != len(self.hs):
-            return 0  # no data inside a handshake message (RFC 8446 5.1)
+        if self.hs_pos != len(self.hs) or self.plain_limit != MAX_PLAINTEXT:
+            return 0  # no data inside a handshake message (RFC 8446 5.1); a limit of ours is `record`'s to watch
         self.start, got = self.opener.open_many(self.buf, self.view, self.start, self.end, out)
         if got:
             self.empty_records = 0
