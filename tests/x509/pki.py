@@ -6,8 +6,8 @@
     leaf = pki.leaf("example.test", middle, not_after=0, extensions={pki.EKU: None})
 
 An `Issued` has `.der`, `.pem`, `.key` and `.key_pem`.  Extensions are given by OID, as (critical, DER) or as an object
-of `cryptography`; None takes one of the defaults away.  Keys are made once per kind and number, and dates do not depend on
-the clock: everything is valid at `NOW`.
+of `cryptography`; None takes one of the defaults away.  Keys are made once per kind and number, and dates do not depend
+on the clock: everything is valid at `NOW`.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ class KeyIdentifier(NamedTuple):
     key: bytes | None
     issuer: names.Name | None
     serial: int | None
-    issuers: int  # how many names are given for the issuer
+    paired: bool  # issuer and serial number are both there or both not
+    empty: bool
 
 
 class Trust(NamedTuple):
@@ -273,6 +274,13 @@ class Certificate:
         return self._read(CRL_POINTS, lambda der: shapes.items(shapes.Points, der))
 
     @cached_property
+    def readable_access(self) -> bool:
+        """Whether authority information access, if it is there, can be read."""
+        return AUTHORITY_INFO not in self.extensions or bool(
+            self._read(AUTHORITY_INFO, lambda der: shapes.items(shapes.Accesses, der))
+        )
+
+    @cached_property
     def proxy(self) -> shapes.ProxyCertInfo | None:
         """RFC 3820 3.8."""
         return self._read(PROXY, lambda der: asn1.decode_der(shapes.ProxyCertInfo, der))
@@ -307,17 +315,19 @@ class Certificate:
         """Whether it names its own key as its signer's; the signature is not checked."""
         return self.self_issued and not self.invalid and self.names_key_of(self)
 
+    def has_identifier(self, named: KeyIdentifier | None) -> bool:
+        """Whether an authority key identifier, of what this certificate may have signed, can mean its key."""
+        return named is None or (
+            (named.key is None or self.subject_key is None or named.key == self.subject_key)
+            and (named.serial is None or named.serial == self.serial)
+            and (named.issuer is None or named.issuer == self.issuer)
+        )
+
     def names_key_of(self, issuer: Certificate) -> bool:
         """Whether the authority key identifier and the signature's algorithm fit a certificate of the issuer's name."""
-        named = self.authority_key
-        if named is not None:
-            if named.key is not None and issuer.subject_key is not None and named.key != issuer.subject_key:
-                return False
-            if named.serial is not None and named.serial != issuer.serial:
-                return False
-            if named.issuer is not None and named.issuer != issuer.issuer:
-                return False
-        return _fits(self.parsed.signature_algorithm_oid.dotted_string, issuer.public_key())
+        return issuer.has_identifier(self.authority_key) and _fits(
+            self.parsed.signature_algorithm_oid.dotted_string, issuer.public_key()
+        )
 
     def may_be_issued_by(self, issuer: Certificate) -> bool:
         """Whether this certificate says that the other one is its issuer's."""
@@ -329,11 +339,9 @@ class Certificate:
         outer = asn1.decode_der(shapes.Signed, self.der).algorithm
         return shapes.whole(outer) == shapes.whole(self.tbs.algorithm)
 
-    def signed_by(self, issuer: Certificate) -> bool:
-        """Whether its signature is that of the issuer's key."""
-        return self.consistent and signature_is_good(
-            self.parsed, self.parsed.tbs_certificate_bytes, issuer.public_key()
-        )
+    def signed_by(self, key: Any) -> bool:
+        """Whether its signature is made with this key."""
+        return self.consistent and signature_is_good(self.parsed, self.parsed.tbs_certificate_bytes, key)
 
 
 _MATTERING = (
@@ -434,7 +442,8 @@ def key_identifier(der: bytes) -> KeyIdentifier:
     issuers = _general_names(value.issuer) if value.issuer is not None else []
     directory = next((content for tag, content in issuers if tag == names.DIRECTORY), None)
     issuer = None if directory is None else names.canonical(directory_name(directory))
-    return KeyIdentifier(value.key, issuer, value.serial, len(issuers))
+    paired = (value.issuer is None) == (value.serial is None)
+    return KeyIdentifier(value.key, issuer, value.serial, paired, value.key is None and paired and not issuers)
 
 
 def _oids(oids: list[x509.ObjectIdentifier]) -> frozenset[str]:

@@ -85,6 +85,8 @@ def extensions(path: Path, policy: Policy) -> None:
             raise refusal(codes.INVALID_CA if must_be_ca else codes.INVALID_NON_CA, i)
         if last and flags & STRICT:
             strict(x, i, issued=i < last)
+        elif flags & STRICT and x.serial < 0:
+            raise refusal(codes.INVALID_EXTENSION, i)
         if not purpose_fits(x, policy.purpose, non_leaf=must_be_ca > 0) and not (
             i >= path.untrusted and trust(x, policy.purpose, self_signed=False) is True
         ):
@@ -154,6 +156,23 @@ def strict(x: Certificate, depth: int, *, issued: bool) -> None:
             raise refusal(codes.MISSING_SUBJECT_KEY, depth)
     elif x.extensions:
         raise refusal(codes.EXTENSIONS_NEED_VERSION_3, depth)
+    stricter(x, depth, issued=issued)
+
+
+def stricter(x: Certificate, depth: int, *, issued: bool) -> None:
+    """What RFC 5280 forbids and OpenSSL 3 lets pass, checked in strict mode too (docs/differences.md)."""
+    if x.authority_key is not None:  # as OpenSSL 4 does
+        if x.authority_key.empty:
+            raise refusal(codes.EMPTY_AUTHORITY_KEY, depth)
+        if not x.authority_key.paired:
+            raise refusal(codes.UNPAIRED_AUTHORITY_KEY, depth)
+    constrained = x.name_constraints
+    if (
+        (issued and x.serial <= 0)  # 4.1.2.2; there are old roots with 0
+        or (constrained is not None and not (x.ca and (constrained.permitted or constrained.excluded)))  # 4.2.1.10
+        or not x.readable_access
+    ):
+        raise refusal(codes.INVALID_EXTENSION, depth)
 
 
 def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:

@@ -64,6 +64,8 @@ SUBJECT_KEY_CRITICAL = 91
 CA_WITHOUT_KEY_USAGE = 92
 EXTENSIONS_NEED_VERSION_3 = 93
 EXPLICIT_CURVE = 94
+EMPTY_AUTHORITY_KEY = 102
+UNPAIRED_AUTHORITY_KEY = 103
 
 _TEXTS = """
 1 unspecified certificate verification error
@@ -144,6 +146,8 @@ _TEXTS = """
 92 CA cert does not include key usage extension
 93 Using cert extension requires at least X509v3
 94 Certificate public key has explicit ECC parameters
+102 Empty Authority Key Identifier
+103 Authority Key Identifier issuer and serial number must be paired
 """
 
 _ALERTS = {

@@ -35,8 +35,8 @@ def check(path: Path, policy: Policy) -> None:
 
 
 def _common_names_count(x: Certificate, policy: Policy) -> bool:
-    """Whether hosts would be matched with its common names."""
-    if policy.host_flags & names.NEVER_CHECK_SUBJECT:
+    """Whether hosts would be matched with its common names; an address is not."""
+    if policy.ip is not None or policy.host_flags & names.NEVER_CHECK_SUBJECT:
         return False
     return bool(policy.host_flags & names.ALWAYS_CHECK_SUBJECT) or not any(
         tag == names.DNS for tag, _ in x.alternative_names
@@ -117,6 +117,8 @@ class Hosts(Bases):
         self.parents = frozenset(parent for base in self.bases for _, dot, parent in (base.partition(b"."),) if dot)
 
     def match(self, name: bytes) -> bool:
+        if name.startswith(b"."):
+            raise _Malformed
         name = name.lower()
         return self.all or name in self.exact or name.endswith(self.suffixes)
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
 
 from puretls._x509 import names, shapes
+from puretls._x509.certificate import AUTHORITY_KEY, KeyIdentifier, key_identifier, signature_is_good
 
-ISSUING_POINT = "2.5.29.28"
-DELTA = "2.5.29.27"
 CRL_NUMBER = "2.5.29.20"
 REASON = "2.5.29.21"
+DELTA = "2.5.29.27"
+ISSUING_POINT = "2.5.29.28"
 CERTIFICATE_ISSUER = "2.5.29.29"
+REMOVE_FROM_CRL = b"\x0a\x01\x08"  # ENUMERATED
+
+ALL_REASONS = 0x807F  # bits of ReasonFlags, the first octet low
 
 
 class Crl:
@@ -22,6 +28,7 @@ class Crl:
     def __init__(self, der: bytes) -> None:
         self.der = der
         self.parsed = x509.load_der_x509_crl(der)
+        self.tbs = asn1.decode_der(shapes.CertList, der).tbs
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Crl) and self.der == other.der
@@ -30,11 +37,78 @@ class Crl:
         return hash(self.der)
 
     @cached_property
-    def tbs(self) -> shapes.TbsCertList:
-        """The fields as they are encoded."""
-        return asn1.decode_der(shapes.CertList, self.der).tbs
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the list, by which caches know it."""
+        return self.parsed.fingerprint(hashes.SHA256())
 
     @cached_property
     def issuer(self) -> names.Name:
         """The issuer as it is compared."""
         return names.canonical(names.read(rdn.as_list() for rdn in self.tbs.issuer))
+
+    @cached_property
+    def this_update(self) -> float:
+        """When it was made, in seconds since the epoch."""
+        return self.parsed.last_update_utc.timestamp()
+
+    @cached_property
+    def next_update(self) -> float | None:
+        """When the next will be there."""
+        moment = self.parsed.next_update_utc
+        return None if moment is None else moment.timestamp()
+
+    @cached_property
+    def extensions(self) -> dict[str, bytes]:
+        """The values of its extensions."""
+        return {e.oid.dotted_string: e.value for e in self.tbs.extensions or ()}
+
+    @cached_property
+    def authority_key(self) -> KeyIdentifier | None:
+        """Which key signed it."""
+        value = self.extensions.get(AUTHORITY_KEY)
+        return None if value is None else key_identifier(value)
+
+    @cached_property
+    def scope(self) -> shapes.IssuingDistributionPoint | None:
+        """What it is for; None: all that its issuer issued."""
+        value = self.extensions.get(ISSUING_POINT)
+        return None if value is None else asn1.decode_der(shapes.IssuingDistributionPoint, value)
+
+    @cached_property
+    def usable(self) -> bool:
+        """Whether it can be read, and is neither indirect, for some reasons only, nor a delta: those are not used."""
+        try:
+            _, scope = self.authority_key, self.scope
+        except ValueError:
+            return False
+        if len(self.extensions) != len(self.tbs.extensions or ()) or DELTA in self.extensions:
+            return False
+        if scope is None:
+            return True
+        only = (scope.only_user, scope.only_ca, scope.only_attribute)
+        return sum(map(bool, only)) <= 1 and not scope.indirect and scope.reasons is None
+
+    @cached_property
+    def unhandled(self) -> bool:
+        """Whether a critical extension, of the list or of an entry, is unknown."""
+        known = {ISSUING_POINT, AUTHORITY_KEY, DELTA}
+        if any(e.critical and e.oid.dotted_string not in known for e in self.tbs.extensions or ()):
+            return True
+        entries = (e for revoked in self.tbs.revoked or () for e in revoked.extensions or ())
+        return any(e.critical and e.oid.dotted_string != CERTIFICATE_ISSUER for e in entries)
+
+    @cached_property
+    def revoked(self) -> frozenset[int]:
+        """The numbers of the certificates that are revoked, those taken off again left out."""
+        return frozenset(
+            entry.serial
+            for entry in self.tbs.revoked or ()
+            if not any(e.value == REMOVE_FROM_CRL and e.oid.dotted_string == REASON for e in entry.extensions or ())
+        )
+
+    def signed_by(self, key: Any) -> bool:
+        """Whether its signature is made with this key."""
+        outer = asn1.decode_der(shapes.Signed, self.der).algorithm
+        return shapes.whole(outer) == shapes.whole(self.tbs.algorithm) and signature_is_good(
+            self.parsed, self.parsed.tbs_certlist_bytes, key
+        )

@@ -149,9 +149,9 @@ def _good_wildcard(pattern: bytes, flags: int) -> bool:
 
 
 def looks_like_host(name: bytes) -> bool:
-    """Whether a common name is taken for a host by name constraints: two labels at least."""
+    """Whether a common name is taken for a host by name constraints: two labels at least, and no IPv4 address."""
     labels = name.lower().split(b".")
-    return len(labels) > 1 and all(map(_LABEL.fullmatch, labels))
+    return len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def canonical_der(name: Name) -> bytes:

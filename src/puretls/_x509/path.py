@@ -7,20 +7,15 @@ back.  What this may cost is bounded by a budget, so that no chain a peer sends 
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import checks, codes, constraints, revocation
+from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.store import Store
-
-SIGNATURES = 100  # checked for one verification
-STEPS = 2000  # candidates looked at
-PATHS = 64  # complete paths checked
 
 
 def verify(chain: Sequence[Certificate], store: Store, policy: Policy) -> tuple[Certificate, ...]:
@@ -54,43 +49,12 @@ FINAL = frozenset({
 })  # fmt: skip
 
 
-class Budget:
-    """How much more may be spent on one verification."""
-
-    def __init__(self) -> None:
-        self.signatures, self.steps, self.paths = SIGNATURES, STEPS, PATHS
-
-    def signed(self, subject: Certificate, issuer: Certificate) -> bool:
-        """Whether the issuer's key signed the subject; not, if no more signatures may be checked."""
-        known = subject.fingerprint, issuer.key_der
-        with _lock:
-            if known in _verified:
-                _verified.move_to_end(known)
-                return True
-        if self.signatures <= 0:
-            return False
-        self.signatures -= 1
-        if not subject.signed_by(issuer):
-            return False
-        with _lock:
-            _verified[known] = None
-            if len(_verified) > REMEMBERED:
-                _verified.popitem(last=False)
-        return True
-
-
-# A signature that was right stays right, whatever the time, the store and the CRLs.
-REMEMBERED = 1024
-_verified: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
-_lock = threading.Lock()
-
-
 def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
     """All that a path must satisfy, in the order in which OpenSSL finds out."""
     checks.extensions(path, policy)
     checks.strength(path, policy)
     checks.identity(path.chain[0], policy)
-    revocation.check(path, store, policy)
+    revocation.check(path, store, policy, budget)
     signatures(path, policy, budget)
     constraints.check(path, policy)
 
@@ -229,27 +193,27 @@ def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budg
         yield Path((chain[0],), 0)
 
     def extend(path: tuple[Certificate, ...], untrusted: int) -> Iterator[Path]:
+        """`untrusted`: so many of the path are the peer's."""
         current = path[-1]
-        trusted = store.by_subject(current.issuer)
-        sent = [x for x in others.get(current.issuer, ()) if x not in trusted]
-        for issuer, from_store in [*((x, True) for x in trusted), *((x, False) for x in sent)]:
-            if budget.steps <= 0 or budget.paths <= 0:
+        anchors = store.by_subject(current.issuer)
+        sent = [x for x in others.get(current.issuer, ()) if x not in anchors]
+        for issuer in [*anchors, *sent]:
+            if not budget.step():
                 return
-            budget.steps -= 1
             if issuer in path or not _useful(path, issuer, policy) or not budget.signed(current, issuer):
                 continue
             longer = (*path, issuer)
-            bottom = untrusted if not from_store or untrusted < len(path) else len(path)
-            if not from_store and untrusted == len(path):
-                bottom = len(longer)
-            trust = checks.trust(issuer, policy.purpose) if from_store else None
-            if trust is False:
-                continue
-            if trust or (from_store and policy.flags & PARTIAL_CHAIN):
-                budget.paths -= 1
-                yield Path(longer, bottom)
-            elif len(longer) <= policy.depth + 1:
-                yield from extend(longer, bottom)
+            if issuer in anchors:
+                trust = checks.trust(issuer, policy.purpose)
+                if trust is None and policy.flags & PARTIAL_CHAIN:
+                    trust = True
+                if trust:
+                    budget.paths -= 1
+                    yield Path(longer, untrusted)
+                if trust is not None:
+                    continue
+            if len(longer) <= policy.depth + 1:
+                yield from extend(longer, untrusted + (issuer not in anchors and untrusted == len(path)))
 
     yield from extend((chain[0],), 1)
 

@@ -1,14 +1,125 @@
-"""Revocation (RFC 5280 6.3): whether a path's certificates are on the CRLs that the store has, as OpenSSL checks it."""
+"""Revocation (RFC 5280 6.3): whether a path's certificates are on the CRLs that the store has, as OpenSSL checks it.
+
+The leaf's list is asked for by VERIFY_CRL_CHECK_LEAF, all by VERIFY_CRL_CHECK_CHAIN; a list that is not there is an
+error.  Of several lists of one issuer the one that fits best counts, then the newest.
+"""
 
 from __future__ import annotations
 
-from puretls._x509 import codes
-from puretls._x509.checks import CRL_CHECK, Path, Policy
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from puretls._x509 import codes, names, shapes
+from puretls._x509.budget import Budget
+from puretls._x509.certificate import CRL_SIGN, Certificate, directory_name
+from puretls._x509.checks import CRL_CHECK, CRL_CHECK_ALL, IGNORE_CRITICAL, NO_CHECK_TIME, Path, Policy
 from puretls._x509.codes import refusal
+from puretls._x509.crl import ALL_REASONS, Crl
 from puretls._x509.store import Store
 
 
-def check(path: Path, store: Store, policy: Policy) -> None:  # noqa: ARG001 - the CRLs are looked up in the next step
-    """CRLs are not evaluated yet, so where they are demanded none is found."""
-    if policy.flags & CRL_CHECK and path.chain:
-        raise refusal(codes.UNABLE_TO_GET_CRL, 0)
+class Candidate(NamedTuple):
+    """A list that may be the one for a certificate; as a tuple, the better one is the greater."""
+
+    handled: bool
+    in_scope: bool
+    in_time: bool
+    by_issuer: bool  # else by another CA further up the path
+    made: float
+    reasons: int  # those that were looked for up to here, with this list
+    crl: Crl
+    issuer: Certificate
+
+
+def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
+    """The lists that the flags ask for."""
+    if not policy.flags & CRL_CHECK:
+        return
+    for i, x in enumerate(path.chain if policy.flags & CRL_CHECK_ALL else path.chain[:1]):
+        if x.proxy is None:
+            _check(x, i, path.chain, store.crls_of(x.issuer), policy, budget)
+
+
+def _check(
+    x: Certificate, depth: int, chain: Sequence[Certificate], crls: Sequence[Crl], policy: Policy, budget: Budget
+) -> None:
+    reasons = 0
+    while reasons != ALL_REASONS:
+        found = [c for crl in crls if (c := _candidate(x, depth, chain, crl, reasons, policy)) is not None]
+        if not found:
+            raise refusal(codes.UNABLE_TO_GET_CRL, depth)
+        best = max(found, key=lambda c: c[:5])
+        if best.issuer.key_usage is not None and not best.issuer.key_usage & CRL_SIGN:
+            raise refusal(codes.NO_CRL_SIGN, depth)
+        if not best.in_scope:
+            raise refusal(codes.DIFFERENT_CRL_SCOPE, depth)
+        if not best.in_time:
+            raise refusal(codes.CRL_NOT_YET_VALID if policy.time < best.made else codes.CRL_EXPIRED, depth)
+        if best.issuer.public_key() is None:
+            raise refusal(codes.UNABLE_TO_DECODE_ISSUER_KEY, depth)
+        if not budget.signed(best.crl, best.issuer):
+            raise refusal(codes.CRL_SIGNATURE_FAILURE, depth)
+        if not best.handled and not policy.flags & IGNORE_CRITICAL:
+            raise refusal(codes.UNHANDLED_CRITICAL_CRL_EXTENSION, depth)
+        if x.serial in best.crl.revoked:
+            raise refusal(codes.REVOKED, depth)
+        if reasons == best.reasons:
+            raise refusal(codes.UNABLE_TO_GET_CRL, depth)
+        reasons = best.reasons
+
+
+def _candidate(
+    x: Certificate, depth: int, chain: Sequence[Certificate], crl: Crl, reasons: int, policy: Policy
+) -> Candidate | None:
+    """Whether the list may speak of the certificate, and how well it fits."""
+    if not crl.usable:
+        return None
+    position = min(depth + 1, len(chain) - 1)
+    issuers = [chain[position], *(above for above in chain[position + 1 :] if above.subject == crl.issuer)]
+    issuer = next((above for above in issuers if above.has_identifier(crl.authority_key)), None)
+    if issuer is None:
+        return None
+    covered = _scope(x, crl)
+    if covered is not None and not covered & ~reasons:
+        return None
+    in_time = bool(policy.flags & NO_CHECK_TIME) or (
+        crl.this_update <= policy.time and (crl.next_update is None or math.floor(policy.time) <= crl.next_update)
+    )
+    return Candidate(
+        not crl.unhandled, covered is not None, in_time, issuer is issuers[0], crl.this_update,
+        reasons | (covered or 0), crl, issuer,
+    )  # fmt: skip
+
+
+def _scope(x: Certificate, crl: Crl) -> int | None:
+    """The reasons for which the list speaks of the certificate; None: it does not."""
+    scope = crl.scope
+    if scope is not None and (scope.only_attribute or (scope.only_user if x.ca else scope.only_ca)):
+        return None
+    for point in x.crl_points or ():
+        if _names_issuer(point, crl) and (scope is None or _same_point(point.name, scope.name)):
+            return ALL_REASONS if point.reasons is None else _reasons(point)
+    return ALL_REASONS if scope is None or scope.name is None else None
+
+
+def _names_issuer(point: shapes.DistributionPoint, crl: Crl) -> bool:
+    """Whether a distribution point is this issuer's: it names none, or this one."""
+    if point.issuer is None:
+        return True
+    directories = (bytes(name.data) for name in point.issuer if name.tag_bytes == names.DIRECTORY)
+    return any(names.canonical(directory_name(value)) == crl.issuer for value in directories)
+
+
+def _same_point(one: shapes.DistributionPointName | None, other: shapes.DistributionPointName | None) -> bool:
+    """Whether two distribution points have a name in common, or either has none."""
+    if one is None or other is None:
+        return True
+    ours = {shapes.whole(name) for name in one.full or ()}
+    return any(shapes.whole(name) in ours for name in other.full or ())
+
+
+def _reasons(point: shapes.DistributionPoint) -> int:
+    if point.reasons is None:
+        return ALL_REASONS
+    return int.from_bytes(point.reasons.as_bytes()[:2], "little") & ALL_REASONS

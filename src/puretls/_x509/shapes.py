@@ -227,6 +227,15 @@ class TrustedPair:
 
 
 @asn1.sequence
+class RevokedCertificate:
+    """5.1.2.6."""
+
+    serial: int
+    date: UTCTime | GeneralizedTime
+    extensions: list[Extension] | None
+
+
+@asn1.sequence
 class TbsCertList:
     """5.1.2."""
 
@@ -235,7 +244,7 @@ class TbsCertList:
     issuer: list[SetOf[Attribute]]
     this_update: UTCTime | GeneralizedTime
     next_update: UTCTime | GeneralizedTime | None
-    revoked: list[TLV] | None
+    revoked: list[RevokedCertificate] | None
     extensions: Annotated[list[Extension] | None, Explicit(0)]
 
 

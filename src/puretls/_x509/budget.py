@@ -1,0 +1,48 @@
+"""What one verification may cost, and the signatures that are known to be right."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from puretls._x509.certificate import Certificate
+from puretls._x509.crl import Crl
+
+SIGNATURES = 100  # checked for one verification
+STEPS = 2000  # issuers tried
+PATHS = 64  # complete paths checked
+
+# A signature that was right stays right, whatever the time, the store and the CRLs.
+REMEMBERED = 1024
+_verified: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+_lock = threading.Lock()
+
+
+class Budget:
+    """How much more may be spent on one verification."""
+
+    def __init__(self) -> None:
+        self.signatures, self.steps, self.paths = SIGNATURES, STEPS, PATHS
+
+    def step(self) -> bool:
+        """Try one more issuer, unless all is spent."""
+        self.steps -= 1
+        return self.steps >= 0 and self.paths > 0 and self.signatures > 0
+
+    def signed(self, subject: Certificate | Crl, issuer: Certificate) -> bool:
+        """Whether the issuer's key signed this; not, if no more signatures may be checked."""
+        known = subject.fingerprint, issuer.key_der
+        with _lock:
+            if known in _verified:
+                _verified.move_to_end(known)
+                return True
+        if self.signatures <= 0:
+            return False
+        self.signatures -= 1
+        if not subject.signed_by(issuer.public_key()):
+            return False
+        with _lock:
+            _verified[known] = None
+            if len(_verified) > REMEMBERED:
+                _verified.popitem(last=False)
+        return True
