@@ -10,7 +10,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
+
+from puretls.cli.version import ours
 
 COMMANDS = {
     "demo": "see it work: server, verifying clients, throughput, and a page for your browser",
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="puretls", description="TLS in Python behind the names of the ssl module.")
-    parser.add_argument("--version", action="version", version=f"puretls {version('puretls')}")
+    parser.add_argument("--version", action="version", version=f"puretls {ours()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         described = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")

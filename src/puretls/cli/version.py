@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 
@@ -12,10 +12,18 @@ def add(_parser: argparse.ArgumentParser) -> None:
     """No arguments."""
 
 
+def ours() -> str:
+    """Our own version, as installed."""
+    try:
+        return version("puretls")
+    except PackageNotFoundError:
+        return "(a source tree, not installed)"
+
+
 def versions() -> list[tuple[str, str]]:
     """Each part and its version, the interpreter's own OpenSSL where there is one."""
     found = [
-        ("puretls", version("puretls")),
+        ("puretls", ours()),
         (platform.python_implementation(), platform.python_version()),
         ("cryptography", version("cryptography")),
     ]
