@@ -9,6 +9,7 @@ import libcrypto
 import pki
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import certificate, path
+from puretls._x509.budget import Budget
 from puretls._x509.checks import Policy
 from puretls._x509.store import Store, parse_pem
 
@@ -34,12 +35,16 @@ def ours(
     time: float = pki.NOW,
     host: str | None = None,
     level: int = 1,
+    search: bool = True,
     **policy: Any,
 ) -> tuple[int, int]:
-    """(code, depth); code 0 if the chain is accepted."""
+    """(code, depth); code 0 if the chain is accepted.  Without `search` only the path that OpenSSL builds is tried."""
     wanted = Policy(time=time, hostname=host, security_level=level, **policy)
+    budget = Budget()
+    if not search:
+        budget.steps = 0
     try:
-        found = path.verify([certificate.load(x.der) for x in chain], store(roots, crls), wanted)
+        found = path.verify([certificate.load(x.der) for x in chain], store(roots, crls), wanted, budget)
     except VerifyAbort as refused:
         return refused.code, refused.depth
     assert found[0].der == chain[0].der

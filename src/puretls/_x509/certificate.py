@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.x509 import ObjectIdentifier
 
 from puretls._x509 import names, shapes
 
@@ -40,8 +41,8 @@ NETSCAPE_TYPE = "2.16.840.1.113730.1.1"
 
 # What may be critical: read here, or by OpenSSL without effect on a verdict unless policies are asked for.
 HANDLED = frozenset({
-    SUBJECT_KEY, KEY_USAGE, SUBJECT_ALT_NAME, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, AUTHORITY_KEY,
-    EXTENDED_KEY_USAGE, PROXY, NETSCAPE_TYPE,
+    KEY_USAGE, SUBJECT_ALT_NAME, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, EXTENDED_KEY_USAGE, PROXY,
+    NETSCAPE_TYPE,
     "2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54",  # policies, their mappings, constraints, inhibitAnyPolicy
     "1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8",  # RFC 3779 addresses and AS numbers
     "1.3.6.1.5.5.7.48.1.5",  # OCSP no check
@@ -271,7 +272,7 @@ class Certificate:
     @cached_property
     def crl_points(self) -> list[shapes.DistributionPoint] | None:
         """4.2.1.13."""
-        return self._read(CRL_POINTS, lambda der: shapes.items(shapes.Points, der))
+        return self._read(CRL_POINTS, distribution_points)
 
     @cached_property
     def readable_access(self) -> bool:
@@ -325,13 +326,19 @@ class Certificate:
 
     def names_key_of(self, issuer: Certificate) -> bool:
         """Whether the authority key identifier and the signature's algorithm fit a certificate of the issuer's name."""
-        return issuer.has_identifier(self.authority_key) and _fits(
-            self.parsed.signature_algorithm_oid.dotted_string, issuer.public_key()
-        )
+        return issuer.has_identifier(self.authority_key) and _fits(self.algorithm, issuer.public_key())
 
     def may_be_issued_by(self, issuer: Certificate) -> bool:
         """Whether this certificate says that the other one is its issuer's."""
         return self.issuer == issuer.subject and not issuer.invalid and not self.invalid and self.names_key_of(issuer)
+
+    @cached_property
+    def algorithm(self) -> str:
+        """The signature algorithm, as the signed part names it."""
+        if self.consistent:
+            return self.parsed.signature_algorithm_oid.dotted_string
+        fields = asn1.decode_der(shapes.Values, shapes.sequence(shapes.whole(self.tbs.algorithm))).item
+        return asn1.decode_der(ObjectIdentifier, shapes.whole(fields[0])).dotted_string
 
     @cached_property
     def consistent(self) -> bool:
@@ -380,10 +387,9 @@ def signature_is_good(signed: x509.Certificate | x509.CertificateRevocationList,
                 return False
             key.verify(signed.signature, data, scheme, digest)
         elif isinstance(key, ec.EllipticCurvePublicKey):
-            algorithm = signed.signature_algorithm_parameters
-            if not isinstance(algorithm, ec.ECDSA):
+            if signed.signature_hash_algorithm is None:
                 return False
-            key.verify(signed.signature, data, algorithm)
+            key.verify(signed.signature, data, ec.ECDSA(signed.signature_hash_algorithm))
         elif isinstance(key, dsa.DSAPublicKey):
             if signed.signature_hash_algorithm is None:
                 return False
@@ -429,6 +435,14 @@ def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
     if not all(tag in names.TYPES for tag, _ in found):
         raise ValueError("not a GeneralName")
     return found
+
+
+def distribution_points(der: bytes) -> list[shapes.DistributionPoint]:
+    """CRLDistributionPoints; ValueError if one has neither name nor issuer."""
+    points = shapes.items(shapes.Points, der)
+    if not all(point.name is not None or point.issuer for point in points):
+        raise ValueError("a distribution point of nothing")
+    return points
 
 
 def directory_name(content: bytes) -> tuple[names.Rdn, ...]:

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, m
 
 from puretls._x509 import codes, names
 from puretls._x509.certificate import (
-    AUTHORITY_KEY,
     BASIC_CONSTRAINTS,
     CERT_SIGN,
     CLIENT_AUTH,
@@ -25,7 +24,6 @@ from puretls._x509.certificate import (
     KEY_ENCIPHERMENT,
     SERVER_AUTH,
     SUBJECT_ALT_NAME,
-    SUBJECT_KEY,
     Certificate,
 )
 from puretls._x509.codes import refusal
@@ -42,13 +40,13 @@ PARTIAL_CHAIN = 0x80000
 NO_ALT_CHAINS = 0x100000
 NO_CHECK_TIME = 0x200000
 
-SERVER, CLIENT, CRL_SIGNER = "serverAuth", "clientAuth", "crlSign"
+SERVER, CLIENT = "serverAuth", "clientAuth"
 
 
 class Policy(NamedTuple):
     """What a path is checked against."""
 
-    purpose: str = SERVER  # what the leaf is used for: "serverAuth", "clientAuth"; "crlSign" for a CRL's issuer
+    purpose: str = SERVER  # what the leaf is used for: "serverAuth" or "clientAuth"
     hostname: str | None = None  # in A-labels; with `ip`, how the address was written
     ip: bytes | None = None
     time: float = 0.0  # seconds since the epoch
@@ -74,7 +72,7 @@ def extensions(path: Path, policy: Policy) -> None:
     for i, x in enumerate(chain):
         if x.unhandled and not flags & IGNORE_CRITICAL:
             raise refusal(codes.UNHANDLED_CRITICAL_EXTENSION, i)
-        if x.proxy is not None and not (flags & ALLOW_PROXY_CERTS and policy.purpose != CRL_SIGNER):
+        if x.proxy is not None and not flags & ALLOW_PROXY_CERTS:
             raise refusal(codes.PROXY_NOT_ALLOWED, i)
         ca = ca_kind(x)
         if must_be_ca < 0:
@@ -85,11 +83,8 @@ def extensions(path: Path, policy: Policy) -> None:
             raise refusal(codes.INVALID_CA if must_be_ca else codes.INVALID_NON_CA, i)
         if last and flags & STRICT:
             strict(x, i, issued=i < last)
-        elif flags & STRICT and x.serial < 0:
-            raise refusal(codes.INVALID_EXTENSION, i)
-        if not purpose_fits(x, policy.purpose, non_leaf=must_be_ca > 0) and not (
-            i >= path.untrusted and trust(x, policy.purpose, self_signed=False) is True
-        ):
+        fits = purpose_fits(x, policy.purpose, non_leaf=must_be_ca > 0) if not x.invalid else not flags & STRICT
+        if not fits and not (i >= path.untrusted and trust(x, policy.purpose, self_signed=False)):
             raise refusal(codes.INVALID_PURPOSE, i)
         if i > 1 and x.path_length is not None and length > x.path_length + proxy_length:
             raise refusal(codes.PATH_LENGTH_EXCEEDED, i)
@@ -145,10 +140,6 @@ def strict(x: Certificate, depth: int, *, issued: bool) -> None:
         raise refusal(codes.EMPTY_ALT_NAME, depth)
     if not x.consistent:
         raise refusal(codes.SIGNATURE_ALGORITHM_INCONSISTENT, depth)
-    if x.critical(AUTHORITY_KEY):
-        raise refusal(codes.AUTHORITY_KEY_CRITICAL, depth)
-    if x.critical(SUBJECT_KEY):
-        raise refusal(codes.SUBJECT_KEY_CRITICAL, depth)
     if x.version >= 2:
         if issued and (x.authority_key is None or x.authority_key.key is None):
             raise refusal(codes.MISSING_AUTHORITY_KEY, depth)
@@ -156,31 +147,10 @@ def strict(x: Certificate, depth: int, *, issued: bool) -> None:
             raise refusal(codes.MISSING_SUBJECT_KEY, depth)
     elif x.extensions:
         raise refusal(codes.EXTENSIONS_NEED_VERSION_3, depth)
-    stricter(x, depth, issued=issued)
-
-
-def stricter(x: Certificate, depth: int, *, issued: bool) -> None:
-    """What RFC 5280 forbids and OpenSSL 3 lets pass, checked in strict mode too (docs/differences.md)."""
-    if x.authority_key is not None:  # as OpenSSL 4 does
-        if x.authority_key.empty:
-            raise refusal(codes.EMPTY_AUTHORITY_KEY, depth)
-        if not x.authority_key.paired:
-            raise refusal(codes.UNPAIRED_AUTHORITY_KEY, depth)
-    constrained = x.name_constraints
-    if (
-        (issued and x.serial <= 0)  # 4.1.2.2; there are old roots with 0
-        or (constrained is not None and not (x.ca and (constrained.permitted or constrained.excluded)))  # 4.2.1.10
-        or not x.readable_access
-    ):
-        raise refusal(codes.INVALID_EXTENSION, depth)
 
 
 def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
     """Whether extended key usage, key usage and Netscape's type allow the purpose; CAs are held to the first too."""
-    if x.invalid:
-        return False
-    if purpose == CRL_SIGNER:
-        return ca_kind(x) not in (0, 2) if non_leaf else x.usable_for(CRL_SIGN)
     if purpose == SERVER:
         extended, usage, netscape = GATED_CRYPTO | {SERVER_AUTH}, DIGITAL_SIGNATURE | KEY_ENCIPHERMENT, 0x40
     else:
@@ -314,3 +284,23 @@ def may_sign(issuer: Certificate, subject: Certificate) -> int:
     if subject.proxy is not None:
         return 0 if issuer.usable_for(DIGITAL_SIGNATURE) else codes.NO_DIGITAL_SIGNATURE
     return 0 if issuer.usable_for(CERT_SIGN) else codes.NO_CERT_SIGN
+
+
+def stricter(path: Path, policy: Policy) -> None:
+    """What RFC 5280 forbids and OpenSSL 3 lets pass, in strict mode: when nothing else is wrong (docs/differences.md)."""
+    last = len(path.chain) - 1
+    for i, x in enumerate(path.chain if policy.flags & STRICT else ()):
+        if x.serial < 0 or (i < last and x.serial == 0):  # 4.1.2.2; there are old roots with 0
+            raise refusal(codes.INVALID_EXTENSION, i)
+        if not last:
+            return
+        if x.authority_key is not None:  # 4.2.1.1, as OpenSSL 4 has it
+            if x.authority_key.empty:
+                raise refusal(codes.EMPTY_AUTHORITY_KEY, i)
+            if not x.authority_key.paired:
+                raise refusal(codes.UNPAIRED_AUTHORITY_KEY, i)
+        constrained = x.name_constraints  # 4.2.1.10
+        if constrained is not None and not (x.ca and (constrained.permitted or constrained.excluded)):
+            raise refusal(codes.INVALID_EXTENSION, i)
+        if not x.readable_access:
+            raise refusal(codes.INVALID_EXTENSION, i)

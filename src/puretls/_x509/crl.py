@@ -64,9 +64,12 @@ class Crl:
 
     @cached_property
     def authority_key(self) -> KeyIdentifier | None:
-        """Which key signed it."""
+        """Which key signed it; None if it does not say, or not readably."""
         value = self.extensions.get(AUTHORITY_KEY)
-        return None if value is None else key_identifier(value)
+        try:
+            return None if value is None else key_identifier(value)
+        except ValueError:
+            return None
 
     @cached_property
     def scope(self) -> shapes.IssuingDistributionPoint | None:
@@ -78,7 +81,7 @@ class Crl:
     def usable(self) -> bool:
         """Whether it can be read, and is neither indirect, for some reasons only, nor a delta: those are not used."""
         try:
-            _, scope = self.authority_key, self.scope
+            scope = self.scope
         except ValueError:
             return False
         if len(self.extensions) != len(self.tbs.extensions or ()) or DELTA in self.extensions:

@@ -18,14 +18,16 @@ from puretls._x509.codes import refusal
 from puretls._x509.store import Store
 
 
-def verify(chain: Sequence[Certificate], store: Store, policy: Policy) -> tuple[Certificate, ...]:
+def verify(
+    chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget | None = None
+) -> tuple[Certificate, ...]:
     """The path from the first certificate to a trust anchor, both included.
 
     `chain` is what the peer sent, `store` what is trusted.  Raises VerifyAbort with OpenSSL's code, text and depth.
     """
     leaf = chain[0]
     checks.leaf_strength(leaf, policy)
-    budget = Budget()
+    budget = budget or Budget()
     try:
         path = openssl_path(chain, store, policy)
         check(path, store, policy, budget)
@@ -57,6 +59,7 @@ def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
     revocation.check(path, store, policy, budget)
     signatures(path, policy, budget)
     constraints.check(path, policy)
+    checks.stricter(path, policy)
 
 
 def signatures(path: Path, policy: Policy, budget: Budget) -> None:
@@ -190,7 +193,8 @@ def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budg
         except ValueError:
             continue
     if policy.flags & PARTIAL_CHAIN and chain[0] in store:
-        yield Path((chain[0],), 0)
+        if budget.step():
+            yield Path((chain[0],), 0)
 
     def extend(path: tuple[Certificate, ...], untrusted: int) -> Iterator[Path]:
         """`untrusted`: so many of the path are the peer's."""
