@@ -135,6 +135,14 @@ class Connection:
         self.exporter_digest = b""
         self.warnings = self.key_updates = 0
 
+    @property
+    def shared_suites(self) -> tuple[Suite, ...] | None:
+        """What a server and its client both have, in the client's order; None on a client and before the handshake."""
+        if not self.server_side or not self.established:
+            return None
+        ours = self.config.suite_by_code
+        return tuple(ours[code] for code in self.client_suites if code in ours)
+
     # The transport's side
 
     @property
