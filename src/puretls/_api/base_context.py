@@ -1,0 +1,449 @@
+"""The lower half of SSLContext: what `_ssl._SSLContext` is in the interpreter.
+
+Its attributes are data descriptors, because programs use `super(SSLContext, SSLContext).options.__set__`.  When
+`ssl.SSLContext` has been replaced by ours, the interpreter's own setters arrive here too, with contexts that are not
+ours; those are passed on to the descriptor of the same name in `_ssl`.  The checks and their order are `ssl`'s.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives import serialization
+
+from puretls._api import cipher_string, credentials, lists, native, trust
+from puretls._api.enums import TLSVersion
+from puretls._api.errors import SSLError, ssl_error
+from puretls._api.pem import pem_error
+from puretls._api.settings import (
+    FIXED_VERSIONS,
+    MAXIMUM_SUPPORTED,
+    MINIMUM_SUPPORTED,
+    OP_NO_ANY,
+    PROTOCOL_TLS,
+    PROTOCOL_TLS_CLIENT,
+    PROTOCOL_TLS_SERVER,
+    KeyLog,
+    Settings,
+)
+from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
+from puretls._crypto import groups
+from puretls._engine.config import CERT_NONE, CERT_REQUIRED, Config
+from puretls._x509 import certificate, checks, peercert
+from puretls._x509.store import is_ca
+
+TO_THE_CALLER = 4  # frames between a warning and who set the attribute: the setter, the descriptor, the property
+_POLICY_FLAGS, _POLICY_CHECK = 0x780, 0x80  # asking for policies turns their check on (X509_VERIFY_PARAM_set_flags)
+_LEVEL_BITS = (0, 80, 112, 128, 192, 256)
+
+
+if TYPE_CHECKING:
+    attribute = property
+else:
+
+    class attribute(property):  # noqa: N801  # a decorator, as property is
+        """A property that leaves contexts which are not ours to `_ssl`."""
+
+        def __get__(self, context: Any, owner: Any = None) -> Any:
+            if context is None or isinstance(context, _PureContext):
+                return super().__get__(context, owner)
+            return getattr(native._ssl._SSLContext, self.fget.__name__).__get__(context, owner)
+
+        def __set__(self, context: Any, value: Any) -> None:
+            if isinstance(context, _PureContext):
+                super().__set__(context, value)
+            else:
+                getattr(native._ssl._SSLContext, self.fget.__name__).__set__(context, value)
+
+
+def _integer(value: Any) -> int:
+    """What the setters of flags take."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        name = "None" if value is None else type(value).__name__
+        raise TypeError(f"argument must be int, not {name}") from None
+
+
+class _PureContext:
+    """Settings and their checks."""
+
+    _settings: Settings
+
+    def _config(self, *, server_side: bool) -> Config:
+        """The engine's configuration for new connections in one role; made when it is first needed."""
+        return self._settings.frozen(server_side=server_side)
+
+    # Attributes
+
+    @attribute
+    def protocol(self) -> int:
+        return self._settings.protocol
+
+    @attribute
+    def options(self) -> int:
+        return self._settings.options
+
+    @options.setter
+    def options(self, value: Any) -> None:
+        new, settings = _integer(value), self._settings
+        if new < 0:
+            raise OverflowError("can't convert negative int to unsigned")
+        if new >> 64:
+            raise OverflowError("int too big to convert")
+        if new & ~settings.options & OP_NO_ANY:
+            warnings.warn(
+                "ssl.OP_NO_SSL*/ssl.OP_NO_TLS* options are deprecated", DeprecationWarning, stacklevel=TO_THE_CALLER
+            )
+        if new != settings.options:
+            settings.options = new
+            settings.changed()
+
+    @attribute
+    def verify_mode(self) -> int:
+        return self._settings.verify_mode
+
+    @verify_mode.setter
+    def verify_mode(self, value: Any) -> None:
+        new, settings = operator.index(value), self._settings
+        if not CERT_NONE <= new <= CERT_REQUIRED:
+            raise ValueError("invalid value for verify_mode")
+        if new == CERT_NONE and settings.check_hostname:
+            raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
+        if new != settings.verify_mode:
+            settings.verify_mode = int(new)
+            settings.changed()
+
+    @attribute
+    def check_hostname(self) -> bool:
+        """Whether the peer's certificate must be for the host."""
+        return self._settings.check_hostname
+
+    @check_hostname.setter
+    def check_hostname(self, value: Any) -> None:
+        new, settings = bool(value), self._settings
+        if new and settings.verify_mode == CERT_NONE:
+            settings.verify_mode = CERT_REQUIRED
+            settings.changed()
+        if new != settings.check_hostname:
+            settings.check_hostname = new
+            settings.changed()
+
+    @attribute
+    def verify_flags(self) -> int:
+        return self._settings.verify_flags
+
+    @verify_flags.setter
+    def verify_flags(self, value: Any) -> None:
+        new, settings = _integer(value) & 0xFFFFFFFFFFFFFFFF, self._settings
+        if new & _POLICY_FLAGS:
+            new |= _POLICY_CHECK
+        if new != settings.verify_flags:
+            settings.verify_flags = new
+            settings.changed()
+
+    @attribute
+    def _host_flags(self) -> int:
+        return self._settings.host_flags
+
+    @_host_flags.setter
+    def _host_flags(self, value: Any) -> None:
+        self._settings.host_flags = operator.index(value) & 0xFFFFFFFF
+        self._settings.changed()
+
+    @attribute
+    def minimum_version(self) -> int:
+        return self._settings.minimum
+
+    @minimum_version.setter
+    def minimum_version(self, value: Any) -> None:
+        new = self._version(value)
+        self._settings.minimum = TLS13 if new == MAXIMUM_SUPPORTED else new
+        self._settings.changed()
+
+    @attribute
+    def maximum_version(self) -> int:
+        return self._settings.maximum
+
+    @maximum_version.setter
+    def maximum_version(self, value: Any) -> None:
+        new = self._version(value)
+        self._settings.maximum = TLS10 if new == MINIMUM_SUPPORTED else new
+        self._settings.changed()
+
+    def _version(self, value: Any) -> int:
+        new = operator.index(value)
+        if not -(1 << 31) <= new < 1 << 31:
+            raise OverflowError("Option is too long")
+        if self._settings.protocol in FIXED_VERSIONS:
+            raise ValueError("The context's protocol doesn't support modification of highest and lowest version.")
+        if new not in (MINIMUM_SUPPORTED, MAXIMUM_SUPPORTED) and not SSL3 <= new <= TLS13:
+            raise ValueError(f"Unsupported TLS/SSL version 0x{new & 0xFFFFFFFF:x}")
+        if SSL3 <= new < TLS12:
+            warnings.warn(
+                f"ssl.TLSVersion.{TLSVersion(new).name} is deprecated",
+                DeprecationWarning,
+                stacklevel=TO_THE_CALLER + 1,
+            )
+        return int(new)
+
+    @attribute
+    def num_tickets(self) -> int:
+        """How many session tickets a TLS 1.3 server sends."""
+        return self._settings.num_tickets
+
+    @num_tickets.setter
+    def num_tickets(self, value: Any) -> None:
+        new = operator.index(value)
+        if new < 0:
+            raise ValueError("value must be non-negative")
+        if self._settings.protocol != PROTOCOL_TLS_SERVER:
+            raise ValueError("SSLContext is not a server context.")
+        self._settings.num_tickets = int(new)
+        self._settings.changed()
+
+    @attribute
+    def post_handshake_auth(self) -> bool:
+        """Whether a TLS 1.3 client may be asked for its certificate at any time."""
+        return self._settings.post_handshake_auth
+
+    @post_handshake_auth.setter
+    def post_handshake_auth(self, value: Any) -> None:
+        self._settings.post_handshake_auth = bool(value)
+        self._settings.changed()
+
+    @attribute
+    def security_level(self) -> int:
+        """The security level, which `@SECLEVEL=n` of set_ciphers() sets."""
+        return self._settings.security_level
+
+    @attribute
+    def sni_callback(self) -> Any:
+        """What a server calls once it knows the name that a client asks for."""
+        return self._settings.sni_callback
+
+    @sni_callback.setter
+    def sni_callback(self, value: Any) -> None:
+        if self._settings.protocol == PROTOCOL_TLS_CLIENT:
+            raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
+        if value is not None and not callable(value):
+            raise TypeError("not a callable object")
+        self._settings.sni_callback = value
+        self._settings.changed()
+
+    @attribute
+    def _msg_callback(self) -> Any:
+        return self._settings.message_callback
+
+    @_msg_callback.setter
+    def _msg_callback(self, value: Any) -> None:
+        if value is not None and not callable(value):
+            raise TypeError("not a callable object")
+        self._settings.message_callback = value
+        self._settings.changed()
+
+    @attribute
+    def keylog_filename(self) -> Any:
+        """A file that the secrets of connections are appended to, for who analyses their traffic."""
+        keylog = self._settings.keylog
+        return keylog and keylog.name
+
+    @keylog_filename.setter
+    def keylog_filename(self, value: Any) -> None:
+        self._settings.keylog = None if value is None else KeyLog(os.fspath(value))
+        self._settings.changed()
+
+    # Own certificates and keys
+
+    def load_cert_chain(self, /, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
+        """Load a certificate chain and its private key, from files or from memory (PEM, DER, PKCS#12, objects)."""
+        credential = credentials.load(certfile, keyfile, password)
+        settings = self._settings
+        _check_strength(credential.ders, settings.security_level)
+        settings.credentials = {**settings.credentials, credential.kind: credential}
+        settings.changed()
+
+    def load_dh_params(self, path: Any, /) -> None:
+        """Use the Diffie-Hellman parameters of a PEM file as a server."""
+        with open(os.fspath(path), "rb") as file:  # noqa: PTH123  # bytes too
+            data = file.read()
+        if b"-----BEGIN DH PARAMETERS" not in data and b"-----BEGIN X9.42 DH PARAMETERS" not in data:
+            raise ssl_error(108, "no start line", reason="NO_START_LINE", library="PEM")
+        try:
+            parameters: Any = serialization.load_pem_parameters(data)
+        except ValueError:
+            raise pem_error("PEM") from None
+        numbers = parameters.parameter_numbers()
+        self._settings.dh = numbers.p, numbers.g
+        self._settings.changed()
+
+    # Who is trusted
+
+    def load_verify_locations(self, /, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+        """Trust the certificates, and use the CRLs, of a file, a hashed directory, text, DER or objects."""
+        trust.load(self._settings.store, cafile, capath, cadata)
+
+    def set_default_verify_paths(self) -> None:
+        """Trust what the system trusts."""
+        trust.load_defaults(self._settings.store)
+
+    def cert_store_stats(self) -> dict[str, int]:
+        """How many certificates, CAs among them and CRLs are loaded."""
+        return self._settings.store.stats()
+
+    def get_ca_certs(self, /, binary_form: bool = False) -> list[Any]:
+        """The loaded CA certificates: dictionaries as from getpeercert(), or DER."""
+        found = [x for x in self._settings.store.certificates() if is_ca(x)]
+        return [x.der if binary_form else peercert.peercert(x) for x in found]
+
+    # What may be negotiated
+
+    def set_ciphers(self, cipherlist: str, /) -> None:
+        """Choose the cipher suites of TLS 1.2 and older by an OpenSSL cipher list."""
+        if not isinstance(cipherlist, str):
+            raise TypeError(f"set_ciphers() argument must be str, not {type(cipherlist).__name__}")
+        if "\0" in cipherlist:
+            raise ValueError("embedded null character")
+        try:
+            suites, level = cipher_string.select(cipherlist)
+        except cipher_string.InvalidList:
+            suites, level = (), None
+        if not suites:
+            raise SSLError("No cipher can be selected.")
+        settings = self._settings
+        settings.suites = suites
+        if level is not None:
+            settings.security_level = level
+        settings.changed()
+
+    def get_ciphers(self) -> list[dict[str, Any]]:
+        """The enabled cipher suites, best first."""
+        settings = self._settings
+        return [cipher_string.describe(suite) for suite in (*settings.suites13, *settings.suites)]
+
+    def set_ciphersuites(self, ciphersuites: str, /) -> None:
+        """Choose the cipher suites of TLS 1.3: names with colons between, best first."""
+        try:
+            self._settings.suites13 = cipher_string.ciphersuites(ciphersuites)
+        except cipher_string.InvalidList:
+            raise SSLError("No cipher suite can be selected.") from None
+        self._settings.changed()
+
+    def set_groups(self, groups: str, /) -> None:
+        """Choose the groups for key agreement by an OpenSSL group list, best first."""
+        try:
+            self._settings.groups, self._settings.key_shares = lists.parse_groups(groups)
+        except ValueError as error:
+            raise SSLError(f"unrecognized group list: {error}") from None
+        self._settings.changed()
+
+    def get_groups(self, *, include_aliases: bool = False) -> list[str]:
+        """The names of the groups that the enabled versions can use, best first."""
+        settings = self._settings
+        versions = settings.versions or (TLS13,)
+        return lists.group_names(settings.groups, versions[-1], versions[0], aliases=include_aliases)
+
+    def set_ecdh_curve(self, name: Any, /) -> None:
+        """Use this group only."""
+        name = os.fsdecode(name)
+        group = groups.BY_NAME.get(name.lower())
+        if group is None:
+            raise ValueError(f"unknown elliptic curve name {name!r}")
+        self._settings.groups = self._settings.key_shares = (group,)
+        self._settings.changed()
+
+    def set_client_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature schemes for the client's certificate, best first."""
+        self._settings.client_schemes = _schemes(sigalgs)
+        self._settings.changed()
+
+    def set_server_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature schemes for the server's certificate, best first."""
+        self._settings.server_schemes = _schemes(sigalgs)
+        self._settings.changed()
+
+    def _set_alpn_protocols(self, protos: Any, /) -> None:
+        data = bytes(memoryview(protos))
+        found = []
+        while data:
+            name, data = data[1 : 1 + data[0]], data[1 + data[0] :]
+            if not name:
+                raise SSLError("ALPN protocols must be 1 to 255 in length")
+            found.append(name)
+        if tuple(found) != self._settings.alpn:
+            self._settings.alpn = tuple(found)
+            self._settings.changed()
+
+    # Pre-shared keys
+
+    def set_psk_client_callback(self, /, callback: Any) -> None:
+        """Have clients ask `callback(hint)` for an identity and a pre-shared key."""
+        if self._settings.protocol == PROTOCOL_TLS_SERVER:
+            raise ssl_error(0, "Cannot add PSK client callback to a PROTOCOL_TLS_SERVER context")
+        if callback is not None and not callable(callback):
+            raise TypeError("callback must be callable")
+        self._settings.psk_client = callback
+        self._settings.changed()
+
+    def set_psk_server_callback(self, /, callback: Any, identity_hint: Any = None) -> None:
+        """Have servers ask `callback(identity)` for a pre-shared key."""
+        if self._settings.protocol == PROTOCOL_TLS_CLIENT:
+            raise ssl_error(0, "Cannot add PSK server callback to a PROTOCOL_TLS_CLIENT context")
+        if identity_hint is not None and not isinstance(identity_hint, str):
+            raise TypeError(
+                "set_psk_server_callback() argument 'identity_hint' must be str or None, "
+                f"not {type(identity_hint).__name__}"
+            )
+        if callback is not None and not callable(callback):
+            raise TypeError("callback must be callable")
+        hint = identity_hint.encode() if identity_hint else None
+        if hint is not None and len(hint) > 256:
+            raise ValueError("failed to set identity hint")
+        self._settings.psk_server, self._settings.psk_hint = callback, hint
+        self._settings.changed()
+
+    # The past
+
+    def session_stats(self) -> dict[str, int]:
+        """Counters of sessions and handshakes."""
+        sessions = self._settings.sessions
+        return {"number": len(sessions)} | {name: getattr(sessions.stats, name) for name in STATISTICS}
+
+
+STATISTICS = (
+    "connect",
+    "connect_good",
+    "connect_renegotiate",
+    "accept",
+    "accept_good",
+    "accept_renegotiate",
+    "hits",
+    "misses",
+    "timeouts",
+    "cache_full",
+)
+DEPRECATED_PROTOCOLS = (PROTOCOL_TLS, *FIXED_VERSIONS)
+
+
+def _schemes(text: str) -> Any:
+    try:
+        return lists.parse_schemes(text)
+    except ValueError as error:
+        raise SSLError(f"unrecognized signature algorithm list: {error}") from None
+
+
+def _check_strength(ders: tuple[bytes, ...], level: int) -> None:
+    """What a security level demands of a chain that is loaded (SSL_CTX_set_security_level(3))."""
+    bits = _LEVEL_BITS[min(level, 5)]
+    if not level:
+        return
+    for place, x in enumerate(map(certificate.load, ders)):
+        if checks.key_bits(x.public_key()) < bits:
+            if place:
+                raise ssl_error(397, "ca key too small", reason="CA_KEY_TOO_SMALL", library="SSL")
+            raise ssl_error(399, "ee key too small", reason="EE_KEY_TOO_SMALL", library="SSL")
+        if not x.self_signed and checks.digest_bits(x) < bits:
+            raise ssl_error(398, "ca md too weak", reason="CA_MD_TOO_WEAK", library="SSL")

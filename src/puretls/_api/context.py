@@ -1,0 +1,328 @@
+"""SSLContext: the upper half, with `ssl`'s enumerations, and the way from a context to sockets and objects.
+
+Where the interpreter has `ssl`, the class derives from its SSLContext too, since programs ask isinstance() (asyncio,
+uvloop, aiohttp do).  Such an instance carries an OpenSSL context that nothing here uses.  Native code that looks inside
+finds one that cannot connect: no version is enabled, no certificate loaded, and its options differ from ours.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from puretls._api import native
+from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
+from puretls._api.enums import (
+    Options,
+    TLSVersion,
+    VerifyFlags,
+    VerifyMode,
+    _SSLMethod,
+    _TLSAlertType,
+    _TLSContentType,
+    _TLSMessageType,
+)
+from puretls._api.errors import SSLError
+from puretls._api.names import Purpose, _ASN1Object
+from puretls._api.over_bio import _BioConnection
+from puretls._api.over_socket import _SocketConnection
+from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
+from puretls._api.sslobject import SSLObject
+from puretls._api.sslsocket import SSLSocket
+from puretls._base.registry import SSL3
+
+_NEVER_CHECK_SUBJECT = 0x20  # X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+_INERT_OPTIONS = 0x82520051  # never what ours report: one bit more than ssl's default
+
+if TYPE_CHECKING:
+
+    class _Base:
+        """What type checkers see of the interpreter's class: nothing that ours lacks."""
+else:
+    _Base = object if native.ssl is None else native.ssl.SSLContext
+
+
+class SSLContext(_PureContext, _Base):
+    """Settings, certificates and sessions that connections share."""
+
+    _windows_cert_stores = ("CA", "ROOT")
+    _aiofastnet_force_fallback_ssl = True  # its native engine would use the OpenSSL context
+    sslsocket_class: type[SSLSocket] = SSLSocket
+    sslobject_class: type[SSLObject] = SSLObject
+
+    def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> SSLContext:  # noqa: PYI034  # 3.10
+        del args, kwargs
+        if protocol is None:
+            warnings.warn("ssl.SSLContext() without protocol argument is deprecated.", DeprecationWarning, stacklevel=2)
+            protocol = PROTOCOL_TLS
+        number = operator.index(protocol)
+        if number in DEPRECATED_PROTOCOLS:
+            warnings.warn(f"ssl.{_SSLMethod(number).name} is deprecated", DeprecationWarning, stacklevel=2)
+        elif number not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
+            raise ValueError(f"invalid or unsupported protocol version {number}")
+        self = _new_instance(cls)
+        self._settings = Settings(number)
+        return self
+
+    def __reduce_ex__(self, version: Any) -> Any:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    # Values as enumerations
+
+    @property
+    def protocol(self) -> _SSLMethod:
+        """The protocol that the context was made with."""
+        return _SSLMethod(super().protocol)
+
+    @property
+    def options(self) -> Options:
+        """OP_* flags."""
+        return Options(super().options)
+
+    @options.setter
+    def options(self, value: int) -> None:
+        super(SSLContext, SSLContext).options.__set__(self, value)  # type: ignore[attr-defined]  # a descriptor
+
+    @property
+    def verify_flags(self) -> VerifyFlags:
+        """VERIFY_* flags."""
+        return VerifyFlags(super().verify_flags)
+
+    @verify_flags.setter
+    def verify_flags(self, value: int) -> None:
+        super(SSLContext, SSLContext).verify_flags.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+
+    @property
+    def verify_mode(self) -> VerifyMode:
+        """Whether peers must have a certificate, and a good one: CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED."""
+        return VerifyMode(super().verify_mode)
+
+    @verify_mode.setter
+    def verify_mode(self, value: int) -> None:
+        super(SSLContext, SSLContext).verify_mode.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+
+    @property
+    def minimum_version(self) -> TLSVersion:
+        """The lowest version that is enabled."""
+        return TLSVersion(super().minimum_version)
+
+    @minimum_version.setter
+    def minimum_version(self, value: int) -> None:
+        super(SSLContext, SSLContext).minimum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+        if value == SSL3:
+            self.options &= ~Options.OP_NO_SSLv3
+
+    @property
+    def maximum_version(self) -> TLSVersion:
+        """The highest version that is enabled."""
+        return TLSVersion(super().maximum_version)
+
+    @maximum_version.setter
+    def maximum_version(self, value: int) -> None:
+        super(SSLContext, SSLContext).maximum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+
+    @property
+    def hostname_checks_common_name(self) -> bool:
+        """Whether the common name counts if a certificate has no alternative names."""
+        return not self._host_flags & _NEVER_CHECK_SUBJECT
+
+    @hostname_checks_common_name.setter
+    def hostname_checks_common_name(self, value: object) -> None:
+        if value:
+            self._host_flags &= ~_NEVER_CHECK_SUBJECT
+        else:
+            self._host_flags |= _NEVER_CHECK_SUBJECT
+
+    @property
+    def _msg_callback(self) -> Any:
+        """Called as (connection, "read" or "write", version, content type, message type, bytes) for TLS messages.
+
+        Also for record headers and inner content types, never for application data.  What it raises surfaces when the
+        operation is done.
+        """
+        inner = super()._msg_callback
+        return inner and inner.user_function
+
+    @_msg_callback.setter
+    def _msg_callback(self, callback: Any) -> None:
+        descriptor: Any = super(SSLContext, SSLContext)._msg_callback
+        if callback is None:
+            descriptor.__set__(self, None)
+        elif not callable(callback):
+            raise TypeError(f"{callback} is not callable.")
+        else:
+            descriptor.__set__(self, _with_enums(callback))
+
+    # To sockets and objects
+
+    def wrap_socket(
+        self,
+        sock: Any,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: Any = None,
+    ) -> SSLSocket:
+        """TLS over a stream socket, which the returned SSLSocket takes over."""
+        return self.sslsocket_class._create(
+            sock=sock,
+            server_side=server_side,
+            do_handshake_on_connect=do_handshake_on_connect,
+            suppress_ragged_eofs=suppress_ragged_eofs,
+            server_hostname=server_hostname,
+            context=self,
+            session=session,
+        )
+
+    def wrap_bio(
+        self,
+        incoming: Any,
+        outgoing: Any,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: Any = None,
+    ) -> SSLObject:
+        """TLS over two memory BIOs, or any objects with their methods."""
+        return self.sslobject_class._create(
+            incoming,
+            outgoing,
+            server_side=server_side,
+            server_hostname=self._encode_hostname(server_hostname),
+            session=session,
+            context=self,
+        )
+
+    def _wrap_socket(
+        self,
+        sock: Any,
+        server_side: bool,
+        server_hostname: str | None = None,
+        *,
+        owner: Any = None,
+        session: Any = None,
+    ) -> _SocketConnection:
+        return _SocketConnection(self, sock, server_side, server_hostname, owner, session)
+
+    def _wrap_bio(
+        self,
+        incoming: Any,
+        outgoing: Any,
+        server_side: bool,
+        server_hostname: str | None = None,
+        *,
+        owner: Any = None,
+        session: Any = None,
+    ) -> _BioConnection:
+        return _BioConnection(self, incoming, outgoing, server_side, server_hostname, owner, session)
+
+    def _encode_hostname(self, hostname: str | bytes | None) -> str | None:
+        if hostname is None:
+            return None
+        if isinstance(hostname, str):
+            hostname = hostname.encode("ascii" if hostname.isascii() and _plain(hostname) else "idna")
+        return hostname.decode("ascii")
+
+    # Lists and callbacks in their public form
+
+    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
+        """Offer, or accept, these protocols (RFC 7301): ASCII strings, best first."""
+        self._set_alpn_protocols(_length_prefixed(alpn_protocols, "ALPN"))
+
+    def set_npn_protocols(self, npn_protocols: Any) -> None:
+        """Not available: NPN is gone, ALPN has taken its place."""
+        warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
+        _length_prefixed(npn_protocols, "NPN")
+        raise NotImplementedError("NPN is not available: use set_alpn_protocols()")
+
+    def set_servername_callback(self, server_name_callback: Any) -> None:
+        """The older form of sni_callback."""
+        if server_name_callback is None:
+            self.sni_callback = None
+            return
+        if not callable(server_name_callback):
+            raise TypeError("not a callable object")
+
+        def with_encoded_name(sslobj: Any, servername: Any, sslctx: SSLContext) -> Any:
+            return server_name_callback(sslobj, self._encode_hostname(servername), sslctx)
+
+        self.sni_callback = with_encoded_name
+
+    # Default trust
+
+    def load_default_certs(self, purpose: Purpose = Purpose.SERVER_AUTH) -> None:
+        """Trust what the system trusts."""
+        if not isinstance(purpose, _ASN1Object):
+            raise TypeError(purpose)
+        if sys.platform == "win32":
+            for storename in self._windows_cert_stores:
+                self._load_windows_store_certs(storename, purpose)
+        self.set_default_verify_paths()
+
+    def _load_windows_store_certs(self, storename: str, purpose: Purpose) -> None:
+        try:
+            found = native.ssl.enum_certificates(storename)
+        except (AttributeError, PermissionError):
+            warnings.warn("unable to enumerate Windows certificate store", stacklevel=3)
+            return
+        for cert, encoding, trust in found:
+            if encoding == "x509_asn" and (trust is True or purpose.oid in trust):
+                try:
+                    self.load_verify_locations(cadata=cert)
+                except SSLError as exc:
+                    warnings.warn(f"Bad certificate in Windows certificate store: {exc!s}", stacklevel=3)
+
+
+def _new_instance(cls: type[SSLContext]) -> SSLContext:
+    if native.ssl is None:
+        return object.__new__(cls)
+    base = native._ssl._SSLContext
+    self: SSLContext = base.__new__(cls, PROTOCOL_TLS_CLIENT)
+    base.options.__set__(self, _INERT_OPTIONS)
+    base.maximum_version.__set__(self, TLSVersion.TLSv1_2)
+    base.minimum_version.__set__(self, TLSVersion.TLSv1_3)
+    return self
+
+
+def _plain(hostname: str) -> bool:
+    """Whether IDNA would leave an ASCII name as it is."""
+    return all(0 < len(label) < 64 for label in hostname.removesuffix(".").split("."))
+
+
+def _length_prefixed(protocols: Any, kind: str) -> bytes:
+    joined = bytearray()
+    for protocol in protocols:
+        name = bytes(protocol, "ascii")
+        if not 0 < len(name) < 256:
+            raise SSLError(f"{kind} protocols must be 1 to 255 in length")
+        joined.append(len(name))
+        joined += name
+    return bytes(joined)
+
+
+_MESSAGE_TYPES = {int(_TLSContentType.HEADER): _TLSContentType, int(_TLSContentType.ALERT): _TLSAlertType}
+
+
+def _with_enums(callback: Any) -> Any:
+    def inner(conn: Any, direction: str, version: int, content_type: int, msg_type: int, data: bytes) -> Any:
+        kinds = _MESSAGE_TYPES.get(content_type, _TLSMessageType)
+        return callback(
+            conn,
+            direction,
+            _named(TLSVersion, version),
+            _named(_TLSContentType, content_type),
+            _named(kinds, msg_type),
+            data,
+        )
+
+    inner.user_function = callback  # type: ignore[attr-defined]  # where the getter finds it
+    return inner
+
+
+def _named(enum: Any, value: int) -> Any:
+    try:
+        return enum(value)
+    except ValueError:
+        return value

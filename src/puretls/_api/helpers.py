@@ -1,0 +1,177 @@
+"""The functions of `ssl` around its classes: ready-made contexts, randomness, default verify paths, one certificate.
+
+create_default_context() sets what CPython 3.13 sets, on every Python: VERIFY_X509_STRICT and VERIFY_X509_PARTIAL_CHAIN
+are part of it (RFC 5280 as written, anchors that need not be self-signed).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from time import time as clock
+from typing import Any, NamedTuple
+
+from puretls._api import native
+from puretls._api.context import SSLContext
+from puretls._api.enums import (
+    CERT_NONE,
+    CERT_REQUIRED,
+    PROTOCOL_TLS_CLIENT,
+    PROTOCOL_TLS_SERVER,
+    VERIFY_X509_PARTIAL_CHAIN,
+    VERIFY_X509_STRICT,
+)
+from puretls._api.errors import abort_error
+from puretls._api.names import DER_cert_to_PEM_cert, Purpose, _ASN1Object
+from puretls._api.trust import openssl_paths
+from puretls._base.faults import Abort
+from puretls._x509 import verify
+
+
+class DefaultVerifyPaths(NamedTuple):
+    """Where trusted certificates are looked for: what exists, and what OpenSSL has built in."""
+
+    cafile: str | None
+    capath: str | None
+    openssl_cafile_env: str
+    openssl_cafile: str
+    openssl_capath_env: str
+    openssl_capath: str
+
+
+def get_default_verify_paths() -> DefaultVerifyPaths:
+    """The default CA file and directory, with the environment's say."""
+    file_env, file, path_env, path = openssl_paths()
+    cafile, capath = os.environ.get(file_env, file), os.environ.get(path_env, path)
+    return DefaultVerifyPaths(
+        cafile if os.path.isfile(cafile) else None,  # noqa: PTH113  # a name, not a Path
+        capath if os.path.isdir(capath) else None,  # noqa: PTH112  # likewise
+        file_env,
+        file,
+        path_env,
+        path,
+    )
+
+
+def create_default_context(
+    purpose: Purpose = Purpose.SERVER_AUTH, *, cafile: Any = None, capath: Any = None, cadata: Any = None
+) -> SSLContext:
+    """A context with secure settings for a client (SERVER_AUTH, the default) or a server (CLIENT_AUTH)."""
+    context = SSLContext(_protocol_for(purpose))
+    context.verify_flags |= VERIFY_X509_PARTIAL_CHAIN | VERIFY_X509_STRICT
+    _load_anchors(context, purpose, cafile, capath, cadata)
+    return context
+
+
+def _create_unverified_context(
+    protocol: int | None = None,
+    *,
+    cert_reqs: int | None = CERT_NONE,
+    check_hostname: bool = False,
+    purpose: Purpose = Purpose.SERVER_AUTH,
+    certfile: Any = None,
+    keyfile: Any = None,
+    cafile: Any = None,
+    capath: Any = None,
+    cadata: Any = None,
+) -> SSLContext:
+    """The context that clients of the standard library use when they are given none: by default nothing is verified."""
+    default = _protocol_for(purpose)
+    context = SSLContext(default if protocol is None else protocol)
+    context.check_hostname = check_hostname
+    if cert_reqs is not None:
+        context.verify_mode = cert_reqs
+    if check_hostname:
+        context.check_hostname = True
+    if keyfile and not certfile:
+        raise ValueError("certfile must be specified")
+    if certfile:
+        context.load_cert_chain(certfile, keyfile)
+    _load_anchors(context, purpose, cafile, capath, cadata)
+    return context
+
+
+_create_stdlib_context = _create_unverified_context
+_create_default_https_context = create_default_context
+
+
+def _protocol_for(purpose: Purpose) -> int:
+    if not isinstance(purpose, _ASN1Object):
+        raise TypeError(purpose)
+    if purpose == Purpose.SERVER_AUTH:
+        return PROTOCOL_TLS_CLIENT
+    if purpose == Purpose.CLIENT_AUTH:
+        return PROTOCOL_TLS_SERVER
+    raise ValueError(purpose)
+
+
+def _load_anchors(context: SSLContext, purpose: Purpose, cafile: Any, capath: Any, cadata: Any) -> None:
+    if cafile or capath or cadata:
+        context.load_verify_locations(cafile, capath, cadata)
+    elif context.verify_mode != CERT_NONE:
+        context.load_default_certs(purpose)
+    keylog = os.environ.get("SSLKEYLOGFILE")
+    if keylog and not sys.flags.ignore_environment:
+        context.keylog_filename = keylog
+
+
+def get_server_certificate(
+    addr: tuple[str, int],
+    ssl_version: int = PROTOCOL_TLS_CLIENT,
+    ca_certs: str | None = None,
+    timeout: Any = socket._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]  # what socket.create_connection takes
+) -> str:
+    """The certificate of the server at that address, as PEM; verified only if ca_certs are given."""
+    context = _create_stdlib_context(
+        ssl_version, cert_reqs=CERT_NONE if ca_certs is None else CERT_REQUIRED, cafile=ca_certs
+    )
+    with (
+        socket.create_connection(addr, timeout=timeout) as sock,
+        context.wrap_socket(sock, server_hostname=addr[0]) as wrapped,
+    ):
+        return DER_cert_to_PEM_cert(wrapped.getpeercert(True))
+
+
+def verify_chain(
+    leaf: Any,
+    intermediates: Sequence[Any],
+    roots: Sequence[Any],
+    *,
+    time: float | None = None,
+    **settings: Any,
+) -> list[bytes]:
+    """The path from a certificate to one of the roots, as DER; SSLCertVerificationError if there is none.
+
+    Certificates are DER or `cryptography` objects; `time` is now unless it is given.  For the other keywords (`crls`,
+    `hostname`, `purpose`, `flags`, `max_depth`, `security_level`) see `puretls._x509.verify`.
+    """
+    try:
+        return verify.verify_chain(leaf, intermediates, roots, time=clock() if time is None else time, **settings)
+    except Abort as abort:
+        raise abort_error(abort) from None
+
+
+def RAND_bytes(n: int, /) -> bytes:  # noqa: N802  # ssl's name
+    """Cryptographically strong random bytes."""
+    if n < 0:
+        raise ValueError("num must be positive")
+    return os.urandom(n)
+
+
+def RAND_status() -> bool:  # noqa: N802  # ssl's name
+    """True: the operating system seeds its generator."""
+    return True
+
+
+def RAND_add(string: Any, entropy: float, /) -> None:  # noqa: N802  # ssl's name
+    """Accepted and not needed: the operating system's generator cannot be improved from here."""
+    if not isinstance(string, str):
+        memoryview(string).release()
+    float(entropy)
+
+
+if native.borrowed("enum_certificates") is not None:  # Windows
+    enum_certificates = native.ssl.enum_certificates
+    enum_crls = native.ssl.enum_crls

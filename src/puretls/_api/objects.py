@@ -1,0 +1,113 @@
+"""SSLSession and Certificate: what `ssl` hands out of a connection, as views on what the engine and _x509 hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from puretls._api import pem
+from puretls._api.names import DER_cert_to_PEM_cert
+from puretls._crypto.kdf import SHA256
+from puretls._engine.sessions import Session
+from puretls._x509 import certificate, peercert
+
+if TYPE_CHECKING:
+    from puretls._api.context import SSLContext
+
+ENCODING_PEM, ENCODING_DER = 1, 2
+
+
+class SSLSession:
+    """A session that a client can resume; belongs to the context it was made with."""
+
+    __slots__ = ("__weakref__", "_context", "_session")
+    __hash__ = None  # type: ignore[assignment]  # unhashable, as ssl's
+
+    _session: Session
+    _context: SSLContext
+
+    def __init__(self) -> None:
+        raise TypeError("cannot create 'SSLSession' instances")
+
+    @classmethod
+    def _of(cls, session: Session, context: SSLContext) -> SSLSession:
+        self = cls.__new__(cls)
+        self._session, self._context = session, context
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, SSLSession) else NotImplemented
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle 'SSLSession' object")
+
+    @property
+    def id(self) -> bytes:
+        """The session id; of a session in a ticket, a digest of the ticket."""
+        session = self._session
+        return SHA256.hash(session.ticket) if session.ticket else session.id
+
+    @property
+    def time(self) -> int:
+        """When it was established, in seconds since the epoch."""
+        return int(self._session.time)
+
+    @property
+    def timeout(self) -> int:
+        """For how many seconds it may be resumed."""
+        return self._session.lifetime
+
+    @property
+    def ticket_lifetime_hint(self) -> int:
+        """How long the server promises to honour the ticket, in seconds."""
+        return self._session.lifetime_hint
+
+    @property
+    def has_ticket(self) -> bool:
+        """Whether there is a ticket to resume it with."""
+        return bool(self._session.ticket)
+
+
+class Certificate:
+    """A certificate of the peer's chain."""
+
+    __slots__ = ("__weakref__", "_certificate")
+
+    _certificate: certificate.Certificate
+
+    def __init__(self) -> None:
+        raise TypeError("cannot create 'Certificate' instances")
+
+    @classmethod
+    def _of(cls, parsed: certificate.Certificate) -> Certificate:
+        self = cls.__new__(cls)
+        self._certificate = parsed
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return self._certificate.der == other._certificate.der if isinstance(other, Certificate) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._certificate.der)
+
+    def __repr__(self) -> str:
+        return f"<_ssl.Certificate {self._certificate.parsed.subject.rfc4514_string()!r}>"
+
+    def public_bytes(self, format: int = ENCODING_PEM) -> str | bytes:  # noqa: A002  # _ssl's name
+        """The certificate as PEM (str) or DER (bytes)."""
+        if format == ENCODING_PEM:
+            return DER_cert_to_PEM_cert(self._certificate.der)
+        if format == ENCODING_DER:
+            return self._certificate.der
+        raise ValueError("Unsupported format")
+
+    def get_info(self) -> dict[str, Any]:
+        """What getpeercert() would say of it."""
+        return peercert.peercert(self._certificate)
+
+
+def decode_certificate(path: str, /) -> dict[str, Any]:
+    """The getpeercert() dictionary of the first certificate in a PEM file: `_ssl._test_decode_cert`."""
+    with open(path, "rb") as file:  # noqa: PTH123  # str and bytes alike
+        data = file.read()
+    body = next(body for label, body, _ in pem.blocks(data) if label == "CERTIFICATE")
+    return peercert.peercert(certificate.load(pem.decode(body)))

@@ -1,0 +1,202 @@
+"""A connection over two memory BIOs, or any objects with their methods: `read()`, `write()`, `eof`.
+
+What `incoming` holds is taken at once and parsed in place; one read() returns as many records as fit.  What follows the
+peer's close_notify goes back into `incoming`, where the application looks for it after unwrap().
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
+from puretls._api.seam import SPARE_SIZE, _SSLSocket, give_back, readable, scratch, writable
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
+
+if TYPE_CHECKING:
+    from puretls._api.context import SSLContext
+
+CHUNK = 1 << 18
+
+
+class _BioConnection(_SSLSocket):
+    """Nothing here ever blocks, so one lock serves both directions."""
+
+    __slots__ = ("_incoming", "_lock", "_outgoing")
+
+    def __init__(
+        self,
+        context: SSLContext,
+        incoming: Any,
+        outgoing: Any,
+        server_side: bool,
+        server_hostname: str | None,
+        owner: Any,
+        session: Any,
+    ) -> None:
+        for name, bio in (("incoming", incoming), ("outgoing", outgoing)):
+            if not (hasattr(bio, "read") and hasattr(bio, "write")):
+                raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
+        super().__init__(context, server_side, server_hostname, owner, session)
+        self._incoming, self._outgoing = incoming, outgoing
+        self._lock = threading.RLock()
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake as far as what has arrived allows."""
+        conn = self._conn
+        with self._lock:
+            if conn.established:
+                return
+            try:
+                while True:
+                    self._advance()
+                    if conn.established:
+                        break
+                    if conn.close_received:
+                        raise zero_return()
+                    self._push()
+                    self._pull()
+            except Abort as abort:
+                raise abort_error(abort) from None
+            finally:
+                self._push()
+                self._raise_callback_error()
+
+    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
+        """Up to `size` bytes, or how many of them are in `buffer` now."""
+        if buffer is None:
+            if size <= 0:
+                if size < 0:
+                    raise ValueError("size should not be negative")
+                return b""
+            return self._read(min(size, SPARE_SIZE), None)
+        view = writable(buffer, size)
+        return self._read(len(view), view) if view else 0
+
+    def _read(self, limit: int, out: memoryview | None) -> Any:
+        conn, inbound = self._conn, self._conn.inbound
+        if not conn.established:
+            self.do_handshake()
+        with self._lock:
+            try:
+                while True:
+                    buffered = inbound.end - inbound.start
+                    if buffered > 5 or inbound.plain or conn.failure or conn.close_received:
+                        got = self._take(limit, out, buffered)
+                        if conn.request is not None:
+                            self._advance()
+                        if conn.owed or conn.events:
+                            self._push()
+                        if got:
+                            return got
+                        if conn.close_received:
+                            self._put_back()
+                            if conn.close_sent:
+                                raise zero_return()
+                            return b"" if out is None else 0
+                    if not self._pull():
+                        return b"" if out is None else 0
+            except Abort as abort:
+                self._push()
+                raise abort_error(abort) from None
+            finally:
+                if self._callback_error is not None:
+                    self._raise_callback_error()
+
+    def _take(self, limit: int, out: memoryview | None, buffered: int) -> Any:
+        """What can be delivered now: bytes, or how many are in `out`; falsy if nothing."""
+        conn = self._conn
+        if out is not None:
+            return conn.read_into(out)
+        plain = len(conn.inbound.plain)
+        limit = min(limit, plain or buffered)
+        extra = not plain and conn.version == TLS13  # room for the type byte of the last record
+        buffer = scratch(limit + extra)
+        view = memoryview(buffer)
+        got = conn.read_into(view[: limit + extra])
+        data = bytes(view[:got])
+        view.release()
+        give_back(buffer)
+        return data
+
+    def write(self, data: Any, /) -> int:
+        """Seal the data; all of it is in `outgoing` afterwards."""
+        conn = self._conn
+        if not conn.established:
+            self.do_handshake()
+        view = readable(data)
+        with self._lock:
+            try:
+                for pos in range(0, len(view), CHUNK):
+                    conn.write(view[pos : pos + CHUNK])
+                    self._push()
+            except Abort as abort:
+                raise abort_error(abort) from None
+            if conn.has_data_to_send:
+                self._push()
+            self._raise_callback_error()
+        return len(view)
+
+    def pending(self) -> int:
+        """How many bytes read() would return without further input."""
+        with self._lock:
+            try:
+                return self._conn.pending()
+            except Abort:
+                return 0  # the next read() tells
+
+    def shutdown(self) -> None:
+        """Send close_notify and wait for the peer's."""
+        conn = self._conn
+        with self._lock:
+            if not conn.established:
+                raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
+            try:
+                conn.close_notify()
+                while not conn.close_received:
+                    self._advance()
+                    if conn.inbound.plain:
+                        raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
+                    if conn.close_received:
+                        break
+                    self._push()
+                    self._pull()
+            except Abort as abort:
+                raise abort_error(abort) from None
+            finally:
+                self._push()
+                self._raise_callback_error()
+            self._put_back()
+
+    def _pull(self) -> bool:
+        """More input; raises if there is none.  False: the input has ended, and that is accepted."""
+        data = self._incoming.read()
+        if data:
+            self._conn.receive(data)
+            return True
+        if self._incoming.eof:
+            error = self._ended()
+            if error is not None:
+                raise error
+            return False
+        raise want_read()
+
+    def _push(self) -> None:
+        conn = self._conn
+        data = conn.take()
+        if data:
+            self._outgoing.write(data)
+        if conn.events:
+            self._report()
+
+    def _put_back(self) -> None:
+        """What follows close_notify is the application's."""
+        inbound = self._conn.inbound
+        if inbound.start != inbound.end:
+            rest = inbound.leftover() + self._incoming.read()
+            try:
+                self._incoming.write(rest)
+            except SSLError:  # after write_eof(): it has to stay here
+                inbound.receive(rest)

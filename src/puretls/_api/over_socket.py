@@ -1,0 +1,340 @@
+"""A connection over a socket: blocking, with a timeout, or non-blocking.
+
+The rules that programs rely on:
+
+- After read() no complete record is hidden from select().  With a timeout or non-blocking, the kernel is asked for the
+  rest of this record and the next header; a blocking socket for no more than fits the call, as ciphertext is never
+  shorter than its plaintext.
+- A timeout is a deadline for the whole operation.
+- write() reports what the kernel has taken.  A record that was cut stays sealed in the queue, and is counted when the
+  same data comes again.
+- One thread may read while another writes.  Each direction has a lock; what the reading side has to say (an alert, a
+  KeyUpdate) is sent by whoever holds the lock of the writing side.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import weakref
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from puretls._api.errors import (
+    SUFFIX,
+    SSLWantWriteError,
+    abort_error,
+    fault_error,
+    ssl_error,
+    want_read,
+    want_write,
+    zero_return,
+)
+from puretls._api.seam import SPARE_SIZE, _SSLSocket, give_back, readable, scratch, writable
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
+
+if TYPE_CHECKING:
+    from puretls._api.context import SSLContext
+
+CHUNK = 1 << 18  # sealed and sent at once
+SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
+READ_TIMEOUT = "The read operation timed out"
+WRITE_TIMEOUT = "The write operation timed out"
+
+
+def _wait(sock: Any, event: str, seconds: float, message: str) -> None:
+    """Until the socket is ready; TimeoutError if that takes longer."""
+    if seconds <= 0:
+        raise TimeoutError(message)
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN if event == "read" else select.POLLOUT)
+        ready: Any = poll.poll(seconds * 1000)
+    else:
+        waiting = [sock.fileno()]
+        ready = any(select.select(*((waiting, [], []) if event == "read" else ([], waiting, [])), seconds))
+    if not ready:
+        raise TimeoutError(message)
+
+
+class _SocketConnection(_SSLSocket):
+    """The socket is held by a weak reference only: it owns us."""
+
+    __slots__ = ("_reading", "_recv_into", "_sealed", "_send", "_sock", "_writing")
+
+    def __init__(
+        self,
+        context: SSLContext,
+        sock: Any,
+        server_side: bool,
+        server_hostname: str | None,
+        owner: Any,
+        session: Any,
+    ) -> None:
+        super().__init__(context, server_side, server_hostname, owner, session)
+        self._sock = weakref.ref(sock)
+        # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
+        plain: Any = socket.socket if isinstance(sock, socket.socket) else type(sock)
+        self._recv_into, self._send = plain.recv_into, plain.send
+        self._reading, self._writing = threading.Lock(), threading.Lock()
+        self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
+
+    def _socket(self) -> Any:
+        sock = self._sock()
+        if sock is None:
+            raise ssl_error(5, "Underlying socket connection gone")
+        return sock
+
+    def _callback_owner(self) -> Any:
+        return self.owner or self._sock()
+
+    # The handshake
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake until it is done, or the socket would block."""
+        sock, conn = self._socket(), self._conn
+        timeout = sock.gettimeout()
+        deadline = monotonic() + timeout if timeout else None
+        with self._reading, self._writing:
+            if conn.established:
+                return
+            try:
+                while True:
+                    self._advance()
+                    if conn.has_data_to_send:
+                        self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
+                    if conn.established:
+                        return
+                    if conn.close_received:
+                        raise zero_return()
+                    self._fill(sock, conn.wanted(), deadline, HANDSHAKE_TIMEOUT)
+            except Abort as abort:
+                self._say_last_words(sock)
+                raise abort_error(abort) from None
+            finally:
+                self._after()
+
+    # Reading
+
+    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
+        """Up to `size` bytes, or how many of them are in `buffer` now."""
+        if buffer is None:
+            if size <= 0:
+                if size < 0:
+                    raise ValueError("size should not be negative")
+                return b""
+            return self._read(min(size, SPARE_SIZE), None)
+        view = writable(buffer, size)
+        return self._read(len(view), view) if view else 0
+
+    def _read(self, limit: int, out: memoryview | None) -> Any:
+        sock, conn = self._socket(), self._conn
+        if not conn.established:
+            self.do_handshake()
+        inbound = conn.inbound
+        timeout = sock.gettimeout()
+        deadline = monotonic() + timeout if timeout else None
+        with self._reading:
+            try:
+                while True:
+                    buffered = inbound.end - inbound.start
+                    if buffered > 5 or inbound.plain or conn.failure or conn.close_received:
+                        got = self._take(limit, out, buffered)
+                        if conn.request is not None:
+                            self._advance()
+                        if conn.owed or conn.events:
+                            self._settle(sock)
+                        if got:
+                            return got
+                        if conn.close_received:
+                            if conn.close_sent:
+                                raise zero_return()
+                            return b"" if out is None else 0
+                        buffered = inbound.end - inbound.start
+                    wanted = conn.wanted()
+                    if timeout is None and limit - buffered > wanted:
+                        wanted = limit - buffered
+                    if not self._fill(sock, wanted, deadline, READ_TIMEOUT):
+                        return b"" if out is None else 0
+            except Abort as abort:
+                self._settle(sock)
+                raise abort_error(abort) from None
+            finally:
+                if self._callback_error is not None:
+                    self._raise_callback_error()
+
+    def _take(self, limit: int, out: memoryview | None, buffered: int) -> Any:
+        """What can be delivered now: bytes, or how many are in `out`; falsy if nothing."""
+        conn = self._conn
+        if out is not None:
+            return conn.read_into(out)
+        plain = len(conn.inbound.plain)
+        limit = min(limit, plain or buffered)
+        extra = not plain and conn.version == TLS13  # room for the type byte of the last record
+        buffer = scratch(limit + extra)
+        view = memoryview(buffer)
+        got = conn.read_into(view[: limit + extra])
+        data = bytes(view[:got])
+        view.release()
+        give_back(buffer)
+        return data
+
+    def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
+        """Read from the kernel.  False: it has no more, and that is accepted."""
+        inbound = self._conn.inbound
+        room = inbound.room(wanted or 1)
+        if deadline is not None:
+            _wait(sock, "read", deadline - monotonic(), message)
+        try:
+            count = self._recv_into(sock, room)
+        except BlockingIOError:
+            raise want_read() from None
+        except TimeoutError:
+            raise TimeoutError(message) from None
+        if count:
+            inbound.filled(count)
+            return True
+        error = self._ended()
+        if error is not None:
+            raise error
+        return False
+
+    def pending(self) -> int:
+        """How many bytes read() would return without asking the kernel."""
+        if not self._reading.acquire(blocking=False):
+            return 0  # another thread is reading
+        try:
+            return self._conn.pending()
+        except Abort:
+            return 0  # the next read() tells
+        finally:
+            self._reading.release()
+
+    # Writing
+
+    def write(self, data: Any, /) -> int:
+        """Send the data; how many bytes the kernel has taken."""
+        sock, conn = self._socket(), self._conn
+        if not conn.established:
+            self.do_handshake()
+        view = readable(data)
+        timeout = sock.gettimeout()
+        deadline = monotonic() + timeout if timeout else None
+        with self._writing:
+            try:
+                return self._write(sock, view, deadline, CHUNK if timeout is None else SMALL_CHUNK)
+            except Abort as abort:
+                self._say_last_words(sock)
+                raise abort_error(abort) from None
+            finally:
+                if conn.events:
+                    self._after()
+
+    def _write(self, sock: Any, view: memoryview, deadline: float | None, step: int) -> int:
+        conn, size, done = self._conn, len(view), 0
+        total = 0  # ciphertext of the chunk that is being sent
+        try:
+            if conn.has_data_to_send:
+                self._flush(sock, deadline, WRITE_TIMEOUT)
+            if self._sealed:  # the same data again: its beginning is out now
+                if self._sealed > size:
+                    raise fault_error(faults.BAD_WRITE_RETRY)
+                done, self._sealed = self._sealed, 0
+            while done < size:
+                chunk = view[done : done + step] if size - done > step or done else view
+                conn.write(chunk)
+                self._sealed, total = len(chunk), len(conn.outbound.unsent())
+                self._flush(sock, deadline, WRITE_TIMEOUT)
+                done, self._sealed = done + len(chunk), 0
+        except (SSLWantWriteError, TimeoutError):
+            finished = self._finished(total)
+            self._sealed -= finished
+            if not done + finished:
+                raise
+            done += finished
+        return done
+
+    def _finished(self, total: int) -> int:
+        """How much of the plaintext in the queue is in records that the kernel has taken whole."""
+        outbound = self._conn.outbound
+        fragment, overhead = outbound.fragment, outbound.sealer.overhead
+        records = -(-self._sealed // fragment)
+        if not total or total != self._sealed + records * overhead:  # something else was in between: assume nothing
+            return 0
+        return (total - len(outbound.unsent())) // (fragment + overhead) * fragment
+
+    def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
+        """Hand the kernel all that is sealed."""
+        conn, send = self._conn, self._send
+        while data := conn.data_to_send():
+            if deadline is not None:
+                _wait(sock, "write", deadline - monotonic(), message)
+            try:
+                count = send(sock, data)
+            except BlockingIOError:
+                raise want_write() from None
+            except TimeoutError:
+                raise TimeoutError(message) from None
+            conn.data_sent(count)
+
+    def _settle(self, sock: Any) -> None:
+        """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
+        conn = self._conn
+        while conn.owed and self._writing.acquire(blocking=False):
+            try:
+                self._say_last_words(sock)
+            finally:
+                self._writing.release()
+        if conn.events:
+            self._report()
+
+    def _say_last_words(self, sock: Any) -> None:
+        """Send what the kernel takes at once; the rest goes with the next write, and an error is for the next call."""
+        conn = self._conn
+        try:
+            while data := conn.data_to_send():
+                conn.data_sent(self._send(sock, data, DONT_WAIT))
+        except OSError:
+            return
+
+    # Closing
+
+    def shutdown(self) -> Any:
+        """Send close_notify, wait for the peer's, and leave the socket where the plaintext begins."""
+        sock, conn = self._socket(), self._conn
+        if not conn.established:
+            raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
+        timeout = sock.gettimeout()
+        deadline = monotonic() + timeout if timeout else None
+        try:
+            with self._writing:
+                conn.close_notify()
+                self._flush(sock, deadline, WRITE_TIMEOUT)
+            with self._reading:
+                while not conn.close_received:
+                    self._advance()
+                    if conn.inbound.plain:
+                        raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
+                    if not conn.close_received:
+                        self._fill(sock, conn.inbound.wanted(), deadline, READ_TIMEOUT)
+        except Abort as abort:
+            self._settle(sock)
+            raise abort_error(abort) from None
+        finally:
+            self._after()
+        return sock
+
+    def leftover(self) -> bytes:
+        """What was read beyond the peer's close_notify."""
+        return self._conn.inbound.leftover()
+
+    def _after(self) -> None:
+        if self._conn.events:
+            self._report()
+        if self._callback_error is not None:
+            self._raise_callback_error()

@@ -1,0 +1,107 @@
+"""What programs take from `_ssl`: our classes, the constants as plain ints, and whatever else the interpreter's has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from puretls._api import enums, native
+from puretls._api.base_context import _PureContext as _SSLContext
+from puretls._api.bio import MemoryBIO
+from puretls._api.cipher_string import DEFAULT as _DEFAULT_CIPHERS
+from puretls._api.errors import (
+    SSLCertVerificationError,
+    SSLEOFError,
+    SSLError,
+    SSLSyscallError,
+    SSLWantReadError,
+    SSLWantWriteError,
+    SSLZeroReturnError,
+)
+from puretls._api.helpers import RAND_add, RAND_bytes, RAND_status
+from puretls._api.names import nid2obj, txt2obj
+from puretls._api.objects import ENCODING_DER, ENCODING_PEM, Certificate, SSLSession
+from puretls._api.objects import decode_certificate as _test_decode_cert
+from puretls._api.seam import _SSLSocket
+from puretls._api.trust import openssl_paths as get_default_verify_paths
+from puretls._api.version import (
+    _OPENSSL_API_VERSION,
+    HAS_ALPN,
+    HAS_ECDH,
+    HAS_NPN,
+    HAS_PSK,
+    HAS_SNI,
+    HAS_TLS_UNIQUE,
+    OPENSSL_VERSION,
+    OPENSSL_VERSION_INFO,
+    OPENSSL_VERSION_NUMBER,
+    HAS_SSLv2,
+    HAS_SSLv3,
+    HAS_TLSv1,
+    HAS_TLSv1_1,
+    HAS_TLSv1_2,
+    HAS_TLSv1_3,
+)
+
+__all__ = [
+    "ENCODING_DER",
+    "ENCODING_PEM",
+    "HAS_ALPN",
+    "HAS_ECDH",
+    "HAS_NPN",
+    "HAS_PSK",
+    "HAS_SNI",
+    "HAS_TLS_UNIQUE",
+    "OPENSSL_VERSION",
+    "OPENSSL_VERSION_INFO",
+    "OPENSSL_VERSION_NUMBER",
+    "_DEFAULT_CIPHERS",
+    "_OPENSSL_API_VERSION",
+    "Certificate",
+    "HAS_SSLv2",
+    "HAS_SSLv3",
+    "HAS_TLSv1",
+    "HAS_TLSv1_1",
+    "HAS_TLSv1_2",
+    "HAS_TLSv1_3",
+    "MemoryBIO",
+    "RAND_add",
+    "RAND_bytes",
+    "RAND_status",
+    "SSLCertVerificationError",
+    "SSLEOFError",
+    "SSLError",
+    "SSLSession",
+    "SSLSyscallError",
+    "SSLWantReadError",
+    "SSLWantWriteError",
+    "SSLZeroReturnError",
+    "_SSLContext",
+    "_SSLSocket",
+    "_test_decode_cert",
+    "get_default_verify_paths",
+    "nid2obj",
+    "txt2obj",
+]
+
+HOSTFLAG_ALWAYS_CHECK_SUBJECT = 0x1
+HOSTFLAG_NO_WILDCARDS = 0x2
+HOSTFLAG_NO_PARTIAL_WILDCARDS = 0x4
+HOSTFLAG_MULTI_LABEL_WILDCARDS = 0x8
+HOSTFLAG_SINGLE_LABEL_SUBDOMAINS = 0x10
+HOSTFLAG_NEVER_CHECK_SUBJECT = 0x20
+
+for _enum in (
+    enums._SSLMethod,
+    enums.Options,
+    enums.AlertDescription,
+    enums.SSLErrorNumber,
+    enums.VerifyFlags,
+    enums.VerifyMode,
+):
+    globals().update((name, int(member)) for name, member in _enum.__members__.items())
+globals().update((f"PROTO_{name}", int(member)) for name, member in enums.TLSVersion.__members__.items())
+del _enum
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(native._ssl, name)

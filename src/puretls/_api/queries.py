@@ -1,0 +1,100 @@
+"""What SSLSocket and SSLObject are asked alike: each method passes the question on to `_sslobj`.
+
+An SSLSocket that is not connected, or no longer wrapped, has no `_sslobj` and answers None.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from puretls._api.objects import ENCODING_DER
+from puretls._api.seam import CHANNEL_BINDING_TYPES, _SSLSocket
+
+
+def _ders(chain: Any) -> list[bytes]:
+    return [] if chain is None else [one.public_bytes(ENCODING_DER) for one in chain]
+
+
+class _Queries:
+    """The questions."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:
+        _sslobj: Any
+
+    def _connection(self) -> _SSLSocket | None:
+        found: _SSLSocket | None = self._sslobj
+        return found
+
+    def get_verified_chain(self) -> list[bytes]:
+        """The verified certificate chain as DER, from the peer's certificate to the anchor.
+
+        If certificates were not verified, this is get_unverified_chain().
+        """
+        sslobj = self._connection()
+        return [] if sslobj is None else _ders(sslobj.get_verified_chain())
+
+    def get_unverified_chain(self) -> list[bytes]:
+        """The certificates that the peer sent, as DER."""
+        sslobj = self._connection()
+        return [] if sslobj is None else _ders(sslobj.get_unverified_chain())
+
+    def selected_npn_protocol(self) -> None:
+        """None: NPN is not available, ALPN has taken its place."""
+        warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
+
+    def selected_alpn_protocol(self) -> str | None:
+        """The application protocol that was agreed on (RFC 7301)."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.selected_alpn_protocol()
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """The cipher suite: its name, the version that defines it, and its secret bits."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.cipher()
+
+    def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
+        """The cipher suites that both sides have; None on a client."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.shared_ciphers()
+
+    def compression(self) -> str | None:
+        """None: TLS compression is not available."""
+        return None
+
+    def version(self) -> str | None:
+        """The version of the protocol, such as "TLSv1.3"."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.version()
+
+    def group(self) -> str | None:
+        """The group of the key agreement, such as "X25519MLKEM768"."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.group()
+
+    def client_sigalg(self) -> str | None:
+        """The scheme of the client's signature; None if it made none."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.client_sigalg()
+
+    def server_sigalg(self) -> str | None:
+        """The scheme of the server's signature; None if it made none."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.server_sigalg()
+
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
+        """Data that ties another protocol to this connection; None before the handshake."""
+        sslobj = self._connection()
+        if sslobj is None:
+            if cb_type not in CHANNEL_BINDING_TYPES:
+                raise ValueError(f"{cb_type} channel binding type not implemented")
+            return None
+        return sslobj.get_channel_binding(cb_type)
+
+    def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
+        """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""
+        sslobj = self._connection()
+        if sslobj is None:
+            raise ValueError("handshake not done yet")
+        return sslobj.export_keying_material(label, length, context)

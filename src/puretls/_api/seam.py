@@ -1,0 +1,489 @@
+"""`_SSLSocket`: one connection as the interpreter's private `_ssl._SSLSocket` offers it.
+
+SSLSocket and SSLObject talk to this object only, and so do gevent, truststore, httpcore and others that reach for
+`_sslobj`.  Here is what does not depend on the transport: questions about the connection, and the answers to the
+engine's requests (SNI and PSK callbacks, signatures).  `over_socket` and `over_bio` move the bytes.
+
+Callbacks run in the thread that is in do_handshake() or read(), with the locks of the connection held.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from puretls._api import cipher_string
+from puretls._api.errors import SSLError, eof_error, fault_error, ssl_error
+from puretls._api.objects import Certificate, SSLSession
+from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
+from puretls._base import faults, registry
+from puretls._base.faults import Abort, Fault
+from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
+from puretls._crypto import signatures
+from puretls._crypto.kdf import SHA256
+from puretls._engine.config import OP_IGNORE_UNEXPECTED_EOF
+from puretls._engine.connection import Connection
+from puretls._engine.sessions import Session
+from puretls._engine.state import (
+    ClientHelloRequest,
+    MessageEvent,
+    PskClientRequest,
+    PskServerRequest,
+    Request,
+    SignRequest,
+)
+from puretls._x509 import peercert
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives import hashes
+
+    from puretls._api.context import SSLContext
+
+CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
+MAX_PSK_IDENTITY = 256
+SPARE_SIZE = 1 << 18  # the most that one read() returns
+_spare: list[bytearray] = []  # for large reads; append and pop are atomic
+
+
+def scratch(size: int) -> bytearray:
+    """At least so many bytes to read into; a large one comes from, and should go back to, a pool."""
+    if size <= 1 << 14:
+        return bytearray(size)
+    try:
+        return _spare.pop()
+    except IndexError:
+        return bytearray(SPARE_SIZE + 1)
+
+
+def give_back(buffer: bytearray) -> None:
+    if len(buffer) > SPARE_SIZE and len(_spare) < 4:
+        _spare.append(buffer)
+
+
+def writable(buffer: Any, size: int) -> memoryview:
+    """The part of a caller's buffer that read(size, buffer) may fill."""
+    view = memoryview(buffer)
+    if view.readonly:
+        raise TypeError(f"read() argument 2 must be read-write bytes-like object, not {type(buffer).__name__}")
+    if view.format != "B" or view.ndim != 1:
+        view = view.cast("B")
+    return view[:size] if 0 < size < len(view) else view
+
+
+def readable(data: Any) -> memoryview:
+    """The bytes of a caller's buffer that write(data) sends."""
+    view = memoryview(data)
+    if not view.contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+
+
+class _SSLSocket:
+    """What both transports have in common."""
+
+    __slots__ = ("__weakref__", "_callback_error", "_conn", "_context", "_eof", "_owner", "_placeholder")
+
+    def __init__(
+        self, context: SSLContext, server_side: bool, server_hostname: str | None, owner: Any, session: Any
+    ) -> None:
+        protocol = context._settings.protocol
+        if server_side and protocol == PROTOCOL_TLS_CLIENT:
+            raise ssl_error(0, "Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
+        if not server_side and protocol == PROTOCOL_TLS_SERVER:
+            raise ssl_error(0, "Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
+        if server_hostname is not None:
+            if "\0" in server_hostname:
+                raise TypeError("argument must be encoded string without null bytes, not str")
+            if not server_hostname or server_hostname.startswith("."):
+                raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
+        self._context = context
+        self._owner = None if owner is None else weakref.ref(owner)
+        self._conn = Connection(
+            context._config(server_side=bool(server_side)),
+            server_side=bool(server_side),
+            server_hostname=server_hostname,
+            clock=time.time,
+        )
+        self._eof = False  # the transport ended without close_notify
+        self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
+        self._placeholder: Session | None = None
+        if session is not None:
+            self.session = session
+
+    # For the transports to define
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake."""
+        raise NotImplementedError
+
+    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
+        """Up to `size` bytes, or how many of them are in `buffer` now."""
+        raise NotImplementedError
+
+    def write(self, data: Any, /) -> int:
+        """Send data; how many bytes were taken."""
+        raise NotImplementedError
+
+    def pending(self) -> int:
+        """How many bytes read() would return without further input."""
+        raise NotImplementedError
+
+    def shutdown(self) -> Any:
+        """Send close_notify and wait for the peer's."""
+        raise NotImplementedError
+
+    # Progress, for the transports
+
+    def _advance(self) -> None:
+        """Let the engine work on what has arrived, and answer its requests."""
+        conn = self._conn
+        if conn.state is None and not conn.server_side and conn.config.check_hostname and not conn.server_hostname:
+            raise ValueError("check_hostname requires server_hostname")
+        try:
+            conn.advance()
+            while conn.request is not None:
+                self._answer(conn.request)
+                conn.advance()
+        finally:
+            if conn.events:
+                self._report()
+
+    def _report(self) -> None:
+        """Tell the key log and the message callback what happened."""
+        conn, settings = self._conn, self._context._settings
+        events, conn.events = conn.events, []
+        keylog, callback = settings.keylog, settings.message_callback
+        owner = self._callback_owner() if callback else None
+        for event in events or ():
+            if not isinstance(event, MessageEvent):
+                if keylog is not None:
+                    keylog.write(*event)
+            elif callback is not None and self._callback_error is None:
+                try:
+                    callback(owner, "write" if event.sent else "read", *_described(event))
+                except BaseException as error:  # noqa: BLE001  # raised again when the operation is done
+                    self._callback_error = error
+
+    def _raise_callback_error(self) -> None:
+        error, self._callback_error = self._callback_error, None
+        if error is not None:
+            raise error
+
+    def _ended(self) -> SSLError | None:
+        """The transport has ended: what to raise, or None if the options have it pass for a clean end."""
+        conn = self._conn
+        if conn.config.options & OP_IGNORE_UNEXPECTED_EOF and conn.established:
+            conn.close_received = True
+            return None
+        first, self._eof = not self._eof, True
+        return eof_error(faults.UNEXPECTED_EOF.reason if first else None)
+
+    # Requests
+
+    def _callback_owner(self) -> Any:
+        return self.owner or self
+
+    def _answer(self, request: Request) -> None:
+        conn = self._conn
+        if isinstance(request, ClientHelloRequest):
+            self._choose_context(request)
+            conn.resume(self._context._config(server_side=True))
+        elif isinstance(request, PskClientRequest):
+            conn.resume(self._psk_of_client(request.hint))
+        elif isinstance(request, PskServerRequest):
+            conn.resume(self._psk_of_server(request.identity))
+        elif isinstance(request, SignRequest):
+            conn.resume(signatures.sign(request.scheme, request.credential.key, request.data))
+        else:
+            raise NotImplementedError(f"no answer to {type(request).__name__}")
+
+    def _choose_context(self, request: ClientHelloRequest) -> None:
+        """Run sni_callback, which may assign another context or refuse with an alert."""
+        context = self._context
+        callback = context._settings.sni_callback
+        if callback is None:
+            return
+        try:
+            alert = callback(self._callback_owner(), request.server_name, context)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
+            _unraisable("Exception ignored in ssl servername callback", error, callback)
+            self._refuse(registry.HANDSHAKE_FAILURE)
+        if alert is None:
+            return
+        try:
+            number = operator.index(alert)
+        except TypeError as error:
+            _unraisable("Exception ignored in ssl servername callback while converting the result", error, alert)
+            number = registry.INTERNAL_ERROR
+        self._refuse(number & 0xFF)
+
+    def _refuse(self, alert: int) -> None:
+        """Fail with an alert that a callback chose."""
+        fault = faults.CALLBACK_FAILED._replace(alert=alert)
+        self._conn.fail(fault)
+        raise Abort(fault)
+
+    def _psk_of_client(self, hint: bytes | None) -> tuple[bytes, bytes] | None:
+        callback = self._context._settings.psk_client
+        if callback is None:
+            return None
+        try:
+            identity, key = callback(None if hint is None else hint.decode())
+            name, secret = _identity(identity), bytes(memoryview(key))
+        except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
+            _unraisable("Exception ignored in PSK client callback", error, callback)
+            return None
+        return (name, secret) if secret else None
+
+    def _psk_of_server(self, identity: bytes) -> bytes | None:
+        callback = self._context._settings.psk_server
+        if callback is None:
+            return None
+        try:
+            name = identity.decode() or None
+        except UnicodeDecodeError:  # a ticket that is not ours
+            return None
+        try:
+            return bytes(memoryview(callback(name))) or None
+        except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
+            _unraisable("Exception ignored in PSK server callback", error, callback)
+            return None
+
+    # Who and with whom
+
+    @property
+    def context(self) -> SSLContext:
+        """The context in use; sni_callback may assign another."""
+        return self._context
+
+    @context.setter
+    def context(self, value: SSLContext) -> None:
+        from puretls._api.context import SSLContext as Context  # noqa: PLC0415  # it knows us
+
+        if not isinstance(value, Context):
+            raise TypeError("The value must be a SSLContext")
+        self._context = value
+
+    @property
+    def owner(self) -> Any:
+        """The SSLSocket or SSLObject, which callbacks are given."""
+        return None if self._owner is None else self._owner()
+
+    @owner.setter
+    def owner(self, value: Any) -> None:
+        self._owner = None if value is None else weakref.ref(value)
+
+    @property
+    def server_side(self) -> bool:
+        """Whether this is the server."""
+        return self._conn.server_side
+
+    @property
+    def server_hostname(self) -> str | None:
+        """The name of the server that was asked for."""
+        return self._conn.server_hostname
+
+    @property
+    def session(self) -> SSLSession | None:
+        """The session, once there is one; a client may set it before the handshake to resume it."""
+        conn = self._conn
+        session = conn.session
+        if not conn.established:
+            return None
+        if session is None:
+            session = self._placeholder = self._placeholder or _without_ticket(conn)
+        return SSLSession._of(session, self._context)
+
+    @session.setter
+    def session(self, value: SSLSession) -> None:
+        if not isinstance(value, SSLSession):
+            raise TypeError("Value is not a SSLSession.")
+        if value._context is not self._context:
+            raise ValueError("Session refers to a different SSLContext.")
+        if self._conn.server_side:
+            raise ValueError("Cannot set session for server-side SSLSocket.")
+        if self._conn.state is not None:
+            raise ValueError("Cannot set session after handshake.")
+        self._conn.session = value._session
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self._conn.session_reused
+
+    # The peer's certificate
+
+    def getpeercert(self, binary_form: bool = False, /) -> dict[str, Any] | bytes | None:
+        """The peer's certificate, as DER or as a dictionary, which is empty if it was not verified."""
+        conn = self._conn
+        if not conn.established:
+            raise ValueError("handshake not done yet")
+        if conn.peer is None:
+            return None
+        if binary_form:
+            return conn.peer.certificate.der
+        return {} if conn.peer.path is None else peercert.peercert(conn.peer.certificate)
+
+    def get_verified_chain(self) -> list[Certificate] | None:
+        """The path from the peer's certificate to the anchor; what the peer sent if nothing was verified."""
+        peer = self._conn.peer
+        return None if peer is None else [Certificate._of(x) for x in peer.path or peer.chain]
+
+    def get_unverified_chain(self) -> list[Certificate] | None:
+        """What the peer sent."""
+        peer = self._conn.peer
+        return None if peer is None else [Certificate._of(x) for x in peer.chain]
+
+    # What was negotiated
+
+    def version(self) -> str | None:
+        """The version of the protocol."""
+        return registry.VERSIONS[self._conn.version] if self._conn.established else None
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """The name of the cipher suite, the version that defines it, and its secret bits."""
+        suite = self._conn.suite
+        return None if suite is None else (suite.openssl, cipher_string.protocol(suite), 8 * suite.cipher.key)
+
+    def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
+        """The suites that both sides have, on a server."""
+        conn = self._conn
+        if not conn.server_side or conn.suite is None:
+            return None
+        shared = [suite for code, suite in conn.config.suite_by_code.items() if code in conn.client_suites]
+        return [(suite.openssl, cipher_string.protocol(suite), 8 * suite.cipher.key) for suite in shared]
+
+    def compression(self) -> None:
+        """None: there is none."""
+
+    def selected_alpn_protocol(self) -> str | None:
+        """The protocol that was agreed on."""
+        alpn = self._conn.alpn
+        return None if alpn is None else alpn.decode("ascii")
+
+    def group(self) -> str | None:
+        """The group of the key agreement."""
+        group = self._conn.group
+        return None if group is None else group.name
+
+    def client_sigalg(self) -> str | None:
+        """The scheme of the client's signature, if it made one."""
+        conn = self._conn
+        scheme = conn.peer_scheme if conn.server_side else conn.own_scheme
+        return scheme.name if scheme and conn.established else None
+
+    def server_sigalg(self) -> str | None:
+        """The scheme of the server's signature, if it made one."""
+        conn = self._conn
+        scheme = conn.own_scheme if conn.server_side else conn.peer_scheme
+        return scheme.name if scheme and conn.established else None
+
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
+        """What ties another protocol to this connection (RFC 5929, RFC 9266); None before the handshake."""
+        if cb_type not in CHANNEL_BINDING_TYPES:
+            raise ValueError(f"{cb_type!r} channel binding type not implemented")
+        conn = self._conn
+        if not conn.established:
+            return None
+        if cb_type == "tls-exporter":
+            return conn.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+        if cb_type == "tls-server-end-point":
+            return self._end_point()
+        # The first Finished: the client's, or the server's when a session is resumed.
+        ours = conn.session_reused == conn.server_side
+        return (conn.finished_sent if ours else conn.finished_received) or None
+
+    def _end_point(self) -> bytes | None:
+        """The hash of the server's certificate (RFC 5929 4.1)."""
+        conn = self._conn
+        from cryptography import x509  # noqa: PLC0415  # rarely needed
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+
+        if conn.server_side:
+            own = conn.own_credential
+            der = own.ders[0] if own else None
+        else:
+            der = conn.peer.certificate.der if conn.peer else None
+        if der is None:
+            return None
+        parsed = x509.load_der_x509_certificate(der)
+        digest: hashes.HashAlgorithm | None = parsed.signature_hash_algorithm
+        if digest is None or isinstance(digest, hashes.MD5 | hashes.SHA1):
+            return SHA256.hash(der)
+        return parsed.fingerprint(digest)
+
+    def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
+        """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""
+        label = label.encode("ascii") if isinstance(label, str) else label
+        return self._conn.export_keying_material(label, length, context)
+
+    def verify_client_post_handshake(self) -> None:
+        """Ask the client for its certificate now, with the next data that is written (RFC 8446 4.6.2)."""
+        conn = self._conn
+        if conn.version != TLS13:
+            raise fault_error(faults.PHA_WRONG_VERSION, number=266)
+        if not conn.server_side:
+            raise fault_error(faults.NOT_SERVER, number=284)
+        if not conn.established:
+            raise fault_error(faults.STILL_IN_INIT, number=121)
+        try:
+            conn.state.request_authentication(conn)  # type: ignore[union-attr]  # the established state of TLS 1.3
+        except Abort as abort:
+            raise _numbered(abort.fault) from None
+
+    # Kernel TLS is not used
+
+    def uses_ktls_for_send(self) -> bool:
+        """False: records are sealed here."""
+        return False
+
+    def uses_ktls_for_recv(self) -> bool:
+        """False: records are opened here."""
+        return False
+
+    def sendfile(self, fd: int, offset: int, size: int, flags: int = 0) -> int:
+        """Not without kernel TLS."""
+        del fd, offset, size, flags
+        raise ssl_error(0, "sendfile needs kernel TLS, which is not in use")
+
+
+def _identity(text: str | None) -> bytes:
+    name = b"" if text is None else text.encode()
+    if len(name) > MAX_PSK_IDENTITY:
+        raise ValueError(f"the identity is longer than {MAX_PSK_IDENTITY} bytes")
+    return name
+
+
+_PHA_NUMBERS = {"EXTENSION_NOT_RECEIVED": 279, "REQUEST_PENDING": 285}
+
+
+def _numbered(fault: Fault) -> SSLError:
+    return fault_error(fault, number=_PHA_NUMBERS.get(fault.reason, 1))
+
+
+def _described(event: MessageEvent) -> tuple[int, int, int, bytes]:
+    """Version, content type, message type and bytes, as a message callback is told them."""
+    data, kind = event.data, event.content_type
+    if kind == HANDSHAKE or kind > 0xFF:  # a message, a record header, an inner content type: it is the first byte
+        message = data[0]
+    elif kind == ALERT:
+        message = data[1]
+    else:
+        message = 0x0101 if kind == CHANGE_CIPHER_SPEC else -1
+    return event.version, kind, message, data
+
+
+def _unraisable(text: str, error: BaseException, origin: Any) -> None:
+    args = (type(error), error, error.__traceback__, text, origin)
+    make: Any = sys.UnraisableHookArgs  # a structure of these five
+    sys.unraisablehook(make(args))
+
+
+def _without_ticket(conn: Connection) -> Session:
+    """A session that cannot be resumed, to be asked for its id and time."""
+    if conn.suite is None:
+        raise ValueError("handshake not done yet")
+    return Session(version=conn.version, suite=conn.suite, secret=b"", time=conn.clock(), id=conn.server_random)

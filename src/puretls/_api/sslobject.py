@@ -1,0 +1,118 @@
+"""SSLObject: a TLS connection over two memory BIOs, for programs that move the bytes themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from puretls._api import native
+from puretls._api.queries import _Queries
+
+if TYPE_CHECKING:
+    from puretls._api.context import SSLContext
+    from puretls._api.objects import SSLSession
+    from puretls._api.seam import _SSLSocket
+
+    class _Base:
+        """What type checkers see of the interpreter's class: nothing that ours lacks."""
+else:
+    _Base = object if native.ssl is None else native.ssl.SSLObject
+
+
+class SSLObject(_Queries, _Base):
+    """A connection without a socket: bytes come from one BIO and go to another.
+
+    Made by SSLContext.wrap_bio().  All operations are non-blocking, and there is neither do_handshake_on_connect nor
+    suppress_ragged_eofs.
+    """
+
+    _sslobj: _SSLSocket
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        del args, kwargs
+        raise TypeError(
+            f"{type(self).__name__} does not have a public constructor. "
+            "Instances are returned by SSLContext.wrap_bio()."
+        )
+
+    @classmethod
+    def _create(
+        cls,
+        incoming: Any,
+        outgoing: Any,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        session: SSLSession | None = None,
+        context: SSLContext | None = None,
+    ) -> SSLObject:
+        self = cls.__new__(cls)
+        assert context is not None, "wrap_bio() passes itself"  # noqa: S101  # ssl's signature has it optional
+        self._sslobj = context._wrap_bio(
+            incoming,
+            outgoing,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            owner=self,
+            session=session,
+        )
+        return self
+
+    @property
+    def context(self) -> SSLContext:
+        """The context in use; sni_callback may assign another."""
+        return self._sslobj.context
+
+    @context.setter
+    def context(self, ctx: SSLContext) -> None:
+        self._sslobj.context = ctx
+
+    @property
+    def session(self) -> SSLSession | None:
+        """The session; a client may set it before the handshake to resume it."""
+        return self._sslobj.session
+
+    @session.setter
+    def session(self, session: SSLSession) -> None:
+        self._sslobj.session = session
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self._sslobj.session_reused
+
+    @property
+    def server_side(self) -> bool:
+        """Whether this is the server."""
+        return self._sslobj.server_side
+
+    @property
+    def server_hostname(self) -> str | None:
+        """The name of the server that was asked for."""
+        return self._sslobj.server_hostname
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  # ssl's name
+        """Up to `len` bytes of data; with a buffer, how many were put into it."""
+        return self._sslobj.read(len) if buffer is None else self._sslobj.read(len, buffer)
+
+    def write(self, data: Any) -> int:
+        """Send data; how many bytes of it were taken."""
+        return self._sslobj.write(data)
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """The peer's certificate, as DER or as a dictionary: None if there is none, empty if it was not verified."""
+        return self._sslobj.getpeercert(binary_form)
+
+    def pending(self) -> int:
+        """How many bytes can be read at once."""
+        return self._sslobj.pending()
+
+    def do_handshake(self) -> None:
+        """Begin the handshake, or go on with it."""
+        self._sslobj.do_handshake()
+
+    def unwrap(self) -> Any:
+        """Say goodbye: send close_notify and wait for the peer's.  Returns None."""
+        return self._sslobj.shutdown()
+
+    def verify_client_post_handshake(self) -> None:
+        """Ask the client for its certificate now (TLS 1.3 servers)."""
+        self._sslobj.verify_client_post_handshake()

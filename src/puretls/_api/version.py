@@ -1,0 +1,27 @@
+"""What the module says of itself: the OpenSSL whose behaviour it has, and what it can do."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+# Programs look for "OpenSSL " and compare numbers to know which behaviour to expect; ours is that of 3.0.
+OPENSSL_VERSION_INFO = (3, 0, 0, 0, 0)
+OPENSSL_VERSION_NUMBER = 0x30000000
+OPENSSL_VERSION = f"OpenSSL 3.0.0 (puretls {__version__})"
+_OPENSSL_API_VERSION = OPENSSL_VERSION_INFO
+
+HAS_SNI = True
+HAS_ECDH = True
+HAS_NPN = False
+HAS_ALPN = True
+HAS_SSLv2 = False
+HAS_SSLv3 = False
+HAS_TLSv1 = True
+HAS_TLSv1_1 = True
+HAS_TLSv1_2 = True
+HAS_TLSv1_3 = True
+HAS_TLS_UNIQUE = True
+HAS_PSK = True
+HAS_PHA = True
+HAS_PSK_TLS13 = True
+HAS_NEVER_CHECK_COMMON_NAME = True
