@@ -121,7 +121,7 @@ class ExpectServerHello(State):
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.server_random = message.random
         if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-            conn.send_change_cipher_spec()  # before anything protected (RFC 8446 D.4)
+            conn.ccs_due = True  # before anything protected (RFC 8446 D.4), but not alone: Nagle would delay the rest
         conn.set_read_secret(theirs)
         conn.set_write_secret(ours_next)
         return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)

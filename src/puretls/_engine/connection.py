@@ -49,6 +49,7 @@ class Connection:
 
     __slots__ = (
         "alpn",
+        "ccs_due",
         "client_random",
         "client_suites",
         "clock",
@@ -113,6 +114,7 @@ class Connection:
         self.events: list[Event] | None = [] if config.watch else None
         self.owed: deque[Owed] = deque()
         self.flight: list[bytes] = []
+        self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.transcript: Transcript | None = Transcript()
         self.client_random = self.server_random = b""
         self.version = 0
@@ -253,6 +255,8 @@ class Connection:
         self.master, self.transcript, self.read_secret = None, None, b""
 
     def send_alert(self, level: int, description: int) -> None:
+        if self.ccs_due:
+            self._change_cipher_spec()
         data = bytes((level, description))
         if self.events is not None:
             self.events.append(MessageEvent(True, self.version, ALERT, data))
@@ -266,8 +270,11 @@ class Connection:
 
     # Application data
 
-    def read_into(self, out: memoryview) -> int:
-        """Application data into `out`; 0 if there is none, which `close_received` or more input explains."""
+    def read_into(self, out: memoryview, slack: int = 0) -> int:
+        """Application data into `out`; 0 if there is none, which `close_received` or more input explains.
+
+        The last `slack` bytes of `out` take no data: they are room for the type byte that ends a record of TLS 1.3.
+        """
         if self.failure:
             raise Abort(*self.failure)
         if self.established:
@@ -279,7 +286,7 @@ class Connection:
             if got:
                 return got
         self.advance()
-        return self.inbound.read_into(out) if self.inbound.plain else 0
+        return self.inbound.read_into(out[: len(out) - slack]) if self.inbound.plain else 0
 
     def pending(self) -> int:
         """Bytes that `read_into` would give at once; opens the next record, if it is all here, to count them."""
@@ -360,6 +367,8 @@ class Connection:
     def flush(self) -> None:
         """Seal the flight: all its messages in as few records as they fit."""
         if self.flight:
+            if self.ccs_due:
+                self._change_cipher_spec()
             data = b"".join(self.flight) if len(self.flight) > 1 else self.flight[0]
             self.flight.clear()
             if self.established:  # a renegotiation, while others may be writing
@@ -380,9 +389,13 @@ class Connection:
 
     def send_change_cipher_spec(self) -> None:
         """Of middlebox compatibility mode: never protected (RFC 8446 D.4)."""
+        self.flush()
+        self._change_cipher_spec()
+
+    def _change_cipher_spec(self) -> None:
+        self.ccs_due = False
         if self.events is not None:
             self.events.append(MessageEvent(True, self.version, CHANGE_CIPHER_SPEC, b"\x01"))
-        self.flush()
         self.outbound.put_record(CCS_RECORD)
 
     def set_version(self, version: int) -> None:
