@@ -285,10 +285,12 @@ class _PureContext:
     def load_verify_locations(self, /, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
         """Trust the certificates, and use the CRLs, of a file, a hashed directory, text, DER or objects."""
         trust.load(self._settings.store, cafile, capath, cadata)
+        self._settings.changed()  # the issuers that go with our own certificate may be among them
 
     def set_default_verify_paths(self) -> None:
         """Trust what the system trusts."""
         trust.load_defaults(self._settings.store)
+        self._settings.changed()
 
     def cert_store_stats(self) -> dict[str, int]:
         """How many certificates, CAs among them and CRLs are loaded."""

@@ -130,8 +130,9 @@ def _binary(data: bytes, secret: Password) -> bytes | PKCS12KeyAndCertificates:
         return pkcs12.load_pkcs12(data, None)
     except (ValueError, TypeError):
         pass
+    password = secret.get()
     try:
-        return pkcs12.load_pkcs12(data, secret.get())
+        return pkcs12.load_pkcs12(data, password)
     except (ValueError, TypeError):
         raise pem_error() from None
 
@@ -189,12 +190,15 @@ def _parse_key(data: bytes, secret: Password) -> Any:
         label, body, data = found[0]
         parse = serialization.load_pem_private_key
         encrypted = label.startswith("ENCRYPTED") or b"ENCRYPTED" in body[:60]
+    if not encrypted:
+        try:
+            return parse(data, None, unsafe_skip_rsa_key_validation=True)
+        except TypeError:  # encrypted DER
+            pass
+        except (ValueError, UnsupportedAlgorithm):
+            raise pem_error() from None
+    password = secret.get()
     try:
-        if not encrypted:
-            try:
-                return parse(data, None, unsafe_skip_rsa_key_validation=True)
-            except TypeError:  # encrypted DER
-                pass
-        return parse(data, secret.get(), unsafe_skip_rsa_key_validation=True)
-    except (ValueError, UnsupportedAlgorithm):
+        return parse(data, password, unsafe_skip_rsa_key_validation=True)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
         raise pem_error() from None

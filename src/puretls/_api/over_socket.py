@@ -31,10 +31,9 @@ from puretls._api.errors import (
     want_write,
     zero_return,
 )
-from puretls._api.seam import SPARE_SIZE, _SSLSocket, give_back, readable, scratch, writable
+from puretls._api.seam import SPARE_SIZE, _SSLSocket, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS13
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -167,22 +166,6 @@ class _SocketConnection(_SSLSocket):
             finally:
                 if self._callback_error is not None:
                     self._raise_callback_error()
-
-    def _take(self, limit: int, out: memoryview | None, buffered: int) -> Any:
-        """What can be delivered now: bytes, or how many are in `out`; falsy if nothing."""
-        conn = self._conn
-        if out is not None:
-            return conn.read_into(out)
-        plain = len(conn.inbound.plain)
-        limit = min(limit, plain or buffered)
-        extra = not plain and conn.version == TLS13  # room for the type byte of the last record
-        buffer = scratch(limit + extra)
-        view = memoryview(buffer)
-        got = conn.read_into(view[: limit + extra])
-        data = bytes(view[:got])
-        view.release()
-        give_back(buffer)
-        return data
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel.  False: it has no more, and that is accepted."""

@@ -31,8 +31,11 @@ def blocks(data: bytes) -> Iterator[tuple[str, bytes, bytes]]:
 
 
 def decode(body: bytes) -> bytes:
-    """The DER in a block without headers; ValueError if it is no base64."""
-    return binascii.a2b_base64(body)
+    """The DER in a block without headers."""
+    try:
+        return binascii.a2b_base64(body)
+    except binascii.Error:
+        raise pem_error() from None
 
 
 def der_length(data: bytes, pos: int) -> int | None:

@@ -10,7 +10,6 @@ Callbacks run in the thread that is in do_handshake() or read(), with the locks 
 from __future__ import annotations
 
 import operator
-import sys
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -45,12 +44,13 @@ if TYPE_CHECKING:
 CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
 MAX_PSK_IDENTITY = 256
 SPARE_SIZE = 1 << 18  # the most that one read() returns
+SMALL = 1 << 14  # a record's worth of data
 _spare: list[bytearray] = []  # for large reads; append and pop are atomic
 
 
 def scratch(size: int) -> bytearray:
     """At least so many bytes to read into; a large one comes from, and should go back to, a pool."""
-    if size <= 1 << 14:
+    if size <= SMALL + 1:
         return bytearray(size)
     try:
         return _spare.pop()
@@ -167,6 +167,29 @@ class _SSLSocket:
                 except BaseException as error:  # noqa: BLE001  # raised again when the operation is done
                     self._callback_error = error
 
+    def _take(self, limit: int, out: memoryview | None, buffered: int) -> Any:
+        """What can be delivered now: bytes, or how many are in `out`; falsy if nothing.
+
+        A small buffer is filled by way of a scratch one, which has room for the type byte that ends a record of
+        TLS 1.3: so a record that fits exactly takes the fast path, and nothing is written behind what is returned.  A
+        large one is decrypted into directly, and the byte behind the data may change.
+        """
+        conn = self._conn
+        if out is not None and limit > SMALL:
+            return conn.read_into(out)
+        plain = len(conn.inbound.plain)
+        limit = min(limit, plain or buffered)
+        extra = not plain and conn.version == TLS13
+        buffer = scratch(limit + extra)
+        with memoryview(buffer) as view:
+            got = conn.read_into(view[: limit + extra], extra)
+            if out is not None:
+                out[:got] = view[:got]
+                return got
+            data = bytes(view[:got])
+        give_back(buffer)
+        return data
+
     def _raise_callback_error(self) -> None:
         error, self._callback_error = self._callback_error, None
         if error is not None:
@@ -209,14 +232,14 @@ class _SSLSocket:
         try:
             alert = callback(self._callback_owner(), request.server_name, context)
         except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
-            _unraisable("Exception ignored in ssl servername callback", error, callback)
+            _unraisable(error)
             self._refuse(registry.HANDSHAKE_FAILURE)
         if alert is None:
             return
         try:
             number = operator.index(alert)
         except TypeError as error:
-            _unraisable("Exception ignored in ssl servername callback while converting the result", error, alert)
+            _unraisable(error)
             number = registry.INTERNAL_ERROR
         self._refuse(number & 0xFF)
 
@@ -234,7 +257,7 @@ class _SSLSocket:
             identity, key = callback(None if hint is None else hint.decode())
             name, secret = _identity(identity), bytes(memoryview(key))
         except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
-            _unraisable("Exception ignored in PSK client callback", error, callback)
+            _unraisable(error)
             return None
         return (name, secret) if secret else None
 
@@ -249,7 +272,7 @@ class _SSLSocket:
         try:
             return bytes(memoryview(callback(name))) or None
         except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
-            _unraisable("Exception ignored in PSK server callback", error, callback)
+            _unraisable(error)
             return None
 
     # Who and with whom
@@ -476,10 +499,19 @@ def _described(event: MessageEvent) -> tuple[int, int, int, bytes]:
     return event.version, kind, message, data
 
 
-def _unraisable(text: str, error: BaseException, origin: Any) -> None:
-    args = (type(error), error, error.__traceback__, text, origin)
-    make: Any = sys.UnraisableHookArgs  # a structure of these five
-    sys.unraisablehook(make(args))
+class _Unraisable:
+    """Its finaliser raises: the interpreter then calls sys.unraisablehook, which it lets nobody else prepare."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __del__(self) -> None:
+        raise self.error
+
+
+def _unraisable(error: BaseException) -> None:
+    """Report what a callback raised where nobody can catch it."""
+    _Unraisable(error)
 
 
 def _without_ticket(conn: Connection) -> Session:

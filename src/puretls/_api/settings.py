@@ -19,6 +19,7 @@ from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine.config import Config, Credential
 from puretls._engine.sessions import SessionManager
+from puretls._x509 import certificate
 from puretls._x509.store import Store
 
 PROTOCOL_TLS, PROTOCOL_TLSV1, PROTOCOL_TLSV1_1, PROTOCOL_TLSV1_2 = 2, 3, 4, 5
@@ -30,6 +31,7 @@ OP_NO_VERSION = {SSL3: 0x2000000, TLS10: 0x4000000, TLS11: 0x10000000, TLS12: 0x
 OP_NO_ANY = sum(OP_NO_VERSION.values())
 VERIFY_TRUSTED_FIRST = 0x8000
 NO_PARTIAL_WILDCARDS = 4
+MAX_CHAIN = 10
 
 
 class KeyLog:
@@ -123,7 +125,7 @@ class Settings:
             key_shares=tuple(group for group in self.key_shares if group in groups_),
             schemes=lists.strong_schemes(theirs, level),
             own_schemes=lists.strong_schemes(own, level),
-            credentials=tuple(self.credentials.values()),
+            credentials=tuple(_complete(credential, self.store) for credential in self.credentials.values()),
             alpn=self.alpn,
             options=self.options,
             verify_mode=self.verify_mode,
@@ -142,3 +144,20 @@ class Settings:
             dh=self.dh,
             watch=self.keylog is not None or self.message_callback is not None,
         )
+
+
+def _complete(credential: Credential, store: Store) -> Credential:
+    """A leaf that was loaded alone is sent with the issuers that the store has, as OpenSSL does."""
+    if len(credential.ders) > 1:
+        return credential
+    chain = [certificate.load(credential.ders[0])]
+    while not chain[-1].self_signed and len(chain) < MAX_CHAIN:
+        issuers = (x for x in store.by_subject(chain[-1].issuer) if chain[-1].may_be_issued_by(x) and x not in chain)
+        issuer = next(issuers, None)
+        if issuer is None:
+            break
+        chain.append(issuer)
+    if len(chain) == 1:
+        return credential
+    ders = [x.der for x in chain]
+    return Credential(ders, credential.key, credential.public_key, credential.kind, credential.ocsp)

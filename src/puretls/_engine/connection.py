@@ -31,9 +31,9 @@ from puretls._engine.config import Config
 from puretls._engine.peer import Peer
 from puretls._engine.sessions import Session
 from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEvent, State
-from puretls._record.inbound import Inbound
+from puretls._record.inbound import SKIPPED, Inbound
 from puretls._record.outbound import Outbound
-from puretls._record.protection import NullSealer, Opener13, Sealer, Sealer13
+from puretls._record.protection import NullOpener, NullSealer, Opener13, Sealer, Sealer13
 from puretls._wire import extensions, messages
 
 MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
@@ -277,13 +277,14 @@ class Connection:
         """
         if self.failure:
             raise Abort(*self.failure)
-        if self.established:
+        if self.established and self.state.accepts_data:  # type: ignore[union-attr]  # there is one by then
             try:
                 got = self.inbound.read_into(out)
             except Abort as abort:
                 self.fail(abort.fault, abort.detail)
                 raise
             if got:
+                self.warnings = self.key_updates = 0
                 return got
         self.advance()
         return self.inbound.read_into(out[: len(out) - slack]) if self.inbound.plain else 0
@@ -458,14 +459,15 @@ class Connection:
             if not self.state.accepts_data:  # type: ignore[union-attr]  # begun before anything is dispatched
                 raise Abort(faults.APP_DATA_IN_HANDSHAKE)
             inbound.plain = memoryview(data)
-            self.warnings = self.key_updates = 0
         elif kind == ALERT:
             self._alert(data)
-        else:
+        elif kind == CHANGE_CIPHER_SPEC:
             if self.events is not None:
-                self.events.append(MessageEvent(False, self.version, CHANGE_CIPHER_SPEC, b"\x01"))
-            if data:
+                self.events.append(MessageEvent(False, self.version, CHANGE_CIPHER_SPEC, data or b"\x01"))
+            if data:  # else it was dropped
                 self.state = self.state.change_cipher_spec(self, data)  # type: ignore[union-attr]  # likewise
+        elif kind != SKIPPED:
+            raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} inside protection")
 
     def _alert(self, data: bytes) -> None:
         """RFC 8446 6, RFC 5246 7.2."""
@@ -476,6 +478,7 @@ class Connection:
             self.events.append(MessageEvent(False, self.version, ALERT, data))
         if description == registry.CLOSE_NOTIFY:
             self.close_received = True
+            self.inbound.opener = NullOpener()  # what follows is not ours
             return
         tls13 = self.version == TLS13
         if level not in (WARNING, FATAL) and not tls13:

@@ -58,7 +58,8 @@ class Established13(Established):
         self.digest = transcript.digest()  # of ClientHello..client Finished
         self.resumption: bytes | None = None
         # Post-handshake authentication signs the handshake that it follows (RFC 8446 4.4)
-        self.transcript = transcript if conn.config.post_handshake_auth else None
+        wanted = conn.config.post_handshake_auth or (conn.peer_offers_pha and conn.config.verify_mode)
+        self.transcript = transcript if wanted else None
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
         conn.transcript = None

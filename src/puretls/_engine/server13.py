@@ -65,6 +65,8 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
     shared = negotiate.in_order(config, config.suites13, conn.client_suites)
     if not shared:
         raise Abort(faults.NO_SHARED_CIPHER)
+    if config.psk_server:  # an external key goes with SHA-256 (RFC 8446 4.2.11): let there be a suite for it
+        shared.sort(key=lambda suite: suite.hash is not SHA256)
     conn.suite = suite = shared[0] if retry is None or conn.suite is None else conn.suite
     if retry is None:
         transcript.choose(suite.hash)
