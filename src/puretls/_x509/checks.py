@@ -287,7 +287,7 @@ def may_sign(issuer: Certificate, subject: Certificate) -> int:
 
 
 def stricter(path: Path, policy: Policy) -> None:
-    """What RFC 5280 forbids and OpenSSL 3 lets pass, in strict mode: when nothing else is wrong (docs/differences.md)."""
+    """In strict mode, and when nothing else is wrong: what RFC 5280 forbids and OpenSSL 3 lets pass."""
     last = len(path.chain) - 1
     for i, x in enumerate(path.chain if policy.flags & STRICT else ()):
         if x.serial < 0 or (i < last and x.serial == 0):  # 4.1.2.2; there are old roots with 0

@@ -192,9 +192,8 @@ def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budg
             others.setdefault(x.subject, []).append(x)
         except ValueError:
             continue
-    if policy.flags & PARTIAL_CHAIN and chain[0] in store:
-        if budget.step():
-            yield Path((chain[0],), 0)
+    if policy.flags & PARTIAL_CHAIN and chain[0] in store and budget.step():
+        yield Path((chain[0],), 0)
 
     def extend(path: tuple[Certificate, ...], untrusted: int) -> Iterator[Path]:
         """`untrusted`: so many of the path are the peer's."""

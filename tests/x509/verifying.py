@@ -27,7 +27,7 @@ def store(roots: Sequence[Issued | bytes], crls: Sequence[bytes] = ()) -> Store:
     return made
 
 
-def ours(
+def path_of(
     chain: Sequence[Issued],
     roots: Sequence[Issued | bytes],
     *,
@@ -37,17 +37,23 @@ def ours(
     level: int = 1,
     search: bool = True,
     **policy: Any,
-) -> tuple[int, int]:
-    """(code, depth); code 0 if the chain is accepted.  Without `search` only the path that OpenSSL builds is tried."""
+) -> list[bytes]:
+    """The path found; VerifyAbort if there is none.  Without `search` only the path that OpenSSL builds is tried."""
     wanted = Policy(time=time, hostname=host, security_level=level, **policy)
     budget = Budget()
     if not search:
         budget.steps = 0
+    found = path.verify([certificate.load(x.der) for x in chain], store(roots, crls), wanted, budget)
+    assert found[0].der == chain[0].der
+    return [x.der for x in found]
+
+
+def ours(*args: Any, **kwargs: Any) -> tuple[int, int]:
+    """(code, depth) instead; code 0 if the chain is accepted."""
     try:
-        found = path.verify([certificate.load(x.der) for x in chain], store(roots, crls), wanted, budget)
+        path_of(*args, **kwargs)
     except VerifyAbort as refused:
         return refused.code, refused.depth
-    assert found[0].der == chain[0].der
     return 0, 0
 
 
