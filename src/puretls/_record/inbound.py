@@ -17,7 +17,6 @@ from puretls._base.registry import (
     CERTIFICATE,
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
-    HANDSHAKE,
     TLS13,
 )
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener
@@ -26,6 +25,7 @@ MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to noth
 MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, as OpenSSL
 MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it
 FIRST_ROOM = 1024
+SKIPPED = -1  # instead of a content type: early data
 
 
 class Inbound:
@@ -35,6 +35,7 @@ class Inbound:
         "allow_plain_alert",
         "buf",
         "drop_ccs",
+        "early_data",
         "empty_records",
         "end",
         "hs",
@@ -61,6 +62,7 @@ class Inbound:
         self.plain_limit = MAX_PLAINTEXT  # our record_size_limit (RFC 8449)
         self.drop_ccs = False  # TLS 1.3 handshake: a lone change_cipher_spec is noise (RFC 8446 5)
         self.allow_plain_alert = False  # a TLS 1.3 client may fail before it has keys
+        self.early_data = 0  # bytes of early data, which we never accept, still to be skipped (RFC 8446 4.2.10)
         self.empty_records = 0
 
     # What the transport brings
@@ -69,7 +71,9 @@ class Inbound:
         """At least `size` writable bytes behind what has arrived; `filled` says how many were used."""
         if self.start == self.end:
             self.start = self.end = 0
-            if size <= FIRST_ROOM < len(self.buf):  # nothing is there and little is expected: idle connections are small
+            if (
+                size <= FIRST_ROOM < len(self.buf)
+            ):  # nothing is there and little is expected: idle connections are small
                 self.release()
         if type(self.buf) is not bytearray or self.end + size > len(self.buf):
             kept = self.end - self.start
@@ -149,15 +153,26 @@ class Inbound:
             self._check_ccs(body)
             self.start = stop
             return kind, b""
+        if self.early_data and kind == APPLICATION_DATA and not opener.expansion:  # before a second ClientHello
+            self._skip_early_data(size)
+            self.start = stop
+            return SKIPPED, b""
         if self.version == TLS13 and kind != APPLICATION_DATA and opener.expansion:
             if kind != ALERT or not self.allow_plain_alert or size != 2:
                 raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
             data = bytes(body)
         else:
-            kind, data = opener.open(header, body)
+            try:
+                kind, data = opener.open(header, body)
+            except Abort as abort:
+                if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
+                    raise
+                self._skip_early_data(size)
+                self.start = stop
+                return SKIPPED, b""
             if opener.expansion:
-                self.allow_plain_alert = False
-        if len(data) > self.plain_limit:
+                self.allow_plain_alert, self.early_data = False, 0
+        if len(data) > self.plain_limit and opener.expansion:
             raise Abort(faults.DATA_LENGTH_TOO_LONG)
         self.start = stop
         if data:
@@ -224,10 +239,16 @@ class Inbound:
         """RFC 8446 5: exactly one byte of value 1, during the handshake only, else unexpected_message."""
         if not self.drop_ccs or bytes(body) != b"\x01" or not self.on_boundary():
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
-        self._count_empty(CHANGE_CIPHER_SPEC)
+        self._count_empty(APPLICATION_DATA)
+
+    def _skip_early_data(self, size: int) -> None:
+        """What does not open after an offer of early data is early data, up to a limit (RFC 8446 4.2.10)."""
+        self.early_data -= size
+        if self.early_data <= 0:
+            raise Abort(faults.TOO_MUCH_EARLY_DATA)
 
     def _count_empty(self, kind: int) -> None:
-        if kind in (HANDSHAKE, ALERT):  # RFC 8446 5.1: MUST NOT be empty
+        if kind != APPLICATION_DATA:  # RFC 8446 5.1, RFC 5246 6.2.1
             raise Abort(faults.UNEXPECTED_RECORD, "an empty record")
         self.empty_records += 1
         if self.empty_records > MAX_EMPTY_RECORDS:
