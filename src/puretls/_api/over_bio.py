@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
-from puretls._api.seam import SPARE_SIZE, _SSLSocket, readable, writable
+from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 
@@ -95,8 +95,19 @@ class _BioConnection(_SSLSocket):
                             if conn.close_sent:
                                 raise zero_return()
                             return b"" if out is None else 0
-                    if not self._pull():
-                        return b"" if out is None else 0
+                    data = self._incoming.read()
+                    if not data:
+                        if not self._pull():
+                            return b"" if out is None else 0
+                        continue
+                    plain = conn.read_record(data)
+                    if plain:
+                        if len(plain) > limit:
+                            inbound.plain, plain = memoryview(plain)[limit:], plain[:limit]
+                        if out is None:
+                            return plain
+                        out[: len(plain)] = plain
+                        return len(plain)
             except Abort as abort:
                 self._push()
                 raise abort_error(abort) from None
@@ -109,18 +120,23 @@ class _BioConnection(_SSLSocket):
         conn = self._conn
         if not conn.established:
             self.do_handshake()
-        view = readable(data)
+        view = data if type(data) is bytes else readable(data)
+        size = len(view)
         with self._lock:
             try:
-                for pos in range(0, len(view), CHUNK):
-                    conn.write(view[pos : pos + CHUNK])
-                    self._push()
+                if 0 < size <= SMALL:
+                    self._outgoing.write(conn.write_record(view))
+                else:
+                    for pos in range(0, size, CHUNK):
+                        conn.write(memoryview(view)[pos : pos + CHUNK])
+                        self._push()
             except Abort as abort:
                 raise abort_error(abort) from None
-            if conn.has_data_to_send:
+            if conn.has_data_to_send or conn.events:
                 self._push()
-            self._raise_callback_error()
-        return len(view)
+            if self._callback_error is not None:
+                self._raise_callback_error()
+        return size
 
     def pending(self) -> int:
         """How many bytes read() would return without further input."""

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import APPLICATION_DATA
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE
 from puretls._crypto.suites import Aead
 
 MAX_PLAINTEXT = 1 << 14  # RFC 8446 5.1
@@ -25,6 +25,8 @@ MANY = 1 << 20  # no single call of open_many or seal_many comes near this many 
 
 pack_aad = Struct("!QBHH").pack  # seq_num, type, version, length (RFC 5246 6.2.3.3)
 pack_header = Struct("!BHH").pack
+
+TYPES = {kind: bytes((kind,)) for kind in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA)}
 
 Bytes = bytes | bytearray | memoryview
 
@@ -44,6 +46,9 @@ class Opener(Protocol):
 
         Returns where the first record begins that was not opened, and how many bytes `out` holds now.
         """
+
+    def open_data(self, record: bytes) -> bytes | None:
+        """The data of one whole record of plain application data; None leaves it, unconsumed, to `open`."""
 
 
 class Sealer(Protocol):
@@ -74,6 +79,10 @@ class NullOpener:
     ) -> tuple[int, int]:
         del buf, view, end, out
         return start, 0
+
+    def open_data(self, record: bytes) -> bytes | None:
+        del record
+        return None
 
 
 class NullSealer:
@@ -149,6 +158,19 @@ class Opener13:
         self.seq = seq
         return pos, got
 
+    def open_data(self, record: bytes) -> bytes | None:
+        seq = self.seq
+        if record[0] != APPLICATION_DATA or seq >= SEQUENCE_END - 1:
+            return None
+        try:
+            inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), record[5:], record[:5])
+        except InvalidTag:
+            raise Abort(faults.DECRYPTION_FAILED) from None
+        if inner[-1] != APPLICATION_DATA or not 1 < len(inner) <= MAX_PLAINTEXT + 1:
+            return None
+        self.seq = seq + 1
+        return inner[:-1]
+
 
 class Sealer13:
     """TLS 1.3 (RFC 8446 5.2)."""
@@ -162,9 +184,12 @@ class Sealer13:
         self.overhead = HEADER + 1 + aead.tag
 
     def seal(self, kind: int, data: Bytes) -> bytes:
-        seq, self.seq = self.seq, next_sequence(self.seq)  # consumed before it is used: never twice
+        seq = self.seq
+        if seq >= SEQUENCE_END - 1:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        self.seq = seq + 1  # consumed before it is used: never twice
         header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
-        sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), b"".join((data, bytes((kind,)))), header)
+        sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), bytes(data) + TYPES[kind], header)
         return header + sealed
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
@@ -245,6 +270,25 @@ class Opener12:
                 raise Abort(faults.DECRYPTION_FAILED) from None
         self.seq = seq
         return pos, got
+
+    def open_data(self, record: bytes) -> bytes | None:
+        seq, explicit = self.seq, self.explicit
+        size = len(record) - HEADER - explicit - self.tag
+        if (
+            record[0] != APPLICATION_DATA
+            or not 0 < size <= MAX_PLAINTEXT
+            or record[1] << 8 | record[2] != self.version
+            or seq >= SEQUENCE_END - 1
+        ):
+            return None
+        body = HEADER + explicit
+        nonce = self.salt + record[HEADER:body] if explicit else (self.iv ^ seq).to_bytes(12, "big")
+        try:
+            data: bytes = self.decrypt(nonce, record[body:], pack_aad(seq, APPLICATION_DATA, self.version, size))
+        except InvalidTag:
+            raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq + 1
+        return data
 
 
 class Sealer12:
