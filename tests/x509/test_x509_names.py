@@ -17,8 +17,8 @@ reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expo
 
 FLAGS = st.sampled_from((4, 4, 0, 1, 2, 5, 8, 0x20, 0x24, 0xC))
 LABELS = st.sampled_from(
-    ("a", "www", "*", "w*", "*w", "a*b", "xn--a", "xn--*", "example", "test", "", "-a", "a-", "a_b", "1", "A", "**", "*a-",
-     "b-*")
+    ("a", "www", "*", "w*", "*w", "a*b", "xn--a", "xn--*", "example", "test", "", "-a", "a-", "a_b", "1", "A", "**",
+     "*a-", "b-*")
 )  # fmt: skip
 HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
 
