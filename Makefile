@@ -33,7 +33,7 @@ unit: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs $(ARGS)
 
 bench: $(VENV)/test.stamp
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks --picture docs/benchmarks.svg $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check --quiet .

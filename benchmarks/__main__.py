@@ -1,0 +1,113 @@
+"""Run the workloads and print one table: `python -m benchmarks [PATTERN] [--rounds N] [--picture FILE]`.
+
+A round visits every contender before the next round begins, so that a change of the machine's mood meets them all. The
+table has medians over the rounds; only ratios to `ssl` are worth comparing between machines. glibc's heap thresholds
+change bulk figures a great deal for the same code: they are pinned for all contenders alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.contenders import Files
+from benchmarks.picture import draw
+from benchmarks.rows import ROWS, Row
+from benchmarks.workers import Pair
+from puretls.cli.certs import Authority
+
+OURS, BASE = "puretls", "ssl"
+WHO = (BASE, "pyopenssl", "tcp", OURS)
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+
+
+def prepare(folder: Path) -> Files:
+    """The certificates: a root, an intermediate and leaves, as files."""
+    root = Authority("Benchmark root")
+    issuer = Authority("Benchmark intermediate", parent=root)
+    (folder / "ca.pem").write_bytes(root.pem)
+    leaves = {kind: issuer.issue("localhost", kind=kind) for kind in ("P-256", "RSA")}
+    leaves["client"] = issuer.issue("client", client=True)
+    for name, identity in leaves.items():
+        (folder / f"{name}.pem").write_bytes(identity.chain_pem)
+        (folder / f"{name}.key").write_bytes(identity.key_pem)
+    system = Path("/etc/ssl/certs/ca-certificates.crt")
+    many = system.read_bytes() if system.exists() else b"".join(Authority(f"CA {n}").pem for n in range(140))
+    (folder / "bundle.pem").write_bytes(many)
+    return Files(str(folder))
+
+
+def import_time() -> float:
+    """Milliseconds that `import puretls` adds once `ssl` and what it uses of `cryptography` are there."""
+    code = (
+        "import sys, time, puretls; mine = [m for m in sys.modules if m.split('.')[0] == 'puretls']\n"
+        "for m in mine: del sys.modules[m]\n"
+        "start = time.perf_counter(); import puretls; print((time.perf_counter() - start) * 1000)"
+    )
+    return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3))
+
+
+def main() -> None:
+    """One run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("pattern", nargs="?", default="", help="only workloads whose name matches this expression")
+    parser.add_argument("--rounds", type=int, default=5, help="medians over so many (default 5)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write the ratios as an SVG, too")
+    arguments = parser.parse_args()
+
+    os.environ.update(MALLOC)  # glibc reads them when a worker starts
+    rows = [row for row in ROWS if re.search(arguments.pattern, row.name)]
+    rates: dict[tuple[str, str, str], list[float]] = {}
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, medians of {arguments.rounds} rounds")
+    print(f"\n{'':52} {' '.join(f'{who:>10}' for who in WHO)} {'':5} ratio    aim")
+    with tempfile.TemporaryDirectory(prefix="puretls-bench-") as folder:
+        files = prepare(Path(folder))
+        pairs = [Pair(name) for name in WHO]
+        try:
+            for row in rows:
+                for _ in range(arguments.rounds):
+                    for pair in pairs:
+                        if pair.name not in row.without:
+                            for kind, rate in zip(row.kinds, row.measure(pair, files), strict=True):
+                                rates.setdefault((row.name, kind, pair.name), []).append(rate)
+                report(row, rates)
+        finally:
+            for pair in pairs:
+                pair.end()
+    if not arguments.pattern:
+        print(f"{'import puretls, above ssl and cryptography':52} {'':32} {import_time():10.0f} ms                 30")
+    if arguments.picture:
+        drawn = [
+            (f"{row.name}, {kind}", ratio(rates, row.name, kind), aim)
+            for row in rows
+            for kind, aim in row.kinds.items()
+            if aim
+        ]
+        arguments.picture.write_text(draw(drawn), "utf-8")
+
+
+def ratio(rates: dict[tuple[str, str, str], list[float]], name: str, kind: str, who: str = OURS) -> float:
+    """Of the medians, to `ssl`'s."""
+    return statistics.median(rates[name, kind, who]) / statistics.median(rates[name, kind, BASE])
+
+
+def report(row: Row, rates: dict[tuple[str, str, str], list[float]]) -> None:
+    """The finished lines of one workload."""
+    for kind, aim in row.kinds.items():
+        cells = [f"{f'{row.name}, {kind}':52}"]
+        for who in WHO:
+            values = rates.get((row.name, kind, who))
+            cells.append(f"{statistics.median(values):10,.0f}" if values else " " * 10)
+        cells.append(f"{row.unit:5}{ratio(rates, row.name, kind):6.2f}" + (f"{aim:7}" if aim else ""))
+        print(" ".join(cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The workloads, one row each: what is measured, in which unit, and the ratio to `ssl` that is aimed for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from benchmarks.contenders import Case, Files
+from benchmarks.workers import Pair
+
+MB = 1 << 20
+
+
+class Row(NamedTuple):
+    """A line of the table. `measure` gives one or more rates, higher is better, one for each of `kinds`."""
+
+    name: str
+    kinds: dict[str, float]  # kind of rate: the ratio to ssl that issue 5 aims for
+    unit: str
+    measure: Callable[[Pair, Files], tuple[float, ...]]
+    without: tuple[str, ...] = ()  # contenders that cannot take part
+
+
+AES128, AES256, CHACHA = Case(), Case(suite="TLS_AES_256_GCM_SHA384"), Case(suite="TLS_CHACHA20_POLY1305_SHA256")
+AES128_12 = Case("1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")
+RSA = Case(key="RSA")
+MEMORY = ("tcp",)  # everything but sockets
+SIMPLE = ("tcp", "pyopenssl")
+
+
+def bulk(case: Case, size: int, total: int, up: bool, aim: float) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        server, client = pair.both("bulk", files, case, size, total, up)
+        return total / 1e6 / max(server.clock, client.clock), total / 1e6 / (server.cpu + client.cpu)
+
+    cipher = case.suite.replace("TLS_", "").replace("_SHA256", "").replace("_SHA384", "").replace("ECDHE-ECDSA-", "")
+    way = "up" if up else "down"
+    name = f"bulk {size >> 10} KiB, TLS {case.version} {cipher.replace('-SHA256', '').replace('-', '_')}, {way}"
+    return Row(name, {"clock": aim, "CPU": aim}, "MB/s", measure)
+
+
+def handshake(name: str, case: Case, aims: tuple[float, float, float], *, resume: bool = False, count: int = 60) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        client, server = pair.alone("handshakes", files, case, count, resume)
+        return count / (client.cpu + server.cpu), count / client.cpu, count / server.cpu
+
+    return Row(name, dict(zip(("both", "client", "server"), aims, strict=True)), "1/s", measure, MEMORY)
+
+
+def memory(size: int, total: int, aim: float) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        spent = pair.alone("memory", files, AES128, size, total)
+        return (spent.count / spent.cpu,)
+
+    label = f"{size >> 10} KiB" if size >= 1024 else f"{size} B"
+    return Row(f"MemoryBIO, {label} written and read", {"CPU": aim}, "1/s", measure, MEMORY)
+
+
+def exchange(name: str, function: str, size: int, count: int, kinds: dict[str, float], without: tuple[str, ...]) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        server, client = pair.both(function, files, AES128, size, count)
+        rates = {"clock": count / client.clock, "CPU": count / (server.cpu + client.cpu)}
+        return tuple(rates[kind] for kind in kinds)
+
+    return Row(name, kinds, "1/s", measure, without)
+
+
+def context(name: str, role: str, count: int, aim: float) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        spent = pair.alone("contexts", files, AES128, role, count)
+        return (spent.count / spent.cpu,)
+
+    return Row(f"context: {name}", {"CPU": aim}, "1/s", measure, MEMORY)
+
+
+ROWS = (
+    *(bulk(case, 256 << 10, 256 * MB, up, 1.5) for case in (AES128, AES256, AES128_12) for up in (True, False)),
+    bulk(AES128, 16 << 10, 128 * MB, True, 1.5),
+    bulk(AES128, 1 << 10, 16 * MB, True, 1.0),
+    bulk(CHACHA, 256 << 10, 128 * MB, True, 1.0),
+    memory(256 << 10, 64 * MB, 1.6),
+    memory(1024, 4 * MB, 0.8),
+    memory(16, 1 << 16, 0.8),
+    exchange("asyncio, echo of 64 KiB", "streams", 64 << 10, 400, {"clock": 1.2}, SIMPLE),
+    exchange("asyncio, requests of 100 B", "streams", 100, 1500, {"clock": 0.9}, SIMPLE),
+    exchange("sockets, requests of 100 B", "ping", 100, 3000, {"CPU": 0.95}, ()),
+    handshake("handshake, TLS 1.3 ECDSA", AES128, (1.4, 1.5, 1.1)),
+    handshake("handshake, TLS 1.3 RSA-2048", RSA, (1.25, 0, 0)),
+    handshake("handshake, TLS 1.2 ECDSA", AES128_12, (1.3, 0, 0)),
+    handshake("handshake, TLS 1.3 mutual", Case(mutual=True), (1.5, 0, 0)),
+    handshake("resumed, TLS 1.3", AES128, (1.5, 0, 0), resume=True),
+    handshake("resumed, TLS 1.2", AES128_12, (1.2, 0, 0), resume=True),
+    context("server with certificate", "server", 100, 1.0),
+    context("client", "client", 200, 1.0),
+    context("client with the CA bundle", "bundle", 5, 5.0),
+)

@@ -1,0 +1,202 @@
+"""What is timed. Each function runs in a worker process and returns seconds: by the clock, and of CPU of its process.
+
+Functions that need two ends come as a pair, `..._server` and `..._client`, and meet at a port of loopback. Everything
+else has both ends in one process over memory BIOs, and times each side's calls on their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter, process_time
+from typing import Any, NamedTuple
+
+from benchmarks.contenders import Case, Files
+
+
+class Spent(NamedTuple):
+    """Seconds for `count` of something."""
+
+    count: float
+    clock: float
+    cpu: float
+
+
+@contextmanager
+def spending(count: float) -> Iterator[list[Spent]]:
+    result: list[Spent] = []
+    clock, cpu = perf_counter(), process_time()
+    yield result
+    result.append(Spent(count, perf_counter() - clock, process_time() - cpu))
+
+
+# Two processes and a socket
+
+
+@contextmanager
+def socket_of(library: Any, files: Files, case: Case, listener: Any, port: int) -> Iterator[Any]:
+    """This end's connection: the server has the listener, the client the port."""
+    sock = listener.accept()[0] if listener else socket.create_connection(("127.0.0.1", port))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    tls = library.wrap(library.context(files, case, server=bool(listener)), sock, server=bool(listener))
+    try:
+        yield tls
+    finally:
+        tls.close()
+
+
+def bulk(library: Any, files: Files, case: Case, end: tuple[Any, int], size: int, total: int, up: bool) -> Spent:
+    """`total` bytes in sends of `size`, up to the server or down from it; both ends report."""
+    listener, port = end
+    with socket_of(library, files, case, listener, port) as tls:
+        if up == bool(listener):
+            view = memoryview(bytearray(256 << 10))
+            tls.sendall(b"?")
+            with spending(total / 1e6) as spent:
+                left = total
+                while left:
+                    left -= tls.recv_into(view)
+                tls.sendall(b"!")
+        else:
+            block = b"x" * size
+            tls.recv(1)
+            with spending(total / 1e6) as spent:
+                for _ in range(total // size):
+                    tls.sendall(block)
+                tls.recv(1)
+    return spent[0]
+
+
+def ping(library: Any, files: Files, case: Case, end: tuple[Any, int], size: int, count: int) -> Spent:
+    """Requests and responses of `size` bytes."""
+    listener, port = end
+    message = b"x" * size
+    with socket_of(library, files, case, listener, port) as tls, spending(count) as spent:
+        for _ in range(count):
+            if listener:
+                tls.recv(size)
+                tls.sendall(message)
+            else:
+                tls.sendall(message)
+                tls.recv(size)
+    return spent[0]
+
+
+def streams(library: Any, files: Files, case: Case, end: tuple[Any, int], size: int, count: int) -> Spent:
+    """The same through asyncio's streams."""
+    listener, port = end
+    context = library.context(files, case, server=bool(listener))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(count):
+            writer.write(await reader.readexactly(size))
+            await writer.drain()
+        done.set_result(None)
+
+    async def serve() -> None:
+        global done  # noqa: PLW0603 - of this process's only run
+        done = asyncio.get_running_loop().create_future()
+        async with await asyncio.start_server(answer, sock=listener.dup(), ssl=context):
+            await done
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+        for _ in range(count):
+            writer.write(b"x" * size)
+            await reader.readexactly(size)
+        writer.close()
+
+    with spending(count) as spent:
+        asyncio.run(serve() if listener else ask())
+    if listener:
+        listener.setblocking(True)  # asyncio has made it, and what it shares, non-blocking
+    return spent[0]
+
+
+done: asyncio.Future[None]
+
+
+# One process and memory
+
+
+def shake(client: Any, server: Any) -> tuple[float, float]:
+    """A handshake; seconds of the client's side and of the server's."""
+    spent = [0.0, 0.0]
+    sides, finished, data = (client, server), [False, False], b""
+    turn = 0
+    while not all(finished):
+        start = perf_counter()
+        if data:
+            sides[turn].give(data)
+        finished[turn] = sides[turn].step()
+        data = sides[turn].take()
+        spent[turn] += perf_counter() - start
+        turn = 1 - turn
+    if data:
+        sides[turn].give(data)
+    return spent[0], spent[1]
+
+
+def handshakes(library: Any, files: Files, case: Case, count: int, resume: bool) -> tuple[Spent, Spent]:
+    """Client's and server's side of `count` handshakes; objects are made within the time, contexts are not."""
+    contexts = [library.context(files, case, server=server) for server in (False, True)]
+    session = None
+    totals = [0.0, 0.0]
+    for index in range(-3, count):  # the first ones warm up, and give the session
+        start = perf_counter()
+        client = library.side(contexts[0], server=False, session=session)
+        middle = perf_counter()
+        server = library.side(contexts[1], server=True)
+        made = middle - start, perf_counter() - middle
+        sides = shake(client, server)
+        if resume:
+            server.write(b"x")
+            client.give(server.take())
+            client.read(1)
+            session = client.session()
+        if index >= 0:
+            totals = [total + a + b for total, a, b in zip(totals, made, sides, strict=True)]
+    if client.resumed() != resume:
+        raise RuntimeError(f"{library.name}: resumed is {not resume}")
+    return Spent(count, totals[0], totals[0]), Spent(count, totals[1], totals[1])
+
+
+def memory(library: Any, files: Files, case: Case, size: int, total: int) -> Spent:
+    """Messages of `size` bytes written on one side and read on the other."""
+    client, server = (library.side(library.context(files, case, server=one), server=one) for one in (False, True))
+    shake(client, server)
+    message, count = b"x" * size, max(1, total // size)
+    with spending(count) as spent:
+        for _ in range(count):
+            client.write(message)
+            server.give(client.take())
+            left = size
+            while left:
+                left -= len(server.read(left))
+    return spent[0]
+
+
+def contexts(library: Any, files: Files, case: Case, role: str, count: int) -> Spent:
+    """Making a context: a server's with its certificate, a client's, a client's with the system's CA bundle."""
+    tls = library.module
+
+    def bundle() -> Any:
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(files.of("bundle.pem"))
+        return context
+
+    makers: dict[str, Callable[[], Any]] = {
+        "server": lambda: library.context(files, case, server=True),
+        "client": lambda: tls.SSLContext(tls.PROTOCOL_TLS_CLIENT),
+        "bundle": bundle,
+    }
+    if library.name == "pyopenssl":
+        makers["client"] = lambda: tls.Context(tls.TLS_CLIENT_METHOD)
+        makers["bundle"] = lambda: makers["client"]().load_verify_locations(files.of("bundle.pem"))
+    makers[role]()
+    with spending(count) as spent:
+        for _ in range(count):
+            makers[role]()
+    return spent[0]
