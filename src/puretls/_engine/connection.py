@@ -400,6 +400,8 @@ class Connection:
 
     def send_message(self, raw: bytes) -> None:
         """A handshake message into the transcript and the flight."""
+        if self.ccs_due:
+            self._change_cipher_spec()
         if self.events is not None:
             self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
         self.transcript.update(raw)  # type: ignore[union-attr]  # there is one as long as a handshake lasts
@@ -414,8 +416,6 @@ class Connection:
     def flush(self) -> None:
         """Seal the flight: all its messages in as few records as they fit."""
         if self.flight:
-            if self.ccs_due:
-                self._change_cipher_spec()
             data = b"".join(self.flight) if len(self.flight) > 1 else self.flight[0]
             self.flight.clear()
             if self.established:  # a renegotiation, while others may be writing
