@@ -53,5 +53,5 @@ $(VENV)/%.stamp: pyproject.toml
 	@PYTHON=$(PYTHON) tools/system-packages venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "preparing $(VENV) for $*"
-	@$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@$(BIN)/python -m pip install -qq --editable '.[$*]'
 	@touch $@
