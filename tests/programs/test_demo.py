@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import free_port, need, running, until
+from support import PATIENCE, free_port, need, running, until
 
 DEMO = (sys.executable, "-m", "puretls", "demo")
 
@@ -23,6 +24,32 @@ def test_without_a_terminal_it_reports_and_ends() -> None:
     assert done.stderr == ""
     for said in ("puretls: chain and name verified", "ClientHello", "X25519MLKEM768", "plain TCP", "All of it worked"):
         assert said in done.stdout
+
+
+def test_in_a_terminal_it_stays_until_ctrl_c(tmp_path: Path) -> None:
+    """With colours and bars, and an end without a traceback."""
+    pty = pytest.importorskip("pty")
+    pytest.importorskip("rich")
+    controller, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "110"}
+    command = [*DEMO, "--size", "1", "--port", str(free_port())]
+    demo = subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, cwd=tmp_path, start_new_session=True
+    )
+    os.close(terminal)
+    shown = bytearray()
+    try:
+        while b"Ctrl-C" not in shown:
+            shown += os.read(controller, 65536)
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(PATIENCE) == 0, shown.decode()
+    finally:
+        demo.kill()
+        demo.wait()
+        os.close(controller)
+    text = shown.decode()
+    for said in ("\x1b[", "ClientHello", "\u25b6", "\u2588", "All of it worked", "https://localhost:"):
+        assert said in text
 
 
 def test_the_command_explains_itself() -> None:
