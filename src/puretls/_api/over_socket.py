@@ -6,8 +6,8 @@ The rules that programs rely on:
   rest of this record and the next header; a blocking socket for no more than fits the call, as ciphertext is never
   shorter than its plaintext.
 - A timeout is a deadline for the whole operation.
-- write() reports what the kernel has taken.  A record that was cut stays sealed in the queue, and is counted when the
-  same data comes again.
+- write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
+  the same data comes again.
 - One thread may read while another writes.  Each direction has a lock; what the reading side has to say (an alert, a
   KeyUpdate) is sent by whoever holds the lock of the writing side.
 """
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api.errors import (
     SUFFIX,
-    SSLWantWriteError,
     abort_error,
     fault_error,
     ssl_error,
@@ -102,16 +101,18 @@ class _SocketConnection(_SSLSocket):
         with self._reading, self._writing:
             if conn.established:
                 return
+            fresh = True
             try:
                 while True:
                     self._advance()
                     if conn.has_data_to_send:
-                        self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
+                        self._flush(sock, deadline, HANDSHAKE_TIMEOUT, fresh=fresh)
                     if conn.established:
                         return
                     if conn.close_received:
                         raise zero_return()
                     self._fill(sock, conn.wanted(), deadline, HANDSHAKE_TIMEOUT)
+                    fresh = False
             except Abort as abort:
                 self._say_last_words(sock)
                 raise abort_error(abort) from None
@@ -138,6 +139,7 @@ class _SocketConnection(_SSLSocket):
         inbound = conn.inbound
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
+        again = False
         with self._reading:
             try:
                 while True:
@@ -158,8 +160,9 @@ class _SocketConnection(_SSLSocket):
                     wanted = conn.wanted()
                     if timeout is None and limit - buffered > wanted:
                         wanted = limit - buffered
-                    if not self._fill(sock, wanted, deadline, READ_TIMEOUT):
+                    if not self._fill(sock, wanted, deadline if again else None, READ_TIMEOUT):
                         return b"" if out is None else 0
+                    again = True
             except Abort as abort:
                 self._settle(sock)
                 raise abort_error(abort) from None
@@ -168,7 +171,7 @@ class _SocketConnection(_SSLSocket):
                     self._raise_callback_error()
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
-        """Read from the kernel.  False: it has no more, and that is accepted."""
+        """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
         inbound = self._conn.inbound
         room = inbound.room(wanted or 1)
         if deadline is not None:
@@ -210,7 +213,7 @@ class _SocketConnection(_SSLSocket):
         deadline = monotonic() + timeout if timeout else None
         with self._writing:
             try:
-                return self._write(sock, view, deadline, CHUNK if timeout is None else SMALL_CHUNK)
+                return self._write(sock, view, timeout, deadline)
             except Abort as abort:
                 self._say_last_words(sock)
                 raise abort_error(abort) from None
@@ -218,45 +221,32 @@ class _SocketConnection(_SSLSocket):
                 if conn.events:
                     self._after()
 
-    def _write(self, sock: Any, view: memoryview, deadline: float | None, step: int) -> int:
-        conn, size, done = self._conn, len(view), 0
-        total = 0  # ciphertext of the chunk that is being sent
-        try:
-            if conn.has_data_to_send:
-                self._flush(sock, deadline, WRITE_TIMEOUT)
-            if self._sealed:  # the same data again: its beginning is out now
-                if self._sealed > size:
-                    raise fault_error(faults.BAD_WRITE_RETRY)
-                done, self._sealed = self._sealed, 0
-            while done < size:
-                chunk = view[done : done + step] if size - done > step or done else view
-                conn.write(chunk)
-                self._sealed, total = len(chunk), len(conn.outbound.unsent())
-                self._flush(sock, deadline, WRITE_TIMEOUT)
-                done, self._sealed = done + len(chunk), 0
-        except (SSLWantWriteError, TimeoutError):
-            finished = self._finished(total)
-            self._sealed -= finished
-            if not done + finished:
-                raise
-            done += finished
+    def _write(self, sock: Any, view: memoryview, timeout: float | None, deadline: float | None) -> int:
+        """All of it, if the socket blocks for good; else one chunk, as nothing may be reported that is not all out.
+
+        What is interrupted stays in the queue and in `_sealed`, and is reported when the same data comes again.
+        """
+        conn, size = self._conn, len(view)
+        if conn.has_data_to_send:
+            self._flush(sock, deadline, WRITE_TIMEOUT)
+        if self._sealed > size:
+            raise fault_error(faults.BAD_WRITE_RETRY)
+        step = CHUNK if timeout is None else SMALL_CHUNK
+        while self._sealed < size and (timeout is None or not self._sealed):
+            chunk = view[self._sealed : self._sealed + step]
+            conn.write(chunk)
+            self._sealed += len(chunk)
+            self._flush(sock, deadline, WRITE_TIMEOUT)
+        done, self._sealed = self._sealed, 0
         return done
 
-    def _finished(self, total: int) -> int:
-        """How much of the plaintext in the queue is in records that the kernel has taken whole."""
-        outbound = self._conn.outbound
-        fragment, overhead = outbound.fragment, outbound.sealer.overhead
-        records = -(-self._sealed // fragment)
-        if not total or total != self._sealed + records * overhead:  # something else was in between: assume nothing
-            return 0
-        return (total - len(outbound.unsent())) // (fragment + overhead) * fragment
-
-    def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
-        """Hand the kernel all that is sealed."""
+    def _flush(self, sock: Any, deadline: float | None, message: str, *, fresh: bool = True) -> None:
+        """Hand the kernel all that is sealed; `fresh`: the operation has just begun."""
         conn, send = self._conn, self._send
         while data := conn.data_to_send():
-            if deadline is not None:
+            if deadline is not None and not fresh:  # at first the socket's own timeout is the whole of it
                 _wait(sock, "write", deadline - monotonic(), message)
+            fresh = False
             try:
                 count = send(sock, data)
             except BlockingIOError:
