@@ -11,6 +11,8 @@ from puretls._x509.crl import Crl
 SIGNATURES = 100  # checked for one verification
 STEPS = 2000  # issuers tried
 PATHS = 64  # complete paths checked
+COMPARISONS = 1 << 22  # of names with name constraints; OpenSSL's limit is 2**20 for one certificate and one CA
+AT_ONCE = 1 << 20
 
 # A signature that was right stays right, whatever the time, the store and the CRLs.
 REMEMBERED = 1024
@@ -22,12 +24,17 @@ class Budget:
     """How much more may be spent on one verification."""
 
     def __init__(self) -> None:
-        self.signatures, self.steps, self.paths = SIGNATURES, STEPS, PATHS
+        self.signatures, self.steps, self.paths, self.comparisons = SIGNATURES, STEPS, PATHS, COMPARISONS
 
     def step(self) -> bool:
         """Try one more issuer, unless all is spent."""
         self.steps -= 1
         return self.steps >= 0 and self.paths > 0 and self.signatures > 0
+
+    def compare(self, names: int, constraints: int) -> bool:
+        """Compare so many names with so many constraints, unless that is too much at once or in all."""
+        self.comparisons -= names * constraints
+        return names * constraints <= AT_ONCE and self.comparisons >= 0
 
     def signed(self, subject: Certificate | Crl, issuer: Certificate) -> bool:
         """Whether the issuer's key signed this; not, if no more signatures may be checked."""

@@ -10,15 +10,14 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from puretls._x509 import codes, names
+from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate, directory_name
 from puretls._x509.checks import Path, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.shapes import GeneralSubtree
 
-PRODUCT = 1 << 20  # names times constraints
 
-
-def check(path: Path, policy: Policy) -> None:
+def check(path: Path, policy: Policy, budget: Budget) -> None:
     """Each certificate against the constraints of all above it, the anchor's included."""
     chain = path.chain
     for i in range(len(chain) - 1, -1, -1):
@@ -29,7 +28,7 @@ def check(path: Path, policy: Policy) -> None:
             raise refusal(codes.PROXY_SUBJECT_VIOLATION, i)
         for above in reversed(chain[i + 1 :]):
             if above.name_constraints is not None:
-                code = violation(x, above, common_names=i == 0 and _common_names_count(x, policy))
+                code = violation(x, above, budget, common_names=i == 0 and _common_names_count(x, policy))
                 if code:
                     raise refusal(code, i)
 
@@ -55,12 +54,12 @@ def proxy_name_fits(x: Certificate) -> bool:
     )
 
 
-def violation(x: Certificate, above: Certificate, *, common_names: bool) -> int:
+def violation(x: Certificate, above: Certificate, budget: Budget, *, common_names: bool) -> int:
     """0, or why a CA's constraints refuse one of the certificate's names."""
     constraints = _compiled(above)
     subject = [a for rdn in x.subject_rdns for a in rdn]
     alternative = x.alternative_names
-    if len(subject) + len(alternative) > PRODUCT // max(1, constraints.size):
+    if not budget.compare(len(subject) + len(alternative), constraints.size):
         return codes.UNSPECIFIED
     if x.subject_rdns:
         code = constraints.of_directory(x.subject)

@@ -58,7 +58,7 @@ def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
     checks.identity(path.chain[0], policy)
     revocation.check(path, store, policy, budget)
     signatures(path, policy, budget)
-    constraints.check(path, policy)
+    constraints.check(path, policy, budget)
     checks.stricter(path, policy)
 
 
