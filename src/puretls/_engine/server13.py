@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
 VERSION_EXTENSION = extension(registry.SUPPORTED_VERSIONS, b"\x03\x04")
+MAX_EARLY_DATA = 1 << 16  # bytes of it that are skipped (RFC 8446 4.2.10)
 MAX_IDENTITIES = 8  # PSK identities looked at: each may cost a decryption
 
 
@@ -71,6 +72,8 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
     if retry is None:
         transcript.choose(suite.hash)
     conn.inbound.drop_ccs = True
+    if registry.EARLY_DATA in message.extensions:  # we accept none, but a client may send it under a ticket not ours
+        conn.inbound.early_data = MAX_EARLY_DATA
     conn.group, share = negotiate.group13(config, offer)
     if share is None:
         if retry is not None:
@@ -129,6 +132,7 @@ class ExpectSecondClientHello(State):
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if not compare_digest(cookie, self.retry.cookie):
             raise Abort(faults.BAD_HRR_COOKIE)
+        conn.inbound.early_data = 0
         shares = negotiate.read_offer13(message).shares
         if tuple(shares) != (self.retry.group.code,) or registry.EARLY_DATA in found:
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
@@ -198,6 +202,8 @@ def _answer(
     if psk is None:
         chosen = authenticate.choose(config, TLS13, offer.schemes, server_side=True)
         if chosen is None:
+            if not offer.schemes:  # RFC 8446 4.2.3
+                raise Abort(faults.MISSING_SIGALGS)
             raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM if config.credentials else faults.NO_SHARED_CIPHER)
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(d)).mix(shared)

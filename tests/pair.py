@@ -1,0 +1,478 @@
+"""Two engines joined in memory, and everything that can go wrong between them.
+
+`Pair` moves records from one side to the other until nothing moves any more.  A test changes one message by its name:
+`pair.server.wire["Finished"] = edit` is somebody in the middle who has the sender's keys (the sender's transcript holds
+what it meant to send), `pair.server.lies["Finished"] = edit` is a sender that means what it says.  An edit gets the
+message and returns what to send in its place: messages, or (content type, data) for records of another kind.
+Clock and randomness are parameters; what parks is answered from `answers`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from os import urandom
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from puretls._base import faults
+from puretls._base.faults import Abort, Fault
+from puretls._base.registry import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    HANDSHAKE,
+    HANDSHAKE_TYPES,
+    SERVER_HELLO,
+    TLS12,
+    TLS13,
+)
+from puretls._crypto import groups, schedule, signatures, suites
+from puretls._crypto.groups import SECP256R1, X25519
+from puretls._engine.config import CERT_REQUIRED, Config, Credential
+from puretls._engine.connection import CCS_RECORD, Connection
+from puretls._engine.sessions import Session, SessionManager
+from puretls._engine.state import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
+from puretls._record.outbound import Outbound
+from puretls._record.protection import NullOpener, Opener13
+from puretls._wire.hello import HELLO_RETRY_REQUEST
+from puretls._x509.store import Store
+
+NOW = 1_800_000_000.0
+HOST = "localhost"
+CLIENT, SERVER = "client", "server"
+
+Item = bytes | tuple[int, bytes]
+Edit = Callable[[bytes], Item | Iterable[Item]]
+Edits = dict[str, Edit]
+
+SUITES13 = tuple(suite for suite in suites.SUITES if suite.since == TLS13)[:3]
+OLDER = tuple(suite for suite in suites.SUITES if suite.since != TLS13)
+AEAD12 = tuple(
+    suite
+    for suite in OLDER
+    if suite.kx in {suites.ECDHE, suites.DHE} and suite.mac is None and suite.auth in {suites.RSA, suites.ECDSA}
+)
+
+
+def suite(name: str) -> suites.Suite:
+    return suites.BY_NAME[name]
+
+
+# Who they are
+
+
+KEYS: dict[str, Callable[[], Any]] = {
+    "EC": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "RSA": lambda: rsa.generate_private_key(65537, 2048),
+    "ED25519": ed25519.Ed25519PrivateKey.generate,
+    "ED448": ed448.Ed448PrivateKey.generate,
+}
+
+
+def identity(kind: str = "EC") -> Credential:
+    """A self-signed certificate for a key of this kind."""
+    return _identity(kind)
+
+
+@cache
+def _identity(kind: str) -> Credential:
+    key = KEYS[kind]()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kind)])
+    day = dt.datetime.fromtimestamp(NOW, dt.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(5)
+        .not_valid_before(day - dt.timedelta(1))
+        .not_valid_after(day + dt.timedelta(30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, None if kind.startswith("ED") else hashes.SHA256())
+    )
+    der = certificate.public_bytes(Encoding.DER)
+    return Credential([der], key, key.public_key(), signatures.key_kind(key))
+
+
+@cache
+def store(*kinds: str) -> Store:
+    found = Store()
+    for kind in kinds or ("EC",):
+        found.add_der(identity(kind).ders[0])
+    return found
+
+
+def client_config(**changes: Any) -> Config:
+    """A client that verifies; quick groups, all modern suites."""
+    return replace(
+        Config(
+            versions=(TLS13, TLS12),
+            suites=AEAD12,
+            suites13=SUITES13,
+            groups=(X25519, SECP256R1),
+            key_shares=(X25519,),
+            verify_mode=CERT_REQUIRED,
+            check_hostname=True,
+            store=store(),
+            sessions=SessionManager(),
+        ),
+        **changes,
+    )
+
+
+def server_config(**changes: Any) -> Config:
+    return replace(
+        Config(
+            versions=(TLS13, TLS12),
+            suites=AEAD12,
+            suites13=SUITES13,
+            groups=(X25519, SECP256R1),
+            credentials=(identity(),),
+            sessions=SessionManager(),
+        ),
+        **changes,
+    )
+
+
+FFDHE = groups.BY_NAME["ffdhe2048"]
+
+
+def ffdhe() -> tuple[int, int]:
+    field = FFDHE.field  # type: ignore[attr-defined]  # only finite fields have one
+    return field.p, field.g
+
+
+# Messages and records as they pass
+
+
+def name_of(raw: bytes) -> str:
+    """What an edit is found by."""
+    if raw[0] == SERVER_HELLO and raw[6:38] == HELLO_RETRY_REQUEST:
+        return "HelloRetryRequest"
+    return HANDSHAKE_TYPES.get(raw[0], str(raw[0]))
+
+
+def split_messages(data: bytes) -> list[bytes]:
+    found, pos = [], 0
+    while pos < len(data):
+        stop = pos + 4 + int.from_bytes(data[pos + 1 : pos + 4], "big")
+        found.append(bytes(data[pos:stop]))
+        pos = stop
+    return found
+
+
+def split_records(data: bytes) -> list[bytes]:
+    found, pos = [], 0
+    while pos < len(data):
+        stop = pos + 5 + int.from_bytes(data[pos + 3 : pos + 5], "big")
+        found.append(data[pos:stop])
+        pos = stop
+    return found
+
+
+def record(kind: int, data: bytes, version: int = TLS12) -> bytes:
+    """A record without protection."""
+    return bytes((kind, version >> 8, version & 255)) + len(data).to_bytes(2, "big") + data
+
+
+def listed(items: Item | Iterable[Item]) -> list[Item]:
+    return [items] if isinstance(items, (bytes, tuple)) else list(items)
+
+
+def drop(_: bytes) -> list[Item]:
+    return []
+
+
+def twice(raw: bytes) -> list[Item]:
+    return [raw, raw]
+
+
+def instead(*items: Item) -> Edit:
+    return lambda _: list(items)
+
+
+def before(*items: Item) -> Edit:
+    return lambda raw: [*items, raw]
+
+
+def after(*items: Item) -> Edit:
+    return lambda raw: [raw, *items]
+
+
+def swapped(old: bytes, new: bytes) -> Edit:
+    """One part of the message for another; its lengths have to be right already."""
+
+    def edit(raw: bytes) -> bytes:
+        assert old in raw, "there is nothing to swap"
+        return raw.replace(old, new, 1)
+
+    return edit
+
+
+def body(change: Callable[[bytes], bytes]) -> Edit:
+    """Change what follows the header, whose length is corrected."""
+    return lambda raw: message(raw[0], change(raw[4:]))
+
+
+def message(kind: int, data: bytes) -> bytes:
+    return bytes((kind,)) + len(data).to_bytes(3, "big") + data
+
+
+class Wire(Outbound):
+    """Sends what the edits make of each message; `each` puts every message into a record of its own."""
+
+    __slots__ = ("each", "edits")
+
+    def put(self, kind: int, data: Any) -> None:
+        if kind == HANDSHAKE and (self.edits or self.each):
+            items = [item for raw in split_messages(data) for item in self._edited(name_of(raw), raw)]
+        elif kind == CHANGE_CIPHER_SPEC:
+            items = [
+                (kind, item) if isinstance(item, bytes) else item for item in self._edited("ChangeCipherSpec", b"\x01")
+            ]
+        else:
+            items = [(kind, data)]
+        if all(isinstance(item, bytes) for item in items) and not self.each:
+            items = [(HANDSHAKE, b"".join(items))] if items else []
+        for item in items:
+            super().put(*((HANDSHAKE, item) if isinstance(item, bytes) else item))
+
+    def put_record(self, record: bytes) -> None:
+        assert record == CCS_RECORD
+        for item in self._edited("ChangeCipherSpec", b"\x01"):
+            if isinstance(item, bytes):
+                super().put_record(globals()["record"](CHANGE_CIPHER_SPEC, item))
+            else:
+                super().put(*item)
+
+    def _edited(self, name: str, raw: bytes) -> list[Item]:
+        edit = self.edits.get(name)
+        return listed(edit(raw)) if edit else [raw]
+
+
+class Side(Connection):
+    """A connection whose messages can be changed on their way out."""
+
+    __slots__ = ("lies", "name", "wire")
+
+    def __init__(self, config: Config, *, server_side: bool, each: bool = False, **arguments: Any) -> None:
+        super().__init__(config, server_side=server_side, **arguments)
+        self.name = SERVER if server_side else CLIENT
+        self.lies: Edits = {}
+        self.outbound = Wire(self.outbound.sealer.version)  # type: ignore[attr-defined]  # a NullSealer still
+        self.wire: Edits = {}
+        self.outbound.edits, self.outbound.each = self.wire, each
+
+    def send_message(self, raw: bytes) -> None:
+        edit = self.lies.get(name_of(raw))
+        for item in listed(edit(raw)) if edit else (raw,):
+            assert isinstance(item, bytes)
+            super().send_message(item)
+
+    def send_post_handshake(self, raw: bytes) -> None:
+        edit = self.lies.get(name_of(raw))
+        for item in listed(edit(raw)) if edit else (raw,):
+            assert isinstance(item, bytes)
+            super().send_post_handshake(item)
+
+
+class Refusal(NamedTuple):
+    """Who aborted, and why."""
+
+    by: str
+    fault: Fault
+
+
+class Pair:
+    """A client, a server and what is between them."""
+
+    def __init__(
+        self,
+        client: Config | None = None,
+        server: Config | None = None,
+        *,
+        session: Session | None = None,
+        host: str | None = HOST,
+        now: float = NOW,
+        client_random: Callable[[int], bytes] = urandom,
+        server_random: Callable[[int], bytes] = urandom,
+        answers: dict[type, Any] | None = None,
+        each: bool = False,
+        piece: int = 0,
+    ) -> None:
+        self.now, self.piece = now, piece
+        self.client = Side(
+            client or client_config(),
+            server_side=False,
+            server_hostname=host,
+            session=session,
+            clock=lambda: self.now,
+            random=client_random,
+            each=each,
+        )
+        self.server = Side(
+            server or server_config(), server_side=True, clock=lambda: self.now, random=server_random, each=each
+        )
+        self.answers = answers or {}
+
+    def other(self, side: Side) -> Side:
+        return self.server if side is self.client else self.client
+
+    def advance(self, side: Side) -> None:
+        side.advance()
+        while side.request is not None:
+            answer = self.answers.get(type(side.request), standard_answer)
+            side.resume(answer(side, side.request) if callable(answer) else answer)
+            side.advance()
+
+    def deliver(self, side: Side, data: bytes) -> None:
+        """Bytes for `side`, in pieces if the test wants that."""
+        size = self.piece or len(data) or 1
+        for pos in range(0, len(data), size):
+            side.receive(data[pos : pos + size])
+            self.advance(side)
+
+    def steps(self) -> Iterator[Side]:
+        """Run, record by record; yields who has just made something of one."""
+        for side in (self.client, self.server):
+            self.advance(side)
+            yield side
+        moved = True
+        while moved:
+            moved = False
+            for sender in (self.client, self.server):
+                receiver = self.other(sender)
+                for piece in split_records(sender.take()):
+                    moved = True
+                    self.deliver(receiver, piece)
+                    yield receiver
+
+    def run(self) -> Pair:
+        """Until nothing moves any more."""
+        for _ in self.steps():
+            pass
+        return self
+
+    def handshake(self) -> Pair:
+        self.run()
+        assert self.client.established, "the client is not done"
+        assert self.server.established, "the server is not done"
+        return self
+
+    def send(self, sender: Side, data: bytes) -> bytes:
+        """Application data from one side to the other; what arrives."""
+        sender.write(memoryview(data))
+        return self.arrive(self.other(sender), sender.take())
+
+    def arrive(self, receiver: Side, data: bytes) -> bytes:
+        receiver.receive(data)
+        return read(receiver)
+
+    def echo(self) -> Pair:
+        for sender in (self.client, self.server):
+            assert self.send(sender, b"ping from " + sender.name.encode()) == b"ping from " + sender.name.encode()
+        return self
+
+    def refusal(self, action: Callable[[], object] | None = None) -> Refusal:
+        """Run into an Abort; nothing else may happen, and the other side is told."""
+        with pytest.raises(Abort) as caught:
+            (action or self.run)()
+        failed = [side for side in (self.client, self.server) if side.failure]
+        assert len(failed) == 1, "both sides gave up"
+        side, fault = failed[0], caught.value.fault
+        stays_dead(side, fault)
+        told = side.take()
+        if fault.alert is None:
+            assert not told
+        else:
+            with pytest.raises(Abort) as caught:
+                self.deliver(self.other(side), told)
+            assert caught.value.fault == faults.received(fault.alert)
+        return Refusal(side.name, fault)
+
+
+def stays_dead(side: Connection, fault: Fault) -> None:
+    """After a failure nothing comes out of a connection but that failure."""
+    for call in (side.advance, lambda: side.read_into(memoryview(bytearray(64))), lambda: side.write(memoryview(b"x"))):
+        with pytest.raises(Abort) as caught:
+            call()
+        assert caught.value.fault is fault
+
+
+def read(side: Connection, size: int = 1 << 16) -> bytes:
+    """All application data that is there."""
+    found, scratch = bytearray(), memoryview(bytearray(size))
+    while got := side.read_into(scratch):
+        found += scratch[:got]
+    return bytes(found)
+
+
+def standard_answer(side: Side, request: object) -> object:
+    """No PSK; the same configuration; a signature by the key that belongs to the test's certificates."""
+    if isinstance(request, ClientHelloRequest):
+        return side.config
+    if isinstance(request, SignRequest):
+        return signatures.sign(request.scheme, identity(request.credential.kind).key, request.data)
+    assert isinstance(request, (PskClientRequest, PskServerRequest))
+    return None
+
+
+def remote_key(kind: str = "EC") -> Credential:
+    """A credential that signs elsewhere."""
+    known = identity(kind)
+    return Credential(known.ders, None, known.public_key, known.kind)
+
+
+# Records from nowhere
+
+
+def sealed(receiver: Connection, sender: Connection, kind: int, data: bytes) -> bytes:
+    """The next record that `receiver` would take for its peer's, whatever the peer has sealed ahead."""
+    opener = receiver.inbound.opener
+    if isinstance(opener, NullOpener):
+        return record(kind, data, min(receiver.version or TLS12, TLS12))
+    if isinstance(opener, Opener13):
+        return sealed13(receiver, data + bytes((kind,)))
+    sealer: Any = sender.outbound.sealer
+    sealer.seq = opener.seq  # type: ignore[attr-defined]  # all but the null opener count
+    return bytes(sealer.seal(kind, data))
+
+
+def sealed13(receiver: Connection, inner: bytes, header: bytes | None = None) -> bytes:
+    """A protected record of TLS 1.3 with any TLSInnerPlaintext and any header."""
+    assert receiver.suite
+    opener: Any = receiver.inbound.opener
+    aead: Any = receiver.suite.cipher
+    key, iv = schedule.traffic_keys(receiver.digest, receiver.read_secret, aead.key)
+    nonce = (int.from_bytes(iv, "big") ^ opener.seq).to_bytes(12, "big")
+    header = header or b"\x17\x03\x03" + (len(inner) + aead.tag).to_bytes(2, "big")
+    return header + bytes(aead.make(key).encrypt(nonce, inner, header))
+
+
+def inject(pair: Pair, receiver: Side, kind: int, data: bytes) -> None:
+    """A record that the receiver takes for its peer's."""
+    receiver.receive(sealed(receiver, pair.other(receiver), kind, data))
+    pair.advance(receiver)
+
+
+def alert(description: int, level: int = 2) -> tuple[int, bytes]:
+    return ALERT, bytes((level, description))
+
+
+def data(content: bytes) -> tuple[int, bytes]:
+    return APPLICATION_DATA, content
+
+
+def decrypts(key: rsa.RSAPrivateKey, ciphertext: bytes) -> bytes:
+    return key.decrypt(ciphertext, padding.PKCS1v15())
