@@ -83,7 +83,7 @@ def ssl_error(
     label = f"[{library}: {reason}] " if reason else f"[{library}] " if library else ""
     error = kind(number, f"{label}{text} {SUFFIX}")
     attributes = cast("Any", error)
-    attributes.reason, attributes.library = reason, library
+    attributes.reason, attributes.library = reason or None, library
     return error
 
 

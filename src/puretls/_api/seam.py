@@ -241,7 +241,7 @@ class _SSLSocket:
         except TypeError as error:
             _unraisable(error)
             number = registry.INTERNAL_ERROR
-        self._refuse(number & 0xFF)
+        self._refuse(number if number in registry.ALERTS else registry.INTERNAL_ERROR)
 
     def _refuse(self, alert: int) -> None:
         """Fail with an alert that a callback chose."""

@@ -108,6 +108,7 @@ WRONG_SSL_VERSION = fault("WRONG_SSL_VERSION", PROTOCOL_VERSION)
 BAD_LEGACY_VERSION = fault("BAD_LEGACY_VERSION", ILLEGAL_PARAMETER)
 BAD_PROTOCOL_VERSION_NUMBER = fault("BAD_PROTOCOL_VERSION_NUMBER", PROTOCOL_VERSION)
 NO_PROTOCOLS_AVAILABLE = fault("NO_PROTOCOLS_AVAILABLE", None)
+NO_PROTOCOLS_SERVED = fault("NO_PROTOCOLS_AVAILABLE", PROTOCOL_VERSION)
 NO_CIPHERS_AVAILABLE = fault("NO_CIPHERS_AVAILABLE", None)
 INAPPROPRIATE_FALLBACK_SCSV = Fault("INAPPROPRIATE_FALLBACK", INAPPROPRIATE_FALLBACK, "inappropriate fallback")
 DOWNGRADE_DETECTED = Fault("INAPPROPRIATE_FALLBACK", ILLEGAL_PARAMETER, "inappropriate fallback")
@@ -194,8 +195,8 @@ _TLSV13 = frozenset({109, 116})
 def received(alert: int) -> Fault:
     """The fault that a fatal alert from the peer is reported as; nothing is sent back."""
     name = registry.ALERTS.get(alert)
-    if name is None:
-        return Fault(f"REASON({1000 + alert})", None, f"reason({1000 + alert})")
+    if name is None or alert == registry.CLOSE_NOTIFY:  # which is no failure, but here it came as one
+        return Fault("", None, "unknown error")
     name = "user_cancelled" if alert == registry.USER_CANCELED else name
     if alert in _SSLV3:
         prefix = "sslv3_alert_"

@@ -6,7 +6,7 @@ arrives.  What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,13 @@ def choose(
     *,
     server_side: bool,
     kinds: frozenset[str] | None = None,
+    credentials: Sequence[Credential] | None = None,
 ) -> tuple[Credential, Scheme] | None:
-    """The first scheme that both sides have and one of our keys can use; `kinds` restricts the keys (TLS 1.2)."""
+    """The first scheme that both sides have and one of our keys can use.
+
+    For TLS 1.2 `kinds` restricts the keys, and `credentials`, if given, are what there is to choose from.
+    """
+    credentials = config.credentials if credentials is None else credentials
     ours = config.signing_schemes
     if server_side and config.options & OP_CIPHER_SERVER_PREFERENCE:
         order: Iterable[Scheme] = (scheme for scheme in ours if scheme.code in peer_schemes)
@@ -43,7 +48,7 @@ def choose(
         by_code = {scheme.code: scheme for scheme in ours}
         order = (by_code[code] for code in peer_schemes if code in by_code)
     for scheme in order:
-        for credential in config.credentials:
+        for credential in credentials:
             if kinds is not None and credential.kind not in kinds:
                 continue
             if signatures.usable(scheme, credential.public_key, version, credential.kind):

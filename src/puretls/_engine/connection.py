@@ -522,11 +522,11 @@ class Connection:
         level, description = data
         if self.events is not None:
             self.events.append(MessageEvent(False, self.version, ALERT, data))
-        if description == registry.CLOSE_NOTIFY:
+        tls13 = self.version == TLS13
+        if description == registry.CLOSE_NOTIFY and (tls13 or level == WARNING):
             self.close_received = True
             self.inbound.opener = NullOpener()  # what follows is not ours
             return
-        tls13 = self.version == TLS13
         if level not in (WARNING, FATAL) and not tls13:
             raise Abort(faults.UNKNOWN_ALERT_TYPE)
         if level == FATAL or (tls13 and description != registry.USER_CANCELED):

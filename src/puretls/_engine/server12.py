@@ -10,8 +10,8 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
 from puretls._crypto import signatures, suites
-from puretls._crypto.groups import SECP256R1, FiniteField, Group, Offer
-from puretls._crypto.signatures import RSA, Scheme
+from puretls._crypto.groups import BY_NAME, SECP256R1, FiniteField, Group, Offer
+from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
 from puretls._engine.authenticate import received
@@ -99,8 +99,10 @@ def _random(conn: Connection, version: int) -> bytes:
 def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
     """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
     config, found = conn.config, message.extensions
+    theirs: tuple[int, ...] | None = None
     if registry.SUPPORTED_GROUPS in found:
-        group = negotiate.first_common(config.groups, extensions.numbers(found[registry.SUPPORTED_GROUPS]), version)
+        theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
+        group = negotiate.first_common(config.groups, theirs, version)
     else:  # a client that says nothing takes any curve
         group = SECP256R1 if SECP256R1 in config.groups else None
     if group is not None and group.name.startswith("ffdhe"):
@@ -121,27 +123,36 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
         ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
         if not with_certificate(suite):
             return Choice(suite, None, None, ephemeral)
-        chosen = _choose_credential(conn, suite, version, schemes)
+        chosen = _choose_credential(conn, suite, version, schemes, theirs)
         if chosen is not None:
             return Choice(suite, *chosen, ephemeral)
     raise Abort(faults.NO_SHARED_CIPHER)
 
 
 def _choose_credential(
-    conn: Connection, suite: Suite, version: int, schemes: tuple[int, ...]
+    conn: Connection, suite: Suite, version: int, schemes: tuple[int, ...], groups: tuple[int, ...] | None
 ) -> tuple[Credential, Scheme | None] | None:
     config, kinds = conn.config, KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
         return next(
             ((cred, None) for cred in config.credentials if cred.kind == RSA and hasattr(cred.key, "decrypt")), None
         )
+    known = [credential for credential in config.credentials if _knows_curve(credential, groups)]
     if version >= TLS12:
-        return authenticate.choose(config, TLS12, schemes, server_side=True, kinds=kinds)
-    for credential in config.credentials:
+        return authenticate.choose(config, TLS12, schemes, server_side=True, kinds=kinds, credentials=known)
+    for credential in known:
         scheme = signatures.LEGACY.get(credential.kind)
         if credential.kind in kinds and scheme:
             return credential, scheme
     return None
+
+
+def _knows_curve(credential: Credential, groups: tuple[int, ...] | None) -> bool:
+    """Whether the client knows the curve of a certificate: its supported_groups are about that too (RFC 8422 5.1)."""
+    if groups is None or credential.kind != EC:
+        return True
+    curve = BY_NAME.get(credential.public_key.curve.name)
+    return curve is not None and curve.code in groups
 
 
 # Resumption (RFC 5246 7.3, RFC 5077 3)

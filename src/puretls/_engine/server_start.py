@@ -22,7 +22,7 @@ def begin(conn: Connection) -> State:
     """The first state of a server."""
     config = conn.config
     if not config.versions:
-        raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
+        raise Abort(faults.NO_PROTOCOLS_SERVED)
     if config.sessions:
         config.sessions.stats.accept += 1
     return ExpectClientHello()
