@@ -2,7 +2,7 @@
 
 Randomness, private keys and signatures are those of the trace.  Where our messages are another valid choice (the order
 of extensions, EncryptedExtensions, the ticket), the trace's bytes take their place before the transcript sees them,
-through `Side.lies`; what ours would have said is compared by its meaning.  Everything else is ours: certificate messages,
+through `Side.lies`; what ours would have said is compared by its meaning.  Everything else is ours: certificates,
 Finished, keys, and every protected record.
 
 Early data is not implemented: its records are made with the key schedule, a server skips them, and the test adds the
