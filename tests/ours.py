@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -59,9 +59,25 @@ def open_client(
     context = context or client_context(tls, pki, **options)
     with (
         dial(port) as sock,
-        context.wrap_socket(sock, server_hostname=host, session=session, suppress_ragged_eofs=False) as conn,
+        context.wrap_socket(
+            sock, False, False, suppress_ragged_eofs=False, server_hostname=host, session=session
+        ) as conn,
     ):
-        yield conn
+        try:
+            conn.do_handshake()
+            yield conn
+        except OSError:
+            linger(conn)
+            raise
+
+
+def linger(conn: socket.socket) -> None:
+    """Closing with data unread resets the connection, and the alert may never be seen: first let the peer finish."""
+    with suppress(OSError):
+        socket.socket.shutdown(conn, socket.SHUT_WR)
+        conn.settimeout(1)
+        while socket.socket.recv(conn, 65536):
+            pass
 
 
 class Listening:

@@ -15,6 +15,7 @@ from puretls.cli.version import ours
 
 COMMANDS = {
     "demo": "see it work: server, verifying clients, throughput, and a page for your browser",
+    "run": "run any program with puretls in the place of ssl",
     "version": "what is installed, and on what it runs",
 }
 

@@ -174,8 +174,8 @@ class Demo:
                 "curl": f"curl --cacert {path} {self.url}",
                 "trust": f"{path} (a browser warns unless it knows this CA)",
             }
-            self.screen.invite(self.url, hints)
             try:
+                self.screen.invite(self.url, hints)
                 Event().wait()
             except KeyboardInterrupt:
                 print()
