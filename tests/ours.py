@@ -75,7 +75,7 @@ def linger(conn: socket.socket) -> None:
     """Closing with data unread resets the connection, and the alert may never be seen: first let the peer finish."""
     with suppress(OSError):
         socket.socket.shutdown(conn, socket.SHUT_WR)
-        conn.settimeout(1)
+        conn.settimeout(0.3)
         while socket.socket.recv(conn, 65536):
             pass
 
