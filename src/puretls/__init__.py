@@ -127,6 +127,10 @@ from puretls._api.helpers import (
     get_server_certificate,
     verify_chain,
 )
+from puretls._api.inject import (
+    extract_from_ssl,
+    inject_into_ssl,
+)
 from puretls._api.lists import (
     default_schemes as get_sigalgs,
 )
@@ -313,10 +317,12 @@ __all__ = [
     "cert_time_to_seconds",
     "create_connection",
     "create_default_context",
+    "extract_from_ssl",
     "get_default_verify_paths",
     "get_protocol_name",
     "get_server_certificate",
     "get_sigalgs",
+    "inject_into_ssl",
     "socket",
     "socket_error",
     "verify_chain",

@@ -44,7 +44,7 @@ else:
     _Base = object if native.ssl is None else native.ssl.SSLContext
 
 
-class SSLContext(_PureContext, _Base):
+class SSLContext(_PureContext, _Base, metaclass=native.StandIn):
     """Settings, certificates and sessions that connections share."""
 
     _windows_cert_stores = ("CA", "ROOT")

@@ -23,6 +23,25 @@ _ssl: Any = _module("_ssl")
 ssl: Any = _module("ssl") if _ssl is not None else None
 
 
+stand_ins: dict[type, type] = {}  # our class: the interpreter's that it stands for, while we are injected into `ssl`
+
+
+class StandIn(type):
+    """The class of classes that stand for the interpreter's: what that one had made before counts as theirs too."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if type.__instancecheck__(cls, instance):
+            return True
+        original = stand_ins.get(cls)
+        return original is not None and isinstance(instance, original)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        if type.__subclasscheck__(cls, subclass):
+            return True
+        original = stand_ins.get(cls)
+        return original is not None and issubclass(subclass, original)
+
+
 def borrowed(name: str) -> Any:
     """The interpreter's `ssl.name`, or None."""
     return getattr(ssl, name, None)

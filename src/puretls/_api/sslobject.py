@@ -18,7 +18,7 @@ else:
     _Base = object if native.ssl is None else native.ssl.SSLObject
 
 
-class SSLObject(_Queries, _Base):
+class SSLObject(_Queries, _Base, metaclass=native.StandIn):
     """A connection without a socket: bytes come from one BIO and go to another.
 
     Made by SSLContext.wrap_bio().  All operations are non-blocking, and there is neither do_handshake_on_connect nor

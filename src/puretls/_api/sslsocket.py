@@ -27,7 +27,7 @@ else:
     _Base = _plain if native.ssl is None else native.ssl.SSLSocket
 
 
-class SSLSocket(_Queries, _Base):
+class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
     """A TLS connection over a stream socket.  Made by SSLContext.wrap_socket()."""
 
     _sslobj: _SSLSocket | None

@@ -1,0 +1,35 @@
+"""`puretls run`: any program, with puretls in the place of `ssl` from its first line on."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+from pathlib import Path
+
+from puretls import inject_into_ssl
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """A script or a module, as the interpreter takes them; what follows is the program's."""
+    parser.usage = "puretls run [-h] (SCRIPT | -m MODULE) [ARGUMENT ...]"
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="a module, as with python -m")
+    parser.add_argument("script", nargs=argparse.REMAINDER, help="a script; what follows is for the program")
+    parser.epilog = "example: puretls run -m pip download requests"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it; its exit status is ours, by way of SystemExit."""
+    program: list[str] = arguments.module or arguments.script
+    if not program:
+        print("puretls run: which program?  A script, or -m and a module", file=sys.stderr)
+        return 2
+    inject_into_ssl()
+    sys.argv[:] = program
+    if arguments.module:
+        sys.path.insert(0, str(Path.cwd()))
+        runpy.run_module(program[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, str(Path(program[0]).resolve().parent))
+        runpy.run_path(program[0], run_name="__main__")
+    return 0
