@@ -157,28 +157,20 @@ class Established13(Established):
 
     # The server
 
-    def send_ticket(self, conn: Connection) -> None:
-        """One NewSessionTicket into the flight (RFC 8446 4.6.1)."""
-        sessions = conn.config.sessions
-        if sessions is None or conn.suite is None:
+    def send_tickets(self, conn: Connection, count: int) -> None:
+        """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
+        sessions, session = conn.config.sessions, conn.session
+        if sessions is None or session is None or not count:
             return
-        now, nonce = conn.clock(), self.nonce.to_bytes(8, "big")
-        self.nonce += 1
-        session = Session(
-            version=TLS13,
-            suite=conn.suite,
-            secret=self.ticket_psk(conn, nonce),
-            time=now,
-            age_add=int.from_bytes(conn.random(4), "big"),
-            lifetime=sessions.lifetime,
-            lifetime_hint=sessions.lifetime,
-            alpn=conn.alpn,
-            server_name=conn.server_name,
-            peer=conn.peer,
-        )
-        ticket = sessions.seal(session, now)
-        raw = messages.new_session_ticket(session.lifetime, session.age_add, nonce, ticket, b"")
-        conn.send_post_handshake(raw)
+        lifetime, now, numbers = sessions.lifetime, session.time, conn.random(4 * count)
+        for i in range(count):
+            nonce, age_add = self.nonce.to_bytes(8, "big"), int.from_bytes(numbers[4 * i : 4 * i + 4], "big")
+            self.nonce += 1
+            state = session.encode(self.ticket_psk(conn, nonce), age_add, lifetime)
+            conn.send_post_handshake(
+                messages.new_session_ticket(lifetime, age_add, nonce, sessions.seal(state, now), b"")
+            )
+        conn.flush()
 
     def request_authentication(self, conn: Connection) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""

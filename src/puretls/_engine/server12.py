@@ -445,7 +445,7 @@ class ExpectFinished(State):
         session, sessions = new_session(conn, self.session.id), conn.config.sessions
         if sessions is not None:
             if self.session.by_ticket:
-                ticket = sessions.seal(session, conn.clock())
+                ticket = sessions.seal(session.encode(session.secret, 0, session.lifetime), conn.clock())
                 conn.send_message(legacy.new_session_ticket(sessions.lifetime, ticket))
             else:
                 sessions.add(session)

@@ -326,7 +326,6 @@ class ExpectFinished(State):
             stats = conn.config.sessions.stats
             stats.accept_good += 1
             stats.hits += conn.session_reused
-            for _ in range(conn.config.num_tickets if not conn.session_reused else min(1, conn.config.num_tickets)):
-                state.send_ticket(conn)
-            conn.flush()
+            count = conn.config.num_tickets
+            state.send_tickets(conn, min(1, count) if conn.session_reused else count)
         return conn.finish(state)

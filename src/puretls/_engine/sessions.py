@@ -80,16 +80,14 @@ class Session:
     def alive(self, now: float) -> bool:
         return 0 <= now - self.time + 1 <= self.lifetime + 1
 
-    def encode(self) -> bytes:
-        """What a ticket holds before it is sealed."""
+    def encode(self, secret: bytes, age_add: int, lifetime: int) -> bytes:
+        """What a ticket holds before it is sealed: this session, with the secret of the ticket."""
         peer = self.peer
         flags = (EMS if self.ems else 0) | (ETM if self.etm else 0) | (VERIFIED if peer and peer.path else 0)
         chain = b"".join(vec24(certificate.der) for certificate in peer.chain) if peer else b""
-        fixed = _fixed.pack(
-            FORMAT, self.version, self.suite.code, flags, int(self.time * 1000), self.age_add, self.lifetime
-        )
+        fixed = _fixed.pack(FORMAT, self.version, self.suite.code, flags, int(self.time * 1000), age_add, lifetime)
         name = (self.server_name or "").encode("ascii")
-        return fixed + vec8(self.secret) + vec8(self.alpn or b"") + vec16(name) + vec24(chain)
+        return fixed + vec8(secret) + vec8(self.alpn or b"") + vec16(name) + vec24(chain)
 
     @classmethod
     def decode(cls, data: bytes) -> Session:
@@ -201,11 +199,11 @@ class SessionManager:
 
     # Sessions in tickets
 
-    def seal(self, session: Session, now: float) -> bytes:
-        """A ticket: key name, nonce, and the session encrypted (as RFC 5077 4 recommends, with AES-GCM)."""
+    def seal(self, state: bytes, now: float) -> bytes:
+        """A ticket of what `Session.encode` gave: key name, nonce, and it encrypted (RFC 5077 4, with AES-GCM)."""
         key = self._sealing_key(now)
         nonce = urandom(12)  # a key seals for an hour: far from 2^32 tickets
-        return key.name + nonce + key.cipher.encrypt(nonce, session.encode(), key.name)
+        return key.name + nonce + key.cipher.encrypt(nonce, state, key.name)
 
     def open(self, ticket: bytes, now: float) -> Session | None:
         """The session in a ticket of ours; None if it is not ours, too old, or damaged."""

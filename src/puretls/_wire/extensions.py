@@ -93,7 +93,10 @@ def empty(body: bytes) -> None:
 
 def numbers(body: bytes) -> tuple[int, ...]:
     """supported_groups, signature_algorithms, signature_algorithms_cert: uint16 values<2..2^16-2>."""
-    return reading(lambda r: u16s(_some(r.vec16())), body)
+    size = len(body)
+    if size < 4 or size & 1 or body[0] << 8 | body[1] != size - 2:
+        raise Abort(faults.BAD_EXTENSION)
+    return u16s(body[2:])
 
 
 # server_name (RFC 6066 3)
@@ -143,12 +146,16 @@ def build_protocols(names: tuple[bytes, ...]) -> bytes:
 
 
 def versions(body: bytes) -> tuple[int, ...]:
-    return reading(lambda r: u16s(_some(r.vec8())), body)
+    if len(body) < 3 or body[0] != len(body) - 1 or body[0] & 1:
+        raise Abort(faults.BAD_EXTENSION)
+    return u16s(body[1:])
 
 
 def selected_u16(body: bytes) -> int:
     """selected_version of a ServerHello, selected_group of a HelloRetryRequest, selected_identity."""
-    return reading(Reader.u16, body)
+    if len(body) != 2:
+        raise Abort(faults.BAD_EXTENSION)
+    return body[0] << 8 | body[1]
 
 
 # key_share (RFC 8446 4.2.8)
@@ -159,25 +166,29 @@ class KeyShare(NamedTuple):
     key_exchange: bytes
 
 
-def _entry(r: Reader) -> KeyShare:
-    return KeyShare(r.u16(), _some(r.vec16()))
-
-
 def key_share(body: bytes) -> KeyShare:
     """The one share of a ServerHello."""
-    return reading(_entry, body)
+    size = len(body) - 4
+    if size < 1 or body[2] << 8 | body[3] != size:
+        raise Abort(faults.BAD_EXTENSION)
+    return KeyShare(body[0] << 8 | body[1], body[4:])
 
 
 def key_shares(body: bytes) -> tuple[KeyShare, ...]:
     """Those of a ClientHello; there may be none."""
-
-    def parse(r: Reader) -> tuple[KeyShare, ...]:
-        entries, found = Reader(r.vec16(), 0), []
-        while entries.more():
-            found.append(_entry(entries))
-        return tuple(found)
-
-    return reading(parse, body)
+    end, pos, found = len(body), 2, []
+    if end < 2 or body[0] << 8 | body[1] != end - 2:
+        raise Abort(faults.BAD_EXTENSION)
+    while pos < end:
+        start = pos + 4
+        if start >= end:
+            raise Abort(faults.BAD_EXTENSION)
+        stop = start + (body[start - 2] << 8 | body[start - 1])
+        if not start < stop <= end:
+            raise Abort(faults.BAD_EXTENSION)
+        found.append(KeyShare(body[pos] << 8 | body[pos + 1], body[start:stop]))
+        pos = stop
+    return tuple(found)
 
 
 def build_share(group: int, key_exchange: bytes) -> bytes:
@@ -227,7 +238,9 @@ def offered_psks(body: bytes) -> OfferedPsks:
 
 
 def psk_modes(body: bytes) -> bytes:
-    return reading(lambda r: _some(r.vec8()), body)
+    if len(body) < 2 or body[0] != len(body) - 1:
+        raise Abort(faults.BAD_EXTENSION)
+    return body[1:]
 
 
 # record_size_limit (RFC 8449 4)
