@@ -68,6 +68,14 @@ def _integer(value: Any) -> int:
         raise TypeError(f"argument must be int, not {name}") from None
 
 
+def _c_integer(value: Any, bits: int) -> int:
+    """What the setters of numbers take: as much as fits a C type."""
+    number = operator.index(value)
+    if not -(1 << bits - 1) <= number < 1 << bits - 1:
+        raise OverflowError(f"Python int too large to convert to C {'int' if bits == 32 else 'long'}")
+    return int(number)
+
+
 class _PureContext:
     """Settings and their checks."""
 
@@ -108,13 +116,13 @@ class _PureContext:
 
     @verify_mode.setter
     def verify_mode(self, value: Any) -> None:
-        new, settings = operator.index(value), self._settings
+        new, settings = _c_integer(value, 32), self._settings
         if not CERT_NONE <= new <= CERT_REQUIRED:
             raise ValueError("invalid value for verify_mode")
         if new == CERT_NONE and settings.check_hostname:
             raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
         if new != settings.verify_mode:
-            settings.verify_mode = int(new)
+            settings.verify_mode = new
             settings.changed()
 
     @attribute
@@ -139,7 +147,7 @@ class _PureContext:
     @verify_flags.setter
     def verify_flags(self, value: Any) -> None:
         new, settings = _integer(value) & 0xFFFFFFFFFFFFFFFF, self._settings
-        if new & _POLICY_FLAGS:
+        if new & ~settings.verify_flags & _POLICY_FLAGS:
             new |= _POLICY_CHECK
         if new != settings.verify_flags:
             settings.verify_flags = new
@@ -197,12 +205,12 @@ class _PureContext:
 
     @num_tickets.setter
     def num_tickets(self, value: Any) -> None:
-        new = operator.index(value)
+        new = _c_integer(value, 64)
         if new < 0:
             raise ValueError("value must be non-negative")
         if self._settings.protocol != PROTOCOL_TLS_SERVER:
             raise ValueError("SSLContext is not a server context.")
-        self._settings.num_tickets = int(new)
+        self._settings.num_tickets = new
         self._settings.changed()
 
     @attribute

@@ -110,9 +110,9 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):
 
     @minimum_version.setter
     def minimum_version(self, value: int) -> None:
-        super(SSLContext, SSLContext).minimum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
         if value == SSL3:
             self.options &= ~Options.OP_NO_SSLv3
+        super(SSLContext, SSLContext).minimum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
 
     @property
     def maximum_version(self) -> TLSVersion:

@@ -31,24 +31,24 @@ CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 
 
 def load(certfile: Any, keyfile: Any, password: Any) -> Credential:
-    """The chain and its key, which fit each other."""
-    source = read(certfile, "certfile")
-    key_source = source if keyfile is None else read(keyfile, "keyfile")
+    """The chain and its key, which fit each other.  What is wrong with the chain is told first."""
     secret = Password(password)
+    source = read(certfile, "certfile")
     if isinstance(source, bytes) and not pem.is_pem(source):
         source = _binary(source, secret)
-        key_source = source if keyfile is None else key_source
     chain = _chain(source)
-    key = _key(key_source, secret)
     try:
-        public = certificate.load(chain[0]).public_key()
+        leaf = certificate.load(chain[0])
+        public = leaf.public_key()
     except ValueError:
         raise pem_error() from None
+    key = _key(source if keyfile is None else read(keyfile, "keyfile"), secret)
     if public is None:
         raise ssl_error(247, "unknown certificate type", reason="UNKNOWN_CERTIFICATE_TYPE", library="SSL")
-    own, kind = key.public_key(), signatures.key_kind(public)
+    algorithm = leaf.parsed.public_key_algorithm_oid.dotted_string  # tells RSA-PSS keys from RSA keys
+    own, kind = key.public_key(), signatures.key_kind(public, algorithm)
     if own != public:
-        if signatures.key_kind(own) != kind:
+        if signatures.key_kind(own, algorithm) != kind:
             raise ssl_error(177, "no certificate assigned", reason="NO_CERTIFICATE_ASSIGNED", library="SSL")
         raise ssl_error(116, "key values mismatch", reason="KEY_VALUES_MISMATCH", library="X509")
     return Credential(chain, key, public, kind)

@@ -41,17 +41,17 @@ def parse_groups(text: str) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
 
 def parse_schemes(text: str) -> tuple[Scheme, ...]:
     """The schemes in order of preference."""
-    chosen: dict[Scheme, None] = {}
+    chosen: dict[int, Scheme] = {}
     for item in filter(None, text.split(":")):
         name = item.removeprefix("?")
         scheme = signatures.BY_NAME.get(name.lower())
         if scheme is not None:
-            chosen[scheme] = None
+            chosen.setdefault(scheme.code, scheme)
         elif name == item:
             raise ValueError(f"unknown signature scheme {name!r}")
     if not chosen:
         raise ValueError("no signature scheme")
-    return tuple(chosen)
+    return tuple(chosen.values())
 
 
 def strong_groups(found: tuple[Group, ...], level: int) -> tuple[Group, ...]:

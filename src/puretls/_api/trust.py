@@ -126,9 +126,18 @@ def _load_pem(store: Store, data: bytes) -> None:
     try:
         found = store.add_pem(data)
     except Abort as abort:
-        raise (_error(abort) if len(list(pem.blocks(data))) > 1 else _nothing("no start line")) from None
+        raise (_error(abort) if _begins_well(data) else _nothing("no start line")) from None
     if not found:
         raise _nothing("no start line")
+
+
+def _begins_well(data: bytes) -> bool:
+    """Whether the first certificate is a good one, so that the error is about a later one."""
+    try:
+        certificate.load(next(pem.decode(body) for _, body, _ in pem.blocks(data)))
+    except (StopIteration, ValueError, SSLError):
+        return False
+    return True
 
 
 def _load_der(store: Store, data: bytes) -> None:
