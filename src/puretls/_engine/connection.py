@@ -298,12 +298,12 @@ class Connection:
         inbound = self.inbound
         if (
             self.established
+            and self.state.accepts_data  # type: ignore[union-attr]  # there is one by then
             and inbound.start == inbound.end
             and len(record) > 5
             and record[3] << 8 | record[4] == len(record) - 5
             and not inbound.plain
             and not self.failure
-            and not self.close_received
             and inbound.hs_pos == len(inbound.hs)
             and inbound.plain_limit == MAX_PLAINTEXT
         ):

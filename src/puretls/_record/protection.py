@@ -166,7 +166,7 @@ class Opener13:
             inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), record[5:], record[:5])
         except InvalidTag:
             raise Abort(faults.DECRYPTION_FAILED) from None
-        if inner[-1] != APPLICATION_DATA or not 1 < len(inner) <= MAX_PLAINTEXT + 1:
+        if not 1 < len(inner) <= MAX_PLAINTEXT + 1 or inner[-1] != APPLICATION_DATA:
             return None
         self.seq = seq + 1
         return inner[:-1]

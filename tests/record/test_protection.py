@@ -1,0 +1,417 @@
+"""Every cipher of the table, both ways: what is sealed opens, what is touched does not, no number repeats or wraps."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS10, TLS11, TLS12, TLS13
+from puretls._crypto import suites
+from puretls._crypto.suites import Aead, Block
+from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
+from puretls._record.protection import (
+    HEADER,
+    MAX_PLAINTEXT,
+    SEQUENCE_END,
+    NullOpener,
+    Opener12,
+    Opener13,
+    Sealer12,
+    Sealer13,
+    pack_aad,
+    pack_header,
+)
+
+Make = Callable[[], tuple[Any, Any]]  # a sealer and its opener
+
+
+def protections() -> dict[str, Make]:
+    """One of each kind that the suites make."""
+    found: dict[str, Make] = {}
+    for suite in suites.SUITES:
+        cipher, mac = suite.cipher, suite.mac
+        if isinstance(cipher, Aead):
+            key, iv = bytes(range(cipher.key)), bytes(range(12))
+            if suite.since == TLS13:
+                found[f"1.3 {cipher.name}"] = lambda c=cipher, k=key, i=iv: (Sealer13(c, k, i), Opener13(c, k, i))
+            else:
+                salt = iv[: cipher.salt]
+                found[f"1.2 {cipher.name}"] = lambda c=cipher, k=key, s=salt: (
+                    Sealer12(c, k, s, TLS12),
+                    Opener12(c, k, s, TLS12),
+                )
+        elif isinstance(cipher, Block):
+            assert mac
+            for version in (TLS10, TLS11, TLS12):
+                for etm in (False, True):
+                    arguments = (cipher, mac, bytes(range(cipher.key)), bytes(mac.size), bytes(cipher.block), version)
+                    found[f"{version & 15} {cipher.name} {mac.name} {'etm' if etm else 'mte'}"] = (
+                        lambda a=arguments, e=etm: (BlockSealer(*a, etm=e), BlockOpener(*a, etm=e))
+                    )
+        else:
+            assert mac
+            found[f"1.2 null {mac.name}"] = lambda m=mac: (MacSealer(m, b"key", TLS12), MacOpener(m, b"key", TLS12))
+    return found
+
+
+PROTECTIONS = protections()
+EACH = pytest.mark.parametrize("make", PROTECTIONS.values(), ids=PROTECTIONS)
+AEADS = pytest.mark.parametrize(
+    "make",
+    [make for name, make in PROTECTIONS.items() if "AES(" not in name and "Cam" not in name and "null" not in name],
+)
+MTE = pytest.mark.parametrize("make", [make for name, make in PROTECTIONS.items() if name.endswith("mte")])
+
+
+def seal_many(sealer: Any, data: bytes, size: int = MAX_PLAINTEXT) -> bytes:
+    records = -(-len(data) // size)
+    out = bytearray(len(data) + records * sealer.overhead)
+    used = sealer.seal_many(memoryview(data), size, memoryview(out))
+    return bytes(out[:used])
+
+
+def open_all(opener: Any, data: bytes) -> tuple[int, bytes]:
+    """One record, or several of one kind, one by one."""
+    kind, found, pos = 0, b"", 0
+    while pos < len(data):
+        stop = pos + HEADER + int.from_bytes(data[pos + 3 : pos + 5], "big")
+        kind, piece = opener.open(data[pos : pos + HEADER], memoryview(data)[pos + HEADER : stop])
+        found += piece
+        pos = stop
+    return kind, found
+
+
+@EACH
+def test_what_is_sealed_opens(make):
+    sealer, opener = make()
+    sizes = (0, 1, 15, 16, 17, 47, 48, 255, 256, 1000, MAX_PLAINTEXT)
+    for kind in (HANDSHAKE, ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC):
+        for size in sizes:
+            data = bytes(n & 255 for n in range(size))
+            sealed = bytes(sealer.seal(kind, data))
+            assert len(sealed) <= size + sealer.overhead
+            assert open_all(opener, sealed) == (kind, data)
+
+
+@EACH
+def test_bulk_is_the_same_as_one_by_one(make):
+    sealer, opener = make()
+    data = bytes(n * 7 & 255 for n in range(40000))
+    for size in (MAX_PLAINTEXT, 1000, 40000 // 3):
+        assert open_all(opener, seal_many(sealer, data, size)) == (APPLICATION_DATA, data)
+    assert sealer.seq == opener.seq
+
+
+@AEADS
+@given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=8), room=st.integers(1, 900), start=st.integers(0, 9))
+@settings(max_examples=20)
+def test_bulk_opens_what_fits(make, sizes, room, start):
+    """Never more than fits, never part of a record, in order."""
+    sealer, opener = make()
+    pieces = [bytes([n]) * size for n, size in enumerate(sizes)]
+    buf = bytearray(
+        bytes(start) + b"".join(bytes(sealer.seal(APPLICATION_DATA, piece)) for piece in pieces) + b"\x17\x03"
+    )
+    out, got, pos = bytearray(room), b"", start
+    while True:
+        stop, size = opener.open_many(buf, memoryview(buf), pos, len(buf), memoryview(out))
+        assert size <= room
+        got += out[:size]
+        if stop == pos:
+            break
+        pos = stop
+    slack = 1 if isinstance(opener, Opener13) else 0  # the type byte needs room too
+    fits = next((n for n, piece in enumerate(pieces) if len(piece) + slack > room), len(pieces))
+    assert got == b"".join(pieces[:fits])
+    assert opener.seq == fits
+
+
+@EACH
+def test_what_is_touched_does_not_open(make):
+    """Each byte of the header's type and version, and of the body, is covered."""
+    for at in (0, 1, 2, *range(5, 140, 3), -1):
+        sealer, opener = make()
+        sealed = bytearray(sealer.seal(APPLICATION_DATA, bytes(40)))
+        if at >= len(sealed) or (at < 5 and not isinstance(opener, Opener13) and at != 0):
+            continue  # a version is judged before opening; see Inbound
+        if at < 5 and isinstance(opener, (MacOpener, BlockOpener)) and at:
+            continue
+        sealed[at] ^= 1
+        with pytest.raises(Abort) as caught:
+            open_all(opener, bytes(sealed))
+        assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+@EACH
+def test_records_open_in_their_order_only(make):
+    sealer, opener = make()
+    first, second = (bytes(sealer.seal(APPLICATION_DATA, b"x" * 20)) for _ in range(2))
+    for wrong in (second, first + first):
+        _, opener = make()
+        with pytest.raises(Abort) as caught:
+            open_all(opener, wrong)
+        assert caught.value.fault is faults.DECRYPTION_FAILED
+    _, opener = make()
+    open_all(opener, first + second)
+
+
+@EACH
+@given(data=st.binary(max_size=100))
+@settings(max_examples=15)
+def test_noise_does_not_open(make, data):
+    with pytest.raises(Abort) as caught:
+        make()[1].open(pack_header(APPLICATION_DATA, TLS12, len(data)), data)
+    assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+@EACH
+def test_short_records_do_not_open(make):
+    for size in range(64):
+        with pytest.raises(Abort) as caught:
+            make()[1].open(pack_header(APPLICATION_DATA, TLS12, size), bytes(size))
+        assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+@EACH
+def test_sequence_numbers_end(make):
+    """RFC 8446 5.3, RFC 5246 6.1: they do not wrap."""
+    for seq in (SEQUENCE_END - 1, SEQUENCE_END):
+        sealer, opener = make()
+        sealed = bytes(sealer.seal(APPLICATION_DATA, b"x"))
+        sealer.seq = opener.seq = seq
+        for call in (
+            lambda sealer=sealer: sealer.seal(APPLICATION_DATA, b"x"),
+            lambda sealer=sealer: seal_many(sealer, b"x"),
+            lambda opener=opener, sealed=sealed: open_all(opener, sealed),
+        ):
+            with pytest.raises(Abort) as caught:
+                call()
+            assert caught.value.fault is faults.SEQUENCE_CTR_WRAPPED
+        buf = bytearray(sealed)
+        assert opener.open_many(buf, memoryview(buf), 0, len(buf), memoryview(bytearray(99))) == (0, 0)
+        assert opener.open_data(sealed) is None
+
+
+@AEADS
+def test_the_last_numbers_are_used_once(make):
+    sealer, opener = make()
+    sealer.seq = opener.seq = SEQUENCE_END - 3
+    seen = set()
+    for _ in range(2):
+        sealed = bytes(sealer.seal(APPLICATION_DATA, b"same"))
+        seen.add(sealed)
+        assert open_all(opener, sealed) == (APPLICATION_DATA, b"same")
+    assert len(seen) == 2
+    with pytest.raises(Abort):
+        sealer.seal(APPLICATION_DATA, b"same")
+
+
+@EACH
+def test_one_plaintext_never_gives_one_ciphertext_twice(make):
+    sealer, _ = make()
+    sealed = {bytes(sealer.seal(APPLICATION_DATA, bytes(32))) for _ in range(50)}
+    sealed |= {seal_many(sealer, bytes(32)) for _ in range(50)}
+    assert len(sealed) == 100
+
+
+@AEADS
+def test_a_failed_seal_uses_up_its_number(make):
+    """Whatever interrupts sealing, the nonce is gone."""
+    sealer, _ = make()
+    before = sealer.seq
+    with pytest.raises(ValueError):
+        sealer.seal_many(memoryview(bytes(100)), 50, memoryview(bytearray(10)))
+    assert sealer.seq == before + 2
+
+
+@AEADS
+def test_nothing_unauthenticated_stays_in_the_callers_memory(make):
+    """`decrypt_into` writes before it checks (the library's documentation says so)."""
+    for good in (0, 2):
+        sealer, opener = make()
+        secret = b"attack at dawn, said somebody; who?" * 3
+        buf = bytearray(b"".join(bytes(sealer.seal(APPLICATION_DATA, secret)) for _ in range(good + 1)))
+        buf[-1] ^= 1
+        out = bytearray(b"\xee" * 1000)
+        if good:
+            _, size = opener.open_many(buf, memoryview(buf), 0, len(buf), memoryview(out))
+            assert out[:size] == secret * good
+        else:
+            size = 0
+            with pytest.raises(Abort):
+                opener.open_many(buf, memoryview(buf), 0, len(buf), memoryview(out))
+        rest = out[size:]
+        assert set(rest) <= {0, 0xEE, APPLICATION_DATA}
+        assert secret[:5] not in rest
+        with pytest.raises(Abort) as caught:
+            opener.open_many(buf, memoryview(buf), good * (len(buf) // (good + 1)), len(buf), memoryview(out))
+        assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+@AEADS
+def test_one_record_alone(make):
+    """`open_data`: plain application data or nothing, and nothing counts that is opened again."""
+    sealer, opener = make()
+    for data in (b"x", bytes(300)):
+        assert opener.open_data(bytes(sealer.seal(APPLICATION_DATA, data))) == data
+    assert opener.seq == 2
+    for kind, data in ((HANDSHAKE, b"x"), (ALERT, b"\x01\x00"), (APPLICATION_DATA, b"")):
+        sealed = bytes(sealer.seal(kind, data))
+        assert opener.open_data(sealed) is None
+        assert open_all(opener, sealed) == (kind, data)
+    with pytest.raises(Abort) as caught:
+        opener.open_data(pack_header(APPLICATION_DATA, TLS12, 40) + bytes(40))
+    assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+def test_an_empty_inner_plaintext():
+    """Not even a content type: authentic, and a violation all the same (RFC 8446 5.4)."""
+    sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
+    for padding in (0, 1, 300, MAX_PLAINTEXT + 1):
+        header = pack_header(APPLICATION_DATA, TLS12, padding + 16)
+        body = sealer.encrypt(sealer.iv.to_bytes(12, "big"), bytes(padding), header)
+        assert opener.open_data(header + body) is None
+        buf = bytearray(header + body)
+        out = bytearray(20000)
+        assert opener.open_many(buf, memoryview(buf), 0, len(buf), memoryview(out)) == (0, 0)
+        with pytest.raises(Abort) as caught:
+            opener.open(header, body)
+        assert caught.value.fault is faults.BAD_RECORD_TYPE
+        sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
+
+
+@given(padding=st.integers(0, 300), data=st.binary(min_size=1, max_size=100))
+def test_padding_is_taken_off(padding, data):
+    sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
+    inner = data + bytes((APPLICATION_DATA,)) + bytes(padding)
+    header = pack_header(APPLICATION_DATA, TLS12, len(inner) + 16)
+    body = sealer.encrypt(sealer.iv.to_bytes(12, "big"), inner, header)
+    assert opener.open(header, body) == (APPLICATION_DATA, data)
+
+
+def test_the_null_cipher_takes_no_data():
+    assert NullOpener().open_data(b"\x17\x03\x03\x00\x01x") is None
+
+
+# CBC
+
+
+def forge(sealer: Any, plain: bytes) -> bytes:
+    """A record of MAC-then-encrypt with this plaintext, MAC and padding included."""
+    iv = bytes(sealer.size)
+    encryptor = Cipher(sealer.block.algorithm(sealer.key), CBC(iv)).encryptor()
+    body = encryptor.update(plain) + encryptor.finalize()
+    return body if sealer.version == TLS10 else iv + body
+
+
+def mac_of(sealer: Any, data: bytes) -> bytes:
+    return sealer.mac.hmac(sealer.mac_key, pack_aad(0, APPLICATION_DATA, sealer.version, len(data)) + data)
+
+
+@MTE
+def test_padding_and_mac_fail_alike(make):
+    """RFC 5246 6.2.3.2: whoever asks learns one bit at most, that the record was not good."""
+    sealer, _ = make()
+    size, mac_size = sealer.size, sealer.mac.size
+    data = b"x" * 30
+    good = mac_of(sealer, data)
+    short = size - (len(data) + mac_size) % size
+    header = pack_header(APPLICATION_DATA, sealer.version, 0)
+
+    def opened(plain: bytes) -> object:
+        try:
+            return make()[1].open(header, forge(sealer, plain))
+        except Abort as abort:
+            return abort.args
+
+    def padded(pad: int) -> bytes:
+        return bytes((pad - 1,)) * pad
+
+    for pad in range(short, 257, size):  # every length is allowed
+        assert opened(data + good + padded(pad)) == (APPLICATION_DATA, data)
+    failure = (faults.DECRYPTION_FAILED, "")
+    bad_mac = bytes(a ^ 1 for a in good)
+    for pad in range(short, 257, size):
+        assert opened(data + bad_mac + padded(pad)) == failure
+        for at in range(0, pad - 1, 7):  # a padding byte that is wrong
+            wrong = bytearray(padded(pad))
+            wrong[at] ^= 0x80
+            assert opened(data + good + bytes(wrong)) == failure
+            assert opened(data + bad_mac + bytes(wrong)) == failure
+    blocks = -(-(mac_size + 1) // size) * size
+    for last in range(256):  # padding longer than the record, or eating into the MAC
+        plain = bytes(blocks - 1) + bytes((last,))
+        assert opened(plain) == failure
+    assert opened(padded(256)) == failure
+
+
+@MTE
+def test_the_work_does_not_depend_on_the_padding(make, monkeypatch):
+    """As many blocks are hashed for a long padding as for a short one (Lucky Thirteen)."""
+    sealer, opener = make()
+    mac = sealer.mac
+    counted: list[int] = []
+    block = 128 if mac.size > 32 else 64
+    real_hmac, real_hash = type(mac).hmac, type(mac).hash
+
+    def count_hmac(self: Any, key: bytes, data: bytes) -> bytes:
+        counted.append((len(data) + block // 8) // block)
+        return real_hmac(self, key, data)
+
+    def count_hash(self: Any, data: bytes) -> bytes:
+        counted.append(len(data) // block)
+        return real_hash(self, data)
+
+    header = pack_header(APPLICATION_DATA, sealer.version, 0)
+    total = 20 * sealer.size
+    work = set()
+    monkeypatch.setattr(type(mac), "hmac", count_hmac)
+    monkeypatch.setattr(type(mac), "hash", count_hash)
+    for pad in range(1, 257):
+        plain = bytes(total - pad) + bytes((pad - 1,)) * pad
+        counted.clear()
+        with pytest.raises(Abort):
+            make()[1].open(header, forge(sealer, plain))
+        work.add(sum(counted))
+    assert len(work) == 1
+    del opener
+
+
+@pytest.mark.parametrize("make", [make for name, make in PROTECTIONS.items() if name.endswith("etm")])
+def test_encrypt_then_mac_checks_the_mac_first(make):
+    """RFC 7366: nothing is decrypted that is not authentic."""
+    sealer, opener = make()
+    sealed = bytearray(sealer.seal(APPLICATION_DATA, bytes(30)))
+    sealed[-sealer.mac.size - 1] ^= 1  # in the padding
+    opener.block = None  # whoever decrypted would fail with another exception
+    with pytest.raises(Abort) as caught:
+        open_all(opener, bytes(sealed))
+    assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+def test_tls10_splits_what_could_be_predicted():
+    """BEAST: the record that follows a known IV holds one byte."""
+    sealer, opener = PROTECTIONS["1 AES(128) sha1 mte"]()
+    sealed = seal_many(sealer, b"twenty bytes of data")
+    sizes, pos = [], 0
+    while pos < len(sealed):
+        stop = pos + HEADER + int.from_bytes(sealed[pos + 3 : pos + 5], "big")
+        sizes.append(len(opener.open(sealed[pos : pos + HEADER], sealed[pos + HEADER : stop])[1]))
+        pos = stop
+    assert sizes == [1, 19]
+
+
+def test_comparisons_take_constant_time():
+    """What decides about a MAC is hmac.compare_digest, and nothing else in the module compares secrets."""
+    from puretls._record import cbc
+
+    assert cbc.compare_digest is hmac.compare_digest
