@@ -145,6 +145,16 @@ DEFECTS: dict[str, Callable[[], dict[str, Any]]] = {
     "serial long": lambda: {"serial": 1 << 200},
     "CRL point": lambda: ext(CDP=(False, seq(seq(tlv(0xA0, tlv(0xA0, pki.general("URI:http://a/b"))))))),
     "CRL point reasons": lambda: ext(CDP=(False, seq(seq(tlv(0x81, b"\x05\x60"))))),
+    "CRL point some reasons": lambda: ext(
+        CDP=(False, seq(seq(tlv(0xA0, tlv(0xA0, pki.general("URI:http://a/b"))), tlv(0x81, b"\x05\x60"))))
+    ),
+    "CRL point two reasons": lambda: ext(
+        CDP=(False, seq(*(
+            seq(tlv(0xA0, tlv(0xA0, pki.general(f"URI:http://a/{name}"))), tlv(0x81, reasons))
+            for name, reasons in (("b", b"\x05\x60"), ("c", b"\x07\x1f\x80"))
+        )))
+    ),
+    "CRL point relative": lambda: ext(CDP=(False, seq(seq(tlv(0xA0, tlv(0xA1, pki.name("b")[4:])))))),
     "CRL point issuer": lambda: ext(CDP=(False, seq(seq(tlv(0xA2, pki.general("dir:CN=someone")))))),
     "CRL points broken": lambda: ext(CDP=(False, b"\x05\x00")),
 }  # fmt: skip
@@ -172,6 +182,41 @@ CRL_DEFECTS: dict[str, Callable[[], dict[str, Any]]] = {
     "entry removed": lambda: {"entry": pki.extension("2.5.29.21", b"\x0a\x01\x08")},
     "entry key compromise": lambda: {"entry": pki.extension("2.5.29.21", b"\x0a\x01\x01")},
 }
+
+
+# What can be wrong with a proxy certificate (RFC 3820): its path length, its name beyond the issuer's, its key usage.
+PROXIES_OF: dict[str, dict[str, Any]] = {
+    "a proxy": {},
+    "a proxy of path 0": {"path_length": 0},
+    "a proxy of path 1": {"path_length": 1},
+    "a proxy of another name": {"subject": "CN=another,CN=proxy"},
+    "a proxy without a name": {"added": b""},
+    "a proxy with two names": {"added": pki.name("a")[2:] + pki.name("b")[2:]},
+    "a proxy with an organisation": {"added": pki.name("O=a")[2:]},
+    "a proxy that is a CA": {"extensions": {BC: pki.basic_constraints(ca=True)}},
+    "an expired proxy": {"not_after": NOW - DAY},
+}
+
+
+def proxy(
+    issuer: Issued, *, path_length: int | None = None, added: bytes | None = None, extensions: Any = None, **given: Any
+) -> Issued:
+    """A certificate that an end entity has issued to itself."""
+    private = pki.key("p256", 40)
+    subject = given.pop("subject", seq(_content(issuer.subject), pki.name("proxy")[2:] if added is None else added))
+    limit = b"" if path_length is None else integer(path_length)
+    defaults = {
+        pki.PROXY: (True, seq(limit, seq(oid("1.3.6.1.5.5.7.21.1")))),
+        pki.KU: pki.key_usage(0x80),
+        pki.SKI: (False, tlv(4, pki.key_id(private))),
+        pki.AKI: (False, aki(issuer.key)),
+    }
+    return pki.certificate(subject, issuer, private=private, extensions=defaults | (extensions or {}), **given)
+
+
+def _content(der: bytes) -> bytes:
+    """The content of a value shorter than 64 KiB."""
+    return der[2:] if der[1] < 128 else der[2 + (der[1] & 127) :]
 
 
 def merge(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -204,6 +249,10 @@ def scenario(draw: Draw) -> Scenario:
     self_signed = draw((False,) * 9 + (True,))
     chain.insert(0, pki.leaf("example.test", None if self_signed else chain[0], **given))
     root = chain.pop()
+    for _ in range(draw((0,) * 12 + (1, 2))):
+        defect = draw(sorted(PROXIES_OF))
+        chain.insert(0, proxy(chain[0], **PROXIES_OF[defect]))
+        said.append(defect)
     said += [f"{count} between", "self-signed leaf"] if self_signed else [f"{count} between"]
     return surrounded(draw, chain, root, said)
 

@@ -96,7 +96,10 @@ class Certificate:
         return hash(self.der)
 
     def __repr__(self) -> str:
-        return f"<Certificate {'/'.join(a.text() or '?' for rdn in self.subject_rdns for a in rdn)!r}>"
+        try:
+            return f"<Certificate {'/'.join(a.text() or '?' for rdn in self.subject_rdns for a in rdn)!r}>"
+        except ValueError:
+            return f"<Certificate of {len(self.der)} octets, broken>"
 
     @cached_property
     def tbs(self) -> shapes.TbsCertificate:
@@ -426,14 +429,21 @@ def _fits(signature: str, key: Any) -> bool:
 
 
 def general_names(der: bytes) -> list[tuple[bytes, bytes]]:
-    """GeneralNames: the tag and content of each; ValueError if one is of no known type."""
+    """GeneralNames: the tag and content of each; ValueError if one is of no known type or not well-formed."""
     return _general_names(shapes.items(shapes.Values, der))
 
 
 def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
     found = [(bytes(value.tag_bytes), bytes(value.data)) for value in values]
-    if not all(tag in names.TYPES for tag, _ in found):
-        raise ValueError("not a GeneralName")
+    for tag, content in found:
+        if tag == names.DIRECTORY:
+            directory_name(content)
+        elif tag == names.OTHER:
+            asn1.decode_der(shapes.OtherName, shapes.sequence(content))
+        elif tag == names.REGISTERED:
+            asn1.decode_der(ObjectIdentifier, shapes.tagged(b"\x06", content))
+        elif tag not in names.TYPES:
+            raise ValueError("not a GeneralName")
     return found
 
 
