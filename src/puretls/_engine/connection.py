@@ -505,6 +505,8 @@ class Connection:
             if not self.state.accepts_data:  # type: ignore[union-attr]  # begun before anything is dispatched
                 raise Abort(faults.APP_DATA_IN_HANDSHAKE)
             inbound.plain = memoryview(data)
+            if data:
+                self.warnings = self.key_updates = 0
         elif kind == ALERT:
             self._alert(data)
         elif kind == CHANGE_CIPHER_SPEC:

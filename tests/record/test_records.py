@@ -1,0 +1,734 @@
+"""The rules of the record layer, seen from a connection: limits, framing, emptiness, alerts, and where keys change.
+
+RFC 8446 5 and 6, RFC 5246 6.2 and 7.2, RFC 8449.  A hostile peer with the right keys makes the records.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pair import (
+    OLDER,
+    SUITES13,
+    Pair,
+    client_config,
+    drop,
+    ffdhe,
+    identity,
+    inject,
+    message,
+    read,
+    record,
+    sealed,
+    sealed13,
+    server_config,
+    split_records,
+    stays_dead,
+    store,
+)
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    CLIENT_HELLO,
+    FATAL,
+    HANDSHAKE,
+    HELLO_REQUEST,
+    KEY_UPDATE,
+    TLS10,
+    TLS11,
+    TLS12,
+    TLS13,
+    USER_CANCELED,
+    WARNING,
+)
+from puretls._crypto import suites
+from puretls._engine.connection import MAX_WARNINGS
+from puretls._engine.established import MAX_IN_A_ROW
+from puretls._engine.state import MessageEvent
+from puretls._record.inbound import MAX_EMPTY_RECORDS, Inbound
+from puretls._record.outbound import Outbound
+from puretls._record.protection import MAX_PLAINTEXT, NullSealer
+
+BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
+
+
+def established(version: int, **changes: Any) -> Pair:
+    return Pair(client_config(versions=(version,), **changes), server_config(versions=(version,))).handshake().echo()
+
+
+def read_nothing(side: Connection) -> None:
+    assert not read(side), "data was accepted"
+
+
+def refused(pair: Pair, raw: bytes) -> faults.Fault:
+    """The server takes in these bytes and is done with its peer."""
+    server = pair.server
+    server.receive(raw)
+    with pytest.raises(Abort) as caught:
+        read_nothing(server)
+    fault = caught.value.fault
+    stays_dead(server, fault)
+    if fault.alert is not None:
+        assert server.owed[-1] == (ALERT, bytes((FATAL, fault.alert)))
+    assert bool(server.take()) == (fault.alert is not None)
+    return fault
+
+
+def from_client(pair: Pair, kind: int, data: bytes) -> bytes:
+    return sealed(pair.server, pair.client, kind, data)
+
+
+# Sizes
+
+
+@BOTH
+def test_the_largest_record_is_accepted_and_no_larger(version):
+    pair = established(version)
+    pair.server.receive(from_client(pair, APPLICATION_DATA, bytes(MAX_PLAINTEXT)))
+    assert read(pair.server) == bytes(MAX_PLAINTEXT)
+    assert refused(pair, from_client(pair, APPLICATION_DATA, bytes(MAX_PLAINTEXT + 1))) is faults.DATA_LENGTH_TOO_LONG
+    assert faults.DATA_LENGTH_TOO_LONG.alert == 22
+
+
+@BOTH
+def test_an_oversized_record_is_refused_by_its_header(version):
+    most = MAX_PLAINTEXT + (256 if version == TLS13 else 2048)
+    for size in (most + 1, 65535):
+        pair = established(version)
+        assert refused(pair, b"\x17\x03\x03" + size.to_bytes(2, "big")) is faults.ENCRYPTED_LENGTH_TOO_LONG
+    pair = established(version)
+    pair.server.receive(b"\x17\x03\x03" + most.to_bytes(2, "big"))
+    assert not read(pair.server)  # waits for it
+    assert faults.ENCRYPTED_LENGTH_TOO_LONG.alert == 22
+
+
+def test_before_there_are_keys_nothing_expands():
+    pair = Pair()
+    assert refused(pair, b"\x16\x03\x01\x40\x01") is faults.PACKET_LENGTH_TOO_LONG
+    pair = Pair()
+    pair.server.receive(b"\x16\x03\x01\x40\x00" + bytes(100))
+    pair.server.advance()  # waits for the rest
+
+
+def test_padding_counts():
+    """RFC 8446 5.4: the whole inner plaintext is limited."""
+    pair = established(TLS13)
+    inner = b"x" + bytes((APPLICATION_DATA,)) + bytes(MAX_PLAINTEXT - 1)
+    pair.server.receive(sealed13(pair.server, inner))
+    assert read(pair.server) == b"x"
+    assert refused(pair, sealed13(pair.server, inner + b"\x00")) is faults.DATA_LENGTH_TOO_LONG
+
+
+@BOTH
+def test_what_we_write_is_cut_to_records(version):
+    pair = established(version)
+    data = bytes(n & 255 for n in range(3 * MAX_PLAINTEXT + 5))
+    pair.client.write(memoryview(data))
+    sent = pair.client.take()
+    assert len(split_records(sent)) == 4
+    assert pair.arrive(pair.server, sent) == data
+
+
+@BOTH
+def test_our_record_size_limit_binds_the_peer(version):
+    """RFC 8449 4: record_overflow for what exceeds it; a peer that knows the limit keeps it."""
+    small = server_config(versions=(version,), record_size_limit=200)
+    pair = Pair(client_config(versions=(version,)), small).handshake().echo()
+    pair.client.write(memoryview(bytes(1000)))
+    sent = pair.client.take()
+    assert len(split_records(sent)) == 5
+    assert pair.arrive(pair.server, sent) == bytes(1000)
+    assert refused(pair, from_client(pair, APPLICATION_DATA, bytes(201))) is faults.DATA_LENGTH_TOO_LONG
+
+
+@BOTH
+def test_the_peers_record_size_limit_binds_us(version):
+    """Also for what we say in the handshake, once it is protected."""
+    pair = Pair(client_config(versions=(version,), record_size_limit=64), server_config(versions=(version,)))
+    pair.handshake().echo()
+    pair.server.write(memoryview(bytes(640)))
+    assert len(split_records(pair.server.take())) == 10
+
+
+# Emptiness
+
+
+@BOTH
+def test_a_few_empty_records_are_noise_and_many_are_an_attack(version):
+    pair = established(version)
+    for _ in range(MAX_EMPTY_RECORDS):
+        pair.server.receive(from_client(pair, APPLICATION_DATA, b""))
+        assert not read(pair.server)
+    assert refused(pair, from_client(pair, APPLICATION_DATA, b"")).alert == 10
+
+
+@BOTH
+def test_data_between_empty_records_resets_the_count(version):
+    pair = established(version)
+    for _ in range(3 * MAX_EMPTY_RECORDS):
+        pair.server.receive(from_client(pair, APPLICATION_DATA, b""))
+        assert not read(pair.server)
+        pair.server.receive(from_client(pair, APPLICATION_DATA, b"x"))
+        assert read(pair.server) == b"x"
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [HANDSHAKE, ALERT, CHANGE_CIPHER_SPEC])
+def test_other_records_are_never_empty(version, kind):
+    pair = established(version)
+    assert refused(pair, from_client(pair, kind, b"")).alert == 10
+
+
+def test_nothing_but_padding():
+    for size in (0, 1, 100):
+        assert refused(established(TLS13), sealed13(established(TLS13).server, bytes(size))) is faults.DECRYPTION_FAILED
+        pair = established(TLS13)
+        fault = refused(pair, sealed13(pair.server, bytes(size)))
+        assert fault is faults.BAD_RECORD_TYPE
+        assert fault.alert == 10
+
+
+# Content types and versions
+
+
+@pytest.mark.parametrize("kind", [0, 1, 19, 24, 25, 128, 255])
+@BOTH
+def test_unknown_content_types(version, kind):
+    pair = established(version)
+    if version == TLS13 and kind:
+        assert refused(pair, sealed13(pair.server, b"x" + bytes((kind,)))).alert == 10
+        pair = established(version)
+        assert refused(pair, sealed13(pair.server, bytes((kind,)))).alert == 10
+    pair = established(version)
+    assert refused(pair, record(kind, b"x" * 40)).alert == 10
+
+
+def test_a_change_cipher_spec_is_never_protected():
+    """RFC 8446 5: neither after the handshake nor inside a protected record."""
+    for inner in (b"\x01\x14", b"\x14", b"\x01\x01\x14"):
+        pair = established(TLS13)
+        assert refused(pair, sealed13(pair.server, inner)).alert == 10
+    pair = established(TLS13)
+    assert refused(pair, record(CHANGE_CIPHER_SPEC, b"\x01")) is faults.UNEXPECTED_CCS_MESSAGE
+
+
+def test_versions_of_records():
+    for version in (0x0300, 0x0301, 0x0302, 0x0304, 0x0403):  # TLS 1.2: exactly what was negotiated
+        pair = established(TLS12)
+        raw = bytearray(from_client(pair, APPLICATION_DATA, b"x"))
+        raw[1:3] = version.to_bytes(2, "big")
+        fault = refused(pair, bytes(raw))
+        assert fault is faults.WRONG_VERSION_NUMBER
+        assert fault.alert == 70
+    for version in (0x0301, 0x0304):  # TLS 1.3: ignored (RFC 8446 5.1), but authenticated
+        pair = established(TLS13)
+        raw = bytearray(from_client(pair, APPLICATION_DATA, b"x"))
+        raw[1:3] = version.to_bytes(2, "big")
+        assert refused(pair, bytes(raw)) is faults.DECRYPTION_FAILED
+        pair = established(TLS13)
+        pair.server.receive(sealed13(pair.server, b"x\x17", b"\x17" + version.to_bytes(2, "big") + b"\x00\x12"))
+        assert read(pair.server) == b"x"
+
+
+@pytest.mark.parametrize(
+    ("first", "fault"),
+    [
+        (b"GET / HTTP/1.1\r\n", faults.HTTP_REQUEST),
+        (b"POST / HTTP/1.1\r\n", faults.HTTP_REQUEST),
+        (b"HEAD / HTTP/1.1\r\n", faults.HTTP_REQUEST),
+        (b"PUT / HTTP/1.1\r\n", faults.HTTP_REQUEST),
+        (b"CONNECT localhost:443 HTTP/1.1\r\n", faults.HTTPS_PROXY_REQUEST),
+        (b"EHLO localhost\r\n", faults.NOT_TLS),
+        (b"\x80\x2e\x01\x00\x02", faults.NOT_TLS),  # SSL 2
+        (b"\x16\x02\x00\x00\x05", faults.NOT_TLS),
+        (bytes(5), faults.NOT_TLS),
+    ],
+)
+def test_who_does_not_speak_tls(first, fault):
+    pair = Pair()
+    assert refused(pair, first) == fault
+
+
+def test_a_client_is_not_told_about_http():
+    pair = Pair()
+    pair.client.advance()
+    pair.client.take()
+    pair.client.receive(b"HTTP/1.1 400 Bad Request\r\n")
+    with pytest.raises(Abort) as caught:
+        pair.client.advance()
+    assert caught.value.fault is faults.NOT_TLS
+    assert not pair.client.take()
+
+
+# Framing
+
+
+@BOTH
+def test_half_a_header_waits(version):
+    pair = established(version)
+    raw = from_client(pair, APPLICATION_DATA, b"hello")
+    for n in range(len(raw) - 1):
+        pair.server.receive(raw[n : n + 1])
+        assert not read(pair.server)
+    pair.server.receive(raw[-1:])
+    assert read(pair.server) == b"hello"
+
+
+@BOTH
+@pytest.mark.parametrize("piece", [1, 2, 3, 5, 7, 100])
+def test_a_handshake_in_pieces(version, piece):
+    Pair(client_config(versions=(version,)), piece=piece).handshake().echo()
+
+
+@BOTH
+@pytest.mark.parametrize("size", [1, 3, 64, 1000])
+def test_handshake_messages_in_small_records(version, size):
+    """RFC 8446 5.1: a message may be cut anywhere, also inside its header."""
+    pair = Pair(client_config(versions=(version,), grease=False), server_config())
+    for side in (pair.client, pair.server):
+        side.outbound.fragment = size
+    pair.handshake()
+    pair.client.outbound.fragment = pair.server.outbound.fragment = MAX_PLAINTEXT
+    pair.echo()
+
+
+@BOTH
+@given(cuts=st.lists(st.integers(1, 2000), min_size=1, max_size=12), rooms=st.lists(st.integers(1, 3000), min_size=1))
+@settings(max_examples=25, deadline=None)
+def test_any_pieces_and_any_rooms_bring_the_same(version, cuts, rooms):
+    pair = established(version)
+    data = bytes(n * 31 & 255 for n in range(9000))
+    pair.client.outbound.fragment = cuts[0]
+    pair.client.write(memoryview(data))
+    sent, got, turn = pair.client.take(), bytearray(), 0
+    while sent or turn % len(rooms):
+        cut = cuts[turn % len(cuts)]
+        piece, sent = sent[:cut], sent[cut:]
+        if turn % 2:
+            pair.server.receive(piece)
+        else:  # as a socket does it
+            pair.server.inbound.room(max(len(piece), 5))[: len(piece)] = piece
+            pair.server.inbound.filled(len(piece))
+        while True:
+            out = memoryview(bytearray(rooms[turn % len(rooms)]))
+            size = pair.server.read_into(out)
+            if not size:
+                break
+            got += out[:size]
+        turn += 1
+    assert got == data
+
+
+@BOTH
+def test_records_behind_each_other(version):
+    """Coalesced: data, a warning, data, closing; each in its place."""
+    pair = established(version)
+    for part in (b"one", b"two"):
+        pair.client.write(memoryview(part))
+    pair.client.close_notify()
+    pair.server.receive(pair.client.take() + b"not TLS any more")
+    out = memoryview(bytearray(3))
+    assert (pair.server.read_into(out), bytes(out)) == (3, b"one")
+    assert not pair.server.close_received
+    assert (pair.server.read_into(out), bytes(out)) == (3, b"two")
+    assert pair.server.read_into(out) == 0
+    assert pair.server.close_received
+    assert pair.server.inbound.leftover() == b"not TLS any more"
+
+
+# Where keys change
+
+
+def test_no_message_crosses_a_change_of_keys():
+    """RFC 8446 5.1: ServerHello, Finished and KeyUpdate end their record."""
+    for by, name in (("server", "ServerHello"), ("server", "Finished"), ("client", "Finished")):
+        pair = Pair()
+        side = getattr(pair, by)
+        side.wire[name] = lambda raw: [raw + message(KEY_UPDATE, b"\x00")[:3]]
+        fault = pair.refusal()
+        assert fault.fault is faults.NOT_ON_RECORD_BOUNDARY
+        assert fault.fault.alert == 10
+    pair = Pair()
+    pair.client.wire["ClientHello"] = lambda raw: [raw + b"\x14"]
+    assert pair.refusal() == ("server", faults.NOT_ON_RECORD_BOUNDARY)
+    pair = established(TLS13)
+    update = message(KEY_UPDATE, b"\x00")
+    assert refused(pair, from_client(pair, HANDSHAKE, update + update)) is faults.NOT_ON_RECORD_BOUNDARY
+
+
+def test_no_message_crosses_change_cipher_spec():
+    for by in ("client", "server"):
+        pair = Pair(client_config(versions=(TLS12,)))
+        side = getattr(pair, by)
+        side.wire["ChangeCipherSpec"] = lambda _: [(HANDSHAKE, b"\x14\x00"), (CHANGE_CIPHER_SPEC, b"\x01")]
+        assert pair.refusal().fault is faults.UNEXPECTED_RECORD
+
+
+@BOTH
+def test_no_record_between_the_parts_of_a_message(version):
+    part = message(KEY_UPDATE if version == TLS13 else CLIENT_HELLO, bytes(1))[:3]
+    for kind, data in ((APPLICATION_DATA, b"x"), (ALERT, bytes((WARNING, 0))), (APPLICATION_DATA, b"")):
+        pair = established(version)
+        inject(pair, pair.server, HANDSHAKE, part)
+        assert refused(pair, from_client(pair, kind, data)) is faults.UNEXPECTED_RECORD
+
+
+def test_change_cipher_spec_for_middleboxes():
+    """RFC 8446 5, D.4: one byte, value one, in the handshake only, at most noise."""
+    ccs = record(CHANGE_CIPHER_SPEC, b"\x01")
+    pair = Pair()
+    pair.server.wire["ChangeCipherSpec"] = lambda raw: [raw] * 5
+    pair.client.wire["ChangeCipherSpec"] = lambda raw: [raw] * 5
+    pair.handshake().echo()
+    pair = Pair()
+    pair.server.wire["ChangeCipherSpec"] = drop
+    pair.client.wire["ChangeCipherSpec"] = drop
+    pair.handshake().echo()
+    for wrong in (b"\x02", b"\x00", b"\x01\x01", b""):
+        for by in ("client", "server"):
+            pair = Pair()
+            getattr(pair, by).wire["ChangeCipherSpec"] = lambda _, wrong=wrong: [wrong]
+            assert pair.refusal().fault is faults.UNEXPECTED_CCS_MESSAGE
+    pair = Pair()
+    pair.server.wire["ChangeCipherSpec"] = lambda raw: [raw] * (MAX_EMPTY_RECORDS + 1)
+    assert pair.refusal().fault.alert == 10
+    assert refused(Pair(), ccs) is faults.CCS_RECEIVED_EARLY  # before ClientHello
+
+
+# Limits of keys
+
+
+def limited(limit: int) -> tuple[suites.Suite, ...]:
+    """The suites of TLS 1.3 with keys that are good for a few records only."""
+    return tuple(row._replace(cipher=row.cipher._replace(limit=limit)) for row in SUITES13)
+
+
+@pytest.mark.parametrize("limit", [2, 3, 10])
+def test_keys_are_updated_before_they_are_worn_out(limit):
+    """RFC 8446 5.5."""
+    pair = Pair(client_config(suites13=limited(limit)), server_config(watch=True)).handshake()
+    data = bytes(n & 255 for n in range(MAX_PLAINTEXT * 7 + 3))
+    highest = 0
+    for _ in range(3):
+        pair.client.write(memoryview(data))
+        highest = max(highest, pair.client.outbound.sealer.seq)
+        assert pair.arrive(pair.server, pair.client.take()) == data
+    for n in range(25):
+        sent = pair.client.write_record(b"one by one %d" % n)
+        assert pair.arrive(pair.server, sent) == b"one by one %d" % n
+        highest = max(highest, pair.client.outbound.sealer.seq)
+    assert highest <= limit + 1  # the KeyUpdate itself is under the old key
+    updates = [e for e in pair.server.events if isinstance(e, MessageEvent) and e.data[0] == KEY_UPDATE]
+    assert len(updates) >= 3 * 8 // limit
+    pair.echo()
+
+
+def test_tls12_stops_where_it_cannot_go_on():
+    pair = established(TLS12)
+    pair.client.outbound.sealer.seq = (1 << 64) - 1
+    with pytest.raises(Abort) as caught:
+        pair.client.write(memoryview(b"x"))
+    assert caught.value.fault is faults.SEQUENCE_CTR_WRAPPED
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_key_updates_both_ways(asked):
+    pair = established(TLS13)
+    for _ in range(4):
+        pair.client.update_write_keys(asked)
+        pair.echo()
+        pair.server.update_write_keys(asked)
+        pair.echo()
+
+
+def test_a_requested_update_is_answered_once():
+    """RFC 8446 4.6.3: however many requests wait, one answer."""
+    pair = established(TLS13)
+    before = pair.server.write_secret
+    for _ in range(5):
+        pair.client.update_write_keys(1)
+    pair.server.receive(pair.client.take())
+    assert not read(pair.server)
+    assert pair.server.owed == type(pair.server.owed)([None])
+    pair.echo()
+    assert pair.server.write_secret != before
+
+
+def test_many_key_updates_in_a_row():
+    pair = established(TLS13)
+    for _ in range(MAX_IN_A_ROW):
+        pair.client.update_write_keys(0)
+    pair.server.receive(pair.client.take())
+    assert not read(pair.server)
+    pair.client.update_write_keys(0)
+    assert refused(pair, pair.client.take()) is faults.TOO_MANY_KEY_UPDATES
+
+
+def test_key_updates_with_data_between_them_are_welcome():
+    pair = established(TLS13)
+    for _ in range(3 * MAX_IN_A_ROW):
+        pair.client.update_write_keys(0)
+        assert pair.send(pair.client, b"x") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [(b"\x02", faults.BAD_KEY_UPDATE), (b"", faults.LENGTH_MISMATCH), (b"\x00\x00", faults.LENGTH_MISMATCH)],
+)
+def test_malformed_key_updates(body, fault):
+    pair = established(TLS13)
+    assert refused(pair, from_client(pair, HANDSHAKE, message(KEY_UPDATE, body))) is fault
+    assert (fault.alert, faults.BAD_KEY_UPDATE.alert) == (fault.alert, 47)
+
+
+# Alerts
+
+
+@BOTH
+def test_half_close(version):
+    """RFC 8446 6.1: who has said close_notify may still receive, and the other side may still send."""
+    pair = established(version)
+    pair.client.close_notify()
+    pair.client.close_notify()  # once is enough
+    sent = pair.client.take()
+    assert len(split_records(sent)) == 1
+    assert not pair.arrive(pair.server, sent)
+    assert pair.server.close_received
+    assert pair.send(pair.server, b"late") == b"late"
+    with pytest.raises(Abort) as caught:
+        pair.client.write(memoryview(b"x"))
+    assert caught.value.fault is faults.PROTOCOL_IS_SHUTDOWN
+    assert not pair.client.failure
+    pair.server.close_notify()
+    assert not pair.arrive(pair.client, pair.server.take())
+    assert pair.client.close_received
+
+
+@BOTH
+def test_nothing_is_read_after_close_notify(version):
+    """RFC 8446 6.1: it MUST be ignored; here it is not even opened, as it may be the application's."""
+    pair = established(version)
+    pair.client.close_notify()
+    closing = pair.client.take()
+    pair.client.close_sent = False
+    late = from_client(pair, APPLICATION_DATA, b"late")
+    pair.client.write(memoryview(b"late"))
+    for data in (pair.client.take(), late, record(APPLICATION_DATA, b"x" * 40)):
+        pair = established(version)
+        pair.client.close_notify()
+        closing = pair.client.take()
+        pair.server.receive(closing + data)
+        assert not read(pair.server)
+        assert not pair.server.read_record(data)
+        assert not read(pair.server)
+        assert not pair.server.failure
+
+
+@BOTH
+def test_no_alert_after_our_close_notify(version):
+    pair = established(version)
+    pair.server.close_notify()
+    pair.server.take()
+    pair.server.receive(record(APPLICATION_DATA, bytes(40)))
+    with pytest.raises(Abort):
+        read(pair.server)
+    assert not pair.server.take()
+
+
+def test_warnings():
+    """TLS 1.2: a few are noise, many in a row are an attack; TLS 1.3 knows no warning but user_canceled."""
+    pair = established(TLS12)
+    warning = bytes((WARNING, 41))
+    for _ in range(3):
+        for _ in range(MAX_WARNINGS):
+            inject(pair, pair.server, ALERT, warning)
+        pair.server.receive(from_client(pair, APPLICATION_DATA, b"x"))
+        assert read(pair.server) == b"x"
+    for _ in range(MAX_WARNINGS):
+        inject(pair, pair.server, ALERT, warning)
+    assert refused(pair, from_client(pair, ALERT, warning)) is faults.TOO_MANY_WARN_ALERTS
+    pair = established(TLS13)
+    for _ in range(MAX_WARNINGS):
+        inject(pair, pair.server, ALERT, bytes((WARNING, USER_CANCELED)))
+    assert refused(pair, from_client(pair, ALERT, bytes((WARNING, USER_CANCELED)))) is faults.TOO_MANY_WARN_ALERTS
+    pair = established(TLS13)
+    assert refused(pair, from_client(pair, ALERT, warning)) == faults.received(41)
+
+
+@pytest.mark.parametrize("description", [10, 20, 22, 40, 42, 48, 70, 80, 90, 112, 116, 120, 255])
+@BOTH
+def test_fatal_alerts(version, description):
+    pair = established(version)
+    if version == TLS13 and description == USER_CANCELED:
+        return
+    assert refused(pair, from_client(pair, ALERT, bytes((FATAL, description)))) == faults.received(description)
+
+
+@BOTH
+@pytest.mark.parametrize("data", [b"\x01", b"\x01\x00\x00", b"\x02\x28\x01\x00", bytes(100)])
+def test_malformed_alerts(version, data):
+    pair = established(version)
+    assert refused(pair, from_client(pair, ALERT, data)) is faults.MALFORMED_ALERT
+
+
+@pytest.mark.parametrize("level", [0, 3, 255])
+def test_levels_that_do_not_exist(level):
+    """RFC 8446 6: the level is ignored; before it, it is not."""
+    pair = established(TLS12)
+    assert refused(pair, from_client(pair, ALERT, bytes((level, 40)))) is faults.UNKNOWN_ALERT_TYPE
+    pair = established(TLS13)
+    assert refused(pair, from_client(pair, ALERT, bytes((level, 40)))) == faults.received(40)
+
+
+def test_a_cut_stream_is_no_end():
+    """Truncation: without close_notify nothing says that all has arrived."""
+    for version in (TLS13, TLS12):
+        pair = established(version)
+        pair.server.receive(from_client(pair, APPLICATION_DATA, b"half of it"))
+        assert read(pair.server) == b"half of it"
+        assert not pair.server.close_received
+
+
+# Renegotiation
+
+
+def test_a_server_is_not_asked_again():
+    """RFC 5246 7.4.1.1: a warning, and life goes on; not for ever."""
+    pair = established(TLS12)
+    other = Pair(client_config(versions=(TLS12,)))
+    other.client.advance()
+    hello = other.client.take()[5:]
+    for _ in range(MAX_IN_A_ROW):
+        pair.server.receive(from_client(pair, HANDSHAKE, hello))
+        assert not read(pair.server)
+        assert pair.server.owed.pop() == (ALERT, bytes((WARNING, 100)))
+    assert refused(pair, from_client(pair, HANDSHAKE, hello)) is faults.TOO_MANY_KEY_UPDATES
+    for raw in (message(CLIENT_HELLO, bytes(10)), message(HELLO_REQUEST, b"")):
+        pair = established(TLS12)
+        assert refused(pair, from_client(pair, HANDSHAKE, raw)).alert in {10, 50}
+
+
+def test_tls13_knows_no_renegotiation():
+    for kind in (HELLO_REQUEST, CLIENT_HELLO):
+        pair = established(TLS13)
+        fault = refused(pair, from_client(pair, HANDSHAKE, message(kind, b"")))
+        assert fault is faults.UNEXPECTED_HANDSHAKE_MESSAGE
+
+
+# Memory and time
+
+
+@BOTH
+def test_a_message_that_would_never_end(version):
+    """The length of a message is judged before it is there."""
+    pair = established(version)
+    for kind in (KEY_UPDATE, CLIENT_HELLO, 11):
+        pair = established(version)
+        raw = bytes((kind,)) + b"\xff\xff\xff"
+        assert refused(pair, from_client(pair, HANDSHAKE, raw)) is faults.EXCESSIVE_MESSAGE_SIZE
+
+
+def test_a_hello_that_would_never_end():
+    pair = Pair()
+    pair.server.receive(record(HANDSHAKE, b"\x01\x03\x00\x00" + bytes(16380)))
+    with pytest.raises(Abort) as caught:
+        pair.server.advance()
+    assert caught.value.fault is faults.EXCESSIVE_MESSAGE_SIZE
+
+
+def test_a_drop_by_drop_message_costs_no_more_than_its_length():
+    pair = Pair()
+    header = b"\x01\x02\x00\x00"
+    for piece in (header[n : n + 1] for n in range(4)):
+        pair.server.receive(record(HANDSHAKE, piece))
+        pair.server.advance()
+    for _ in range(8):
+        pair.server.receive(record(HANDSHAKE, bytes(16000)))
+        pair.server.advance()
+    assert len(pair.server.inbound.hs) == 4 + 8 * 16000
+    assert len(pair.server.inbound.buf) <= 1 << 16
+
+
+@given(st.lists(st.tuples(st.sampled_from(("room", "receive")), st.binary(min_size=1, max_size=50)), max_size=20))
+def test_the_buffer_keeps_the_order(pieces):
+    inbound = Inbound(server_side=True)
+    for how, data in pieces:
+        if how == "room":
+            inbound.room(len(data) + 3)[: len(data)] = data
+            inbound.filled(len(data))
+        else:
+            inbound.receive(data)
+    assert inbound.leftover() == b"".join(data for _, data in pieces)
+    assert inbound.leftover() == b""
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=400), st.integers(0, 500)), max_size=20))
+def test_the_queue_keeps_the_order(pieces):
+    """What the transport has not taken waits, and is the same as before."""
+    outbound = Outbound(TLS12)
+    expected, taken = b"", b""
+    for data, count in pieces:
+        outbound.put(HANDSHAKE, data)
+        expected += record(HANDSHAKE, data)
+        ready = bytes(outbound.unsent())
+        count = min(count, len(ready))
+        taken += ready[:count]
+        outbound.sent(count)
+    assert taken + outbound.take() == expected
+    assert not outbound.unsent()
+
+
+def test_data_waits_for_keys():
+    with pytest.raises(Abort):
+        Outbound(TLS12).put_data(memoryview(b"x"))
+    assert isinstance(Outbound(TLS12).sealer, NullSealer)
+
+
+# Every suite
+
+
+def kinds_for(row: suites.Suite) -> str:
+    return {"RSA": "RSA", "ECDSA": "EC"}.get(row.auth, "EC")
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS11, TLS10], ids=["1.2", "1.1", "1.0"])
+def test_data_under_every_older_suite(version):
+    """Sizes around the limits, both ways; a touched record is refused."""
+    psk = (b"who", b"a key")
+    config = {"versions": (version,), "security_level": 0}
+    ran = 0
+    for row in OLDER:
+        if row.since > version:
+            continue
+        client = client_config(
+            suites=(row,), store=store("EC", "RSA"), psk_client=True, verify_mode=0, check_hostname=False, **config
+        )
+        server = server_config(
+            suites=(row,), credentials=(identity(kinds_for(row)),), psk_server=True, dh=ffdhe(), **config
+        )
+        pair = Pair(client, server, answers=answers(psk)).handshake().echo()
+        assert pair.client.suite is row
+        for size in (1, MAX_PLAINTEXT, MAX_PLAINTEXT + 1):
+            assert pair.send(pair.server, bytes(size)) == bytes(size)
+        assert pair.client.finished_sent == pair.server.finished_received
+        raw = bytearray(from_client(pair, APPLICATION_DATA, b"touched"))
+        raw[-1] ^= 1
+        assert refused(pair, bytes(raw)) is faults.DECRYPTION_FAILED
+        ran += 1
+    assert ran > 20
+
+
+def answers(psk: tuple[bytes, bytes]) -> dict[type, Any]:
+    from puretls._engine.state import PskClientRequest, PskServerRequest
+
+    def key(_: object, request: PskServerRequest) -> bytes | None:
+        return psk[1] if request.identity == psk[0] else None
+
+    return {PskClientRequest: psk, PskServerRequest: key}
