@@ -123,7 +123,7 @@ class OpenSSLProgram(Peer):
         msgfile = pki.folder / f"msg-{port}-{id(setup)}"
         msgfile.unlink(missing_ok=True)
         argv += ("-msg", "-msgfile", msgfile, "-CAfile", pki.ca if setup.trusts else pki.other_ca)
-        argv += ("-tls1_2" if setup.version == V12 else "-tls1_3",)
+        argv += ("-" + setup.version.lower().replace("v1", "1").replace(".", "_"),)
         if setup.identity:
             argv += ("-cert", pki.chain(setup.identity), "-cert_chain", pki.chain(setup.identity))
             argv += ("-key", pki.key(setup.identity))
@@ -132,7 +132,7 @@ class OpenSSLProgram(Peer):
         if setup.curve:
             argv += ("-groups", setup.curve)
         if setup.ciphers:
-            argv += ("-cipher" if setup.version == V12 else "-ciphersuites", setup.ciphers)
+            argv += ("-ciphersuites" if setup.version == V13 else "-cipher", setup.ciphers)
         program = Program(pki.folder, "openssl", *argv)
         end = OpenSSLEnd(program, port)
         end.msgfile = msgfile
