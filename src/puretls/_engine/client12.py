@@ -108,9 +108,17 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     exchange.ticket_follows = registry.SESSION_TICKET in found
     if message.session_id and message.session_id == offer.session_id:
         return _resume(conn, offer.legacy_session, exchange)
+    if offer.legacy_session or any(psk.session for psk in offer.psks):
+        count_miss(conn)
     if with_certificate(suite):
         return ExpectCertificate(exchange, with_status=registry.STATUS_REQUEST in found)
     return _expect_key_exchange(exchange)
+
+
+def count_miss(conn: Connection) -> None:
+    """The server did not take the session that it was offered."""
+    if conn.config.sessions:
+        conn.config.sessions.stats.misses += 1
 
 
 def accepted_protocol(conn: Connection, found: dict[int, bytes]) -> bytes:

@@ -26,7 +26,7 @@ from puretls._engine.authenticate import (
     send_finished13,
     transcript_digest,
 )
-from puretls._engine.client12 import accepted_protocol, legacy_server_hello
+from puretls._engine.client12 import accepted_protocol, count_miss, legacy_server_hello
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.established import Established13
@@ -102,6 +102,8 @@ class ExpectServerHello(State):
             if index >= len(offer.psks) or offer.psks[index].digest is not d:
                 raise Abort(faults.BAD_PSK)
             psk = offer.psks[index]
+        if (psk is None or psk.session is None) and any(offered.session for offered in offer.psks):
+            count_miss(conn)
         if registry.KEY_SHARE not in found:  # we offer psk_dhe_ke only
             raise Abort(faults.MISSING_KEY_SHARE)
         share = extensions.key_share(found[registry.KEY_SHARE])

@@ -25,7 +25,7 @@ from puretls._crypto.schedule import MasterSecret, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
-from puretls._engine.config import CERT_REQUIRED, OP_NO_RENEGOTIATION
+from puretls._engine.config import CERT_REQUIRED, OP_NO_RENEGOTIATION, OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.sessions import Session
 from puretls._engine.state import State, on
@@ -167,9 +167,8 @@ class Established13(Established):
             nonce, age_add = self.nonce.to_bytes(8, "big"), int.from_bytes(numbers[4 * i : 4 * i + 4], "big")
             self.nonce += 1
             state = session.encode(self.ticket_psk(conn, nonce), age_add, lifetime)
-            conn.send_post_handshake(
-                messages.new_session_ticket(lifetime, age_add, nonce, sessions.seal(state, now), b"")
-            )
+            ticket = sessions.keep(state) if conn.config.options & OP_NO_TICKET else sessions.seal(state, now)
+            conn.send_post_handshake(messages.new_session_ticket(lifetime, age_add, nonce, ticket, b""))
         conn.flush()
 
     def request_authentication(self, conn: Connection) -> None:

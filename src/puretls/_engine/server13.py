@@ -21,7 +21,7 @@ from puretls._engine.authenticate import (
     send_finished13,
     transcript_digest,
 )
-from puretls._engine.config import CERT_REQUIRED
+from puretls._engine.config import CERT_REQUIRED, OP_NO_TICKET
 from puretls._engine.established import Established13
 from puretls._engine.negotiate import Offer13
 from puretls._engine.peer import Claim, Peer, examine
@@ -147,9 +147,10 @@ def _find_psk(
     if offered is None or suite is None:
         return then(None)
     sessions, now = conn.config.sessions, conn.clock()
+    find = sessions and (sessions.find if conn.config.options & OP_NO_TICKET else sessions.open)
     for i in range(index, min(len(offered.identities), MAX_IDENTITIES)):
         identity = offered.identities[i].identity
-        session = sessions.open(identity, now) if sessions else None
+        session = find(identity, now) if find else None
         if session is not None:
             if _resumable(conn, session, suite):
                 return then(_check_binder(conn, message, offer, i, session.secret, session))
