@@ -37,6 +37,7 @@ from puretls._record.protection import MAX_PLAINTEXT, Bytes, NullOpener, NullSea
 from puretls._wire import extensions, messages
 
 MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
+SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 
 
@@ -161,8 +162,11 @@ class Connection:
         inbound = self.inbound
         if self.state and self.state.reads_ahead:
             return 4096
-        missing = inbound.wanted()
-        return missing if inbound.end - inbound.start + missing <= 5 else missing + 5
+        missing, start = inbound.wanted(), inbound.start
+        size = inbound.end - start + missing
+        if size <= 5 or inbound.buf[start] == ALERT or (size <= SMALLEST and self.version == TLS13):
+            return missing  # just a header; or perhaps close_notify, and what follows that is not ours to take
+        return missing + 5
 
     def data_to_send(self) -> memoryview:
         """Ciphertext that waits for the transport; tell `data_sent` how much of it was taken."""
