@@ -102,12 +102,7 @@ class _BioConnection(_SSLSocket):
                         continue
                     plain = conn.read_record(data)
                     if plain:
-                        if len(plain) > limit:
-                            inbound.plain, plain = memoryview(plain)[limit:], plain[:limit]
-                        if out is None:
-                            return plain
-                        out[: len(plain)] = plain
-                        return len(plain)
+                        return self._deliver(plain, limit, out)
             except Abort as abort:
                 self._push()
                 raise abort_error(abort) from None

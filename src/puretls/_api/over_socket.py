@@ -33,6 +33,7 @@ from puretls._api.errors import (
 from puretls._api.seam import SPARE_SIZE, _SSLSocket, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._record.inbound import SHORT
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -208,12 +209,14 @@ class _SocketConnection(_SSLSocket):
         sock, conn = self._socket(), self._conn
         if not conn.established:
             self.do_handshake()
-        view = readable(data)
-        timeout = sock.gettimeout()
-        deadline = monotonic() + timeout if timeout else None
+        view = data if type(data) is bytes else readable(data)
         with self._writing:
             try:
-                return self._write(sock, view, timeout, deadline)
+                if 0 < len(view) <= SHORT and not self._sealed and not conn.has_data_to_send:
+                    return self._write_record(sock, view)
+                timeout = sock.gettimeout()
+                deadline = monotonic() + timeout if timeout else None
+                return self._write(sock, memoryview(view), timeout, deadline)
             except Abort as abort:
                 self._say_last_words(sock)
                 raise abort_error(abort) from None
@@ -239,6 +242,26 @@ class _SocketConnection(_SSLSocket):
             self._flush(sock, deadline, WRITE_TIMEOUT)
         done, self._sealed = self._sealed, 0
         return done
+
+    def _write_record(self, sock: Any, view: Any) -> int:
+        """The short way for small messages: no queue, unless the kernel does not take all of the record."""
+        size, count = len(view), 0
+        record = self._conn.write_record(view)
+        try:
+            count = self._send(sock, record)
+        except BlockingIOError:
+            raise want_write() from None
+        except TimeoutError:
+            raise TimeoutError(WRITE_TIMEOUT) from None
+        finally:
+            if count < len(record):
+                self._conn.outbound.put_record(record[count:])
+                self._sealed = size
+        if self._sealed:
+            timeout = sock.gettimeout()
+            self._flush(sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
+            self._sealed = 0
+        return size
 
     def _flush(self, sock: Any, deadline: float | None, message: str, *, fresh: bool = True) -> None:
         """Hand the kernel all that is sealed; `fresh`: the operation has just begun."""

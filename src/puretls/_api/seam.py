@@ -34,6 +34,7 @@ from puretls._engine.state import (
     Request,
     SignRequest,
 )
+from puretls._record.inbound import SHORT
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class _SSLSocket:
                     keylog.write(*event)
             elif callback is not None and self._callback_error is None:
                 try:
-                    callback(owner, "write" if event.sent else "read", *_described(event))
+                    callback(owner, "write" if event.sent else "read", *_described(event, conn.config.max_version))
                 except BaseException as error:  # noqa: BLE001  # raised again when the operation is done
                     self._callback_error = error
 
@@ -175,6 +176,12 @@ class _SSLSocket:
         large one is decrypted into directly, and the byte behind the data may change.
         """
         conn = self._conn
+        if buffered <= SHORT and conn.established and not conn.inbound.plain:
+            record = conn.inbound.short_record()
+            if record:
+                data = conn.read_record(record)
+                if data:
+                    return self._deliver(data, limit, out)
         if out is not None and limit > SMALL:
             return conn.read_into(out)
         plain = len(conn.inbound.plain)
@@ -189,6 +196,15 @@ class _SSLSocket:
             data = bytes(view[:got])
         give_back(buffer)
         return data
+
+    def _deliver(self, data: bytes, limit: int, out: memoryview | None) -> Any:
+        """What read() returns of a record's data; the rest waits."""
+        if len(data) > limit:
+            self._conn.inbound.plain, data = memoryview(data)[limit:], data[:limit]
+        if out is None:
+            return data
+        out[: len(data)] = data
+        return len(data)
 
     def _raise_callback_error(self) -> None:
         error, self._callback_error = self._callback_error, None
@@ -487,8 +503,8 @@ def _numbered(fault: Fault) -> SSLError:
     return fault_error(fault, number=_PHA_NUMBERS.get(fault.reason, 1))
 
 
-def _described(event: MessageEvent) -> tuple[int, int, int, bytes]:
-    """Version, content type, message type and bytes, as a message callback is told them."""
+def _described(event: MessageEvent, highest: int) -> tuple[int, int, int, bytes]:
+    """Version (the highest there is, before one is agreed on), content type, message type and bytes."""
     data, kind = event.data, event.content_type
     if kind == HANDSHAKE or kind > 0xFF:  # a message, a record header, an inner content type: it is the first byte
         message = data[0]
@@ -496,7 +512,7 @@ def _described(event: MessageEvent) -> tuple[int, int, int, bytes]:
         message = data[1]
     else:
         message = 0x0101 if kind == CHANGE_CIPHER_SPEC else -1
-    return event.version, kind, message, data
+    return event.version or highest, kind, message, data
 
 
 class _Unraisable:

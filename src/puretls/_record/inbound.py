@@ -25,6 +25,7 @@ MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to noth
 MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, as OpenSSL
 MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it
 FIRST_ROOM = 1024
+SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
 SKIPPED = -1  # instead of a content type: early data
 
 
@@ -105,6 +106,14 @@ class Inbound:
             return HEADER - have
         size = self.buf[self.start + 3] << 8 | self.buf[self.start + 4]
         return max(0, HEADER + size - have)
+
+    def short_record(self) -> bytes | None:
+        """Take out what has arrived if it is one whole record, and a short one, for `Opener.open_data`."""
+        start, end, buf = self.start, self.end, self.buf
+        if HEADER < end - start <= SHORT and buf[start + 3] << 8 | buf[start + 4] == end - start - HEADER:
+            self.start = self.end = 0
+            return bytes(self.view[start:end])
+        return None
 
     def leftover(self) -> bytes:
         """Take out what has arrived and was not opened: after close_notify it belongs to the application."""
