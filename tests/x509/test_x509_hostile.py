@@ -11,6 +11,7 @@ import pytest
 import pki
 from pki import Issued
 from puretls._x509 import certificate, codes
+from puretls._x509.crl import Crl
 from puretls._x509.peercert import peercert
 from verifying import ours
 
@@ -140,6 +141,15 @@ def test_truncated(size: int) -> None:
     der = pki.leaf("example.test").der
     with pytest.raises(ValueError):
         certificate.load(der[:size])
+
+
+def test_what_fuzzing_found() -> None:
+    broken = pki.seq(pki.tlv(0xA4, b"\x30\x05"))  # a directoryName that is none
+    x = certificate.load(pki.leaf("example.test", extensions={pki.SAN: broken}).der)
+    assert x.invalid
+    assert "subjectAltName" not in peercert(x)
+    with pytest.raises(ValueError, match="version"):
+        Crl(pki.crl(pki.ca("root"), version=2))
 
 
 def test_every_octet_changed() -> None:

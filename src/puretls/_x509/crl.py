@@ -27,7 +27,10 @@ class Crl:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        self.parsed = x509.load_der_x509_crl(der)
+        try:
+            self.parsed = x509.load_der_x509_crl(der)
+        except x509.InvalidVersion as error:
+            raise ValueError(str(error)) from None
         self.tbs = asn1.decode_der(shapes.CertList, der).tbs
 
     def __eq__(self, other: object) -> bool:
