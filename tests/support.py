@@ -11,13 +11,17 @@ import shutil
 import socket
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import dh
+from cryptography.hazmat.primitives.serialization import Encoding, ParameterFormat
 
+from puretls._crypto.groups import BY_NAME
 from puretls.cli.certs import Authority, Identity
 
 PATIENCE = 20.0  # seconds for any one step of a peer
@@ -100,6 +104,15 @@ class Pki:
 
     def key(self, name: str) -> Path:
         return self._file(f"{name}.key", lambda: self.identity(name).key_pem)
+
+    @property
+    def dh(self) -> Path:
+        """Diffie-Hellman parameters for load_dh_params: RFC 7919's ffdhe2048."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cryptography will drop them some day
+            numbers = dh.DHParameterNumbers(BY_NAME["ffdhe2048"].field.p, 2)  # type: ignore[attr-defined]  # has one
+            pem = numbers.parameters().parameter_bytes(Encoding.PEM, ParameterFormat.PKCS3)
+        return self._file("dh.pem", lambda: pem)
 
     def _file(self, name: str, content: Callable[[], bytes]) -> Path:
         path = self.folder / name

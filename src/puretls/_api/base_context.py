@@ -281,7 +281,9 @@ class _PureContext:
         if b"-----BEGIN DH PARAMETERS" not in data and b"-----BEGIN X9.42 DH PARAMETERS" not in data:
             raise ssl_error(108, "no start line", reason="NO_START_LINE", library="PEM")
         try:
-            parameters: Any = serialization.load_pem_parameters(data)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # cryptography will drop them some day: not our users' concern
+                parameters: Any = serialization.load_pem_parameters(data)
         except ValueError:
             raise pem_error("PEM") from None
         numbers = parameters.parameter_numbers()

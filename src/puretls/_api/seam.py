@@ -489,8 +489,8 @@ class _SSLSocket:
         raise ssl_error(0, "sendfile needs kernel TLS, which is not in use")
 
 
-def _identity(text: str | None) -> bytes:
-    name = b"" if text is None else text.encode()
+def _identity(given: str | bytes | None) -> bytes:
+    name = given.encode() if isinstance(given, str) else b"" if given is None else bytes(memoryview(given))
     if len(name) > MAX_PSK_IDENTITY:
         raise ValueError(f"the identity is longer than {MAX_PSK_IDENTITY} bytes")
     return name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS13
+from puretls._base.registry import TLS12, TLS13
 from puretls._crypto import groups
 from puretls._crypto.groups import Offer
 from puretls._crypto.kdf import SHA256
@@ -20,6 +20,7 @@ from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.sessions import Session
 from puretls._engine.state import Parked, PskClientRequest, State
+from puretls._record.protection import NullSealer
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -58,12 +59,15 @@ def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
             age = int((conn.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
             psks.append(OfferedPsk(session.ticket, age, session.suite.hash, session.secret, session))
         if external:
+            if not external[0]:  # RFC 8446 4.2.11: identity<1..2^16-1>
+                raise Abort(faults.EMPTY_PSK_IDENTITY)
             psks.append(OfferedPsk(external[0], 0, SHA256, external[1], None))
     offer = ClientOffer(session_id, shares, psks)
     if session and session.version < TLS13:
         offer.legacy_session = session
         offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
     send(conn, offer)
+    conn.outbound.sealer = NullSealer(min(config.max_version, TLS12))  # only the first record says TLS 1.0
     return ExpectServerHello(offer, None)
 
 

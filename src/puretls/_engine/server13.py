@@ -205,7 +205,7 @@ def _answer(
         if chosen is None:
             if not offer.schemes:  # RFC 8446 4.2.3
                 raise Abort(faults.MISSING_SIGALGS)
-            raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM if config.credentials else faults.NO_SHARED_CIPHER)
+            raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(d)).mix(shared)
     conn.server_random = conn.random(32)
