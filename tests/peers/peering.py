@@ -269,6 +269,12 @@ class LibraryEnd(End):
         return [ALERTS[code] for code in self.context.received]
 
 
+def opened(stack: ExitStack, conn: Any) -> Any:
+    """A connection that is closed at the end of the test."""
+    stack.callback(conn.close)
+    return conn
+
+
 class Library(Peer):
     """Sockets, and a handshake in a thread. A context of either kind collects the alerts in `received`."""
 
@@ -287,7 +293,7 @@ class Library(Peer):
 
             def handshake() -> Any:
                 sock = stack.enter_context(listener.accept()[0])
-                return self.wrap(context, sock, setup, None, server=True)
+                return opened(stack, self.wrap(context, sock, setup, None, server=True))
 
             yield self.end(context, handshake, stack, listener.getsockname()[1])
 
@@ -299,7 +305,7 @@ class Library(Peer):
 
             def handshake() -> Any:
                 sock = stack.enter_context(dial(port))
-                return self.wrap(context, sock, setup, session, server=False)
+                return opened(stack, self.wrap(context, sock, setup, session, server=False))
 
             yield self.end(context, handshake, stack)
 
