@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from os import urandom
@@ -29,6 +30,7 @@ from puretls._base.registry import (
     ALERT,
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
+    CLIENT_HELLO,
     HANDSHAKE,
     HANDSHAKE_TYPES,
     SERVER_HELLO,
@@ -43,7 +45,8 @@ from puretls._engine.sessions import Session, SessionManager
 from puretls._engine.state import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
 from puretls._record.outbound import Outbound
 from puretls._record.protection import NullOpener, Opener13
-from puretls._wire.hello import HELLO_RETRY_REQUEST
+from puretls._wire.codec import split_extensions, vec8, vec16
+from puretls._wire.hello import HELLO_RETRY_REQUEST, ClientHello, ServerHello
 from puretls._x509.store import Store
 
 NOW = 1_800_000_000.0
@@ -227,6 +230,41 @@ def body(change: Callable[[bytes], bytes]) -> Edit:
 
 def message(kind: int, data: bytes) -> bytes:
     return bytes((kind,)) + len(data).to_bytes(3, "big") + data
+
+
+def hello(extensions: dict[int, bytes | None] | None = None, **fields: Any) -> Edit:
+    """A ClientHello, ServerHello or HelloRetryRequest with other fields; an extension that is None is left out."""
+
+    def edit(raw: bytes) -> bytes:
+        is_client = raw[0] == CLIENT_HELLO
+        parsed: Any = (ClientHello if is_client else ServerHello).parse(raw)
+        block = extension_block({**parsed.extensions, **(extensions or {})})
+        made = parsed._replace(**fields)
+        suites = vec16(made.cipher_suites) if is_client else made.cipher_suite.to_bytes(2, "big")
+        compression = vec8(made.compression_methods) if is_client else bytes((made.compression_method,))
+        head = made.legacy_version.to_bytes(2, "big") + made.random + vec8(made.session_id)
+        return message(raw[0], head + suites + compression + (vec16(block) if block else b""))
+
+    return edit
+
+
+def extension_block(found: dict[int, bytes | None]) -> bytes:
+    return b"".join(kind.to_bytes(2, "big") + vec16(body) for kind, body in found.items() if body is not None)
+
+
+def extensions(**changes: Any) -> Edit:
+    """EncryptedExtensions, CertificateRequest or NewSessionTicket of TLS 1.3 with other extensions: x16=b"..."."""
+    found = {int(name[1:]): content for name, content in changes.items()}
+
+    def edit(raw: bytes) -> bytes:
+        for size in range(4, len(raw)):  # the block is the last vector of the message
+            if int.from_bytes(raw[size : size + 2], "big") == len(raw) - size - 2:
+                with suppress(Abort):
+                    block = {**split_extensions(raw[size + 2 :]), **found}
+                    return message(raw[0], raw[4:size] + vec16(extension_block(block)))
+        raise AssertionError("no extensions here")
+
+    return edit
 
 
 class Wire(Outbound):

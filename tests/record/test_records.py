@@ -15,6 +15,7 @@ from pair import (
     OLDER,
     SUITES13,
     Pair,
+    Side,
     client_config,
     drop,
     ffdhe,
@@ -63,7 +64,7 @@ def established(version: int, **changes: Any) -> Pair:
     return Pair(client_config(versions=(version,), **changes), server_config(versions=(version,))).handshake().echo()
 
 
-def read_nothing(side: Connection) -> None:
+def read_nothing(side: Side) -> None:
     assert not read(side), "data was accepted"
 
 

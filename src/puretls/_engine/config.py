@@ -193,8 +193,8 @@ class Config:
 
     @cached_property
     def hello_offers(self) -> frozenset[int]:
-        """The extensions that `hello_extensions` holds."""
-        return frozenset(split_extensions(self.hello_extensions))
+        """The extensions that `hello_extensions` holds; GREASE must not be answered (RFC 8701 3.1)."""
+        return frozenset(split_extensions(self.hello_extensions)).difference(registry.GREASE)
 
     @cached_property
     def request_extensions(self) -> bytes:
