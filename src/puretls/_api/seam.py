@@ -496,7 +496,7 @@ def _identity(given: str | bytes | None) -> bytes:
     return name
 
 
-_PHA_NUMBERS = {"EXTENSION_NOT_RECEIVED": 279, "REQUEST_PENDING": 285}
+_PHA_NUMBERS = {"EXTENSION_NOT_RECEIVED": 279, "INVALID_CONFIG": 283, "REQUEST_PENDING": 285}
 
 
 def _numbered(fault: Fault) -> SSLError:

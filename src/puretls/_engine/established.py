@@ -25,7 +25,7 @@ from puretls._crypto.schedule import MasterSecret, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
-from puretls._engine.config import CERT_REQUIRED, OP_NO_RENEGOTIATION, OP_NO_TICKET
+from puretls._engine.config import CERT_NONE, CERT_REQUIRED, OP_NO_RENEGOTIATION, OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.sessions import Session
 from puretls._engine.state import State, on
@@ -177,6 +177,8 @@ class Established13(Established):
             raise Abort(faults.EXTENSION_NOT_RECEIVED)
         if self.pending is not None:
             raise Abort(faults.REQUEST_PENDING)
+        if conn.config.verify_mode == CERT_NONE:  # nothing would come of it
+            raise Abort(faults.INVALID_CONFIG)
         context = conn.random(32)
         raw = messages.certificate_request(context, conn.config.request_extensions)
         self.pending = raw
