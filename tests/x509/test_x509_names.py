@@ -43,6 +43,7 @@ def openssl_says(x: certificate.Certificate, host: str, flags: int) -> bool:
 @given(st.lists(HOSTS, min_size=1, max_size=2), HOSTS, FLAGS, st.booleans())
 @example(["*.example.test"], "*.example.test", 4, False)
 @example(["*.example.test"], "a_b.example.test", 4, False)
+@example(["*.a_b.test"], "a.a_b.test", 4, False)
 @example(["*.test"], "a.test", 4, False)
 @example(["*.a.test."], "a.a.test.", 4, False)
 @example(["a.test"], "a.test.", 4, False)

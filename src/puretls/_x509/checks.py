@@ -290,7 +290,7 @@ def stricter(path: Path, policy: Policy) -> None:
     """In strict mode, and when nothing else is wrong: what RFC 5280 forbids and OpenSSL 3 lets pass."""
     last = len(path.chain) - 1
     for i, x in enumerate(path.chain if policy.flags & STRICT else ()):
-        if x.serial < 0 or (i < last and x.serial == 0):  # 4.1.2.2; there are old roots with 0
+        if x.serial < 0 or (i < last and not 0 < x.serial.bit_length() <= 160):  # 4.1.2.2; old roots have 0
             raise refusal(codes.INVALID_EXTENSION, i)
         if not last:
             return

@@ -12,7 +12,7 @@ from functools import lru_cache
 from puretls._x509 import codes, names
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate, directory_name
-from puretls._x509.checks import Path, Policy
+from puretls._x509.checks import STRICT, Path, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.shapes import GeneralSubtree
 
@@ -31,6 +31,9 @@ def check(path: Path, policy: Policy, budget: Budget) -> None:
                 code = violation(x, above, budget, common_names=i == 0 and _common_names_count(x, policy))
                 if code:
                     raise refusal(code, i)
+    for i, x in enumerate(chain if policy.flags & STRICT else ()):
+        if x.name_constraints is not None and _compiled(x).malformed:
+            raise refusal(codes.UNSUPPORTED_CONSTRAINT_SYNTAX, i)
 
 
 def _common_names_count(x: Certificate, policy: Policy) -> bool:
@@ -137,7 +140,7 @@ class Mailboxes(Bases):
 
     def match(self, name: bytes) -> bool:
         local, at, host = name.rpartition(b"@")
-        if not at:
+        if not at or (b"@" in local and not (local[:1] == local[-1:] == b'"')):
             raise _Malformed
         host = host.lower()
         return (local, host) in self.boxes or host in self.hosts or name.lower().endswith(self.suffixes)
@@ -167,13 +170,16 @@ class Addresses(Bases):
 
     def __init__(self, bases: Iterable[bytes]) -> None:
         super().__init__(bases)
-        self.malformed = any(len(base) not in (8, 32) for base in self.bases)
+        self.malformed = False
         self.networks: dict[int, set[tuple[int, int]]] = {4: set(), 16: set()}
         for base in self.bases:
             size = len(base) // 2
-            if len(base) in (8, 32):
-                mask = int.from_bytes(base[size:], "big")
+            mask = int.from_bytes(base[size:], "big")
+            hosts = mask ^ ((1 << size * 8) - 1)
+            if len(base) in (8, 32) and not hosts & (hosts + 1):  # RFC 4632: ones, then zeros
                 self.networks[size].add((int.from_bytes(base[:size], "big") & mask, mask))
+            else:
+                self.malformed = True
 
     def match(self, name: bytes) -> bool:
         if len(name) not in (4, 16):
@@ -202,6 +208,8 @@ class Constraints:
         self.bounded = {bytes(s.base.tag_bytes) for s in (*permitted, *excluded) if s.minimum or s.maximum is not None}
         self.permitted, self.permitted_directories = _sorted_out(permitted)
         self.excluded, self.excluded_directories = _sorted_out(excluded)
+        addresses = (self.permitted.get(names.IP), self.excluded.get(names.IP))
+        self.malformed = any(isinstance(found, Addresses) and found.malformed for found in addresses)
 
     def of(self, tag: bytes, value: bytes) -> int:
         """0, or why a name of a certificate is refused."""

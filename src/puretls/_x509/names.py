@@ -132,7 +132,8 @@ def _matches(pattern: bytes, name: bytes, flags: int) -> bool:
 
 _WILD = re.compile(rb"[a-z0-9-]+")
 _WILD_LABELS = re.compile(rb"[a-z0-9.-]+")
-_LABEL = re.compile(rb"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
+_LABEL = re.compile(rb"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_LAX_LABEL = re.compile(rb"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
 
 
 def _good_wildcard(pattern: bytes, flags: int) -> bool:
@@ -151,7 +152,7 @@ def _good_wildcard(pattern: bytes, flags: int) -> bool:
 def looks_like_host(name: bytes) -> bool:
     """Whether a common name is taken for a host by name constraints: two labels at least, and no IPv4 address."""
     labels = name.lower().split(b".")
-    return len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return len(labels) > 1 and all(map(_LAX_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def canonical_der(name: Name) -> bytes:

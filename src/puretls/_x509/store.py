@@ -45,6 +45,10 @@ class Bundle:
         self.certificates = tuple(certificates)
         self.crls = tuple(crls)
 
+    def holds_the_same_as(self, other: Bundle) -> bool:
+        """Whether there is nothing in the one that is not in the other, in the same order."""
+        return self is other or (self.certificates == other.certificates and self.crls == other.crls)
+
     @cached_property
     def subjects(self) -> dict[names.Name, list[Certificate]]:
         """Its certificates by subject; one whose subject cannot be read is nobody's issuer."""
@@ -96,7 +100,7 @@ class Store:
     def add_bundle(self, bundle: Bundle) -> None:
         """Trust all of a bundle."""
         with self._lock:
-            if bundle not in self._bundles:
+            if not any(bundle.holds_the_same_as(other) for other in self._bundles):
                 self._bundles = (*self._bundles, bundle)
 
     def add_pem(self, data: str | bytes) -> int:
