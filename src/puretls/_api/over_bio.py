@@ -6,6 +6,7 @@ peer's close_notify goes back into `incoming`, where the application looks for i
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ CHUNK = 1 << 18
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions."""
 
-    __slots__ = ("_incoming", "_lock", "_outgoing")
+    __slots__ = ("_incoming", "_lock", "_outgoing", "_told")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class _BioConnection(_SSLSocket):
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
         self._lock = threading.RLock()
+        self._told = False  # read() has reported the end, or what ended it
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
@@ -91,6 +93,7 @@ class _BioConnection(_SSLSocket):
                         if got:
                             return got
                         if conn.close_received:
+                            self._told = True
                             self._put_back()
                             if conn.close_sent:
                                 raise zero_return()
@@ -104,6 +107,7 @@ class _BioConnection(_SSLSocket):
                     if plain:
                         return self._deliver(plain, limit, out)
             except Abort as abort:
+                self._told = True
                 self._push()
                 raise abort_error(abort) from None
             finally:
@@ -134,12 +138,15 @@ class _BioConnection(_SSLSocket):
         return size
 
     def pending(self) -> int:
-        """How many bytes read() would return without further input."""
-        with self._lock:
-            try:
-                return self._conn.pending()
-            except Abort:
-                return 0  # the next read() tells
+        """How many bytes read() would return without further input; 1 if it would report the end, or an error.
+
+        `ssl` leaves the record that says so in `incoming`, and uvloop reads no further when there is nothing in either.
+        """
+        conn = self._conn
+        with self._lock, contextlib.suppress(Abort):  # which is in conn.failure
+            if count := conn.pending():
+                return count
+        return int(not self._told and bool(conn.failure or conn.close_received))
 
     def shutdown(self) -> None:
         """Send close_notify and wait for the peer's."""
