@@ -368,7 +368,10 @@ class Pair:
         return self.server if side is self.client else self.client
 
     def advance(self, side: Side) -> None:
+        done = side.established
         side.advance()
+        if side.established and not done:  # it stopped to say so
+            side.advance()
         while side.request is not None:
             answer = self.answers.get(type(side.request), standard_answer)
             side.resume(answer(side, side.request) if callable(answer) else answer)

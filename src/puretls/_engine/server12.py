@@ -10,7 +10,7 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
 from puretls._crypto import signatures, suites
-from puretls._crypto.groups import BY_NAME, SECP256R1, FiniteField, Group, Offer
+from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
@@ -102,11 +102,10 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
     theirs: tuple[int, ...] | None = None
     if registry.SUPPORTED_GROUPS in found:
         theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
-        group = negotiate.first_common(config.groups, theirs, version)
+        curves = [group for group in config.groups if not isinstance(group, Ffdhe)]
+        group = negotiate.first_common(curves, theirs, version)
     else:  # a client that says nothing takes any curve
         group = SECP256R1 if SECP256R1 in config.groups else None
-    if group is not None and group.name.startswith("ffdhe"):
-        group = None
     schemes: tuple[int, ...] = IMPLIED_SCHEMES
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
@@ -189,9 +188,7 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     if transcript is None:
         raise Abort(faults.INTERNAL)
     conn.suite, conn.session_reused, conn.peer = session.suite, True, session.peer
-    conn.etm = session.etm
-    if conn.etm:
-        block.append(extension(registry.ENCRYPT_THEN_MAC, b""))
+    _answer_encrypt_then_mac(conn, message, session.suite, block)
     transcript.choose(conn.digest)
     transcript.update(message.raw)
     conn.session = session
@@ -203,6 +200,17 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     conn.switch_write_keys(keys.sealer)
     send_finished(conn)
     return ExpectChangeCipherSpec(keys, Session12(b"", False))
+
+
+def _answer_encrypt_then_mac(conn: Connection, message: ClientHello, suite: Suite, block: list[bytes]) -> None:
+    """RFC 7366 2; of each handshake anew, as a client may not offer again what its session had."""
+    conn.etm = (
+        registry.ENCRYPT_THEN_MAC in message.extensions
+        and isinstance(suite.cipher, suites.Block)
+        and not conn.config.options & OP_NO_ENCRYPT_THEN_MAC
+    )
+    if conn.etm:
+        block.append(extension(registry.ENCRYPT_THEN_MAC, b""))
 
 
 class Session12(NamedTuple):
@@ -222,13 +230,7 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[by
         raise Abort(faults.INTERNAL)
     conn.suite, conn.group = suite, choice.group
     conn.own_credential, conn.own_scheme = choice.credential, choice.scheme
-    conn.etm = (
-        registry.ENCRYPT_THEN_MAC in found
-        and isinstance(suite.cipher, suites.Block)
-        and not config.options & OP_NO_ENCRYPT_THEN_MAC
-    )
-    if conn.etm:
-        block.append(extension(registry.ENCRYPT_THEN_MAC, b""))
+    _answer_encrypt_then_mac(conn, message, suite, block)
     by_ticket = config.sessions is not None and registry.SESSION_TICKET in found and not config.options & OP_NO_TICKET
     if by_ticket:
         block.append(extension(registry.SESSION_TICKET, b""))
