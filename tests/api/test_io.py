@@ -211,6 +211,17 @@ def test_unwrap_has_a_deadline(pair):
         c.unwrap()
 
 
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+def test_a_blocking_send_takes_everything(pair, timeout):
+    """Programs, asyncio's tests among them, do not look at what send() returns."""
+    c, s = pair
+    c.settimeout(timeout)
+    with ThreadPoolExecutor() as pool:
+        got = pool.submit(receive, s, 3 << 20)
+        assert c.send(bytes(3 << 20)) == 3 << 20
+        assert got.result(PATIENCE) == bytes(3 << 20)
+
+
 # Non-blocking
 
 

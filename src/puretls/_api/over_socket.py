@@ -225,7 +225,7 @@ class _SocketConnection(_SSLSocket):
                     self._after()
 
     def _write(self, sock: Any, view: memoryview, timeout: float | None, deadline: float | None) -> int:
-        """All of it, if the socket blocks for good; else one chunk, as nothing may be reported that is not all out.
+        """All of it; from a non-blocking socket one chunk, as nothing may be reported that is not all out.
 
         What is interrupted stays in the queue and in `_sealed`, and is reported when the same data comes again.
         """
@@ -234,8 +234,8 @@ class _SocketConnection(_SSLSocket):
             self._flush(sock, deadline, WRITE_TIMEOUT)
         if self._sealed > size:
             raise fault_error(faults.BAD_WRITE_RETRY)
-        step = CHUNK if timeout is None else SMALL_CHUNK
-        while self._sealed < size and (timeout is None or not self._sealed):
+        step = SMALL_CHUNK if timeout == 0.0 else CHUNK
+        while self._sealed < size and (timeout != 0.0 or not self._sealed):
             chunk = view[self._sealed : self._sealed + step]
             conn.write(chunk)
             self._sealed += len(chunk)
