@@ -7,7 +7,6 @@ without a socket would do with that library.
 from __future__ import annotations
 
 import ctypes
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,8 +70,9 @@ class Module:
         if case.version == "1.2":  # x25519 is what it takes; to force it would forbid P-256 keys (RFC 8422 5.1)
             context.set_ciphers(case.suite)
         else:
-            context.set_ecdh_curve("X25519")
-            getattr(context, "set_ciphersuites", partial(set_ciphersuites, context))(case.suite)
+            force = context if hasattr(context, "set_groups") else Forced(context)
+            force.set_groups("X25519")
+            force.set_ciphersuites(case.suite)
         context.load_verify_locations(files.of("ca.pem"))
         if server or case.mutual:
             name = case.key if server else "client"
@@ -88,13 +88,21 @@ class Module:
         return context.wrap_socket(sock, server_side=server, server_hostname=None if server else "localhost")
 
 
-def set_ciphersuites(context: Any, suite: str) -> None:
-    """`ssl` cannot choose the suites of TLS 1.3 before Python 3.15; OpenSSL can."""
-    library = ctypes.CDLL(import_module("_ssl").__file__)
-    library.SSL_CTX_set_ciphersuites.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
-    if library.SSL_CTX_set_ciphersuites(pointer, suite.encode()) != 1:
-        raise ValueError(suite)
+class Forced:
+    """What `ssl` cannot choose before Python 3.15, though the OpenSSL below it can."""
+
+    def __init__(self, context: Any) -> None:
+        self.library = ctypes.CDLL(import_module("_ssl").__file__)
+        self.pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
+
+    def set_ciphersuites(self, suite: str) -> None:
+        if self.library.SSL_CTX_set_ciphersuites(self.pointer, suite.encode()) != 1:
+            raise ValueError(suite)
+
+    def set_groups(self, groups: str) -> None:
+        set_groups_list = 92  # SSL_CTRL_SET_GROUPS_LIST
+        if self.library.SSL_CTX_ctrl(self.pointer, set_groups_list, ctypes.c_long(0), groups.encode()) != 1:
+            raise ValueError(groups)
 
 
 class PyOpenSSLSide:

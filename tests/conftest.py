@@ -10,6 +10,10 @@ import pytest
 from support import Pki
 
 
+settings.register_profile("puretls", deadline=None)  # a busy machine is not a bug; pytest-timeout sees to hangs
+settings.load_profile("puretls")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--module", default="puretls", help="what the API tests import: puretls, or ssl to check the tests themselves"
