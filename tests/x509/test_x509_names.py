@@ -116,6 +116,9 @@ def test_distinguished_names(one: bytes, other: bytes, same: bool) -> None:
     assert (subjects[0] == subjects[1]) is same
 
 
-def test_unreadable_text_is_compared_by_its_octets() -> None:
-    x = certificate.Certificate(pki.ca(pki.seq(rdn(0x0C, b"\xff\xfe"))).der)
-    assert x.subject == ((("2.5.4.3", b"\x0c", b"\xff\xfe"),),)
+@pytest.mark.parametrize(("tag", "value"), [(0x0C, b"\xff\xfe"), (0x1E, b"\xd8\x00"), (0x1E, b"a"), (0x1C, b"abc")])
+def test_text_that_cannot_be_read_spoils_the_certificate(tag: int, value: bytes) -> None:
+    der = pki.ca(pki.seq(rdn(tag, value))).der
+    with pytest.raises(ValueError):
+        certificate.load(der)
+    assert not certificate.Certificate(der).readable

@@ -100,6 +100,12 @@ def test_a_path_through_an_expired_cross_sign_is_left_for_another() -> None:
     assert found == [leaf.der, middle.der, new_root.der]
 
 
+def test_what_cannot_be_read_and_is_not_needed_does_no_harm() -> None:
+    broken = [certificate.Certificate(pki.ca("broken", version=7).der), certificate.Certificate(b"junk")]
+    chain = [certificate.load(x.der) for x in (pki.leaf("a.test", MIDDLE), MIDDLE)]
+    assert len(path.verify([chain[0], *broken, chain[1]], store([ROOT]), Policy(time=NOW))) == 3
+
+
 def test_verify_chain_takes_der_and_objects() -> None:
     leaf = pki.leaf("a.test", MIDDLE)
     good = [leaf.der, MIDDLE.der, ROOT.der]

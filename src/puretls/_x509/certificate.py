@@ -119,6 +119,14 @@ class Certificate:
             raise ValueError(str(error)) from None
 
     @cached_property
+    def readable(self) -> bool:
+        """Whether PyCA can read it, and its names are good."""
+        try:
+            return bool(self.parsed) and isinstance(self.subject, tuple) and isinstance(self.issuer, tuple)
+        except ValueError:
+            return False
+
+    @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 of the certificate, by which caches know it."""
         return self.parsed.fingerprint(hashes.SHA256())
@@ -374,7 +382,8 @@ def load(der: bytes) -> Certificate:
 
 def _loaded(der: bytes) -> Certificate:
     certificate = Certificate(der)
-    certificate.parsed  # noqa: B018 - reads it
+    if not certificate.readable:
+        raise ValueError("not a certificate that can be used")
     return certificate
 
 
@@ -437,7 +446,7 @@ def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
     found = [(bytes(value.tag_bytes), bytes(value.data)) for value in values]
     for tag, content in found:
         if tag == names.DIRECTORY:
-            directory_name(content)
+            names.canonical(directory_name(content))
         elif tag == names.OTHER:
             asn1.decode_der(shapes.OtherName, shapes.sequence(content))
         elif tag == names.REGISTERED:

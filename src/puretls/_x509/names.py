@@ -40,6 +40,7 @@ _CODECS = {
     b"\x0c": "utf-8", b"\x13": "latin-1", b"\x14": "latin-1", b"\x16": "latin-1", b"\x1a": "latin-1",
     b"\x1e": "utf-16-be", b"\x1c": "utf-32-be",
 }  # fmt: skip
+_WIDE = (b"\x1e", b"\x1c")
 _SPACES = re.compile(rb"[ \t\n\v\f\r]+")
 
 
@@ -61,13 +62,15 @@ class Attribute(NamedTuple):
             return None
 
     def canonical(self) -> tuple[str, bytes, bytes]:
-        """What is compared: UTF-8, ASCII letters in lower case, runs of space as one, none at the ends."""
+        """What is compared: UTF-8, ASCII letters in lower case, runs of space as one, none at the ends.
+
+        What is no string is compared as it is; ValueError if it is a string that cannot be read.
+        """
         value = self.value
-        if self.tag not in (b"\x13", b"\x0c"):
-            text = self.text()
-            if text is None:
-                return self
-            value = text.encode("utf-8", "surrogatepass")
+        if self.tag not in _CODECS:
+            return self
+        if self.tag in _WIDE or not value.isascii():
+            value = value.decode(_CODECS[self.tag]).encode()
         return self.oid, b"\x0c", _SPACES.sub(b" ", value).strip(b" ").lower()
 
 

@@ -23,9 +23,11 @@ def verify(
 ) -> tuple[Certificate, ...]:
     """The path from the first certificate to a trust anchor, both included.
 
-    `chain` is what the peer sent, `store` what is trusted.  Raises VerifyAbort with OpenSSL's code, text and depth.
+    `chain` is what the peer sent, `store` what is trusted; what cannot be read of either helps nobody, but the leaf has
+    to be readable.  Raises VerifyAbort with OpenSSL's code, text and depth.
     """
     leaf = chain[0]
+    chain = [leaf, *(x for x in chain[1:] if x.readable)]
     checks.leaf_strength(leaf, policy)
     budget = budget or Budget()
     try:
