@@ -6,9 +6,9 @@ from importlib import import_module
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 from support import Pki
-
 
 settings.register_profile("puretls", deadline=None)  # a busy machine is not a bug; pytest-timeout sees to hangs
 settings.load_profile("puretls")
