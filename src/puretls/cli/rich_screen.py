@@ -14,7 +14,7 @@ from rich.text import Text
 from puretls.cli.observe import Message
 from puretls.cli.render import Advance, Plain
 
-BAR = 24  # columns of the widest throughput bar
+BAR, ARROW = 20, 16  # columns of the widest throughput bar, of the arrow of a message
 HUES = ("bright_cyan", "bright_magenta", "bright_black")
 
 
@@ -55,32 +55,34 @@ class Rich(Plain):
 
     def ladder(self, messages: Sequence[Message]) -> None:
         """Messages between client and server, as the client saw them."""
-        table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
-        table.add_column("client")
-        table.add_column("", width=26)
-        table.add_column("server")
+        table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim")
+        table.add_column(" client", no_wrap=True)
+        table.add_column("", no_wrap=True)
+        table.add_column("server", no_wrap=True)
         table.add_column("bytes", justify="right", style="bright_cyan")
         table.add_column("ms", justify="right", style="dim")
+        line = "─" * (ARROW - 1)
         for message in messages:
-            arrow = Text(f"{'─' * 25}▶", "bright_blue") if message.sent else Text(f"◀{'─' * 25}", "bright_green")
-            name = Text(message.name)
-            sides = (name, arrow, "") if message.sent else ("", arrow, name)
+            if message.sent:
+                sides = (f" {message.name}", Text(f"{line}▶", "bright_blue"), "")
+            else:
+                sides = ("", Text(f"◀{line}", "bright_green"), message.name)
             table.add_row(*sides, f"{message.size:,}", f"{message.at * 1000:.2f}")
         self.console.print(table)
 
     def speeds(self, columns: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:
         """MiB/s of each contender, one bar a direction, all on one scale."""
-        table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+        table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim")
         table.add_column("")
         for column in columns:
-            table.add_column(column, min_width=BAR)
-            table.add_column("MiB/s", justify="right")
+            table.add_column(column, min_width=BAR, no_wrap=True)
+            table.add_column("MiB/s", justify="right", no_wrap=True)
         most = max(max(values) for values in rows.values())
         for (name, values), hue in zip(rows.items(), HUES, strict=False):
             cells: list[Text] = []
             for value in values:
                 cells += Text("█" * round(value / most * BAR), hue), Text(f"{value:,.0f}", "bold")
-            table.add_row(Text(name), *cells)
+            table.add_row(Text(f" {name}"), *cells)
         self.console.print(table)
 
     def invite(self, url: str, hints: Mapping[str, str]) -> None:
