@@ -166,7 +166,6 @@ def new_session(conn: Connection, session_id: bytes, ticket: bytes = b"", lifeti
         server_name=conn.server_name if conn.server_side else conn.server_hostname,
         peer=conn.peer,
         ems=conn.ems,
-        etm=conn.etm,
         **lifetime,
     )
 

@@ -28,7 +28,7 @@ KEY_LIFETIME = 3600  # seconds that a ticket key seals; it opens for as long as 
 
 _fixed = Struct("!BHHBQII")  # format, version, suite, flags, time in ms, age_add, lifetime
 FORMAT = 1
-EMS, ETM, VERIFIED = 1, 2, 4
+EMS, VERIFIED = 1, 2
 
 
 class Session:
@@ -38,7 +38,6 @@ class Session:
         "age_add",
         "alpn",
         "ems",
-        "etm",
         "id",
         "lifetime",
         "lifetime_hint",
@@ -67,12 +66,11 @@ class Session:
         server_name: str | None = None,
         peer: Peer | None = None,
         ems: bool = False,
-        etm: bool = False,
     ) -> None:
         self.version, self.suite, self.secret, self.time = version, suite, secret, time
         self.id, self.ticket, self.age_add, self.lifetime = id, ticket, age_add, lifetime
         self.lifetime_hint, self.alpn, self.server_name, self.peer = lifetime_hint, alpn, server_name, peer
-        self.ems, self.etm = ems, etm
+        self.ems = ems
 
     def __repr__(self) -> str:
         return f"<Session {self.version:#x} {self.suite.openssl}>"
@@ -83,7 +81,7 @@ class Session:
     def encode(self, secret: bytes, age_add: int, lifetime: int) -> bytes:
         """What a ticket holds before it is sealed: this session, with the secret of the ticket."""
         peer = self.peer
-        flags = (EMS if self.ems else 0) | (ETM if self.etm else 0) | (VERIFIED if peer and peer.path else 0)
+        flags = (EMS if self.ems else 0) | (VERIFIED if peer and peer.path else 0)
         chain = b"".join(vec24(certificate.der) for certificate in peer.chain) if peer else b""
         fixed = _fixed.pack(FORMAT, self.version, self.suite.code, flags, int(self.time * 1000), age_add, lifetime)
         name = (self.server_name or "").encode("ascii")
@@ -110,7 +108,6 @@ class Session:
             server_name=name.decode("ascii") or None,
             peer=remembered(chain, verified=bool(flags & VERIFIED)) if chain else None,
             ems=bool(flags & EMS),
-            etm=bool(flags & ETM),
         )
 
 
