@@ -32,7 +32,7 @@ from puretls._api.settings import (
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
 from puretls._engine.config import CERT_NONE, CERT_REQUIRED, Config
-from puretls._x509 import certificate, checks, peercert
+from puretls._x509 import certificate, peercert
 from puretls._x509.store import is_ca
 
 TO_THE_CALLER = 4  # frames between a warning and who set the attribute: the setter, the descriptor, the property
@@ -453,9 +453,9 @@ def _check_strength(ders: tuple[bytes, ...], level: int) -> None:
     if not level:
         return
     for place, x in enumerate(map(certificate.load, ders)):
-        if checks.key_bits(x.public_key()) < bits:
+        if x.key_bits < bits:
             if place:
                 raise ssl_error(397, "ca key too small", reason="CA_KEY_TOO_SMALL", library="SSL")
             raise ssl_error(399, "ee key too small", reason="EE_KEY_TOO_SMALL", library="SSL")
-        if not x.self_signed and checks.digest_bits(x) < bits:
+        if not x.self_signed and x.digest_bits < bits:
             raise ssl_error(398, "ca md too weak", reason="CA_MD_TOO_WEAK", library="SSL")

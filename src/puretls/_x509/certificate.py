@@ -10,17 +10,18 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.x509 import ObjectIdentifier
 
-from puretls._x509 import names, shapes
+from puretls._x509 import names, shapes, strength
+from puretls._x509.lazy import lazy
 
 T = TypeVar("T")
 
@@ -101,12 +102,12 @@ class Certificate:
         except ValueError:
             return f"<Certificate of {len(self.der)} octets, broken>"
 
-    @cached_property
+    @lazy
     def tbs(self) -> shapes.TbsCertificate:
         """The fields as they are encoded."""
         return asn1.decode_der(shapes.Certificate, self.der).tbs
 
-    @cached_property
+    @lazy
     def parsed(self) -> x509.Certificate:
         """PyCA's view, which has the key, the dates and the signature."""
         try:
@@ -118,7 +119,7 @@ class Certificate:
         except x509.InvalidVersion as error:
             raise ValueError(str(error)) from None
 
-    @cached_property
+    @lazy
     def readable(self) -> bool:
         """Whether PyCA can read it, and its names are good."""
         try:
@@ -126,7 +127,7 @@ class Certificate:
         except ValueError:
             return False
 
-    @cached_property
+    @lazy
     def fingerprint(self) -> bytes:
         """SHA-256 of the certificate, by which caches know it."""
         return self.parsed.fingerprint(hashes.SHA256())
@@ -136,47 +137,47 @@ class Certificate:
         """As it is encoded: 0 is v1, 2 is v3."""
         return self.tbs.version or 0
 
-    @cached_property
+    @lazy
     def serial(self) -> int:
         """Its number, which may be negative."""
         return self.tbs.serial
 
-    @cached_property
+    @lazy
     def subject_rdns(self) -> tuple[names.Rdn, ...]:
         """The subject as it is written."""
         return names.read(rdn.as_list() for rdn in self.tbs.subject)
 
-    @cached_property
+    @lazy
     def issuer_rdns(self) -> tuple[names.Rdn, ...]:
         """The issuer as it is written."""
         return names.read(rdn.as_list() for rdn in self.tbs.issuer)
 
-    @cached_property
+    @lazy
     def subject(self) -> names.Name:
         """The subject as it is compared."""
         return names.canonical(self.subject_rdns)
 
-    @cached_property
+    @lazy
     def issuer(self) -> names.Name:
         """The issuer as it is compared."""
         return names.canonical(self.issuer_rdns)
 
-    @cached_property
+    @lazy
     def not_before(self) -> float:
         """When it begins to be valid, in seconds since the epoch."""
         return self.parsed.not_valid_before_utc.timestamp()
 
-    @cached_property
+    @lazy
     def not_after(self) -> float:
         """Its last second."""
         return self.parsed.not_valid_after_utc.timestamp()
 
-    @cached_property
+    @lazy
     def key_der(self) -> bytes:
         """SubjectPublicKeyInfo."""
         return shapes.whole(self.tbs.key)
 
-    @cached_property
+    @lazy
     def _key(self) -> Any:
         try:
             return self.parsed.public_key()
@@ -187,9 +188,28 @@ class Certificate:
         """PyCA's key object, or None if PyCA does not know such keys or finds this one broken."""
         return self._key
 
+    @lazy
+    def key_algorithm(self) -> str:
+        """What kind of key it is: an OID."""
+        return self.parsed.public_key_algorithm_oid.dotted_string
+
+    @lazy
+    def key_bits(self) -> int:
+        """Security bits of its key; 0 if it is of an unknown kind."""
+        return strength.of_key(self._key, self.key_algorithm)
+
+    @lazy
+    def digest_bits(self) -> int:
+        """Security bits of the digest that its signature is made over; 0 if it is unknown."""
+        try:
+            digest = self.parsed.signature_hash_algorithm
+        except UnsupportedAlgorithm:
+            return 0
+        return strength.of_signature(digest, self.parsed.signature_algorithm_oid.dotted_string)
+
     # Extensions
 
-    @cached_property
+    @lazy
     def extensions(self) -> dict[str, Extension]:
         """By their OIDs; of a repeated one the first."""
         found: dict[str, Extension] = {}
@@ -197,7 +217,7 @@ class Certificate:
             found.setdefault(extension.oid.dotted_string, Extension(bool(extension.critical), extension.value))
         return found
 
-    @cached_property
+    @lazy
     def repeated(self) -> frozenset[str]:
         """The extensions that occur twice, which 4.2 forbids."""
         if len(self.extensions) == len(self.tbs.extensions or ()):
@@ -220,23 +240,23 @@ class Certificate:
         except ValueError:
             return None
 
-    @cached_property
+    @lazy
     def basic_constraints(self) -> shapes.BasicConstraints | None:
         """4.2.1.9."""
         return self._read(BASIC_CONSTRAINTS, lambda der: asn1.decode_der(shapes.BasicConstraints, der))
 
-    @cached_property
+    @lazy
     def ca(self) -> bool:
         """Whether basic constraints call it a CA."""
         return self.basic_constraints is not None and bool(self.basic_constraints.ca)
 
-    @cached_property
+    @lazy
     def path_length(self) -> int | None:
         """How many intermediates may follow."""
         limit = None if self.basic_constraints is None else self.basic_constraints.path_length
         return limit if limit is None or limit >= 0 else None
 
-    @cached_property
+    @lazy
     def key_usage(self) -> int | None:
         """4.2.1.3, in the bits above; None: for all."""
         return self._read(KEY_USAGE, _bits)
@@ -245,27 +265,27 @@ class Certificate:
         """Whether key usage, if it is there, allows one of these."""
         return self.key_usage is None or bool(self.key_usage & usage)
 
-    @cached_property
+    @lazy
     def extended_key_usage(self) -> frozenset[str] | None:
         """4.2.1.12; None: for all."""
         return self._read(EXTENDED_KEY_USAGE, lambda der: _oids(shapes.items(shapes.Oids, der)))
 
-    @cached_property
+    @lazy
     def netscape_type(self) -> int | None:
         """Netscape's certificate type, which OpenSSL heeds."""
         return self._read(NETSCAPE_TYPE, _bits)
 
-    @cached_property
+    @lazy
     def subject_key(self) -> bytes | None:
         """4.2.1.2."""
         return self._read(SUBJECT_KEY, lambda der: asn1.decode_der(bytes, der))
 
-    @cached_property
+    @lazy
     def authority_key(self) -> KeyIdentifier | None:
         """4.2.1.1."""
         return self._read(AUTHORITY_KEY, key_identifier)
 
-    @cached_property
+    @lazy
     def subject_alt_name(self) -> list[tuple[bytes, bytes]] | None:
         """4.2.1.6: the tag and content of each name."""
         return self._read(SUBJECT_ALT_NAME, general_names)
@@ -275,29 +295,29 @@ class Certificate:
         """The same; none if it has no such extension."""
         return self.subject_alt_name or []
 
-    @cached_property
+    @lazy
     def name_constraints(self) -> shapes.NameConstraints | None:
         """4.2.1.10."""
         return self._read(NAME_CONSTRAINTS, lambda der: asn1.decode_der(shapes.NameConstraints, der))
 
-    @cached_property
+    @lazy
     def crl_points(self) -> list[shapes.DistributionPoint] | None:
         """4.2.1.13."""
         return self._read(CRL_POINTS, distribution_points)
 
-    @cached_property
+    @lazy
     def readable_access(self) -> bool:
         """Whether authority information access, if it is there, can be read."""
         return AUTHORITY_INFO not in self.extensions or bool(
             self._read(AUTHORITY_INFO, lambda der: shapes.items(shapes.Accesses, der))
         )
 
-    @cached_property
+    @lazy
     def proxy(self) -> shapes.ProxyCertInfo | None:
         """RFC 3820 3.8."""
         return self._read(PROXY, lambda der: asn1.decode_der(shapes.ProxyCertInfo, der))
 
-    @cached_property
+    @lazy
     def invalid(self) -> bool:
         """Whether an extension that matters is repeated, unreadable or contradicts another."""
         return (
@@ -310,19 +330,19 @@ class Certificate:
             )
         )
 
-    @cached_property
+    @lazy
     def unhandled(self) -> bool:
         """Whether a critical extension is unknown."""
         return any(e.critical and e.oid.dotted_string not in HANDLED for e in self.tbs.extensions or ())
 
     # Who signed whom
 
-    @cached_property
+    @lazy
     def self_issued(self) -> bool:
         """Whether subject and issuer are one name."""
         return self.subject == self.issuer
 
-    @cached_property
+    @lazy
     def self_signed(self) -> bool:
         """Whether it names its own key as its signer's; the signature is not checked."""
         return self.self_issued and not self.invalid and self.names_key_of(self)
@@ -337,13 +357,16 @@ class Certificate:
 
     def names_key_of(self, issuer: Certificate) -> bool:
         """Whether the authority key identifier and the signature's algorithm fit a certificate of the issuer's name."""
-        return issuer.has_identifier(self.authority_key) and _fits(self.algorithm, issuer.public_key())
+        if issuer.public_key() is None or not issuer.has_identifier(self.authority_key):
+            return False
+        beginnings = _SIGNATURES_OF.get(issuer.key_algorithm)
+        return self.algorithm.startswith(beginnings) if beginnings else self.algorithm == issuer.key_algorithm
 
     def may_be_issued_by(self, issuer: Certificate) -> bool:
         """Whether this certificate says that the other one is its issuer's."""
         return self.issuer == issuer.subject and not issuer.invalid and not self.invalid and self.names_key_of(issuer)
 
-    @cached_property
+    @lazy
     def algorithm(self) -> str:
         """The signature algorithm, as the signed part names it."""
         if self.consistent:
@@ -351,7 +374,7 @@ class Certificate:
         fields = asn1.decode_der(shapes.Values, shapes.sequence(shapes.whole(self.tbs.algorithm))).item
         return asn1.decode_der(ObjectIdentifier, shapes.whole(fields[0])).dotted_string
 
-    @cached_property
+    @lazy
     def consistent(self) -> bool:
         """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
         outer = asn1.decode_der(shapes.Signed, self.der).algorithm
@@ -415,26 +438,12 @@ def signature_is_good(signed: x509.Certificate | x509.CertificateRevocationList,
     return True
 
 
-_RSA_SIGNATURES, _ECDSA_SIGNATURES, _DSA_SIGNATURES = "1.2.840.113549.1.1.", "1.2.840.10045.4.", "1.2.840.10040.4."
-_BARE_SIGNATURES: dict[str, type] = {
-    "1.3.101.112": ed25519.Ed25519PublicKey,
-    "1.3.101.113": ed448.Ed448PublicKey,
-    "2.16.840.1.101.3.4.3.17": mldsa.MLDSA44PublicKey,
-    "2.16.840.1.101.3.4.3.18": mldsa.MLDSA65PublicKey,
-    "2.16.840.1.101.3.4.3.19": mldsa.MLDSA87PublicKey,
+# How the OIDs of a key's signatures begin, if the key's own OID is not the signature's.
+_SIGNATURES_OF: dict[str, tuple[str, ...]] = {
+    "1.2.840.113549.1.1.1": ("1.2.840.113549.1.1.",),  # RSA
+    "1.2.840.10045.2.1": ("1.2.840.10045.4.",),  # EC
+    "1.2.840.10040.4.1": ("1.2.840.10040.4.", "2.16.840.1.101.3.4.3."),  # DSA
 }
-
-
-def _fits(signature: str, key: Any) -> bool:
-    """Whether a signature with this algorithm can be made with this kind of key."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return signature.startswith(_RSA_SIGNATURES)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return signature.startswith(_ECDSA_SIGNATURES)
-    if isinstance(key, dsa.DSAPublicKey):
-        return signature.startswith((_DSA_SIGNATURES, "2.16.840.1.101.3.4.3."))
-    kind = _BARE_SIGNATURES.get(signature)
-    return kind is not None and isinstance(key, kind)
 
 
 def general_names(der: bytes) -> list[tuple[bytes, bytes]]:

@@ -7,12 +7,9 @@ is path.py's, name constraints are constraints.py's, revocation is revocation.py
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
-
-from puretls._x509 import codes, names
+from puretls._x509 import codes, names, strength
 from puretls._x509.certificate import (
     BASIC_CONSTRAINTS,
     CERT_SIGN,
@@ -181,80 +178,22 @@ def trust(x: Certificate, purpose: str, *, self_signed: bool = True) -> bool | N
     return True if self_signed and not x.invalid and x.self_signed else None
 
 
-_LEVELS = (0, 80, 112, 128, 192, 256)  # security bits, SSL_CTX_set_security_level(3)
-
-
-def strength(path: Path, policy: Policy) -> None:
+def strong(path: Path, policy: Policy) -> None:
     """Keys of the issuers, and digests of all but the anchor's own signature."""
     if policy.security_level <= 0:
         return
-    floor = _LEVELS[min(policy.security_level, 5)]
+    floor = strength.floor(policy.security_level)
     for i, x in enumerate(path.chain):
-        if i and key_bits(x.public_key()) < floor:
+        if i and x.key_bits < floor:
             raise refusal(codes.CA_KEY_TOO_SMALL, i)
-        if i < len(path.chain) - 1 and digest_bits(x) < floor:
+        if i < len(path.chain) - 1 and x.digest_bits < floor:
             raise refusal(codes.CA_DIGEST_TOO_WEAK, i)
 
 
-def leaf_strength(leaf: Certificate, policy: Policy) -> None:
+def strong_leaf(leaf: Certificate, policy: Policy) -> None:
     """The leaf's key, before anything else is looked at."""
-    if policy.security_level > 0 and key_bits(leaf.public_key()) < _LEVELS[min(policy.security_level, 5)]:
+    if leaf.key_bits < strength.floor(policy.security_level):
         raise refusal(codes.LEAF_KEY_TOO_SMALL, 0)
-
-
-def key_bits(key: Any) -> int:
-    """Security bits of a key; 0 if it is of an unknown kind."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return _factoring_bits(key.key_size)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        size = key.curve.group_order.bit_length()
-        return next((bits for least, bits in _CURVE_BITS if size >= least), size // 2)
-    if isinstance(key, dsa.DSAPublicKey):
-        parameters = key.parameters().parameter_numbers()
-        return min(_factoring_bits(parameters.p.bit_length()), parameters.q.bit_length() // 2)
-    return next((bits for kind, bits in _BARE_BITS if isinstance(key, kind)), 0)
-
-
-_CURVE_BITS = ((512, 256), (384, 192), (256, 128), (224, 112), (160, 80))
-_BARE_BITS: tuple[tuple[type, int], ...] = (
-    (ed25519.Ed25519PublicKey, 128),
-    (ed448.Ed448PublicKey, 224),
-    (mldsa.MLDSA44PublicKey, 128),
-    (mldsa.MLDSA65PublicKey, 192),
-    (mldsa.MLDSA87PublicKey, 256),
-)
-_FACTORING_BITS = {2048: 112, 3072: 128, 4096: 152, 6144: 176, 7680: 192, 8192: 200, 15360: 256}
-
-
-def _factoring_bits(size: int) -> int:
-    """NIST SP 800-56B rev. 2, appendix D, rounded as OpenSSL rounds it."""
-    if size in _FACTORING_BITS:
-        return _FACTORING_BITS[size]
-    if size < 8:
-        return 0
-    x = size * math.log(2)
-    bits = int((1.923 * (x * math.log(x) ** 2) ** (1 / 3) - 4.69) / math.log(2))
-    return min((bits + 4) & ~7, 192 if size <= 7680 else 256 if size <= 15360 else 1200)
-
-
-def digest_bits(x: Certificate) -> int:
-    """Security bits of a signature's digest: half its size, less than any level for the broken ones."""
-    try:
-        digest = x.parsed.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return 0
-    if digest is not None:
-        return {"md5": 39, "sha1": 63}.get(digest.name, digest.digest_size * 4)
-    return _SIGNATURE_BITS.get(x.parsed.signature_algorithm_oid.dotted_string, 0)
-
-
-_SIGNATURE_BITS = {
-    "1.3.101.112": 128,
-    "1.3.101.113": 224,
-    "2.16.840.1.101.3.4.3.17": 128,
-    "2.16.840.1.101.3.4.3.18": 192,
-    "2.16.840.1.101.3.4.3.19": 256,
-}
 
 
 def identity(leaf: Certificate, policy: Policy) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from cryptography import x509
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 
 from puretls._x509 import names, shapes
 from puretls._x509.certificate import AUTHORITY_KEY, KeyIdentifier, key_identifier, signature_is_good
+from puretls._x509.lazy import lazy
 
 CRL_NUMBER = "2.5.29.20"
 REASON = "2.5.29.21"
@@ -39,33 +39,33 @@ class Crl:
     def __hash__(self) -> int:
         return hash(self.der)
 
-    @cached_property
+    @lazy
     def fingerprint(self) -> bytes:
         """SHA-256 of the list, by which caches know it."""
         return self.parsed.fingerprint(hashes.SHA256())
 
-    @cached_property
+    @lazy
     def issuer(self) -> names.Name:
         """The issuer as it is compared."""
         return names.canonical(names.read(rdn.as_list() for rdn in self.tbs.issuer))
 
-    @cached_property
+    @lazy
     def this_update(self) -> float:
         """When it was made, in seconds since the epoch."""
         return self.parsed.last_update_utc.timestamp()
 
-    @cached_property
+    @lazy
     def next_update(self) -> float | None:
         """When the next will be there."""
         moment = self.parsed.next_update_utc
         return None if moment is None else moment.timestamp()
 
-    @cached_property
+    @lazy
     def extensions(self) -> dict[str, bytes]:
         """The values of its extensions."""
         return {e.oid.dotted_string: e.value for e in self.tbs.extensions or ()}
 
-    @cached_property
+    @lazy
     def authority_key(self) -> KeyIdentifier | None:
         """Which key signed it; None if it does not say, or not readably."""
         value = self.extensions.get(AUTHORITY_KEY)
@@ -74,13 +74,13 @@ class Crl:
         except ValueError:
             return None
 
-    @cached_property
+    @lazy
     def scope(self) -> shapes.IssuingDistributionPoint | None:
         """What it is for; None: all that its issuer issued."""
         value = self.extensions.get(ISSUING_POINT)
         return None if value is None else asn1.decode_der(shapes.IssuingDistributionPoint, value)
 
-    @cached_property
+    @lazy
     def usable(self) -> bool:
         """Whether it can be read, and is neither indirect, for some reasons only, nor a delta: those are not used."""
         try:
@@ -94,7 +94,7 @@ class Crl:
         only = (scope.only_user, scope.only_ca, scope.only_attribute)
         return sum(map(bool, only)) <= 1 and not scope.indirect and scope.reasons is None
 
-    @cached_property
+    @lazy
     def unhandled(self) -> bool:
         """Whether a critical extension, of the list or of an entry, is unknown."""
         known = {ISSUING_POINT, AUTHORITY_KEY, DELTA}
@@ -103,7 +103,7 @@ class Crl:
         entries = (e for revoked in self.tbs.revoked or () for e in revoked.extensions or ())
         return any(e.critical and e.oid.dotted_string != CERTIFICATE_ISSUER for e in entries)
 
-    @cached_property
+    @lazy
     def revoked(self) -> frozenset[int]:
         """The numbers of the certificates that are revoked, those taken off again left out."""
         return frozenset(

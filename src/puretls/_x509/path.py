@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from puretls._base.faults import VerifyAbort
-from puretls._x509 import checks, codes, constraints, revocation
+from puretls._x509 import checks, codes, constraints, revocation, strength
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
@@ -28,7 +28,7 @@ def verify(
     """
     leaf = chain[0]
     chain = [leaf, *(x for x in chain[1:] if x.readable)]
-    checks.leaf_strength(leaf, policy)
+    checks.strong_leaf(leaf, policy)
     budget = budget or Budget()
     try:
         path = openssl_path(chain, store, policy)
@@ -56,7 +56,7 @@ FINAL = frozenset({
 def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
     """All that a path must satisfy, in the order in which OpenSSL finds out."""
     checks.extensions(path, policy)
-    checks.strength(path, policy)
+    checks.strong(path, policy)
     checks.identity(path.chain[0], policy)
     revocation.check(path, store, policy, budget)
     signatures(path, policy, budget)
@@ -231,5 +231,5 @@ def _useful(path: tuple[Certificate, ...], issuer: Certificate, policy: Policy) 
         and (bool(policy.flags & checks.NO_CHECK_TIME) or issuer.not_before <= policy.time < issuer.not_after + 1)
         and not checks.may_sign(issuer, path[-1])
         and (issuer.path_length is None or below <= issuer.path_length or path[-1].proxy is not None)
-        and (checks.key_bits(issuer.public_key()) >= 80 or policy.security_level == 0)
+        and issuer.key_bits >= strength.floor(policy.security_level)
     )

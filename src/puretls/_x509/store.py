@@ -14,7 +14,6 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat import asn1
@@ -25,6 +24,7 @@ from puretls._x509 import names, shapes
 from puretls._x509.certificate import Certificate, Trust
 from puretls._x509.checks import ca_kind
 from puretls._x509.crl import Crl
+from puretls._x509.lazy import lazy
 
 BAD_END_LINE = Fault("BAD_END_LINE", None, "bad end line", "PEM")
 NOT_ENOUGH_DATA = Fault("NOT_ENOUGH_DATA", None, "not enough data", "ASN1")
@@ -49,7 +49,7 @@ class Bundle:
         """Whether there is nothing in the one that is not in the other, in the same order."""
         return self is other or (self.certificates == other.certificates and self.crls == other.crls)
 
-    @cached_property
+    @lazy
     def subjects(self) -> dict[names.Name, list[Certificate]]:
         """Its certificates by subject; one whose subject cannot be read is nobody's issuer."""
         found: dict[names.Name, list[Certificate]] = {}

@@ -1,0 +1,61 @@
+"""Security bits of keys and signature digests, which the levels of SSL_CTX_set_security_level(3) are compared with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+LEVELS = (0, 80, 112, 128, 192, 256)
+
+# Keys that are all of one size, and their signatures, which name no digest.
+_FIXED = {
+    "1.3.101.112": 128,  # Ed25519
+    "1.3.101.113": 224,  # Ed448
+    "2.16.840.1.101.3.4.3.17": 128,  # ML-DSA-44, -65, -87
+    "2.16.840.1.101.3.4.3.18": 192,
+    "2.16.840.1.101.3.4.3.19": 256,
+}
+_CURVES = ((512, 256), (384, 192), (256, 128), (224, 112), (160, 80))
+_FACTORING = {2048: 112, 3072: 128, 4096: 152, 6144: 176, 7680: 192, 8192: 200, 15360: 256}
+_BROKEN = {"md5": 39, "sha1": 63}  # less than any level
+
+
+def floor(level: int) -> int:
+    """The bits that a level asks for."""
+    return LEVELS[max(0, min(level, 5))]
+
+
+def of_key(key: Any, algorithm: str) -> int:
+    """Bits of a key, whose SubjectPublicKeyInfo names this algorithm; 0 if it is of an unknown kind."""
+    if key is None or algorithm in _FIXED:
+        return 0 if key is None else _FIXED[algorithm]
+    if isinstance(key, rsa.RSAPublicKey):
+        return _factoring(key.key_size)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        size = key.curve.group_order.bit_length()
+        return next((bits for least, bits in _CURVES if size >= least), size // 2)
+    if isinstance(key, dsa.DSAPublicKey):
+        parameters = key.parameters().parameter_numbers()
+        return min(_factoring(parameters.p.bit_length()), parameters.q.bit_length() // 2)
+    return 0
+
+
+def of_signature(digest: hashes.HashAlgorithm | None, algorithm: str) -> int:
+    """Bits of a signature's digest: half its size; 0 if it is unknown."""
+    if digest is None:
+        return _FIXED.get(algorithm, 0)
+    return _BROKEN.get(digest.name, digest.digest_size * 4)
+
+
+def _factoring(size: int) -> int:
+    """NIST SP 800-56B rev. 2, appendix D, rounded as OpenSSL rounds it."""
+    if size in _FACTORING:
+        return _FACTORING[size]
+    if size < 8:
+        return 0
+    x = size * math.log(2)
+    bits = int((1.923 * (x * math.log(x) ** 2) ** (1 / 3) - 4.69) / math.log(2))
+    return min((bits + 4) & ~7, 192 if size <= 7680 else 256 if size <= 15360 else 1200)
