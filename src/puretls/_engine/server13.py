@@ -81,7 +81,9 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
         return _send_retry(conn, message, conn.group)
     chosen_share = share
     conn.alpn = negotiate.protocol(config, message.extensions)
-    conn.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in message.extensions
+    if registry.POST_HANDSHAKE_AUTH in message.extensions:
+        extensions.empty(message.extensions[registry.POST_HANDSHAKE_AUTH])
+        conn.peer_offers_pha = True
     conn.limit_records(message.extensions)
 
     def go_on(psk: ChosenPsk | None) -> State:
