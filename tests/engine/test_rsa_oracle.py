@@ -54,7 +54,7 @@ BROKEN = {
     "not below the modulus": b"\xff" * 256,
     "a byte missing": padded()[1:],
     "a byte too much": b"\x00" + padded(),
-    "nothing": b"",
+    "one byte": b"x",
 }
 
 
