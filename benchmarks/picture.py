@@ -28,10 +28,11 @@ def draw(bars: Sequence[tuple[str, float, float]]) -> str:
         hue = "good" if ratio >= 1 else "less"
         length = min(ratio * SCALE, WIDTH - LEFT - 60)
         mark = LEFT + min(aim * SCALE, WIDTH - LEFT - 60)
+        end = max(LEFT + length, mark) if abs(mark - LEFT - length) < 45 else LEFT + length
         parts += [
             f'<text x="{LEFT - 10}" y="{y + 5}" text-anchor="end">{escape(name)}</text>',
             f'<rect x="{LEFT}" y="{y - 7}" width="{length:.0f}" height="14" rx="2" class="{hue}"/>',
             f'<line class="aim" x1="{mark:.0f}" x2="{mark:.0f}" y1="{y - 9}" y2="{y + 9}"/>',
-            f'<text class="v" x="{LEFT + length + 6:.0f}" y="{y + 5}">{ratio:.2f}</text>',
+            f'<text class="v" x="{end + 6:.0f}" y="{y + 5}">{ratio:.2f}</text>',
         ]
     return "\n".join([*parts, "</svg>\n"])

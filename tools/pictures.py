@@ -1,0 +1,72 @@
+"""Draw the pictures of the documentation: the demo's terminal (SVG) and its page in Chromium (PNG).
+
+python tools/pictures.py        writes docs/demo.svg and docs/page.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+from rich.console import Console
+
+from puretls.cli import demo
+from puretls.cli.render import MIB, Advance
+from puretls.cli.rich_screen import Rich
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+class Still(Rich):
+    """A screen that remembers, without what moves on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.console = Console(record=True, force_terminal=True, width=80, highlight=False, file=io.StringIO())
+
+    @contextlib.contextmanager
+    def progress(self, _label: str, _total: int) -> Iterator[Advance]:
+        yield lambda _count: None
+
+
+def main() -> None:
+    """Run the demo on a screen that remembers, then show its page to a browser."""
+    argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0]).parse_args()
+    recorded = Still()
+    demo.screen = lambda: recorded  # type: ignore[attr-defined] # the module's own name for it
+    shown = demo.Demo(8443)
+    with shown.server:
+        Thread(target=shown.server.serve_forever, daemon=True).start()
+        shown.handshakes()
+        shown.refusals()
+        shown.throughput(256 * MIB)
+        shown.verdict()
+        recorded.console.save_svg(str(DOCS / "demo.svg"), title="puretls demo")
+        photograph(shown)
+        shown.server.shutdown()
+
+
+def photograph(shown: demo.Demo) -> None:
+    """The page as Chromium shows it, with the demo's CA in a certificate store of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        nss = Path(folder, ".pki", "nssdb")
+        nss.mkdir(parents=True)
+        ca = Path(folder, "ca.pem")
+        ca.write_bytes(shown.authority.pem)
+        for step in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "demo", "-i", str(ca)]):
+            subprocess.run(["certutil", "-d", f"sql:{nss}", *step], check=True)
+        chromium = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        chromium += [f"--user-data-dir={folder}/profile", "--window-size=1000,1000", "--force-device-scale-factor=1"]
+        chromium += [f"--screenshot={DOCS / 'page.png'}", shown.url]
+        subprocess.run(chromium, check=True, capture_output=True, env={"HOME": folder, "PATH": "/usr/bin:/bin"})
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
