@@ -123,6 +123,8 @@ class _BioConnection(_SSLSocket):
         size = len(view)
         with self._lock:
             try:
+                if conn.renegotiating:
+                    self._finish_renegotiation()
                 if 0 < size <= SMALL:
                     self._outgoing.write(conn.write_record(view))
                 else:
@@ -136,6 +138,19 @@ class _BioConnection(_SSLSocket):
             if self._callback_error is not None:
                 self._raise_callback_error()
         return size
+
+    def _finish_renegotiation(self) -> None:
+        """Go on with the handshake inside this connection; SSLWantReadError if the peer has to say more."""
+        conn = self._conn
+        try:
+            self._advance()
+            while conn.renegotiating and not conn.inbound.plain and not conn.close_received:
+                self._push()
+                if not self._pull():
+                    return
+                self._advance()
+        finally:
+            self._push()
 
     def pending(self) -> int:
         """How many bytes read() would return without further input; 1 if it would report the end, or an error.

@@ -209,6 +209,8 @@ class _SocketConnection(_SSLSocket):
         sock, conn = self._socket(), self._conn
         if not conn.established:
             self.do_handshake()
+        if conn.renegotiating:
+            self._finish_renegotiation(sock)
         view = data if type(data) is bytes else readable(data)
         with self._writing:
             try:
@@ -223,6 +225,26 @@ class _SocketConnection(_SSLSocket):
             finally:
                 if conn.events:
                     self._after()
+
+    def _finish_renegotiation(self, sock: Any) -> None:
+        """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
+        conn, timeout = self._conn, sock.gettimeout()
+        deadline = monotonic() + timeout if timeout else None
+        while conn.renegotiating:
+            if not self._reading.acquire(timeout=0.01):
+                continue
+            try:
+                self._advance()
+                self._settle(sock)
+                if conn.inbound.plain or conn.close_received:  # who reads has to see that first
+                    return
+                if conn.renegotiating and not self._fill(sock, conn.wanted(), deadline, WRITE_TIMEOUT):
+                    return
+            except Abort as abort:
+                self._settle(sock)
+                raise abort_error(abort) from None
+            finally:
+                self._reading.release()
 
     def _write(self, sock: Any, view: memoryview, timeout: float | None, deadline: float | None) -> int:
         """All of it; from a non-blocking socket one chunk, as nothing may be reported that is not all out.

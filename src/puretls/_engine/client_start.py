@@ -76,7 +76,9 @@ def renegotiate(conn: Connection) -> State:
     conn.config = replace(conn.config, versions=(conn.version,))
     conn.transcript = Transcript()
     conn.client_random = conn.random(32)
-    conn.session_reused = False
+    conn.session_reused, conn.renegotiating = False, True
+    if conn.config.sessions:
+        conn.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])
     send(conn, offer)
     conn.inbound.drop_ccs = False

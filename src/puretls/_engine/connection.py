@@ -79,6 +79,7 @@ class Connection:
         "peer_scheme",
         "random",
         "read_secret",
+        "renegotiating",
         "secure_renegotiation",
         "server_hostname",
         "server_name",
@@ -137,6 +138,7 @@ class Connection:
         self.master: MasterSecret | bytes | None = None  # a stage of TLS 1.3, or the master secret before it
         self.exporter_digest = b""
         self.warnings = self.key_updates = 0
+        self.renegotiating = False  # nothing is written until that is over: servers do not expect data in between
 
     @property
     def shared_suites(self) -> tuple[Suite, ...] | None:
@@ -487,7 +489,7 @@ class Connection:
 
     def finish(self, state: State) -> State:
         """The handshake is done; `state` takes what comes after it."""
-        self.established = True
+        self.established, self.renegotiating = True, False
         self.warnings = 0
         self.inbound.drop_ccs = False
         return state
