@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from puretls._base.faults import VerifyAbort
-from puretls._x509 import checks, codes, constraints, revocation, strength
+from puretls._x509 import checks, codes, constraints, names, revocation, strength
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
@@ -41,14 +41,21 @@ def verify(
                 check(path, store, policy, budget)
             except VerifyAbort:
                 continue
-            return path.chain
+            return _verified(path)
         raise first from None
-    return path.chain
+    return _verified(path)
 
+
+def _verified(path: Path) -> tuple[Certificate, ...]:
+    """What leads to the anchor; beyond a leaf that is itself trusted, OpenSSL checks what the peer sent with it."""
+    return path.chain if path.untrusted else path.chain[:1]
+
+
+LONGEST = 1000  # whatever depth is asked for
 
 # What is wrong with a leaf on any path.
 FINAL = frozenset({
-    codes.UNSPECIFIED, codes.NOT_YET_VALID, codes.EXPIRED, codes.INVALID_PURPOSE, codes.UNHANDLED_CRITICAL_EXTENSION,
+    codes.NOT_YET_VALID, codes.EXPIRED, codes.INVALID_PURPOSE, codes.UNHANDLED_CRITICAL_EXTENSION,
     codes.PROXY_NOT_ALLOWED, codes.HOSTNAME_MISMATCH, codes.IP_MISMATCH,
 })  # fmt: skip
 
@@ -92,7 +99,7 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
     untrusted = 1  # so many of the path are the peer's
     others = list(dict.fromkeys(chain))
     self_signed = chain[0].self_signed
-    limit = policy.depth + 1
+    limit = min(policy.depth, LONGEST) + 1
     use_store = bool(policy.flags & TRUSTED_FIRST)
     use_others = True
     alternative = 0  # retrying from a shorter path: so long
@@ -133,13 +140,9 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
                 continue
         if use_others:
             current = path[-1]
-            issuer = (
-                None
-                if self_signed or limit < len(path)
-                else _best(
-                    current, [x for x in others if x not in path or (len(path) == 1 and current.self_issued)], policy
-                )
-            )
+            again = len(path) == 1 and current.self_issued  # the leaf may occur a second time then
+            unused = [x for x in others if again or x not in path]
+            issuer = None if self_signed or limit < len(path) else _best(current, unused, policy)
             if issuer is None:
                 use_others, use_store = False, True
                 continue
@@ -188,12 +191,9 @@ def _best(subject: Certificate, candidates: Sequence[Certificate], policy: Polic
 
 def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget) -> Iterator[Path]:
     """Every path that leads to something trusted, the promising ones first, until the budget is spent."""
-    others: dict[object, list[Certificate]] = {}
+    others: dict[names.Name, list[Certificate]] = {}
     for x in dict.fromkeys(chain):
-        try:
-            others.setdefault(x.subject, []).append(x)
-        except ValueError:
-            continue
+        others.setdefault(x.subject, []).append(x)
     if policy.flags & PARTIAL_CHAIN and chain[0] in store and budget.step():
         yield Path((chain[0],), 0)
 
@@ -217,7 +217,7 @@ def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budg
                     yield Path(longer, untrusted)
                 if trust is not None:
                     continue
-            if len(longer) <= policy.depth + 1:
+            if len(longer) <= min(policy.depth, LONGEST) + 1:
                 yield from extend(longer, untrusted + (issuer not in anchors and untrusted == len(path)))
 
     yield from extend((chain[0],), 1)
