@@ -134,6 +134,29 @@ def test_set_servername_callback(contexts):
         server.set_servername_callback(5)
 
 
+@pytest.mark.parametrize(
+    ("asked", "seen_as"),
+    [("pythön.org", "pythön.org"), ("xn--pythn-mua.org", "pythön.org"), ("LOCALHOST", "LOCALHOST")],
+)
+def test_set_servername_callback_gets_u_labels(contexts, asked, seen_as):
+    """As documented: sni_callback is given A-labels, the older form U-labels."""
+    client, server = contexts
+    client.check_hostname = False
+    seen = []
+    server.set_servername_callback(lambda _obj, name, _context: seen.append(name))
+    Pair(client, server, name=asked).shake()
+    server.sni_callback = lambda _obj, name, _context: seen.append(name)
+    Pair(client, server, name=asked).shake()
+    assert seen == [seen_as, asked.encode("idna").decode()]
+
+
+def test_set_servername_callback_with_a_name_that_is_none(contexts):
+    client, server = contexts
+    client.check_hostname = False
+    server.set_servername_callback(print)
+    assert Pair(client, server, name="xn--0.org").shake().reasons == ("TLSV1_ALERT_INTERNAL_ERROR", "CALLBACK_FAILED")
+
+
 # PSK
 
 

@@ -207,9 +207,7 @@ def test_wrong_passwords_fail_as_with_ssl(files, password):
     assert outcome(lambda: puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_cert_chain(*arguments)) == expected
 
 
-@pytest.mark.parametrize(
-    "name", ["chain", "key", "empty", "text", "bad base64", "bad DER", "unfinished", "missing", "DER"]
-)
+@pytest.mark.parametrize("name", ["chain", "key", "empty", "text", "bad base64", "bad DER", "unfinished", "missing"])
 def test_wrong_ca_files_fail_as_with_ssl(files, name):
     expected = outcome(lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(files[name]))
     assert (
@@ -249,6 +247,22 @@ def test_cadata_beyond_ssl(pki):
         assert context.get_ca_certs(binary_form=True) == [root.public_bytes(Encoding.DER)]
     with pytest.raises(TypeError):
         context.load_verify_locations(cadata=[root, "text"])
+
+
+def test_der_files_and_crls_as_documented(pki, files, tmp_path):
+    """ "This method can also load certification revocation lists in PEM or DER format": `ssl` can only do PEM."""
+    now = dt.datetime.now(dt.timezone.utc)
+    builder = x509.CertificateRevocationListBuilder(pki.root.certificate.subject, now, now + dt.timedelta(1))
+    crl = builder.sign(pki.root.key, hashes.SHA256())
+    der = crl.public_bytes(Encoding.DER)
+    path = tmp_path / "crl.der"
+    path.write_bytes(der)
+    for arguments in ({"cadata": der}, {"cafile": path}, {"cadata": crl}, {"cadata": crl.public_bytes(Encoding.PEM)}):
+        context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(**arguments)
+        assert context.cert_store_stats() == {"x509": 0, "crl": 1, "x509_ca": 0}
+    context.load_verify_locations(files["DER"])
+    assert context.cert_store_stats() == {"x509": 1, "crl": 1, "x509_ca": 0}
 
 
 def test_weak_keys_are_refused_by_the_security_level(server):

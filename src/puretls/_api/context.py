@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from puretls._api import native
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.enums import (
+    ALERT_DESCRIPTION_INTERNAL_ERROR,
     Options,
     TLSVersion,
     VerifyFlags,
@@ -238,17 +239,21 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):
         raise NotImplementedError("NPN is not available: use set_alpn_protocols()")
 
     def set_servername_callback(self, server_name_callback: Any) -> None:
-        """The older form of sni_callback."""
+        """The older form of sni_callback, which is given names as U-labels ("pythön.org")."""
         if server_name_callback is None:
             self.sni_callback = None
             return
         if not callable(server_name_callback):
             raise TypeError("not a callable object")
 
-        def with_encoded_name(sslobj: Any, servername: Any, sslctx: SSLContext) -> Any:
-            return server_name_callback(sslobj, self._encode_hostname(servername), sslctx)
+        def with_decoded_name(sslobj: Any, servername: str | None, sslctx: SSLContext) -> Any:
+            try:
+                name = servername and servername.encode("ascii").decode("idna")
+            except UnicodeError:
+                return ALERT_DESCRIPTION_INTERNAL_ERROR
+            return server_name_callback(sslobj, name, sslctx)
 
-        self.sni_callback = with_encoded_name
+        self.sni_callback = with_decoded_name
 
     # Default trust
 

@@ -154,17 +154,22 @@ class _SSLSocket:
 
     def _report(self) -> None:
         """Tell the key log and the message callback what happened."""
-        conn, settings = self._conn, self._context._settings
-        events, conn.events = conn.events, []
+        settings, events = self._context._settings, self._conn.events
         keylog, callback = settings.keylog, settings.message_callback
         owner = self._callback_owner() if callback else None
-        for event in events or ():
+        while events:
+            try:
+                event = events.pop(0)
+            except IndexError:  # the other direction's thread was quicker
+                return
             if not isinstance(event, MessageEvent):
                 if keylog is not None:
                     keylog.write(*event)
             elif callback is not None and self._callback_error is None:
                 try:
-                    callback(owner, "write" if event.sent else "read", *_described(event, conn.config.max_version))
+                    callback(
+                        owner, "write" if event.sent else "read", *_described(event, self._conn.config.max_version)
+                    )
                 except BaseException as error:  # noqa: BLE001  # raised again when the operation is done
                     self._callback_error = error
 

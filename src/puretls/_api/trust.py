@@ -1,7 +1,7 @@
 """What SSLContext trusts: load_verify_locations() and the default places, with `ssl`'s errors.
 
-Beyond `ssl`, `cadata` may be `cryptography` certificates and CRLs, and bytes may hold PEM.  How a store looks things up
-is `_x509/store.py`'s business.
+Beyond `ssl`, `cadata` may be `cryptography` certificates and CRLs, bytes may hold PEM, and CRLs and files may be DER, as
+documented.  How a store looks things up is `_x509/store.py`'s business.
 """
 
 from __future__ import annotations
@@ -72,12 +72,22 @@ def load(store: Store, cafile: Any, capath: Any, cadata: Any) -> None:
     if cadata is not None:
         load_data(store, cadata)
     if cafile is not None:
-        try:
-            store.add_file(os.fsdecode(cafile))
-        except Abort as abort:
-            raise (_error(abort) if abort.fault is NOTHING_FOUND else pem_error("X509")) from None
+        _load_file(store, os.fsdecode(cafile))
     if capath is not None:
         store.add_directory(os.fsdecode(capath))
+
+
+def _load_file(store: Store, name: str) -> None:
+    try:
+        store.add_file(name)
+    except Abort as abort:
+        if abort.fault is not NOTHING_FOUND:
+            raise pem_error("X509") from None
+        with open(name, "rb") as file:  # noqa: PTH123  # a name, as everywhere here
+            items, rest = pem.der_items(file.read())
+        if rest or not items:
+            raise _error(abort) from None
+        _add_items(store, items)
 
 
 def _error(abort: Abort) -> SSLError:
@@ -144,10 +154,28 @@ def _load_der(store: Store, data: bytes) -> None:
     items, rest = pem.der_items(data)
     if not items:
         raise _nothing("not enough data")
-    try:
-        store.add_der(b"".join(items))
-    except Abort as abort:
-        raise _error(abort) from None
+    _add_items(store, items)
     if rest:
         reason = "NOT_ENOUGH_DATA" if len(rest) > 1 else "HEADER_TOO_LONG"
         raise ssl_error(_NUMBERS[reason], reason.lower().replace("_", " "), reason=reason, library="ASN1")
+
+
+def _add_items(store: Store, items: list[bytes]) -> None:
+    """Certificates and CRLs, all of them or none."""
+    found = [_certificate_or_crl(der) for der in items]
+    for item in found:
+        if isinstance(item, Crl):
+            store.add_crl(item)
+        else:
+            store.add(item)
+
+
+def _certificate_or_crl(der: bytes) -> certificate.Certificate | Crl:
+    try:
+        return certificate.load(der)
+    except ValueError:
+        pass
+    try:
+        return Crl(der)
+    except ValueError:
+        raise _nothing("not enough data") from None
