@@ -327,3 +327,6 @@ __all__ = [
     "socket_error",
     "verify_chain",
 ]
+
+if sys.version_info < (3, 12):
+    from puretls._api.removed import RAND_pseudo_bytes, match_hostname, wrap_socket
