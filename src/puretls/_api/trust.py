@@ -1,7 +1,7 @@
 """What SSLContext trusts: load_verify_locations() and the default places, with `ssl`'s errors.
 
-Beyond `ssl`, `cadata` may be `cryptography` certificates and CRLs, bytes may hold PEM, and CRLs and files may be DER, as
-documented.  How a store looks things up is `_x509/store.py`'s business.
+Beyond `ssl`, `cadata` may be `cryptography` certificates and CRLs, bytes may hold PEM, and CRLs and files may be DER.
+How a store looks things up is `_x509/store.py`'s business.
 """
 
 from __future__ import annotations
