@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import ssl
 import sys
@@ -306,6 +307,18 @@ def test_key_log(contexts, tmp_path, version):
     size = logs[0].stat().st_size
     Pair(client, server).shake()
     assert logs[0].stat().st_size == size
+
+
+def test_a_key_log_is_closed_when_it_is_taken_away(tmp_path, recwarn):
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+    for name in ("one", "two"):
+        context.keylog_filename = tmp_path / name
+    context.keylog_filename = None
+    with pytest.raises(FileNotFoundError):
+        context.keylog_filename = tmp_path / "nowhere" / "log"
+    assert context.keylog_filename is None
+    gc.collect()
+    assert not recwarn.list
 
 
 def test_key_log_from_the_environment(monkeypatch, tmp_path):
