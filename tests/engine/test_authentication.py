@@ -416,6 +416,23 @@ def test_data_and_keys_may_change_in_between():
     pair.echo()
 
 
+def test_new_keys_before_the_answer():
+    """RFC 8446 4.4: Finished belongs to the keys under which it is sent, also if they are changed just before."""
+    pair = post()
+    pair.server.update_write_keys(1)  # asks for an update of the client's keys, too
+    ask(pair)
+    pair.run()
+    assert pair.server.peer
+    pair.echo()
+    pair = post()
+    ask(pair)
+    pair.deliver(pair.client, pair.server.take())
+    pair.client.update_write_keys(0)  # the answer is ready, and somebody writes first
+    pair.run()
+    assert pair.server.peer
+    pair.echo()
+
+
 def test_a_client_with_nothing_to_show():
     pair = post(credentials=())
     ask(pair)

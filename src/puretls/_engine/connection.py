@@ -41,8 +41,9 @@ SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 
 
-# What the receiving side leaves for the sending side: a record to seal, keys to go on with, or None for a KeyUpdate
-Owed = tuple[int, bytes] | Sealer | None
+# What the receiving side leaves for the sending side: a record to seal, messages that depend on the keys of that moment,
+# keys to go on with, or None for a KeyUpdate
+Owed = tuple[int, bytes] | Callable[[], bytes] | Sealer | None
 
 
 class Connection:
@@ -197,6 +198,8 @@ class Connection:
                 self.outbound.put(*item)
             elif item is None:
                 self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
+            elif callable(item):
+                self.outbound.put(HANDSHAKE, item())
             else:
                 self.outbound.sealer = item
 

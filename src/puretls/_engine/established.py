@@ -134,10 +134,12 @@ class Established13(Established):
             transcript.update(raw)
             flight.append(raw)
 
+        def answer() -> bytes:  # when it is sealed: a KeyUpdate may be before it
+            add(messages.finished(finished(conn.digest, conn.write_secret, transcript.digest())))
+            return b"".join(flight)
+
         def finish() -> State:
-            verify_data = finished(conn.digest, conn.write_secret, transcript.digest())
-            add(messages.finished(verify_data))
-            conn.owed.append((HANDSHAKE, b"".join(flight)))
+            conn.owed.append(answer)
             return self
 
         schemes = extensions.numbers(message.extensions[registry.SIGNATURE_ALGORITHMS])
