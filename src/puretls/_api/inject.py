@@ -114,8 +114,9 @@ def _replace(ssl: Any, puretls: Any) -> None:
     own_globals = {**vars(ssl)}
 
     # From here on old contexts, and whoever calls an old class, may be at work in other threads.
-    create = originals["SSLSocket"].__dict__["_create"].__func__
-    _set(originals["SSLSocket"], "_create", classmethod(_with_globals(create, own_globals)))
+    create = vars(originals["SSLSocket"]).get("_create")
+    if create is not None:  # gevent's class, which may have come first, knows its own name
+        _set(originals["SSLSocket"], "_create", classmethod(_with_globals(create.__func__, own_globals)))
     for name, original in originals.items():
         native.stand_ins[getattr(puretls, name)] = original
     _set(originals["SSLContext"], "__new__", _making_ours(originals["SSLContext"], puretls.SSLContext))

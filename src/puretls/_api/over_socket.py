@@ -38,6 +38,7 @@ from puretls._record.inbound import SHORT
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
 
+PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
@@ -78,7 +79,7 @@ class _SocketConnection(_SSLSocket):
         super().__init__(context, server_side, server_hostname, owner, session)
         self._sock = weakref.ref(sock)
         # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
-        plain: Any = socket.socket if isinstance(sock, socket.socket) else type(sock)
+        plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv_into, self._send = plain.recv_into, plain.send
         self._reading, self._writing = threading.Lock(), threading.Lock()
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
