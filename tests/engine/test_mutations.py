@@ -248,7 +248,8 @@ def test_no_byte_on_the_wire_is_changed_unnoticed(name, data):
         assert changed
     else:
         done = pair.client.established and pair.server.established
-        assert done != changed or ignorable
+        waiting = any(side.inbound.start != side.inbound.end for side in (pair.client, pair.server))
+        assert done != changed or ignorable or waiting  # for the rest of a ticket that grew
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6), st.booleans())

@@ -19,6 +19,7 @@ from pair import (
     client_config,
     drop,
     ffdhe,
+    hello,
     identity,
     inject,
     message,
@@ -38,6 +39,7 @@ from puretls._base.registry import (
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
+    EARLY_DATA,
     FATAL,
     HANDSHAKE,
     HELLO_REQUEST,
@@ -50,6 +52,7 @@ from puretls._base.registry import (
     WARNING,
 )
 from puretls._crypto import suites
+from puretls._crypto.groups import SECP256R1
 from puretls._engine.connection import MAX_WARNINGS
 from puretls._engine.established import MAX_IN_A_ROW
 from puretls._engine.state import MessageEvent
@@ -733,3 +736,68 @@ def answers(psk: tuple[bytes, bytes]) -> dict[type, Any]:
         return psk[1] if request.identity == psk[0] else None
 
     return {PskClientRequest: psk, PskServerRequest: key}
+
+
+# Early data, which we never accept but have to skip (RFC 8446 4.2.10)
+
+
+def early(garbage: list[bytes], *, retry: bool = False) -> Pair:
+    """A client that sends early data under keys that the server does not have."""
+    groups = {"groups": (SECP256R1,)} if retry else {}
+    pair = Pair(client_config(), server_config(**groups))
+    told = []
+
+    def offer(raw: bytes) -> Any:
+        told.append(raw)
+        return raw if len(told) > 1 else hello({EARLY_DATA: b""})(raw)
+
+    pair.client.lies["ClientHello"] = offer
+    pair.client.advance()
+    pair.server.receive(pair.client.take())
+    for content in garbage:
+        pair.server.receive(record(APPLICATION_DATA, content))
+    pair.advance(pair.server)
+    return pair
+
+
+@pytest.mark.parametrize("retry", [False, True], ids=["", "retry"])
+def test_early_data_is_skipped(retry):
+    for garbage in ([], [bytes(17)], [bytes(100), bytes(16384 + 17)], [bytes(40)] * 300):
+        early(garbage, retry=retry).handshake().echo()
+
+
+@pytest.mark.parametrize("retry", [False, True], ids=["", "retry"])
+def test_early_data_is_skipped_up_to_a_limit(retry):
+    with pytest.raises(Abort) as caught:
+        early([bytes(16384)] * 5, retry=retry)
+    assert caught.value.fault is faults.TOO_MUCH_EARLY_DATA
+
+
+def test_early_data_ends_where_the_keys_fit():
+    """After one good record nothing is skipped any more."""
+    pair = early([bytes(40)])
+    pair.client.wire["Finished"] = lambda raw: [(HANDSHAKE, raw[:9])]
+    pair.run()
+    pair.server.receive(record(APPLICATION_DATA, bytes(40)))
+    with pytest.raises(Abort) as caught:
+        pair.server.advance()
+    assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+def test_without_an_offer_nothing_is_early_data():
+    pair = Pair()
+    pair.client.advance()
+    pair.server.receive(pair.client.take() + record(APPLICATION_DATA, bytes(40)))
+    with pytest.raises(Abort) as caught:
+        pair.advance(pair.server)
+    assert caught.value.fault is faults.DECRYPTION_FAILED
+
+
+def test_early_data_is_refused_by_tls12():
+    pair = Pair(client_config(versions=(TLS12,)))
+    pair.client.wire["ClientHello"] = hello({EARLY_DATA: b""})
+    pair.client.advance()
+    pair.server.receive(pair.client.take() + record(APPLICATION_DATA, bytes(40)))
+    with pytest.raises(Abort) as caught:
+        pair.advance(pair.server)
+    assert caught.value.fault is faults.APP_DATA_IN_HANDSHAKE

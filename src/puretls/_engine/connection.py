@@ -41,8 +41,8 @@ SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 
 
-# What the receiving side leaves for the sending side: a record to seal, messages that depend on the keys of that moment,
-# keys to go on with, or None for a KeyUpdate
+# What the receiving side leaves for the sending side: a record to seal, messages that depend on the keys by then, keys
+# to go on with, or None for a KeyUpdate
 Owed = tuple[int, bytes] | Callable[[], bytes] | Sealer | None
 
 

@@ -19,7 +19,7 @@ from puretls._base.registry import (
     CLIENT_HELLO,
     TLS13,
 )
-from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener
+from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener, Opener13
 
 MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to nothing
 MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, as OpenSSL
@@ -231,8 +231,9 @@ class Inbound:
             raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind}")
         elif version != self.version if self.version < TLS13 else version >> 8 != 3:
             raise Abort(faults.WRONG_VERSION_NUMBER)  # legacy_record_version is ignored in TLS 1.3, RFC 8446 5.1
-        if size > MAX_PLAINTEXT + self.opener.expansion:
-            raise Abort(faults.ENCRYPTED_LENGTH_TOO_LONG if self.opener.expansion else faults.PACKET_LENGTH_TOO_LONG)
+        expansion = self.opener.expansion
+        if size > MAX_PLAINTEXT + expansion and not (self.early_data and size <= MAX_PLAINTEXT + Opener13.expansion):
+            raise Abort(faults.ENCRYPTED_LENGTH_TOO_LONG if expansion else faults.PACKET_LENGTH_TOO_LONG)
 
     def _not_tls(self, known: bool) -> Fault:
         """What somebody speaks who does not speak TLS, in OpenSSL's words."""
