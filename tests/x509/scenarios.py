@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, TypeVar
 
 import pki
@@ -255,6 +256,46 @@ def scenario(draw: Draw) -> Scenario:
         said.append(defect)
     said += [f"{count} between", "self-signed leaf"] if self_signed else [f"{count} between"]
     return surrounded(draw, chain, root, said)
+
+
+# Extensions to be mutated, as their DER.
+SOUND: dict[str, tuple[bytes, ...]] = {
+    BC: (pki.basic_constraints(ca=True)[1], pki.basic_constraints(ca=True, path_length=1)[1], seq()),
+    pki.KU: (pki.key_usage(0x06)[1], pki.key_usage(0x80)[1]),
+    pki.EKU: (pki.usages(pki.SERVER_AUTH, pki.CLIENT_AUTH)[1],),
+    SAN: (names("DNS:example.test", "IP:192.0.2.1", "dir:CN=a", "email:a@b.test", "URI:http://a/", "RID:\x2a"),),
+    pki.SKI: (tlv(4, b"abcd"),),
+    pki.AKI: (seq(tlv(0x80, b"abcd")), seq(tlv(0xA1, pki.general("dir:CN=root")), tlv(0x82, b"\5"))),
+    pki.NC: (pki.constraints(("DNS:example.test", "IP:192.0.2.0/24"), ("dir:CN=q",))[1],),
+    pki.CDP: (seq(seq(tlv(0xA0, tlv(0xA0, pki.general("URI:http://a/b"))), tlv(0xA2, pki.general("dir:CN=x")))),),
+    "1.3.6.1.5.5.7.1.1": (seq(seq(oid("1.3.6.1.5.5.7.48.1"), pki.general("URI:http://a"))),),
+    NETSCAPE: (pki.bits(b"\x40", 6),),
+    pki.PROXY: (seq(integer(1), seq(oid("1.3.6.1.5.5.7.21.1"))),),
+}
+
+
+def mutated(random: Random) -> Scenario:
+    """A chain in which up to two extensions have octets changed, added or taken away."""
+    extensions = {}
+    for dotted in random.choices(sorted(SOUND), k=2):
+        value = bytearray(random.choice(SOUND[dotted]))
+        for _ in range(random.randrange(4)):
+            place = random.randrange(len(value) + 1)
+            value[place : place + random.randrange(2)] = random.choice(
+                (b"", b"\0", b"\x80", b"\xff", random.randbytes(1))
+            )
+        extensions[dotted] = random.random() < 0.5, bytes(value)
+    root, at_leaf = pki.ca("root"), random.random() < 0.5
+    middle = pki.ca("ca", root, extensions=None if at_leaf else extensions)
+    leaf = pki.leaf("example.test", middle, extensions=extensions if at_leaf else None)
+    policy = {
+        "flags": random.choice((0x8000, 0x8020, 0x88020, 0x8040)),
+        "host": random.choice((None, "example.test")),
+        "purpose": random.choice(("serverAuth", "clientAuth")),
+    }
+    return Scenario(
+        [leaf, middle], [root], policy, [], [f"{key} {value.hex()}" for key, (_, value) in extensions.items()]
+    )
 
 
 def surrounded(draw: Draw, chain: list[Issued], root: Issued, said: list[str]) -> Scenario:

@@ -84,6 +84,16 @@ def test_searching_finds_only_paths_that_stand(block: int) -> None:
             ) in {(0, 0), SEEMS_SELF_SIGNED}, (seed, made.said)
 
 
+@reference
+@pytest.mark.parametrize("block", range(4))
+def test_a_broken_extension_is_never_better_than_openssl_finds_it(block: int) -> None:
+    """Extensions are read as DER, so more of them may count as broken; none that OpenSSL calls broken is accepted."""
+    for seed in range(block * 500, block * 500 + 500):
+        made = scenarios.mutated(random.Random(seed))
+        mine = verdicts(made, search=False)
+        assert mine != (0, 0) or theirs(made.chain, made.roots, **made.policy) == (0, 0), (seed, made.said)
+
+
 # OpenSSL goes no further up where a name occurs twice running and no key identifier tells the two apart.
 SEEMS_SELF_SIGNED = codes.SELF_SIGNED_IN_CHAIN, 1
 

@@ -298,7 +298,7 @@ class Certificate:
     @lazy
     def name_constraints(self) -> shapes.NameConstraints | None:
         """4.2.1.10."""
-        return self._read(NAME_CONSTRAINTS, lambda der: asn1.decode_der(shapes.NameConstraints, der))
+        return self._read(NAME_CONSTRAINTS, subtrees)
 
     @lazy
     def crl_points(self) -> list[shapes.DistributionPoint] | None:
@@ -468,9 +468,18 @@ def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
 def distribution_points(der: bytes) -> list[shapes.DistributionPoint]:
     """CRLDistributionPoints; ValueError if one has neither name nor issuer."""
     points = shapes.items(shapes.Points, der)
-    if not all(point.name is not None or point.issuer for point in points):
-        raise ValueError("a distribution point of nothing")
+    for point in points:
+        if point.name is None and not point.issuer:
+            raise ValueError("a distribution point of nothing")
+        _general_names([*(point.issuer or ()), *((point.name and point.name.full) or ())])
     return points
+
+
+def subtrees(der: bytes) -> shapes.NameConstraints:
+    """NameConstraints; ValueError if a base is no name."""
+    constraints = asn1.decode_der(shapes.NameConstraints, der)
+    _general_names([subtree.base for subtree in (*(constraints.permitted or ()), *(constraints.excluded or ()))])
+    return constraints
 
 
 def directory_name(content: bytes) -> tuple[names.Rdn, ...]:

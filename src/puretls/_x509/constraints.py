@@ -203,7 +203,8 @@ _KINDS: dict[bytes, type[Bases]] = {
 class Constraints:
     """The constraints of one certificate, ready for use."""
 
-    def __init__(self, permitted: Sequence[GeneralSubtree], excluded: Sequence[GeneralSubtree]) -> None:
+    def __init__(self, permitted: Sequence[GeneralSubtree] | None, excluded: Sequence[GeneralSubtree] | None) -> None:
+        permitted, excluded = permitted or (), excluded or ()
         self.size = len(permitted) + len(excluded)
         self.bounded = {bytes(s.base.tag_bytes) for s in (*permitted, *excluded) if s.minimum or s.maximum is not None}
         self.permitted, self.permitted_directories = _sorted_out(permitted)
@@ -266,9 +267,4 @@ def _sorted_out(subtrees: Sequence[GeneralSubtree]) -> tuple[dict[bytes, Bases],
 @lru_cache(maxsize=64)
 def _compiled(x: Certificate) -> Constraints:
     constraints = x.name_constraints
-    if constraints is None:
-        return Constraints((), ())
-    try:
-        return Constraints(constraints.permitted or (), constraints.excluded or ())
-    except ValueError:  # a directoryName that is none
-        raise refusal(codes.UNSUPPORTED_CONSTRAINT_SYNTAX, 0) from None
+    return Constraints(None, None) if constraints is None else Constraints(constraints.permitted, constraints.excluded)

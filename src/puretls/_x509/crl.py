@@ -85,6 +85,7 @@ class Crl:
         """Whether it can be read, and is neither indirect, for some reasons only, nor a delta: those are not used."""
         try:
             scope = self.scope
+            self.entries  # noqa: B018 - a list that cannot be read whole is of no use
         except ValueError:
             return False
         if len(self.extensions) != len(self.tbs.extensions or ()) or DELTA in self.extensions:
@@ -95,20 +96,25 @@ class Crl:
         return sum(map(bool, only)) <= 1 and not scope.indirect and scope.reasons is None
 
     @lazy
+    def entries(self) -> list[shapes.RevokedCertificate]:
+        """What is revoked; ValueError if an entry is broken."""
+        return [entry.parse(shapes.RevokedCertificate) for entry in self.tbs.revoked or ()]
+
+    @lazy
     def unhandled(self) -> bool:
         """Whether a critical extension, of the list or of an entry, is unknown."""
         known = {ISSUING_POINT, AUTHORITY_KEY, DELTA}
         if any(e.critical and e.oid.dotted_string not in known for e in self.tbs.extensions or ()):
             return True
-        entries = (e for revoked in self.tbs.revoked or () for e in revoked.extensions or ())
-        return any(e.critical and e.oid.dotted_string != CERTIFICATE_ISSUER for e in entries)
+        extensions = (e for entry in self.entries for e in entry.extensions or ())
+        return any(e.critical and e.oid.dotted_string != CERTIFICATE_ISSUER for e in extensions)
 
     @lazy
     def revoked(self) -> frozenset[int]:
         """The numbers of the certificates that are revoked, those taken off again left out."""
         return frozenset(
             entry.serial
-            for entry in self.tbs.revoked or ()
+            for entry in self.entries
             if not any(e.value == REMOVE_FROM_CRL and e.oid.dotted_string == REASON for e in entry.extensions or ())
         )
 

@@ -35,11 +35,10 @@ TYPES = frozenset({OTHER, EMAIL, DNS, X400, DIRECTORY, EDI, URI, IP, REGISTERED}
 COMMON_NAME = "2.5.4.3"
 EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
 
-# DER tags of the string types that compare by their characters; the rest compare by their bytes.
-_CODECS = {
-    b"\x0c": "utf-8", b"\x13": "latin-1", b"\x14": "latin-1", b"\x16": "latin-1", b"\x1a": "latin-1",
-    b"\x1e": "utf-16-be", b"\x1c": "utf-32-be",
-}  # fmt: skip
+# DER tags of the types that compare by their characters, and of those that compare by their octets. No others may be.
+_CODECS = {b"\x0c": "utf-8", b"\x13": "latin-1", b"\x14": "latin-1", b"\x16": "latin-1", b"\x1c": "utf-32-be",
+           b"\x1e": "utf-16-be"}  # fmt: skip
+_OCTETS = (b"\x03", b"\x12", b"\x30")  # BIT STRING, NumericString, SEQUENCE
 _WIDE = (b"\x1e", b"\x1c")
 _SPACES = re.compile(rb"[ \t\n\v\f\r]+")
 
@@ -64,11 +63,13 @@ class Attribute(NamedTuple):
     def canonical(self) -> tuple[str, bytes, bytes]:
         """What is compared: UTF-8, ASCII letters in lower case, runs of space as one, none at the ends.
 
-        What is no string is compared as it is; ValueError if it is a string that cannot be read.
+        ValueError if it is of no type that an attribute may have, or cannot be read.
         """
         value = self.value
-        if self.tag not in _CODECS:
+        if self.tag in _OCTETS:
             return self
+        if self.tag not in _CODECS:
+            raise ValueError("not an attribute's value")
         if self.tag in _WIDE or not value.isascii():
             value = value.decode(_CODECS[self.tag]).encode()
         return self.oid, b"\x0c", _SPACES.sub(b" ", value).strip(b" ").lower()

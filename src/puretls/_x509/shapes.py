@@ -244,7 +244,7 @@ class TbsCertList:
     issuer: list[SetOf[Attribute]]
     this_update: UTCTime | GeneralizedTime
     next_update: UTCTime | GeneralizedTime | None
-    revoked: list[RevokedCertificate] | None
+    revoked: list[TLV] | None  # RevokedCertificate, read when asked for: there may be very many
     extensions: Annotated[list[Extension] | None, Explicit(0)]
 
 
