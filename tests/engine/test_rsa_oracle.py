@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_priv
 from pair import NOW, SERVER, Pair, client_config, identity, instead, message, server_config, suite
 from puretls._base import faults
 from puretls._base.registry import CLIENT_KEY_EXCHANGE, TLS10, TLS12
+from puretls._engine import server12
 from puretls._engine.config import CERT_NONE, Credential
 from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
@@ -99,6 +100,14 @@ def test_wycheproof():
         assert view == first, comment
 
 
+def padded(prefix: bytes, secret: bytes, *, zero: bytes = b"\x00") -> bytes:
+    """EME-PKCS1-v1_5 (RFC 8017 7.2.1) for 2048 bits, with whatever is wrong, encrypted."""
+    fill = b"\x5a" * (256 - len(prefix) - len(zero) - len(secret))
+    numbers = identity("RSA").public_key.public_numbers()
+    encoded = int.from_bytes(prefix + fill + zero + secret, "big")
+    return pow(encoded, numbers.e, numbers.n).to_bytes(256, "big")
+
+
 MADE: dict[str, Callable[[bytes], bytes]] = {
     "a wrong version": lambda secret: b"\x03\x02" + secret[2:],
     "the version of the future": lambda secret: b"\x03\x04" + secret[2:],
@@ -116,7 +125,7 @@ MADE: dict[str, Callable[[bytes], bytes]] = {
     ("name", "version"),
     [("AES128-GCM-SHA256", TLS12), ("AES128-SHA", TLS12), ("AES128-SHA", TLS10), ("RSA-PSK-AES128-GCM-SHA256", TLS12)],
 )
-def test_what_is_wrong_is_not_told(name, version):
+def test_whatever_is_wrong_fails_alike(name, version):
     """Good padding around something else, and bad padding, beside each other."""
     owner = identity("RSA")
     secret = version.to_bytes(2, "big") + bytes(range(46))
@@ -129,6 +138,10 @@ def test_what_is_wrong_is_not_told(name, version):
     good = encrypt(secret)
     ciphertexts |= {
         "garbage": bytes(255) + b"\x01",
+        "the first byte": padded(b"\x01\x02", secret),
+        "the block type": padded(b"\x00\x01", secret),
+        "no zero": padded(b"\x00\x02", secret, zero=b"\x5a"),
+        "a zero in the first eight bytes": padded(b"\x00\x02\x5a\x00", secret),
         "zeros": bytes(256),
         "the modulus": owner.public_key.public_numbers().n.to_bytes(256, "big"),
         "more than the modulus": b"\xff" * 256,
@@ -161,12 +174,13 @@ def test_the_version_of_the_offer_counts_and_not_the_chosen_one():
     assert pair.server.version == 0x0302
 
 
-def test_a_fresh_secret_takes_the_place_every_time():
-    """Not a constant, which would let anybody in who knows it."""
-    from puretls._engine import server12
-
+@pytest.mark.parametrize("length", [0, 4, 47, 48, 49])
+def test_what_decrypts_to_another_length_is_replaced(length):
+    """The premaster secret is the one sent only if length and version are right; else another each time."""
     pair = pair_with(identity("RSA"))
     pair.server.own_credential = identity("RSA")
-    secrets = {server12._decrypt(pair.server, TLS12, bytes(256)) for _ in range(20)}
-    assert len(secrets) == 20
-    assert {len(secret) for secret in secrets} == {48}
+    secret = (b"\x03\x03" + b"s" * 47)[:length]
+    ciphertext = identity("RSA").public_key.encrypt(secret, PKCS1v15())
+    found = {server12._decrypt(pair.server, TLS12, ciphertext) for _ in range(20)}
+    assert {len(one) for one in found} == {48}
+    assert found == {secret} if length == 48 else len(found) == 20
