@@ -1,7 +1,7 @@
 """What a built path has to satisfy, as OpenSSL checks it: its rules in its order, because the first that fails decides.
 
-`check` is RFC 5280 6.1 read from the leaf up, with the strict mode that VERIFY_X509_STRICT turns on.  Finding the path
-is path.py's, name constraints are constraints.py's, revocation is revocation.py's.
+RFC 5280 6.1 read from the leaf up, with the strict mode that VERIFY_X509_STRICT turns on.  Finding the path and running
+these is path.py's, name constraints are constraints.py's, revocation is revocation.py's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import math
 from typing import NamedTuple
 
 from puretls._x509 import codes, names, strength
-from puretls._x509.certificate import (
+from puretls._x509.certificate import Certificate
+from puretls._x509.codes import refusal
+from puretls._x509.extensions import (
+    ANY_USAGE,
     BASIC_CONSTRAINTS,
     CERT_SIGN,
     CLIENT_AUTH,
@@ -21,9 +24,7 @@ from puretls._x509.certificate import (
     KEY_ENCIPHERMENT,
     SERVER_AUTH,
     SUBJECT_ALT_NAME,
-    Certificate,
 )
-from puretls._x509.codes import refusal
 
 # X509_V_FLAG_*, of which `ssl` names some
 CRL_CHECK = 0x4
@@ -161,7 +162,6 @@ def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
 
 
 _PURPOSES = {SERVER: SERVER_AUTH, CLIENT: CLIENT_AUTH}
-_ANY = "2.5.29.37.0"
 
 
 def trust(x: Certificate, purpose: str, *, self_signed: bool = True) -> bool | None:
@@ -170,7 +170,7 @@ def trust(x: Certificate, purpose: str, *, self_signed: bool = True) -> bool | N
     A TRUSTED CERTIFICATE block decides by its lists; else a self-signed one is an anchor, unless not `self_signed`.
     """
     if x.trust is not None:
-        wanted = {_PURPOSES.get(purpose, _ANY), _ANY}
+        wanted = {_PURPOSES[purpose], ANY_USAGE}
         if x.trust.reject & wanted:
             return False
         if x.trust.trust is not None:

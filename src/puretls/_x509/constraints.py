@@ -11,9 +11,10 @@ from functools import lru_cache
 
 from puretls._x509 import codes, names
 from puretls._x509.budget import Budget
-from puretls._x509.certificate import Certificate, directory_name
+from puretls._x509.certificate import Certificate
 from puretls._x509.checks import STRICT, Path, Policy
 from puretls._x509.codes import refusal
+from puretls._x509.extensions import directory_name
 from puretls._x509.shapes import GeneralSubtree
 
 

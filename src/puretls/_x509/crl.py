@@ -9,7 +9,8 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
 from puretls._x509 import names, shapes
-from puretls._x509.certificate import AUTHORITY_KEY, KeyIdentifier, key_identifier, signature_is_good
+from puretls._x509.certificate import signature_is_good
+from puretls._x509.extensions import AUTHORITY_KEY, KeyIdentifier, key_identifier
 from puretls._x509.lazy import lazy
 
 CRL_NUMBER = "2.5.29.20"

@@ -12,7 +12,8 @@ from cryptography.x509 import ObjectIdentifier
 
 from puretls._x509 import names, shapes
 from puretls._x509.attributes import long_name
-from puretls._x509.certificate import AUTHORITY_INFO, Certificate, directory_name
+from puretls._x509.certificate import Certificate
+from puretls._x509.extensions import AUTHORITY_INFO, directory_name
 
 _OCSP = "1.3.6.1.5.5.7.48.1"
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"

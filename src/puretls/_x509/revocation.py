@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from puretls._x509 import codes, names, shapes
 from puretls._x509.budget import Budget
-from puretls._x509.certificate import CRL_SIGN, Certificate, directory_name
+from puretls._x509.certificate import Certificate
 from puretls._x509.checks import CRL_CHECK, CRL_CHECK_ALL, IGNORE_CRITICAL, NO_CHECK_TIME, Path, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.crl import ALL_REASONS, Crl
+from puretls._x509.extensions import CRL_SIGN, directory_name
 from puretls._x509.store import Store
 
 

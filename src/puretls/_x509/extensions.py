@@ -1,0 +1,124 @@
+"""Extensions: their OIDs, and how the values of those that verification looks into are read (RFC 5280 4.2).
+
+A reader takes the DER of a value and raises ValueError if it is broken.  What a value means for a certificate is told
+in certificate.py and checks.py, for a CRL in crl.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cryptography.hazmat import asn1
+from cryptography.x509 import ObjectIdentifier
+
+from puretls._x509 import names, shapes
+
+# Extensions, RFC 5280 4.2
+SUBJECT_KEY = "2.5.29.14"
+KEY_USAGE = "2.5.29.15"
+SUBJECT_ALT_NAME = "2.5.29.17"
+ISSUER_ALT_NAME = "2.5.29.18"
+BASIC_CONSTRAINTS = "2.5.29.19"
+NAME_CONSTRAINTS = "2.5.29.30"
+CRL_POINTS = "2.5.29.31"
+AUTHORITY_KEY = "2.5.29.35"
+EXTENDED_KEY_USAGE = "2.5.29.37"
+AUTHORITY_INFO = "1.3.6.1.5.5.7.1.1"
+PROXY = "1.3.6.1.5.5.7.1.14"
+NETSCAPE_TYPE = "2.16.840.1.113730.1.1"
+
+# What may be critical: read here, or by OpenSSL without effect on a verdict unless policies are asked for.
+HANDLED = frozenset({
+    KEY_USAGE, SUBJECT_ALT_NAME, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, EXTENDED_KEY_USAGE, PROXY,
+    NETSCAPE_TYPE,
+    "2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54",  # policies, their mappings, constraints, inhibitAnyPolicy
+    "1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8",  # RFC 3779 addresses and AS numbers
+    "1.3.6.1.5.5.7.48.1.5",  # OCSP no check
+})  # fmt: skip
+
+# Key usage, as bits of the first octet and of the second shifted by eight
+DIGITAL_SIGNATURE, KEY_ENCIPHERMENT, KEY_AGREEMENT, CERT_SIGN, CRL_SIGN = 0x80, 0x20, 0x08, 0x04, 0x02
+
+# Extended key usage
+SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
+CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+ANY_USAGE = "2.5.29.37.0"
+GATED_CRYPTO = frozenset({"1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1"})  # Microsoft's and Netscape's
+
+
+class Extension(NamedTuple):
+    """One extension, its value not read."""
+
+    critical: bool
+    value: bytes
+
+
+class KeyIdentifier(NamedTuple):
+    """Which key of which issuer signed (4.2.1.1)."""
+
+    key: bytes | None
+    issuer: names.Name | None
+    serial: int | None
+    paired: bool  # issuer and serial number are both there or both not
+    empty: bool
+
+
+def general_names(der: bytes) -> list[tuple[bytes, bytes]]:
+    """GeneralNames: the tag and content of each; ValueError if one is of no known type or not well-formed."""
+    return _general_names(shapes.items(shapes.Values, der))
+
+
+def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
+    found = [(bytes(value.tag_bytes), bytes(value.data)) for value in values]
+    for tag, content in found:
+        if tag == names.DIRECTORY:
+            names.canonical(directory_name(content))
+        elif tag == names.OTHER:
+            asn1.decode_der(shapes.OtherName, shapes.sequence(content))
+        elif tag == names.REGISTERED:
+            asn1.decode_der(ObjectIdentifier, shapes.tagged(b"\x06", content))
+        elif tag not in names.TYPES:
+            raise ValueError("not a GeneralName")
+    return found
+
+
+def distribution_points(der: bytes) -> list[shapes.DistributionPoint]:
+    """CRLDistributionPoints; ValueError if one has neither name nor issuer."""
+    points = shapes.items(shapes.Points, der)
+    for point in points:
+        if point.name is None and not point.issuer:
+            raise ValueError("a distribution point of nothing")
+        _general_names([*(point.issuer or ()), *((point.name and point.name.full) or ())])
+    return points
+
+
+def subtrees(der: bytes) -> shapes.NameConstraints:
+    """NameConstraints; ValueError if a base is no name."""
+    constraints = asn1.decode_der(shapes.NameConstraints, der)
+    _general_names([subtree.base for subtree in (*(constraints.permitted or ()), *(constraints.excluded or ()))])
+    return constraints
+
+
+def directory_name(content: bytes) -> tuple[names.Rdn, ...]:
+    """The name in a directoryName."""
+    return names.read(rdn.as_list() for rdn in asn1.decode_der(shapes.Rdns, shapes.sequence(content)).item)
+
+
+def key_identifier(der: bytes) -> KeyIdentifier:
+    """AuthorityKeyIdentifier, of a certificate or a CRL."""
+    value = asn1.decode_der(shapes.AuthorityKeyIdentifier, der)
+    issuers = _general_names(value.issuer) if value.issuer is not None else []
+    directory = next((content for tag, content in issuers if tag == names.DIRECTORY), None)
+    issuer = None if directory is None else names.canonical(directory_name(directory))
+    paired = (value.issuer is None) == (value.serial is None)
+    return KeyIdentifier(value.key, issuer, value.serial, paired, value.key is None and paired and not issuers)
+
+
+def oids(der: bytes) -> frozenset[str]:
+    """SEQUENCE OF OBJECT IDENTIFIER, as a set."""
+    return frozenset(oid.dotted_string for oid in shapes.items(shapes.Oids, der))
+
+
+def bits(der: bytes) -> int:
+    """The first sixteen bits of a BIT STRING."""
+    return int.from_bytes(asn1.decode_der(asn1.BitString, der).as_bytes()[:2], "little")
