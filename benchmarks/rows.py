@@ -73,6 +73,14 @@ def context(name: str, role: str, count: int, aim: float) -> Row:
     return Row(f"context: {name}", {"CPU": aim}, "1/s", measure, MEMORY)
 
 
+def idle(count: int) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        client, server = pair.alone("idle", files, count)
+        return 1024 / client, 1024 / server
+
+    return Row("idle connections in a MiB", {"client": 1.0, "server": 1.0}, "1/MiB", measure, MEMORY)
+
+
 ROWS = (
     *(bulk(case, 256 << 10, 256 * MB, up, 1.5) for case in (AES128, AES256, AES128_12) for up in (True, False)),
     bulk(AES128, 16 << 10, 128 * MB, True, 1.5),
@@ -90,6 +98,7 @@ ROWS = (
     handshake("handshake, TLS 1.3 mutual", Case(mutual=True), (1.5, 0, 0)),
     handshake("resumed, TLS 1.3", AES128, (1.5, 0, 0), resume=True),
     handshake("resumed, TLS 1.2", AES128_12, (1.2, 0, 0), resume=True),
+    idle(300),
     context("server with certificate", "server", 100, 1.0),
     context("client", "client", 200, 1.0),
     context("client with the CA bundle", "bundle", 5, 5.0),

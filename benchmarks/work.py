@@ -7,7 +7,10 @@ else has both ends in one process over memory BIOs, and times each side's calls 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter, process_time
@@ -200,3 +203,11 @@ def contexts(library: Any, files: Files, case: Case, role: str, count: int) -> S
         for _ in range(count):
             makers[role]()
     return spent[0]
+
+
+def idle(library: Any, files: Files, count: int) -> tuple[float, float]:
+    """KiB that an established connection holds, client and server: in a process of its own, where all memory counts."""
+    command = [sys.executable, "-m", "benchmarks.idle", library.name, files.folder, str(count)]
+    environment = {**os.environ, "PYTHONMALLOC": "malloc"}
+    client, server = subprocess.check_output(command, env=environment, text=True).split()
+    return float(client), float(server)
