@@ -50,6 +50,28 @@ def test_a_hundred_thousand_names() -> None:
         assert len(peercert(certificate.load(leaf.der))["subjectAltName"]) == 100_000
 
 
+def test_fifty_thousand_extensions() -> None:
+    root = pki.ca("root")
+    different = b"".join(pki.extension(f"1.2.3.{n}", b"\5\0") for n in range(50_000))
+    assert verdict([pki.leaf("example.test", root, extra=different)], [root], host="example.test") == 0
+    again = pki.extension("1.2.3.4", b"\5\0") + pki.extension(pki.KU, pki.key_usage(0x80))
+    leaf = pki.leaf("example.test", root, extra=different + again)
+    assert verdict([leaf], [root]) == codes.UNABLE_TO_GET_ISSUER_LOCALLY
+
+
+def test_a_deep_policy_tree() -> None:
+    """Policies are not evaluated, so the tree that 2023's denial of service grew is never built."""
+    issuer = root = pki.ca("root")
+    policies = pki.seq(*(pki.seq(pki.oid(f"1.2.3.{n}")) for n in range(2000)))
+    mappings = pki.seq(*(pki.seq(pki.oid(f"1.2.3.{n}"), pki.oid(f"1.2.3.{m}")) for n in range(40) for m in range(40)))
+    extra = pki.extension("2.5.29.32", policies, critical=True) + pki.extension("2.5.29.33", mappings, critical=True)
+    chain: list[Issued] = []
+    for n in range(20):
+        issuer = pki.ca(f"ca {n}", issuer, private=pki.key("p256", n % 7), extra=extra)
+        chain.insert(0, issuer)
+    assert verdict([pki.leaf("example.test", issuer, extra=extra), *chain], [root]) == 0
+
+
 @pytest.mark.parametrize(
     "names",
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -189,8 +190,8 @@ class Certificate:
         """The extensions that occur twice, which 4.2 forbids."""
         if len(self.extensions) == len(self.tbs.extensions or ()):
             return frozenset()
-        oids = [extension.oid.dotted_string for extension in self.tbs.extensions or ()]
-        return frozenset(oid for oid in oids if oids.count(oid) > 1)
+        counted = Counter(extension.oid.dotted_string for extension in self.tbs.extensions or ())
+        return frozenset(oid for oid, count in counted.items() if count > 1)
 
     def critical(self, oid: str) -> bool:
         """Whether it has this extension and marks it critical."""
