@@ -72,7 +72,7 @@ class Demo:
         self.screen, self.failures = screen(), 0
         self.clients = [OURS, *([THEIRS] if find_spec("_ssl") else [])]
         about = versions()
-        self.screen.banner("puretls", " · ".join(f"{name} {number}" for name, number in about[1:]))
+        self.screen.banner("puretls", ", ".join(f"{name} {number}" for name, number in about[1:]))
 
         start = perf_counter()
         self.authority = Authority("puretls demo CA")
