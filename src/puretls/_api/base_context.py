@@ -315,10 +315,7 @@ class _PureContext:
 
     def set_ciphers(self, cipherlist: str, /) -> None:
         """Choose the cipher suites of TLS 1.2 and older by an OpenSSL cipher list."""
-        if not isinstance(cipherlist, str):
-            raise TypeError(f"set_ciphers() argument must be str, not {type(cipherlist).__name__}")
-        if "\0" in cipherlist:
-            raise ValueError("embedded null character")
+        _check_text("set_ciphers", cipherlist)
         try:
             suites, level = cipher_string.select(cipherlist)
         except cipher_string.InvalidList:
@@ -338,6 +335,7 @@ class _PureContext:
 
     def set_ciphersuites(self, ciphersuites: str, /) -> None:
         """Choose the cipher suites of TLS 1.3: names with colons between, best first."""
+        _check_text("set_ciphersuites", ciphersuites)
         try:
             self._settings.suites13 = cipher_string.ciphersuites(ciphersuites)
         except cipher_string.InvalidList:
@@ -346,6 +344,7 @@ class _PureContext:
 
     def set_groups(self, groups: str, /) -> None:
         """Choose the groups for key agreement by an OpenSSL group list, best first."""
+        _check_text("set_groups", groups)
         try:
             self._settings.groups, self._settings.key_shares = lists.parse_groups(groups)
         except ValueError as error:
@@ -369,11 +368,13 @@ class _PureContext:
 
     def set_client_sigalgs(self, sigalgs: str, /) -> None:
         """Choose the signature schemes for the client's certificate, best first."""
+        _check_text("set_client_sigalgs", sigalgs)
         self._settings.client_schemes = _schemes(sigalgs)
         self._settings.changed()
 
     def set_server_sigalgs(self, sigalgs: str, /) -> None:
         """Choose the signature schemes for the server's certificate, best first."""
+        _check_text("set_server_sigalgs", sigalgs)
         self._settings.server_schemes = _schemes(sigalgs)
         self._settings.changed()
 
@@ -438,6 +439,13 @@ STATISTICS = (
     "cache_full",
 )
 DEPRECATED_PROTOCOLS = (PROTOCOL_TLS, *FIXED_VERSIONS)
+
+
+def _check_text(method: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{method}() argument must be str, not {type(text).__name__}")
+    if "\0" in text:
+        raise ValueError("embedded null character")
 
 
 def _schemes(text: str) -> Any:
