@@ -3,6 +3,7 @@
 #   make demo    see it work: a TLS server, verifying clients, a throughput table, then a page for your browser
 #   make test    ruff, mypy --strict and the whole test suite with coverage
 #   make unit    only the tests that need no other program (what CI runs under the other interpreters)
+#   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
 #   make bench   the benchmarks: a table, and the picture in docs/
 #   make lint    ruff and mypy alone
 #   make format  let ruff lay out the code
@@ -12,11 +13,12 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN = $(VENV)/bin
+SERVERS := redis-server postgres mosquitto mariadbd
 PEERS := openssl gnutls-cli curl chromium certutil
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit bench lint format clean
+.PHONY: help demo test unit ecosystem bench lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -27,10 +29,17 @@ demo: $(VENV)/cli.stamp
 
 test: lint
 	@tools/system-packages $(PEERS)
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ignore=tests/ecosystem --cov --cov-report=term:skip-covered $(ARGS)
 
 unit: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs $(ARGS)
+	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs --ignore=tests/ecosystem $(ARGS)
+
+# In an environment of its own: many packages, which the other tests should not see.
+ecosystem: VENV := $(VENV)-ecosystem
+ecosystem:
+	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/ecosystem.stamp
+	@tools/system-packages $(SERVERS)
+	$(BIN)/python -m pytest -n 2 -q tests/ecosystem $(ARGS)
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks --picture docs/benchmarks.svg $(ARGS)

@@ -1,0 +1,47 @@
+"""The programs of this folder, and in which ways each of them can be had: what docs/compatibility.md lists."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+CLIENT = "injected late explicit"
+BOTH = "injected explicit"
+
+
+class Program(NamedTuple):
+    """A file in programs/, what it imports, what else has to be installed, and the modes of kit.py."""
+
+    file: str
+    modules: str
+    modes: str = BOTH
+    servers: str = ""
+
+
+PROGRAMS = (
+    Program("requests_", "requests", CLIENT),
+    Program("urllib3_", "urllib3", CLIENT),
+    Program("httpx_", "httpx h2 trio hypercorn", CLIENT),
+    Program("aiohttp_", "aiohttp", CLIENT),
+    Program("websockets_", "websockets", CLIENT),
+    Program("asyncio_", "asyncio", CLIENT),
+    Program("uvloop_", "uvloop", CLIENT),
+    Program("trio_", "trio", CLIENT),
+    Program("anyio_", "anyio trio", CLIENT),
+    Program("gevent_", "gevent"),
+    Program("eventlet_", "eventlet", "injected"),
+    Program("uvicorn_", "uvicorn uvloop"),
+    Program("hypercorn_", "hypercorn trio"),
+    Program("gunicorn_", "gunicorn"),
+    Program("tornado_", "tornado", CLIENT),
+    Program("cheroot_", "cheroot", CLIENT),
+    Program("werkzeug_", "werkzeug"),
+    Program("redis_", "redis", "injected late", "redis-server"),
+    Program("asyncpg_", "asyncpg", CLIENT, "postgres"),
+    Program("pg8000_", "pg8000", CLIENT, "postgres"),
+    Program("pymysql_", "pymysql", CLIENT, "mariadbd"),
+    Program("paho_", "paho", CLIENT, "mosquitto"),
+    Program("smtp_", "aiosmtpd aiosmtplib", CLIENT),
+    Program("ftplib_", "ftplib"),
+    Program("mail_", "imaplib poplib"),
+    Program("stdlib_", "xmlrpc"),
+)
