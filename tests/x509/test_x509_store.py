@@ -12,7 +12,7 @@ import pki
 from puretls._base.faults import Abort
 from puretls._x509 import store
 from puretls._x509.certificate import Certificate
-from puretls._x509.store import Store
+from puretls._x509.store import NOTHING_FOUND, Store
 
 ROOT, OTHER = pki.ca("root"), pki.ca("other")
 LEAF = pki.leaf("example.test", ROOT)
@@ -45,21 +45,69 @@ def test_other_blocks_are_passed_over() -> None:
     assert Store().add_pem(ROOT.key_pem + ROOT.pem) == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (ROOT.pem.replace("-----END CERTIFICATE", "-----END X509 CRL"), "BAD_END_LINE"),
-        (ROOT.pem.partition("-----END")[0], "BAD_END_LINE"),
-        (pki.pem(ROOT.der[:-1], "CERTIFICATE"), "ASN1_LIB"),
-        (pki.pem(b"\x30\x00", "CERTIFICATE"), "ASN1_LIB"),
-        (pki.pem(ROOT.der, "X509 CRL"), "ASN1_LIB"),
-        ("-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n", "BAD_BASE64_DECODE"),
-    ],
-)
-def test_broken_blocks(text: str, reason: str) -> None:
+BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+BODY = ROOT.pem.partition("\n")[2].partition("-----END")[0]
+ONE_LINE = BODY.replace("\n", "")
+
+# What a PEM file may look like, and how many certificates it holds; None: it is broken.
+LAYOUTS: dict[str, tuple[str, int | None]] = {
+    "plain": (ROOT.pem, 1),
+    "twice": (ROOT.pem * 2, 1),
+    "no newline at the end": (ROOT.pem.rstrip(), 1),
+    "text around": ("x\n" + ROOT.pem + "y\n" + OTHER.pem + "z", 2),
+    "byte order mark": ("\ufeff" + ROOT.pem, 1),
+    "spaces before": (" " + ROOT.pem, 0),
+    "text before": ("x" + ROOT.pem, 0),
+    "spaces after": (ROOT.pem.replace("\n", " \t\n"), 1),
+    "text after": (ROOT.pem.replace(BEGIN, BEGIN + "x"), 0),
+    "spaces in front of base64": (f"{BEGIN}\n {BODY}{END}\n", 1),
+    "one long line": (f"{BEGIN}\n{ONE_LINE}\n{END}\n", 1),
+    "no line at all": (f"{BEGIN}{ONE_LINE}{END}", 0),
+    "carriage returns": (ROOT.pem.replace("\n", "\r"), 0),
+    "empty line first": (f"{BEGIN}\n\n{BODY}{END}\n", 1),
+    "empty line amid": (f"{BEGIN}\n{BODY[:65]}\n{BODY[65:]}{END}\n", None),
+    "empty line last": (f"{BEGIN}\n{BODY}\n{END}\n", None),
+    "headers": (f"{BEGIN}\nFoo: bar\n\n{BODY}{END}\n", None),
+    "no base64": (f"{BEGIN}\n{BODY[:10]}!{BODY[10:]}{END}\n", None),
+    "minus": (f"{BEGIN}\n{BODY[:10]}-{BODY[10:]}{END}\n", None),
+    "not ASCII": (f"{BEGIN}\n{BODY[:10]}é{BODY[10:]}{END}\n", None),
+    "padding too much": (f"{BEGIN}\n{BODY.rstrip()}====\n{END}\n", None),
+    "nothing inside": (f"{BEGIN}\n{END}\n", None),
+    "no end": (f"{BEGIN}\n{BODY}", None),
+    "another end": (ROOT.pem.replace("END CERT", "END X509 CERT"), None),
+    "end after a space": (ROOT.pem.replace(END, " " + END), None),
+    "small letters": (ROOT.pem.lower(), 0),
+    "something else": (ROOT.pem.replace("CERTIFICATE", "FOO"), 0),
+    "something else first": (ROOT.pem.replace("CERTIFICATE", "FOO") + OTHER.pem, 1),
+    "something else without end": ("-----BEGIN FOO-----\nabc\n" + ROOT.pem, None),
+    "a key first": (ROOT.key_pem + ROOT.pem, 1),
+    "broken DER": (pki.pem(ROOT.der[:-1], "CERTIFICATE"), None),
+    "broken DER later": (ROOT.pem + pki.pem(OTHER.der[:-1], "CERTIFICATE"), None),
+    "a CRL as a certificate": (pki.pem(CRL, "CERTIFICATE"), None),
+    "a certificate as a CRL": (pki.pem(ROOT.der, "X509 CRL"), None),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_as_ssl_reads_them(layout: str, tmp_path: Path) -> None:
+    ssl = pytest.importorskip("ssl")
+    text, count = LAYOUTS[layout]
+    file = tmp_path / "ca.pem"
+    file.write_bytes(text.encode())
+    made, reference = Store(), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if count:
+        made.add_file(file)
+        reference.load_verify_locations(file)
+        assert made.stats() == reference.cert_store_stats()
+        assert made.stats()["x509"] == count
+        return
     with pytest.raises(Abort) as caught:
-        Store().add_pem(text)
-    assert caught.value.fault.reason == reason
+        made.add_file(file)
+    with pytest.raises(ssl.SSLError) as refused:
+        reference.load_verify_locations(file)
+    nothing = refused.value.reason == "NO_CERTIFICATE_OR_CRL_FOUND"
+    assert (caught.value.fault is NOTHING_FOUND) == nothing == (count == 0)
+    assert made.stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
 
 
 @pytest.mark.parametrize("data", [b"junk", ROOT.der[:-1], ROOT.der + b"junk", b"\x30\x00"])
@@ -98,7 +146,7 @@ def test_files_that_are_no_use(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(ROOT.key_pem)
     with pytest.raises(Abort) as caught:
         Store().add_file(tmp_path / "key.pem")
-    assert caught.value.fault.reason == "NO_CERTIFICATE_OR_CRL_FOUND"
+    assert caught.value.fault is NOTHING_FOUND
 
 
 def test_many_files_do_not_fill_memory(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
 from puretls._base.faults import Abort, Fault
-from puretls._x509 import names, shapes
+from puretls._x509 import certificate, names, shapes
 from puretls._x509.certificate import Certificate, Trust
 from puretls._x509.checks import ca_kind
 from puretls._x509.crl import Crl
@@ -32,10 +32,11 @@ BAD_BASE64 = Fault("BAD_BASE64_DECODE", None, "bad base64 decode", "PEM")
 BAD_DER = Fault("ASN1_LIB", None, "ASN1 lib", "X509")
 NOTHING_FOUND = Fault("NO_CERTIFICATE_OR_CRL_FOUND", None, "no certificate or crl found", "X509")
 
-_BLOCK = re.compile(
-    rb"-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE|X509 CRL)-----[ \t]*\r?\n([^-]*)-----END ([^\n-]*)-----"
-)
-_BEGIN = re.compile(rb"-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE|X509 CRL)-----")
+_BOM = b"\xef\xbb\xbf"
+_BEGIN = re.compile(rb"^-----BEGIN ([^-\r\n]*)-----[ \t\r]*$", re.MULTILINE)
+_END = re.compile(rb"^-----END ([^-\r\n]*)-----[ \t\r]*$", re.MULTILINE)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+_GAP = re.compile(rb"\n[ \t\r]*\n")
 
 
 class Bundle:
@@ -221,52 +222,51 @@ def load_file(path: str | os.PathLike[str]) -> Bundle:
 
 
 def parse_pem(data: bytes) -> Bundle:
-    """The certificates and CRLs in a text; Abort if one of them is broken."""
+    """The certificates and CRLs in a text; Abort if one of them is broken, or a block of anything else does not end."""
     certificates: list[Certificate] = []
     crls: list[Crl] = []
-    blocks = 0
-    for match in _BLOCK.finditer(data):
-        blocks += 1
-        label, body, end = match.groups()
-        if label != end:
+    data = data.removeprefix(_BOM)
+    place = 0
+    while begin := _BEGIN.search(data, place):
+        end = _END.search(data, begin.end())
+        label = begin[1]
+        if end is None or end[1] != label:
             raise Abort(BAD_END_LINE)
-        try:
-            der = binascii.a2b_base64(body)
-        except binascii.Error:
-            raise Abort(BAD_BASE64) from None
+        place = end.end()
         try:
             if label == b"X509 CRL":
-                crls.append(Crl(der))
+                crls.append(Crl(_decoded(data[begin.end() : end.start()])))
+            elif label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
+                certificates.append(Certificate(_decoded(data[begin.end() : end.start()])))
             elif label == b"TRUSTED CERTIFICATE":
-                certificates.append(_trusted(der))
-            else:
-                asn1.decode_der(shapes.Signed, der)
-                certificates.append(Certificate(der))
+                certificates.append(_trusted(_decoded(data[begin.end() : end.start()])))
         except ValueError:
             raise Abort(BAD_DER) from None
-    if blocks < data.count(b"-----BEGIN "):
-        _unreadable(data)
+    return _checked(certificates, crls)
+
+
+def _decoded(body: bytes) -> bytes:
+    """Base64 in lines; an empty line may come first, where headers would be, and no headers."""
+    compact = b"".join(body.split())
+    if len(compact) % 4 or not _BASE64.fullmatch(compact) or _GAP.search(body.lstrip()):
+        raise Abort(BAD_BASE64)
+    return binascii.a2b_base64(compact)
+
+
+def _checked(certificates: list[Certificate], crls: list[Crl]) -> Bundle:
+    """A bundle of certificates that can all be read; the rest of them is looked at when they are used."""
+    if not all(certificate.parse(certificates)):
+        raise Abort(BAD_DER)
     return Bundle(certificates, crls)
-
-
-def _unreadable(data: bytes) -> None:
-    """A block that was not found whole: one that begins and never ends is an error, other things' blocks are not."""
-    for match in _BEGIN.finditer(data):
-        if b"-----END " + match[1] not in data[match.end() :]:
-            raise Abort(BAD_END_LINE)
 
 
 def parse_der(data: bytes) -> Bundle:
     """Certificates one after the other; Abort if there is anything else."""
-    certificates = []
     try:
-        for value in asn1.decode_der(shapes.Values, shapes.sequence(shapes.sequence(data))).item:
-            der = shapes.whole(value)
-            asn1.decode_der(shapes.Signed, der)
-            certificates.append(Certificate(der))
+        values = asn1.decode_der(shapes.Values, shapes.sequence(shapes.sequence(data))).item
     except ValueError:
-        raise Abort(NOT_ENOUGH_DATA if not certificates else BAD_DER) from None
-    return Bundle(certificates)
+        raise Abort(NOT_ENOUGH_DATA) from None
+    return _checked([Certificate(shapes.whole(value)) for value in values], [])
 
 
 def _trusted(der: bytes) -> Certificate:
@@ -274,7 +274,6 @@ def _trusted(der: bytes) -> Certificate:
     try:
         pair = asn1.decode_der(shapes.TrustedPair, shapes.sequence(der))
     except ValueError:
-        asn1.decode_der(shapes.Signed, der)
         return Certificate(der)
     aux = pair.aux
     trust = None if aux.trust is None else frozenset(oid.dotted_string for oid in aux.trust)
