@@ -213,19 +213,23 @@ class _SocketConnection(_SSLSocket):
         if conn.renegotiating:
             self._finish_renegotiation(sock)
         view = data if type(data) is bytes else readable(data)
-        with self._writing:
-            try:
-                if 0 < len(view) <= SHORT and not self._sealed and not conn.has_data_to_send:
-                    return self._write_record(sock, view)
-                timeout = sock.gettimeout()
-                deadline = monotonic() + timeout if timeout else None
-                return self._write(sock, memoryview(view), timeout, deadline)
-            except Abort as abort:
-                self._say_last_words(sock)
-                raise abort_error(abort) from None
-            finally:
-                if conn.events:
-                    self._after()
+        try:
+            with self._writing:
+                try:
+                    if 0 < len(view) <= SHORT and not self._sealed and not conn.has_data_to_send:
+                        return self._write_record(sock, view)
+                    timeout = sock.gettimeout()
+                    deadline = monotonic() + timeout if timeout else None
+                    return self._write(sock, memoryview(view), timeout, deadline)
+                except Abort as abort:
+                    self._say_last_words(sock)
+                    raise abort_error(abort) from None
+                finally:
+                    if conn.events:
+                        self._after()
+        finally:
+            if conn.owed:  # the reading side left it while the lock was ours
+                self._settle(sock)
 
     def _finish_renegotiation(self, sock: Any) -> None:
         """Read until the handshake inside this connection is over, or let the thread that is reading do it."""

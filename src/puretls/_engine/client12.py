@@ -20,10 +20,10 @@ from puretls._base.registry import (
     TLS12,
     TLS13,
 )
-from puretls._crypto import signatures, suites
+from puretls._crypto import suites
 from puretls._crypto.groups import FiniteField
 from puretls._crypto.kdf import SHA256
-from puretls._crypto.signatures import Scheme
+from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate
 from puretls._engine.authenticate import received
 from puretls._engine.client_hello import ClientOffer
@@ -35,6 +35,7 @@ from puretls._engine.handshake12 import (
     accept_change_cipher_spec,
     check_finished,
     check_renegotiation,
+    choose_legacy,
     derive_master,
     finish,
     is_signed,
@@ -171,12 +172,15 @@ class ExpectCertificate(_Step):
             raise Abort(faults.MISSING_SERVER_CERTIFICATE)
         exchange = self.exchange
         claim = exchange.claim = examine(conn, message.ders)
-        if claim.kind not in KINDS[exchange.suite.auth]:
+        kinds = KINDS[exchange.suite.auth] if is_signed(exchange.suite) else {RSA}  # a key for signatures only, or not
+        if claim.kind not in kinds:
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
         received(conn, message.raw)
         if not self.with_status:
             return _expect_key_exchange(exchange)
-        return ExpectStatusOrExchange(exchange) if is_signed(exchange.suite) else ExpectStatusOrDone(exchange)
+        if is_signed(exchange.suite):
+            return ExpectStatusOrExchange(exchange)
+        return ExpectStatusOrDone(exchange) if exchange.suite.kx == suites.RSA else ExpectStatusHintOrDone(exchange)
 
 
 def _expect_key_exchange(exchange: Exchange) -> State:
@@ -251,6 +255,11 @@ class ExpectStatusOrDone(_ExpectStatus, ExpectHelloDone):
     expects = _ExpectStatus.expects | ExpectHelloDone.expects
 
 
+class ExpectStatusHintOrDone(_ExpectStatus, ExpectHintOrDone):
+    __slots__ = ()
+    expects = _ExpectStatus.expects | ExpectHintOrDone.expects
+
+
 def _read_key_exchange(conn: Connection, exchange: Exchange, raw: bytes) -> None:
     """ServerKeyExchange: hint, parameters, signature, as the suite has them; our share answers at once."""
     suite, config, r = exchange.suite, conn.config, Reader(raw)
@@ -301,11 +310,7 @@ def _choose(conn: Connection, asked: legacy.CertificateRequest) -> tuple[Credent
     kinds = frozenset().union(*(types.get(kind, frozenset()) for kind in asked.certificate_types))
     if conn.version >= TLS12:
         return authenticate.choose(conn.config, TLS12, asked.schemes, server_side=False, kinds=kinds)
-    for credential in conn.config.credentials:
-        scheme = signatures.LEGACY.get(credential.kind)
-        if credential.kind in kinds and scheme:
-            return credential, scheme
-    return None
+    return choose_legacy(conn, conn.config.credentials, kinds)
 
 
 def _send_key_exchange(

@@ -6,6 +6,7 @@ The versions differ in few places: the PRF and the transcript hash (`Connection.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
 from puretls._crypto.suites import Aead, Block, Suite
 from puretls._engine import authenticate
 from puretls._engine.authenticate import transcript_digest
+from puretls._engine.config import Credential
 from puretls._engine.established import Established12
 from puretls._engine.peer import Claim
 from puretls._engine.sessions import Session
@@ -177,10 +179,29 @@ def peer_scheme(conn: Connection, code: int, claim: Claim) -> Scheme:
     """The scheme of the peer's signature; before TLS 1.2 its key decides."""
     if conn.version >= TLS12:
         return authenticate.check_scheme(conn.config, code, claim.kind, claim.key, TLS12)
-    scheme = signatures.LEGACY.get(claim.kind)
+    scheme = legacy_scheme(conn, claim.kind)
     if scheme is None:
         raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {conn.version:#06x}")
     return scheme
+
+
+def legacy_scheme(conn: Connection, kind: str) -> Scheme | None:
+    """What a kind of key signs with before TLS 1.2: MD5 and SHA-1, or SHA-1, which only security level 0 permits."""
+    scheme = signatures.LEGACY.get(kind)
+    if scheme is not None and conn.config.security_level > 0:
+        raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM, f"version {conn.version:#06x}")
+    return scheme
+
+
+def choose_legacy(
+    conn: Connection, credentials: Iterable[Credential], kinds: frozenset[str]
+) -> tuple[Credential, Scheme] | None:
+    """A key of these kinds, and what it signs with before TLS 1.2."""
+    for credential in credentials:
+        scheme = legacy_scheme(conn, credential.kind) if credential.kind in kinds else None
+        if scheme is not None:
+            return credential, scheme
+    return None
 
 
 def check_renegotiation(conn: Connection, found: dict[int, bytes], *, legacy: bool) -> None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
-from puretls._crypto import signatures, suites
+from puretls._crypto import suites
 from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
@@ -23,6 +23,7 @@ from puretls._engine.handshake12 import (
     accept_change_cipher_spec,
     check_finished,
     check_renegotiation,
+    choose_legacy,
     derive_master,
     finish,
     is_signed,
@@ -139,11 +140,7 @@ def _choose_credential(
     known = [credential for credential in config.credentials if _knows_curve(credential, groups)]
     if version >= TLS12:
         return authenticate.choose(config, TLS12, schemes, server_side=True, kinds=kinds, credentials=known)
-    for credential in known:
-        scheme = signatures.LEGACY.get(credential.kind)
-        if credential.kind in kinds and scheme:
-            return credential, scheme
-    return None
+    return choose_legacy(conn, known, kinds)
 
 
 def _knows_curve(credential: Credential, groups: tuple[int, ...] | None) -> bool:
