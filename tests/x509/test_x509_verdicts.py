@@ -106,6 +106,15 @@ def test_what_cannot_be_read_and_is_not_needed_does_no_harm() -> None:
     assert len(path.verify([chain[0], *broken, chain[1]], store([ROOT]), Policy(time=NOW))) == 3
 
 
+def test_what_a_peer_presents() -> None:
+    odd = pki.ca("odd", version=7).der
+    leaf = pki.leaf("a.test", MIDDLE).der
+    assert [x.readable for x in certificate.presented([leaf, odd, MIDDLE.der])] == [True, False, True]
+    for ders in ([odd], [leaf, b"junk"], [leaf, MIDDLE.der + b"\0"]):
+        with pytest.raises(ValueError):
+            certificate.presented(ders)
+
+
 def test_verify_chain_takes_der_and_objects() -> None:
     leaf = pki.leaf("a.test", MIDDLE)
     good = [leaf.der, MIDDLE.der, ROOT.der]

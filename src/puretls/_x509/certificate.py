@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -386,6 +386,21 @@ def load(der: bytes) -> Certificate:
     if len(der) <= INTERNED_SIZE:
         return _interned(der)
     return _loaded(der)
+
+
+def presented(ders: Sequence[bytes]) -> tuple[Certificate, ...]:
+    """What a peer sent, leaf first; ValueError if the leaf cannot be used, or another one is no certificate at all.
+
+    What PyCA is too strict to read beside the leaf stays unread, and helps to build no path.
+    """
+    others = []
+    for der in ders[1:]:
+        try:
+            others.append(load(der))
+        except ValueError:
+            asn1.decode_der(shapes.Signed, der)
+            others.append(Certificate(der))
+    return load(ders[0]), *others
 
 
 def _loaded(der: bytes) -> Certificate:
