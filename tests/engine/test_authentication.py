@@ -29,6 +29,7 @@ from pair import (
     server_config,
     stays_dead,
     store,
+    suite,
     twice,
 )
 from puretls._base import faults
@@ -39,6 +40,8 @@ from puretls._base.registry import (
     CERTIFICATE_VERIFY,
     HANDSHAKE,
     POST_HANDSHAKE_AUTH,
+    TLS10,
+    TLS11,
     TLS12,
     TLS13,
 )
@@ -550,3 +553,15 @@ def test_an_offer_with_a_body():
     other = Pair(pair.client.config, pair.server.config)
     other.client.wire["ClientHello"] = hello({POST_HANDSHAKE_AUTH: b"x"})
     assert other.refusal() == (SERVER, faults.BAD_EXTENSION)
+
+
+@pytest.mark.parametrize("version", [TLS10, TLS11])
+@pytest.mark.parametrize(("client_level", "server_level", "by"), [(0, 1, SERVER), (1, 0, CLIENT)])
+def test_old_signatures_need_security_level_0(version: int, client_level: int, server_level: int, by: str) -> None:
+    """MD5 and SHA-1 are all that TLS 1.0 and 1.1 sign with."""
+    common: dict[str, Any] = {"versions": (version,), "suites": (suite("ECDHE-ECDSA-AES128-SHA"),)}
+    refused = Pair(
+        client_config(security_level=client_level, **common), server_config(security_level=server_level, **common)
+    ).refusal()
+    assert refused == (by, faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
+    Pair(client_config(security_level=0, **common), server_config(security_level=0, **common)).handshake()
