@@ -52,6 +52,7 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._crypto.groups import SECP256R1, X25519
+from puretls._crypto.transcript import Transcript
 from puretls._engine.config import (
     OP_LEGACY_SERVER_CONNECT,
     OP_NO_ENCRYPT_THEN_MAC,
@@ -59,6 +60,7 @@ from puretls._engine.config import (
     OP_NO_TICKET,
     Config,
 )
+from puretls._engine.server_start import ExpectClientHello
 from puretls._wire.codec import vec8, vec16, vec24
 from puretls._wire.hello import ClientHello, ServerHello
 
@@ -664,3 +666,54 @@ def test_edits_are_what_they_are_called():
     edit: Edit = body(lambda raw: raw + b"!")
     kinds = (CLIENT_HELLO, SERVER_KEY_EXCHANGE, CLIENT_KEY_EXCHANGE, CERTIFICATE_VERIFY)
     assert [edit(message(kind, b"?"))[4:] for kind in kinds] == [b"?!"] * 4
+
+
+def renegotiating(**more: Any) -> Pair:
+    """A server that takes a second ClientHello, as OpenSSL's does when asked; ours never would."""
+    pair = twelve(**more).handshake()
+    client, server = pair.client, pair.server
+    ask(pair)
+    both = vec8(client.finished_sent + client.finished_received)
+    server.lies["ServerHello"] = hello({RENEGOTIATION_INFO: both})
+    client.lies["ClientHello"] = hello({RENEGOTIATION_INFO: None})  # a server of ours would not know what it means
+    server.state, server.transcript, server.established = ExpectClientHello(), Transcript(), False
+    return pair
+
+
+def test_a_whole_renegotiation():
+    for options in (BASE, BASE | OP_NO_TICKET):
+        pair = renegotiating(server={"options": options})
+        before = pair.client.master, pair.client.finished_sent
+        pair.handshake().echo()
+        assert before != (pair.client.master, pair.client.finished_sent)
+        assert pair.client.finished_sent == pair.server.finished_received
+        assert pair.client.peer
+
+
+@pytest.mark.parametrize("where", ["ServerHello", "ServerHelloDone", "NewSessionTicket", "Finished"])
+def test_no_data_inside_a_renegotiation(where):
+    """Least of all under new keys that no Finished has confirmed."""
+    pair = renegotiating()
+    data = (APPLICATION_DATA, b"x")
+    pair.server.wire[where] = lambda raw: [data, raw] if where == "Finished" else [raw, data]
+
+    def run() -> None:
+        for _ in pair.steps():
+            assert not pair.client.inbound.plain
+            assert not pair.client.read_into(memoryview(bytearray(9)))
+
+    with pytest.raises(faults.Abort) as caught:
+        run()
+    assert caught.value.fault is faults.APP_DATA_IN_HANDSHAKE
+
+
+@pytest.mark.parametrize("name", ["Certificate", "ServerKeyExchange", "Finished"])
+@pytest.mark.parametrize("edit", [drop, twice], ids=["missing", "twice"])
+def test_a_renegotiation_is_a_handshake_like_any_other(name, edit):
+    pair = renegotiating()
+    pair.server.wire[name] = edit
+    if (name, edit) == ("Finished", drop):
+        pair.run()
+        assert not pair.client.state.accepts_data
+        return
+    assert pair.refusal() == (CLIENT, faults.UNEXPECTED_HANDSHAKE_MESSAGE)
