@@ -5,15 +5,31 @@ An SSLSocket that is not connected, or no longer wrapped, has no `_sslobj` and a
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from puretls._api.objects import ENCODING_DER
+from puretls._api.names import DER_cert_to_PEM_cert
+from puretls._api.objects import ENCODING_DER, ENCODING_PEM
 from puretls._api.seam import CHANNEL_BINDING_TYPES, _SSLSocket
 
 
+class _Der(bytes):
+    """DER as these methods return it since Python 3.13, and the certificate that programs expect of an older one.
+
+    There only `_sslobj` has them, and truststore, which is in pip, takes the first object that has.
+    """
+
+    __slots__ = ()
+
+    def public_bytes(self, format: int = ENCODING_PEM) -> str | bytes:  # noqa: A002  # _ssl's name
+        """As Certificate.public_bytes()."""
+        return bytes(self) if format == ENCODING_DER else DER_cert_to_PEM_cert(self)
+
+
 def _ders(chain: Any) -> list[bytes]:
-    return [] if chain is None else [one.public_bytes(ENCODING_DER) for one in chain]
+    ders = [] if chain is None else [one.public_bytes(ENCODING_DER) for one in chain]
+    return ders if sys.version_info >= (3, 13) else [_Der(der) for der in ders]
 
 
 class _Queries:
