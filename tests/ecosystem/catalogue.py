@@ -20,6 +20,8 @@ class Program(NamedTuple):
 PROGRAMS = (
     Program("requests_", "requests", CLIENT),
     Program("urllib3_", "urllib3", CLIENT),
+    Program("truststore_", "truststore urllib3", "injected"),
+    Program("pip_", "pip", "injected"),
     Program("httpx_", "httpx h2 trio hypercorn", CLIENT),
     Program("aiohttp_", "aiohttp", CLIENT),
     Program("websockets_", "websockets", CLIENT),
