@@ -128,6 +128,7 @@ REACH: dict[type[State], tuple[str, Reach]] = {
     client12.ExpectHintOrDone: (CLIENT, psk),
     client12.ExpectStatusOrExchange: (CLIENT, lambda: stapled("ECDHE-RSA-AES128-GCM-SHA256")),
     client12.ExpectStatusOrDone: (CLIENT, lambda: stapled("AES128-GCM-SHA256")),
+    client12.ExpectStatusHintOrDone: (CLIENT, lambda: stapled("RSA-PSK-AES128-GCM-SHA256")),
     client12.ExpectTicket: (CLIENT, twelve),
     client12.ExpectChangeCipherSpec: (CLIENT, lambda: resumed(twelve)),
     client12.ExpectFinished: (CLIENT, twelve),
