@@ -79,3 +79,19 @@ def dialled(context: Any, address: tuple[str, int], **options: Any) -> Iterator[
         options = {"server_hostname": "localhost", **options}
         with context.wrap_socket(sock, **options) as conn:
             yield conn
+
+
+@contextmanager
+def echoing(tls: Any, pki: Pki, context: Any = None, **options: Any) -> Iterator[Any]:
+    """A client connection to a server that sends back what it gets, until the end."""
+
+    def serve(conn: Any) -> None:
+        while data := conn.recv(65536):
+            conn.sendall(data)
+        conn.unwrap()
+
+    with served(server(tls, pki), serve) as address, dialled(context or client(tls, pki), address, **options) as conn:
+        conn.settimeout(PATIENCE)
+        yield conn
+        if conn._sslobj:
+            conn.unwrap()

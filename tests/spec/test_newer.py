@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from bios import join
-from both_ends import client, connected, server
+from both_ends import client, connected, echoing, server
 
 
 @pytest.fixture(autouse=True)
@@ -162,8 +162,6 @@ def test_an_unexpected_end_is_remembered(tls, pki):
 
 def test_two_threads_on_one_socket(tls, pki):
     """3.14: every operation is locked; one thread reads while another writes."""
-    from test_sslsocket import echoing
-
     data = bytes(range(256)) * 4000
     with echoing(tls, pki) as conn:
         received = bytearray()

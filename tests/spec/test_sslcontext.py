@@ -9,9 +9,12 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from bios import join
@@ -442,8 +445,6 @@ def test_the_peer_learns_of_a_wrong_name(tls, pki):
 
 def test_common_names(tls, pki, tmp_path):
     """hostname_checks_common_name: only where there are no alternative names."""
-    from test_constants import datetime, hashes, timedelta, timezone, x509
-
     key, now = pki.identity("P-256").key, datetime.now(timezone.utc)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(pki.root.name).public_key(key.public_key())
@@ -489,7 +490,6 @@ def test_keylog_filename(tls, pki, tmp_path):
 
 def test_the_key_log_opens_what_was_captured(tls, pki, tmp_path):
     """What Wireshark does: the secrets of the file decrypt the records of the wire."""
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 

@@ -7,31 +7,15 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
 from bios import join
-from both_ends import client, connected, dialled, served, server, silent
+from both_ends import client, connected, dialled, echoing, served, server, silent
 from support import PATIENCE
 
 END = "-----END CERTIFICATE-----\n"
-
-
-@contextmanager
-def echoing(tls, pki, context=None, **options):
-    """A client connection to a server that sends back what it gets, until the end."""
-
-    def serve(conn):
-        while data := conn.recv(65536):
-            conn.sendall(data)
-        conn.unwrap()
-
-    with served(server(tls, pki), serve) as address, dialled(context or client(tls, pki), address, **options) as conn:
-        conn.settimeout(PATIENCE)
-        yield conn
-        if conn._sslobj:
-            conn.unwrap()
 
 
 def until_gone(conn):
