@@ -358,7 +358,7 @@ _MATTERING = (
 )  # fmt: skip
 
 _quietly = threading.Lock()
-INTERNED_SIZE = 16384
+INTERNED_SIZE = 8192
 
 
 def _parsed(der: bytes) -> x509.Certificate:
@@ -410,7 +410,7 @@ def _loaded(der: bytes) -> Certificate:
     return certificate
 
 
-_interned = lru_cache(maxsize=1024)(_loaded)
+_interned = lru_cache(maxsize=512)(_loaded)
 
 
 def signature_is_good(signed: x509.Certificate | x509.CertificateRevocationList, data: bytes, key: Any) -> bool:
