@@ -141,8 +141,8 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):
     def _msg_callback(self) -> Any:
         """Called as (connection, "read" or "write", version, content type, message type, bytes) for TLS messages.
 
-        Also for record headers and inner content types, never for application data.  What it raises surfaces when the
-        operation is done.
+        That is for handshake messages, alerts and change_cipher_spec, never for application data.  What it raises
+        surfaces when the operation is done.
         """
         inner = super()._msg_callback
         return inner and inner.user_function
