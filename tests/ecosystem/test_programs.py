@@ -51,3 +51,9 @@ def test_program(program: Program, mode: str, folder: Path) -> None:
         env={**os.environ, "PATH": SEARCH, "PYTHONPATH": path, "ECOSYSTEM_MODULES": program.modules},
     )
     assert (done.returncode, done.stdout.endswith("done\n")) == (0, True), f"{done.stdout}\n{done.stderr[-6000:]}"
+
+
+def test_the_documentation_lists_every_program() -> None:
+    text = (HERE.parents[1] / "docs" / "compatibility.md").read_text("utf-8")
+    missing = [program.file for program in PROGRAMS if f"`{program.file}`" not in text]
+    assert missing == []

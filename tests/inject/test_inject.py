@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import puretls
 from support import PATIENCE, Pki
 
 pytest.importorskip("ssl")
@@ -287,6 +289,14 @@ def test_run_a_script(program):
 )
 def test_run_a_module(arguments, status, says, tmp_path):
     command = [sys.executable, "-m", "puretls", "run", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=PATIENCE,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(puretls.__file__).parents[1])},  # it may be relative to here
+    )
     assert done.returncode == status, done.stderr
     assert says in done.stdout + done.stderr
