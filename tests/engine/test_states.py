@@ -275,7 +275,7 @@ def test_a_state_refuses_other_records(state, by, make):
     # a record of another kind between the parts of a message (RFC 8446 5.1)
     pair, side = reach(state, by, make)
     inject(pair, side, HANDSHAKE, SAMPLES[20][:5])
-    check_refused(pair, side, ALERT, bytes((WARNING, 0)), faults.UNEXPECTED_RECORD)
+    check_refused(pair, side, ALERT, bytes((WARNING, 0)), faults.MIXED_RECORDS)
 
 
 @pytest.mark.parametrize(("state", "by", "make"), WAYS)

@@ -509,7 +509,7 @@ class Connection:
             inbound.handshake_data(data)
             return
         if not inbound.on_boundary():  # no other record between the parts of a message (RFC 8446 5.1)
-            raise Abort(faults.UNEXPECTED_RECORD)
+            raise Abort(faults.MIXED_RECORDS)
         if kind == APPLICATION_DATA:
             if not self.state.accepts_data:  # type: ignore[union-attr]  # begun before anything is dispatched
                 raise Abort(faults.APP_DATA_IN_HANDSHAKE)

@@ -262,4 +262,4 @@ class Inbound:
             raise Abort(faults.UNEXPECTED_RECORD, "an empty record")
         self.empty_records += 1
         if self.empty_records > MAX_EMPTY_RECORDS:
-            raise Abort(faults.TOO_MUCH_EMPTY_RECORDS)
+            raise Abort(faults.TOO_MANY_EMPTY_RECORDS)
