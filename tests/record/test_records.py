@@ -53,6 +53,7 @@ from puretls._base.registry import (
 )
 from puretls._crypto import suites
 from puretls._crypto.groups import SECP256R1
+from puretls._engine.config import Credential
 from puretls._engine.connection import MAX_WARNINGS
 from puretls._engine.established import MAX_IN_A_ROW
 from puretls._engine.state import MessageEvent
@@ -801,3 +802,37 @@ def test_early_data_is_refused_by_tls12():
     with pytest.raises(Abort) as caught:
         pair.advance(pair.server)
     assert caught.value.fault is faults.APP_DATA_IN_HANDSHAKE
+
+
+# Messages longer than a record
+
+
+@BOTH
+def test_certificates_longer_than_a_record(version):
+    known = identity()
+    big = Credential(known.ders * 120, known.key, known.public_key, known.kind)
+    pair = Pair(
+        client_config(versions=(version,), credentials=(big,)),
+        server_config(credentials=(big,), verify_mode=2, store=store()),
+    )
+    pair.handshake().echo()
+    assert len(big.certificate_message) > 2 * MAX_PLAINTEXT
+    assert len(pair.client.peer.chain) == len(pair.server.peer.chain) == 120
+
+
+@BOTH
+def test_a_hello_longer_than_a_record(version):
+    names = tuple(b"%060d" % n for n in range(400))
+    pair = Pair(client_config(versions=(version,), alpn=names), server_config(alpn=names[-1:]))
+    assert pair.handshake().echo().client.alpn == names[-1]
+    retried = Pair(client_config(alpn=names), server_config(groups=(SECP256R1,), alpn=names[-1:], retry_cookie=True))
+    assert retried.handshake().echo().client.alpn == names[-1]
+
+
+@BOTH
+def test_certificates_without_end(version):
+    known = identity()
+    endless = Credential(known.ders * 400, known.key, known.public_key, known.kind)
+    pair = Pair(client_config(versions=(version,)), server_config(credentials=(endless,)))
+    assert pair.refusal().fault is faults.EXCESSIVE_MESSAGE_SIZE
+    assert faults.EXCESSIVE_MESSAGE_SIZE.alert == 47
