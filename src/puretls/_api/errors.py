@@ -109,7 +109,7 @@ def abort_error(abort: Abort) -> SSLError:
         kind=SSLCertVerificationError,
     )
     attributes = cast("Any", error)
-    attributes.verify_code, attributes.verify_message = abort.code, abort.message
+    attributes.verify_code, attributes.verify_message, attributes.depth = abort.code, abort.message, abort.depth
     return error
 
 

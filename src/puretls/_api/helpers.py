@@ -28,6 +28,7 @@ from puretls._api.names import DER_cert_to_PEM_cert, Purpose, _ASN1Object
 from puretls._api.trust import openssl_paths
 from puretls._base.faults import Abort
 from puretls._x509 import verify
+from puretls._x509.checks import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST
 
 
 class DefaultVerifyPaths(NamedTuple):
@@ -139,16 +140,36 @@ def verify_chain(
     intermediates: Sequence[Any],
     roots: Sequence[Any],
     *,
+    crls: Sequence[Any] = (),
     time: float | None = None,
-    **settings: Any,
+    hostname: str | None = None,
+    purpose: str = "serverAuth",
+    flags: int = TRUSTED_FIRST | PARTIAL_CHAIN | STRICT,
+    max_depth: int | None = None,
+    security_level: int = verify.SECURITY_LEVEL,
 ) -> list[bytes]:
-    """The path from a certificate to one of the roots, as DER; SSLCertVerificationError if there is none.
+    """The path from `leaf` to one of `roots`, leaf first and anchor last, as DER (RFC 5280 6.1); no connection needed.
 
-    Certificates are DER or `cryptography` objects; `time` is now unless it is given.  For the other keywords (`crls`,
-    `hostname`, `purpose`, `flags`, `max_depth`, `security_level`) see `puretls._x509.verify`.
+    Certificates and CRLs are DER or `cryptography` objects.  `time` is in seconds since the epoch, now unless given;
+    `hostname` a name or an address, not checked if None; `purpose` "serverAuth" or "clientAuth"; `flags` VERIFY_*;
+    `max_depth` the most intermediates; `security_level` OpenSSL's (SSL_CTX_set_security_level).
+
+    Raises SSLCertVerificationError with the `verify_code` and `verify_message` that OpenSSL has for the chain and the
+    `depth` at which it failed (0 is the leaf), SSLError for a certificate or CRL that cannot be read.
     """
     try:
-        return verify.verify_chain(leaf, intermediates, roots, time=clock() if time is None else time, **settings)
+        return verify.verify_chain(
+            leaf,
+            intermediates,
+            roots,
+            crls=crls,
+            time=clock() if time is None else time,
+            hostname=hostname,
+            purpose=purpose,
+            flags=flags,
+            max_depth=max_depth,
+            security_level=security_level,
+        )
     except Abort as abort:
         raise abort_error(abort) from None
 

@@ -51,10 +51,9 @@ class Claim:
         self, chain: tuple[Certificate, ...], path: tuple[Certificate, ...] | None, ocsp: bytes | None = None
     ) -> None:
         self.chain, self.path, self.ocsp = chain, path, ocsp
-        try:
-            self.key: Any = chain[0].public_key()
-        except ValueError:
-            raise Abort(faults.UNKNOWN_CERTIFICATE_TYPE, "no usable public key") from None
+        self.key: Any = chain[0].public_key()
+        if self.key is None:
+            raise Abort(faults.UNKNOWN_CERTIFICATE_TYPE, "no usable public key")
         self.kind = signatures.key_kind(self.key, chain[0].parsed.public_key_algorithm_oid.dotted_string)
 
     def proven(self, scheme: Scheme, signature: bytes, signed: bytes) -> Peer:
@@ -70,7 +69,7 @@ class Claim:
 def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
     """Parse what the peer presented, and verify it if the configuration says so."""
     try:
-        chain = tuple(map(certificate.load, ders))
+        chain = certificate.presented(ders)
     except ValueError:
         raise Abort(faults.UNPARSABLE_CERTIFICATE) from None
     config = conn.config
