@@ -39,14 +39,13 @@ _NEVER_CHECK_SUBJECT = 0x20  # X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 _INERT_OPTIONS = 0x82520051  # never what ours report: one bit more than ssl's default
 
 if TYPE_CHECKING:
-
-    class _Base:
-        """What type checkers see of the interpreter's class: nothing that ours lacks."""
+    from ssl import SSLContext as _Base
 else:
     _Base = object if native.ssl is None else native.ssl.SSLContext
 
 
-class SSLContext(_PureContext, _Base, metaclass=native.StandIn):
+# typeshed has security_level writable, which it is nowhere, and a private TypedDict for what get_ciphers() returns.
+class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
     """Settings, certificates and sessions that connections share."""
 
     _windows_cert_stores = ("CA", "ROOT")
@@ -74,7 +73,7 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):
     # Values as enumerations
 
     @property
-    def protocol(self) -> _SSLMethod:
+    def protocol(self) -> _SSLMethod:  # type: ignore[override]  # as typeshed has it
         """The protocol that the context was made with."""
         return _SSLMethod(super().protocol)
 

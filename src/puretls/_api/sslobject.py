@@ -8,12 +8,11 @@ from puretls._api import native
 from puretls._api.queries import _Queries
 
 if TYPE_CHECKING:
+    from ssl import SSLObject as _Base
+
     from puretls._api.context import SSLContext
     from puretls._api.objects import SSLSession
     from puretls._api.seam import _SSLSocket
-
-    class _Base:
-        """What type checkers see of the interpreter's class: nothing that ours lacks."""
 else:
     _Base = object if native.ssl is None else native.ssl.SSLObject
 
@@ -56,7 +55,7 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
         )
         return self
 
-    @property
+    @property  # type: ignore[override]  # ours
     def context(self) -> SSLContext:
         """The context in use; sni_callback may assign another."""
         return self._sslobj.context
@@ -65,12 +64,12 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
     def context(self, ctx: SSLContext) -> None:
         self._sslobj.context = ctx
 
-    @property
+    @property  # type: ignore[override]  # a class of ours
     def session(self) -> SSLSession | None:
         """The session; a client may set it before the handshake to resume it."""
         return self._sslobj.session
 
-    @session.setter
+    @session.setter  # type: ignore[override]  # likewise
     def session(self, session: SSLSession) -> None:
         self._sslobj.session = session
 

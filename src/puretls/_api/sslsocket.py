@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _plain = socket.socket  # as it is now: a patched one, if gevent came first
 if TYPE_CHECKING:
-    _Base = socket.socket
+    from ssl import SSLSocket as _Base
 else:
     _Base = _plain if native.ssl is None else native.ssl.SSLSocket
 
@@ -132,7 +132,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
 
     # The connection
 
-    @property
+    @property  # type: ignore[override]  # ours
     def context(self) -> SSLContext:
         """The context in use; sni_callback may assign another."""
         return self._context
@@ -142,12 +142,12 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         self._context = ctx
         self._tls().context = ctx
 
-    @property
+    @property  # type: ignore[override]  # a class of ours
     def session(self) -> SSLSession | None:
         """The session; a client may set it before the handshake to resume it."""
         return None if self._sslobj is None else self._sslobj.session
 
-    @session.setter
+    @session.setter  # type: ignore[override]  # likewise
     def session(self, session: SSLSession) -> None:
         self._session = session
         if self._sslobj is not None:
