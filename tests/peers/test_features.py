@@ -196,6 +196,24 @@ def test_our_client_renegotiates_when_asked(tls, pki, letter):
                 assert ("verify return:1" in program.said()) == (letter == b"R\n")
 
 
+def test_a_writer_waits_for_the_reader_who_renegotiates(tls, pki):
+    """One thread is in recv() when the server asks, another writes: not before the new handshake is over."""
+    with s_server(pki, "-tls1_2") as (program, port):
+        context = client_context(tls, pki)
+        heard = listen(context)
+        with open_client(tls, pki, port, context) as conn, ThreadPoolExecutor(1) as pool:
+            conn.settimeout(PATIENCE)
+            for number in range(5):
+                reading = pool.submit(conn.recv, 100)
+                program.send(b"r\n")
+                until(lambda n=number: heard.count(("read", "HELLO_REQUEST")) > n, "HelloRequest")
+                conn.sendall(b"line %d\n" % number)
+                printed(program, b"line %d" % number)
+                program.send(b"next\n")
+                assert reading.result() == b"next\n"
+            assert heard.count(("read", "FINISHED")) == 6
+
+
 def test_our_client_does_not_renegotiate_if_told_so(tls, pki):
     """Refused with the warning no_renegotiation; the connection goes on, if the server lets it."""
     with s_server(pki, "-tls1_2") as (program, port):
