@@ -146,6 +146,40 @@ def test_sessions(tls, pki, version):
         join(client(tls, pki), listening, session=session)
 
 
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize(("first", "then"), [("localhost", "elsewhere.test"), ("127.0.0.1", "127.0.0.2")])
+def test_a_session_vouches_for_its_own_host_only(tls, pki, version, first, then):
+    """`ssl` resumes it for any host, and checks no name."""
+    dialing, listening = client(tls, pki, version=tls.TLSVersion[version]), server(tls, pki)
+    pair = join(dialing, listening, first).ok()
+    pair.send(pair.server, b"x")
+    error = join(dialing, listening, then, session=pair.client.obj.session).shake().client.error
+    if tls.__name__ != "ssl":
+        assert error.verify_code in (62, 64)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_session_made_without_a_check_does_not_replace_it(tls, pki, version):
+    """Nor does one that was made when nothing was verified."""
+    dialing, listening = client(tls, pki, version=tls.TLSVersion[version]), server(tls, pki, "wrong")
+    dialing.check_hostname = False
+    pair = join(dialing, listening).ok()
+    pair.send(pair.server, b"x")
+    dialing.check_hostname = True
+    error = join(dialing, listening, session=pair.client.obj.session).shake().client.error
+    if tls.__name__ != "ssl":
+        assert error.verify_code == 62
+    unverified, listening = client(tls, version=tls.TLSVersion[version]), server(tls, pki)
+    unverified.check_hostname = False
+    unverified.verify_mode = tls.CERT_NONE
+    pair = join(unverified, listening).ok()
+    pair.send(pair.server, b"x")
+    unverified.check_hostname = True
+    error = join(unverified, listening, session=pair.client.obj.session).shake().client.error
+    if tls.__name__ != "ssl":
+        assert error.verify_code == 20
+
+
 def test_a_session_does_not_outlive_its_time(tls, pki, monkeypatch):
     if tls.__name__ == "ssl":
         pytest.skip("OpenSSL's clock cannot be moved")

@@ -18,6 +18,7 @@ from puretls._crypto.transcript import Transcript
 from puretls._engine.client13 import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.peer import answers_to
 from puretls._engine.sessions import Session
 from puretls._engine.state import Parked, PskClientRequest, State
 from puretls._record.protection import NullSealer
@@ -87,12 +88,14 @@ def renegotiate(conn: Connection) -> State:
 
 def _resumable(conn: Connection, session: Session) -> bool:
     """Whether a session still fits what this connection demands."""
-    config = conn.config
+    config, peer = conn.config, session.peer
+    if config.check_hostname and not (peer and answers_to(peer, conn.server_hostname, config.host_flags)):
+        return False
     return (
         session.alive(conn.clock())
         and session.version in config.versions
         and session.suite in config.offered_suites
         and session.server_name == conn.server_hostname
-        and (not config.verify_mode or (session.peer is not None and session.peer.path is not None))
+        and (not config.verify_mode or (peer is not None and peer.path is not None))
         and bool(session.ticket if session.version == TLS13 else session.ticket or session.id)
     )

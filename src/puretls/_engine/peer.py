@@ -15,7 +15,7 @@ from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
-from puretls._x509 import certificate, path
+from puretls._x509 import certificate, names, path
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
 
@@ -95,6 +95,14 @@ def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:
     """The peer of a session that is resumed from a ticket."""
     chain = tuple(map(certificate.load, ders))
     return Peer(chain, chain if verified else None)
+
+
+def answers_to(peer: Peer, host: str | None, flags: int) -> bool:
+    """Whether the peer of a session has the name that is asked for now: then, perhaps, nobody asked."""
+    address = ip_address(host)
+    if address is not None:
+        return names.ip_matches(peer.certificate, address)
+    return host is not None and names.host_matches(peer.certificate, host, flags)
 
 
 def ip_address(name: str | None) -> bytes | None:
