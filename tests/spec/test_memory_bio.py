@@ -105,6 +105,20 @@ def test_reading_wants_more(tls, pki):
     assert pair.client.obj.read() == b"half of a record"
 
 
+def test_tls_within_tls(tls, pki):
+    """What one connection sends is the data of another."""
+    outer = connected(tls, pki)
+
+    def carry(sender, data):
+        return outer.send(outer.client if sender == "client" else outer.server, data)
+
+    inner = join(client(tls, pki), server(tls, pki), carry=carry).ok()
+    data = bytes(range(256)) * 300
+    assert inner.send(inner.client, data) == inner.send(inner.server, data) == data
+    inner.goodbye()
+    assert inner.errors == outer.errors == (None, None)
+
+
 def test_positional_arguments(tls, pki):
     context = server(tls, pki)
     obj = context.wrap_bio(tls.MemoryBIO(), tls.MemoryBIO(), True, None, None)
