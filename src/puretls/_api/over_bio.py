@@ -24,7 +24,7 @@ CHUNK = 1 << 18
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions."""
 
-    __slots__ = ("_incoming", "_lock", "_outgoing", "_told")
+    __slots__ = ("_incoming", "_lock", "_outgoing")
 
     def __init__(
         self,
@@ -42,7 +42,6 @@ class _BioConnection(_SSLSocket):
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
         self._lock = threading.RLock()
-        self._told = False  # read() has reported the end, or what ended it
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
@@ -161,7 +160,7 @@ class _BioConnection(_SSLSocket):
         with self._lock, contextlib.suppress(Abort):  # which is in conn.failure
             if count := conn.pending():
                 return count
-        return int(not self._told and bool(conn.failure or conn.close_received))
+        return self._untold()
 
     def shutdown(self) -> None:
         """Send close_notify and wait for the peer's."""

@@ -155,6 +155,7 @@ class _SocketConnection(_SSLSocket):
                         if got:
                             return got
                         if conn.close_received:
+                            self._told = True
                             if conn.close_sent:
                                 raise zero_return()
                             return b"" if out is None else 0
@@ -166,6 +167,7 @@ class _SocketConnection(_SSLSocket):
                         return b"" if out is None else 0
                     again = True
             except Abort as abort:
+                self._told = True
                 self._settle(sock)
                 raise abort_error(abort) from None
             finally:
@@ -193,13 +195,16 @@ class _SocketConnection(_SSLSocket):
         return False
 
     def pending(self) -> int:
-        """How many bytes read() would return without asking the kernel."""
+        """How many bytes read() would return without asking the kernel; 1 if it would report the end, or an error.
+
+        A blocking socket may have read close_notify together with data, and select() says nothing of it any more.
+        """
         if not self._reading.acquire(blocking=False):
             return 0  # another thread is reading
         try:
-            return self._conn.pending()
+            return self._conn.pending() or self._untold()
         except Abort:
-            return 0  # the next read() tells
+            return self._untold()
         finally:
             self._reading.release()
 

@@ -85,7 +85,7 @@ def readable(data: Any) -> memoryview:
 class _SSLSocket:
     """What both transports have in common."""
 
-    __slots__ = ("__weakref__", "_callback_error", "_conn", "_context", "_eof", "_owner", "_placeholder")
+    __slots__ = ("__weakref__", "_callback_error", "_conn", "_context", "_eof", "_owner", "_placeholder", "_told")
 
     def __init__(
         self, context: SSLContext, server_side: bool, server_hostname: str | None, owner: Any, session: Any
@@ -109,6 +109,7 @@ class _SSLSocket:
             clock=time.time,
         )
         self._eof = False  # the transport ended without close_notify
+        self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._placeholder: Session | None = None
         if session is not None:
@@ -135,6 +136,10 @@ class _SSLSocket:
     def shutdown(self) -> Any:
         """Send close_notify and wait for the peer's."""
         raise NotImplementedError
+
+    def _untold(self) -> int:
+        """What pending() says when there is no data: 1 if the end is known here, but not to the caller."""
+        return int(not self._told and bool(self._conn.failure or self._conn.close_received))
 
     # Progress, for the transports
 

@@ -1,7 +1,13 @@
-"""`pending()` of an SSLObject tells of an end that is still to be read: uvloop asks nothing else before it reads on."""
+"""`pending()` tells of an end that is still to be read: uvloop asks an SSLObject nothing else before it reads on.
+
+Of a socket select() may not tell: a blocking one reads close_notify together with the data before it.
+"""
 
 from __future__ import annotations
 
+import select
+import socket
+import threading
 from types import ModuleType
 
 import pytest
@@ -60,3 +66,33 @@ def test_data_and_an_error_at_once(tls: ModuleType, pair) -> None:
     with pytest.raises(tls.SSLError, match="bad record mac"):
         client.read()
     assert not left(client, down)
+
+
+@pytest.mark.parametrize("timeout", [None, 20])
+def test_of_a_socket(tls: ModuleType, pki: Pki, timeout: float | None) -> None:
+    ours, theirs = socket.socketpair()
+    over = threading.Event()
+
+    def serve() -> None:
+        with server_context(tls, pki).wrap_socket(theirs, server_side=True) as server:
+            server.recv(1)
+            server.sendall(b"bye!")
+            server.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                server.unwrap()  # close_notify, and the connection stays
+            over.set()
+            server.settimeout(20)
+            assert server.recv(1) == b""
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with client_context(tls, pki).wrap_socket(ours, server_hostname="localhost") as client:
+        client.settimeout(timeout)
+        client.send(b"x")
+        assert over.wait(20)
+        assert client.recv(65536) == b"bye!"
+        assert client.pending() or select.select([client], [], [], 0)[0]
+        assert client.recv(65536) == b""
+        assert not client.pending()
+        assert not select.select([client], [], [], 0)[0]
+    thread.join(20)
