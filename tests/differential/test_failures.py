@@ -119,6 +119,13 @@ def a_demanding_client(c, s, pki):
 
 
 @case
+def a_demanding_server(c, s, pki):
+    server = server_of(s, pki)
+    server.set_ciphers("DEFAULT@SECLEVEL=5")  # more than its own certificate has
+    return client_of(c, pki), server
+
+
+@case
 def no_revocation_list(c, s, pki):
     client = client_of(c, pki)
     client.verify_flags |= c.VERIFY_CRL_CHECK_LEAF

@@ -40,6 +40,7 @@ from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._wire import extensions, hello, legacy, messages
 from puretls._wire.codec import Reader, extension, vec16
 from puretls._wire.hello import ClientHello
+from puretls._x509 import strength
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -137,18 +138,20 @@ def _choose_credential(
         return next(
             ((cred, None) for cred in config.credentials if cred.kind == RSA and hasattr(cred.key, "decrypt")), None
         )
-    known = [credential for credential in config.credentials if _knows_curve(credential, groups)]
+    known = [
+        credential for credential in config.credentials if _curve_will_do(credential, groups, config.security_level)
+    ]
     if version >= TLS12:
         return authenticate.choose(config, TLS12, schemes, server_side=True, kinds=kinds, credentials=known)
     return choose_legacy(conn, known, kinds)
 
 
-def _knows_curve(credential: Credential, groups: tuple[int, ...] | None) -> bool:
-    """Whether the client knows the curve of a certificate: its supported_groups are about that too (RFC 8422 5.1)."""
-    if groups is None or credential.kind != EC:
+def _curve_will_do(credential: Credential, groups: tuple[int, ...] | None, level: int) -> bool:
+    """Whether the curve of a certificate is one of the client's groups (RFC 8422 5.1) and strong enough for us."""
+    if credential.kind != EC:
         return True
     curve = BY_NAME.get(credential.public_key.curve.name)
-    return curve is not None and curve.code in groups
+    return curve is not None and (groups is None or curve.code in groups) and curve.bits >= strength.floor(level)
 
 
 # Resumption (RFC 5246 7.3, RFC 5077 3)
