@@ -6,6 +6,7 @@ whether it resumed. Programs are processes with pipes; libraries run in a thread
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
@@ -22,7 +23,7 @@ from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_PEM
 
 from puretls._base.registry import ALERTS
-from support import PATIENCE, Pki, Program, dial, free_port, need, until
+from support import MIB, PATIENCE, Pki, Program, dial, free_port, need, until
 
 V12, V13 = "TLSv1.2", "TLSv1.3"
 
@@ -68,6 +69,30 @@ class End:
     def saw(self, alert: str) -> None:
         """Wait until it has received this alert."""
         until(lambda: alert in self.alerts(), f"{alert} at the peer, which has {self.alerts()}")
+
+
+def receive(conn: Any, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size and (piece := conn.recv(size - len(data))):
+        data += piece
+    return bytes(data)
+
+
+def exchange(conn: Any, theirs: End, size: int = MIB) -> None:
+    """`size` bytes each way. In lines: some programs can only echo those, others obey letters at the start of one."""
+    up, down = (f"{os.urandom(2000).hex()}.\n".encode() * (size // 4002 + 1) for _ in range(2))
+    if theirs.echoes:
+        for line in up.splitlines(keepends=True):
+            conn.sendall(line)
+            assert receive(conn, len(line)) == line
+        return
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(conn.sendall, up)
+        assert theirs.recv(len(up)) == up
+        sending.result()
+        sending = pool.submit(theirs.send, down)
+        assert receive(conn, len(down)) == down
+        sending.result()
 
 
 class Peer:

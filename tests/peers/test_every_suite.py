@@ -9,9 +9,8 @@ from types import ModuleType
 import pytest
 
 from ours import client_context, listening, open_client, server_context
-from peering import PEERS, V12, V13, Setup
+from peering import PEERS, V12, V13, Setup, exchange
 from support import Pki
-from test_peers import exchange
 
 OPENSSL = PEERS[0]
 each_role = pytest.mark.parametrize("role", ["client", "server"])

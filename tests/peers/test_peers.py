@@ -5,7 +5,6 @@ Refusals are in test_refusals.py. `--module=ssl` runs all of this against the in
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +16,8 @@ from typing import Any
 import pytest
 
 from ours import client_context, listening, open_client
-from peering import PEERS, V12, V13, End, Peer, Setup
-from support import MIB, Pki
+from peering import PEERS, V12, V13, End, Peer, Setup, exchange
+from support import Pki
 
 each_peer = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 each_version = pytest.mark.parametrize("version", [V12, V13])
@@ -39,30 +38,6 @@ def pair(tls: ModuleType, pki: Pki, peer: Peer, role: str, setup: Setup, **ours:
             server.take() as conn,
         ):
             yield conn, theirs
-
-
-def receive(conn: Any, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size and (piece := conn.recv(size - len(data))):
-        data += piece
-    return bytes(data)
-
-
-def exchange(conn: Any, theirs: End, size: int = MIB) -> None:
-    """`size` bytes each way. In lines: some programs can only echo those, others obey letters at the start of one."""
-    up, down = (f"{os.urandom(2000).hex()}.\n".encode() * (size // 4002 + 1) for _ in range(2))
-    if theirs.echoes:
-        for line in up.splitlines(keepends=True):
-            conn.sendall(line)
-            assert receive(conn, len(line)) == line
-        return
-    with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(conn.sendall, up)
-        assert theirs.recv(len(up)) == up
-        sending.result()
-        sending = pool.submit(theirs.send, down)
-        assert receive(conn, len(down)) == down
-        sending.result()
 
 
 @each_role
