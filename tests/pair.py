@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -513,7 +513,3 @@ def alert(description: int, level: int = 2) -> tuple[int, bytes]:
 
 def data(content: bytes) -> tuple[int, bytes]:
     return APPLICATION_DATA, content
-
-
-def decrypts(key: rsa.RSAPrivateKey, ciphertext: bytes) -> bytes:
-    return key.decrypt(ciphertext, padding.PKCS1v15())

@@ -1,6 +1,6 @@
-"""The rules of the record layer, seen from a connection: limits, framing, emptiness, alerts, and where keys change.
+"""The rules of the record layer, seen from a connection: limits, framing, emptiness, memory, early data.
 
-RFC 8446 5 and 6, RFC 5246 6.2 and 7.2, RFC 8449.  A hostile peer with the right keys makes the records.
+RFC 8446 5, RFC 5246 6.2, RFC 8449.  A hostile peer with the right keys makes the records.
 """
 
 from __future__ import annotations
@@ -11,25 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile import BOTH, established, from_client, refused
 from pair import (
     OLDER,
-    SUITES13,
     Pair,
-    Side,
     client_config,
-    drop,
     ffdhe,
     hello,
     identity,
-    inject,
-    message,
     read,
     record,
-    sealed,
     sealed13,
     server_config,
     split_records,
-    stays_dead,
     store,
 )
 from puretls._base import faults
@@ -40,55 +34,19 @@ from puretls._base.registry import (
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
     EARLY_DATA,
-    FATAL,
     HANDSHAKE,
-    HELLO_REQUEST,
     KEY_UPDATE,
     TLS10,
     TLS11,
     TLS12,
     TLS13,
-    USER_CANCELED,
-    WARNING,
 )
 from puretls._crypto import suites
 from puretls._crypto.groups import SECP256R1
 from puretls._engine.config import Credential
-from puretls._engine.connection import MAX_WARNINGS
-from puretls._engine.established import MAX_IN_A_ROW
-from puretls._engine.state import MessageEvent
 from puretls._record.inbound import MAX_EMPTY_RECORDS, Inbound
 from puretls._record.outbound import Outbound
 from puretls._record.protection import MAX_PLAINTEXT, NullSealer
-
-BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
-
-
-def established(version: int, **changes: Any) -> Pair:
-    return Pair(client_config(versions=(version,), **changes), server_config(versions=(version,))).handshake().echo()
-
-
-def read_nothing(side: Side) -> None:
-    assert not read(side), "data was accepted"
-
-
-def refused(pair: Pair, raw: bytes) -> faults.Fault:
-    """The server takes in these bytes and is done with its peer."""
-    server = pair.server
-    server.receive(raw)
-    with pytest.raises(Abort) as caught:
-        read_nothing(server)
-    fault = caught.value.fault
-    stays_dead(server, fault)
-    if fault.alert is not None:
-        assert server.owed[-1] == (ALERT, bytes((FATAL, fault.alert)))
-    assert bool(server.take()) == (fault.alert is not None)
-    return fault
-
-
-def from_client(pair: Pair, kind: int, data: bytes) -> bytes:
-    return sealed(pair.server, pair.client, kind, data)
-
 
 # Sizes
 
@@ -346,285 +304,6 @@ def test_records_behind_each_other(version):
     assert pair.server.read_into(out) == 0
     assert pair.server.close_received
     assert pair.server.inbound.leftover() == b"not TLS any more"
-
-
-# Where keys change
-
-
-def test_no_message_crosses_a_change_of_keys():
-    """RFC 8446 5.1: ServerHello, Finished and KeyUpdate end their record."""
-    for by, name in (("server", "ServerHello"), ("server", "Finished"), ("client", "Finished")):
-        pair = Pair()
-        side = getattr(pair, by)
-        side.wire[name] = lambda raw: [raw + message(KEY_UPDATE, b"\x00")[:3]]
-        fault = pair.refusal()
-        assert fault.fault is faults.NOT_ON_RECORD_BOUNDARY
-        assert fault.fault.alert == 10
-    pair = Pair()
-    pair.client.wire["ClientHello"] = lambda raw: [raw + b"\x14"]
-    assert pair.refusal() == ("server", faults.NOT_ON_RECORD_BOUNDARY)
-    pair = established(TLS13)
-    update = message(KEY_UPDATE, b"\x00")
-    assert refused(pair, from_client(pair, HANDSHAKE, update + update)) is faults.NOT_ON_RECORD_BOUNDARY
-
-
-def test_no_message_crosses_change_cipher_spec():
-    for by in ("client", "server"):
-        pair = Pair(client_config(versions=(TLS12,)))
-        side = getattr(pair, by)
-        side.wire["ChangeCipherSpec"] = lambda _: [(HANDSHAKE, b"\x14\x00"), (CHANGE_CIPHER_SPEC, b"\x01")]
-        assert pair.refusal().fault is faults.MIXED_RECORDS
-
-
-@BOTH
-def test_no_record_between_the_parts_of_a_message(version):
-    part = message(KEY_UPDATE if version == TLS13 else CLIENT_HELLO, bytes(1))[:3]
-    for kind, data in ((APPLICATION_DATA, b"x"), (ALERT, bytes((WARNING, 0))), (APPLICATION_DATA, b"")):
-        pair = established(version)
-        inject(pair, pair.server, HANDSHAKE, part)
-        assert refused(pair, from_client(pair, kind, data)) is faults.MIXED_RECORDS
-
-
-def test_change_cipher_spec_for_middleboxes():
-    """RFC 8446 5, D.4: one byte, value one, in the handshake only, at most noise."""
-    ccs = record(CHANGE_CIPHER_SPEC, b"\x01")
-    pair = Pair()
-    pair.server.wire["ChangeCipherSpec"] = lambda raw: [raw] * 5
-    pair.client.wire["ChangeCipherSpec"] = lambda raw: [raw] * 5
-    pair.handshake().echo()
-    pair = Pair()
-    pair.server.wire["ChangeCipherSpec"] = drop
-    pair.client.wire["ChangeCipherSpec"] = drop
-    pair.handshake().echo()
-    for wrong in (b"\x02", b"\x00", b"\x01\x01", b""):
-        for by in ("client", "server"):
-            pair = Pair()
-            getattr(pair, by).wire["ChangeCipherSpec"] = lambda _, wrong=wrong: [wrong]
-            assert pair.refusal().fault is faults.UNEXPECTED_CCS_MESSAGE
-    pair = Pair()
-    pair.server.wire["ChangeCipherSpec"] = lambda raw: [raw] * (MAX_EMPTY_RECORDS + 1)
-    assert pair.refusal().fault.alert == 10
-    assert refused(Pair(), ccs) is faults.CCS_RECEIVED_EARLY  # before ClientHello
-
-
-# Limits of keys
-
-
-def limited(limit: int) -> tuple[suites.Suite, ...]:
-    """The suites of TLS 1.3 with keys that are good for a few records only."""
-    return tuple(row._replace(cipher=row.cipher._replace(limit=limit)) for row in SUITES13)
-
-
-@pytest.mark.parametrize("limit", [2, 3, 10])
-def test_keys_are_updated_before_they_are_worn_out(limit):
-    """RFC 8446 5.5."""
-    pair = Pair(client_config(suites13=limited(limit)), server_config(watch=True)).handshake()
-    data = bytes(n & 255 for n in range(MAX_PLAINTEXT * 7 + 3))
-    highest = 0
-    for _ in range(3):
-        pair.client.write(memoryview(data))
-        highest = max(highest, pair.client.outbound.sealer.seq)
-        assert pair.arrive(pair.server, pair.client.take()) == data
-    for n in range(25):
-        sent = pair.client.write_record(b"one by one %d" % n)
-        assert pair.arrive(pair.server, sent) == b"one by one %d" % n
-        highest = max(highest, pair.client.outbound.sealer.seq)
-    assert highest <= limit + 1  # the KeyUpdate itself is under the old key
-    updates = [e for e in pair.server.events if isinstance(e, MessageEvent) and e.data[0] == KEY_UPDATE]
-    assert len(updates) >= 3 * 8 // limit
-    pair.echo()
-
-
-def test_tls12_stops_where_it_cannot_go_on():
-    pair = established(TLS12)
-    pair.client.outbound.sealer.seq = (1 << 64) - 1
-    with pytest.raises(Abort) as caught:
-        pair.client.write(memoryview(b"x"))
-    assert caught.value.fault is faults.SEQUENCE_CTR_WRAPPED
-
-
-@pytest.mark.parametrize("asked", [0, 1])
-def test_key_updates_both_ways(asked):
-    pair = established(TLS13)
-    for _ in range(4):
-        pair.client.update_write_keys(asked)
-        pair.echo()
-        pair.server.update_write_keys(asked)
-        pair.echo()
-
-
-def test_a_requested_update_is_answered_once():
-    """RFC 8446 4.6.3: however many requests wait, one answer."""
-    pair = established(TLS13)
-    before = pair.server.write_secret
-    for _ in range(5):
-        pair.client.update_write_keys(1)
-    pair.server.receive(pair.client.take())
-    assert not read(pair.server)
-    assert pair.server.owed == type(pair.server.owed)([None])
-    pair.echo()
-    assert pair.server.write_secret != before
-
-
-def test_many_key_updates_in_a_row():
-    pair = established(TLS13)
-    for _ in range(MAX_IN_A_ROW):
-        pair.client.update_write_keys(0)
-    pair.server.receive(pair.client.take())
-    assert not read(pair.server)
-    pair.client.update_write_keys(0)
-    assert refused(pair, pair.client.take()) is faults.TOO_MANY_KEY_UPDATES
-
-
-def test_key_updates_with_data_between_them_are_welcome():
-    pair = established(TLS13)
-    for _ in range(3 * MAX_IN_A_ROW):
-        pair.client.update_write_keys(0)
-        assert pair.send(pair.client, b"x") == b"x"
-
-
-@pytest.mark.parametrize(
-    ("body", "fault"),
-    [(b"\x02", faults.BAD_KEY_UPDATE), (b"", faults.LENGTH_MISMATCH), (b"\x00\x00", faults.LENGTH_MISMATCH)],
-)
-def test_malformed_key_updates(body, fault):
-    pair = established(TLS13)
-    assert refused(pair, from_client(pair, HANDSHAKE, message(KEY_UPDATE, body))) is fault
-    assert (fault.alert, faults.BAD_KEY_UPDATE.alert) == (fault.alert, 47)
-
-
-# Alerts
-
-
-@BOTH
-def test_half_close(version):
-    """RFC 8446 6.1: who has said close_notify may still receive, and the other side may still send."""
-    pair = established(version)
-    pair.client.close_notify()
-    pair.client.close_notify()  # once is enough
-    sent = pair.client.take()
-    assert len(split_records(sent)) == 1
-    assert not pair.arrive(pair.server, sent)
-    assert pair.server.close_received
-    assert pair.send(pair.server, b"late") == b"late"
-    with pytest.raises(Abort) as caught:
-        pair.client.write(memoryview(b"x"))
-    assert caught.value.fault is faults.PROTOCOL_IS_SHUTDOWN
-    assert not pair.client.failure
-    pair.server.close_notify()
-    assert not pair.arrive(pair.client, pair.server.take())
-    assert pair.client.close_received
-
-
-@BOTH
-def test_nothing_is_read_after_close_notify(version):
-    """RFC 8446 6.1: it MUST be ignored; here it is not even opened, as it may be the application's."""
-    pair = established(version)
-    pair.client.close_notify()
-    closing = pair.client.take()
-    pair.client.close_sent = False
-    late = from_client(pair, APPLICATION_DATA, b"late")
-    pair.client.write(memoryview(b"late"))
-    for data in (pair.client.take(), late, record(APPLICATION_DATA, b"x" * 40)):
-        pair = established(version)
-        pair.client.close_notify()
-        closing = pair.client.take()
-        pair.server.receive(closing + data)
-        assert not read(pair.server)
-        assert not pair.server.read_record(data)
-        assert not read(pair.server)
-        assert not pair.server.failure
-
-
-@BOTH
-def test_no_alert_after_our_close_notify(version):
-    pair = established(version)
-    pair.server.close_notify()
-    pair.server.take()
-    pair.server.receive(record(APPLICATION_DATA, bytes(40)))
-    with pytest.raises(Abort):
-        read(pair.server)
-    assert not pair.server.take()
-
-
-def test_warnings():
-    """TLS 1.2: a few are noise, many in a row are an attack; TLS 1.3 knows no warning but user_canceled."""
-    pair = established(TLS12)
-    warning = bytes((WARNING, 41))
-    for _ in range(3):
-        for _ in range(MAX_WARNINGS):
-            inject(pair, pair.server, ALERT, warning)
-        pair.server.receive(from_client(pair, APPLICATION_DATA, b"x"))
-        assert read(pair.server) == b"x"
-    for _ in range(MAX_WARNINGS):
-        inject(pair, pair.server, ALERT, warning)
-    assert refused(pair, from_client(pair, ALERT, warning)) is faults.TOO_MANY_WARN_ALERTS
-    pair = established(TLS13)
-    for _ in range(MAX_WARNINGS):
-        inject(pair, pair.server, ALERT, bytes((WARNING, USER_CANCELED)))
-    assert refused(pair, from_client(pair, ALERT, bytes((WARNING, USER_CANCELED)))) is faults.TOO_MANY_WARN_ALERTS
-    pair = established(TLS13)
-    assert refused(pair, from_client(pair, ALERT, warning)) == faults.received(41)
-
-
-@pytest.mark.parametrize("description", [10, 20, 22, 40, 42, 48, 70, 80, 90, 112, 116, 120, 255])
-@BOTH
-def test_fatal_alerts(version, description):
-    pair = established(version)
-    if version == TLS13 and description == USER_CANCELED:
-        return
-    assert refused(pair, from_client(pair, ALERT, bytes((FATAL, description)))) == faults.received(description)
-
-
-@BOTH
-@pytest.mark.parametrize("data", [b"\x01", b"\x01\x00\x00", b"\x02\x28\x01\x00", bytes(100)])
-def test_malformed_alerts(version, data):
-    pair = established(version)
-    assert refused(pair, from_client(pair, ALERT, data)) is faults.MALFORMED_ALERT
-
-
-@pytest.mark.parametrize("level", [0, 3, 255])
-def test_levels_that_do_not_exist(level):
-    """RFC 8446 6: the level is ignored; before it, it is not."""
-    pair = established(TLS12)
-    assert refused(pair, from_client(pair, ALERT, bytes((level, 40)))) is faults.UNKNOWN_ALERT_TYPE
-    pair = established(TLS13)
-    assert refused(pair, from_client(pair, ALERT, bytes((level, 40)))) == faults.received(40)
-
-
-def test_a_cut_stream_is_no_end():
-    """Truncation: without close_notify nothing says that all has arrived."""
-    for version in (TLS13, TLS12):
-        pair = established(version)
-        pair.server.receive(from_client(pair, APPLICATION_DATA, b"half of it"))
-        assert read(pair.server) == b"half of it"
-        assert not pair.server.close_received
-
-
-# Renegotiation
-
-
-def test_a_server_is_not_asked_again():
-    """RFC 5246 7.4.1.1: a warning, and life goes on; not for ever."""
-    pair = established(TLS12)
-    other = Pair(client_config(versions=(TLS12,)))
-    other.client.advance()
-    hello = other.client.take()[5:]
-    for _ in range(MAX_IN_A_ROW):
-        pair.server.receive(from_client(pair, HANDSHAKE, hello))
-        assert not read(pair.server)
-        assert pair.server.owed.pop() == (ALERT, bytes((WARNING, 100)))
-    assert refused(pair, from_client(pair, HANDSHAKE, hello)) is faults.TOO_MANY_KEY_UPDATES
-    for raw in (message(CLIENT_HELLO, bytes(10)), message(HELLO_REQUEST, b"")):
-        pair = established(TLS12)
-        assert refused(pair, from_client(pair, HANDSHAKE, raw)).alert in {10, 50}
-
-
-def test_tls13_knows_no_renegotiation():
-    for kind in (HELLO_REQUEST, CLIENT_HELLO):
-        pair = established(TLS13)
-        fault = refused(pair, from_client(pair, HANDSHAKE, message(kind, b"")))
-        assert fault is faults.UNEXPECTED_HANDSHAKE_MESSAGE
 
 
 # Memory and time
