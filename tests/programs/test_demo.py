@@ -33,9 +33,11 @@ def test_in_a_terminal_it_stays_until_ctrl_c(tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "110"}
     command = [*DEMO, "--size", "1", "--port", str(free_port())]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
     demo = subprocess.Popen(
         command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, cwd=tmp_path, start_new_session=True
     )
+    signal.signal(signal.SIGINT, before)
     os.close(terminal)
     shown = bytearray()
     try:
