@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -172,6 +173,17 @@ def test_what_fuzzing_found() -> None:
     assert "subjectAltName" not in peercert(x)
     with pytest.raises(ValueError, match="version"):
         Crl(pki.crl(pki.ca("root"), version=2))
+
+
+def test_a_crl_whose_issuer_cannot_be_read() -> None:
+    """Fuzzing found it: it was accepted, and failed when the first certificate was checked against it."""
+    broken = base64.b64decode(
+        "MIHdMIGDAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMxBHJvb3QXDTI1MDYxNDE1MDY0MFoXDTI1MDcxNTE1MDY0MFowKDASAgEB"
+        "Fw0yNTA2MTQxNTA2NDBaMBICAQIXDTI1MDYxNDE1MDY0MFqgGTAXMAkGA1UdIwQCBAAwCgYDVR0UBAMCAQEwCgYIKoZIzj0EAwID"
+        "SQAwRgIhAJO6UQ4raiELiuJiSxzQA8S9KpRds7xs6ApQbGUvgeXAAiEAhZ8rF6l+QZ1YRwTDYTWqGTDREF9CAaaq2cMG5979e9c="
+    )
+    with pytest.raises(ValueError, match="attribute"):
+        Crl(broken)
 
 
 def test_every_octet_changed() -> None:

@@ -33,6 +33,7 @@ class Crl:
         except x509.InvalidVersion as error:
             raise ValueError(str(error)) from None
         self.tbs = asn1.decode_der(shapes.CertList, der).tbs
+        self.issuer  # noqa: B018 - one without a readable issuer is nobody's list
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Crl) and self.der == other.der
