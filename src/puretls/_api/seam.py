@@ -238,8 +238,10 @@ class _SSLSocket:
     def _answer(self, request: Request) -> None:
         conn = self._conn
         if isinstance(request, ClientHelloRequest):
+            began = self._context
             self._choose_context(request)
-            conn.resume(self._context._config(server_side=True))
+            chosen = self._context
+            conn.resume(chosen._config(server_side=True) if chosen is began else chosen._settings.switched(conn.config))
         elif isinstance(request, PskClientRequest):
             conn.resume(self._psk_of_client(request.hint))
         elif isinstance(request, PskServerRequest):

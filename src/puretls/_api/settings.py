@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import IO, Any
 
 from puretls._api import cipher_string, lists
@@ -33,6 +34,7 @@ OP_NO_ANY = sum(OP_NO_VERSION.values())
 VERIFY_TRUSTED_FIRST = 0x8000
 NO_PARTIAL_WILDCARDS = 4
 MAX_CHAIN = 10
+MAX_SWITCHED = 16
 PSK_EXCHANGES = (suites.PSK, suites.ECDHE_PSK, suites.DHE_PSK, suites.RSA_PSK)
 
 
@@ -93,10 +95,11 @@ class Settings:
         self.psk_hint: bytes | None = None
         self.keylog: KeyLog | None = None
         self._frozen: dict[bool, Config] = {}
+        self._switched: dict[Config, Config] = {}  # by what connections began with
 
     def changed(self) -> None:
         """Forget what was frozen; connections keep theirs."""
-        self._frozen = {}
+        self._frozen, self._switched = {}, {}
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -117,6 +120,35 @@ class Settings:
         config = self._frozen.get(server_side)
         if config is None:
             config = self._frozen[server_side] = self._freeze(server_side)
+        return config
+
+    def switched(self, began: Config) -> Config:
+        """The Config of a server's connection that began with another context, whose sni_callback has chosen this one.
+
+        As with SSL_set_SSL_CTX(3) what is negotiated about the certificate is ours: key, trust, suites, protocols.  The
+        rest stays: versions, options, groups, sessions, and whether a client has to have a certificate, unless we ask
+        for more.
+        """
+        config = self._switched.get(began)
+        if config is None:
+            ours = self.frozen(server_side=True)
+            config = replace(
+                began,
+                credentials=ours.credentials,
+                store=ours.store,
+                suites=ours.suites,
+                suites13=ours.suites13,
+                schemes=ours.schemes,
+                own_schemes=ours.own_schemes,
+                security_level=ours.security_level,
+                dh=ours.dh,
+                alpn=ours.alpn,
+                verify_mode=max(began.verify_mode, ours.verify_mode),
+                watch=ours.watch,
+            )
+            if len(self._switched) >= MAX_SWITCHED:
+                self._switched = {}
+            self._switched[began] = config
         return config
 
     def _freeze(self, server_side: bool) -> Config:

@@ -47,6 +47,8 @@ class ExpectClientHello(State):
 
         def chosen(config: Config) -> State:
             conn.config = config
+            if config.watch and conn.events is None:
+                conn.events = []
             return _negotiate(conn, message)
 
         return Parked(ClientHelloRequest(message, conn.server_name), chosen)
