@@ -302,9 +302,20 @@ def asyncio_thread(loop=None):
     loop = loop or asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+
+    def submit(coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
+
+    async def end_tasks() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     try:
-        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
+        yield submit
     finally:
+        submit(end_tasks())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE)
         loop.close()
