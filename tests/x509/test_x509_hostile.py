@@ -186,6 +186,16 @@ def test_a_crl_whose_issuer_cannot_be_read() -> None:
         Crl(broken)
 
 
+@pytest.mark.parametrize("flags", [0x8000, STRICT_PARTIAL])
+def test_an_anchor_whose_issuer_cannot_be_read(flags: int) -> None:
+    """Fuzzing found it: the names of what is trusted were taken for good."""
+    root = pki.ca("root")
+    der = root.der.replace(b"root", b"\xd5oot", 1)  # the issuer comes first
+    broken = pki.Issued(der, root.key, root.subject, root.serial)
+    code, _ = ours([pki.leaf("example.test", root)], [broken], flags=flags)
+    assert code == codes.UNABLE_TO_GET_ISSUER_LOCALLY
+
+
 def test_every_octet_changed() -> None:
     """A changed certificate is unreadable or refused; nothing else is ever raised."""
     root = pki.ca("root")

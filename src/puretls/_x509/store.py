@@ -139,7 +139,7 @@ class Store:
     # Looking up
 
     def by_subject(self, subject: names.Name) -> list[Certificate]:
-        """What is trusted under this name."""
+        """What is trusted under this name; what cannot be read anchors nothing."""
         found = list(self._by_subject.get(subject, ()))
         for bundle in self._bundles:
             found += bundle.subjects.get(subject, ())
@@ -147,7 +147,7 @@ class Store:
             for x in bundle.subjects.get(subject, ()):
                 self.add(x)
                 found.append(x)
-        return found
+        return [x for x in found if x.readable]
 
     def crls_of(self, issuer: names.Name) -> list[Crl]:
         """The CRLs of this issuer, the newest file of a directory included."""
