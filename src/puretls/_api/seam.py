@@ -2,7 +2,7 @@
 
 SSLSocket and SSLObject talk to this object only, and so do gevent, truststore, httpcore and others that reach for
 `_sslobj`.  Here is what does not depend on the transport: questions about the connection, and the answers to the
-engine's requests (SNI and PSK callbacks, signatures).  `over_socket` and `over_bio` move the bytes.
+engine's requests (SNI and PSK callbacks).  `over_socket` and `over_bio` move the bytes.
 
 Callbacks run in the thread that is in do_handshake() or read(), with the locks of the connection held.
 """
@@ -21,7 +21,6 @@ from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
-from puretls._crypto import signatures
 from puretls._crypto.kdf import SHA256
 from puretls._engine.config import OP_IGNORE_UNEXPECTED_EOF
 from puretls._engine.connection import Connection
@@ -32,7 +31,6 @@ from puretls._engine.state import (
     PskClientRequest,
     PskServerRequest,
     Request,
-    SignRequest,
 )
 from puretls._record.inbound import SHORT
 from puretls._x509 import peercert
@@ -246,10 +244,8 @@ class _SSLSocket:
             conn.resume(self._psk_of_client(request.hint))
         elif isinstance(request, PskServerRequest):
             conn.resume(self._psk_of_server(request.identity))
-        elif isinstance(request, SignRequest):
-            conn.resume(signatures.sign(request.scheme, request.credential.key, request.data))
-        else:
-            raise NotImplementedError(f"no answer to {type(request).__name__}")
+        else:  # a SignRequest comes only from a Credential without its key, and load_cert_chain() makes none
+            raise TypeError(f"no answer to {type(request).__name__}")
 
     def _choose_context(self, request: ClientHelloRequest) -> None:
         """Run sni_callback, which may assign another context or refuse with an alert."""
