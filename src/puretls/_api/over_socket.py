@@ -30,11 +30,10 @@ from puretls._api.errors import (
     want_write,
     zero_return,
 )
-from puretls._api.seam import SPARE_SIZE, _SSLSocket, readable, writable
+from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
-from puretls._record.inbound import SHORT
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -223,7 +222,7 @@ class _SocketConnection(_SSLSocket):
         try:
             with self._writing:
                 try:
-                    if 0 < len(view) <= SHORT and not self._sealed and not conn.has_data_to_send:
+                    if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
                         return self._write_record(sock, view)
                     timeout = sock.gettimeout()
                     deadline = monotonic() + timeout if timeout else None
@@ -278,7 +277,7 @@ class _SocketConnection(_SSLSocket):
         return done
 
     def _write_record(self, sock: Any, view: Any) -> int:
-        """The short way for small messages: no queue, unless the kernel does not take all of the record."""
+        """The short way for what fits one record: no queue, unless the kernel does not take all of the record."""
         size, count = len(view), 0
         record = self._conn.write_record(view)
         try:
