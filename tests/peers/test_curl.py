@@ -52,7 +52,7 @@ def test_client_certificate(tls: ModuleType, pki: Pki, flags: tuple[str, ...]) -
         argv = ("--cert", pki.chain("client"), "--key", pki.key("client"), "{url}/10")
         assert curl(server, pki.ca, *flags, *argv).stdout == b"x" * 10
         assert curl(server, pki.ca, *flags, "{url}/10").returncode in (35, 55, 56)
-        assert [getattr(error, "reason", error) for error in server.errors] == ["PEER_DID_NOT_RETURN_A_CERTIFICATE"]
+    assert [getattr(error, "reason", error) for error in server.errors] == ["PEER_DID_NOT_RETURN_A_CERTIFICATE"]
 
 
 @pytest.mark.parametrize(
