@@ -33,13 +33,11 @@ from puretls._api.errors import (
 from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS13
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
 
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
-MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
@@ -357,25 +355,6 @@ class _SocketConnection(_SSLSocket):
         finally:
             self._after()
         return sock
-
-    def take_tickets(self) -> None:
-        """Before the socket of a TLS 1.3 client is closed: take from the kernel what nobody has read.
-
-        It is session tickets, when a client closes early.  The kernel would answer unread bytes with a reset, and the
-        server could lose with it what we sent last.
-        """
-        conn, sock = self._conn, self._sock()
-        if sock is None or conn.server_side or conn.version != TLS13 or conn.close_received or conn.failure:
-            return
-        if (conn.session is not None and conn.session.ticket) or not self._reading.acquire(blocking=False):
-            return
-        try:
-            if select.select([sock.fileno()], [], [], 0)[0]:
-                self._recv_into(sock, bytearray(MOST_TICKETS))
-        except (OSError, ValueError):
-            return  # it is closed already, or has too high a number for select()
-        finally:
-            self._reading.release()
 
     def leftover(self) -> bytes:
         """What was read beyond the peer's close_notify."""

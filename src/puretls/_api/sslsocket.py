@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from puretls._api import native
 from puretls._api.errors import SSLEOFError, SSLError
-from puretls._api.over_socket import _SocketConnection
 from puretls._api.queries import _Queries
 
 if TYPE_CHECKING:
@@ -379,7 +378,5 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         return self
 
     def _real_close(self) -> None:
-        connection, self._sslobj = self._sslobj, None
-        if isinstance(connection, _SocketConnection):
-            connection.take_tickets()
+        self._sslobj = None
         _plain._real_close(self)  # type: ignore[attr-defined]  # what close() comes to
