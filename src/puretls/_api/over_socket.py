@@ -30,7 +30,7 @@ from puretls._api.errors import (
     want_write,
     zero_return,
 )
-from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, readable, writable
+from puretls._api.seam import SMALL, _SSLSocket, readable
 from puretls._base import faults
 from puretls._base.faults import Abort
 
@@ -121,17 +121,6 @@ class _SocketConnection(_SSLSocket):
                 self._after()
 
     # Reading
-
-    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
-        """Up to `size` bytes, or how many of them are in `buffer` now."""
-        if buffer is None:
-            if size <= 0:
-                if size < 0:
-                    raise ValueError("size should not be negative")
-                return b""
-            return self._read(min(size, SPARE_SIZE), None)
-        view = writable(buffer, size)
-        return self._read(len(view), view) if view else 0
 
     def _read(self, limit: int, out: memoryview | None) -> Any:
         sock, conn = self._socket(), self._conn

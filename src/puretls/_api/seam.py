@@ -119,8 +119,8 @@ class _SSLSocket:
         """Go on with the handshake."""
         raise NotImplementedError
 
-    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
-        """Up to `size` bytes, or how many of them are in `buffer` now."""
+    def _read(self, limit: int, out: memoryview | None) -> Any:
+        """The transport's part of `read`: at most `limit` bytes, into `out` if there is one."""
         raise NotImplementedError
 
     def write(self, data: Any, /) -> int:
@@ -175,6 +175,17 @@ class _SSLSocket:
                     )
                 except BaseException as error:  # noqa: BLE001  # raised again when the operation is done
                     self._callback_error = error
+
+    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
+        """Up to `size` bytes, or how many of them are in `buffer` now."""
+        if buffer is None:
+            if size <= 0:
+                if size < 0:
+                    raise ValueError("size should not be negative")
+                return b""
+            return self._read(min(size, SPARE_SIZE), None)
+        view = writable(buffer, size)
+        return self._read(len(view), view) if view else 0
 
     def _take(self, limit: int, out: memoryview | None, buffered: int) -> Any:
         """What can be delivered now: bytes, or how many are in `out`; falsy if nothing.
