@@ -21,7 +21,7 @@ from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, legacy, messages
-from puretls._wire.codec import extension, split_extensions, vec8, vec16, vec16_of
+from puretls._wire.codec import extension, split_extensions, vec8, vec16_of
 from puretls._x509.store import Store
 
 if TYPE_CHECKING:
@@ -207,7 +207,3 @@ class Config:
     def request_types(self) -> bytes:
         """certificate_types of a CertificateRequest of TLS 1.2 and older."""
         return bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))
-
-    @cached_property
-    def alpn_list(self) -> bytes:
-        return vec16(b"".join(map(vec8, self.alpn)))
