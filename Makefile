@@ -4,6 +4,7 @@
 #   make test    ruff, mypy --strict and the whole test suite with coverage
 #   make unit    only the tests that need no other program (what CI runs under the other interpreters)
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
+#   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
 #   make bench   the benchmarks: a table, and the picture in docs/
 #   make lint    ruff and mypy alone
 #   make format  let ruff lay out the code
@@ -18,7 +19,7 @@ SERVERS := redis-server postgres mosquitto mariadbd
 PEERS := openssl gnutls-cli curl chromium certutil
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit ecosystem bench lint format clean
+.PHONY: help demo test unit ecosystem dist package bench lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,10 +30,10 @@ demo: $(VENV)/cli.stamp
 
 test: lint
 	@tools/system-packages $(PEERS)
-	$(BIN)/python -m pytest -n 2 --ignore=tests/ecosystem --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ignore=tests/ecosystem --ignore=tests/package --cov --cov-report=term:skip-covered $(ARGS)
 
 unit: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs --ignore=tests/ecosystem $(ARGS)
+	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs --ignore=tests/ecosystem --ignore=tests/package $(ARGS)
 
 # In an environment of its own: many packages, which the other tests should not see.
 ecosystem: VENV := $(VENV)-ecosystem
@@ -40,6 +41,18 @@ ecosystem:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/ecosystem.stamp
 	@tools/system-packages $(SERVERS)
 	$(BIN)/python -m pytest -n 2 -q tests/ecosystem $(ARGS)
+
+# The same sources give the same files: nothing in them depends on when. The wheel is made from the sdist, so that who has only that can make it too.
+dist: VENV := $(VENV)-dist
+dist:
+	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/dist.stamp
+	@rm -rf dist
+	$(BIN)/python -m build --outdir dist . >/dev/null
+
+package: VENV := $(VENV)-dist
+package: dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest -q tests/package $(ARGS)
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks --picture docs/benchmarks.svg $(ARGS)
