@@ -1,7 +1,8 @@
 """Numbers that IANA has assigned for TLS, as plain ints, with names for logs, events and the command line.
 
 The engine works with these ints; the enums of the ssl module belong to the API.  Cipher suites, groups and signature
-schemes have tables of their own in `_crypto`, because there a number comes with an algorithm.
+schemes have tables of their own in `_crypto`, because there a number comes with an algorithm; here and in `suite_names`
+are the names of what we do not have and others offer.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ VERSIONS = {SSL3: "SSLv3", TLS10: "TLSv1", TLS11: "TLSv1.1", TLS12: "TLSv1.2", T
 
 # ContentType (RFC 8446 5.1)
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
-CONTENT_TYPES = {20: "change_cipher_spec", 21: "alert", 22: "handshake", 23: "application_data"}
+CONTENT_TYPES = {20: "change_cipher_spec", 21: "alert", 22: "handshake", 23: "application_data", 24: "heartbeat"}
 
 # AlertLevel, AlertDescription (RFC 8446 6)
 WARNING, FATAL = 1, 2
+ALERT_LEVELS = {WARNING: "warning", FATAL: "fatal"}
 CLOSE_NOTIFY = 0
 UNEXPECTED_MESSAGE = 10
 BAD_RECORD_MAC = 20
@@ -105,6 +107,7 @@ CLIENT_KEY_EXCHANGE = 16
 FINISHED = 20
 CERTIFICATE_STATUS = 22
 KEY_UPDATE = 24
+COMPRESSED_CERTIFICATE = 25  # RFC 8879
 MESSAGE_HASH = 254
 HANDSHAKE_TYPES = {
     HELLO_REQUEST: "HelloRequest",
@@ -122,6 +125,7 @@ HANDSHAKE_TYPES = {
     FINISHED: "Finished",
     CERTIFICATE_STATUS: "CertificateStatus",
     KEY_UPDATE: "KeyUpdate",
+    COMPRESSED_CERTIFICATE: "CompressedCertificate",
     MESSAGE_HASH: "message_hash",
 }
 
@@ -149,6 +153,10 @@ OID_FILTERS = 48
 POST_HANDSHAKE_AUTH = 49
 SIGNATURE_ALGORITHMS_CERT = 50
 KEY_SHARE = 51
+COMPRESS_CERTIFICATE = 27  # RFC 8879
+DELEGATED_CREDENTIAL = 34  # RFC 9345
+TICKET_REQUEST = 58  # RFC 9149
+APPLICATION_SETTINGS_OLD, APPLICATION_SETTINGS = 0x4469, 0x44CD  # draft-vvv-tls-alps, what Chrome sends
 ENCRYPTED_CLIENT_HELLO = 0xFE0D  # RFC 9849
 RENEGOTIATION_INFO = 0xFF01  # RFC 5746
 EXTENSIONS = {
@@ -177,6 +185,45 @@ EXTENSIONS = {
     KEY_SHARE: "key_share",
     ENCRYPTED_CLIENT_HELLO: "encrypted_client_hello",
     RENEGOTIATION_INFO: "renegotiation_info",
+    COMPRESS_CERTIFICATE: "compress_certificate",
+    DELEGATED_CREDENTIAL: "delegated_credential",
+    TICKET_REQUEST: "ticket_request",
+    APPLICATION_SETTINGS_OLD: "application_settings (old)",
+    APPLICATION_SETTINGS: "application_settings",
+    2: "client_certificate_url",
+    3: "trusted_ca_keys",
+    4: "truncated_hmac",
+    6: "user_mapping",
+    7: "client_authz",
+    8: "server_authz",
+    9: "cert_type",
+    12: "srp",
+    14: "use_srtp",
+    15: "heartbeat",
+    17: "status_request_v2",
+    19: "client_certificate_type",
+    20: "server_certificate_type",
+    24: "token_binding",
+    25: "cached_info",
+    26: "tls_lts",
+    29: "pwd_protect",
+    30: "pwd_clear",
+    31: "password_salt",
+    32: "ticket_pinning",
+    33: "tls_cert_with_extern_psk",
+    52: "transparency_info",
+    53: "connection_id (deprecated)",
+    54: "connection_id",
+    55: "external_id_hash",
+    56: "external_session_id",
+    57: "quic_transport_parameters",
+    59: "dnssec_chain",
+    60: "sequence_number_encryption_algorithms",
+    61: "rrc",
+    62: "tls_flags",
+    0x3374: "next_protocol_negotiation",
+    0xCA34: "trust_anchors",
+    0xFD00: "ech_outer_extensions",
 }
 
 # Signalling cipher suite values
@@ -191,3 +238,44 @@ PSK_KE, PSK_DHE_KE = 0, 1
 
 # KeyUpdateRequest (RFC 8446 4.6.3)
 UPDATE_NOT_REQUESTED, UPDATE_REQUESTED = 0, 1
+
+# CertificateStatusType (RFC 6066 8), CertificateCompressionAlgorithm (RFC 8879 7.3), ECPointFormat (RFC 8422 5.1.2)
+STATUS_TYPES = {1: "ocsp", 2: "ocsp_multi"}
+COMPRESSIONS = {1: "zlib", 2: "brotli", 3: "zstd"}
+POINT_FORMATS = {0: "uncompressed", 1: "ansiX962_compressed_prime", 2: "ansiX962_compressed_char2"}
+CERTIFICATE_TYPES = {1: "rsa_sign", 2: "dss_sign", 3: "rsa_fixed_dh", 4: "dss_fixed_dh", 64: "ecdsa_sign"}
+FRAGMENT_LENGTHS = {1: "2^9", 2: "2^10", 3: "2^11", 4: "2^12"}  # RFC 6066 4
+PSK_MODES = {PSK_KE: "psk_ke", PSK_DHE_KE: "psk_dhe_ke"}
+KEY_UPDATES = {UPDATE_NOT_REQUESTED: "update_not_requested", UPDATE_REQUESTED: "update_requested"}
+
+# Named groups and signature schemes of others
+OTHER_GROUPS = {
+    0x0001: "sect163k1",
+    0x0006: "sect233k1",
+    0x0007: "sect233r1",
+    0x0009: "sect283k1",
+    0x000A: "sect283r1",
+    0x000B: "sect409k1",
+    0x000C: "sect409r1",
+    0x000D: "sect571k1",
+    0x000E: "sect571r1",
+    0x0010: "secp160r1",
+    0x0013: "secp192r1",
+    0x0014: "secp224k1",
+    0x0015: "secp224r1",
+    0x0016: "secp256k1",
+    0x0200: "MLKEM512",
+    0x0201: "MLKEM768",
+    0x0202: "MLKEM1024",
+    0x6399: "X25519Kyber768Draft00",
+}
+OTHER_SCHEMES = {
+    0x0101: "rsa_pkcs1_md5",
+    0x0202: "dsa_sha1",
+    0x0302: "dsa_sha224",
+    0x0402: "dsa_sha256",
+    0x0502: "dsa_sha384",
+    0x0602: "dsa_sha512",
+    0x0704: "eccsi_sha256",
+    0x0708: "sm2sig_sm3",
+}

@@ -1,0 +1,1 @@
+"""TLS bytes explained to people: records and messages as trees of fields, fingerprints. No I/O."""
