@@ -1,20 +1,12 @@
-"""Numbers on the wire by their names, for people: the registry's, those of `_crypto`'s tables, and GREASE."""
+"""Numbers on the wire by their names, for people: IANA's, and GREASE."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from puretls._analysis.fields import Namer
-from puretls._base import registry, suite_names
-from puretls._crypto import groups, signatures, suites
+from puretls._base import iana, registry
 
-SCSVS = {
-    registry.EMPTY_RENEGOTIATION_INFO_SCSV: "TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
-    registry.FALLBACK_SCSV: "TLS_FALLBACK_SCSV",
-}
-SUITES = suite_names.OTHER_SUITES | SCSVS | {code: suite.name for code, suite in suites.BY_CODE.items()}
-GROUPS = registry.OTHER_GROUPS | {code: group.name for code, group in groups.BY_CODE.items()}
-SCHEMES = registry.OTHER_SCHEMES | {code: scheme.name for code, scheme in signatures.BY_CODE.items()}
 GREASE = frozenset(registry.GREASE)
 GREASE8 = frozenset(0x0B + 0x1F * n for n in range(8))  # PskKeyExchangeMode (RFC 8701 2)
 
@@ -30,9 +22,9 @@ def named(names: Mapping[int, str], digits: int = 0) -> Namer:
     return name
 
 
-suite = named(SUITES, 4)
-group = named(GROUPS, 4)
-scheme = named(SCHEMES, 4)
+suite = named(iana.SUITES, 4)
+group = named(iana.GROUPS, 4)
+scheme = named(iana.SCHEMES, 4)
 version = named({code: f"TLS 1.{code - registry.TLS10}" for code in registry.VERSIONS} | {registry.SSL3: "SSL 3.0"}, 4)
 extension = named(registry.EXTENSIONS, 4)
 content_type = named(registry.CONTENT_TYPES)

@@ -1,8 +1,8 @@
 """Numbers that IANA has assigned for TLS, as plain ints, with names for logs, events and the command line.
 
 The engine works with these ints; the enums of the ssl module belong to the API.  Cipher suites, groups and signature
-schemes have tables of their own in `_crypto`, because there a number comes with an algorithm; here and in `suite_names`
-are the names of what we do not have and others offer.
+schemes have tables of their own in `_crypto`, because there a number comes with an algorithm; `iana` has the names of
+all that are assigned.
 """
 
 from __future__ import annotations
@@ -247,35 +247,3 @@ CERTIFICATE_TYPES = {1: "rsa_sign", 2: "dss_sign", 3: "rsa_fixed_dh", 4: "dss_fi
 FRAGMENT_LENGTHS = {1: "2^9", 2: "2^10", 3: "2^11", 4: "2^12"}  # RFC 6066 4
 PSK_MODES = {PSK_KE: "psk_ke", PSK_DHE_KE: "psk_dhe_ke"}
 KEY_UPDATES = {UPDATE_NOT_REQUESTED: "update_not_requested", UPDATE_REQUESTED: "update_requested"}
-
-# Named groups and signature schemes of others
-OTHER_GROUPS = {
-    0x0001: "sect163k1",
-    0x0006: "sect233k1",
-    0x0007: "sect233r1",
-    0x0009: "sect283k1",
-    0x000A: "sect283r1",
-    0x000B: "sect409k1",
-    0x000C: "sect409r1",
-    0x000D: "sect571k1",
-    0x000E: "sect571r1",
-    0x0010: "secp160r1",
-    0x0013: "secp192r1",
-    0x0014: "secp224k1",
-    0x0015: "secp224r1",
-    0x0016: "secp256k1",
-    0x0200: "MLKEM512",
-    0x0201: "MLKEM768",
-    0x0202: "MLKEM1024",
-    0x6399: "X25519Kyber768Draft00",
-}
-OTHER_SCHEMES = {
-    0x0101: "rsa_pkcs1_md5",
-    0x0202: "dsa_sha1",
-    0x0302: "dsa_sha224",
-    0x0402: "dsa_sha256",
-    0x0502: "dsa_sha384",
-    0x0602: "dsa_sha512",
-    0x0704: "eccsi_sha256",
-    0x0708: "sm2sig_sm3",
-}

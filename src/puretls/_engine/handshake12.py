@@ -16,7 +16,7 @@ from puretls._base.registry import TLS12
 from puretls._crypto import signatures, suites
 from puretls._crypto.kdf import prf
 from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
-from puretls._crypto.suites import Aead, Block, Suite
+from puretls._crypto.suites import Suite
 from puretls._engine import authenticate
 from puretls._engine.authenticate import transcript_digest
 from puretls._engine.config import Credential
@@ -24,10 +24,10 @@ from puretls._engine.established import Established12
 from puretls._engine.peer import Claim
 from puretls._engine.sessions import Session
 from puretls._engine.state import State
-from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
-from puretls._record.protection import Opener, Opener12, Sealer, Sealer12
+from puretls._record import older
+from puretls._record.protection import Opener, Sealer
 from puretls._wire import extensions, messages
-from puretls._wire.codec import Reader, vec16
+from puretls._wire.codec import vec16
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -82,30 +82,10 @@ class Keys:
         suite, version = conn.suite, conn.version
         if suite is None or not isinstance(conn.master, bytes):
             raise Abort(faults.INTERNAL)
-        cipher, mac = suite.cipher, suite.mac
-        mac_size = mac.size if mac else 0
-        iv_size = cipher.salt if isinstance(cipher, Aead) else cipher.block if isinstance(cipher, Block) else 0
-        seed = conn.server_random + conn.client_random
-        size = 2 * (mac_size + cipher.key + iv_size)
-        r = Reader(prf(conn.digest, conn.master, b"key expansion", seed, size), 0)
-        client_mac, server_mac = r.take(mac_size), r.take(mac_size)
-        client_key, server_key = r.take(cipher.key), r.take(cipher.key)
-        client_iv, server_iv = r.take(iv_size), r.take(iv_size)
-        client, server = (client_key, client_mac, client_iv), (server_key, server_mac, server_iv)
-        (in_key, in_mac, in_iv), (out_key, out_mac, out_iv) = (client, server) if conn.server_side else (server, client)
-        self.opener: Opener
-        self.sealer: Sealer
-        if isinstance(cipher, Aead):
-            self.opener = Opener12(cipher, in_key, in_iv, version)
-            self.sealer = Sealer12(cipher, out_key, out_iv, version)
-        elif mac is None:
-            raise Abort(faults.INTERNAL)
-        elif isinstance(cipher, Block):
-            self.opener = BlockOpener(cipher, mac, in_key, in_mac, in_iv, version, etm=conn.etm)
-            self.sealer = BlockSealer(cipher, mac, out_key, out_mac, out_iv, version, etm=conn.etm)
-        else:
-            self.opener = MacOpener(mac, in_mac, version)
-            self.sealer = MacSealer(mac, out_mac, version)
+        client, server = older.key_block(suite, version, conn.master, conn.server_random + conn.client_random)
+        theirs, ours = (client, server) if conn.server_side else (server, client)
+        self.opener: Opener = older.opener(suite, version, theirs, etm=conn.etm)
+        self.sealer: Sealer = older.sealer(suite, version, ours, etm=conn.etm)
 
 
 def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None:
