@@ -147,6 +147,7 @@ SCHEMES = {
     0x0420: "rsa_pkcs1_sha256_legacy",
     0x0520: "rsa_pkcs1_sha384_legacy",
     0x0620: "rsa_pkcs1_sha512_legacy",
+    0x0704: "eccsi_sha256",
     0x0708: "sm2sig_sm3",  # RFC 8998
     **{0x0709 + n: f"gostr34102012_{size}{curve}" for n, (size, curve) in enumerate(
         [(256, "a"), (256, "b"), (256, "c"), (256, "d"), (512, "a"), (512, "b"), (512, "c")])},  # RFC 9367

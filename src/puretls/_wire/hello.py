@@ -46,15 +46,22 @@ class ClientHello(NamedTuple):
         )
 
 
-def client_hello(legacy_version: int, random: bytes, session_id: bytes, suites: bytes, extensions: bytes) -> bytes:
-    """`suites` and `extensions` are the bodies of their vectors."""
+def client_hello(
+    legacy_version: int,
+    random: bytes,
+    session_id: bytes,
+    suites: bytes,
+    extensions: bytes,
+    compression_methods: bytes = b"\x00",
+) -> bytes:
+    """`suites`, `extensions` and `compression_methods` (null alone is all that we speak) are the bodies of vectors."""
     body = b"".join(
         (
             legacy_version.to_bytes(2, "big"),
             random,
             vec8(session_id),
             vec16(suites),
-            b"\x01\x00",  # legacy_compression_methods: null
+            vec8(compression_methods),
             vec16(extensions) if extensions else b"",
         )
     )
