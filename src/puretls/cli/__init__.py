@@ -2,6 +2,9 @@
 
 Each subcommand is a module with `add(parser)`, which describes its arguments, and `run(arguments)`, which returns the
 exit status. They are imported when asked for: `puretls --help` should not wait for what it does not use.
+
+Exit statuses are the same everywhere: 0 it worked, 1 what was asked about failed, 2 wrong usage, 130 interrupted. A
+command says `raise Failure(...)` (failure.py), and here it becomes one line on standard error.
 """
 
 from __future__ import annotations
@@ -10,32 +13,86 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
+from puretls.cli.failure import Failure
 from puretls.cli.version import ours
 
-COMMANDS = {
-    "demo": "see it work: server, verifying clients, throughput, and a page for your browser",
-    "run": "run any program with puretls in the place of ssl",
-    "version": "what is installed, and on what it runs",
+GROUPS = {
+    "look at servers": {
+        "connect": "talk TLS to a server: its certificates, what was negotiated, data both ways",
+    },
+    "see it and use it": {
+        "demo": "see it work: server, verifying clients, throughput, and a page for your browser",
+        "run": "run any program with puretls in the place of ssl",
+        "version": "what is installed, and on what it runs",
+    },
 }
+COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
+
+EXAMPLES = """\
+examples:
+  puretls connect example.org                     who is this server, and what do we speak with it?
+  puretls connect mail.example.org:587 --starttls smtp
+  puretls serve ./public                          https://localhost:8443/, with a certificate of your own CA
+  puretls run script.py                           a program with puretls in the place of ssl
+
+Each command explains itself: puretls COMMAND --help
+"""
+
+
+class Listing(argparse.RawDescriptionHelpFormatter):
+    """Help with the commands in their groups; descriptions and examples stay as they were written."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if not isinstance(action, argparse._SubParsersAction) or action.choices.keys() != COMMANDS.keys():
+            return super()._format_action(action)
+        lines = []
+        for title, commands in GROUPS.items():
+            lines += [f"  {title}:", *(f"    {name:12}{summary}" for name, summary in commands.items()), ""]
+        return "\n".join(lines[:-1]) + "\n"
+
+
+def parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
+    """The command line, with the arguments of the commands that are wanted."""
+    described = argparse.ArgumentParser(
+        prog="puretls",
+        description="TLS in Python behind the names of the ssl module.",
+        epilog=EXAMPLES,
+        formatter_class=Listing,
+    )
+    described.add_argument("--version", action="version", version=f"puretls {ours()}")
+    commands = described.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", formatter_class=Listing
+        )
+        if name in wanted:
+            import_module(f"{__name__}.{name}").add(command)
+    return described
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="puretls", description="TLS in Python behind the names of the ssl module.")
-    parser.add_argument("--version", action="version", version=f"puretls {ours()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        described = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name in argv:
-            import_module(f"{__name__}.{name}").add(described)
-    arguments = parser.parse_args(argv)
+    arguments = parser(argv).parse_args(argv)
+    if arguments.command != "run":  # whose output is the program's
+        for stream in (sys.stdout, sys.stderr):
+            _escape_what_cannot_be_shown(stream)
     try:
         return int(import_module(f"{__name__}.{arguments.command}").run(arguments))
+    except Failure as failure:
+        print(f"puretls {arguments.command}: {failure}", file=sys.stderr)
+        return failure.status
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stderr.close()
         return 141
+
+
+def _escape_what_cannot_be_shown(stream: Any) -> None:
+    """In a locale without the character, a name from a certificate is escaped rather than an exception."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")

@@ -54,6 +54,12 @@ class Plain:
         for line in table:
             print("  " + "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
 
+    def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Named values, one below the other."""
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            print(f"  {name:{width}}  {value}")
+
     def ladder(self, messages: Sequence[Message]) -> None:
         """Messages between client and server, as the client saw them."""
         for message in messages:

@@ -53,6 +53,15 @@ class Rich(Plain):
             table.add_row(name, *(Text(value, "dim" if value in ("-", "no") else "") for value in values))
         self.console.print(table)
 
+    def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Named values, one below the other."""
+        table = Table(box=None, padding=(0, 1, 0, 2), show_header=False)
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(name, Text(value, "dim" if value in ("-", "none") else ""))
+        self.console.print(table)
+
     def ladder(self, messages: Sequence[Message]) -> None:
         """Messages between client and server, as the client saw them."""
         table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim")

@@ -1,0 +1,115 @@
+"""The options that make a client's context, shared by commands that connect, and the context they make."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from puretls import CERT_NONE, SSLContext, SSLError, TLSVersion, create_default_context
+from puretls.cli.failure import Failure, Misuse, reason
+
+VERSIONS = {
+    "1.0": TLSVersion.TLSv1,
+    "1.1": TLSVersion.TLSv1_1,
+    "1.2": TLSVersion.TLSv1_2,
+    "1.3": TLSVersion.TLSv1_3,
+}
+
+
+def add_context(parser: argparse.ArgumentParser) -> None:
+    """Trust, identity, versions, algorithms."""
+    trust = parser.add_argument_group("trust and identity")
+    trust.add_argument("--servername", metavar="NAME", help="the name to ask for and to verify (default: HOST)")
+    trust.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these CAs, and not the system's")
+    trust.add_argument("--ca-path", type=Path, metavar="DIR", help="trust a directory of hashed CA certificates")
+    trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM")
+    trust.add_argument("--key", type=Path, metavar="FILE", help="its private key, if it is not in the same file")
+    offer = parser.add_argument_group("what to offer")
+    offer.add_argument("--alpn", metavar="NAMES", help="application protocols, best first: h2,http/1.1")
+    only = offer.add_mutually_exclusive_group()
+    for version in ("1.2", "1.3"):
+        only.add_argument(
+            f"--tls{version}", action="store_const", dest="only", const=version, help=f"TLS {version} and no other"
+        )
+    offer.add_argument("--min", choices=VERSIONS, metavar="VERSION", help="the lowest version: 1.0 to 1.3")
+    offer.add_argument("--max", choices=VERSIONS, metavar="VERSION", help="the highest version: 1.0 to 1.3")
+    offer.add_argument(
+        "--ciphers", metavar="LIST", help="cipher suites, as OpenSSL's cipher lists; IANA names of TLS 1.3"
+    )
+    offer.add_argument("--groups", metavar="LIST", help="groups, best first: X25519MLKEM768:x25519")
+
+
+def context_for(arguments: argparse.Namespace) -> SSLContext:
+    """A verifying client's context as the options have it; Failure and Misuse name the option that is wrong."""
+    context = _trusting(arguments.ca_file, arguments.ca_path)
+    if arguments.key and not arguments.cert:
+        raise Misuse("--key needs --cert: the certificate that goes with it")
+    if arguments.cert:
+        try:
+            context.load_cert_chain(arguments.cert, arguments.key)
+        except (OSError, ValueError) as error:
+            raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
+    _choose_versions(context, arguments)
+    settings: dict[str, tuple[str | None, Callable[[SSLContext, str], None]]] = {
+        "--ciphers": (arguments.ciphers, _choose_ciphers),
+        "--groups": (arguments.groups, _choose_groups),
+        "--alpn": (arguments.alpn, _choose_alpn),
+    }
+    for option, (value, choose) in settings.items():
+        if value:
+            try:
+                choose(context, value)
+            except (SSLError, ValueError) as error:
+                raise Misuse(f"{option} {value}: {reason(error)}") from None
+    return context
+
+
+def unverified(context: SSLContext) -> SSLContext:
+    """The same context, that looks at what it does not trust."""
+    context.check_hostname = False
+    context.verify_mode = CERT_NONE
+    return context
+
+
+def _trusting(file: Path | None, directory: Path | None) -> SSLContext:
+    try:
+        if directory and not directory.is_dir():
+            raise Failure(f"--ca-path {directory}: not a directory")
+        return create_default_context(cafile=file, capath=directory)
+    except (OSError, ValueError) as error:
+        raise Failure(f"--ca-file {file}: {reason(error)}") from None
+
+
+def _choose_versions(context: SSLContext, arguments: argparse.Namespace) -> None:
+    if arguments.only and (arguments.min or arguments.max):
+        raise Misuse(f"--tls{arguments.only} leaves nothing for --min and --max to say")
+    lowest, highest = arguments.only or arguments.min, arguments.only or arguments.max
+    if lowest and highest and lowest > highest:
+        raise Misuse(f"--min {lowest} --max {highest}: nothing is left")
+    if highest:
+        context.minimum_version = min(VERSIONS[highest], context.minimum_version)
+        context.maximum_version = VERSIONS[highest]
+    if lowest:
+        context.minimum_version = VERSIONS[lowest]
+    if context.minimum_version < TLSVersion.TLSv1_2:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # they sign with SHA-1
+
+
+def _choose_ciphers(context: SSLContext, text: str) -> None:
+    """Suites of TLS 1.3 by their IANA names, the others in OpenSSL's language; a kind that is not named stays."""
+    names = text.replace(",", ":").split(":")
+    modern = [name for name in names if name.startswith("TLS_") and "_WITH_" not in name]
+    older = [name for name in names if name not in modern]
+    if modern:
+        context.set_ciphersuites(":".join(modern))
+    if older:
+        context.set_ciphers(":".join(older))
+
+
+def _choose_groups(context: SSLContext, text: str) -> None:
+    context.set_groups(text.replace(",", ":"))
+
+
+def _choose_alpn(context: SSLContext, text: str) -> None:
+    context.set_alpn_protocols(text.split(","))

@@ -1,0 +1,188 @@
+"""`puretls connect`: who is the server, what is spoken with it, data both ways; what `openssl s_client` is used for.
+
+The server is verified, always: with --insecure a refusal is said aloud, and a second connection looks at it anyway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from puretls import SSLCertVerificationError, SSLContext, SSLError
+from puretls.cli import portrait
+from puretls.cli.client import add_context, context_for, unverified
+from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.render import screen
+from puretls.cli.report import Report, advice
+from puretls.cli.session import finish, relay
+from puretls.cli.starttls import PORTS, start
+from puretls.cli.target import Target, add_network, dial, target
+
+EXAMPLES = """\
+examples:
+  puretls connect example.org                          certificates, version, suite, group, ticket
+  puretls connect example.org --tls1.2 --reconnect     is a session resumed?
+  puretls connect mail.example.org --starttls smtp     port 25; 587 and others as mail.example.org:587
+  puretls connect 192.0.2.7:8443 --servername intranet.example --ca-file ca.pem
+  puretls connect expired.example --insecure --pem > chain.pem
+  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | puretls connect example.org
+                                                       data from standard input; the report goes to standard error
+  puretls connect example.org --json | jq .chain[0].days_left
+
+The exit status is 0 if there was a verified connection, 1 if not, 2 for wrong usage.
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `puretls connect`."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("target", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
+    parser.add_argument("--starttls", choices=PORTS, metavar="PROTOCOL", help=f"ask for TLS first: {', '.join(PORTS)}")
+    parser.add_argument("--reconnect", action="store_true", help="connect again with the session: is it resumed?")
+    parser.add_argument("-i", "--interactive", action="store_true", help="send standard input though it is a terminal")
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="look at a server that cannot be verified; the report says why it cannot",
+    )
+    add_network(parser)
+    shown = parser.add_argument_group("output")
+    shown.add_argument("--pem", "--showcerts", action="store_true", help="the certificates the server sent, as PEM")
+    shown.add_argument("--json", action="store_true", help="one JSON document; standard input is left alone")
+    shown.add_argument("--keylog", type=Path, metavar="FILE", help="append the secrets there, for Wireshark")
+    add_context(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """One connection, perhaps another."""
+    if arguments.interactive and (arguments.json or arguments.pem):
+        raise Misuse("-i needs standard output for what the server sends, --json and --pem for themselves")
+    call = Call(arguments)
+    try:
+        call.make()
+    except Failure as failure:
+        if arguments.json:
+            call.report.facts["failed"] = str(failure)
+            print(json.dumps(call.report.document(), indent=2))
+        raise
+    return 0
+
+
+class Call:
+    """What was asked for, and what has been found out so far."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.where: Target = arguments.target.at(PORTS.get(arguments.starttls, 443))
+        self.name: str = arguments.servername or self.where.host
+        self.report = Report(self.where, self.name, arguments.starttls)
+        self.context: SSLContext = context_for(arguments)
+        try:
+            self.context.keylog_filename = arguments.keylog or self.context.keylog_filename
+        except OSError as error:
+            raise Failure(f"--keylog {arguments.keylog}: {reason(error)}") from None
+        self.talks = arguments.interactive or not (arguments.json or arguments.pem or not has_input())
+
+    def make(self) -> None:
+        """Connect, report, talk or not, connect again if asked to."""
+        arguments, report = self.arguments, self.report
+        with self.connection() as tls:
+            if self.talks:
+                with redirect_stdout(sys.stderr):  # standard output is for what the server sends
+                    report.show(screen())
+                session = self.talk(tls)
+            else:
+                session = self.finish(tls)
+        report.ended(session)
+        if arguments.reconnect:
+            with self.connection(session) as tls:
+                report.resumed(tls)
+                self.finish(tls)
+        if arguments.json:
+            print(json.dumps(report.document(), indent=2))
+        elif arguments.pem:
+            print("".join(map(portrait.pem, report.ders)), end="")
+        elif not self.talks:
+            report.show(screen())
+        elif arguments.reconnect:
+            print(f"puretls connect: {self.where}: {report.resumption()}", file=sys.stderr)
+
+    def finish(self, tls: Any) -> Any:
+        """The goodbyes; the session."""
+        try:
+            return finish(tls, self.arguments.timeout)
+        except SSLError as error:
+            raise Failure(f"{self.where}: after the handshake {reason(error)}") from None
+
+    @contextmanager
+    def connection(self, session: Any = None) -> Iterator[Any]:
+        """A TLS connection; if it cannot be verified and that was said not to matter, another that is not."""
+        started = perf_counter()
+        with self.dialled() as sock:
+            connected = perf_counter()
+            tls = self.context.wrap_socket(
+                sock,
+                server_hostname=self.name,
+                session=session,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+            )
+            with tls:
+                try:
+                    tls.do_handshake()
+                except SSLCertVerificationError as error:
+                    self.report.refused(error)
+                    refusal = error
+                except (OSError, ValueError) as error:
+                    raise Failure(f"{self.where}: {reason(error)}") from None
+                else:
+                    if session is None:
+                        self.report.connected(tls, connected - started, perf_counter() - connected)
+                    yield tls
+                    return
+        if not self.arguments.insecure:
+            hint = "; --insecure looks at it anyway"
+            raise Failure(f"{self.where}: {reason(refusal)}: {advice(refusal.verify_code)}{hint}")
+        unverified(self.context)
+        with self.connection() as tls:
+            yield tls
+
+    def dialled(self) -> socket.socket:
+        """Where TLS begins."""
+        arguments = self.arguments
+        sock = dial(self.where, family=arguments.family, timeout=arguments.timeout)
+        if arguments.starttls:
+            try:
+                start(arguments.starttls, sock, arguments.timeout)
+            except Failure as failure:
+                sock.close()
+                raise Failure(f"{self.where}: {failure}") from None
+        return sock
+
+    def talk(self, tls: Any) -> Any:
+        """Standard input there, what comes from there to standard output; the session."""
+        try:
+            note, session = relay(tls, self.arguments.timeout)
+        except BrokenPipeError:  # ours: who reads our output has seen enough
+            raise
+        except OSError as error:
+            raise Failure(f"{self.where}: {reason(error)}") from None
+        if note:
+            print(f"puretls connect: {self.where}: {note}", file=sys.stderr)
+        return session
+
+
+def has_input() -> bool:
+    """Whether standard input is a pipe, a file or a socket: a terminal, and /dev/null, have nothing to send."""
+    if sys.stdin is None:
+        return False
+    return not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)

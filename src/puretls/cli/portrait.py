@@ -1,0 +1,115 @@
+"""A certificate in words: what people ask of one, as text and as values for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from puretls.cli.text import printable
+
+SHOWN = 12  # names of a certificate on a screen; JSON has all of them
+
+
+def certificate(der: bytes) -> dict[str, Any]:
+    """The facts of one certificate. Whatever cannot be read is None: it comes from the peer, and may be nonsense."""
+    facts: dict[str, Any] = dict.fromkeys((*READERS, "sha256"))
+    try:
+        parsed = x509.load_der_x509_certificate(der)
+    except UNREADABLE:
+        return facts
+    facts["sha256"] = parsed.fingerprint(hashes.SHA256()).hex()
+    for fact, read in READERS.items():
+        with suppress(*UNREADABLE):
+            facts[fact] = read(parsed)
+    return facts
+
+
+def pem(der: bytes) -> str:
+    """The certificate as a block of PEM."""
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode("ascii")
+
+
+def days_left(end: datetime) -> int:
+    """Whole days until then; negative once it is over."""
+    return (end - datetime.now(timezone.utc)).days
+
+
+def key(public: Any) -> str:
+    """Kind and size."""
+    curve, size = getattr(public, "curve", None), getattr(public, "key_size", None)
+    if curve:
+        return {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}.get(curve.name) or str(curve.name)
+    kind = type(public).__name__.removesuffix("PublicKey").lstrip("_")
+    return f"{kind} {size}" if size else kind
+
+
+def signature(parsed: x509.Certificate) -> str:
+    """The algorithm the issuer signed it with."""
+    oid = parsed.signature_algorithm_oid
+    name = str(getattr(oid, "_name", ""))
+    return str(oid.dotted_string) if name in ("", "Unknown OID") else name
+
+
+def names(parsed: x509.Certificate) -> list[str]:
+    """The hosts and addresses it is for (RFC 5280 4.2.1.6)."""
+    try:
+        alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(name.value) for name in alternative if isinstance(name, x509.DNSName | x509.IPAddress)]
+
+
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+READERS: dict[str, Callable[[x509.Certificate], Any]] = {
+    "subject": lambda parsed: parsed.subject.rfc4514_string(),
+    "issuer": lambda parsed: parsed.issuer.rfc4514_string(),
+    "serial": lambda parsed: f"{parsed.serial_number:x}",
+    "not_before": lambda parsed: parsed.not_valid_before_utc.isoformat(),
+    "not_after": lambda parsed: parsed.not_valid_after_utc.isoformat(),
+    "days_left": lambda parsed: days_left(parsed.not_valid_after_utc),
+    "key": lambda parsed: key(parsed.public_key()),
+    "signature": signature,
+    "names": names,
+}
+
+
+def validity(facts: dict[str, Any]) -> str:
+    """From when to when, and how long still."""
+    if facts["not_before"] is None or facts["not_after"] is None:
+        return "cannot be read"
+    left = facts["days_left"]
+    still = "expired" if left < 0 else f"{left} day{'s' * (left != 1)} left"
+    if datetime.fromisoformat(facts["not_before"]) > datetime.now(timezone.utc):
+        still = "not yet valid"
+    return f"{facts['not_before'][:10]} to {facts['not_after'][:10]} ({still})"
+
+
+def lines(facts: dict[str, Any], *, leaf: bool) -> list[tuple[str, str]]:
+    """The facts as a screen shows them: named lines, everything foreign escaped."""
+    if facts["sha256"] is None:
+        return [("", "a certificate that cannot be read")]
+    shown = [
+        ("subject", printable(facts["subject"] or "-")),
+        ("issuer", printable(facts["issuer"] or "-")),
+        ("valid", validity(facts)),
+        ("key", f"{facts['key'] or '?'}, signed with {facts['signature'] or '?'}"),
+    ]
+    if leaf:
+        found = facts["names"] or []
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        shown.append(("names", ", ".join(printable(name, 80) for name in found[:SHOWN]) + more or "none"))
+        shown.append(("SHA-256", facts["sha256"]))
+    return shown

@@ -1,0 +1,134 @@
+"""What `puretls connect` has found out: on a screen for people, as one JSON document for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from puretls.cli import portrait
+from puretls.cli.render import Plain
+from puretls.cli.target import Target
+from puretls.cli.text import printable
+
+ADVICE = {  # what to do, by OpenSSL's number for what is wrong
+    "a CA that is not trusted here: if it should be, add it with --ca-file FILE": (2, 18, 19),
+    "its CA is not trusted here (--ca-file FILE adds one), or the server leaves out an intermediate": (20, 21),
+    "the owner has to renew it; or is the clock of this machine wrong?": (9, 10),
+    "is it a good server under another name?  --servername NAME asks for that one": (62, 64),
+}
+
+
+def advice(code: int | None) -> str:
+    """What to do about a certificate that is refused."""
+    return next((text for text, codes in ADVICE.items() if code in codes), "the certificate is not fit for this use")
+
+
+class Report:
+    """Facts as they come in; the keys are those of the JSON document."""
+
+    def __init__(self, where: Target, servername: str, starttls: str | None) -> None:
+        self.facts: dict[str, Any] = {
+            "host": where.host,
+            "port": where.port,
+            "address": None,
+            "servername": servername,
+            "starttls": starttls,
+            "verified": None,
+            "refusal": None,
+            "failed": None,
+        }
+        self.ders: list[bytes] = []
+
+    def refused(self, error: Any) -> None:
+        """The server's certificate did not stand."""
+        self.facts["verified"] = False
+        self.facts["refusal"] = {
+            "message": printable(str(error.verify_message)).rstrip("."),
+            "code": error.verify_code,
+            "depth": getattr(error, "depth", None),
+            "advice": advice(error.verify_code),
+        }
+
+    def connected(self, tls: Any, connect: float, handshake: float) -> None:
+        """A handshake is done."""
+        cipher = tls.cipher()
+        self.ders = list(map(bytes, tls.get_unverified_chain()))
+        verified = self.facts["refusal"] is None
+        anchor = tls.get_verified_chain()[-1:] if verified else []
+        self.facts |= {
+            "address": tls.getpeername()[0],
+            "verified": verified,
+            "version": tls.version(),
+            "suite": cipher[0],
+            "bits": cipher[2],
+            "group": tls.group(),
+            "signature": tls.server_sigalg(),
+            "client_signature": tls.client_sigalg(),
+            "alpn": tls.selected_alpn_protocol(),
+            "ticket": None,
+            "resumed": None,
+            "connect_ms": round(connect * 1000, 2),
+            "handshake_ms": round(handshake * 1000, 2),
+            "chain": [portrait.certificate(der) for der in self.ders],
+            "anchor": portrait.certificate(bytes(anchor[0])) if anchor else None,
+        }
+
+    def ended(self, session: Any) -> None:
+        """The first connection is over: did a ticket come?"""
+        came = bool(session and session.has_ticket)
+        self.facts["ticket"] = {"came": came, "lifetime": session.ticket_lifetime_hint if came else None}
+
+    def resumed(self, tls: Any) -> None:
+        """The second connection stands."""
+        self.facts["resumed"] = tls.session_reused
+
+    def resumption(self) -> str:
+        """How the second connection began."""
+        return "the session was resumed" if self.facts["resumed"] else "NOT resumed: a full handshake"
+
+    def document(self) -> dict[str, Any]:
+        """For JSON, with the chain as PEM."""
+        chain = [
+            facts | {"pem": portrait.pem(der)}
+            for facts, der in zip(self.facts.get("chain", []), self.ders, strict=True)
+        ]
+        return self.facts | ({"chain": chain} if chain else {})
+
+    def show(self, screen: Plain) -> None:
+        """For people."""
+        facts = self.facts
+        asked = f", as {printable(facts['servername'])}" if facts["servername"] != facts["host"] else ""
+        screen.heading(f"{Target(facts['host'], facts['port'])}", f"{facts['address']}{asked}")
+        if facts["verified"]:
+            screen.good(
+                f"verified: {printable(facts['servername'])}, by {printable(facts['anchor']['subject'] or '-')}"
+            )
+        else:
+            refusal = facts["refusal"]
+            screen.bad(f"NOT VERIFIED: {refusal['message']}")
+            screen.bad("this may be anybody, and anybody on the way can read and change what is sent")
+        screen.pairs(self.negotiated())
+        for depth, certificate in enumerate(facts["chain"]):
+            screen.heading(f"Certificate {depth}", "the server's own" if depth == 0 else "")
+            screen.pairs(portrait.lines(certificate, leaf=depth == 0))
+
+    def negotiated(self) -> list[tuple[str, str]]:
+        """The parameters of the connection, in words."""
+        facts = self.facts
+        shown = [
+            ("version", facts["version"].replace("TLSv", "TLS ")),
+            ("suite", facts["suite"]),
+            ("group", facts["group"] or "-"),
+            ("signature", facts["signature"] or "-"),
+            ("ALPN", printable(facts["alpn"] or "-")),
+        ]
+        if facts["client_signature"]:
+            shown.append(("our proof", facts["client_signature"]))
+        if facts["ticket"]:
+            came, lifetime = facts["ticket"]["came"], facts["ticket"]["lifetime"]
+            shown.append(("ticket", f"came, good for {lifetime} s" if came else "none"))
+        if facts["resumed"] is not None:
+            shown.append(("reconnected", self.resumption()))
+        shown.append(
+            ("time", f"{facts['connect_ms']:.1f} ms to connect, {facts['handshake_ms']:.1f} ms to shake hands")
+        )
+        return shown

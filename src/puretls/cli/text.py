@@ -1,0 +1,20 @@
+"""Text that others wrote, made fit for a terminal.
+
+A name in a certificate or a line of a server's greeting may hold control characters, escape sequences, or marks that
+turn the direction of writing: a terminal would obey them. The data of a session is left alone: it was asked for.
+"""
+
+from __future__ import annotations
+
+LONGEST = 400  # of one piece of foreign text on a screen
+
+
+def printable(text: str, limit: int = LONGEST) -> str:
+    """The text with everything escaped that is not a plain visible character, and cut where it goes on for too long."""
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text[:limit])
+    return shown + ("..." if len(text) > limit else "")
+
+
+def decoded(data: bytes, limit: int = LONGEST) -> str:
+    """Bytes that should be text."""
+    return printable(data.decode("utf-8", "backslashreplace"), limit)

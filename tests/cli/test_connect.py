@@ -1,0 +1,278 @@
+"""`puretls connect` against servers of others: the report, refusals, data both ways, and peers that mean no good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from commands import COMMAND, puretls
+from ours import server_context
+from peering import PEERS, V12, V13, End, Peer, Setup
+from support import MIB, PATIENCE, Pki, dial, running
+
+PROGRAMS = {peer.name: peer for peer in PEERS if peer.name in ("openssl", "gnutls")}
+each_version = pytest.mark.parametrize("version", [V12, V13])
+each_program = pytest.mark.parametrize("peer", PROGRAMS.values(), ids=PROGRAMS)
+
+
+@contextmanager
+def serving(pki: Pki, setup: Setup, peer: Peer = PROGRAMS["openssl"]) -> Iterator[End]:
+    """A program that is listening."""
+    with peer.accept(pki, setup) as end:
+        dial(end.port).close()
+        yield end
+
+
+@contextmanager
+def scripted(pki: Pki, script: Callable[[ssl.SSLSocket], None], identity: str = "P-256") -> Iterator[int]:
+    """One connection to the interpreter's own `ssl`, which does as it is told."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain(identity), pki.key(identity))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+
+        def serve() -> None:
+            with listener.accept()[0] as sock, context.wrap_socket(sock, server_side=True) as tls:
+                tls.settimeout(PATIENCE)
+                script(tls)
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join(PATIENCE)
+
+
+@each_version
+@each_program
+def test_report_and_resumption(pki: Pki, peer: Peer, version: str) -> None:
+    with serving(pki, Setup(version=version, identity="P-256"), peer) as end:
+        done = puretls("connect", f"localhost:{end.port}", "--ca-file", pki.ca, "--reconnect")
+    assert (done.status, done.err) == (0, "")
+    for said in (
+        "verified: localhost, by CN=Test root",
+        version.replace("v", " "),
+        "x25519" if version == V13 else "ECDHE-ECDSA",
+        "the session was resumed",
+        "CN=Test intermediate",
+        "localhost, 127.0.0.1",
+        "days left",
+    ):
+        assert said in done.out
+
+
+def test_json_says_what_the_certificate_says(pki: Pki) -> None:
+    setup = Setup(identity="RSA", alpn="h2", ciphers="TLS_AES_128_GCM_SHA256", curve="P-256")
+    with serving(pki, setup) as end:
+        where = f"localhost:{end.port}"
+        done = puretls("connect", where, "--ca-file", pki.ca, "--alpn", "h2,http/1.1", "--reconnect", "--json")
+    assert (done.status, done.err) == (0, "")
+    told = json.loads(done.out)
+    leaf = x509.load_pem_x509_certificate(told["chain"][0]["pem"].encode())
+    assert leaf == pki.identity("RSA").certificate
+    expected = {
+        "host": "localhost", "port": end.port, "servername": "localhost", "starttls": None, "failed": None,
+        "verified": True, "refusal": None, "version": "TLSv1.3", "suite": "TLS_AES_128_GCM_SHA256", "bits": 128,
+        "group": "secp256r1", "signature": "rsa_pss_rsae_sha256", "client_signature": None, "alpn": "h2",
+        "resumed": True,
+    }  # fmt: skip
+    assert {name: told[name] for name in expected} == expected
+    assert told["ticket"]["came"]
+    assert told["anchor"]["subject"] == "CN=Test root"
+    facts = told["chain"][0]
+    assert facts["subject"] == "CN=localhost"
+    assert facts["serial"] == f"{leaf.serial_number:x}"
+    assert facts["not_after"] == leaf.not_valid_after_utc.isoformat()
+    assert (facts["key"], facts["days_left"], facts["names"]) == ("RSA 2048", 6, ["localhost", "127.0.0.1"])
+
+
+@pytest.mark.parametrize(
+    ("identity", "ca", "name", "why", "advice"),
+    [
+        ("stranger-P-256", "ca", "localhost", "unable to get", "--ca-file FILE adds one"),
+        ("expired", "ca", "localhost", "certificate has expired", "the clock of this machine"),
+        ("P-256", "ca", "elsewhere.test", "Hostname mismatch", "--servername NAME"),
+    ],
+)
+def test_what_cannot_be_verified(pki: Pki, identity: str, ca: str, name: str, why: str, advice: str) -> None:
+    """Status 1 and one line that says what to do; --insecure looks at it anyway and says that aloud."""
+    with serving(pki, Setup(identity=identity)) as end:
+        argv = ("connect", f"localhost:{end.port}", "--ca-file", getattr(pki, ca), "--servername", name)
+        refused = puretls(*argv)
+        looked = puretls(*argv, "--insecure")
+        told = puretls(*argv, "--json")
+    assert refused.status == 1
+    assert refused.out == ""
+    assert refused.err.startswith("puretls connect: localhost")
+    assert refused.err.count("\n") == 1
+    assert why in refused.err
+    assert advice in refused.err
+    assert (looked.status, looked.err) == (0, "")
+    assert "NOT VERIFIED: " + why in looked.out
+    assert "CN=Test intermediate" in looked.out or identity.startswith("stranger")
+    document = json.loads(told.out)
+    assert (told.status, document["verified"]) == (1, False)
+    assert why in document["refusal"]["message"]
+    assert why in document["failed"]
+
+
+@each_version
+def test_client_certificate(pki: Pki, version: str) -> None:
+    with serving(pki, Setup(version=version, identity="P-256", asks=True)) as end:
+        argv = ("connect", f"localhost:{end.port}", "--ca-file", pki.ca)
+        with_one = puretls(*argv, "--cert", pki.chain("client"), "--key", pki.key("client"))
+        without = puretls(*argv)
+    assert (with_one.status, with_one.err) == (0, "")
+    assert "our proof" in with_one.out
+    assert without.status == 1
+    assert "the peer refused: alert" in without.err
+
+
+def test_pem_and_keylog(pki: Pki, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    with serving(pki, Setup(identity="P-256")) as end:
+        done = puretls("connect", f"127.0.0.1:{end.port}", "--ca-file", pki.ca, "--pem", "--keylog", keys, "-4")
+    sent = x509.load_pem_x509_certificates(done.out.encode())
+    assert sent[0] == pki.identity("P-256").certificate
+    assert sent[-1] == pki.issuer.certificate
+    assert "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text()
+
+
+def test_options_decide_what_is_spoken(pki: Pki) -> None:
+    with serving(pki, Setup(version=V12, identity="P-256")) as end:
+        argv = ("connect", f"localhost:{end.port}", "--ca-file", pki.ca)
+        chosen = puretls(*argv, "--ciphers", "ECDHE-ECDSA-CHACHA20-POLY1305", "--groups", "P-256", "--max", "1.2")
+        refused = puretls(*argv, "--tls1.3")
+    assert "ECDHE-ECDSA-CHACHA20-POLY1305" in chosen.out, chosen.err
+    assert "secp256r1" in chosen.out
+    assert refused.status == 1
+    assert "alert protocol_version" in refused.err
+
+
+@each_version
+def test_data_both_ways(pki: Pki, version: str) -> None:
+    """A megabyte there and one back at once, the report apart from it, and the end of the input is an end for them."""
+    up, down = (f"{os.urandom(2000).hex()}.\n".encode() * (MIB // 4002) for _ in range(2))
+    with serving(pki, Setup(version=version, identity="P-256")) as end:
+        argv = (*COMMAND, "connect", f"localhost:{end.port}", "--ca-file", pki.ca)
+        with running(pki.folder, *argv) as client:
+            sending = Thread(target=end.send, args=(down,))
+            client.send(up)
+            sending.start()
+            assert end.recv(len(up)) == up
+            assert client.recv(len(down)) == down
+            sending.join()
+            client.end_input()
+            assert client.wait() == 0, client.said()
+            assert client.recv(1) == b""
+            assert "verified: localhost" in client.said()
+
+
+def test_the_end_of_our_input_closes_one_direction(pki: Pki) -> None:
+    """close_notify is sent, and what the server answers to all of it still arrives."""
+    body = os.urandom(300_000)
+
+    def digest_at_the_end(tls: ssl.SSLSocket) -> None:
+        found = hashlib.sha256()
+        while data := tls.recv(65536):
+            found.update(data)
+        tls.sendall(found.hexdigest().encode())
+        tls.unwrap()
+
+    with scripted(pki, digest_at_the_end) as port:
+        done = puretls("connect", f"localhost:{port}", "--ca-file", pki.ca, stdin=body)
+    assert (done.status, done.out) == (0, hashlib.sha256(body).hexdigest())
+    assert "connection was cut" not in done.err
+
+
+def test_an_end_without_close_notify_is_said(pki: Pki) -> None:
+    def cut(tls: ssl.SSLSocket) -> None:
+        tls.sendall(b"half a mess")
+        tls.recv(1)
+        tls.shutdown(socket.SHUT_RDWR)
+
+    with scripted(pki, cut) as port:
+        done = puretls("connect", f"localhost:{port}", "--ca-file", pki.ca, stdin=b"x")
+    assert (done.status, done.out) == (0, "half a mess")
+    assert "the connection was cut" in done.err
+
+
+def test_names_from_a_certificate_do_not_command_the_terminal(tls: Any, tmp_path: Path) -> None:
+    """Escape sequences, and characters that turn the line around, are shown as what they are."""
+    pki = Pki(tmp_path)
+    evil = "\x1b]0;owned\x07\x9b31m\u202egnp.exe"
+    pki.made["P-256"] = type(pki.root)(evil).issue("localhost", "\x1b[2Jx")
+    context = server_context(tls, pki)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):
+                with (
+                    listener.accept()[0] as sock,
+                    suppress(OSError),  # the first is refused
+                    context.wrap_socket(sock, server_side=True) as conn,
+                ):
+                    conn.recv(1)
+
+        Thread(target=serve, daemon=True).start()
+        where = f"localhost:{listener.getsockname()[1]}"
+        done = puretls("connect", where, "--ca-file", pki.ca, "--insecure", PYTHONIOENCODING="utf-8")
+    assert "\\x1b]0" in done.out, done.err
+    assert "\\u202egnp.exe" in done.out
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(done.out + done.err)
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "said"),
+    [
+        (["localhost:1"], 1, "connection refused"),
+        (["name.invalid"], 1, "the name does not resolve"),
+        (["localhost:99999"], 2, "not a port"),
+        (["[::1"], 2, "not HOST[:PORT]"),
+        (["localhost", "--groups", "none-such"], 2, "--groups none-such: unrecognized group list"),
+        (["localhost", "--ciphers", "none-such"], 2, "--ciphers none-such"),
+        (["localhost", "--min", "1.3", "--max", "1.2"], 2, "nothing is left"),
+        (["localhost", "--ca-file", "/none/such"], 1, "--ca-file /none/such: no such file"),
+        (["localhost", "--cert", "/none/such"], 1, "--cert /none/such: no such file"),
+        (["localhost", "--key", "/none/such"], 2, "--key needs --cert"),
+        (["localhost", "-i", "--json"], 2, "-i needs standard output"),
+    ],
+)
+def test_errors_are_a_line(argv: list[str], status: int, said: str) -> None:
+    done = puretls("connect", *argv)
+    assert (done.status, done.out) == (status, "")
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_not_tls(pki: Pki) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as sock:
+                sock.sendall(b"220 smtp.example ESMTP\r\n")
+                sock.recv(4096)
+
+        Thread(target=serve, daemon=True).start()
+        done = puretls("connect", f"localhost:{listener.getsockname()[1]}", "--ca-file", pki.ca)
+    assert done.status == 1
+    assert "the answer is not TLS" in done.err
+
+
+def test_silence_is_not_waited_for_forever() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = puretls("connect", f"localhost:{listener.getsockname()[1]}", "--timeout", "0.2")
+    assert done.status == 1
+    assert "timed out" in done.err

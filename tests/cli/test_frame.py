@@ -1,0 +1,56 @@
+"""The frame of the command line: help that teaches, errors that are a line, and no waiting for what is not used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from commands import COMMAND, puretls
+from puretls.cli import COMMANDS
+
+
+def test_help_names_every_command_and_shows_examples() -> None:
+    done = puretls("--help")
+    assert (done.status, done.err) == (0, "")
+    for name, summary in COMMANDS.items():
+        assert f"    {name:12}{summary}" in done.out
+    assert "examples:" in done.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    done = puretls(name, "--help")
+    assert (done.status, done.err) == (0, "")
+    assert f"usage: puretls {name}" in done.out
+    assert max(map(len, done.out.splitlines())) <= 120
+
+
+def test_help_waits_for_nothing_it_does_not_use() -> None:
+    """No command's module, and none of what they bring with them, is imported for the list of commands."""
+    program = (
+        "import sys, contextlib, puretls.cli\n"
+        "with contextlib.suppress(SystemExit): puretls.cli.main(['--help'])\n"
+        "print(*(name for name in sys.modules if name.startswith('puretls.cli.') or name in ('rich', 'http.server')))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    loaded = set(said.splitlines()[-1].split())
+    assert loaded <= {"puretls.cli.failure", "puretls.cli.text", "puretls.cli.version"}
+
+
+@pytest.mark.parametrize("argv", [[], ["no-such-command"], ["version", "--no-such-option"]])
+def test_wrong_usage(argv: list[str]) -> None:
+    done = puretls(*argv)
+    assert (done.status, done.out) == (2, "")
+    assert "usage: puretls" in done.err
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    done = subprocess.run(
+        f"{' '.join(COMMAND)} version | true; exit ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr

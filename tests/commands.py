@@ -1,0 +1,34 @@
+"""The command `puretls` as people and scripts run it: a process of its own, its output, its exit status."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+from support import PATIENCE
+
+COMMAND = (sys.executable, "-m", "puretls")
+
+
+class Done(NamedTuple):
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+
+def puretls(*argv: object, stdin: bytes | None = None, **environment: object) -> Done:
+    """Run it to its end. Without `stdin` there is nothing to read, as in a scheduled job."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, argv)],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        timeout=3 * PATIENCE,
+        check=False,
+        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
