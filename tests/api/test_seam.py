@@ -313,6 +313,9 @@ def test_wrap_socket_below_with_a_socket_of_another_kind(contexts):
         def send(self, *arguments):
             return self.sock.send(*arguments)
 
+        def recv(self, *arguments):
+            return self.sock.recv(*arguments)
+
         def recv_into(self, *arguments):
             return self.sock.recv_into(*arguments)
 

@@ -400,14 +400,23 @@ def test_encrypt_then_mac_checks_the_mac_first(make):
 
 def test_tls10_splits_what_could_be_predicted():
     """BEAST: the record that follows a known IV holds one byte."""
-    sealer, opener = PROTECTIONS["1 AES(128) sha1 mte"]()
-    sealed = seal_many(sealer, b"twenty bytes of data")
-    sizes, pos = [], 0
-    while pos < len(sealed):
-        stop = pos + HEADER + int.from_bytes(sealed[pos + 3 : pos + 5], "big")
-        sizes.append(len(opener.open(sealed[pos : pos + HEADER], sealed[pos + HEADER : stop])[1]))
-        pos = stop
-    assert sizes == [1, 19]
+    for seal in (seal_many, lambda sealer, data: sealer.seal_data(data)):
+        sealer, opener = PROTECTIONS["1 AES(128) sha1 mte"]()
+        sealed = seal(sealer, b"twenty bytes of data")
+        sizes, pos = [], 0
+        while pos < len(sealed):
+            stop = pos + HEADER + int.from_bytes(sealed[pos + 3 : pos + 5], "big")
+            sizes.append(len(opener.open(sealed[pos : pos + HEADER], sealed[pos + HEADER : stop])[1]))
+            pos = stop
+        assert sizes == [1, 19]
+
+
+def test_least_overhead():
+    """What a socket reads ahead relies on: no record is shorter than its plaintext and `overhead`."""
+    for make in PROTECTIONS.values():
+        sealer, opener = make()
+        for size in (1, 2, 15, 16, 17, 300):
+            assert len(sealer.seal(APPLICATION_DATA, bytes(size))) >= size + opener.overhead
 
 
 def test_comparisons_take_constant_time():

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class MemoryBIO:
     """A memory buffer that passes data between Python and an SSL protocol instance."""
 
-    __slots__ = ("__weakref__", "_at", "_chunks", "_ended", "_size")
+    __slots__ = ("__weakref__", "_at", "_data", "_ended", "_more", "_more_size")
 
     def __init__(self) -> None:
-        self._chunks: deque[bytes] = deque()
-        self._at = 0  # how much of the first chunk has been read
-        self._size = 0
+        self._data = b""  # the first chunk; empty only if nothing waits
+        self._at = 0  # how much of it has been read
+        self._more: deque[bytes] | None = None  # the chunks behind it
+        self._more_size = 0
         self._ended = False
 
     def __init_subclass__(cls) -> None:
@@ -31,26 +32,29 @@ class MemoryBIO:
 
     def read(self, size: int = -1, /) -> bytes:
         """Read up to size bytes from the memory BIO; all of it if size is negative."""
-        chunks = self._chunks
-        if not 0 <= size < self._size:
-            if self._at:
-                chunks[0] = chunks[0][self._at :]
-                self._at = 0
-            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            chunks.clear()
-            self._size = 0
+        data = self._data
+        if self._more or self._at or 0 <= size < len(data):
+            return self._read(size)
+        self._data = b""
+        return data
+
+    def _read(self, size: int) -> bytes:
+        """Less than all of it, or all of more than one chunk."""
+        more = self._more or ()
+        waiting = self.pending
+        if not 0 <= size < waiting:
+            data = b"".join((self._data[self._at :], *more))
+            self._data, self._at, self._more, self._more_size = b"", 0, None, 0
             return data
-        self._size -= size
         taken: list[bytes] = []
         while size:
-            chunk, at = chunks[0], self._at
-            piece = chunk[at : at + size]
+            piece = self._data[self._at : self._at + size]
             taken.append(piece)
             size -= len(piece)
-            self._at = at + len(piece)
-            if self._at == len(chunk):
-                chunks.popleft()
-                self._at = 0
+            self._at += len(piece)
+            if self._at == len(self._data):  # there is a next one, as less than all was asked for
+                self._data, self._at = self._more.popleft(), 0  # type: ignore[union-attr]
+                self._more_size -= len(self._data)
         return b"".join(taken)
 
     def write(self, b: Buffer, /) -> int:
@@ -58,9 +62,13 @@ class MemoryBIO:
         if self._ended:
             raise SSLError("cannot write() after write_eof()")
         data = b if type(b) is bytes else _contiguous(b)
-        if data:
-            self._chunks.append(data)
-            self._size += len(data)
+        if not self._data:
+            self._data = data
+        elif data:
+            if self._more is None:
+                self._more = deque()
+            self._more.append(data)
+            self._more_size += len(data)
         return len(data)
 
     def write_eof(self) -> None:
@@ -70,12 +78,12 @@ class MemoryBIO:
     @property
     def pending(self) -> int:
         """The number of bytes in the memory BIO."""
-        return self._size
+        return len(self._data) - self._at + self._more_size
 
     @property
     def eof(self) -> bool:
         """Whether the memory BIO is at its end."""
-        return self._ended and not self._size
+        return self._ended and not self._data
 
 
 def _contiguous(b: Any) -> bytes:

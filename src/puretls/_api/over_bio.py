@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
-from puretls._api.seam import SMALL, _SSLSocket, readable
+from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 
@@ -64,6 +64,37 @@ class _BioConnection(_SSLSocket):
                 self._push()
                 self._raise_callback_error()
 
+    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
+        """Up to `size` bytes, or how many of them are in `buffer` now."""
+        if buffer is None:
+            out = None
+            if size <= 0:
+                return nothing(size)
+            size = min(size, SPARE_SIZE)
+        else:
+            out = writable(buffer, size)
+            size = len(out)
+            if not size:
+                return 0
+        conn, lock = self._conn, self._lock
+        if not conn.established:
+            return self._read(size, out)
+        # The short way: what has come is one whole record.
+        inbound = conn.inbound
+        lock.acquire()
+        try:
+            if inbound.start == inbound.end and not inbound.plain and not conn.close_received and not conn.failure:
+                data = conn.read_record(self._incoming.read())
+                if data:
+                    return data if out is None and len(data) <= size else self._deliver(data, size, out)
+        except Abort as abort:
+            self._told = True
+            self._push()
+            raise abort_error(abort) from None
+        finally:
+            lock.release()
+        return self._read(size, out)
+
     def _read(self, limit: int, out: memoryview | None) -> Any:
         conn, inbound = self._conn, self._conn.inbound
         if not conn.established:
@@ -104,27 +135,29 @@ class _BioConnection(_SSLSocket):
 
     def write(self, data: Any, /) -> int:
         """Seal the data; all of it is in `outgoing` afterwards."""
-        conn = self._conn
+        conn, lock = self._conn, self._lock
         if not conn.established:
             self.do_handshake()
         view = data if type(data) is bytes else readable(data)
         size = len(view)
-        with self._lock:
-            try:
-                if conn.renegotiating:
-                    self._finish_renegotiation()
-                if 0 < size <= SMALL:
-                    self._outgoing.write(conn.write_record(view))
-                else:
-                    for pos in range(0, size, CHUNK):
-                        conn.write(memoryview(view)[pos : pos + CHUNK])
-                        self._push()
-            except Abort as abort:
-                raise abort_error(abort) from None
-            if conn.has_data_to_send or conn.events:
+        lock.acquire()
+        try:
+            if conn.renegotiating:
+                self._finish_renegotiation()
+            if 0 < size <= SMALL:
+                self._outgoing.write(conn.write_record(view))
+            else:
+                for pos in range(0, size, CHUNK):
+                    conn.write(memoryview(view)[pos : pos + CHUNK])
+                    self._push()
+            if conn.owed or conn.events:
                 self._push()
-            if self._callback_error is not None:
-                self._raise_callback_error()
+        except Abort as abort:
+            raise abort_error(abort) from None
+        finally:
+            lock.release()
+        if self._callback_error is not None:
+            self._raise_callback_error()
         return size
 
     def _finish_renegotiation(self) -> None:
@@ -181,9 +214,7 @@ class _BioConnection(_SSLSocket):
             self._conn.receive(data)
             return True
         if self._incoming.eof:
-            error = self._ended()
-            if error is not None:
-                raise error
+            self._at_end()
             return False
         raise want_read()
 

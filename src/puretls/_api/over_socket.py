@@ -14,6 +14,7 @@ The rules that programs rely on:
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -30,9 +31,10 @@ from puretls._api.errors import (
     want_write,
     zero_return,
 )
-from puretls._api.seam import SMALL, _SSLSocket, readable
+from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._record.protection import HEADER, MAX_PLAINTEXT
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
+MAX_RECORD = HEADER + MAX_PLAINTEXT + 2048  # RFC 5246 6.2.3
+read_descriptor = os.read if os.name == "posix" else None
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
 READ_TIMEOUT = "The read operation timed out"
@@ -64,7 +68,7 @@ def _wait(sock: Any, event: str, seconds: float, message: str) -> None:
 class _SocketConnection(_SSLSocket):
     """The socket is held by a weak reference only: it owns us."""
 
-    __slots__ = ("_reading", "_recv_into", "_sealed", "_send", "_sock", "_writing")
+    __slots__ = ("_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock", "_writing")
 
     def __init__(
         self,
@@ -79,8 +83,8 @@ class _SocketConnection(_SSLSocket):
         self._sock = weakref.ref(sock)
         # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
-        self._recv_into, self._send = plain.recv_into, plain.send
-        self._reading, self._writing = threading.Lock(), threading.Lock()
+        self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
+        self._reading, self._writing = threading.RLock(), threading.RLock()
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
     def _socket(self) -> Any:
@@ -122,45 +126,91 @@ class _SocketConnection(_SSLSocket):
 
     # Reading
 
-    def _read(self, limit: int, out: memoryview | None) -> Any:
+    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
+        """Up to `size` bytes, or how many of them are in `buffer` now."""
+        if buffer is None:
+            out = None
+            if size <= 0:
+                return nothing(size)
+            size = min(size, SPARE_SIZE)
+        else:
+            out = writable(buffer, size)
+            size = len(out)
+            if not size:
+                return 0
         sock, conn = self._socket(), self._conn
         if not conn.established:
             self.do_handshake()
-        inbound = conn.inbound
-        timeout = sock.gettimeout()
+        inbound, lock, timeout = conn.inbound, self._reading, sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
-        again = False
-        with self._reading:
-            try:
-                while True:
-                    buffered = inbound.end - inbound.start
-                    if buffered > 5 or inbound.plain or conn.failure or conn.close_received:
-                        got = self._take(limit, out, buffered)
-                        if conn.request is not None:
-                            self._advance()
-                        if conn.owed or conn.events:
-                            self._settle(sock)
-                        if got:
-                            return got
-                        if conn.close_received:
-                            self._told = True
-                            if conn.close_sent:
-                                raise zero_return()
-                            return b"" if out is None else 0
-                        buffered = inbound.end - inbound.start
-                    wanted = conn.wanted()
-                    if timeout is None and limit - buffered > wanted:
-                        wanted = limit - buffered
-                    if not self._fill(sock, wanted, deadline if again else None, READ_TIMEOUT):
-                        return b"" if out is None else 0
-                    again = True
-            except Abort as abort:
-                self._told = True
-                self._settle(sock)
-                raise abort_error(abort) from None
-            finally:
-                if self._callback_error is not None:
-                    self._raise_callback_error()
+        lock.acquire()
+        try:
+            if (
+                size <= SMALL
+                and inbound.start == inbound.end
+                and not inbound.plain
+                and not conn.close_received
+                and not conn.failure
+            ):  # the short way, for records that are all there: no buffer
+                record = self._recv(sock, size + inbound.opener.overhead if timeout is None else HEADER)
+                if not record:
+                    self._at_end()
+                    return b"" if out is None else 0
+                if timeout is not None:
+                    record += self._rest(sock, record)
+                data = conn.read_record(record)
+                if data:
+                    return data if out is None and len(data) <= size else self._deliver(data, size, out)
+            return self._read(sock, size, out, timeout is None, deadline)
+        except BlockingIOError:
+            raise want_read() from None
+        except TimeoutError:
+            raise TimeoutError(READ_TIMEOUT) from None
+        except Abort as abort:
+            self._told = True
+            self._settle(sock)
+            raise abort_error(abort) from None
+        finally:
+            lock.release()
+            if self._callback_error is not None:
+                self._raise_callback_error()
+
+    def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, deadline: float | None) -> Any:
+        """The way that knows every case."""
+        conn = self._conn
+        inbound, again = conn.inbound, False
+        while True:
+            buffered = inbound.end - inbound.start
+            if buffered > HEADER or inbound.plain or conn.failure or conn.close_received:
+                got = self._take(limit, out, buffered)
+                if conn.request is not None:
+                    self._advance()
+                if conn.owed or conn.events:
+                    self._settle(sock)
+                if got:
+                    return got
+                if conn.close_received:
+                    self._told = True
+                    if conn.close_sent:
+                        raise zero_return()
+                    return b"" if out is None else 0
+                buffered = inbound.end - inbound.start
+            wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - buffered if greedy else 0
+            if wanted < MAX_RECORD:
+                wanted = max(wanted, conn.wanted())
+            if not self._fill(sock, wanted, deadline if again else None, READ_TIMEOUT):
+                return b"" if out is None else 0
+            again = True
+
+    def _rest(self, sock: Any, header: bytes) -> bytes:
+        """What the kernel has of the record that begins so, without waiting; and without poll(), which recv() has."""
+        wanted = self._conn.wanted_after(header)
+        if not wanted or read_descriptor is None:
+            return b""
+        try:
+            return read_descriptor(sock.fileno(), wanted)
+        except BlockingIOError:
+            return b""
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
@@ -177,9 +227,7 @@ class _SocketConnection(_SSLSocket):
         if count:
             inbound.filled(count)
             return True
-        error = self._ended()
-        if error is not None:
-            raise error
+        self._at_end()
         return False
 
     def pending(self) -> int:
@@ -206,23 +254,25 @@ class _SocketConnection(_SSLSocket):
         if conn.renegotiating:
             self._finish_renegotiation(sock)
         view = data if type(data) is bytes else readable(data)
+        lock = self._writing
+        lock.acquire()
         try:
-            with self._writing:
-                try:
-                    if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
-                        return self._write_record(sock, view)
-                    timeout = sock.gettimeout()
-                    deadline = monotonic() + timeout if timeout else None
-                    return self._write(sock, memoryview(view), timeout, deadline)
-                except Abort as abort:
-                    self._say_last_words(sock)
-                    raise abort_error(abort) from None
-                finally:
-                    if conn.events:
-                        self._after()
+            if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
+                return self._write_record(sock, view)
+            timeout = sock.gettimeout()
+            deadline = monotonic() + timeout if timeout else None
+            return self._write(sock, memoryview(view), timeout, deadline)
+        except Abort as abort:
+            self._say_last_words(sock)
+            raise abort_error(abort) from None
         finally:
-            if conn.owed:  # the reading side left it while the lock was ours
-                self._settle(sock)
+            try:
+                if conn.events:
+                    self._after()
+            finally:
+                lock.release()
+                if conn.owed:  # the reading side left it while the lock was ours
+                    self._settle(sock)
 
     def _finish_renegotiation(self, sock: Any) -> None:
         """Read until the handshake inside this connection is over, or let the thread that is reading do it."""

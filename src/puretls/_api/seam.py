@@ -72,6 +72,13 @@ def writable(buffer: Any, size: int) -> memoryview:
     return view[:size] if 0 < size < len(view) else view
 
 
+def nothing(size: int) -> bytes:
+    """What read(size) returns when nothing is asked for."""
+    if size < 0:
+        raise ValueError("size should not be negative")
+    return b""
+
+
 def readable(data: Any) -> memoryview:
     """The bytes of a caller's buffer that write(data) sends."""
     view = memoryview(data)
@@ -117,10 +124,6 @@ class _SSLSocket:
 
     def do_handshake(self) -> None:
         """Go on with the handshake."""
-        raise NotImplementedError
-
-    def _read(self, limit: int, out: memoryview | None) -> Any:
-        """The transport's part of `read`: at most `limit` bytes, into `out` if there is one."""
         raise NotImplementedError
 
     def write(self, data: Any, /) -> int:
@@ -178,14 +181,7 @@ class _SSLSocket:
 
     def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
         """Up to `size` bytes, or how many of them are in `buffer` now."""
-        if buffer is None:
-            if size <= 0:
-                if size < 0:
-                    raise ValueError("size should not be negative")
-                return b""
-            return self._read(min(size, SPARE_SIZE), None)
-        view = writable(buffer, size)
-        return self._read(len(view), view) if view else 0
+        raise NotImplementedError
 
     def _take(self, limit: int, out: memoryview | None, buffered: int) -> Any:
         """What can be delivered now: bytes, or how many are in `out`; falsy if nothing.
@@ -230,14 +226,14 @@ class _SSLSocket:
         if error is not None:
             raise error
 
-    def _ended(self) -> SSLError | None:
-        """The transport has ended: what to raise, or None if the options have it pass for a clean end."""
+    def _at_end(self) -> None:
+        """The transport has ended without close_notify: an error, unless the options have it pass for a clean end."""
         conn = self._conn
         if conn.config.options & OP_IGNORE_UNEXPECTED_EOF and conn.established:
             conn.close_received = True
-            return None
+            return
         first, self._eof = not self._eof, True
-        return eof_error(faults.UNEXPECTED_EOF.reason if first else None)
+        raise eof_error(faults.UNEXPECTED_EOF.reason if first else None)
 
     # Requests
 

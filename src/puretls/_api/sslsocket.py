@@ -259,12 +259,17 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Up to `buflen` bytes of data; empty at the end."""
-        self._checkClosed()
-        if self._sslobj is None:
+        sslobj = self._sslobj
+        if sslobj is None:
             return self._take_unread(buflen) or _plain.recv(self, buflen, flags)
         if flags:
             raise ValueError(f"non-zero flags not allowed in calls to recv() on {self.__class__}")
-        return cast("bytes", self.read(buflen))
+        try:
+            return cast("bytes", sslobj.read(buflen))
+        except SSLEOFError:
+            if self.suppress_ragged_eofs:
+                return b""
+            raise
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Data into a buffer; how many bytes."""
@@ -328,13 +333,19 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all of the data."""
-        self._checkClosed()
-        if self._sslobj is None:
+        sslobj = self._sslobj
+        if sslobj is None:
             return _plain.sendall(self, data, flags)
         if flags:
             raise ValueError(f"non-zero flags not allowed in calls to sendall() on {self.__class__}")
+        if type(data) is bytes and data:  # the short way: a blocking socket takes all of it
+            sent = sslobj.write(data)
+            if sent == len(data):
+                return None
+        else:
+            sent = 0
         with memoryview(data) as view, view.cast("B") as octets:
-            sent, size = 0, len(octets)
+            size = len(octets)
             while sent < size:
                 sent += self.send(octets[sent:])
         return None

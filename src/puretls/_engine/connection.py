@@ -33,7 +33,7 @@ from puretls._engine.sessions import Session
 from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEvent, State
 from puretls._record.inbound import SKIPPED, Inbound
 from puretls._record.outbound import Outbound
-from puretls._record.protection import MAX_PLAINTEXT, Bytes, NullOpener, NullSealer, Opener13, Sealer, Sealer13
+from puretls._record.protection import HEADER, MAX_PLAINTEXT, Bytes, NullOpener, NullSealer, Opener13, Sealer, Sealer13
 from puretls._wire import extensions, messages
 
 MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
@@ -170,6 +170,15 @@ class Connection:
         if size <= 5 or inbound.buf[start] == ALERT or (size <= SMALLEST and self.version == TLS13):
             return missing  # just a header; or perhaps close_notify, and what follows that is not ours to take
         return missing + 5
+
+    def wanted_after(self, header: bytes) -> int:
+        """The same, when nothing but this header has been read; 0 if there is something unusual about it."""
+        if len(header) != HEADER or header[0] != APPLICATION_DATA:
+            return 0
+        size = header[3] << 8 | header[4]
+        if size > MAX_PLAINTEXT + self.inbound.opener.expansion:
+            return 0
+        return size if size + HEADER <= SMALLEST and self.version == TLS13 else size + HEADER
 
     def data_to_send(self) -> memoryview:
         """Ciphertext that waits for the transport; tell `data_sent` how much of it was taken."""
@@ -313,7 +322,7 @@ class Connection:
             and record[3] << 8 | record[4] == len(record) - 5
             and not inbound.plain
             and not self.failure
-            and inbound.hs_pos == len(inbound.hs)
+            and not inbound.hs
             and inbound.plain_limit == MAX_PLAINTEXT
         ):
             try:
@@ -355,15 +364,15 @@ class Connection:
         outbound = self.outbound
         sealer = outbound.sealer
         if (
-            0 < len(data) <= outbound.fragment
+            self.established
             and not self.owed
+            and not outbound.end
+            and 0 < len(data) <= outbound.fragment
+            and sealer.seq < sealer.limit
             and not self.failure
             and not self.close_sent
-            and self.established
-            and outbound.start == outbound.end
-            and sealer.seq < sealer.limit
         ):
-            return sealer.seal(APPLICATION_DATA, data)
+            return sealer.seal_data(data)
         self.write(memoryview(data))
         return self.take()
 

@@ -18,7 +18,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import APPLICATION_DATA, TLS10
 from puretls._crypto.kdf import Digest
 from puretls._crypto.suites import Block
-from puretls._record.protection import HEADER, SEQUENCE_END, Bytes, next_sequence, pack_aad, pack_header
+from puretls._record.protection import HEADER, SEQUENCE_END, Bytes, Sealer, next_sequence, pack_aad, pack_header
 
 EXPANSION = 2048  # RFC 5246 6.2.3
 
@@ -26,7 +26,7 @@ EXPANSION = 2048  # RFC 5246 6.2.3
 class BlockOpener:
     """CBC with HMAC.  TLS 1.0 chains the IV from record to record, later versions send one (RFC 4346 6.2.3.2)."""
 
-    __slots__ = ("block", "etm", "iv", "key", "mac", "mac_key", "seq", "size", "version")
+    __slots__ = ("block", "etm", "iv", "key", "mac", "mac_key", "overhead", "seq", "size", "version")
     expansion = EXPANSION
 
     def __init__(
@@ -34,6 +34,7 @@ class BlockOpener:
     ) -> None:
         self.block, self.mac, self.key, self.mac_key, self.version, self.etm = block, mac, key, mac_key, version, etm
         self.size, self.iv, self.seq = block.block, iv, 0
+        self.overhead = HEADER + mac.size + 1
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         kind, body, size, mac_size = header[0], bytes(body), self.size, self.mac.size
@@ -120,27 +121,25 @@ class BlockSealer:
             sealed += self.mac.hmac(self.mac_key, pack_aad(seq, kind, version, len(sealed)) + sealed)
         return pack_header(kind, version, len(sealed)) + sealed
 
+    def seal_data(self, data: Bytes) -> bytes:
+        # TLS 1.0: the next IV is known to who watches.  One byte alone makes it unpredictable again (BEAST).
+        if self.version == TLS10 and len(data) > 1:
+            return self.seal(APPLICATION_DATA, data[:1]) + self.seal(APPLICATION_DATA, data[1:])
+        return self.seal(APPLICATION_DATA, data)
+
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
-        at = 0
-        for pos in range(0, len(data), size):
-            chunk = data[pos : pos + size]
-            # TLS 1.0: the next IV is known to who watches.  One byte alone makes it unpredictable again (BEAST).
-            parts = (chunk[:1], chunk[1:]) if self.version == TLS10 and len(chunk) > 1 else (chunk,)
-            for part in parts:
-                record = self.seal(APPLICATION_DATA, part)
-                out[at : at + len(record)] = record
-                at += len(record)
-        return at
+        return copy_sealed(self, data, size, out)
 
 
 class MacOpener:
     """The null cipher: integrity without secrecy (RFC 5246 6.2.3.1)."""
 
-    __slots__ = ("mac", "mac_key", "seq", "version")
+    __slots__ = ("mac", "mac_key", "overhead", "seq", "version")
     expansion = EXPANSION
 
     def __init__(self, mac: Digest, mac_key: bytes, version: int) -> None:
         self.mac, self.mac_key, self.version, self.seq = mac, mac_key, version, 0
+        self.overhead = HEADER + mac.size
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         seq, self.seq = self.seq, next_sequence(self.seq)
@@ -180,10 +179,18 @@ class MacSealer:
         sealed = data + self.mac.hmac(self.mac_key, pack_aad(seq, kind, self.version, len(data)) + data)
         return pack_header(kind, self.version, len(sealed)) + sealed
 
+    def seal_data(self, data: Bytes) -> bytes:
+        return self.seal(APPLICATION_DATA, data)
+
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
-        at = 0
-        for pos in range(0, len(data), size):
-            record = self.seal(APPLICATION_DATA, data[pos : pos + size])
-            out[at : at + len(record)] = record
-            at += len(record)
-        return at
+        return copy_sealed(self, data, size, out)
+
+
+def copy_sealed(sealer: Sealer, data: memoryview, size: int, out: memoryview) -> int:
+    """`seal_many` where there is nothing to be gained by sealing in place."""
+    at = 0
+    for pos in range(0, len(data), size):
+        records = sealer.seal_data(data[pos : pos + size])
+        out[at : at + len(records)] = records
+        at += len(records)
+    return at

@@ -35,6 +35,7 @@ class Opener(Protocol):
     """Takes the protection off the records of one direction."""
 
     expansion: int  # how much longer than its plaintext a record may be
+    overhead: int  # how much longer it is at least, header included
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         """Content type and plaintext of one record; Abort if it is not authentic."""
@@ -61,6 +62,9 @@ class Sealer(Protocol):
     def seal(self, kind: int, data: Bytes) -> bytes:
         """One whole record."""
 
+    def seal_data(self, data: Bytes) -> bytes:
+        """Application data that fits one record, as it goes out.  The caller has seen that `seq` is below `limit`."""
+
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         """Seal `data` as application data records of `size` bytes each; how many bytes of `out` they take."""
 
@@ -70,6 +74,7 @@ class NullOpener:
 
     __slots__ = ()
     expansion = 0
+    overhead = HEADER
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         return header[0], bytes(body)
@@ -99,6 +104,10 @@ class NullSealer:
     def seal(self, kind: int, data: Bytes) -> bytes:
         return pack_header(kind, self.version, len(data)) + data
 
+    def seal_data(self, data: Bytes) -> bytes:
+        del data
+        raise Abort(faults.INTERNAL, "application data without keys")
+
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         del data, size, out
         raise Abort(faults.INTERNAL, "application data without keys")
@@ -107,13 +116,14 @@ class NullSealer:
 class Opener13:
     """TLS 1.3 (RFC 8446 5.2): the content type is inside, after the data and before zero padding."""
 
-    __slots__ = ("decrypt", "decrypt_into", "iv", "seq", "tag")
+    __slots__ = ("decrypt", "decrypt_into", "iv", "overhead", "seq", "tag")
     expansion = 256
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
         cipher: Any = aead.make(key)
         self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
         self.iv, self.seq, self.tag = int.from_bytes(iv, "big"), 0, aead.tag
+        self.overhead = HEADER + 1 + aead.tag
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         seq = next_sequence(self.seq)
@@ -192,6 +202,13 @@ class Sealer13:
         sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), bytes(data) + TYPES[kind], header)
         return header + sealed
 
+    def seal_data(self, data: Bytes) -> bytes:
+        seq = self.seq
+        self.seq = seq + 1
+        header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
+        sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), b"".join((data, b"\x17")), header)
+        return header + sealed
+
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         encrypt_into, iv, seq, tag, pos, end = self.encrypt_into, self.iv, self.seq, self.tag, 0, len(data)
         if seq > SEQUENCE_END - MANY:
@@ -217,7 +234,7 @@ class Sealer13:
 class Opener12:
     """AEAD suites of TLS 1.2: explicit nonce (RFC 5288 3, RFC 6655 3) or none (RFC 7905 2)."""
 
-    __slots__ = ("decrypt", "decrypt_into", "expansion", "explicit", "iv", "salt", "seq", "tag", "version")
+    __slots__ = ("decrypt", "decrypt_into", "expansion", "explicit", "iv", "overhead", "salt", "seq", "tag", "version")
 
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
         cipher: Any = aead.make(key)
@@ -225,6 +242,7 @@ class Opener12:
         self.salt, self.iv, self.seq, self.version = salt, int.from_bytes(salt, "big"), 0, version
         self.explicit, self.tag = 12 - len(salt), aead.tag
         self.expansion = 2048  # RFC 5246 6.2.3
+        self.overhead = HEADER + self.explicit + aead.tag
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         explicit, seq = self.explicit, next_sequence(self.seq)
@@ -313,6 +331,9 @@ class Sealer12:
         else:
             sealed = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)
         return pack_header(kind, self.version, len(sealed)) + sealed
+
+    def seal_data(self, data: Bytes) -> bytes:
+        return self.seal(APPLICATION_DATA, data)
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         encrypt_into, iv, salt, seq, version = self.encrypt_into, self.iv, self.salt, self.seq, self.version
