@@ -9,30 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import puretls
-from puretls._analysis.fields import About, Field
+from puretls._analysis.fields import About
 from puretls._analysis.messages import ROWS, about_suite, message
 from puretls._base import registry
 from puretls._base.registry import TLS10, TLS12, TLS13
 from puretls._crypto import suites
 from puretls._wire import codec, extensions, hello, legacy, messages
 from puretls._wire.codec import extension, vec8, vec16, vec24
+from trees import tiles
 
 ABOUTS = [About(), About(TLS13), *(about_suite(version, code) for version in (TLS10, TLS12) for code in suites.BY_CODE)]
-
-
-def tiles(root: Field, data: bytes) -> None:
-    """The leaves are the bytes, once and in order; nodes are what is in them."""
-    position = 0
-    for leaf in root.leaves():
-        assert leaf.start == position, leaf
-        position += leaf.size
-    assert position == len(data) == root.size
-    for _, node in root.walk():
-        assert 0 <= node.start <= node.end <= len(data)
-        assert node.name
-        assert all(text.isprintable() for text in (node.name, node.value, node.note, node.fault))
-        if node.children:
-            assert (node.children[0].start, node.children[-1].end) == (node.start, node.end)
 
 
 def client_hello(**settings: Any) -> bytes:
@@ -52,6 +38,7 @@ abouts = st.sampled_from(ABOUTS)
 
 @given(st.binary(max_size=400), abouts)
 @example(b"", About())
+@example(b"\x00\x00\x00\x01too long", About())
 def test_noise_is_covered_and_never_raises(data: bytes, about: About) -> None:
     tiles(message(data, about), data)
 

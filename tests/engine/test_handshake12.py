@@ -16,6 +16,7 @@ from pair import (
     identity,
     instead,
     message,
+    split_records,
 )
 from puretls._base import faults
 from puretls._base.registry import (
@@ -34,6 +35,7 @@ from puretls._base.registry import (
     SIGNATURE_ALGORITHMS,
     SUPPORTED_GROUPS,
     SUPPORTED_VERSIONS,
+    TLS10,
     TLS11,
     TLS12,
 )
@@ -387,3 +389,12 @@ def test_edits_are_what_they_are_called():
     edit: Edit = body(lambda raw: raw + b"!")
     kinds = (CLIENT_HELLO, SERVER_KEY_EXCHANGE, CLIENT_KEY_EXCHANGE, CERTIFICATE_VERIFY)
     assert [edit(message(kind, b"?"))[4:] for kind in kinds] == [b"?!"] * 4
+
+
+@pytest.mark.parametrize("data", [b"x", b"a short message"])
+def test_tls10_splits_what_goes_the_short_way(data):
+    """BEAST: where a CBC record's IV was on the wire, the next record holds one byte."""
+    pair = using("TLS_RSA_WITH_AES_128_CBC_SHA", version=TLS10).handshake()
+    sent = pair.client.write_record(data)
+    assert len(split_records(sent)) == min(len(data), 2)
+    assert pair.arrive(pair.server, sent) == data

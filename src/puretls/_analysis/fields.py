@@ -137,7 +137,10 @@ Namer = Callable[[int], str]
 def dissect(name: str, data: bytes, about: About, *layouts: Layout) -> Field:
     """The whole of `data` as one field."""
     root = Field(name, 0, len(data))
-    Scan(data, about, root).fill(layouts)
+    scan = Scan(data, about, root)
+    scan.fill(layouts)
+    scan.end = len(data)  # a length of its own may have ended it before
+    scan.fill(())
     return root
 
 

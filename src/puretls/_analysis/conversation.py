@@ -1,0 +1,265 @@
+"""A whole connection from its bytes: records taken apart, decrypted with what the key log has, messages put together.
+
+`feed` takes what each side sent, in the order it was seen; everything found is in `records`, in that order. Whatever is
+fed, nothing raises: what cannot be decrypted or read is a record that says why. This watches a connection and never
+judges it: whether a signature is good is the engine's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field as default
+from typing import NamedTuple
+
+from puretls._analysis import keylog, names, records
+from puretls._analysis.fields import About, Field, Layout, brief, dissect, rest
+from puretls._analysis.keylog import KeyLog
+from puretls._analysis.messages import about_suite, message
+from puretls._analysis.records import HEADER, Piece, Protection
+from puretls._base import registry
+from puretls._base.faults import Abort
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
+from puretls._crypto import schedule, suites
+from puretls._crypto.suites import Aead, Suite
+from puretls._record import older
+from puretls._record.protection import Opener, Opener13
+from puretls._wire.hello import HELLO_RETRY_REQUEST, ServerHello
+
+
+@dataclass
+class Message:
+    """A handshake message, an alert, a ChangeCipherSpec or some application data: a rung of the ladder."""
+
+    from_client: bool
+    at: float
+    content: int
+    name: str
+    raw: bytes
+    field: Field
+    secret: str  # the label of the secret that protected it, "" in clear
+
+
+@dataclass
+class Record:
+    """A record on the wire, and what was in it."""
+
+    from_client: bool
+    at: float
+    raw: bytes
+    field: Field
+    secret: str = ""
+    protected: bool = False
+    plain: bytes = b""  # after decryption; TLS 1.3's inner plaintext with type and padding
+    inner: Field | None = None
+    fault: str = ""
+    messages: list[Message] = default(default_factory=list)  # that end in this record
+
+
+class Keys(NamedTuple):
+    """What a direction was protected with: a line of the key log, and what came out of it."""
+
+    label: str
+    secret: bytes
+    from_client: bool
+    key: bytes
+    iv: bytes
+
+
+class Side:
+    """One direction: what has arrived of a record and of a message, and what opens the next."""
+
+    def __init__(self, *, client: bool) -> None:
+        self.client = client
+        self.buffer, self.partial = bytearray(), bytearray()
+        self.protection: Protection | None = None
+        self.opener: Opener | None = None
+        self.label, self.secret = "", b""
+        self.pending: tuple[Protection, Opener | None, str] | None = None  # TLS 1.2: until ChangeCipherSpec
+
+
+class Conversation:
+    """Both directions of a connection."""
+
+    def __init__(self, log: KeyLog | None = None) -> None:
+        self.log = log or KeyLog()
+        self.records: list[Record] = []
+        self.keys: list[Keys] = []
+        self.about = About()
+        self.client_random = self.client_hello = b""
+        self.suite: Suite | None = None
+        self.sides = {True: Side(client=True), False: Side(client=False)}
+
+    @property
+    def messages(self) -> list[Message]:
+        """Everything that was said, in order."""
+        return [one for record in self.records for one in record.messages]
+
+    def feed(self, from_client: bool, data: bytes, at: float = 0) -> None:
+        """What one side sent, as it was on the wire."""
+        side = self.sides[from_client]
+        side.buffer += data
+        while len(side.buffer) >= HEADER:
+            size = HEADER + int.from_bytes(side.buffer[3:5], "big")
+            if len(side.buffer) < size:
+                return
+            raw = bytes(side.buffer[:size])
+            del side.buffer[:size]
+            self._record(side, raw, at)
+
+    def end(self, at: float = 0) -> None:
+        """No more will come: what is left is less than a record."""
+        for side in self.sides.values():
+            found: list[Message] = []
+            if side.partial:
+                raw = bytes(side.partial)
+                side.partial.clear()
+                root = message(raw, self.about)
+                found.append(Message(side.client, at, HANDSHAKE, root.name, raw, root, side.label))
+            if side.buffer or found:
+                raw = bytes(side.buffer)
+                side.buffer.clear()
+                root = records.record(raw, 0, (rest("fragment"),), protected=False)
+                fault = "the connection ended within this record" if raw else "the connection ended within a message"
+                self.records.append(Record(side.client, at, raw, root, fault=fault, messages=found))
+
+    def _record(self, side: Side, raw: bytes, at: float) -> None:
+        kind, body, version = raw[0], raw[HEADER:], self.about.version
+        protection = side.protection
+        if protection is None or (version == TLS13 and kind != APPLICATION_DATA):
+            pieces, found = self._content(side, kind, body, at, "")
+            if kind not in registry.CONTENT_TYPES or (kind == APPLICATION_DATA and protection is None):
+                content: tuple[Layout, ...] = (rest("fragment"),)
+            else:
+                content = records.content(kind, body, pieces)
+            root = records.record(raw, version, content, protected=False)
+            self.records.append(Record(side.client, at, raw, root, messages=found))
+        else:
+            root = records.record(raw, version, protection.parts(len(body)), protected=True)
+            record = Record(side.client, at, raw, root, side.label, protected=True)
+            self.records.append(record)
+            self._open(side, record, body)
+        for one in self.records[-1].messages:
+            self._follow(side, one)
+
+    def _open(self, side: Side, record: Record, body: bytes) -> None:
+        """Decrypt a record and look inside."""
+        if side.opener is None or side.protection is None:
+            record.fault = f"the key log has no {side.label}, so this stays closed"
+            return
+        try:
+            kind, data = side.opener.open(record.raw[:HEADER], body)
+        except Abort:
+            record.fault = f"{side.label} does not open this: it is damaged, or protected with another key"
+            return
+        pieces, record.messages = self._content(side, kind, data, record.at, side.label)
+        if side.protection.version == TLS13 and isinstance(side.protection.suite.cipher, Aead):
+            zeros = len(body) - side.protection.suite.cipher.tag - len(data) - 1
+            record.plain = data + bytes((kind,)) + bytes(zeros)
+            record.inner = records.inner13(kind, data, zeros, pieces)
+        else:
+            record.plain = data
+            record.inner = dissect("fragment", data, self.about, *records.content(kind, data, pieces))
+
+    def _content(self, side: Side, kind: int, data: bytes, at: float, label: str) -> tuple[list[Piece], list[Message]]:
+        """The messages that end in this content, and how it is cut into them."""
+        if kind == HANDSHAKE:
+            return self._handshake(side, data, at, label)
+        if kind == ALERT:
+            root = dissect("Alert", data, self.about, *records.ALERT_LAYOUT)
+            root.value = root.children[-1].value
+            root.note, root.rfc = "One side tells the other why it ends.", "RFC 8446 6"
+        elif kind == CHANGE_CIPHER_SPEC:
+            root = dissect("ChangeCipherSpec", data, self.about, *records.CHANGE_LAYOUT)
+            root.note, root.rfc = records.CHANGE_NOTES[self.about.version == TLS13], "RFC 5246 7.1, RFC 8446 D.4"
+        elif kind == APPLICATION_DATA and (label or side.protection is None):
+            root = dissect("application_data", data, self.about, records.opaque_text("data", len(data)))
+            root.value = root.children[-1].value if label else brief(data)
+            root.note, root.rfc = "What the application sends.", "RFC 8446 5.2"
+        else:
+            root = dissect("unknown", data, self.about, rest("fragment"))
+        return [], [Message(side.client, at, kind, root.name, data, root, label)]
+
+    def _handshake(self, side: Side, data: bytes, at: float, label: str) -> tuple[list[Piece], list[Message]]:
+        pieces: list[Piece] = []
+        found: list[Message] = []
+        position = 0
+        while position < len(data):
+            before = len(side.partial)
+            head = (bytes(side.partial[:4]) + data[position : position + 4])[:4]
+            size = 4 + int.from_bytes(head[1:4], "big") if len(head) == 4 else 4
+            here = min(size - before, len(data) - position)
+            side.partial += data[position : position + here]
+            name = names.handshake_type(head[0])
+            whole = before + here == size and len(head) == 4
+            share = "" if here == size else f"bytes {before} to {before + here} of {size}"
+            pieces.append(Piece(name, here, share))
+            position += here
+            if whole:
+                raw = bytes(side.partial)
+                side.partial.clear()
+                root = message(raw, self.about)
+                found.append(Message(side.client, at, HANDSHAKE, root.name, raw, root, label))
+                self._learn(raw)
+        return pieces, found
+
+    # What a message changes
+
+    def _learn(self, raw: bytes) -> None:
+        """What later messages are read by: the hellos decide it, and they may be in one record with others."""
+        if raw[0] == registry.CLIENT_HELLO:
+            self.client_random, self.client_hello = raw[6:38], self.client_hello or raw
+            self.about = About()
+        elif raw[0] == registry.SERVER_HELLO:
+            try:
+                hello = ServerHello.parse(raw)
+            except (Abort, IndexError):
+                return
+            if hello.random == HELLO_RETRY_REQUEST:
+                return
+            chosen = hello.extensions.get(registry.SUPPORTED_VERSIONS, b"")
+            version = int.from_bytes(chosen, "big") if len(chosen) == 2 else hello.legacy_version
+            self.about = about_suite(version, hello.cipher_suite)
+            self.suite = suites.BY_CODE.get(hello.cipher_suite)
+            if self.suite and version == TLS13 and isinstance(self.suite.cipher, Aead):
+                self._traffic(self.sides[False], keylog.SERVER_HANDSHAKE)
+                self._traffic(self.sides[True], keylog.CLIENT_HANDSHAKE)
+            elif self.suite and version < TLS13:
+                self._older(self.suite, version, hello)
+
+    def _follow(self, side: Side, one: Message) -> None:
+        """Keys change with some messages, from the sender's next record on."""
+        if one.content == CHANGE_CIPHER_SPEC and side.pending:
+            (side.protection, side.opener, side.label), side.pending = side.pending, None
+        elif one.content == HANDSHAKE and self.about.version == TLS13 and one.secret and one.raw:
+            if one.raw[0] == registry.FINISHED:
+                self._traffic(side, keylog.CLIENT_TRAFFIC if side.client else keylog.SERVER_TRAFFIC)
+            elif one.raw[0] == registry.KEY_UPDATE and side.secret and self.suite:
+                base, _, number = side.label.rpartition("_")
+                secret = schedule.next_traffic_secret(self.suite.hash, side.secret)
+                self._traffic(side, f"{base}_{int(number) + 1}" if number.isdigit() else side.label, secret)
+
+    def _traffic(self, side: Side, label: str, secret: bytes | None = None) -> None:
+        """TLS 1.3: a traffic secret is in use from here on."""
+        suite = self.suite
+        if suite is None or not isinstance(suite.cipher, Aead):
+            return
+        secret = secret or self.log.get(label, self.client_random)
+        side.label, side.secret, side.protection, side.opener = label, secret or b"", Protection(suite, TLS13), None
+        if secret and len(secret) == suite.hash.size:
+            key, iv = schedule.traffic_keys(suite.hash, secret, suite.cipher.key)
+            side.opener = Opener13(suite.cipher, key, iv)
+            self.keys.append(Keys(label, secret, side.client, key, iv))
+
+    def _older(self, suite: Suite, version: int, hello: ServerHello) -> None:
+        """TLS 1.0 to 1.2: one master secret for both directions, used from each ChangeCipherSpec on."""
+        etm = registry.ENCRYPT_THEN_MAC in hello.extensions
+        protection = Protection(suite, version, etm)
+        master = self.log.get(keylog.MASTER, self.client_random)
+        if master is None:
+            for side in self.sides.values():
+                side.pending = protection, None, "CLIENT_RANDOM"
+            return
+        directions = older.key_block(suite, version, master, hello.random + self.client_random)
+        for keys, side in zip(directions, (self.sides[True], self.sides[False]), strict=True):
+            side.pending = protection, older.opener(suite, version, keys, etm=etm), keylog.MASTER
+            self.keys.append(Keys(keylog.MASTER, master, side.client, keys.key, keys.iv))

@@ -1,0 +1,226 @@
+"""Whole connections explained from their bytes and their key log: ours with us, and the traces of RFC 8448."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import puretls
+from bios import Pair, join
+from ours import client_context, server_context
+from puretls._analysis.conversation import Conversation
+from puretls._analysis.fields import About
+from puretls._analysis.keylog import KeyLog
+from support import Pki
+from trees import tiles
+
+V10, V11, V12, V13 = (getattr(puretls.TLSVersion, name) for name in ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"))
+
+
+Recorded = tuple[list[tuple[bool, bytes]], list[str]]
+
+
+class Tap:
+    """Somebody on the wire with both sides' key logs."""
+
+    def __init__(self, pki: Pki, folder: Path, *, server: dict[str, Any] | None = None, **client: Any) -> None:
+        self.log = folder / "keys"
+        self.client = client_context(puretls, pki, **client)
+        self.server = server_context(puretls, pki, **(server or {}))
+        self.client.keylog_filename = self.log
+        self.said: list[tuple[bool, bytes]] = []
+
+    def connect(self, session: Any = None) -> Pair:
+        def carry(sender: str, data: bytes) -> bytes:
+            self.said.append((sender == "client", data))
+            return data
+
+        return join(self.client, self.server, session=session, carry=carry).ok()
+
+    def explained(self, *, log: bool = True) -> Conversation:
+        lines = self.log.read_text().splitlines() if log else []
+        conversation = Conversation(KeyLog(lines))
+        for from_client, data in self.said:
+            conversation.feed(from_client, data)
+        conversation.end()
+        return conversation
+
+
+def check(conversation: Conversation) -> None:
+    """Everything was read, and nothing is wrong with it."""
+    for record in conversation.records:
+        tiles(record.field, record.raw)
+        assert record.fault == ""
+        assert record.field.faults() == []
+        if record.inner is not None:
+            tiles(record.inner, record.plain)
+            assert record.inner.faults() == []
+    for message in conversation.messages:
+        tiles(message.field, message.raw)
+        assert message.field.faults() == []
+
+
+def told(conversation: Conversation) -> list[str]:
+    return [("> " if one.from_client else "< ") + one.name for one in conversation.messages]
+
+
+def finish(pair: Pair) -> None:
+    """A word each way, and goodbye."""
+    assert pair.send(pair.client, b"GET / HTTP/1.1\r\n\r\n") == b"GET / HTTP/1.1\r\n\r\n"
+    assert pair.send(pair.server, b"\x00\x01 answer") == b"\x00\x01 answer"
+    pair.goodbye()
+
+
+def test_tls13(pki: Pki, tmp_path: Path) -> None:
+    tap = Tap(pki, tmp_path)
+    finish(tap.connect())
+    found = tap.explained()
+    check(found)
+    assert told(found) == [
+        "> ClientHello", "< ServerHello", "< ChangeCipherSpec", "< EncryptedExtensions", "< Certificate",
+        "< CertificateVerify", "< Finished", "> ChangeCipherSpec", "> Finished", "< NewSessionTicket",
+        "< NewSessionTicket", "> application_data", "< application_data", "> Alert", "< Alert",
+    ]  # fmt: skip
+    assert [key.label for key in found.keys] == [
+        "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+        "SERVER_TRAFFIC_SECRET_0", "CLIENT_TRAFFIC_SECRET_0",
+    ]  # fmt: skip
+    words = {one.name: one for one in found.messages}
+    assert words["ServerHello"].secret == ""
+    assert words["Certificate"].secret == "SERVER_HANDSHAKE_TRAFFIC_SECRET"
+    assert words["NewSessionTicket"].secret == "SERVER_TRAFFIC_SECRET_0"
+    assert words["Alert"].field.value == "close_notify"
+    asked = next(one for one in found.messages if one.name == "application_data")
+    assert asked.field.value == "GET / HTTP/1.1\\x0d\\x0a\\x0d\\x0a"
+    leaf = words["Certificate"].field.find("certificate_list", "CertificateEntry", "cert_data")
+    assert leaf is not None
+    assert leaf.value.startswith("CN=localhost, issued by CN=Test intermediate, secp256r1, until ")
+
+
+@pytest.mark.parametrize(
+    ("version", "ciphers"),
+    [
+        (V12, "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        (V12, "ECDHE-ECDSA-CHACHA20-POLY1305"),
+        (V12, "ECDHE-ECDSA-AES256-CCM8"),
+        (V12, "ECDHE-ECDSA-AES256-SHA384"),
+        (V12, "AES128-SHA256"),
+        (V12, "DHE-RSA-AES128-SHA"),
+        (V12, "NULL-SHA256"),
+        (V11, "ECDHE-ECDSA-AES128-SHA"),
+        (V10, "AES256-SHA"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_older(pki: Pki, tmp_path: Path, version: Any, ciphers: str) -> None:
+    options = {"version": version, "ciphers": ciphers + ":@SECLEVEL=0"}
+    identity = "P-256" if "ECDSA" in ciphers else "RSA"
+    tap = Tap(pki, tmp_path, server={"identity": identity, **options}, **options)
+    if "DHE-RSA" in ciphers:
+        tap.server.load_dh_params(pki.dh)
+    finish(tap.connect())
+    found = tap.explained()
+    check(found)
+    exchange = [] if identity == "RSA" and "DHE" not in ciphers else ["< ServerKeyExchange"]
+    assert told(found) == [
+        "> ClientHello", "< ServerHello", "< Certificate", *exchange, "< ServerHelloDone",
+        "> ClientKeyExchange", "> ChangeCipherSpec", "> Finished",
+        "< NewSessionTicket", "< ChangeCipherSpec", "< Finished",
+        *["> application_data"] * (2 if version == V10 else 1), *["< application_data"] * (2 if version == V10 else 1),
+        "> Alert", "< Alert",
+    ]  # fmt: skip
+    assert found.about.version == version.value
+
+
+def test_without_encrypt_then_mac(pki: Pki, tmp_path: Path) -> None:
+    options = {"version": V12, "ciphers": "ECDHE-ECDSA-AES128-SHA256"}
+    tap = Tap(pki, tmp_path, server=options, **options)
+    tap.server.options |= 1 << 19  # SSL_OP_NO_ENCRYPT_THEN_MAC
+    finish(tap.connect())
+    check(tap.explained())
+
+
+def test_resumption_hello_retry_and_key_update(pki: Pki, tmp_path: Path) -> None:
+    tap = Tap(pki, tmp_path, server={"groups": "P-384"}, groups="X25519:P-384")
+    first = tap.connect()
+    assert "< HelloRetryRequest" in told(tap.explained())
+    check(tap.explained())
+    tap.said.clear()
+    pair = tap.connect(first.client.obj.session)
+    finish(pair)
+    found = tap.explained()
+    check(found)
+    assert "< Certificate" not in told(found)
+    hello = found.messages[0].field
+    assert hello.find("extensions", "pre_shared_key", "extension_data", "identities", "PskIdentity") is not None
+
+
+def test_without_the_key_log(pki: Pki, tmp_path: Path) -> None:
+    """What is closed stays closed, and says why."""
+    tap = Tap(pki, tmp_path)
+    finish(tap.connect())
+    found = tap.explained(log=False)
+    assert told(found) == ["> ClientHello", "< ServerHello", "< ChangeCipherSpec", "> ChangeCipherSpec"]
+    closed = [record for record in found.records if record.protected]
+    assert closed
+    for record in closed:
+        tiles(record.field, record.raw)
+        assert "_HANDSHAKE_TRAFFIC_SECRET, so this stays closed" in record.fault
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_damage_never_raises(recorded: Recorded, data: st.DataObject) -> None:
+    said, lines = recorded
+    conversation = Conversation(KeyLog(lines))
+    for from_client, chunk in said:
+        damaged = bytearray(chunk)
+        for _ in range(data.draw(st.integers(0, 2))):
+            damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(0, 255))
+        conversation.feed(from_client, bytes(damaged))
+    conversation.end()
+    assert b"".join(one.raw for one in conversation.records if one.from_client) or not said
+    for record in conversation.records:
+        tiles(record.field, record.raw)
+    for message in conversation.messages:
+        tiles(message.field, message.raw)
+
+
+@pytest.fixture(scope="module", params=[V12, V13])
+def recorded(request: Any, pki: Pki, tmp_path_factory: Any) -> Recorded:
+    tap = Tap(pki, tmp_path_factory.mktemp("keys"), version=request.param)
+    finish(tap.connect())
+    return tap.said, tap.log.read_text().splitlines()
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=60)), max_size=6))
+def test_noise_never_raises(chunks: list[tuple[bool, bytes]]) -> None:
+    conversation = Conversation()
+    for from_client, chunk in chunks:
+        conversation.feed(from_client, chunk)
+    conversation.end()
+    for side in (True, False):
+        sent = b"".join(chunk for from_client, chunk in chunks if from_client == side)
+        assert b"".join(one.raw for one in conversation.records if one.from_client == side) == sent
+    for record in conversation.records:
+        tiles(record.field, record.raw)
+
+
+def test_what_is_not_tls() -> None:
+    conversation = Conversation()
+    conversation.feed(False, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    conversation.end()
+    (record,) = conversation.records
+    assert record.fault == "the connection ended within this record"
+    assert "type: this is no type of TLS: is it TLS at all?" in record.field.faults()
+
+
+def test_key_logs_of_any_kind() -> None:
+    log = KeyLog(["# comment", "", "CLIENT_RANDOM 00 zz", "A 0011 2233", "one two", "\x00"])
+    assert log.secrets == {("A", b"\x00\x11"): b"\x22\x33"}
+    assert log.get("A", b"") is None
+    assert About().version == 0
