@@ -22,7 +22,7 @@ EARLY_HELLO = bytes.fromhex("08ad0fa05d7c7233b1775ba2ff9f4c5b8b59276b7f227f13a97
 
 def test_handshake_secrets():
     stage = without_psk(SHA256).mix(SHARED)
-    client, server = stage.client_traffic(HELLOS), stage.server_traffic(HELLOS)
+    client, server = stage.traffic(HELLOS)
     assert client.hex() == "b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21"
     assert server.hex() == "b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38"
     assert [part.hex() for part in schedule.traffic_keys(SHA256, server, 16)] == [
@@ -34,14 +34,14 @@ def test_handshake_secrets():
         "5bd3c71b836e0b76bb73265f",
     ]
     assert (
-        schedule.finished_key(SHA256, server).hex()
+        schedule.handshake_keys(SHA256, server, 16)[2].hex()
         == "008d3b66f816ea559f96b537e885c31fc068bf492c652f01f288a1d8cdc19fc8"
     )
 
 
 def test_application_secrets():
     stage = without_psk(SHA256).mix(SHARED).finish()
-    client, server = stage.client_traffic(SERVER_FINISHED), stage.server_traffic(SERVER_FINISHED)
+    client, server = stage.traffic(SERVER_FINISHED)
     assert client.hex() == "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5"
     assert server.hex() == "a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643"
     assert [part.hex() for part in schedule.traffic_keys(SHA256, client, 16)] == [
@@ -53,8 +53,7 @@ def test_application_secrets():
 
 def test_ticket():
     resumption = without_psk(SHA256).mix(SHARED).finish().resumption(CLIENT_FINISHED)
-    assert resumption.hex() == "7df235f2031d2a051287d02b0241b0bfdaf86cc856231f2d5aba46c434ec196c"
-    assert schedule.ticket_psk(SHA256, resumption, b"\x00\x00") == PSK
+    assert resumption.psk(b"\x00\x00") == PSK
 
 
 def test_psk_and_early_data():
@@ -77,16 +76,19 @@ def test_the_precomputed_labels_are_those_of_expand_label(d):
             expand_label(d, secret, b"key", b"", n),
             expand_label(d, secret, b"iv", b"", 12),
         )
-    assert schedule.finished_key(d, secret) == expand_label(d, secret, b"finished", b"", size)
-    assert schedule.finished(d, secret, digest) == d.hmac(schedule.finished_key(d, secret), digest)
+        assert schedule.handshake_keys(d, secret, n) == (
+            *schedule.traffic_keys(d, secret, n),
+            expand_label(d, secret, b"finished", b"", size),
+        )
+    assert schedule.finished(d, secret, digest) == d.hmac(expand_label(d, secret, b"finished", b"", size), digest)
     assert schedule.next_traffic_secret(d, secret) == expand_label(d, secret, b"traffic upd", b"", size)
 
     early = hkdf_extract(d, d.zeros, secret)
     stage = EarlySecret(d, secret)
     assert stage.binder_key(external=True) == expand_label(d, early, b"ext binder", d.empty, size)
     handshake = hkdf_extract(d, expand_label(d, early, b"derived", d.empty, size), digest)
-    assert stage.mix(digest).server_traffic(digest) == expand_label(d, handshake, b"s hs traffic", digest, size)
-    assert stage.mix(b"").server_traffic(digest) == stage.mix(d.zeros).server_traffic(digest)
+    assert stage.mix(digest).traffic(digest)[1] == expand_label(d, handshake, b"s hs traffic", digest, size)
+    assert stage.mix(b"").traffic(digest) == stage.mix(d.zeros).traffic(digest)
 
 
 def test_exporter_beyond_one_block():

@@ -207,7 +207,7 @@ def test_client(trace):
         client.advance()
         assert client.take() == trace.second_hello
     if trace is RESUMED:
-        client.state.offer.offered.add(EARLY_DATA)
+        client.state.offer.offered |= {EARLY_DATA}
     client.receive(trace.server_hello + trace.server_flight)
     client.advance()
     if trace is CLIENT_AUTHENTICATION:

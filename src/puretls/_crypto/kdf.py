@@ -27,12 +27,14 @@ class RunningHash(Protocol):
 class Digest:
     """A hash function, with the constants that the key schedule takes from it."""
 
-    __slots__ = ("_context_size", "_output_size", "algorithm", "empty", "name", "size", "zeros")
+    __slots__ = ("_context_size", "_output_size", "_start", "algorithm", "empty", "name", "size", "zeros")
 
     algorithm: hashes.HashAlgorithm
+    _start: RunningHash  # of nothing yet: to copy it is cheaper than to make one
 
     def __init__(self, name: str, algorithm: hashes.HashAlgorithm) -> None:
         self.algorithm = algorithm
+        self._start = hashes.Hash(algorithm)
         self._describe(name, algorithm.digest_size)
 
     def _describe(self, name: str, size: int) -> None:
@@ -45,10 +47,10 @@ class Digest:
         return f"<Digest {self.name}>"
 
     def new(self) -> RunningHash:
-        return hashes.Hash(self.algorithm)
+        return self._start.copy()
 
     def hash(self, data: bytes) -> bytes:
-        running = self.new()
+        running = self._start.copy()
         running.update(data)
         return running.finalize()
 
@@ -93,10 +95,8 @@ class _Md5Sha1(Digest):
     __slots__ = ()
 
     def __init__(self) -> None:
+        self._start = _Both(MD5.new(), SHA1.new())
         self._describe("md5-sha1", MD5.size + SHA1.size)
-
-    def new(self) -> RunningHash:
-        return _Both(MD5.new(), SHA1.new())
 
 
 MD5 = Digest("md5", hashes.MD5())  # noqa: S303 (what TLS 1.0 is made of)

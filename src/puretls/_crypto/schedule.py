@@ -28,6 +28,7 @@ RESUMPTION = hkdf_label(b"res master")
 _KEY = {n: n.to_bytes(2, "big") + hkdf_label(b"key") + b"\x00\x01" for n in (16, 32)}
 _IV = b"\x00\x0c" + hkdf_label(b"iv") + b"\x00\x01"
 _FINISHED = {n: n.to_bytes(2, "big") + hkdf_label(b"finished") + b"\x00\x01" for n in (32, 48)}
+_TICKET = {n: n.to_bytes(2, "big") + hkdf_label(b"resumption") for n in (32, 48)}  # a nonce is the context
 _UPDATE = {n: n.to_bytes(2, "big") + hkdf_label(b"traffic upd") + b"\x00\x01" for n in (32, 48)}
 
 
@@ -39,7 +40,7 @@ class EarlySecret:
     def __init__(self, digest: Digest, psk: bytes = b"") -> None:
         self._digest = digest
         self._mac = digest.mac(hkdf_extract(digest, digest.zeros, psk or digest.zeros))
-        self._salt = digest.derive(self._mac, DERIVED, digest.empty)
+        self._salt = digest.mac(digest.derive(self._mac, DERIVED, digest.empty))
 
     def binder_key(self, *, external: bool) -> bytes:
         """Of the PSK; the binder is `finished` of this key (RFC 8446 4.2.11.2)."""
@@ -55,8 +56,9 @@ class EarlySecret:
 
     def mix(self, shared: bytes) -> HandshakeSecret:
         """Add the (EC)DHE secret; b"" where the PSK stands alone."""
-        d = self._digest
-        return HandshakeSecret(d, d.mac(hkdf_extract(d, self._salt, shared or d.zeros)))
+        d, extract = self._digest, self._salt.copy()
+        extract.update(shared or d.zeros)
+        return HandshakeSecret(d, d.mac(extract.finalize()))
 
 
 @cache
@@ -73,13 +75,10 @@ class HandshakeSecret:
     def __init__(self, digest: Digest, mac: HMAC) -> None:
         self._digest, self._mac = digest, mac
 
-    def client_traffic(self, digest: bytes) -> bytes:
-        """Of ClientHello..ServerHello."""
-        return self._digest.derive(self._mac, CLIENT_HANDSHAKE, digest)
-
-    def server_traffic(self, digest: bytes) -> bytes:
-        """Of ClientHello..ServerHello."""
-        return self._digest.derive(self._mac, SERVER_HANDSHAKE, digest)
+    def traffic(self, digest: bytes) -> tuple[bytes, bytes]:
+        """The client's and the server's, of ClientHello..ServerHello."""
+        derive = self._digest.derive
+        return derive(self._mac, CLIENT_HANDSHAKE, digest), derive(self._mac, SERVER_HANDSHAKE, digest)
 
     def finish(self) -> MasterSecret:
         """To the last stage, which mixes nothing in."""
@@ -95,21 +94,33 @@ class MasterSecret:
     def __init__(self, digest: Digest, mac: HMAC) -> None:
         self._digest, self._mac = digest, mac
 
-    def client_traffic(self, digest: bytes) -> bytes:
-        """Of ClientHello..server Finished."""
-        return self._digest.derive(self._mac, CLIENT_TRAFFIC, digest)
-
-    def server_traffic(self, digest: bytes) -> bytes:
-        """Of ClientHello..server Finished."""
-        return self._digest.derive(self._mac, SERVER_TRAFFIC, digest)
+    def traffic(self, digest: bytes) -> tuple[bytes, bytes]:
+        """The client's and the server's, of ClientHello..server Finished."""
+        derive = self._digest.derive
+        return derive(self._mac, CLIENT_TRAFFIC, digest), derive(self._mac, SERVER_TRAFFIC, digest)
 
     def exporter(self, digest: bytes) -> bytes:
         """Of ClientHello..server Finished; `export` derives from it."""
         return self._digest.derive(self._mac, EXPORTER, digest)
 
-    def resumption(self, digest: bytes) -> bytes:
-        """Of ClientHello..client Finished; `ticket_psk` derives from it."""
-        return self._digest.derive(self._mac, RESUMPTION, digest)
+    def resumption(self, digest: bytes) -> Resumption:
+        """Of ClientHello..client Finished."""
+        return Resumption(self._digest, self._digest.derive(self._mac, RESUMPTION, digest))
+
+
+class Resumption:
+    """The resumption secret, which gives each ticket its PSK."""
+
+    __slots__ = ("_digest", "_mac")
+
+    def __init__(self, digest: Digest, secret: bytes) -> None:
+        self._digest, self._mac = digest, digest.mac(secret)
+
+    def psk(self, nonce: bytes) -> bytes:
+        """What a NewSessionTicket with this nonce stands for (RFC 8446 4.6.1)."""
+        mac = self._mac.copy()
+        mac.update(_TICKET[self._digest.size] + bytes((len(nonce),)) + nonce + b"\x01")
+        return mac.finalize()
 
 
 def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
@@ -121,9 +132,14 @@ def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
     return key.finalize()[:key_len], iv.finalize()[:12]
 
 
-def finished_key(d: Digest, secret: bytes) -> bytes:
-    """RFC 8446 4.4.4."""
-    return d.hmac(secret, _FINISHED[d.size])
+def handshake_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes, bytes]:
+    """The same of a handshake traffic secret, and the key of its Finished (RFC 8446 4.4.4), all three at once."""
+    finished = d.mac(secret)
+    key, iv = finished.copy(), finished.copy()
+    key.update(_KEY[key_len])
+    iv.update(_IV)
+    finished.update(_FINISHED[d.size])
+    return key.finalize()[:key_len], iv.finalize()[:12], finished.finalize()
 
 
 def finished(d: Digest, secret: bytes, digest: bytes) -> bytes:
@@ -134,11 +150,6 @@ def finished(d: Digest, secret: bytes, digest: bytes) -> bytes:
 def next_traffic_secret(d: Digest, secret: bytes) -> bytes:
     """After a KeyUpdate (RFC 8446 7.2)."""
     return d.hmac(secret, _UPDATE[d.size])
-
-
-def ticket_psk(d: Digest, resumption: bytes, nonce: bytes) -> bytes:
-    """The PSK that a NewSessionTicket stands for (RFC 8446 4.6.1)."""
-    return expand_label(d, resumption, b"resumption", nonce, d.size)
 
 
 def export(d: Digest, exporter: bytes, label: bytes, context: bytes, n: int) -> bytes:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
-from puretls._crypto.schedule import finished
 from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
 from puretls._engine.state import Parked, SignRequest, State
@@ -103,10 +102,17 @@ def transcript_digest(conn: Connection) -> bytes:
     return conn.transcript.digest()
 
 
-def send_finished13(conn: Connection, secret: bytes) -> None:
-    """Our Finished under a handshake traffic secret (RFC 8446 4.4.4)."""
-    conn.finished_sent = finished(conn.digest, secret, transcript_digest(conn))
+def send_finished13(conn: Connection) -> None:
+    """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
+    conn.finished_sent = conn.digest.hmac(conn.finished_keys[1], transcript_digest(conn))
     conn.send_message(messages.finished(conn.finished_sent))
+
+
+def check_finished13(conn: Connection, message: messages.Finished) -> None:
+    """The peer's Finished under its handshake traffic secret."""
+    check_finished(message, conn.digest.hmac(conn.finished_keys[0], transcript_digest(conn)))
+    conn.finished_received = message.verify_data
+    received(conn, message.raw)
 
 
 def check_finished(message: messages.Finished, expected: bytes) -> None:

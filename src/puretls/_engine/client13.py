@@ -16,7 +16,7 @@ from puretls._base.registry import (
     TLS12,
     TLS13,
 )
-from puretls._crypto.schedule import HandshakeSecret, finished, without_psk
+from puretls._crypto.schedule import HandshakeSecret, without_psk
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, client_hello
 from puretls._engine.authenticate import (
@@ -118,14 +118,14 @@ class ExpectServerHello(State):
             transcript.choose(d)
         transcript.update(message.raw)
         digest = transcript.digest()
-        ours_next, theirs = secret.client_traffic(digest), secret.server_traffic(digest)
-        conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", ours_next)
-        conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
+        next_ours, theirs = secret.traffic(digest)
+        if conn.events is not None:
+            conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
+            conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.server_random = message.random
         if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
             conn.ccs_due = True  # before anything protected (RFC 8446 D.4), but not alone: Nagle would delay the rest
-        conn.set_read_secret(theirs)
-        conn.set_write_secret(ours_next)
+        conn.set_handshake_secrets(theirs, next_ours)
         return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
 
 
@@ -262,23 +262,19 @@ class ExpectFinished(State):
 
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
-        d = conn.digest
-        authenticate.check_finished(message, finished(d, conn.read_secret, transcript_digest(conn)))
-        conn.finished_received = message.verify_data
-        received(conn, message.raw)
+        authenticate.check_finished13(conn, message)
         conn.peer = self.peer
         conn.exporter_digest = digest = transcript_digest(conn)
         conn.master = master = self.secret.finish()
-        ours, theirs = master.client_traffic(digest), master.server_traffic(digest)
+        ours, theirs = master.traffic(digest)
         if conn.events is not None:
             conn.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)
             conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
             conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
         conn.set_read_secret(theirs)
-        handshake_secret = conn.write_secret
 
         def finish() -> State:
-            send_finished13(conn, handshake_secret)
+            send_finished13(conn)
             conn.set_write_secret(ours)
             stats = conn.config.sessions.stats if conn.config.sessions else None
             if stats:

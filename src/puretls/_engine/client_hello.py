@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
 
+NAMED, RESUMING = frozenset({registry.SERVER_NAME}), frozenset({registry.PRE_SHARED_KEY})
+
+
 class OfferedPsk:
     """A pre-shared key in the offer: from a ticket, or external (RFC 8446 2.2)."""
 
@@ -48,42 +51,36 @@ class ClientOffer:
         self.session_id, self.shares, self.psks = session_id, shares, psks
         self.cookie = b""
         self.legacy_session: Session | None = None  # of TLS 1.2 or older
-        self.offered: set[int] = set()  # extensions
+        self.offered: frozenset[int] = frozenset()  # extensions
 
 
 def send(conn: Connection, offer: ClientOffer) -> None:
     """Compose the ClientHello of `offer` and send it."""
     config = conn.config
     name = conn.server_hostname
-    head, suites = b"", config.hello_suites
-    offered = offer.offered = set(config.hello_offers)
+    suites, block, offered = config.first_suites, config.hello_extensions, config.hello_offers
     if name and ip_address(name) is None:  # literal addresses are not permitted (RFC 6066 3)
-        head = extensions.build_server_name(name.encode("ascii"))
-        offered.add(registry.SERVER_NAME)
-    parts = [head, config.hello_extensions]
+        block = extensions.build_server_name(name.encode("ascii")) + block
+        offered |= NAMED
     if config.min_version < TLS13:
-        offered.add(registry.RENEGOTIATION_INFO)
         if conn.established:  # RFC 5746 3.5
-            parts.append(extension(registry.RENEGOTIATION_INFO, vec8(conn.finished_sent)))
-        else:  # RFC 5746 3.4
-            suites += registry.EMPTY_RENEGOTIATION_INFO_SCSV.to_bytes(2, "big")
+            suites = config.hello_suites
+            block += extension(registry.RENEGOTIATION_INFO, vec8(conn.finished_sent))
         legacy = offer.legacy_session
         if not config.options & OP_NO_TICKET:
-            parts.append(extension(registry.SESSION_TICKET, legacy.ticket if legacy else b""))
-            offered.add(registry.SESSION_TICKET)
+            block += extension(registry.SESSION_TICKET, legacy.ticket if legacy else b"")
     if offer.shares:
-        shares = b"".join(extensions.build_share(code, share.public) for code, share in offer.shares.items())
-        parts.append(extension(registry.KEY_SHARE, vec16(shares)))
-        offered.add(registry.KEY_SHARE)
+        block += extensions.build_shares([(code, share.public) for code, share in offer.shares.items()])
     if offer.cookie:
-        parts.append(extension(registry.COOKIE, vec16(offer.cookie)))
+        block += extension(registry.COOKIE, vec16(offer.cookie))
     version = min(config.max_version, TLS12)
-    if not offer.psks:
-        raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, b"".join(parts))
-        conn.send_message(raw)
+    if offer.psks:
+        offered |= RESUMING
+        raw = _with_binders(conn, offer, version, suites, block)
     else:
-        offered.add(registry.PRE_SHARED_KEY)
-        conn.send_message(_with_binders(conn, offer, version, suites, b"".join(parts)))
+        raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)
+    offer.offered = offered
+    conn.send_message(raw)
     conn.inbound.drop_ccs = True
     conn.flush()
 
@@ -91,13 +88,15 @@ def send(conn: Connection, offer: ClientOffer) -> None:
 def _with_binders(conn: Connection, offer: ClientOffer, version: int, suites: bytes, head: bytes) -> bytes:
     """pre_shared_key comes last; each binder covers all before the binders (RFC 8446 4.2.11.2)."""
     psks, transcript = offer.psks, conn.transcript
-    identities = vec16(b"".join(vec16(psk.identity) + psk.age.to_bytes(4, "big") for psk in psks))
-    size = 2 + sum(1 + psk.digest.size for psk in psks)
-    block = head + extension(registry.PRE_SHARED_KEY, identities + bytes(size))
+    identities, size = b"", 2  # size: of the binders' vector
+    for psk in psks:
+        identities += vec16(psk.identity) + psk.age.to_bytes(4, "big")
+        size += 1 + psk.digest.size
+    block = head + extension(registry.PRE_SHARED_KEY, vec16(identities) + bytes(size))
     raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)[:-size]
     if transcript is None:
         raise Abort(faults.INTERNAL)
-    binders = b"".join(vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks)
+    binders = b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks])
     return raw + vec16(binders)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS12, TLS13
+from puretls._base.registry import TLS13
 from puretls._crypto import groups
 from puretls._crypto.groups import Offer
 from puretls._crypto.kdf import SHA256
@@ -21,7 +21,6 @@ from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.peer import answers_to
 from puretls._engine.sessions import Session
 from puretls._engine.state import Parked, PskClientRequest, State
-from puretls._record.protection import NullSealer
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -45,15 +44,16 @@ def begin(conn: Connection) -> State:
 
 def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
     config = conn.config
+    session, conn.session = conn.session, None
+    if session is not None and not _resumable(conn, session):
+        session = None
     conn.client_random = conn.random(32)
-    session = conn.session if conn.session and _resumable(conn, conn.session) else None
-    conn.session = None
     shares: dict[int, Offer] = {}
     psks: list[OfferedPsk] = []
     session_id = b""
     if config.max_version >= TLS13:
-        wanted = [group for group in config.key_shares if group in config.hello_groups] or [config.hello_groups[0]]
-        shares = dict(zip((group.code for group in wanted), groups.offers(wanted), strict=True))
+        wanted = config.share_groups
+        shares = {group.code: share for group, share in zip(wanted, groups.offers(wanted), strict=True)}
         if config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
             session_id = conn.random(32)  # RFC 8446 D.4
         if session and session.version == TLS13:
@@ -68,7 +68,7 @@ def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
         offer.legacy_session = session
         offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
     send(conn, offer)
-    conn.outbound.sealer = NullSealer(min(config.max_version, TLS12))  # only the first record says TLS 1.0
+    conn.set_record_version(config.max_version)  # only the first record says TLS 1.0
     return ExpectServerHello(offer, None)
 
 

@@ -144,7 +144,7 @@ class Config:
 
     @cached_property
     def hello_suites(self) -> bytes:
-        """cipher_suites of a ClientHello; the SCSV of RFC 5746 3.3 comes behind."""
+        """cipher_suites of a ClientHello inside a connection."""
         return vec16_of((*self.grease_values[:1], *(suite.code for suite in self.offered_suites)))[2:]
 
     @cached_property
@@ -193,8 +193,28 @@ class Config:
 
     @cached_property
     def hello_offers(self) -> frozenset[int]:
-        """The extensions that `hello_extensions` holds; GREASE must not be answered (RFC 8701 3.1)."""
-        return frozenset(split_extensions(self.hello_extensions)).difference(registry.GREASE)
+        """The extensions of a ClientHello, but for those that not every one has; GREASE must not be answered (RFC 8701
+        3.1).
+        """
+        offers = set(split_extensions(self.hello_extensions)).difference(registry.GREASE)
+        if self.max_version >= TLS13:
+            offers.add(registry.KEY_SHARE)
+        if self.min_version < TLS13:
+            offers.add(registry.RENEGOTIATION_INFO)  # or the SCSV that stands for it
+            if not self.options & OP_NO_TICKET:
+                offers.add(registry.SESSION_TICKET)
+        return frozenset(offers)
+
+    @cached_property
+    def first_suites(self) -> bytes:
+        """cipher_suites of the ClientHello that begins a connection."""
+        scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV.to_bytes(2, "big") if self.min_version < TLS13 else b""
+        return self.hello_suites + scsv  # RFC 5746 3.4
+
+    @cached_property
+    def share_groups(self) -> tuple[Group, ...]:
+        """The groups that a client sends shares of."""
+        return tuple(group for group in self.key_shares if group in self.hello_groups) or self.hello_groups[:1]
 
     @cached_property
     def request_extensions(self) -> bytes:

@@ -64,6 +64,7 @@ class Connection:
         "events",
         "exporter_digest",
         "failure",
+        "finished_keys",
         "finished_received",
         "finished_sent",
         "flight",
@@ -134,6 +135,7 @@ class Connection:
         self.client_suites: tuple[int, ...] = ()  # what a server was offered
         self.peer_offers_pha = False
         self.ems = self.etm = self.secure_renegotiation = False
+        self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, during the handshake
         self.finished_sent = self.finished_received = b""
         self.read_secret = self.write_secret = b""  # TLS 1.3 traffic secrets
         self.master: MasterSecret | bytes | None = None  # a stage of TLS 1.3, or the master secret before it
@@ -226,8 +228,7 @@ class Connection:
             if self.state is None:
                 self.state = self._begin()
             while self.state.request is None:
-                raw = inbound.message()
-                if raw is not None:
+                if inbound.hs and (raw := inbound.message()) is not None:
                     if self.events is not None:
                         self.events.append(MessageEvent(False, self.version, HANDSHAKE, raw))
                     self.state = self.state.step(self, raw)
@@ -239,7 +240,10 @@ class Connection:
                 record = inbound.record()
                 if record is None:
                     return
-                self._dispatch(*record)
+                if record[0] == HANDSHAKE:
+                    inbound.handshake_data(record[1])
+                else:
+                    self._dispatch(*record)
         except Abort as abort:
             self.fail(abort.fault, abort.detail)
             raise
@@ -270,7 +274,7 @@ class Connection:
             self.config.sessions.forget(self.session.id)
         self.state = Failed()
         self.flight.clear()
-        self.master, self.transcript, self.read_secret = None, None, b""
+        self.master, self.transcript, self.read_secret, self.finished_keys = None, None, b"", (b"", b"")
 
     def send_alert(self, level: int, description: int) -> None:
         if self.ccs_due:
@@ -465,8 +469,26 @@ class Connection:
 
     def set_version(self, version: int) -> None:
         self.version = self.inbound.version = version
-        if isinstance(self.outbound.sealer, NullSealer):
-            self.outbound.sealer.version = min(version, TLS12)
+        self.set_record_version(version)
+
+    def set_record_version(self, version: int) -> None:
+        """legacy_record_version, as long as records are sent without protection (RFC 8446 5.1)."""
+        sealer = self.outbound.sealer
+        if type(sealer) is NullSealer:
+            sealer.version = min(version, TLS12)
+
+    def set_handshake_secrets(self, theirs: bytes, ours: bytes) -> None:
+        """Keys of both directions and of both Finished, TLS 1.3."""
+        self.flush()
+        suite, inbound = self.suite, self.inbound
+        aead, d = suite.cipher, suite.hash  # type: ignore[union-attr]  # negotiated by now
+        key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
+        self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), ours  # type: ignore[arg-type]  # no other
+        if not inbound.on_boundary():  # RFC 8446 5.1
+            raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
+        key, iv, expected = schedule.handshake_keys(d, theirs, aead.key)
+        inbound.opener, self.read_secret = Opener13(aead, key, iv), theirs  # type: ignore[arg-type]  # likewise
+        self.finished_keys = expected, finished
 
     def set_read_secret(self, secret: bytes) -> None:
         """Keys of the receiving direction, TLS 1.3."""
@@ -502,6 +524,7 @@ class Connection:
     def finish(self, state: State) -> State:
         """The handshake is done; `state` takes what comes after it."""
         self.established, self.renegotiating = True, False
+        self.finished_keys = b"", b""
         self.warnings = 0
         self.inbound.drop_ccs = False
         return state
@@ -512,11 +535,8 @@ class Connection:
         return server_start.begin(self) if self.server_side else client_start.begin(self)
 
     def _dispatch(self, kind: int, data: bytes) -> None:
-        """A record by its content type (RFC 8446 5)."""
+        """A record by its content type, but for handshake messages (RFC 8446 5)."""
         inbound = self.inbound
-        if kind == HANDSHAKE:
-            inbound.handshake_data(data)
-            return
         if not inbound.on_boundary():  # no other record between the parts of a message (RFC 8446 5.1)
             raise Abort(faults.MIXED_RECORDS)
         if kind == APPLICATION_DATA:

@@ -21,7 +21,7 @@ from puretls._base.registry import (
 )
 from puretls._crypto import schedule
 from puretls._crypto.kdf import SHA256
-from puretls._crypto.schedule import MasterSecret, finished
+from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
@@ -56,7 +56,7 @@ class Established13(Established):
         if transcript is None or conn.suite is None:
             raise Abort(faults.INTERNAL)
         self.digest = transcript.digest()  # of ClientHello..client Finished
-        self.resumption: bytes | None = None
+        self.resumption: Resumption | None = None
         # Post-handshake authentication signs the handshake that it follows (RFC 8446 4.4)
         wanted = conn.config.post_handshake_auth or (conn.peer_offers_pha and conn.config.verify_mode)
         self.transcript = transcript if wanted else None
@@ -78,7 +78,7 @@ class Established13(Established):
             if not isinstance(conn.master, MasterSecret):
                 raise Abort(faults.INTERNAL)
             self.resumption = conn.master.resumption(self.digest)
-        return schedule.ticket_psk(conn.digest, self.resumption, nonce)
+        return self.resumption.psk(nonce)
 
     @on(KEY_UPDATE, messages.KeyUpdate.parse)
     def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3

@@ -219,11 +219,11 @@ def _answer(
     if message.session_id and not retried:
         conn.send_change_cipher_spec()
     digest = transcript_digest(conn)
-    theirs, ours = secret.client_traffic(digest), secret.server_traffic(digest)
-    conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
-    conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
-    conn.set_write_secret(ours)
-    conn.set_read_secret(theirs)
+    theirs, ours = secret.traffic(digest)
+    if conn.events is not None:
+        conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
+        conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
+    conn.set_handshake_secrets(theirs, ours)
     conn.inbound.allow_plain_alert = True
     conn.send_message(messages.encrypted_extensions(_encrypted_extensions(conn, message, resumed=psk is not None)))
     if psk and psk.session:
@@ -254,10 +254,10 @@ def _encrypted_extensions(conn: Connection, message: ClientHello, *, resumed: bo
 
 def _finish_flight(conn: Connection, secret: HandshakeSecret, *, asked: bool) -> State:
     """Our Finished, and the keys that follow it (RFC 8446 4.4.4, 7.1)."""
-    send_finished13(conn, conn.write_secret)
+    send_finished13(conn)
     conn.exporter_digest = digest = transcript_digest(conn)
     conn.master = master = secret.finish()
-    theirs, ours = master.client_traffic(digest), master.server_traffic(digest)
+    theirs, ours = master.traffic(digest)
     if conn.events is not None:
         conn.log_secret("CLIENT_TRAFFIC_SECRET_0", theirs)
         conn.log_secret("SERVER_TRAFFIC_SECRET_0", ours)
@@ -318,9 +318,7 @@ class ExpectFinished(State):
 
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
-        authenticate.check_finished(message, finished(conn.digest, conn.read_secret, transcript_digest(conn)))
-        conn.finished_received = message.verify_data
-        received(conn, message.raw)
+        authenticate.check_finished13(conn, message)
         conn.peer = self.peer or conn.peer
         conn.set_read_secret(self.next_secret)
         conn.inbound.allow_plain_alert = False

@@ -116,15 +116,16 @@ def split_extensions(block: bytes) -> dict[int, bytes]:
     """Type to body, in wire order.  A body is parsed when somebody asks for it."""
     found: dict[int, bytes] = {}
     pos, end = 0, len(block)
-    while pos < end:
-        try:
+    try:
+        while pos < end:
             kind, size = type_and_size(block, pos)
-        except StructError:
-            raise Abort(faults.BAD_EXTENSION) from None
-        start, pos = pos + 4, pos + 4 + size
-        if pos > end:
-            raise Abort(faults.BAD_EXTENSION, f"extension {kind} overruns")
-        if kind in found:
-            raise Abort(faults.DUPLICATE_EXTENSION, f"extension {kind} is repeated")
-        found[kind] = block[start:pos]
+            start = pos + 4
+            pos = start + size
+            if kind in found:
+                raise Abort(faults.DUPLICATE_EXTENSION, f"extension {kind} is repeated")
+            found[kind] = block[start:pos]
+    except StructError:
+        raise Abort(faults.BAD_EXTENSION) from None
+    if pos != end:
+        raise Abort(faults.BAD_EXTENSION, f"extension {kind} overruns")
     return found

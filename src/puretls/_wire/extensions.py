@@ -7,6 +7,7 @@ decode_error, so that no parser here has to.
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 from typing import NamedTuple, TypeVar
 
 from puretls._base import faults, registry
@@ -15,6 +16,9 @@ from puretls._wire.codec import Reader, StructError, extension, u16s, vec8, vec1
 from puretls._wire.legacy import names
 
 T = TypeVar("T")
+
+pack_two = Struct("!HH").pack
+pack_server_name = Struct("!HHHBH").pack  # the extension's type and length, those of the list, of the name
 
 # The messages an extension may appear in (RFC 8446 4.2); SH12: ServerHello of TLS 1.2 and older
 CH, SH, HRR, EE, CT, CR, NST, SH12 = 1, 2, 4, 8, 16, 32, 64, 128
@@ -46,25 +50,24 @@ WHERE = {
     registry.ENCRYPTED_CLIENT_HELLO: CH | EE | HRR,
     registry.RENEGOTIATION_INFO: CH | SH12,
 }
-ALLOWED = {
-    message: frozenset(kind for kind, where in WHERE.items() if where & message)
+MISPLACED = {  # an unknown one may be anywhere
+    message: frozenset(kind for kind, where in WHERE.items() if not where & message)
     for message in (CH, SH, HRR, EE, CT, CR, NST, SH12)
 }
-KNOWN = frozenset(WHERE)
 
 
-def check_response(found: dict[int, bytes], message: int, offered: frozenset[int] | set[int]) -> None:
+def check_response(found: dict[int, bytes], message: int, offered: frozenset[int]) -> None:
     """What answers a hello holds only what was offered and belongs there (RFC 8446 4.2)."""
-    if found.keys() - offered:
+    if not offered.issuperset(found):
         raise Abort(faults.UNSOLICITED_EXTENSION, f"extensions {sorted(found.keys() - offered)}")
     check_place(found, message)
 
 
 def check_place(found: dict[int, bytes], message: int) -> None:
     """A known extension in the wrong message is illegal; an unknown one is ignored."""
-    misplaced = found.keys() - ALLOWED[message]
-    if misplaced and misplaced & KNOWN:
-        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & KNOWN)}")
+    misplaced = MISPLACED[message]
+    if not misplaced.isdisjoint(found):
+        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
 
 
 def reading(parse: Callable[[Reader], T], body: bytes) -> T:
@@ -105,14 +108,11 @@ def numbers(body: bytes) -> tuple[int, ...]:
 def server_name(body: bytes) -> str:
     """The host_name of a ClientHello."""
 
-    def parse(r: Reader) -> bytes:
-        entries = Reader(_some(r.vec16()), 0)
-        kind, name = entries.u8(), entries.vec16()
-        if kind != 0 or entries.more():  # one name, of the only type there is
-            raise Abort(faults.BAD_EXTENSION)
-        return name
-
-    name = reading(parse, body)
+    size = len(body)
+    # ServerNameList of one ServerName: its length, name_type host_name, HostName
+    if size < 5 or body[0] << 8 | body[1] != size - 2 or body[2] != 0 or body[3] << 8 | body[4] != size - 5:
+        raise Abort(faults.BAD_EXTENSION)
+    name = body[5:]
     if not 0 < len(name) <= 255 or 0 in name:
         raise Abort(faults.BAD_EXTENSION._replace(alert=registry.UNRECOGNIZED_NAME))
     try:
@@ -122,7 +122,8 @@ def server_name(body: bytes) -> str:
 
 
 def build_server_name(name: bytes) -> bytes:
-    return extension(registry.SERVER_NAME, vec16(b"\x00" + vec16(name)))
+    size = len(name)
+    return pack_server_name(registry.SERVER_NAME, size + 5, size + 3, 0, size) + name
 
 
 # application_layer_protocol_negotiation (RFC 7301 3.1)
@@ -193,7 +194,13 @@ def key_shares(body: bytes) -> tuple[KeyShare, ...]:
 
 def build_share(group: int, key_exchange: bytes) -> bytes:
     """A KeyShareEntry; on its own the body of a ServerHello's key_share."""
-    return group.to_bytes(2, "big") + vec16(key_exchange)
+    return pack_two(group, len(key_exchange)) + key_exchange
+
+
+def build_shares(shares: list[tuple[int, bytes]]) -> bytes:
+    """key_share of a ClientHello."""
+    entries = b"".join([pack_two(group, len(key_exchange)) + key_exchange for group, key_exchange in shares])
+    return extension(registry.KEY_SHARE, vec16(entries))
 
 
 # cookie (RFC 8446 4.2.2)
@@ -218,23 +225,33 @@ class OfferedPsks(NamedTuple):
 
 
 def offered_psks(body: bytes) -> OfferedPsks:
-    def parse(r: Reader) -> OfferedPsks:
-        entries, identities, binders = Reader(_some(r.vec16()), 0), [], []
-        while entries.more():
-            identities.append(PskIdentity(_some(entries.vec16()), entries.u32()))
-        block = _some(r.vec16())
-        entries = Reader(block, 0)
-        while entries.more():
-            binder = entries.vec8()
-            if len(binder) < 32:
+    size, identities, binders = len(body), [], []
+    pos, end = 2, 0
+    try:
+        end = 2 + (body[0] << 8 | body[1])
+        while pos < end:
+            start = pos + 2
+            pos = start + (body[pos] << 8 | body[pos + 1]) + 4
+            identity = PskIdentity(body[start : pos - 4], int.from_bytes(body[pos - 4 : pos], "big"))
+            if pos - 4 == start or pos > end:
                 raise Abort(faults.BAD_EXTENSION)
-            binders.append(binder)
-        return OfferedPsks(tuple(identities), tuple(binders), len(block) + 2)
-
-    offered = reading(parse, body)
-    if len(offered.identities) != len(offered.binders):
+            identities.append(identity)
+        if not identities or end + 2 + (body[end] << 8 | body[end + 1]) != size:
+            raise Abort(faults.BAD_EXTENSION)
+        pos = end + 2
+        while pos < size:
+            start = pos + 1
+            pos = start + body[pos]
+            if pos - start < 32 or pos > size:
+                raise Abort(faults.BAD_EXTENSION)
+            binders.append(body[start:pos])
+    except IndexError:
+        raise Abort(faults.BAD_EXTENSION) from None
+    if not binders:
+        raise Abort(faults.BAD_EXTENSION)
+    if len(identities) != len(binders):
         raise Abort(faults.BAD_PSK)
-    return offered
+    return OfferedPsks(tuple(identities), tuple(binders), size - end)
 
 
 def psk_modes(body: bytes) -> bytes:

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, message, split_extensions, vec8, vec16
+from puretls._wire.codec import message, split_extensions, vec8, vec16
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
 HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 DOWNGRADE_TLS12 = b"DOWNGRD\x01"  # last eight bytes of a server random (RFC 8446 4.1.3)
 DOWNGRADE_TLS11 = b"DOWNGRD\x00"
+
+
+pack_head = Struct("!H32sB").pack  # legacy_version, random, length of legacy_session_id
+pack_choice = Struct("!HB").pack  # cipher_suite, legacy_compression_method
+
+# Both hellos are read by where their vectors end: one that overruns makes the next index raise IndexError, or leaves
+# `_extensions_from` with an end that is not the message's.
+
+
+def _extensions_from(raw: bytes, pos: int) -> dict[int, bytes]:
+    """The last vector of a hello, which may be absent altogether (RFC 5246 7.4.1.2)."""
+    size = len(raw)
+    if pos == size:
+        return {}
+    start = pos + 2
+    if start + (raw[pos] << 8 | raw[pos + 1]) != size:
+        raise Abort(faults.LENGTH_MISMATCH)
+    return split_extensions(raw[start:])
 
 
 class ClientHello(NamedTuple):
@@ -27,17 +46,18 @@ class ClientHello(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> ClientHello:
-        r = Reader(raw)
-        version, random, session_id, suites, compression = r.u16(), r.take(32), r.vec8(), r.vec16(), r.vec8()
-        extensions = split_extensions(r.vec16()) if r.more() else {}  # RFC 5246 7.4.1.2: may be absent altogether
-        r.done()
+        id_end = 39 + raw[38]
+        suites_end = id_end + 2 + (raw[id_end] << 8 | raw[id_end + 1])
+        end = suites_end + 1 + raw[suites_end]
+        session_id, suites, compression = raw[39:id_end], raw[id_end + 2 : suites_end], raw[suites_end + 1 : end]
+        extensions = _extensions_from(raw, end)
         if len(session_id) > 32 or len(suites) & 1:
             raise Abort(faults.LENGTH_MISMATCH)
         if not suites:
             raise Abort(faults.NO_CIPHERS_SPECIFIED)
         if not compression:
             raise Abort(faults.NO_COMPRESSION_SPECIFIED)
-        return cls(raw, version, random, session_id, suites, compression, extensions)
+        return cls(raw, raw[4] << 8 | raw[5], raw[6:38], session_id, suites, compression, extensions)
 
     def psk_is_last(self) -> bool:
         """pre_shared_key, if there, MUST be the last extension (RFC 8446 4.2.11)."""
@@ -57,9 +77,8 @@ def client_hello(
     """`suites`, `extensions` and `compression_methods` (null alone is all that we speak) are the bodies of vectors."""
     body = b"".join(
         (
-            legacy_version.to_bytes(2, "big"),
-            random,
-            vec8(session_id),
+            pack_head(legacy_version, random, len(session_id)),
+            session_id,
             vec16(suites),
             vec8(compression_methods),
             vec16(extensions) if extensions else b"",
@@ -81,13 +100,12 @@ class ServerHello(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> ServerHello:
-        r = Reader(raw)
-        version, random, session_id, suite, compression = r.u16(), r.take(32), r.vec8(), r.u16(), r.u8()
-        extensions = split_extensions(r.vec16()) if r.more() else {}
-        r.done()
-        if len(session_id) > 32:
+        id_end = 39 + raw[38]
+        suite, compression = raw[id_end] << 8 | raw[id_end + 1], raw[id_end + 2]
+        extensions = _extensions_from(raw, id_end + 3)
+        if id_end > 39 + 32:
             raise Abort(faults.LENGTH_MISMATCH)
-        return cls(raw, version, random, session_id, suite, compression, extensions)
+        return cls(raw, raw[4] << 8 | raw[5], raw[6:38], raw[39:id_end], suite, compression, extensions)
 
     @property
     def is_retry(self) -> bool:
@@ -95,14 +113,5 @@ class ServerHello(NamedTuple):
 
 
 def server_hello(legacy_version: int, random: bytes, session_id: bytes, suite: int, extensions: bytes) -> bytes:
-    body = b"".join(
-        (
-            legacy_version.to_bytes(2, "big"),
-            random,
-            vec8(session_id),
-            suite.to_bytes(2, "big"),
-            b"\x00",
-            vec16(extensions) if extensions else b"",
-        )
-    )
-    return message(registry.SERVER_HELLO, body)
+    body = pack_head(legacy_version, random, len(session_id)) + session_id + pack_choice(suite, 0)
+    return message(registry.SERVER_HELLO, body + vec16(extensions) if extensions else body)
