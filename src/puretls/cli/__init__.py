@@ -22,6 +22,9 @@ GROUPS = {
     "look at servers": {
         "connect": "talk TLS to a server: its certificates, what was negotiated, data both ways",
     },
+    "certificates": {
+        "ca": "a development CA: make it, issue certificates, have the system trust it",
+    },
     "see it and use it": {
         "demo": "see it work: server, verifying clients, throughput, and a page for your browser",
         "run": "run any program with puretls in the place of ssl",

@@ -1,7 +1,7 @@
-"""A certificate authority in memory and what it signs (RFC 5280): for the demo, the development server and tests.
+"""A certificate authority in memory and what it signs (RFC 5280): for the demo, the development CA and tests.
 
-Nothing here touches a file. Profiles are what a public CA would issue, so that strict verification accepts them: key
-identifiers, critical basic constraints and key usage, extended key usage, names only in subjectAltName.
+Nothing here touches a file: authority.py does. Profiles are what a public CA would issue, so that strict verification
+accepts them: key identifiers, critical basic constraints and key usage, extended key usage, names in subjectAltName.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "Ed25519": ed25519.Ed25519PrivateKey.generate,
     "Ed448": ed448.Ed448PrivateKey.generate,
 }
+LONGEST_COMMON_NAME = 64  # RFC 5280 A.1, ub-common-name
 USAGES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
     "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
@@ -62,6 +63,13 @@ class Authority:
         builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
         self.certificate = builder.sign(signer.key, _digest(signer.key))
 
+    @classmethod
+    def of(cls, certificate: x509.Certificate, key: Any) -> Authority:
+        """A root that was made earlier."""
+        self = cls.__new__(cls)
+        self.key, self.parent, self.name, self.certificate = key, None, certificate.subject, certificate
+        return self
+
     @property
     def pem(self) -> bytes:
         """This authority's own certificate."""
@@ -70,9 +78,9 @@ class Authority:
     def issue(
         self, *names: str, kind: str = "P-256", client: bool = False, days: tuple[float, float] = (-1, 7)
     ) -> Identity:
-        """A leaf for host names and IP addresses (or for a client), valid between two offsets from now."""
+        """A leaf for host names, addresses, mailboxes or URIs (or for a client), valid between two offsets from now."""
         key = KINDS[kind]()
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:LONGEST_COMMON_NAME])])
         builder = _builder(subject, key.public_key(), self, days)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         usages = ("digital_signature", "key_encipherment") if kind == "RSA" else ("digital_signature",)
@@ -117,4 +125,6 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        return x509.DNSName(name)
+        if "://" in name:
+            return x509.UniformResourceIdentifier(name)
+        return x509.RFC822Name(name) if "@" in name else x509.DNSName(name)

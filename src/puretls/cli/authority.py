@@ -1,0 +1,170 @@
+"""The development CA on disk: made once, never overwritten, its private key for its owner's eyes only.
+
+`ca-key.pem` holds the private key and the root certificate, so the CA comes into being as a whole or not at all, and
+only once, if two programs make it at the same moment. `ca.pem` is a copy of the certificate, for others to trust.
+"""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import os
+import platform
+import re
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from puretls.cli.certs import LONGEST_COMMON_NAME, Authority, Identity
+from puretls.cli.failure import Failure, Misuse, reason
+
+VARIABLE = "PURETLS_CA"
+YEARS = 10
+LONGEST_HOST = 253
+HOST = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+
+
+def directory(chosen: Path | None = None) -> Path:
+    """Where the CA lives: as chosen, as the environment says, or where this platform keeps a user's data."""
+    if chosen or os.environ.get(VARIABLE):
+        return Path(chosen or os.environ[VARIABLE])
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "puretls" / "ca"
+
+
+class MadeAlready(Failure):
+    """There is a CA."""
+
+
+class Development:
+    """The CA of one directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.certificate_file, self.key_file = folder / "ca.pem", folder / "ca-key.pem"
+
+    @property
+    def exists(self) -> bool:
+        """Whether it has been made."""
+        return self.key_file.exists()
+
+    def make(self, *, kind: str = "P-256", name: str = "", days: float = YEARS * 365.25) -> Authority:
+        """A new root; Failure if there is one already."""
+        authority = Authority(
+            (name or f"puretls development CA ({owner()})")[:LONGEST_COMMON_NAME], kind=kind, days=days
+        )
+        key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_new(self.key_file, key + authority.pem, private=True)
+        except FileExistsError:
+            raise MadeAlready(f"{self.key_file} is there already, and a CA is never overwritten") from None
+        except OSError as error:
+            raise Failure(f"{self.folder}: {reason(error)}") from None
+        self.publish(authority)
+        return authority
+
+    def load(self) -> Authority:
+        """The CA that is there; Failure if it is not, is not what it should be, or is open to others."""
+        try:
+            with self.key_file.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                data = file.read()
+        except FileNotFoundError:
+            raise Failure(f"there is no CA in {self.folder}: puretls ca init makes one") from None
+        except OSError as error:
+            raise Failure(f"{self.key_file}: {reason(error)}") from None
+        if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+            raise Failure(f"{self.key_file} is open to others than its owner: chmod 600 {self.key_file}")
+        try:
+            key = load_pem_private_key(data, None)
+            certificate = x509.load_pem_x509_certificate(data)
+        except (ValueError, TypeError) as error:
+            raise Failure(f"{self.key_file}: not a CA's key and certificate: {error}") from None
+        if key.public_key() != certificate.public_key():
+            raise Failure(f"{self.key_file}: the key is not the certificate's")
+        if certificate.not_valid_after_utc < datetime.now(timezone.utc):
+            raise Failure(f"the CA in {self.folder} has expired: remove it (puretls ca untrust first) and make another")
+        authority = Authority.of(certificate, key)
+        self.publish(authority)
+        return authority
+
+    def load_or_make(self) -> Authority:
+        """The CA; made if this is the first time it is needed."""
+        if not self.exists:
+            with suppress(MadeAlready):  # by another program, at the same moment
+                return self.make()
+        return self.load()
+
+    def publish(self, authority: Authority) -> None:
+        """Leave a copy of the certificate for others; Failure if something else is there by that name."""
+        try:
+            with suppress(FileExistsError):
+                write_new(self.certificate_file, authority.pem)
+            if self.certificate_file.read_bytes() == authority.pem:
+                return
+        except OSError as error:
+            raise Failure(f"{self.certificate_file}: {reason(error)}") from None
+        raise Failure(f"{self.certificate_file} is not the certificate of {self.key_file}")
+
+
+def owner() -> str:
+    """Whose CA it is: so that people know it again in a list of trusted ones."""
+    try:
+        return f"{getpass.getuser()}@{platform.node()}"
+    except (OSError, KeyError, ImportError):  # a user without a name
+        return platform.node()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the certificate."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def write_new(path: Path, data: bytes, *, private: bool = False) -> None:
+    """A file that is not there yet, complete from its first moment; FileExistsError if it is there."""
+    descriptor, name = tempfile.mkstemp(prefix=".puretls-", dir=path.parent)  # 0600
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(data)
+        if not private:
+            Path(name).chmod(0o644)
+        os.link(name, path)
+    finally:
+        Path(name).unlink()
+
+
+def leaf(authority: Authority, names: list[str], *, kind: str, days: float, client: bool = False) -> Identity:
+    """A certificate for these names, that does not outlive the CA; Misuse if a name is none."""
+    left = (authority.certificate.not_valid_after_utc - datetime.now(timezone.utc)).total_seconds() / 86400
+    try:
+        return authority.issue(*map(checked, names), kind=kind, client=client, days=(-1, min(days, left)))
+    except ValueError as error:
+        raise Misuse(str(error)) from None
+
+
+def checked(name: str) -> str:
+    """A name as it goes into a certificate, in A-labels; ValueError if it cannot."""
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(name))
+    if "://" in name or "@" in name:
+        if name.isascii() and name.isprintable() and " " not in name:
+            return name
+    else:
+        with suppress(UnicodeError):
+            host = name.encode("idna").decode("ascii")
+            if HOST.fullmatch(host.lower()) and len(host) <= LONGEST_HOST:
+                return host
+    raise ValueError(f"not a host name, an address, a mailbox or a URI: {name!r}")

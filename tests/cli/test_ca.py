@@ -1,0 +1,193 @@
+"""`puretls ca`: what it makes, how it guards it, and that systems and browsers come to trust it, and stop again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from commands import COMMAND, Done, puretls
+from puretls import Purpose, create_default_context
+from puretls.cli.authority import Development
+from puretls.cli.failure import Failure
+from puretls.cli.stores import Anchors, Nss, Root
+from support import PATIENCE, need
+
+
+def ca(tmp_path: Path, action: str, *argv: object) -> Done:
+    return puretls("ca", action, "--ca", tmp_path / "ca", *argv)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def root(tmp_path: Path) -> Root:
+    development = Development(tmp_path / "ca")
+    return Root(development.load_or_make().certificate, development.certificate_file)
+
+
+def test_it_is_made_once_and_guarded(tmp_path: Path) -> None:
+    assert ca(tmp_path, "init", "--name", "Mine", "--kind", "P-384").status == 0
+    folder = tmp_path / "ca"
+    assert (mode(folder), mode(folder / "ca-key.pem"), mode(folder / "ca.pem")) == (0o700, 0o600, 0o644)
+    assert sorted(path.name for path in folder.iterdir()) == ["ca-key.pem", "ca.pem"]
+    before = (folder / "ca-key.pem").read_bytes()
+    again = ca(tmp_path, "init")
+    assert (again.status, again.out) == (1, "")
+    assert "never overwritten" in again.err
+    assert (folder / "ca-key.pem").read_bytes() == before
+    told = json.loads(ca(tmp_path, "show", "--json").out)
+    assert (told["facts"]["subject"], told["facts"]["key"]) == ("CN=Mine", "P-384")
+    assert ca(tmp_path, "show", "--pem").out == (folder / "ca.pem").read_text()
+    (folder / "ca-key.pem").chmod(0o640)
+    opened = ca(tmp_path, "show")
+    assert opened.status == 1
+    assert "chmod 600" in opened.err
+
+
+def test_two_that_make_it_at_once_have_the_same(tmp_path: Path) -> None:
+    """Whoever comes second uses what the first has made, complete."""
+    argv = [*COMMAND, "ca", "issue", "--ca", str(tmp_path / "ca")]
+    both = [
+        subprocess.Popen([*argv, name, "--out", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for name in ("one.test", "two.test")
+    ]
+    for process in both:
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+    issuer = x509.load_pem_x509_certificate((tmp_path / "ca" / "ca.pem").read_bytes())
+    for name in ("one.test", "two.test"):
+        x509.load_pem_x509_certificate((tmp_path / f"{name}.pem").read_bytes()).verify_directly_issued_by(issuer)
+
+
+def test_the_place_is_the_users_or_the_environments(tmp_path: Path) -> None:
+    at_home = puretls("ca", "init", HOME=tmp_path, XDG_DATA_HOME="", PURETLS_CA="")
+    assert (at_home.status, at_home.err) == (0, "")
+    assert [path.name for path in tmp_path.rglob("ca-key.pem")] == ["ca-key.pem"]
+    elsewhere = puretls("ca", "init", HOME=tmp_path, PURETLS_CA=tmp_path / "elsewhere")
+    assert (elsewhere.status, (tmp_path / "elsewhere" / "ca.pem").exists()) == (0, True)
+
+
+@pytest.mark.parametrize("kind", ["P-256", "RSA", "Ed25519"])
+def test_issued_certificates_are_good(tmp_path: Path, kind: str) -> None:
+    """For OpenSSL, and for our own strict verification; the key in a file for its owner only."""
+    need("openssl")
+    names = ("*.app.test", "app.test", "127.0.0.1", "::1", "b\u00fccher.test")
+    done = ca(tmp_path, "issue", *names, "--kind", kind, "--out", tmp_path)
+    assert (done.status, done.err) == (0, "")
+    chain, key = tmp_path / "_.app.test.pem", tmp_path / "_.app.test-key.pem"
+    assert (mode(key), mode(chain)) == (0o600, 0o644)
+    verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", tmp_path / "ca" / "ca.pem"]
+    for check in ("www.app.test", "app.test", "xn--bcher-kva.test"):
+        subprocess.run([*verify, "-verify_hostname", check, chain], check=True, capture_output=True)
+    subprocess.run([*verify, "-verify_ip", "::1", chain], check=True, capture_output=True)
+    create_default_context(Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
+    leaf = x509.load_pem_x509_certificate(chain.read_bytes())
+    assert leaf.public_key() == load_pem_private_key(key.read_bytes(), None).public_key()
+
+
+def test_client_certificates_and_files_that_are_there(tmp_path: Path) -> None:
+    need("openssl")
+    issue = ("alice@example.org", "--client", "--days", "3", "--out", tmp_path)
+    assert ca(tmp_path, "issue", *issue).status == 0
+    chain = tmp_path / "alice@example.org.pem"
+    verify = ["openssl", "verify", "-purpose", "sslclient", "-verify_email", "alice@example.org"]
+    subprocess.run([*verify, "-CAfile", tmp_path / "ca" / "ca.pem", chain], check=True, capture_output=True)
+    before = chain.read_bytes()
+    refused = ca(tmp_path, "issue", *issue)
+    assert refused.status == 1
+    assert "--force replaces it" in refused.err
+    assert chain.read_bytes() == before
+    assert ca(tmp_path, "issue", *issue, "--force").status == 0
+    assert chain.read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-x-", "a..b", "x" * 64, "../up", "new\nline", "a@b c"])
+def test_what_is_no_name(tmp_path: Path, name: str) -> None:
+    done = ca(tmp_path, "issue", "--out", tmp_path, "--", name)
+    assert done.status == 2
+    assert "Traceback" not in done.err
+    assert not list(tmp_path.glob("*.pem"))
+
+
+IN_A_COPY_OF_THE_SYSTEM = """
+set -e
+mount -t tmpfs none {scratch}
+mkdir {scratch}/1 {scratch}/2 {scratch}/3 {scratch}/4
+mount -t overlay -o lowerdir=/etc/ssl,upperdir={scratch}/1,workdir={scratch}/2 none /etc/ssl
+mount -t overlay -o lowerdir={folder},upperdir={scratch}/3,workdir={scratch}/4 none {folder}
+{puretls} trust
+openssl verify {leaf}
+{puretls} show --json
+{puretls} untrust
+openssl verify {leaf} 2>&1 && exit 9
+ls {folder}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a copy of the system's store")
+def test_debian_and_the_browsers_trust_it_and_stop_again(tmp_path: Path) -> None:
+    """The real update-ca-certificates and certutil; what they change is seen by this process only."""
+    need("openssl", "certutil", "unshare")
+    folder = Path("/usr/local/share/ca-certificates")
+    if not folder.is_dir() or not shutil.which("update-ca-certificates"):
+        pytest.skip("not a Debian system")
+    profile = tmp_path / ".mozilla" / "firefox" / "x.default"
+    profile.mkdir(parents=True)
+    subprocess.run(["certutil", "-N", "-d", f"sql:{profile}", "--empty-password"], check=True)
+    (tmp_path / "scratch").mkdir()
+    assert ca(tmp_path, "issue", "app.test", "--out", tmp_path).status == 0
+    script = IN_A_COPY_OF_THE_SYSTEM.format(
+        scratch=tmp_path / "scratch",
+        folder=folder,
+        leaf=tmp_path / "app.test.pem",
+        puretls=f"{' '.join(COMMAND)} ca",
+    )
+    environment = {**os.environ, "HOME": str(tmp_path), "PURETLS_CA": str(tmp_path / "ca")}
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script],
+        capture_output=True, text=True, check=False, timeout=3 * PATIENCE, env=environment,
+    )  # fmt: skip
+    if "mount:" in done.stderr:
+        pytest.skip("mounting is not permitted here")
+    assert done.returncode == 0, done.stdout + done.stderr
+    trusting, _, rest = done.stdout.partition("{")
+    assert trusting.count("trusts the CA") >= 2
+    assert "app.test.pem: OK" in trusting
+    told = json.loads("{" + rest[: rest.rindex("}") + 1])
+    assert all(told["trusted"].values())
+    assert {label.partition(" (")[0] for label in told["trusted"]} >= {"the system", "Firefox"}
+    assert "verification failed" in rest
+    assert "puretls-ca" not in rest.rpartition("verification failed")[2]
+
+
+def test_what_takes_an_administrator_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    store, found = Anchors(tmp_path / "anchors", ".crt", "/usr/sbin/update-ca-certificates"), root(tmp_path)
+    with pytest.raises(Failure) as caught:
+        store.add(found)
+    file = tmp_path / "anchors" / f"{found.nickname}.crt"
+    assert f"sudo install -m 644 {found.file} {file} && sudo /usr/sbin/update-ca-certificates" in str(caught.value)
+
+
+def test_a_bundle_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "anchors").mkdir()
+    store = Anchors(tmp_path / "anchors", ".crt", "false")
+    with pytest.raises(Failure, match="exit status 1"):
+        store.add(root(tmp_path))
+    assert not store.has(root(tmp_path))
+
+
+def test_without_certutil_it_is_said_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Failure, match=r"needs certutil .* then: certutil -A -d sql:"):
+        Nss(tmp_path, "Firefox").add(root(tmp_path))
