@@ -5,6 +5,7 @@
 #   make unit    only the tests that need no other program (what CI runs under the other interpreters)
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
 #   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
+#   make docs    these pages, in build/docs; needs no network, and any warning is an error
 #   make bench   the benchmarks: a table, and the picture in docs/
 #   make lint    ruff and mypy alone
 #   make format  let ruff lay out the code
@@ -19,7 +20,7 @@ SERVERS := redis-server postgres mosquitto mariadbd
 PEERS := openssl gnutls-cli curl chromium certutil
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit ecosystem dist package bench lint format clean
+.PHONY: help demo test unit ecosystem dist package docs bench lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -53,6 +54,10 @@ package: VENV := $(VENV)-dist
 package: dist
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python -m pytest -q tests/package $(ARGS)
+
+docs: $(VENV)/docs.stamp
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs $(ARGS)
+	$(BIN)/python tools/self_contained.py build/docs
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks --picture docs/benchmarks.svg $(ARGS)

@@ -1,0 +1,67 @@
+"""How `make docs` makes pages of these files: Sphinx with MyST (Markdown) and the theme furo.
+
+Sphinx, because autodoc imports what it describes, so that the reference is of what runs; its search needs no server,
+and nothing of furo comes from elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+project = "puretls"
+author = "The puretls authors"
+copyright = author  # noqa: A001 - Sphinx's name
+version = release = re.findall(
+    r'__version__ = "(.+)"', (Path(__file__).parents[1] / "src/puretls/_api/version.py").read_text("utf-8")
+)[0]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+exclude_patterns = ["_static"]
+myst_enable_extensions = ["attrs_inline", "colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 100
+
+html_theme = "furo"
+html_title = f"puretls {release}"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_favicon = "_static/icon.svg"
+html_copy_source = html_show_sphinx = html_show_copyright = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0e7490", "color-brand-content": "#0e7490"},
+    "dark_css_variables": {"color-brand-primary": "#22d3ee", "color-brand-content": "#22d3ee"},
+}
+pygments_style, pygments_dark_style = "tango", "github-dark"
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+def plain(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Docstrings have `names` in single backticks, as everywhere here; reStructuredText wants two."""
+    lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?![`_])", r"``\1``", line) for line in lines]
+
+
+def without_any(_app: Any, what: str, *told: Any) -> tuple[str, str | None] | None:
+    """A parameter of type Any says nothing: the docstring does."""
+    arguments, returned = told[-2:]
+    if what not in {"class", "function", "method"}:
+        return None
+    return (arguments or "").replace(": Any = ", "=").replace(": Any", ""), None if returned == "Any" else returned
+
+
+def inside(_app: Any, _name: str, source: list[str]) -> None:
+    """Files of the top folder are pages here: `../SECURITY.md` is security.md."""
+    source[0] = re.sub(r"\]\(\.\./([A-Z]+\.md)", lambda link: f"]({link[1].lower()}", source[0])
+
+
+def setup(app: Any) -> None:
+    """Sphinx calls this."""
+    app.connect("source-read", inside)
+    app.connect("autodoc-process-docstring", plain)
+    app.connect("autodoc-process-signature", without_any)

@@ -1,0 +1,84 @@
+"""The examples of the documentation work: each page's Python runs in a process of its own, against peers on loopback.
+
+How they are run, and what has to come out, is said in run_page.py. Commands that a page names have to exist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import puretls
+from mail import mail_server
+from puretls.cli import COMMANDS
+from puretls.cli.certs import Authority
+from run_page import blocks
+from web import serving
+
+ROOT = Path(__file__).parents[2]
+ALL = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = [page for page in ALL if list(blocks(page.read_text("utf-8")))]
+NAMES = {"server": ("localhost", "127.0.0.1"), "shop": ("shop.example.org",), "blog": ("blog.example.org",)}
+named = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the examples find in their folder: a CA, and certificates with their keys."""
+    authority = Authority("Example CA")
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    identities = {name: authority.issue(*hosts) for name, hosts in NAMES.items()}
+    identities["client"] = authority.issue("alice", client=True)
+    identities["example"] = authority.issue("example.org", "mail.example.org")
+    for name, identity in identities.items():
+        (tmp_path / f"{name}.pem").write_bytes(identity.chain_pem)
+        (tmp_path / f"{name}.key").write_bytes(identity.key_pem)
+    return tmp_path
+
+
+@pytest.fixture
+def places(folder: Path) -> Iterator[list[str]]:
+    """The peers that examples name: a web server and a mail server."""
+    context = puretls.create_default_context(puretls.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "example.pem", folder / "example.key")
+    context.set_alpn_protocols(["http/1.1"])
+    with serving(context) as web, mail_server(context) as mail:
+        yield [f"example.org:443={web.server_port}", f"mail.example.org:587={mail}"]
+
+
+@named
+def test_examples(page: Path, folder: Path, places: list[str]) -> None:
+    text = page.read_text("utf-8")
+    if sys.version_info < (3, 11) and "start_tls(" in text:
+        pytest.skip("StreamWriter.start_tls() is new in Python 3.11")
+    search = os.pathsep.join([str(ROOT / "tests"), str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("run_page.py"), page, *places],
+        cwd=folder,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("SSL")},
+            "PYTHONPATH": search,
+            "SSL_CERT_FILE": str(folder / "ca.pem"),
+            "SSL_CERT_DIR": str(folder / "none"),
+            "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    shell = re.findall(r"^```(?:sh|console)\n(.*?)^```$|^    (puretls .*)$", text, re.DOTALL | re.MULTILINE)
+    used = re.findall(r"^(?:\$ )?puretls ([a-z]+)", "\n".join(map("\n".join, shell)), re.MULTILINE)
+    assert set(used) <= set(COMMANDS)
