@@ -7,15 +7,19 @@ and nothing of furo comes from elsewhere.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from puretls import __version__
+from puretls.cli import GROUPS
+
+HERE = Path(__file__).parent
 
 project = "puretls"
 author = "The puretls authors"
 copyright = author  # noqa: A001 - Sphinx's name
-version = release = re.findall(
-    r'__version__ = "(.+)"', (Path(__file__).parents[1] / "src/puretls/_api/version.py").read_text("utf-8")
-)[0]
+version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_static"]
@@ -55,8 +59,25 @@ def without_any(_app: Any, what: str, *told: Any) -> tuple[str, str | None] | No
     return (arguments or "").replace(": Any = ", "=").replace(": Any", ""), None if returned == "Any" else returned
 
 
-def inside(_app: Any, _name: str, source: list[str]) -> None:
+def commands() -> Iterator[str]:
+    """The commands, as the command line lists them, each with a link to its page; and those pages, for the sidebar."""
+    pages = [name for group in GROUPS.values() for name in group if (HERE / "commands" / f"{name}.md").exists()]
+    for title, group in GROUPS.items():
+        yield from (f"| {title[0].upper()}{title[1:]} | |", "| --- | --- |")
+        for name, summary in group.items():
+            yield (
+                f"| [`puretls {name}`]({name}.md) | {summary} |"
+                if name in pages
+                else f"| `puretls {name}` | {summary} |"
+            )
+        yield ""
+    yield from ("```{toctree}", ":hidden:", *pages, "```")
+
+
+def inside(_app: Any, name: str, source: list[str]) -> None:
     """Files of the top folder are pages here: `../SECURITY.md` is security.md."""
+    if name == "commands/index":
+        source[0] = re.sub(r"<!-- the commands.*?-->", lambda _: "\n".join(commands()), source[0])
     source[0] = re.sub(r"\]\(\.\./([A-Z]+\.md)", lambda link: f"]({link[1].lower()}", source[0])
 
 
