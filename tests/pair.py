@@ -312,17 +312,18 @@ class Side(Connection):
         self.wire: Edits = {}
         self.outbound.edits, self.outbound.each = self.wire, each
 
-    def send_message(self, raw: bytes) -> None:
-        edit = self.lies.get(name_of(raw))
-        for item in listed(edit(raw)) if edit else (raw,):
-            assert isinstance(item, bytes)
-            super().send_message(item)
+    def send_messages(self, *messages: bytes) -> None:
+        super().send_messages(*self._edited(messages))
 
-    def send_post_handshake(self, raw: bytes) -> None:
-        edit = self.lies.get(name_of(raw))
-        for item in listed(edit(raw)) if edit else (raw,):
-            assert isinstance(item, bytes)
-            super().send_post_handshake(item)
+    def send_post_handshake(self, *messages: bytes) -> None:
+        super().send_post_handshake(*self._edited(messages))
+
+    def _edited(self, messages: Iterable[bytes]) -> Iterator[bytes]:
+        for raw in messages:
+            edit = self.lies.get(name_of(raw))
+            for item in listed(edit(raw)) if edit else (raw,):
+                assert isinstance(item, bytes)
+                yield item
 
 
 class Refusal(NamedTuple):

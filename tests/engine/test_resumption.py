@@ -43,7 +43,7 @@ from puretls._base.registry import (
 )
 from puretls._crypto.groups import SECP256R1
 from puretls._engine.config import OP_NO_TICKET, Config
-from puretls._engine.sessions import KEY_LIFETIME, LIFETIME, Session, SessionManager
+from puretls._engine.sessions import KEY_LIFETIME, LIFETIME, Session, SessionManager, own_state
 from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec8, vec16
 from puretls._wire.extensions import offered_psks
@@ -178,7 +178,7 @@ def test_a_touched_ticket_is_no_ticket(version, at):
 
 
 def sealed(manager: SessionManager, session: Session, now: float) -> bytes:
-    return manager.seal(session.encode(session.secret, session.age_add, session.lifetime), now)
+    return manager.seal(own_state(session.secret, session.age_add) + session.encode(session.lifetime), now)
 
 
 @BOTH

@@ -495,7 +495,7 @@ def test_certificates_longer_than_a_record(version):
         server_config(credentials=(big,), verify_mode=2, store=store()),
     )
     pair.handshake().echo()
-    assert len(big.certificate_message) > 2 * MAX_PLAINTEXT
+    assert len(big.message12) > 2 * MAX_PLAINTEXT
     assert len(pair.client.peer.chain) == len(pair.server.peer.chain) == 120
 
 

@@ -50,6 +50,11 @@ class Transcript:
         assert self._hash is not None, "choose() comes first"  # noqa: S101 (our own order of calls, not input)
         return self._hash.copy().finalize()
 
+    def digest_after(self, raw: bytes) -> bytes:
+        """The digest once this message is in, too."""
+        self.update(raw)
+        return self.digest()
+
     def digest_with(self, extra: bytes, digest: Digest | None = None) -> bytes:
         """The digest as if `extra` had been added: a PSK binder covers a truncated ClientHello (RFC 8446 4.2.11.2).
 

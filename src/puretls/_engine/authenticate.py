@@ -6,12 +6,13 @@ arrives.  What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
@@ -35,23 +36,24 @@ def choose(
     kinds: frozenset[str] | None = None,
     credentials: Sequence[Credential] | None = None,
 ) -> tuple[Credential, Scheme] | None:
-    """The first scheme that both sides have and one of our keys can use.
+    """The first scheme that both sides have and one of our keys can use, TLS 1.2 or 1.3.
 
     For TLS 1.2 `kinds` restricts the keys, and `credentials`, if given, are what there is to choose from.
     """
-    credentials = config.credentials if credentials is None else credentials
-    ours = config.signing_schemes
+    signers = config.signers13 if version == TLS13 else config.signers12
+    if kinds is not None:
+        signers = tuple(signer for signer in signers if signer[0].kind in kinds)
+    if credentials is not None:
+        signers = tuple(signer for signer in signers if signer[0] in credentials)
     if server_side and config.options & OP_CIPHER_SERVER_PREFERENCE:
-        order: Iterable[Scheme] = (scheme for scheme in ours if scheme.code in peer_schemes)
-    else:
-        by_code = {scheme.code: scheme for scheme in ours}
-        order = (by_code[code] for code in peer_schemes if code in by_code)
-    for scheme in order:
-        for credential in credentials:
-            if kinds is not None and credential.kind not in kinds:
-                continue
-            if signatures.usable(scheme, credential.public_key, version, credential.kind):
-                return credential, scheme
+        for signer in signers:
+            if signer[1].code in peer_schemes:
+                return signer
+        return None
+    for code in peer_schemes:
+        for signer in signers:
+            if signer[1].code == code:
+                return signer
     return None
 
 
@@ -71,20 +73,15 @@ def sign_then(credential: Credential, scheme: Scheme, data: bytes, then: Callabl
 
 
 def send_certificate13(
-    conn: Connection,
-    request_context: bytes,
-    chosen: tuple[Credential, Scheme],
-    encoded_list: bytes,
-    then: Then,
+    conn: Connection, chosen: tuple[Credential, Scheme], flight: Sequence[bytes], then: Then
 ) -> State:
-    """Certificate and CertificateVerify into the flight, then `then()`."""
-    credential, scheme = chosen
-    conn.own_credential, conn.own_scheme = chosen
-    conn.send_message(messages.certificate(request_context, encoded_list))
+    """`flight`, which ends with our Certificate, and CertificateVerify, then `then()`."""
+    conn.own_credential, conn.own_scheme = credential, scheme = chosen
+    conn.send_messages(*flight)
     context = SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT
 
     def signed(signature: bytes) -> State:
-        conn.send_message(messages.certificate_verify(scheme.code, signature))
+        conn.send_messages(messages.certificate_verify(scheme.code, signature))
         return then()
 
     return sign_then(credential, scheme, context + transcript_digest(conn), signed)
@@ -105,7 +102,7 @@ def transcript_digest(conn: Connection) -> bytes:
 def send_finished13(conn: Connection) -> None:
     """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
     conn.finished_sent = conn.digest.hmac(conn.finished_keys[1], transcript_digest(conn))
-    conn.send_message(messages.finished(conn.finished_sent))
+    conn.send_messages(messages.finished(conn.finished_sent))
 
 
 def check_finished13(conn: Connection, message: messages.Finished) -> None:

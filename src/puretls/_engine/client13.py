@@ -71,7 +71,7 @@ class ExpectServerHello(State):
             raise Abort(faults.INVALID_SESSION_ID)
         if message.compression_method != 0:
             raise Abort(faults.INVALID_COMPRESSION_ALGORITHM)
-        conn.suite = suite
+        conn.set_suite(suite)
         return suite
 
     def _retry(self, conn: Connection, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
@@ -102,7 +102,7 @@ class ExpectServerHello(State):
             if index >= len(offer.psks) or offer.psks[index].digest is not d:
                 raise Abort(faults.BAD_PSK)
             psk = offer.psks[index]
-        if (psk is None or psk.session is None) and any(offered.session for offered in offer.psks):
+        if offer.psks and (psk is None or psk.session is None) and any(offered.session for offered in offer.psks):
             count_miss(conn)
         if registry.KEY_SHARE not in found:  # we offer psk_dhe_ke only
             raise Abort(faults.MISSING_KEY_SHARE)
@@ -116,8 +116,7 @@ class ExpectServerHello(State):
             raise Abort(faults.INTERNAL)
         if not self.retried:
             transcript.choose(d)
-        transcript.update(message.raw)
-        digest = transcript.digest()
+        digest = transcript.digest_after(message.raw)
         next_ours, theirs = secret.traffic(digest)
         if conn.events is not None:
             conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
@@ -292,6 +291,6 @@ def send_client_certificate(conn: Connection, asked: messages.CertificateRequest
     schemes = extensions.numbers(asked.extensions[registry.SIGNATURE_ALGORITHMS])
     chosen = authenticate.choose(conn.config, TLS13, schemes, server_side=False)
     if chosen is None:
-        conn.send_message(messages.certificate(asked.context, b"\x00\x00\x00"))
+        conn.send_messages(messages.certificate(asked.context, b"\x00\x00\x00"))
         return then()
-    return send_certificate13(conn, asked.context, chosen, chosen[0].certificate_list, then)
+    return send_certificate13(conn, chosen, (chosen[0].message13,), then)

@@ -42,7 +42,7 @@ OP_NO_RENEGOTIATION = 0x40000000
 class Credential:
     """A certificate chain and its private key, or a key that signs elsewhere (`key` is None: signing parks)."""
 
-    __slots__ = ("certificate_list", "certificate_message", "ders", "key", "kind", "ocsp", "public_key")
+    __slots__ = ("ders", "key", "kind", "message12", "message13", "ocsp", "public_key", "stapled13")
 
     def __init__(
         self, ders: Sequence[bytes], key: Any | None, public_key: Any, kind: str, ocsp: bytes | None = None
@@ -51,17 +51,18 @@ class Credential:
         self.key, self.public_key = key, public_key
         self.kind = kind  # as Scheme.key: what this key can sign with
         self.ocsp = ocsp  # a stapled response (RFC 6066 8)
-        entries = tuple(messages.CertificateEntry(der, {}) for der in self.ders)
-        self.certificate_list = messages.certificate_list(entries)  # TLS 1.3
-        self.certificate_message = legacy.certificate(self.ders)  # TLS 1.2 and older
+        self.message12 = legacy.certificate(self.ders)  # the Certificate message of TLS 1.2 and older
+        self.message13 = self.stapled13 = self.certificate13(b"", None)  # that of TLS 1.3, during the handshake
+        if ocsp is not None:
+            self.stapled13 = self.certificate13(b"", ocsp)
 
-    def stapled_list(self) -> bytes:
-        """certificate_list with the OCSP response in the entry of the leaf (RFC 8446 4.4.2.1)."""
-        if self.ocsp is None:
-            return self.certificate_list
-        status = b"\x01" + len(self.ocsp).to_bytes(3, "big") + self.ocsp
-        head = messages.CertificateEntry(self.ders[0], {registry.STATUS_REQUEST: status})
-        return messages.certificate_list((head, *(messages.CertificateEntry(der, {}) for der in self.ders[1:])))
+    def certificate13(self, context: bytes, ocsp: bytes | None) -> bytes:
+        """A Certificate message of TLS 1.3, with an OCSP response in the entry of the leaf (RFC 8446 4.4.2.1)."""
+        entries = [messages.CertificateEntry(der, {}) for der in self.ders]
+        if ocsp is not None:
+            status = b"\x01" + len(ocsp).to_bytes(3, "big") + ocsp
+            entries[0] = messages.CertificateEntry(self.ders[0], {registry.STATUS_REQUEST: status})
+        return messages.certificate(context, messages.certificate_list(tuple(entries)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +126,29 @@ class Config:
     def signing_schemes(self) -> tuple[Scheme, ...]:
         return self.schemes if self.own_schemes is None else self.own_schemes
 
+    @cached_property
+    def signers13(self) -> tuple[tuple[Credential, Scheme], ...]:
+        """Our credentials with each scheme that they can sign with in TLS 1.3, in order of preference."""
+        return self._signers(TLS13)
+
+    @cached_property
+    def signers12(self) -> tuple[tuple[Credential, Scheme], ...]:
+        """Likewise in TLS 1.2."""
+        return self._signers(TLS12)
+
+    def _signers(self, version: int) -> tuple[tuple[Credential, Scheme], ...]:
+        return tuple(
+            (credential, scheme)
+            for scheme in self.signing_schemes
+            for credential in self.credentials
+            if signatures.usable(scheme, credential.public_key, version, credential.kind)
+        )
+
+    @cached_property
+    def groups13(self) -> tuple[Group, ...]:
+        """Those of TLS 1.3."""
+        return tuple(group for group in self.groups if group.since <= TLS13 <= group.until)
+
     # Encoded once
 
     @cached_property
@@ -177,9 +201,7 @@ class Config:
             parts.append(extensions.build_protocols(self.alpn))
         if self.request_ocsp:
             parts.append(extensions.OCSP_REQUEST)
-        if self.record_size_limit is not None:
-            limit = self.record_size_limit + (1 if tls13 else 0)  # TLS 1.3 counts the content type
-            parts.append(extension(registry.RECORD_SIZE_LIMIT, limit.to_bytes(2, "big")))
+        parts.append(self.limit_extension)
         if tls13:
             parts.append(
                 extension(registry.SUPPORTED_VERSIONS, vec8(vec16_of((*self.grease_values[1:], *self.versions))[2:]))
@@ -190,6 +212,14 @@ class Config:
             if self.ca_names:
                 parts.append(extensions.build_authorities(self.ca_names))
         return b"".join(parts)
+
+    @cached_property
+    def limit_extension(self) -> bytes:
+        """record_size_limit of a ClientHello, and of EncryptedExtensions (RFC 8449 4)."""
+        if self.record_size_limit is None:
+            return b""
+        limit = self.record_size_limit + (self.max_version >= TLS13)  # TLS 1.3 counts the content type
+        return extension(registry.RECORD_SIZE_LIMIT, limit.to_bytes(2, "big"))
 
     @cached_property
     def hello_offers(self) -> frozenset[int]:
@@ -222,6 +252,11 @@ class Config:
         schemes = tuple(scheme.code for scheme in self.schemes)
         block = extensions.build_numbers(registry.SIGNATURE_ALGORITHMS, schemes)
         return block + (extensions.build_authorities(self.ca_names) if self.ca_names else b"")
+
+    @cached_property
+    def request13(self) -> bytes:
+        """The CertificateRequest of a TLS 1.3 handshake."""
+        return messages.certificate_request(b"", self.request_extensions)
 
     @cached_property
     def request_types(self) -> bytes:

@@ -21,7 +21,7 @@ from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
 from puretls._crypto import schedule
 from puretls._crypto.groups import Group
-from puretls._crypto.kdf import MD5_SHA1, Digest, prf
+from puretls._crypto.kdf import MD5_SHA1, SHA256, Digest, prf
 from puretls._crypto.schedule import MasterSecret
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Aead, Suite
@@ -58,6 +58,7 @@ class Connection:
         "close_received",
         "close_sent",
         "config",
+        "digest",
         "ems",
         "established",
         "etm",
@@ -117,12 +118,13 @@ class Connection:
         self.established = self.close_sent = self.close_received = False
         self.events: list[Event] | None = [] if config.watch else None
         self.owed: deque[Owed] = deque()
-        self.flight: list[bytes] = []
+        self.flight = b""  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.transcript: Transcript | None = Transcript()
         self.client_random = self.server_random = b""
         self.version = 0
         self.suite: Suite | None = None
+        self.digest: Digest = SHA256  # the hash of the suite; before TLS 1.2 there is only one
         self.group: Group | None = None
         self.alpn: bytes | None = None
         self.peer: Peer | None = None
@@ -273,7 +275,7 @@ class Connection:
         if self.session and self.config.sessions and self.server_side:
             self.config.sessions.forget(self.session.id)
         self.state = Failed()
-        self.flight.clear()
+        self.flight = b""
         self.master, self.transcript, self.read_secret, self.finished_keys = None, None, b"", (b"", b"")
 
     def send_alert(self, level: int, description: int) -> None:
@@ -414,32 +416,32 @@ class Connection:
 
     # For the states
 
-    @property
-    def digest(self) -> Digest:
-        """The hash of the suite; before TLS 1.2 there is only one."""
-        assert self.suite is not None, "negotiated before it is used"  # noqa: S101 (our own order, not input)
-        return self.suite.hash if self.version >= TLS12 else MD5_SHA1
+    def set_suite(self, suite: Suite) -> None:
+        """What was negotiated, after the version."""
+        self.suite = suite
+        self.digest = suite.hash if self.version >= TLS12 else MD5_SHA1
 
-    def send_message(self, raw: bytes) -> None:
-        """A handshake message into the transcript and the flight."""
+    def send_messages(self, *messages: bytes) -> None:
+        """Handshake messages into the transcript and the flight."""
         if self.ccs_due:
             self._change_cipher_spec()
         if self.events is not None:
-            self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
-        self.transcript.update(raw)  # type: ignore[union-attr]  # there is one as long as a handshake lasts
-        self.flight.append(raw)
+            self.events.extend(MessageEvent(True, self.version, HANDSHAKE, raw) for raw in messages)
+        data = messages[0] if len(messages) == 1 else b"".join(messages)
+        self.transcript.update(data)  # type: ignore[union-attr]  # there is one as long as a handshake lasts
+        self.flight += data
 
-    def send_post_handshake(self, raw: bytes) -> None:
-        """A message after Finished, which no transcript covers."""
+    def send_post_handshake(self, *messages: bytes) -> None:
+        """Messages after Finished, which no transcript covers."""
         if self.events is not None:
-            self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
-        self.flight.append(raw)
+            self.events.extend(MessageEvent(True, self.version, HANDSHAKE, raw) for raw in messages)
+        self.flight += b"".join(messages)
 
     def flush(self) -> None:
         """Seal the flight: all its messages in as few records as they fit."""
-        if self.flight:
-            data = b"".join(self.flight) if len(self.flight) > 1 else self.flight[0]
-            self.flight.clear()
+        data = self.flight
+        if data:
+            self.flight = b""
             if self.established:  # a renegotiation, while others may be writing
                 self.owed.append((HANDSHAKE, data))
             else:

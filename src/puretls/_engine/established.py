@@ -27,7 +27,7 @@ from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
 from puretls._engine.config import CERT_NONE, CERT_REQUIRED, OP_NO_RENEGOTIATION, OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
-from puretls._engine.sessions import Session
+from puretls._engine.sessions import Session, own_state
 from puretls._engine.state import State, on
 from puretls._wire import extensions, legacy, messages
 from puretls._wire.hello import ClientHello
@@ -73,12 +73,10 @@ class Established13(Established):
             peer=conn.peer,
         )
 
-    def ticket_psk(self, conn: Connection, nonce: bytes) -> bytes:
-        if self.resumption is None:
-            if not isinstance(conn.master, MasterSecret):
-                raise Abort(faults.INTERNAL)
-            self.resumption = conn.master.resumption(self.digest)
-        return self.resumption.psk(nonce)
+    def resumption_of(self, conn: Connection) -> Resumption:
+        if not isinstance(conn.master, MasterSecret):
+            raise Abort(faults.INTERNAL)
+        return conn.master.resumption(self.digest)
 
     @on(KEY_UPDATE, messages.KeyUpdate.parse)
     def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
@@ -101,10 +99,12 @@ class Established13(Established):
         if message.lifetime > MAX_TICKET_LIFETIME:
             raise Abort(faults.INVALID_TICKET_LIFETIME)
         if message.lifetime and conn.suite is not None:
+            if self.resumption is None:  # kept, as there will be more tickets
+                self.resumption = self.resumption_of(conn)
             conn.session = Session(
                 version=TLS13,
                 suite=conn.suite,
-                secret=self.ticket_psk(conn, message.nonce),
+                secret=self.resumption.psk(message.nonce),
                 time=conn.clock(),
                 id=SHA256.hash(message.ticket),  # as OpenSSL names such a session
                 ticket=message.ticket,
@@ -149,7 +149,7 @@ class Established13(Established):
             return finish()
         credential, scheme = chosen
         conn.own_credential, conn.own_scheme = chosen
-        add(messages.certificate(message.context, credential.certificate_list))
+        add(credential.certificate13(message.context, None))
 
         def signed(signature: bytes) -> State:
             add(messages.certificate_verify(scheme.code, signature))
@@ -165,12 +165,16 @@ class Established13(Established):
         if sessions is None or session is None or not count:
             return
         lifetime, now, numbers = sessions.lifetime, session.time, conn.random(4 * count)
+        resumption, shared = self.resumption_of(conn), session.encode(lifetime)
+        by_id = conn.config.options & OP_NO_TICKET
+        tickets = []
         for i in range(count):
             nonce, age_add = self.nonce.to_bytes(8, "big"), int.from_bytes(numbers[4 * i : 4 * i + 4], "big")
             self.nonce += 1
-            state = session.encode(self.ticket_psk(conn, nonce), age_add, lifetime)
-            ticket = sessions.keep(state) if conn.config.options & OP_NO_TICKET else sessions.seal(state, now)
-            conn.send_post_handshake(messages.new_session_ticket(lifetime, age_add, nonce, ticket, b""))
+            state = own_state(resumption.psk(nonce), age_add) + shared
+            ticket = sessions.keep(state) if by_id else sessions.seal(state, now)
+            tickets.append(messages.new_session_ticket(lifetime, age_add, nonce, ticket, b""))
+        conn.send_post_handshake(*tickets)
         conn.flush()
 
     def request_authentication(self, conn: Connection) -> None:

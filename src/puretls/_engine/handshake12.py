@@ -106,7 +106,7 @@ def verify_data(conn: Connection, label: bytes) -> bytes:
 
 def send_finished(conn: Connection) -> None:
     conn.finished_sent = verify_data(conn, SERVER_FINISHED if conn.server_side else CLIENT_FINISHED)
-    conn.send_message(messages.finished(conn.finished_sent))
+    conn.send_messages(messages.finished(conn.finished_sent))
     conn.flush()
 
 

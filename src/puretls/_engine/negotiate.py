@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS13
 from puretls._crypto.groups import Group
 from puretls._crypto.suites import Suite
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config
@@ -86,10 +85,11 @@ def read_offer13(hello: ClientHello) -> Offer13:
 
 def group13(config: Config, offer: Offer13) -> tuple[Group, bytes | None]:
     """Our most wanted group that came with a share, else one to ask for in a HelloRetryRequest."""
-    with_share = first_common(config.groups, tuple(offer.shares), TLS13)
-    if with_share:
-        return with_share, offer.shares[with_share.code]
-    group = first_common(config.groups, offer.groups, TLS13)
-    if group is None:
-        raise Abort(faults.NO_SUITABLE_KEY_SHARE)
-    return group, None
+    shares, theirs = offer.shares, offer.groups
+    for group in config.groups13:
+        if group.code in shares:
+            return group, shares[group.code]
+    for group in config.groups13:
+        if group.code in theirs:
+            return group, None
+    raise Abort(faults.NO_SUITABLE_KEY_SHARE)

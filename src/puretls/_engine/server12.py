@@ -35,7 +35,7 @@ from puretls._engine.handshake12 import (
     with_certificate,
 )
 from puretls._engine.peer import Claim, examine
-from puretls._engine.sessions import Session
+from puretls._engine.sessions import Session, own_state
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._wire import extensions, hello, legacy, messages
 from puretls._wire.codec import Reader, extension, vec16
@@ -187,12 +187,13 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     transcript = conn.transcript
     if transcript is None:
         raise Abort(faults.INTERNAL)
-    conn.suite, conn.session_reused, conn.peer = session.suite, True, session.peer
+    conn.set_suite(session.suite)
+    conn.session_reused, conn.peer = True, session.peer
     _answer_encrypt_then_mac(conn, message, session.suite, block)
     transcript.choose(conn.digest)
     transcript.update(message.raw)
     conn.session = session
-    conn.send_message(
+    conn.send_messages(
         hello.server_hello(conn.version, conn.server_random, message.session_id, session.suite.code, b"".join(block))
     )
     set_master(conn, session.secret)
@@ -228,7 +229,8 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[by
     config, found, transcript, suite = conn.config, message.extensions, conn.transcript, choice.suite
     if transcript is None:
         raise Abort(faults.INTERNAL)
-    conn.suite, conn.group = suite, choice.group
+    conn.set_suite(suite)
+    conn.group = choice.group
     conn.own_credential, conn.own_scheme = choice.credential, choice.scheme
     _answer_encrypt_then_mac(conn, message, suite, block)
     by_ticket = config.sessions is not None and registry.SESSION_TICKET in found and not config.options & OP_NO_TICKET
@@ -246,11 +248,11 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[by
     transcript.choose(conn.digest, keep=asked)
     transcript.update(message.raw)
     session = Session12(b"" if by_ticket or config.sessions is None else conn.random(32), by_ticket)
-    conn.send_message(hello.server_hello(conn.version, conn.server_random, session.id, suite.code, b"".join(block)))
+    conn.send_messages(hello.server_hello(conn.version, conn.server_random, session.id, suite.code, b"".join(block)))
     if credential:
-        conn.send_message(credential.certificate_message)
+        conn.send_messages(credential.message12)
     if staple:
-        conn.send_message(legacy.certificate_status(staple))
+        conn.send_messages(legacy.certificate_status(staple))
     return _send_key_exchange(conn, message, choice, session, asked=asked)
 
 
@@ -273,11 +275,11 @@ def _send_key_exchange(
 
     def go_on(signature: bytes) -> State:
         if params:
-            conn.send_message(legacy.server_key_exchange(params + signature))
+            conn.send_messages(legacy.server_key_exchange(params + signature))
         if asked:
             schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
-            conn.send_message(legacy.certificate_request(config.request_types, schemes, config.ca_names))
-        conn.send_message(legacy.SERVER_HELLO_DONE)
+            conn.send_messages(legacy.certificate_request(config.request_types, schemes, config.ca_names))
+        conn.send_messages(legacy.SERVER_HELLO_DONE)
         conn.flush()
         exchange = Exchange(suite, offer, message.legacy_version, session)
         return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
@@ -447,8 +449,8 @@ class ExpectFinished(State):
         session, sessions = new_session(conn, self.session.id), conn.config.sessions
         if sessions is not None:
             if self.session.by_ticket:
-                ticket = sessions.seal(session.encode(session.secret, 0, session.lifetime), conn.clock())
-                conn.send_message(legacy.new_session_ticket(sessions.lifetime, ticket))
+                ticket = sessions.seal(own_state(session.secret, 0) + session.encode(session.lifetime), conn.clock())
+                conn.send_messages(legacy.new_session_ticket(sessions.lifetime, ticket))
             else:
                 sessions.add(session)
         conn.switch_write_keys(self.keys.sealer)

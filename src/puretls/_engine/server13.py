@@ -68,9 +68,9 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
         raise Abort(faults.NO_SHARED_CIPHER)
     if config.psk_server:  # an external key goes with SHA-256 (RFC 8446 4.2.11): let there be a suite for it
         shared.sort(key=lambda suite: suite.hash is not SHA256)
-    conn.suite = suite = shared[0] if retry is None or conn.suite is None else conn.suite
     if retry is None:
-        transcript.choose(suite.hash)
+        conn.set_suite(shared[0])
+        transcript.choose(conn.digest)
     conn.inbound.drop_ccs = True
     if registry.EARLY_DATA in message.extensions:  # we accept none, but a client may send it under a ticket not ours
         conn.inbound.early_data = MAX_EARLY_DATA
@@ -104,7 +104,7 @@ def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
         block += extension(registry.COOKIE, len(cookie).to_bytes(2, "big") + cookie)
     transcript.update(message.raw)
     transcript.rewrite_for_retry()
-    conn.send_message(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
+    conn.send_messages(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
     conn.flush()
     if message.session_id:
         conn.send_change_cipher_spec()
@@ -214,7 +214,7 @@ def _answer(
     block = VERSION_EXTENSION + extension(registry.KEY_SHARE, extensions.build_share(group.code, public))
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
-    conn.send_message(hello.server_hello(TLS12, conn.server_random, message.session_id, suite.code, block))
+    conn.send_messages(hello.server_hello(TLS12, conn.server_random, message.session_id, suite.code, block))
     conn.flush()
     if message.session_id and not retried:
         conn.send_change_cipher_spec()
@@ -225,31 +225,30 @@ def _answer(
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     conn.set_handshake_secrets(theirs, ours)
     conn.inbound.allow_plain_alert = True
-    conn.send_message(messages.encrypted_extensions(_encrypted_extensions(conn, message, resumed=psk is not None)))
+    encrypted = _encrypted_extensions(conn, message, resumed=psk is not None)
     if psk and psk.session:
         conn.session_reused = True
         conn.peer = psk.session.peer
     if chosen is None:
+        conn.send_messages(encrypted)
         return _finish_flight(conn, secret, asked=False)
     asked = bool(config.verify_mode) and not config.post_handshake_auth
-    if asked:
-        conn.send_message(messages.certificate_request(b"", config.request_extensions))
-    wants_ocsp = registry.STATUS_REQUEST in message.extensions
-    encoded = chosen[0].stapled_list() if wants_ocsp else chosen[0].certificate_list
-    return send_certificate13(conn, b"", chosen, encoded, lambda: _finish_flight(conn, secret, asked=asked))
+    credential = chosen[0]
+    certificate = credential.stapled13 if registry.STATUS_REQUEST in message.extensions else credential.message13
+    flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
+    return send_certificate13(conn, chosen, flight, lambda: _finish_flight(conn, secret, asked=asked))
 
 
 def _encrypted_extensions(conn: Connection, message: ClientHello, *, resumed: bool) -> bytes:
     """RFC 8446 4.3.1."""
-    parts = []
+    block = b""
     if conn.server_name is not None and conn.config.choose_context and not resumed:
-        parts.append(extension(registry.SERVER_NAME, b""))
+        block = extension(registry.SERVER_NAME, b"")
     if conn.alpn is not None:
-        parts.append(extensions.build_protocols((conn.alpn,)))
-    limit = conn.config.record_size_limit
-    if limit is not None and registry.RECORD_SIZE_LIMIT in message.extensions:
-        parts.append(extension(registry.RECORD_SIZE_LIMIT, (limit + 1).to_bytes(2, "big")))
-    return b"".join(parts)
+        block += extensions.build_protocols((conn.alpn,))
+    if registry.RECORD_SIZE_LIMIT in message.extensions:
+        block += conn.config.limit_extension
+    return messages.encrypted_extensions(block)
 
 
 def _finish_flight(conn: Connection, secret: HandshakeSecret, *, asked: bool) -> State:

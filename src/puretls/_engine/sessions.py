@@ -20,14 +20,14 @@ from puretls._base.faults import Abort
 from puretls._crypto import suites
 from puretls._crypto.suites import Suite
 from puretls._engine.peer import Peer, remembered
-from puretls._wire.codec import Reader, StructError, vec8, vec16, vec24
+from puretls._wire.codec import Reader, StructError, vec24
 
 LIFETIME = 7200  # seconds; OpenSSL's default
 CACHE_SIZE = 20480  # sessions; OpenSSL's default
 KEY_LIFETIME = 3600  # seconds that a ticket key seals; it opens for as long as its last ticket lives
 
-_fixed = Struct("!BHHBQII")  # format, version, suite, flags, time in ms, age_add, lifetime
-FORMAT = 1
+_own = Struct("!IB")  # what each ticket has for itself: age_add, length of the secret that follows
+_shared = Struct("!HHBQIBH")  # version, suite, flags, time in ms, lifetime, lengths of the alpn and name that follow
 EMS, VERIFIED = 1, 2
 
 
@@ -78,25 +78,30 @@ class Session:
     def alive(self, now: float) -> bool:
         return 0 <= now - self.time + 1 <= self.lifetime + 1
 
-    def encode(self, secret: bytes, age_add: int, lifetime: int) -> bytes:
-        """What a ticket holds before it is sealed: this session, with the secret of the ticket."""
-        peer = self.peer
+    def encode(self, lifetime: int) -> bytes:
+        """What all tickets of this session hold before they are sealed; `own_state` goes before it."""
+        peer, alpn, name = self.peer, self.alpn or b"", (self.server_name or "").encode("ascii")
         flags = (EMS if self.ems else 0) | (VERIFIED if peer and peer.path else 0)
-        chain = b"".join(vec24(certificate.der) for certificate in peer.chain) if peer else b""
-        fixed = _fixed.pack(FORMAT, self.version, self.suite.code, flags, int(self.time * 1000), age_add, lifetime)
-        name = (self.server_name or "").encode("ascii")
-        return fixed + vec8(secret) + vec8(self.alpn or b"") + vec16(name) + vec24(chain)
+        fixed = _shared.pack(
+            self.version, self.suite.code, flags, int(self.time * 1000), lifetime, len(alpn), len(name)
+        )
+        chain = b"".join([vec24(certificate.der) for certificate in peer.chain]) if peer else b""
+        return fixed + alpn + name + chain
 
     @classmethod
     def decode(cls, data: bytes) -> Session:
-        kind, version, code, flags, time, age_add, lifetime = _fixed.unpack_from(data)
-        if kind != FORMAT:
-            raise ValueError("another format")
-        r = Reader(data, _fixed.size)
-        secret, alpn, name, block = r.vec8(), r.vec8(), r.vec16(), r.vec24()
-        chain, r = [], Reader(block, 0)
+        """The session of `own_state` and `encode`."""
+        age_add, size = _own.unpack_from(data)
+        end = _own.size + size
+        secret = data[_own.size : end]
+        version, code, flags, time, lifetime, alpn_size, name_size = _shared.unpack_from(data, end)
+        start = end + _shared.size
+        middle, end = start + alpn_size, start + alpn_size + name_size
+        alpn, name = data[start:middle], data[middle:end]
+        chain, r = [], Reader(data, end)
         while r.more():
             chain.append(r.vec24())
+        r.done()  # no length before it was wrong, either
         return cls(
             version=version,
             suite=suites.BY_CODE[code],
@@ -109,6 +114,11 @@ class Session:
             peer=remembered(chain, verified=bool(flags & VERIFIED)) if chain else None,
             ems=bool(flags & EMS),
         )
+
+
+def own_state(secret: bytes, age_add: int) -> bytes:
+    """What a ticket holds before `Session.encode`: what no other ticket of the session does."""
+    return _own.pack(age_add, len(secret)) + secret
 
 
 class TicketKey(NamedTuple):
@@ -195,7 +205,7 @@ class SessionManager:
             self._cache.pop(session_id, None)
 
     def keep(self, state: bytes) -> bytes:
-        """A ticket that only names what `Session.encode` gave, which stays here (RFC 8446 4.6.1)."""
+        """A ticket that only names a state, which stays here (RFC 8446 4.6.1)."""
         session = Session.decode(state)
         session.id = urandom(32)
         self.add(session)
@@ -204,7 +214,7 @@ class SessionManager:
     # Sessions in tickets
 
     def seal(self, state: bytes, now: float) -> bytes:
-        """A ticket of what `Session.encode` gave: key name, nonce, and it encrypted (RFC 5077 4, with AES-GCM)."""
+        """A ticket of a session's state: key name, nonce, and it encrypted (RFC 5077 4, with AES-GCM)."""
         key = self._sealing_key(now)
         nonce = urandom(12)  # a key seals for an hour: far from 2^32 tickets
         return key.name + nonce + key.cipher.encrypt(nonce, state, key.name)
@@ -212,8 +222,10 @@ class SessionManager:
     def open(self, ticket: bytes, now: float) -> Session | None:
         """The session in a ticket of ours; None if it is not ours, too old, or damaged."""
         name, nonce = ticket[:16], ticket[16:28]
-        key = next((key for key in self._keys if key.name == name), None)
-        if key is None:
+        for key in self._keys:
+            if key.name == name:
+                break
+        else:
             return None
         try:
             session = Session.decode(key.cipher.decrypt(nonce, ticket[28:], name))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._wire.codec import Reader, message, split_extensions, vec8, vec16, vec24
+
+pack_ticket = Struct("!IIB").pack  # ticket_lifetime, ticket_age_add, length of ticket_nonce
 
 
 class EncryptedExtensions(NamedTuple):
@@ -143,7 +146,7 @@ class NewSessionTicket(NamedTuple):
 
 
 def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes, extensions: bytes) -> bytes:
-    body = lifetime.to_bytes(4, "big") + age_add.to_bytes(4, "big") + vec8(nonce) + vec16(ticket) + vec16(extensions)
+    body = pack_ticket(lifetime, age_add, len(nonce)) + nonce + vec16(ticket) + vec16(extensions)
     return message(registry.NEW_SESSION_TICKET, body)
 
 
