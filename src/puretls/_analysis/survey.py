@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from puretls._analysis.probe import DEFLATE, Alert, Answer, Hello, Nonsense, Offer, Silence
-from puretls._analysis.suites import suite
+from puretls._analysis.suites import Suite, suite
 from puretls._base import iana, registry
 from puretls._base.registry import SSL3, TLS10, TLS11, TLS12, TLS13
 
@@ -33,7 +34,11 @@ _CHUNK = 60
 def all_suites(version: int) -> tuple[int, ...]:
     """Everything there is for a version, the best first: a server without an order of its own takes the client's."""
     table = iana.SUITES13 if version >= TLS13 else iana.SUITES12.keys() - {0}  # TLS_NULL_WITH_NULL_NULL is no offer
-    return tuple(sorted(table, key=lambda code: (len(suite(code).faults), -suite(code).bits, code)))
+    return tuple(sorted(table, key=lambda code: (*_rank(suite(code)), code)))
+
+
+def _rank(one: Suite) -> tuple[int, int, bool]:
+    return len(one.faults), -one.bits, not one.exchange.startswith("ECDHE")
 
 
 @dataclass
@@ -114,12 +119,19 @@ def groups_of(ask: Ask, version: int, suites: Sequence[int], name: str) -> Found
 
 
 def schemes_of(ask: Ask, suites: Sequence[int], name: str) -> Found:
-    """With which schemes the server signs in TLS 1.2, where that is in the clear."""
-    signing = [code for code in suites if suite(code).signed]
-    if not signing:
-        return Found()
-    base = offer(TLS12, signing, name)
-    return eliminate(lambda codes: ask(base._replace(schemes=codes)), SCHEMES, lambda hello: hello.scheme, TLS12)
+    """With which schemes the server signs in TLS 1.2, where that is in the clear; for each kind of certificate."""
+    found = Found()
+    for auth in dict.fromkeys(suite(code).auth for code in suites if suite(code).signed):
+        signing = [code for code in suites if suite(code).signed and suite(code).auth == auth]
+        base = offer(TLS12, signing, name)
+        line = eliminate(partial(_with_schemes, ask, base), SCHEMES, lambda hello: hello.scheme, TLS12)
+        found.picks += [code for code in line.picks if code not in found.picks]
+        found.last, found.odd = line.last, found.odd or line.odd
+    return found
+
+
+def _with_schemes(ask: Ask, base: Offer, codes: tuple[int, ...]) -> Answer:
+    return ask(base._replace(schemes=codes))
 
 
 def refuses_fallback(ask: Ask, version: int, suites: Sequence[int], name: str) -> bool:

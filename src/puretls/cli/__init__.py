@@ -21,6 +21,7 @@ from puretls.cli.version import ours
 GROUPS = {
     "look at servers": {
         "connect": "talk TLS to a server: its certificates, what was negotiated, data both ways",
+        "scan": "which versions, suites, groups and certificates a server accepts, with a grade",
     },
     "certificates": {
         "ca": "a development CA: make it, issue certificates, have the system trust it",

@@ -60,6 +60,12 @@ class Plain:
         for name, value in rows:
             print(f"  {name:{width}}  {value}")
 
+    def mark(self, mark: str, _hue: str, text: str, below: Sequence[tuple[str, str]] = ()) -> None:
+        """A line with a short mark before it, "good", "fair" or "bad"; what explains it stands below."""
+        print(f"  {mark:3} {text}")
+        for name, value in below:
+            print(f"        {name:5} {value}")
+
     def ladder(self, messages: Sequence[Message]) -> None:
         """Messages between client and server, as the client saw them."""
         for message in messages:
@@ -101,6 +107,23 @@ class Plain:
                 f"{end}{label:24} {done // MIB:5} MiB of {total // MIB}, {speed:7,.0f} MiB/s" + " " * 24 * live,
                 flush=True,
             )
+
+    @contextmanager
+    def steps(self, label: str, total: int, *, live: bool = True) -> Iterator[Callable[[str], None]]:
+        """Count steps that take time; the caller says what was done. Only a terminal shows it, and only meanwhile."""
+        done, live = 0, live and sys.stdout.isatty()
+
+        def advance(what: str) -> None:
+            nonlocal done
+            done += 1
+            if live:
+                print(f"\r  {label} [{'#' * min(30, done * 30 // total):30}] {what[:30]:30}", end="", flush=True)
+
+        try:
+            yield advance
+        finally:
+            if live:
+                print("\r" + " " * (len(label) + 66) + "\r", end="", flush=True)
 
 
 def describe(certificate: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -62,6 +62,17 @@ class Rich(Plain):
             table.add_row(name, Text(value, "dim" if value in ("-", "none") else ""))
         self.console.print(table)
 
+    def mark(self, mark: str, hue: str, text: str, below: Sequence[tuple[str, str]] = ()) -> None:
+        """A line with a short mark before it, coloured by what it means; what explains it stands below."""
+        colour = {"good": "black on green", "fair": "black on yellow", "bad": "bold white on red"}[hue]
+        table = Table(box=None, padding=(0, 1, 0, 1), show_header=False)
+        table.add_column(no_wrap=True, width=4)
+        table.add_column(overflow="fold")
+        table.add_row(Text(f" {mark:2} ", colour), Text(text, "bold"))
+        for name, value in below:
+            table.add_row("", Text.assemble((f"{name:6}", "dim"), value))
+        self.console.print(table)
+
     def ladder(self, messages: Sequence[Message]) -> None:
         """Messages between client and server, as the client saw them."""
         table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim")
@@ -115,3 +126,15 @@ class Rich(Plain):
         with Progress(*columns, console=self.console, transient=True, refresh_per_second=8) as bars:
             task = bars.add_task(label, total=total)
             yield lambda count: bars.advance(task, count)
+
+    @contextmanager
+    def steps(self, label: str, total: int, *, live: bool = True) -> Iterator[Callable[[str], None]]:
+        """Count steps that take time, with a bar that goes away."""
+        columns = (
+            TextColumn(f"  {label}"),
+            BarColumn(30, complete_style="bright_cyan"),
+            TextColumn("{task.description}"),
+        )
+        with Progress(*columns, console=self.console, transient=True, disable=not live) as bars:
+            task = bars.add_task("", total=total)
+            yield lambda what: bars.update(task, advance=1, description=what)

@@ -1,0 +1,137 @@
+"""What only whole handshakes tell of a server: is its certificate accepted, and what TLS 1.3 says encrypted.
+
+Schemes and protocols are found by elimination, as in `_analysis.survey`; here with connections of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from puretls import CERT_NONE, SSLCertVerificationError, SSLContext, TLSVersion, create_default_context, get_sigalgs
+from puretls.cli.asking import Asker
+from puretls.cli.failure import Failure, reason
+from puretls.cli.session import finish
+from puretls.cli.text import printable
+
+EVERYTHING = "ALL:!aNULL:!eNULL:@SECLEVEL=0"
+PROTOCOLS = (  # of IANA's registry, those that run over TCP
+    "h2", "http/1.1", "http/1.0", "acme-tls/1", "postgresql", "imap", "pop3", "managesieve", "ftp", "xmpp-client",
+    "xmpp-server", "mqtt", "dot", "irc", "stun.turn", "coap", "ntske/1", "sunrpc", "smb", "radius/1.1", "tds/8.0",
+)  # fmt: skip
+GOODBYE = 1.0  # seconds to wait for tickets and close_notify
+FAMILIES = {"RSA": "rsa", "EC": "ecdsa", "Ed25519": "ed25519", "Ed448": "ed448", "MLDSA": "mldsa"}
+FAILS = (OSError, ValueError, Failure)  # a handshake; SSLError is an OSError
+
+
+class Handshakes:
+    """Connections of our own to the server of an Asker. `chains` collects what certificates they saw."""
+
+    def __init__(self, asker: Asker, ca_file: Path | None) -> None:
+        self.asker, self.ca_file = asker, ca_file
+        self.chains: list[tuple[bytes, ...]] = []
+        self.trusting()  # a file that cannot be read is told at once
+
+    def trusting(self) -> SSLContext:
+        """A context that verifies."""
+        try:
+            return create_default_context(cafile=self.ca_file)
+        except (OSError, ValueError) as error:
+            raise Failure(f"--ca-file {self.ca_file}: {reason(error)}") from None
+
+    def looking(self, version: TLSVersion | None = None) -> SSLContext:
+        """A context that speaks with anybody."""
+        context = create_default_context()
+        context.check_hostname, context.verify_mode = False, CERT_NONE
+        context.set_ciphers(EVERYTHING)
+        context.minimum_version = version or TLSVersion.TLSv1
+        if version:
+            context.maximum_version = version
+        return context
+
+    def refusal(self, kind: str) -> str | None:
+        """Why clients do not accept the certificate with this kind of key; "" if they do, None if that is unknown.
+
+        As clients are today; if they cannot even connect, as they were.
+        """
+        schemes = _of_family(FAMILIES.get(kind, kind.lower()))
+        for old in (False, True):
+            context = self.trusting()
+            if old:
+                context.minimum_version = TLSVersion.TLSv1
+                context.set_ciphers(EVERYTHING)
+            try:
+                if schemes:
+                    context.set_server_sigalgs(":".join(schemes))
+                with self.asker.handshake(context):
+                    return ""
+            except SSLCertVerificationError as error:
+                return printable(str(getattr(error, "verify_message", "") or error)).rstrip(".")
+            except FAILS:
+                continue
+        return None
+
+    def schemes(self) -> list[str]:
+        """With which schemes the server signs in TLS 1.3."""
+
+        def settings(context: SSLContext, left: Sequence[str]) -> None:
+            context.set_server_sigalgs(":".join(left))
+
+        offered = [name for name in get_sigalgs() if not name.startswith("rsa_pkcs1") and "sha1" not in name]
+        return self._eliminate(offered, TLSVersion.TLSv1_3, settings, lambda tls: tls.server_sigalg())
+
+    def protocols(self) -> list[str]:
+        """Which application protocols it agrees to (RFC 7301)."""
+
+        def settings(context: SSLContext, left: Sequence[str]) -> None:
+            context.set_alpn_protocols(left)
+
+        return self._eliminate(PROTOCOLS, None, settings, lambda tls: tls.selected_alpn_protocol())
+
+    def resumption(self, version: TLSVersion) -> str | None:
+        """Whether a session is resumed, and by what; None if there is no connection in this version."""
+        context = self.looking(version)
+        try:
+            with self.asker.handshake(context) as tls:
+                self._remember(tls)
+                session = finish(tls, min(GOODBYE, self.asker.timeout))
+            if session is None:
+                return "no"
+            with self.asker.handshake(context, session) as tls:
+                how = "by ticket" if session.has_ticket else "by session id"
+                return how if tls.session_reused else "no"
+        except FAILS:
+            return None
+
+    def _eliminate(
+        self,
+        offered: Sequence[str],
+        version: TLSVersion | None,
+        settings: Callable[[SSLContext, Sequence[str]], None],
+        pick: Callable[[Any], str | None],
+    ) -> list[str]:
+        found, left = [], list(offered)
+        while left:
+            context = self.looking(version)
+            settings(context, left)
+            try:
+                with self.asker.handshake(context) as tls:
+                    picked = pick(tls)
+                    self._remember(tls)
+            except FAILS:
+                break
+            if picked not in left:
+                break
+            left.remove(picked)
+            found.append(picked)
+        return found
+
+    def _remember(self, tls: Any) -> None:
+        chain = tuple(map(bytes, tls.get_unverified_chain()))
+        if chain:
+            self.chains.append(chain)
+
+
+def _of_family(word: str) -> list[str]:
+    return [name for name in get_sigalgs() if name.startswith(word)]

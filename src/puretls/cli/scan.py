@@ -1,0 +1,195 @@
+"""`puretls scan`: what a server accepts, and a grade; what testssl.sh and SSL Labs are used for.
+
+The questions are those of `_analysis.survey`, asked over many short connections. What hellos cannot tell (whether the
+certificate is accepted, what TLS 1.3 encrypts) is learnt from a few whole connections of our own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from puretls import TLSVersion
+from puretls._analysis import names, survey
+from puretls._analysis.findings import Findings
+from puretls._analysis.grade import GRADES, judge, reaches
+from puretls._analysis.survey import VERSIONS, Found, groups_of, suites_of
+from puretls.cli.asking import Asker
+from puretls.cli.failure import Failure
+from puretls.cli.handshakes import Handshakes
+from puretls.cli.render import Plain, screen
+from puretls.cli.scan_report import Learnt, document, identity, show
+from puretls.cli.starttls import PORTS
+from puretls.cli.target import add_network, target
+
+T = TypeVar("T")
+TLS13, TLS12, _, _, SSL3 = VERSIONS
+EXAMPLES = """\
+examples:
+  puretls scan example.org                             what it accepts, and what to do about it
+  puretls scan mail.example.org --starttls smtp        port 25
+  puretls scan 192.0.2.7:8443 --servername intranet.example --ca-file ca.pem
+  puretls scan example.org --min-grade A               for CI: exit status 1 if the grade is lower
+  puretls scan example.org --json | jq .remarks[].what
+
+It takes about a hundred short connections: scan servers that are yours, or whose owners agree.
+The exit status is 0, or 1 if the grade is below --min-grade or nobody there speaks TLS, 2 for wrong usage.
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `puretls scan`."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("target", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
+    parser.add_argument("--starttls", choices=PORTS, metavar="PROTOCOL", help=f"ask for TLS first: {', '.join(PORTS)}")
+    parser.add_argument("--servername", metavar="NAME", help="the name to ask for and to verify (default: HOST)")
+    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these CAs, and not the system's")
+    parser.add_argument(
+        "--min-grade",
+        choices=GRADES,
+        default=GRADES[-1],
+        metavar="GRADE",
+        help=f"exit status 1 if it is lower: {', '.join(GRADES)} (default %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add_network(parser)
+    manners = parser.add_argument_group("manners")
+    manners.add_argument(
+        "--pause", type=pause, default=0.03, metavar="SECONDS", help="between two connections (default %(default)g)"
+    )
+    manners.add_argument("--parallel", type=count, default=3, metavar="N", help="connections at once (default 3)")
+    manners.add_argument("--most", type=count, default=800, metavar="N", help="connections in all (default 800)")
+
+
+def pause(text: str) -> float:
+    """A time that may be none; a type for argparse."""
+    value = float(text)
+    if not 0 <= value <= 60:
+        raise ValueError
+    return value
+
+
+def count(text: str) -> int:
+    """A number of connections; a type for argparse."""
+    value = int(text)
+    if not 1 <= value <= 10_000:
+        raise ValueError
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, judge, show."""
+    where = arguments.target.at(PORTS.get(arguments.starttls, 443))
+    asker = Asker(
+        where,
+        name=arguments.servername or where.host,
+        family=arguments.family,
+        timeout=arguments.timeout,
+        pause=arguments.pause,
+        most=arguments.most,
+        starttls=arguments.starttls,
+    )
+    handshakes = Handshakes(asker, arguments.ca_file)
+    address = asker.settle()
+    shown = Plain() if arguments.json else screen()
+    scan = Scan(asker, handshakes)
+    with shown.steps("asking", scan.STEPS, live=not arguments.json) as advance:
+        scan.run(arguments.parallel, advance)
+    verdict = judge(scan.found)
+    facts = document(where, address, asker, scan.found, scan.learnt, verdict)
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        show(shown, facts)
+    return 0 if reaches(verdict.grade, arguments.min_grade) else 1
+
+
+class Scan:
+    """All questions, several at once: each line of them goes on its own way."""
+
+    STEPS = 15
+
+    def __init__(self, asker: Asker, handshakes: Handshakes) -> None:
+        self.asker, self.handshakes = asker, handshakes
+        self.found, self.learnt = Findings(), Learnt()
+
+    def run(self, parallel: int, advance: Callable[[str], None]) -> None:
+        """Fill `found` and `learnt`; Failure if nobody there speaks TLS."""
+        with ThreadPoolExecutor(parallel) as pool:
+
+            def begin(what: str, function: Callable[..., T], *arguments: Any) -> Future[T]:
+                future = pool.submit(function, *arguments)
+                future.add_done_callback(lambda _: advance(what))
+                return future
+
+            try:
+                self._versions(begin)
+                self._details(begin)
+                self._certificates(begin)
+            except BaseException:
+                self.asker.stop("interrupted")
+                raise
+
+    def _versions(self, begin: Callable[..., Future[Any]]) -> None:
+        ask, name = self.asker.ask, self.asker.server_name
+        asked = {version: begin(names.version(version), suites_of, ask, version, name) for version in VERSIONS}
+        lines: dict[int, Found] = {version: future.result() for version, future in asked.items()}
+        self.found.suites = {version: line for version, line in lines.items() if line.picks}
+        self.learnt.silent = {version: str(line.last) for version, line in lines.items() if not line.picks}
+        self.learnt.notes += [f"{names.version(version)}: {line.odd}" for version, line in lines.items() if line.odd]
+        if not self.found.suites:
+            raise Failure(f"{self.asker.title}: no TLS is spoken there: {next(iter(self.learnt.silent.values()))}")
+
+    def _details(self, begin: Callable[..., Future[Any]]) -> None:
+        ask, name, suites = self.asker.ask, self.asker.server_name, self.found.suites
+        best = max(suites)
+        groups = {
+            version: begin(f"groups of {names.version(version)}", groups_of, ask, version, suites[version].picks, name)
+            for version in suites
+            if version in (TLS12, TLS13)
+        }
+        older = [version for version in suites if version < best and version > SSL3]
+        fallback = None
+        if older:
+            second = max(older)
+            fallback = begin("fallback", survey.refuses_fallback, ask, second, suites[second].picks, name)
+        tolerant = begin("unknown values", survey.tolerates_unknown, ask, best, suites[best].picks, name)
+        schemes12 = None
+        if TLS12 in suites:
+            schemes12 = begin("schemes", survey.schemes_of, ask, suites[TLS12].picks, name)
+        schemes13 = begin("schemes of TLS 1.3", self.handshakes.schemes) if TLS13 in suites else None
+        protocols = None if self.asker.starttls else begin("ALPN", self.handshakes.protocols)
+        resumed = {
+            version: begin("resumption", self.handshakes.resumption, TLSVersion(version))
+            for version in suites
+            if version in (TLS12, TLS13)
+        }
+        self.found.groups = {version: future.result() for version, future in groups.items()}
+        self.found.refuses_fallback = fallback.result() if fallback else None
+        self.found.tolerates_unknown = tolerant.result()
+        if schemes12:
+            self.learnt.schemes[TLS12] = [names.scheme(code) for code in schemes12.result().picks]
+            self.found.schemes[TLS12] = schemes12.result().picks
+        if schemes13:
+            self.learnt.schemes[TLS13] = schemes13.result()
+        self.learnt.protocols = protocols.result() if protocols else None
+        self.learnt.resumed = {version: future.result() for version, future in resumed.items()}
+
+    def _certificates(self, begin: Callable[..., Future[Any]]) -> None:
+        chains = {
+            chain[0]: chain
+            for chain in (*self.handshakes.chains, *(hello.chain for hello in self.found.hellos if hello.chain))
+        }
+        self.learnt.chains = list(chains.values())
+        kinds = {chain[0]: identity(chain) for chain in self.learnt.chains}
+        refusals = {
+            kind: begin("certificate", self.handshakes.refusal, kind) for kind in {one.kind for one in kinds.values()}
+        }
+        for one in kinds.values():
+            refusal = refusals[one.kind].result()
+            self.found.identities.append(one._replace(refusal=refusal or ""))
+            self.learnt.accepted.append(None if refusal is None else not refusal)

@@ -1,0 +1,183 @@
+"""What `puretls scan` has found: one document for programs, and for people the same, the most important first.
+
+The document holds what the server said as it said it; on a screen everything foreign is escaped.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+
+from puretls._analysis import names
+from puretls._analysis.findings import Findings, Identity
+from puretls._analysis.grade import GRADES, Verdict
+from puretls._analysis.suites import suite
+from puretls._analysis.survey import VERSIONS
+from puretls.cli import portrait
+from puretls.cli.asking import Asker
+from puretls.cli.render import Plain
+from puretls.cli.target import Target
+from puretls.cli.text import printable
+
+SHOWN = 6  # names of suites beside a remark
+
+
+@dataclass
+class Learnt:
+    """What is shown and not graded."""
+
+    silent: dict[int, str] = field(default_factory=dict)  # versions that are not spoken, and what is said instead
+    schemes: dict[int, list[str]] = field(default_factory=dict)
+    protocols: list[str] | None = None
+    resumed: dict[int, str | None] = field(default_factory=dict)
+    chains: list[tuple[bytes, ...]] = field(default_factory=list)
+    accepted: list[bool | None] = field(default_factory=list)  # by clients, one for each chain
+    notes: list[str] = field(default_factory=list)
+
+
+def identity(chain: tuple[bytes, ...]) -> Identity:
+    """What the grade wants to know of a chain; the refusal is added by whoever has asked."""
+    facts = portrait.certificate(chain[0])
+    kind, bits, digests = "", 0, []
+    with suppress(*portrait.UNREADABLE):
+        public: Any = x509.load_der_x509_certificate(chain[0]).public_key()
+        bits = getattr(public, "key_size", 0) or 0
+        name = type(public).__name__.removesuffix("PublicKey").lstrip("_")
+        kind = {"EllipticCurve": "EC"}.get(name, name)
+    for der in chain:
+        with suppress(*portrait.UNREADABLE):
+            one = x509.load_der_x509_certificate(der)
+            if one.signature_hash_algorithm and one.issuer != one.subject:  # a root's own signature proves nothing
+                digests.append(one.signature_hash_algorithm.name)
+    return Identity(facts["key"] or "unreadable", kind, bits or 256, tuple(digests), days=facts["days_left"])
+
+
+def document(
+    where: Target, address: str, asker: Asker, found: Findings, learnt: Learnt, verdict: Verdict
+) -> dict[str, Any]:
+    """For JSON, and for `show`."""
+    return {
+        "host": where.host,
+        "port": where.port,
+        "address": address,
+        "servername": asker.name,
+        "starttls": asker.starttls,
+        "grade": verdict.grade,
+        "remarks": [{**remark._asdict(), "names": list(remark.names)} for remark in verdict.remarks],
+        "certificates": [
+            {
+                **portrait.certificate(chain[0]),
+                "accepted": accepted,
+                "refusal": one.refusal or None,
+                "transparency": _transparency(chain[0]),
+                "chain": [portrait.certificate(der) for der in chain[1:]],
+            }
+            for chain, one, accepted in zip(learnt.chains, found.identities, learnt.accepted, strict=True)
+        ],
+        "versions": {names.version(version): version in found.suites for version in VERSIONS},
+        "refused": {names.version(version): why for version, why in learnt.silent.items()},
+        "suites": {
+            names.version(version): {
+                "order": one.order or None,
+                "accepted": [
+                    {
+                        "code": f"0x{code:04X}",
+                        "name": suite(code).name,
+                        "bits": suite(code).bits,
+                        "faults": list(suite(code).faults),
+                    }
+                    for code in one.picks
+                ],
+            }
+            for version, one in found.suites.items()
+        },
+        "groups": {
+            names.version(version): [names.group(code) for code in one.picks] for version, one in found.groups.items()
+        },
+        "dh_bits": found.dh_bits,
+        "signature_schemes": {names.version(version): list(schemes) for version, schemes in learnt.schemes.items()},
+        "alpn": learnt.protocols,
+        "resumption": {names.version(version): how for version, how in learnt.resumed.items()},
+        "habits": found.habits,
+        "notes": learnt.notes,
+        "connections": asker.made,
+        "incomplete": asker.stopped or None,
+    }
+
+
+def _transparency(der: bytes) -> int | None:
+    """How many signed timestamps are in the certificate (RFC 6962 3.3); None if it cannot be read."""
+    with suppress(*portrait.UNREADABLE):
+        for one in x509.load_der_x509_certificate(der).extensions:
+            if isinstance(one.value, x509.PrecertificateSignedCertificateTimestamps):
+                return len(list(one.value))
+        return 0
+    return None
+
+
+def show(screen: Plain, facts: dict[str, Any]) -> None:
+    """Grade, what to do, certificates, then everything in detail."""
+    screen.heading(str(Target(facts["host"], facts["port"])), facts["address"])
+    screen.mark(facts["grade"], _hue(facts["grade"]), _sentence(facts))
+    for remark in facts["remarks"]:
+        names = ", ".join(remark["names"][:SHOWN]) + (" and more" if len(remark["names"]) > SHOWN else "")
+        below = [("why", remark["why"]), ("do", remark["fix"]), *([("which", names)] if names else [])]
+        screen.mark(remark["cap"], _hue(remark["cap"]), f"{remark['what'][0].upper()}{remark['what'][1:]}", below)
+    for one in facts["certificates"]:
+        accepted = {True: "accepted by clients", False: f"NOT ACCEPTED: {one['refusal']}", None: "not verified"}
+        screen.heading("Certificate", accepted[one["accepted"]])
+        issuers = "".join(f" <- {printable(next_['subject'] or '?', 60)}" for next_ in one["chain"])
+        rows = [*portrait.lines(one, leaf=True), ("chain", f"this one{issuers}")]
+        if one["transparency"] is not None:
+            rows.append(("logged", _many(one["transparency"], "signed timestamp") if one["transparency"] else "no"))
+        screen.pairs(rows)
+    above: list[str] = []
+    for version, spoken in facts["suites"].items():
+        accepted, order = spoken["accepted"], f"the {spoken['order']}'s order decides" if spoken["order"] else ""
+        if above == (above := [one["name"] for one in accepted]):
+            screen.heading(f"{version}: the same {_many(len(accepted), 'suite')}", order)
+            continue
+        screen.heading(f"{version}: {_many(len(accepted), 'suite')}", order)
+        screen.facts(
+            ("bits", "what is wrong with it"),
+            {one["name"]: (str(one["bits"]), ", ".join(one["faults"]) or "-") for one in accepted},
+        )
+    screen.heading("Details", f"{facts['connections']} connections")
+    screen.pairs(_details(facts))
+    for note in facts["notes"]:
+        screen.bad(printable(note))
+    if facts["incomplete"]:
+        screen.bad(f"incomplete: {facts['incomplete']}")
+
+
+def _sentence(facts: dict[str, Any]) -> str:
+    weighty = sum(remark["cap"] == facts["grade"] for remark in facts["remarks"])
+    lighter = len(facts["remarks"]) - weighty
+    if not weighty:
+        return "is the grade, and there is nothing to improve"
+    more = f"; {_many(lighter, 'smaller thing')} to improve" if lighter else ""
+    return f"is the grade, for {_many(weighty, 'reason')}{more}"
+
+
+def _hue(grade: str) -> str:
+    return "good" if GRADES.index(grade) <= 2 else "fair" if grade in {"B", "C"} else "bad"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("versions", ", ".join(version for version, spoken in facts["versions"].items() if spoken))]
+    rows += [(f"groups, {version}", ", ".join(found) or "none") for version, found in facts["groups"].items()]
+    if facts["dh_bits"]:
+        rows.append(("DHE", f"a prime of {facts['dh_bits']} bits"))
+    rows += [(f"signs, {version}", ", ".join(found) or "none") for version, found in facts["signature_schemes"].items()]
+    if facts["alpn"] is not None:
+        rows.append(("ALPN", ", ".join(facts["alpn"]) or "none"))
+    rows += [(f"resumes, {version}", how or "?") for version, how in facts["resumption"].items()]
+    rows += [(name, "yes" if does else "no") for name, does in facts["habits"].items() if does is not None]
+    return rows

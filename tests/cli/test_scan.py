@@ -1,0 +1,300 @@
+"""`puretls scan` of real servers, which are told what to accept: it finds just that, and grades it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import puretls as tls
+from commands import Done, puretls
+from ours import server_context
+from puretls._wire import legacy
+from puretls._wire.hello import server_hello
+from puretls.cli.certs import Authority
+from support import PATIENCE, Pki, dial, free_port, need, running
+from web import serving
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificates that are good for some time."""
+    pki = Pki(tmp_path_factory.mktemp("lasting"))
+    for kind in ("P-256", "RSA"):
+        pki.made[kind] = pki.issuer.issue("localhost", kind=kind, days=(-1, 90))
+    return pki
+
+
+def scan(port: int, *argv: object) -> Done:
+    return puretls("scan", f"localhost:{port}", "--pause", 0, *argv)
+
+
+def facts(port: int, pki: Pki, *argv: object) -> Any:
+    done = scan(port, "--ca-file", pki.ca, "--json", *argv)
+    assert (done.status, done.err) == (0, ""), done
+    return json.loads(done.out)
+
+
+@contextmanager
+def openssl(pki: Pki, *names: str, options: tuple[object, ...] = ()) -> Iterator[int]:
+    """`openssl s_server` with one or two certificates."""
+    need("openssl")
+    port = free_port()
+    argv: list[object] = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-www", *options]
+    for prefix, name in zip(("", "d"), names, strict=False):
+        argv += [f"-{prefix}cert", pki.chain(name), f"-{prefix}key", pki.key(name)]
+        argv += [f"-{prefix}cert_chain", pki.chain("issuer") if name == "issuer" else intermediate(pki)]
+    with running(pki.folder, *argv):
+        dial(port).close()
+        yield port
+
+
+def intermediate(pki: Pki) -> Path:
+    path = pki.folder / "intermediate.pem"
+    path.write_bytes(pki.issuer.pem)
+    return path
+
+
+def accepted(found: Any, version: str) -> list[str]:
+    return [one["name"] for one in found["suites"][version]["accepted"]]
+
+
+def remarks(found: Any) -> dict[str, str]:
+    return {one["what"]: one["cap"] for one in found["remarks"]}
+
+
+def test_all_that_openssl_has(lasting: Pki) -> None:
+    """The suites of every version are those that openssl lists for it, and both certificates are found."""
+    ciphers = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
+    with openssl(lasting, "RSA", "P-256", options=("-cipher", ciphers, "-serverpref")) as port:
+        found = facts(port, lasting)
+    said = subprocess.run(
+        ["openssl", "ciphers", "-s", "-v", "-stdname", ciphers], capture_output=True, text=True, check=True, timeout=20
+    ).stdout
+    rows = re.findall(r"^(\S+) +- \S+ +(\S+) +Kx=\S+ +Au=(\S+)", said, re.MULTILINE)
+    can = [(name, since) for name, since, auth in rows if auth in ("RSA", "ECDSA", "None") and "PSK" not in name]
+    older = {name for name, since in can if since in ("SSLv3", "TLSv1")}
+    assert set(accepted(found, "TLS 1.2")) == older | {name for name, since in can if since == "TLSv1.2"}
+    assert set(accepted(found, "TLS 1.1")) == older
+    assert {"TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"} <= set(accepted(found, "TLS 1.3"))
+    assert found["versions"]["SSL 3.0"] is False
+    assert found["suites"]["TLS 1.2"]["order"] == "server"
+    assert found["grade"] == "F"
+    assert {one["key"] for one in found["certificates"]} == {"P-256", "RSA 2048"}
+    assert all(one["accepted"] for one in found["certificates"])
+    assert {"ecdsa_secp256r1_sha256", "rsa_pkcs1_sha1"} <= set(found["signature_schemes"]["TLS 1.2"])
+    assert found["resumption"] == {"TLS 1.3": "by ticket", "TLS 1.2": "by ticket"}
+
+
+def test_groups_in_the_order_of_the_server(lasting: Pki) -> None:
+    options = ("-groups", "P-384:X448:P-256:ffdhe3072", "-serverpref")
+    with openssl(lasting, "RSA", options=options) as port:
+        found = facts(port, lasting)
+    assert found["groups"] == {
+        "TLS 1.3": ["secp384r1", "x448", "secp256r1", "ffdhe3072"],
+        "TLS 1.2": ["secp384r1", "x448", "secp256r1"],
+    }
+
+
+def test_a_server_that_is_up_to_date_but_for_post_quantum(lasting: Pki) -> None:
+    options = ("-cipher", "ECDHE+AESGCM:ECDHE+CHACHA20", "-groups", "X25519:P-256")
+    with openssl(lasting, "P-256", options=options) as port:
+        found = facts(port, lasting, "--min-grade", "A")
+        refused = scan(port, "--ca-file", lasting.ca, "--min-grade", "A+")
+    assert found["grade"] == "A"
+    assert list(remarks(found)) == ["no post-quantum key exchange"]
+    assert refused.status == 1
+    assert "enable X25519MLKEM768" in refused.out
+
+
+def test_what_gnutls_can_still_do(lasting: Pki) -> None:
+    need("gnutls-serv")
+    port = free_port()
+    priority = (
+        "NONE:+VERS-TLS1.2:+VERS-TLS1.1:+VERS-TLS1.0:+AES-128-CBC:+3DES-CBC:+ARCFOUR-128:+SHA1:+DHE-RSA:+RSA:+ANON-ECDH"
+        ":+SIGN-ALL:+COMP-NULL:+GROUP-ALL:%NO_SESSION_HASH:%NO_ETM:%SERVER_PRECEDENCE"
+    )
+    argv = ["gnutls-serv", "--port", port, "--echo", "--disable-client-cert", "--priority", priority]
+    argv += ["--x509certfile", lasting.chain("RSA"), "--x509keyfile", lasting.key("RSA")]
+    with running(lasting.folder, *argv):
+        dial(port).close()
+        found = facts(port, lasting)
+    assert accepted(found, "TLS 1.2") == accepted(found, "TLS 1.0") == [
+        "TLS_DHE_RSA_WITH_AES_128_CBC_SHA",
+        "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA",
+        "TLS_RSA_WITH_AES_128_CBC_SHA",
+        "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+        "TLS_RSA_WITH_RC4_128_SHA",
+        "TLS_ECDH_anon_WITH_AES_128_CBC_SHA",
+        "TLS_ECDH_anon_WITH_3DES_EDE_CBC_SHA",
+        "TLS_ECDH_anon_WITH_RC4_128_SHA",
+    ]  # fmt: skip
+    assert "TLS 1.3" not in found["suites"]
+    assert found["suites"]["TLS 1.2"]["order"] == "server"
+    caps = remarks(found)
+    assert caps["suites with RC4 are accepted"] == "D"
+    assert caps["suites without authentication are accepted"] == "F"
+    assert caps["no extended master secret (RFC 7627)"] == "A-"
+    assert found["habits"]["encrypt-then-MAC"] is False
+    assert found["dh_bits"] >= 2048
+
+
+def test_our_own_server_can_have_the_best_grade(lasting: Pki) -> None:
+    context = server_context(tls, lasting)
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with serving(context) as server:
+        found = facts(server.server_address[1], lasting, "--min-grade", "A+")
+    assert (found["grade"], found["remarks"]) == ("A+", [])
+    assert found["groups"]["TLS 1.3"][0] == "X25519MLKEM768"
+    assert found["alpn"] == ["h2", "http/1.1"]
+    assert set(found["suites"]) == {"TLS 1.3", "TLS 1.2"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "ca", "why"),
+    [
+        ("expired", "ca", "certificate has expired"),
+        ("wrong", "ca", "Hostname mismatch"),
+        ("P-256", "other_ca", "unable to get local issuer"),
+    ],
+)
+def test_a_certificate_that_clients_refuse(pki: Pki, identity: str, ca: str, why: str) -> None:
+    with openssl(pki, identity, options=("-tls1_3",)) as port:
+        done = scan(port, "--ca-file", getattr(pki, ca), "--min-grade", "C")
+    assert done.status == 1
+    assert why in done.out
+    assert "NOT ACCEPTED" in done.out
+    assert re.search(r"^  F   is the grade", done.out, re.MULTILINE)
+
+
+def test_behind_starttls(lasting: Pki) -> None:
+    context = server_context(tls, lasting)
+    context.set_ciphers("ECDHE+AESGCM")
+
+    def talk(sock: socket.socket) -> None:
+        with sock.makefile("rwb") as lines:
+            for expected, reply in ((None, b"220 hi"), (b"EHLO", b"250 STARTTLS"), (b"STARTTLS", b"220 go")):
+                assert expected is None or lines.readline().startswith(expected)
+                lines.write(reply + b"\r\n")
+                lines.flush()
+        with suppress(OSError), context.wrap_socket(sock, server_side=True) as conn:
+            conn.recv(1)
+
+    with each_connection(talk) as port:
+        found = facts(port, lasting, "--starttls", "smtp")
+    assert accepted(found, "TLS 1.2") == [
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    ]
+    assert found["alpn"] is None
+    assert found["grade"] == "A+"
+
+
+@contextmanager
+def each_connection(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A server that treats every connection so, until the end of the block."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def treat(sock: socket.socket) -> None:
+            with sock, suppress(OSError):
+                sock.settimeout(PATIENCE)
+                serve(sock)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    Thread(target=treat, args=(listener.accept()[0],), daemon=True).start()
+
+        thread = Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
+
+
+def answering(data: bytes) -> Callable[[socket.socket], object]:
+    def serve(sock: socket.socket) -> None:
+        sock.recv(1 << 16)
+        sock.sendall(data)
+
+    return serve
+
+
+def endless(sock: socket.socket) -> None:
+    sock.recv(1 << 16)
+    hello = server_hello(0x0303, bytes(32), b"", 0xC02F, b"")
+    sock.sendall(b"\x16\x03\x03" + len(hello).to_bytes(2, "big") + hello)
+    while True:
+        sock.sendall(b"\x16\x03\x03\x40\x00" + legacy.certificate((bytes(16384 - 10),)))
+
+
+HOSTILE: dict[str, Callable[[socket.socket], object]] = {
+    "the server closed the connection": lambda sock: sock.recv(1 << 16),
+    "this is HTTP, not TLS": answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "this is not TLS: it begins with 1b 5b 33 31 6d": answering(b"\x1b[31mowned\x07" * 20),
+    "more than 256 KiB and no end of the answer": endless,
+    "timed out": lambda sock: sock.recv(1 << 16) and sock.recv(1),
+}
+
+
+@pytest.mark.parametrize("why", HOSTILE)
+def test_a_server_that_means_no_good_is_one_line(pki: Pki, why: str) -> None:
+    with each_connection(HOSTILE[why]) as port:
+        done = scan(port, "--ca-file", pki.ca, "--timeout", 0.4)
+    assert (done.status, done.out) == (1, "")
+    assert done.err == f"puretls scan: localhost:{port}: no TLS is spoken there: {why}\n"
+
+
+def test_a_server_that_always_says_the_same_does_not_keep_it_busy(pki: Pki) -> None:
+    hello = server_hello(0x0303, bytes(32), b"", 0xC02F, b"")
+    messages = hello + legacy.SERVER_HELLO_DONE
+    with each_connection(answering(b"\x16\x03\x03" + len(messages).to_bytes(2, "big") + messages)) as port:
+        found = facts(port, pki)
+    assert found["connections"] < 30
+    assert "not on offer" in found["notes"][0]
+
+
+def test_names_in_certificates_do_not_command_the_terminal(tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+    evil = "\x1b]0;owned\x07\u202egnp.exe"
+    pki.made["P-256"] = Authority(evil, parent=pki.root).issue("localhost", "\x1b[2Jx")
+    with serving(server_context(tls, pki)) as server:
+        done = scan(server.server_address[1], "--ca-file", pki.ca)
+    assert "\\x1b]0" in done.out
+    assert "\\u202egnp.exe" in done.out
+    assert not {"\x1b", "\x07", "\u202e"} & set(done.out + done.err)
+
+
+def test_the_number_of_connections_is_bounded(lasting: Pki) -> None:
+    with openssl(lasting, "P-256") as port:
+        done = scan(port, "--ca-file", lasting.ca, "--most", 12)
+    assert "incomplete: the limit of 12 connections is reached" in done.out
+    assert "(12 connections)" in done.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "said"),
+    [
+        (["localhost:1"], 1, "connection refused"),
+        (["localhost:1", "--ca-file", "/none/such"], 1, "--ca-file /none/such: no such file"),
+        (["localhost", "--min-grade", "Z"], 2, "invalid choice"),
+        (["localhost", "--parallel", "0"], 2, "invalid count value"),
+        (["localhost", "--pause", "61"], 2, "invalid pause value"),
+        ([], 2, "required: HOST[:PORT]"),
+    ],
+)
+def test_errors_are_a_line(argv: list[str], status: int, said: str) -> None:
+    done = puretls("scan", *argv)
+    assert (done.status, done.out) == (status, "")
+    assert said in done.err
