@@ -10,21 +10,24 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
+from puretls._api import native
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
-from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, writable
+from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._record.protection import HEADER
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
 
 CHUNK = 1 << 18
+NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryBIO,)
 
 
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions."""
 
-    __slots__ = ("_incoming", "_lock", "_outgoing")
+    __slots__ = ("_copies", "_incoming", "_lock", "_outgoing")
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class _BioConnection(_SSLSocket):
                 raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
+        self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: it copies what it is given; others may keep it
         self._lock = threading.RLock()
 
     def do_handshake(self) -> None:
@@ -70,7 +74,6 @@ class _BioConnection(_SSLSocket):
             out = None
             if size <= 0:
                 return nothing(size)
-            size = min(size, SPARE_SIZE)
         else:
             out = writable(buffer, size)
             size = len(out)
@@ -78,60 +81,48 @@ class _BioConnection(_SSLSocket):
                 return 0
         conn, lock = self._conn, self._lock
         if not conn.established:
-            return self._read(size, out)
-        # The short way: what has come is one whole record.
+            self.do_handshake()
         inbound = conn.inbound
         lock.acquire()
         try:
             if inbound.start == inbound.end and not inbound.plain and not conn.close_received and not conn.failure:
-                data = conn.read_record(self._incoming.read())
-                if data:
-                    return data if out is None and len(data) <= size else self._deliver(data, size, out)
+                record = self._incoming.read()
+                if record:
+                    data = conn.read_record(record)  # the short way, if one whole record has come
+                    if data:
+                        return data if out is None and len(data) <= size else self._deliver(data, size, out)
+            return self._read(size, out)
         except Abort as abort:
             self._told = True
             self._push()
             raise abort_error(abort) from None
         finally:
             lock.release()
-        return self._read(size, out)
+            if self._callback_error is not None:
+                self._raise_callback_error()
 
     def _read(self, limit: int, out: memoryview | None) -> Any:
-        conn, inbound = self._conn, self._conn.inbound
-        if not conn.established:
-            self.do_handshake()
-        with self._lock:
-            try:
-                while True:
-                    buffered = inbound.end - inbound.start
-                    if buffered > 5 or inbound.plain or conn.failure or conn.close_received:
-                        got = self._take(limit, out, buffered)
-                        if conn.request is not None:
-                            self._advance()
-                        if conn.owed or conn.events:
-                            self._push()
-                        if got:
-                            return got
-                        if conn.close_received:
-                            self._told = True
-                            self._put_back()
-                            if conn.close_sent:
-                                raise zero_return()
-                            return b"" if out is None else 0
-                    data = self._incoming.read()
-                    if not data:
-                        if not self._pull():
-                            return b"" if out is None else 0
-                        continue
-                    plain = conn.read_record(data)
-                    if plain:
-                        return self._deliver(plain, limit, out)
-            except Abort as abort:
-                self._told = True
-                self._push()
-                raise abort_error(abort) from None
-            finally:
-                if self._callback_error is not None:
-                    self._raise_callback_error()
+        """The way that knows every case."""
+        conn = self._conn
+        inbound = conn.inbound
+        while True:
+            buffered = inbound.end - inbound.start
+            if buffered > HEADER or inbound.plain or conn.failure or conn.close_received:
+                got = self._take(limit, out, buffered)
+                if conn.request is not None:
+                    self._advance()
+                if conn.owed or conn.events:
+                    self._push()
+                if got:
+                    return got
+                if conn.close_received:
+                    self._told = True
+                    self._put_back()
+                    if conn.close_sent:
+                        raise zero_return()
+                    return b"" if out is None else 0
+            if not self._pull():
+                return b"" if out is None else 0
 
     def write(self, data: Any, /) -> int:
         """Seal the data; all of it is in `outgoing` afterwards."""
@@ -220,9 +211,13 @@ class _BioConnection(_SSLSocket):
 
     def _push(self) -> None:
         conn = self._conn
-        data = conn.take()
-        if data:
-            self._outgoing.write(data)
+        if self._copies:
+            data = conn.data_to_send()
+            if data:
+                self._outgoing.write(data)
+                conn.data_sent(len(data))
+        elif taken := conn.take():
+            self._outgoing.write(taken)
         if conn.events:
             self._report()
 

@@ -132,7 +132,6 @@ class _SocketConnection(_SSLSocket):
             out = None
             if size <= 0:
                 return nothing(size)
-            size = min(size, SPARE_SIZE)
         else:
             out = writable(buffer, size)
             size = len(out)

@@ -191,7 +191,7 @@ class _SSLSocket:
         large one is decrypted into directly, and the byte behind the data may change.
         """
         conn = self._conn
-        if buffered <= SHORT and conn.established and not conn.inbound.plain:
+        if buffered <= SHORT and conn.established and not conn.inbound.plain and not conn.failure:
             record = conn.inbound.short_record()
             if record:
                 data = conn.read_record(record)
@@ -200,7 +200,7 @@ class _SSLSocket:
         if out is not None and limit > SMALL:
             return conn.read_into(out)
         plain = len(conn.inbound.plain)
-        limit = min(limit, plain or buffered)
+        limit = min(limit, plain or buffered, SPARE_SIZE)
         extra = not plain and conn.version == TLS13
         buffer = scratch(limit + extra)
         with memoryview(buffer) as view:

@@ -317,18 +317,13 @@ class Connection:
         """Take `record` as `receive` does, and return its data if it is one whole record of application data.
 
         b"" if it is anything else: then it has been received, and `read_into` goes on.  The short way for small
-        messages through a BIO: no buffer, no copy.
+        messages: no buffer, no copy.  It is for established connections that have not failed and hold no plaintext.
         """
         inbound = self.inbound
         if (
-            self.established
-            and self.state.accepts_data  # type: ignore[union-attr]  # there is one by then
-            and inbound.start == inbound.end
-            and len(record) > 5
-            and record[3] << 8 | record[4] == len(record) - 5
-            and not inbound.plain
-            and not self.failure
+            inbound.start == inbound.end
             and not inbound.hs
+            and self.state.accepts_data  # type: ignore[union-attr]  # there is one by then
             and inbound.plain_limit == MAX_PLAINTEXT
         ):
             try:

@@ -49,7 +49,10 @@ class Opener(Protocol):
         """
 
     def open_data(self, record: bytes) -> bytes | None:
-        """The data of one whole record of plain application data; None leaves it, unconsumed, to `open`."""
+        """The data of `record` if it is one whole record of plain application data.
+
+        None if it is anything else, and then nothing is consumed.
+        """
 
 
 class Sealer(Protocol):
@@ -116,7 +119,7 @@ class NullSealer:
 class Opener13:
     """TLS 1.3 (RFC 8446 5.2): the content type is inside, after the data and before zero padding."""
 
-    __slots__ = ("decrypt", "decrypt_into", "iv", "overhead", "seq", "tag")
+    __slots__ = ("decrypt", "decrypt_into", "header", "iv", "overhead", "seq", "size", "tag")
     expansion = 256
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
@@ -124,6 +127,7 @@ class Opener13:
         self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
         self.iv, self.seq, self.tag = int.from_bytes(iv, "big"), 0, aead.tag
         self.overhead = HEADER + 1 + aead.tag
+        self.size, self.header = -1, b""  # of the last record that came alone
 
     def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
         seq = next_sequence(self.seq)
@@ -145,18 +149,26 @@ class Opener13:
     def open_many(
         self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
-        open_into, iv, seq, tag, pos, got, room = self.decrypt_into, self.iv, self.seq, self.tag, start, 0, len(out)
+        open_into, iv, seq, pos, got, room = self.decrypt_into, self.iv, self.seq, start, 0, len(out)
+        last: Bytes = b""
+        size = inner = 0
         if seq > SEQUENCE_END - MANY:
             return start, 0
         try:
             while end - pos > HEADER:
-                size = buf[pos + 3] << 8 | buf[pos + 4]
-                stop, inner = pos + 5 + size, size - tag  # inner: the plaintext and its type
-                if stop > end or buf[pos] != APPLICATION_DATA or not 1 < inner <= room - got or inner > 16385:
+                header = buf[pos : pos + HEADER]
+                if header != last:  # bulk data has one header, again and again
+                    if header[0] != APPLICATION_DATA:
+                        break
+                    last, size = header, header[3] << 8 | header[4]
+                    inner = size - self.tag  # the plaintext and its type
+                    if not 1 < inner <= MAX_PLAINTEXT + 1:
+                        break
+                body = pos + HEADER
+                stop = body + size
+                if stop > end or inner > room - got:
                     break
-                open_into(
-                    (iv ^ seq).to_bytes(12, "big"), view[pos + 5 : stop], view[pos : pos + 5], out[got : got + inner]
-                )
+                open_into((iv ^ seq).to_bytes(12, "big"), view[body:stop], header, out[got : got + inner])
                 if out[got + inner - 1] != APPLICATION_DATA:  # padding, a ticket, a KeyUpdate, an alert
                     out[got : got + inner] = bytes(inner)
                     break  # not consumed: opened again by `open`
@@ -169,11 +181,15 @@ class Opener13:
         return pos, got
 
     def open_data(self, record: bytes) -> bytes | None:
-        seq = self.seq
-        if record[0] != APPLICATION_DATA or seq >= SEQUENCE_END - 1:
+        seq, header = self.seq, record[:HEADER]
+        if header != self.header or len(record) != self.size:  # messages often come in one size
+            if not whole(record):
+                return None
+            self.header, self.size = header, len(record)
+        if seq >= SEQUENCE_END - 1:
             return None
         try:
-            inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), record[5:], record[:5])
+            inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), record[HEADER:], header)
         except InvalidTag:
             raise Abort(faults.DECRYPTION_FAILED) from None
         if not 1 < len(inner) <= MAX_PLAINTEXT + 1 or inner[-1] != APPLICATION_DATA:
@@ -185,13 +201,14 @@ class Opener13:
 class Sealer13:
     """TLS 1.3 (RFC 8446 5.2)."""
 
-    __slots__ = ("encrypt", "encrypt_into", "iv", "limit", "overhead", "seq", "tag")
+    __slots__ = ("encrypt", "encrypt_into", "header", "iv", "limit", "overhead", "seq", "size", "tag")
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
         cipher: Any = aead.make(key)
         self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
         self.iv, self.seq, self.limit, self.tag = int.from_bytes(iv, "big"), 0, aead.limit, aead.tag
         self.overhead = HEADER + 1 + aead.tag
+        self.size, self.header = -1, b""  # of the last short send
 
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq = self.seq
@@ -205,29 +222,29 @@ class Sealer13:
     def seal_data(self, data: Bytes) -> bytes:
         seq = self.seq
         self.seq = seq + 1
-        header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
-        sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), b"".join((data, b"\x17")), header)
-        return header + sealed
+        size = len(data)
+        if size != self.size:  # messages often come in one size
+            self.size, self.header = size, pack_header(APPLICATION_DATA, 0x0303, size + 1 + self.tag)
+        header = self.header
+        inner = data + b"\x17" if type(data) is bytes else b"".join((data, b"\x17"))
+        return header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
-        encrypt_into, iv, seq, tag, pos, end = self.encrypt_into, self.iv, self.seq, self.tag, 0, len(data)
+        encrypt_into, iv, seq, end, extra = self.encrypt_into, self.iv, self.seq, len(data), 1 + self.tag
         if seq > SEQUENCE_END - MANY:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
         self.seq = seq - (-end // size)  # consumed before they are used, whatever interrupts the loop
         length, header, at = 0, b"", 0
-        while pos < end:
-            stop = min(pos + size, end)
-            if stop - pos != length:
-                length = stop - pos
-                header = pack_header(APPLICATION_DATA, 0x0303, length + 1 + tag)
+        for pos in range(0, end, size):
+            inner = b"".join((data[pos : pos + size], b"\x17"))
+            if len(inner) != length:
+                length = len(inner)
+                header = pack_header(APPLICATION_DATA, 0x0303, length + extra - 1)
             body = at + 5
-            kind = body + length
             out[at:body] = header
-            out[body:kind] = data[pos:stop]
-            out[kind] = APPLICATION_DATA
-            at = kind + 1 + tag
-            encrypt_into((iv ^ seq).to_bytes(12, "big"), out[body : kind + 1], header, out[body:at])  # in place
-            pos, seq = stop, seq + 1
+            at = body + length + extra - 1
+            encrypt_into((iv ^ seq).to_bytes(12, "big"), inner, header, out[body:at])
+            seq += 1
         return at
 
 
@@ -293,7 +310,7 @@ class Opener12:
         seq, explicit = self.seq, self.explicit
         size = len(record) - HEADER - explicit - self.tag
         if (
-            record[0] != APPLICATION_DATA
+            not whole(record)
             or not 0 < size <= MAX_PLAINTEXT
             or record[1] << 8 | record[2] != self.version
             or seq >= SEQUENCE_END - 1
@@ -363,3 +380,8 @@ def next_sequence(seq: int) -> int:
     if seq >= SEQUENCE_END - 1:
         raise Abort(faults.SEQUENCE_CTR_WRAPPED)
     return seq + 1
+
+
+def whole(record: bytes) -> bool:
+    """Whether these bytes are one whole record of application data, and no more."""
+    return len(record) > HEADER and record[0] == APPLICATION_DATA and record[3] << 8 | record[4] == len(record) - HEADER
