@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,3 +83,16 @@ def test_commands_exist(page: Path) -> None:
     shell = re.findall(r"^```(?:sh|console)\n(.*?)^```$|^    (puretls .*)$", text, re.DOTALL | re.MULTILINE)
     used = re.findall(r"^(?:\$ )?puretls ([a-z]+)", "\n".join(map("\n".join, shell)), re.MULTILINE)
     assert set(used) <= set(COMMANDS)
+
+
+def test_the_reference_names_everything_public() -> None:
+    text = "".join(page.read_text("utf-8") for page in ROOT.glob("docs/reference/*.md"))
+    described = set(re.findall(r"\w+", text))
+    prefixed = ("ALERT_DESCRIPTION_", "SSL_ERROR_", "SO_", "SOL_", "SOCK_")
+    assert {name for name in puretls.__all__ if not name.startswith(prefixed)} - described == set()
+    for kind in (puretls.SSLContext, puretls.SSLSocket, puretls.SSLObject, puretls.MemoryBIO, puretls.SSLSession):
+        public = {name for name in dir(kind) if not name.startswith("_")} - set(dir(socket.socket))
+        whole = (
+            f"autoclass:: {kind.__name__}" in text and ":members:" in text.split(f"autoclass:: {kind.__name__}")[1][:40]
+        )
+        assert whole or public - described == set(), kind

@@ -127,7 +127,10 @@ class _PureContext:
 
     @attribute
     def check_hostname(self) -> bool:
-        """Whether the peer's certificate must be for the host."""
+        """Whether the peer's certificate must be for `server_hostname` (RFC 6125 6).
+
+        On in clients.  Switching it on switches CERT_NONE to CERT_REQUIRED.
+        """
         return self._settings.check_hostname
 
     @check_hostname.setter
@@ -200,7 +203,7 @@ class _PureContext:
 
     @attribute
     def num_tickets(self) -> int:
-        """How many session tickets a TLS 1.3 server sends."""
+        """How many session tickets a TLS 1.3 server sends (RFC 8446 4.6.1): 2 unless set; 0 for none."""
         return self._settings.num_tickets
 
     @num_tickets.setter
@@ -215,7 +218,7 @@ class _PureContext:
 
     @attribute
     def post_handshake_auth(self) -> bool:
-        """Whether a TLS 1.3 client may be asked for its certificate at any time."""
+        """Whether a TLS 1.3 client may be asked for its certificate at any time (RFC 8446 4.2.6)."""
         return self._settings.post_handshake_auth
 
     @post_handshake_auth.setter
@@ -225,12 +228,20 @@ class _PureContext:
 
     @attribute
     def security_level(self) -> int:
-        """The security level, which `@SECLEVEL=n` of set_ciphers() sets."""
+        """The security level (SSL_CTX_set_security_level(3)), which `@SECLEVEL=n` of set_ciphers() sets; 2 unless set.
+
+        It bounds keys, groups, digests and suites: 1 asks for 80 bits, 2 for 112, 3 for 128, 4 for 192, 5 for 256.
+        """
         return self._settings.security_level
 
     @attribute
     def sni_callback(self) -> Any:
-        """What a server calls once it knows the name that a client asks for."""
+        """What a server calls once it knows the name that a client asks for (RFC 6066 3).
+
+        `callback(connection, name, context)`: the name is an A-label, or None if the client sent none.  It may set
+        `connection.context` to another context, and returns None to go on or an ALERT_DESCRIPTION_* to refuse.  If it
+        raises, the handshake fails with handshake_failure and sys.unraisablehook is told.
+        """
         return self._settings.sni_callback
 
     @sni_callback.setter
@@ -255,7 +266,10 @@ class _PureContext:
 
     @attribute
     def keylog_filename(self) -> Any:
-        """A file that the secrets of connections are appended to, for who analyses their traffic."""
+        """A file that the secrets of connections are appended to, for who analyses their traffic; None switches it off.
+
+        The format is NSS's, which Wireshark reads.  Whoever has the file can read the traffic.
+        """
         keylog = self._settings.keylog
         return keylog and keylog.name
 
@@ -267,7 +281,17 @@ class _PureContext:
     # Own certificates and keys
 
     def load_cert_chain(self, /, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
-        """Load a certificate chain and its private key, from files or from memory (PEM, DER, PKCS#12, objects)."""
+        """Load a certificate chain, the leaf first, and its private key.
+
+        `certfile` is the name of a file, an open one, or the thing itself: PEM as str or bytes, DER or PKCS#12 as
+        bytes, a certificate of `cryptography` or a sequence of them.  `keyfile` likewise; it may be any object with
+        `public_key()` and `sign()`, and is not needed if the key is in `certfile`.  `password` is str, bytes or a
+        function that returns one, and is asked for on the terminal if it is needed and None.
+
+        A context keeps one chain for each kind of key; loading another replaces it.  Raises SSLError if something
+        cannot be read, the key belongs to another certificate, or a key is too weak for the security level; then
+        nothing has changed.
+        """
         credential = credentials.load(certfile, keyfile, password)
         settings = self._settings
         _check_strength(credential.ders, settings.security_level)
@@ -275,7 +299,10 @@ class _PureContext:
         settings.changed()
 
     def load_dh_params(self, path: Any, /) -> None:
-        """Use the Diffie-Hellman parameters of a PEM file as a server."""
+        """Use the Diffie-Hellman parameters of a PEM file, as a server of TLS 1.2 and older.
+
+        Without, no DHE suite is used.
+        """
         with open(os.fspath(path), "rb") as file:  # noqa: PTH123  # bytes too
             data = file.read()
         if b"-----BEGIN DH PARAMETERS" not in data and b"-----BEGIN X9.42 DH PARAMETERS" not in data:
@@ -293,28 +320,47 @@ class _PureContext:
     # Who is trusted
 
     def load_verify_locations(self, /, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
-        """Trust the certificates, and use the CRLs, of a file, a hashed directory, text, DER or objects."""
+        """Trust certificates, and use CRLs: what is loaded adds to what was there.
+
+        `cafile` is a file of PEM or DER; `capath` a directory of files with hashed names (openssl-rehash(1)), which is
+        looked into when a certificate is verified; `cadata` PEM as str or bytes, DER as bytes, an object of
+        `cryptography`, or a sequence of them.  TypeError if all are None; SSLError if there is nothing to load, OSError
+        if there is no file.
+        """
         trust.load(self._settings.store, cafile, capath, cadata)
         self._settings.changed()  # the issuers that go with our own certificate may be among them
 
     def set_default_verify_paths(self) -> None:
-        """Trust what the system trusts."""
+        """Trust what OpenSSL trusts by default.
+
+        SSL_CERT_FILE and SSL_CERT_DIR, or else the system's file and directory.
+        """
         trust.load_defaults(self._settings.store)
         self._settings.changed()
 
     def cert_store_stats(self) -> dict[str, int]:
-        """How many certificates, CAs among them and CRLs are loaded."""
+        """How many are loaded: `{"x509": certificates, "x509_ca": CAs among them, "crl": CRLs}`.
+
+        A `capath` counts as it is used.
+        """
         return self._settings.store.stats()
 
     def get_ca_certs(self, /, binary_form: bool = False) -> list[Any]:
-        """The loaded CA certificates: dictionaries as from getpeercert(), or DER."""
+        """The loaded CA certificates: dictionaries as from getpeercert(), or with `binary_form` DER.
+
+        Those of a `capath` are there once used.
+        """
         found = [x for x in self._settings.store.certificates() if is_ca(x)]
         return [x.der if binary_form else peercert.peercert(x) for x in found]
 
     # What may be negotiated
 
     def set_ciphers(self, cipherlist: str, /) -> None:
-        """Choose the cipher suites of TLS 1.2 and older by an OpenSSL cipher list."""
+        """Choose the cipher suites of TLS 1.2 and older by an OpenSSL cipher list (openssl-ciphers(1)), best first.
+
+        `"ECDHE+AESGCM:!PSK"`, for instance; `@SECLEVEL=n` sets the security level.  SSLError if it selects nothing.
+        The suites of TLS 1.3 stay: see set_ciphersuites().
+        """
         _check_text("set_ciphers", cipherlist)
         try:
             suites, level = cipher_string.select(cipherlist)
@@ -329,12 +375,15 @@ class _PureContext:
         settings.changed()
 
     def get_ciphers(self) -> list[dict[str, Any]]:
-        """The enabled cipher suites, best first."""
+        """The enabled cipher suites, best first: dictionaries with `name`, `protocol`, `strength_bits` and others."""
         settings = self._settings
         return [cipher_string.describe(suite) for suite in (*settings.suites13, *settings.suites)]
 
     def set_ciphersuites(self, ciphersuites: str, /) -> None:
-        """Choose the cipher suites of TLS 1.3: names with colons between, best first."""
+        """Choose the cipher suites of TLS 1.3: IANA names with colons between, best first.
+
+        SSLError for an unknown one.
+        """
         _check_text("set_ciphersuites", ciphersuites)
         try:
             self._settings.suites13 = cipher_string.ciphersuites(ciphersuites)
@@ -343,7 +392,11 @@ class _PureContext:
         self._settings.changed()
 
     def set_groups(self, groups: str, /) -> None:
-        """Choose the groups for key agreement by an OpenSSL group list, best first."""
+        """Choose the groups for key agreement by an OpenSSL group list (SSL_CTX_set1_groups_list(3)), best first.
+
+        Names with ":" between; `*` before a name sends a key share for it, `?` ignores it where it is unknown, `-`
+        removes it, DEFAULT stands for the built-in list.  SSLError for an unknown one.
+        """
         _check_text("set_groups", groups)
         try:
             self._settings.groups, self._settings.key_shares = lists.parse_groups(groups)
@@ -352,13 +405,16 @@ class _PureContext:
         self._settings.changed()
 
     def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """The names of the groups that the enabled versions can use, best first."""
+        """The names of the groups that the enabled versions can use, best first.
+
+        With `include_aliases` their other names, too.
+        """
         settings = self._settings
         versions = settings.versions or (TLS13,)
         return lists.group_names(settings.groups, versions[-1], versions[0], aliases=include_aliases)
 
     def set_ecdh_curve(self, name: Any, /) -> None:
-        """Use this group only."""
+        """Use this group only.  ValueError for an unknown one."""
         name = os.fsdecode(name)
         group = groups.BY_NAME.get(name.lower())
         if group is None:
@@ -367,13 +423,17 @@ class _PureContext:
         self._settings.changed()
 
     def set_client_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature schemes for the client's certificate, best first."""
+        """Choose the signature schemes for the client's certificate, best first.
+
+        A server asks for them, a client signs with one of them.  IANA names, or an algorithm and a digest as
+        ECDSA+SHA256, with ":" between; `?` before a name ignores it where it is unknown.  SSLError for an unknown one.
+        """
         _check_text("set_client_sigalgs", sigalgs)
         self._settings.client_schemes = _schemes(sigalgs)
         self._settings.changed()
 
     def set_server_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature schemes for the server's certificate, best first."""
+        """Choose the signature schemes for the server's certificate; otherwise as set_client_sigalgs()."""
         _check_text("set_server_sigalgs", sigalgs)
         self._settings.server_schemes = _schemes(sigalgs)
         self._settings.changed()
@@ -393,7 +453,11 @@ class _PureContext:
     # Pre-shared keys
 
     def set_psk_client_callback(self, /, callback: Any) -> None:
-        """Have clients ask `callback(hint)` for an identity and a pre-shared key."""
+        """Have clients ask `callback(hint)` for an identity and a pre-shared key (RFC 8446 2.2, RFC 4279).
+
+        `hint` is the server's, or None; with TLS 1.3 always None.  It returns the identity (str or None, 256 bytes at
+        most) and the key (bytes); an empty key means that there is none.
+        """
         if self._settings.protocol == PROTOCOL_TLS_SERVER:
             raise ssl_error(0, "Cannot add PSK client callback to a PROTOCOL_TLS_SERVER context")
         if callback is not None and not callable(callback):
@@ -402,7 +466,10 @@ class _PureContext:
         self._settings.changed()
 
     def set_psk_server_callback(self, /, callback: Any, identity_hint: Any = None) -> None:
-        """Have servers ask `callback(identity)` for a pre-shared key."""
+        """Have servers ask `callback(identity)` for a pre-shared key (RFC 8446 2.2, RFC 4279).
+
+        It returns the key (bytes), empty if the identity is not known.  `identity_hint` is sent to clients of TLS 1.2.
+        """
         if self._settings.protocol == PROTOCOL_TLS_CLIENT:
             raise ssl_error(0, "Cannot add PSK server callback to a PROTOCOL_TLS_CLIENT context")
         if identity_hint is not None and not isinstance(identity_hint, str):
@@ -421,7 +488,10 @@ class _PureContext:
     # The past
 
     def session_stats(self) -> dict[str, int]:
-        """Counters of sessions and handshakes."""
+        """Counters since the context was made: `accept`, `connect`, `hits`, `misses`, `timeouts` and others.
+
+        `number` is how many sessions are kept now.
+        """
         sessions = self._settings.sessions
         return {"number": len(sessions)} | {name: getattr(sessions.stats, name) for name in STATISTICS}
 

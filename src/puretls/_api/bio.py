@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MemoryBIO:
-    """A memory buffer that passes data between Python and an SSL protocol instance."""
+    """A memory buffer between a program and an SSLObject: bytes are read in the order in which they were written."""
 
     __slots__ = ("__weakref__", "_at", "_data", "_ended", "_more", "_more_size")
 

@@ -46,7 +46,13 @@ else:
 
 # typeshed has security_level writable, which it is nowhere, and a private TypedDict for what get_ciphers() returns.
 class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
-    """Settings, certificates and sessions that connections share."""
+    """Settings, certificates and sessions that connections share.
+
+    `protocol` is PROTOCOL_TLS_CLIENT, which verifies certificates and host names and trusts nobody until it is told
+    whom, or PROTOCOL_TLS_SERVER; the others are deprecated.  create_default_context() loads the system's CAs, too, and
+    is what most programs want.  A context may be used by many threads.  What is changed later counts for the
+    connections that are wrapped later.
+    """
 
     _windows_cert_stores = ("CA", "ROOT")
     _aiofastnet_force_fallback_ssl = True  # its native engine would use the OpenSSL context
@@ -74,12 +80,12 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     @property
     def protocol(self) -> _SSLMethod:  # type: ignore[override]  # as typeshed has it
-        """The protocol that the context was made with."""
+        """The PROTOCOL_* that the context was made with."""
         return _SSLMethod(super().protocol)
 
     @property
     def options(self) -> Options:
-        """OP_* flags."""
+        """OP_* flags (SSL_CTX_set_options(3)).  To add one: `context.options |= OP_NO_TICKET`."""
         return Options(super().options)
 
     @options.setter
@@ -88,7 +94,7 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     @property
     def verify_flags(self) -> VerifyFlags:
-        """VERIFY_* flags."""
+        """VERIFY_* flags (X509_VERIFY_PARAM_set_flags(3)): CRLs, strictness, what may be an anchor."""
         return VerifyFlags(super().verify_flags)
 
     @verify_flags.setter
@@ -97,7 +103,10 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     @property
     def verify_mode(self) -> VerifyMode:
-        """Whether peers must have a certificate, and a good one: CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED."""
+        """Whether peers must have a certificate, and a good one: CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED.
+
+        ValueError for CERT_NONE while check_hostname is on.
+        """
         return VerifyMode(super().verify_mode)
 
     @verify_mode.setter
@@ -106,7 +115,10 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     @property
     def minimum_version(self) -> TLSVersion:
-        """The lowest version that is enabled."""
+        """The lowest version that is enabled: a TLSVersion, TLSv1_2 unless set.
+
+        MINIMUM_SUPPORTED is TLS 1.0, which asks for `@SECLEVEL=0` in set_ciphers() as well.
+        """
         return TLSVersion(super().minimum_version)
 
     @minimum_version.setter
@@ -117,7 +129,7 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     @property
     def maximum_version(self) -> TLSVersion:
-        """The highest version that is enabled."""
+        """The highest version that is enabled: a TLSVersion; MAXIMUM_SUPPORTED, which is TLS 1.3, unless set."""
         return TLSVersion(super().maximum_version)
 
     @maximum_version.setter
@@ -126,7 +138,7 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     @property
     def hostname_checks_common_name(self) -> bool:
-        """Whether the common name counts if a certificate has no alternative names."""
+        """Whether the common name counts if a certificate has no dNSName (RFC 6125 6.4.4); True unless set."""
         return not self._host_flags & _NEVER_CHECK_SUBJECT
 
     @hostname_checks_common_name.setter
@@ -167,7 +179,17 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
         server_hostname: str | bytes | None = None,
         session: Any = None,
     ) -> SSLSocket:
-        """TLS over a stream socket, which the returned SSLSocket takes over."""
+        """TLS over a stream socket, whose descriptor the returned SSLSocket takes over; `sock` is detached.
+
+        A connected socket does its handshake at once, within its timeout, unless `do_handshake_on_connect` is False, as
+        it has to be for non-blocking ones; another does it when it has been connected.  `server_hostname` is what a
+        client asks for (RFC 6066 3) and verifies, a name or an address.  `session` is an SSLSession of this context to
+        resume.  With `suppress_ragged_eofs` an end without close_notify passes for the end of data.
+
+        Raises SSLCertVerificationError if the peer's certificate is not accepted, SSLError for whatever else ends the
+        handshake, and closes the socket; ValueError, before it is touched, if check_hostname is on and there is no
+        name.
+        """
         return self.sslsocket_class._create(
             sock=sock,
             server_side=server_side,
@@ -186,7 +208,11 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
         server_hostname: str | bytes | None = None,
         session: Any = None,
     ) -> SSLObject:
-        """TLS over two memory BIOs, or any objects with their methods."""
+        """TLS over two memory BIOs, or any objects with their methods.
+
+        Records are read from `incoming` and written to `outgoing`.  The rest is as for wrap_socket(), but
+        do_handshake() has to be called.
+        """
         return self.sslobject_class._create(
             incoming,
             outgoing,
@@ -229,11 +255,15 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
     # Lists and callbacks in their public form
 
     def set_alpn_protocols(self, alpn_protocols: Any) -> None:
-        """Offer, or accept, these protocols (RFC 7301): ASCII strings, best first."""
+        """Offer, or accept, these protocols (RFC 7301): ASCII strings of 1 to 255 characters, best first.
+
+        The server's order decides.  If there is none in common, the handshake goes on without; see
+        selected_alpn_protocol().
+        """
         self._set_alpn_protocols(_length_prefixed(alpn_protocols, "ALPN"))
 
     def set_npn_protocols(self, npn_protocols: Any) -> None:
-        """Not available: NPN is gone, ALPN has taken its place."""
+        """Not available: NotImplementedError.  NPN is gone, ALPN has taken its place."""
         warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
         _length_prefixed(npn_protocols, "NPN")
         raise NotImplementedError("NPN is not available: use set_alpn_protocols()")
@@ -258,7 +288,11 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
     # Default trust
 
     def load_default_certs(self, purpose: Purpose = Purpose.SERVER_AUTH) -> None:
-        """Trust what the system trusts."""
+        """Trust what the system trusts: set_default_verify_paths(), and on Windows its stores.
+
+        What cannot be read is not trusted and not reported, as with OpenSSL; get_default_verify_paths() says where it
+        is looked for.
+        """
         if not isinstance(purpose, _ASN1Object):
             raise TypeError(purpose)
         if sys.platform == "win32":

@@ -43,7 +43,7 @@ class DefaultVerifyPaths(NamedTuple):
 
 
 def get_default_verify_paths() -> DefaultVerifyPaths:
-    """The default CA file and directory, with the environment's say."""
+    """The default CA file and directory: SSL_CERT_FILE and SSL_CERT_DIR, or else what OpenSSL has built in."""
     file_env, file, path_env, path = openssl_paths()
     cafile, capath = os.environ.get(file_env, file), os.environ.get(path_env, path)
     return DefaultVerifyPaths(
@@ -59,7 +59,12 @@ def get_default_verify_paths() -> DefaultVerifyPaths:
 def create_default_context(
     purpose: Purpose = Purpose.SERVER_AUTH, *, cafile: Any = None, capath: Any = None, cadata: Any = None
 ) -> SSLContext:
-    """A context with secure settings for a client (SERVER_AUTH, the default) or a server (CLIENT_AUTH)."""
+    """A context with secure settings for a client (SERVER_AUTH, the default) or a server (CLIENT_AUTH).
+
+    A client verifies certificates and names, and trusts `cafile`, `capath` and `cadata` (load_verify_locations()) or,
+    if all are None, the system's CAs.  VERIFY_X509_STRICT and VERIFY_X509_PARTIAL_CHAIN are set on every Python.  A
+    server asks for no certificate until `verify_mode` is set.  SSLKEYLOGFILE in the environment sets `keylog_filename`.
+    """
     context = SSLContext(_protocol_for(purpose))
     context.verify_flags |= VERIFY_X509_PARTIAL_CHAIN | VERIFY_X509_STRICT
     _load_anchors(context, purpose, cafile, capath, cadata)
@@ -124,7 +129,11 @@ def get_server_certificate(
     ca_certs: str | None = None,
     timeout: Any = socket._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]  # what socket.create_connection takes
 ) -> str:
-    """The certificate of the server at that address, as PEM; verified only if ca_certs are given."""
+    """The certificate of the server at that address (host and port), as PEM.
+
+    It is verified, but not against the name, if `ca_certs`, a file, is given; otherwise it may be anybody's.
+    `ssl_version` is a PROTOCOL_*, `timeout` in seconds.
+    """
     context = _create_stdlib_context(
         ssl_version, cert_reqs=CERT_NONE if ca_certs is None else CERT_REQUIRED, cafile=ca_certs
     )

@@ -99,19 +99,19 @@ elif not TYPE_CHECKING:
 
 
 def get_protocol_name(protocol_code: int) -> str:
-    """The name of a PROTOCOL_* constant."""
+    """The name of a PROTOCOL_* constant by its number; "<unknown>" for others."""
     return PROTOCOL_NAMES.get(protocol_code, "<unknown>")  # type: ignore[call-overload,no-any-return]  # keys are ints
 
 
 def DER_cert_to_PEM_cert(der_cert_bytes: Any) -> str:  # noqa: N802  # ssl's name
-    """A certificate in DER as PEM."""
+    """A certificate in DER as PEM, with lines of 64 characters."""
     body = base64.standard_b64encode(der_cert_bytes).decode("ascii")
     lines = [body[at : at + 64] for at in range(0, len(body), 64)]
     return "\n".join([PEM_HEADER, *lines, PEM_FOOTER, ""])
 
 
 def PEM_cert_to_DER_cert(pem_cert_string: str) -> bytes:  # noqa: N802  # ssl's name
-    """A certificate in PEM as DER."""
+    """A certificate in PEM as DER.  ValueError if it does not begin with PEM_HEADER and end with PEM_FOOTER."""
     if not pem_cert_string.startswith(PEM_HEADER):
         raise ValueError(f"Invalid PEM encoding; must start with {PEM_HEADER}")
     text = pem_cert_string.strip()
@@ -125,7 +125,10 @@ _AFTER_THE_MONTH = " %d %H:%M:%S %Y GMT"
 
 
 def cert_time_to_seconds(cert_time: str) -> int:
-    """Seconds since the epoch of a date such as "Jan  5 09:34:43 2018 GMT"; the month's name knows no locale."""
+    """Seconds since the epoch of a date as getpeercert() has it, such as "Jan  5 09:34:43 2018 GMT".
+
+    The month's name knows no locale.  ValueError for anything else.
+    """
     month = cert_time[:3].lower()
     if month not in _MONTHS:
         raise ValueError(f'time data {cert_time!r} does not match format "%b{_AFTER_THE_MONTH}"')

@@ -17,7 +17,10 @@ ENCODING_PEM, ENCODING_DER = 1, 2
 
 
 class SSLSession:
-    """A session that a client can resume; belongs to the context it was made with."""
+    """A session that a client can resume, by SSLContext.wrap_socket(session=); belongs to the context it was made with.
+
+    With TLS 1.3 each ticket is a session: ask SSLSocket.session after data has been read, and use each once.
+    """
 
     __slots__ = ("__weakref__", "_context", "_session")
     __hash__ = None  # type: ignore[assignment]  # unhashable, as ssl's
@@ -42,7 +45,7 @@ class SSLSession:
 
     @property
     def id(self) -> bytes:
-        """The session id; of a session in a ticket, a digest of the ticket."""
+        """The session id (RFC 5246 7.4.1.2); of a session in a ticket, a digest of the ticket."""
         session = self._session
         return SHA256.hash(session.ticket) if session.ticket else session.id
 
@@ -53,7 +56,7 @@ class SSLSession:
 
     @property
     def timeout(self) -> int:
-        """For how many seconds it may be resumed."""
+        """For how many seconds after `time` it may be resumed."""
         return self._session.lifetime
 
     @property

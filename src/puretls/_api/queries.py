@@ -52,7 +52,7 @@ class _Queries:
         return [] if sslobj is None else _ders(sslobj.get_verified_chain())
 
     def get_unverified_chain(self) -> list[bytes]:
-        """The certificates that the peer sent, as DER."""
+        """The certificates that the peer sent, as DER, in its order; empty if it sent none."""
         sslobj = self._connection()
         return [] if sslobj is None else _ders(sslobj.get_unverified_chain())
 
@@ -61,17 +61,20 @@ class _Queries:
         warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
 
     def selected_alpn_protocol(self) -> str | None:
-        """The application protocol that was agreed on (RFC 7301)."""
+        """The application protocol that was agreed on (RFC 7301); None if there is none."""
         sslobj = self._connection()
         return None if sslobj is None else sslobj.selected_alpn_protocol()
 
     def cipher(self) -> tuple[str, str, int] | None:
-        """The cipher suite: its name, the version that defines it, and its secret bits."""
+        """The cipher suite: its OpenSSL name, the version that defines it, and its secret bits.
+
+        None before the handshake.
+        """
         sslobj = self._connection()
         return None if sslobj is None else sslobj.cipher()
 
     def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
-        """The cipher suites that both sides have; None on a client."""
+        """The cipher suites that both sides have, each as in cipher(), in our order; None on a client."""
         sslobj = self._connection()
         return None if sslobj is None else sslobj.shared_ciphers()
 
@@ -80,27 +83,35 @@ class _Queries:
         return None
 
     def version(self) -> str | None:
-        """The version of the protocol, such as "TLSv1.3"."""
+        """The version of the protocol, such as "TLSv1.3"; None before the handshake is done."""
         sslobj = self._connection()
         return None if sslobj is None else sslobj.version()
 
     def group(self) -> str | None:
-        """The group of the key agreement, such as "X25519MLKEM768"."""
+        """The group of the key agreement, such as "X25519MLKEM768".
+
+        None if there was none (RSA key exchange, a mere PSK).
+        """
         sslobj = self._connection()
         return None if sslobj is None else sslobj.group()
 
     def client_sigalg(self) -> str | None:
-        """The scheme of the client's signature; None if it made none."""
+        """The scheme of the client's signature, such as "ecdsa_secp256r1_sha256"; None if it made none."""
         sslobj = self._connection()
         return None if sslobj is None else sslobj.client_sigalg()
 
     def server_sigalg(self) -> str | None:
-        """The scheme of the server's signature; None if it made none."""
+        """The scheme of the server's signature; None if it made none, as in a resumed session."""
         sslobj = self._connection()
         return None if sslobj is None else sslobj.server_sigalg()
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
-        """Data that ties another protocol to this connection; None before the handshake."""
+        """Data that ties another protocol to this connection; None before the handshake.
+
+        `cb_type` is one of CHANNEL_BINDING_TYPES, or ValueError: "tls-exporter" (RFC 9266) for TLS 1.3,
+        "tls-server-end-point" (the digest of the server's certificate) and "tls-unique" (the first Finished message,
+        not for TLS 1.3) of RFC 5929.
+        """
         sslobj = self._connection()
         if sslobj is None:
             if cb_type not in CHANNEL_BINDING_TYPES:
@@ -109,7 +120,11 @@ class _Queries:
         return sslobj.get_channel_binding(cb_type)
 
     def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
-        """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""
+        """`length` bytes of keys for another protocol, the same on both sides for the same label and context.
+
+        RFC 5705 for TLS 1.2, where no context and an empty one differ; RFC 8446 7.5 for TLS 1.3, where they do not.
+        ValueError before the handshake is done.
+        """
         sslobj = self._connection()
         if sslobj is None:
             raise ValueError("handshake not done yet")

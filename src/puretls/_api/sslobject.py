@@ -97,7 +97,10 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
         return self._sslobj.write(data)
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """The peer's certificate, as DER or as a dictionary: None if there is none, empty if it was not verified."""
+        """The peer's certificate: a dictionary, empty if it was not verified, or with `binary_form` DER.
+
+        None if there is none.
+        """
         return self._sslobj.getpeercert(binary_form)
 
     def pending(self) -> int:

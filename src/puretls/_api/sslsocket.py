@@ -170,18 +170,25 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             self.getpeername()  # raises ENOTCONN, unless connect() has come through in the meantime
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """The peer's certificate, as DER or as a dictionary: None if there is none, empty if it was not verified."""
+        """The peer's certificate: a dictionary, empty if it was not verified, or with `binary_form` DER.
+
+        None if there is none.
+        """
         self._checkClosed()
         self._check_connected()
         return self._tls().getpeercert(binary_form)
 
     def pending(self) -> int:
-        """How many bytes can be read without asking the kernel."""
+        """How many bytes of data can be read without asking the kernel: select() does not know of them."""
         self._checkClosed()
         return 0 if self._sslobj is None else self._sslobj.pending()
 
     def verify_client_post_handshake(self) -> None:
-        """Ask the client for its certificate now (TLS 1.3 servers)."""
+        """Ask the client for its certificate, with the next data that is written (RFC 8446 4.6.2).
+
+        For servers of TLS 1.3.  What it answers is taken, and verified, by reads; getpeercert() tells.  SSLError if the
+        version is older, this is a client, or the client does not take part (SSLContext.post_handshake_auth).
+        """
         self._wrapper().verify_client_post_handshake()
 
     def _tls(self) -> _SSLSocket:
@@ -232,7 +239,11 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         return wrapped, address
 
     def do_handshake(self, block: bool = False) -> None:
-        """Do the handshake; with `block`, also if the socket is non-blocking."""
+        """Do the handshake, or go on with it; the socket's timeout is the deadline of the whole.
+
+        A non-blocking socket raises SSLWantReadError or SSLWantWriteError: call again when it can be read or written.
+        With `block` it blocks until it is done.  Errors are those of SSLContext.wrap_socket().
+        """
         self._check_connected()
         if not (block and self.gettimeout() == 0.0):
             self._tls().do_handshake()
@@ -258,7 +269,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             raise
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Up to `buflen` bytes of data; empty at the end."""
+        """Up to `buflen` bytes of data, of one record or more; empty at the end."""
         sslobj = self._sslobj
         if sslobj is None:
             return self._take_unread(buflen) or _plain.recv(self, buflen, flags)
@@ -272,7 +283,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             raise
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """Data into a buffer; how many bytes."""
+        """Up to `nbytes` bytes of data into a buffer, which it fills otherwise; how many there were, 0 at the end."""
         self._checkClosed()
         if nbytes is None:
             nbytes = 1024
@@ -375,13 +386,17 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
     # The end
 
     def shutdown(self, how: int) -> None:
-        """Shut the socket down; the TLS layer is dropped without a word."""
+        """Shut the plain socket down; the TLS layer is dropped without a word.  unwrap() says goodbye first."""
         self._checkClosed()
         self._sslobj = None
         _plain.shutdown(self, how)
 
     def unwrap(self) -> SSLSocket:
-        """Say goodbye with close_notify in both directions; the socket goes on in clear text."""
+        """Say goodbye with close_notify and wait for the peer's; the socket goes on in clear text.
+
+        No byte that follows the peer's close_notify is lost.  SSLError (APPLICATION_DATA_AFTER_CLOSE_NOTIFY) if data of
+        the peer comes instead, which can still be read; ValueError if there is no TLS.
+        """
         connection = self._wrapper()
         connection.shutdown()
         self._sslobj = None
