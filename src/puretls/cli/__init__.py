@@ -23,7 +23,8 @@ GROUPS = {
         "connect": "talk TLS to a server: its certificates, what was negotiated, data both ways",
         "scan": "which versions, suites, groups and certificates a server accepts, with a grade",
     },
-    "certificates": {
+    "serve": {
+        "serve": "serve a directory over HTTPS, with a certificate of the development CA",
         "ca": "a development CA: make it, issue certificates, have the system trust it",
     },
     "see it and use it": {

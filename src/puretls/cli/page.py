@@ -1,53 +1,35 @@
 """The page a browser sees: what its own connection negotiated, drawn from the server's side of it.
 
-A small HTTPS server on `http.server`: a thread a connection, the handshake in that thread, so that a silent client
-keeps nobody waiting. The page is self-contained; the Content-Security-Policy allows it nothing from elsewhere.
+The page is self-contained; the Content-Security-Policy allows it nothing from elsewhere. https.py serves it.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+from puretls.cli.https import HttpsHandler, HttpsServer
 from puretls.cli.observe import Message, Recorder, negotiated
 
-TIMEOUT = 30.0
 TEMPLATE = Template(files("puretls.cli").joinpath("page.html").read_text("utf-8"))
 
 
-class PageServer(ThreadingHTTPServer):
+class PageServer(HttpsServer):
     """HTTPS on loopback with a given server context; every response is the page about its own connection."""
 
     def __init__(self, context: Any, port: int, about: Sequence[tuple[str, str]]) -> None:
-        self.context, self.about = context, about
+        self.about = about
         self.recorder = Recorder(context)
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the connection's own thread: handshake, HTTP, close_notify."""
-        request.settimeout(TIMEOUT)
-        with self.context.wrap_socket(request, server_side=True) as tls:
-            super().finish_request(tls, client_address)
-            tls.settimeout(1)
-            with suppress(OSError):  # most clients do not answer it
-                tls.unwrap()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that turns away (an unknown CA, a closed tab) is no news; demo.py prints what is."""
+        super().__init__(context, "127.0.0.1", port, Handler)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(HttpsHandler, BaseHTTPRequestHandler):
     """One request: the page, or not found."""
 
-    protocol_version = "HTTP/1.1"
-    timeout = TIMEOUT
-    wbufsize = -1  # header and body in one record
-    disable_nagle_algorithm = True
     server: PageServer
 
     def do_GET(self) -> None:

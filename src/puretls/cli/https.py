@@ -1,0 +1,151 @@
+"""HTTPS servers on `http.server`: a thread a connection, the handshake in that thread, so nobody waits for others.
+
+A client gets so long for its handshake and for each request, and so many may be connected at once; whoever is slower,
+or one too many, is left. What a server serves is its handler's business.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import sys
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from threading import BoundedSemaphore
+from time import monotonic
+from typing import Any
+
+HANDSHAKE_TIMEOUT, REQUEST_TIMEOUT, GOODBYE_TIMEOUT = 10.0, 30.0, 1.0
+LONGEST_REQUEST = 1 << 16  # its header, all lines together
+MOST_CONNECTIONS = 256
+
+
+class HttpsServer(ThreadingHTTPServer):
+    """A server context, an address, a handler for the requests."""
+
+    request_queue_size = 128
+
+    def __init__(self, context: Any, host: str, port: int, handler: Any) -> None:
+        self.context = context
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.places = BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__((host, port), handler)
+
+    def server_bind(self) -> None:
+        """IPv6 apart from IPv4, which has a server of its own; and no question to the DNS who we are."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for the connection, if there is a place for it."""
+        if self.places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.refused(client_address)
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In the connection's own thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Handshake, HTTP, close_notify."""
+        request.settimeout(HANDSHAKE_TIMEOUT)
+        with self.context.wrap_socket(request, server_side=True) as tls:
+            super().finish_request(tls, client_address)
+            tls.settimeout(GOODBYE_TIMEOUT)
+            with suppress(OSError):  # most clients do not answer it
+                tls.unwrap()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Errors of the network and of TLS are the client's affair; anything else is a fault of ours, and shown."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self.left(client_address, error)
+        else:
+            super().handle_error(request, client_address)
+
+    def left(self, client_address: Any, error: OSError) -> None:
+        """A client has gone, or never came as far as HTTP."""
+
+    def refused(self, client_address: Any) -> None:
+        """There was no place for a client."""
+
+
+class HttpsHandler(BaseHTTPRequestHandler):
+    """Requests of HTTP/1.1, each by a deadline and of a bounded size."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = REQUEST_TIMEOUT
+    wbufsize = -1  # header and body in one record
+    disable_nagle_algorithm = True
+    brings_body = False
+
+    def setup(self) -> None:
+        """Read through Paced."""
+        super().setup()
+        self.rfile.close()
+        self.paced = Paced(self.connection)
+        self.rfile = io.BufferedReader(self.paced)
+
+    def handle_one_request(self) -> None:
+        """One request, from its first byte to the end of the answer."""
+        self.paced.renew()
+        super().handle_one_request()
+
+    def version_string(self) -> str:
+        """Who we are, and nothing about what with."""
+        return "puretls"
+
+    def parse_request(self) -> bool:
+        """A request that brings a body is the last of its connection: nobody here reads bodies."""
+        self.brings_body = False
+        if not super().parse_request():
+            return False
+        self.brings_body = self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers
+        return True
+
+    def end_headers(self) -> None:
+        """Say it if this is the last answer."""
+        if self.brings_body and not self.close_connection:
+            self.send_header("Connection", "close")  # which makes it so
+        super().end_headers()
+
+
+class Paced(io.RawIOBase):
+    """What a client sends: by a deadline, and up to a limit."""
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__()
+        self.sock = sock
+        self.renew()
+
+    def renew(self) -> None:
+        """For the next request."""
+        self.deadline, self.left = monotonic() + REQUEST_TIMEOUT, LONGEST_REQUEST
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Some of it; nothing more once the limit is reached."""
+        seconds = self.deadline - monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the request took too long")
+        if not self.left:
+            return 0
+        self.sock.settimeout(seconds)
+        try:
+            with memoryview(buffer) as view:
+                count = int(self.sock.recv_into(view[: self.left]))
+        finally:
+            self.sock.settimeout(REQUEST_TIMEOUT)
+        self.left -= count
+        return count

@@ -1,0 +1,164 @@
+"""Files of a directory over HTTPS: nothing outside of it, nothing hidden, nothing that is not a file.
+
+What Python's own SimpleHTTPRequestHandler does with a path is kept (types, If-Modified-Since, index.html); before that,
+the path is followed to where it really leads, so that no `..`, no link and no trick of spelling gets out.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from time import strftime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from puretls.cli.failure import reason
+from puretls.cli.https import HttpsHandler, HttpsServer
+from puretls.cli.observe import negotiated
+from puretls.cli.text import printable
+
+TEMPLATE = Template(files("puretls.cli").joinpath("listing.html").read_text("utf-8"))
+INDEX = ("index.html", "index.htm")
+WELL_KNOWN = ".well-known"  # RFC 8615: hidden by its name only
+DISTRUST = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")  # what clients say of an issuer they do not know
+
+
+class StaticServer(HttpsServer):
+    """A directory, and a line on the terminal for each request and each client that did not come so far."""
+
+    def __init__(
+        self,
+        context: Any,
+        host: str,
+        port: int,
+        root: Path,
+        *,
+        listing: bool = True,
+        hidden: bool = False,
+        hint: str = "",
+    ) -> None:
+        self.root, self.listing, self.hidden, self.hint = root.resolve(), listing, hidden, hint
+        super().__init__(context, host, port, StaticHandler)
+
+    def note(self, client_address: Any, text: str) -> None:
+        """One line of the log."""
+        print(f"{strftime('%H:%M:%S')} {client_address[0]} {text}", flush=True)
+
+    def left(self, client_address: Any, error: OSError) -> None:
+        """Why a client is gone."""
+        name = getattr(error, "reason", None) or ""
+        why = reason(error)
+        if name.endswith(DISTRUST) and "ALERT" in name:
+            why = f"the client does not trust our CA: alert {name.partition('_ALERT_')[2].lower()}{self.hint}"
+        elif name == "HTTP_REQUEST":
+            why = "the client speaks plain HTTP: the address begins with https://"
+        self.note(client_address, f"- {why}")
+
+    def refused(self, client_address: Any) -> None:
+        """Too many at once."""
+        self.note(client_address, "- refused: too many connections at once")
+
+
+class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
+    """GET and HEAD."""
+
+    server: StaticServer
+    size = "-"
+
+    def __init__(self, request: Any, client_address: Any, server: StaticServer) -> None:
+        super().__init__(request, client_address, server, directory=str(server.root))
+
+    def send_head(self) -> Any:
+        """The file, the listing, or not found."""
+        if not all(map(self.allowed, self.candidates())):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
+
+    def candidates(self) -> Iterator[Path]:
+        """What may be opened for this request: the path, and the index of a directory."""
+        path = Path(self.translate_path(self.path))
+        yield path
+        yield from (path / index for index in INDEX)
+
+    def allowed(self, path: Path) -> bool:
+        """Whether it is below the root, and may be shown; what does not exist may be said not to."""
+        try:
+            real = path.resolve()
+            inside = real.relative_to(self.server.root)
+            shown = self.server.hidden or not any(
+                map(hidden, (*inside.parts, *path.relative_to(self.server.root).parts))
+            )
+            return shown and (real.is_file() or real.is_dir() or not real.exists())
+        except (OSError, RuntimeError, ValueError):  # outside, a circle of links, a name that no file can have
+            return False
+
+    def list_directory(self, path: Any) -> Any:
+        """The directory as a page."""
+        if not self.server.listing:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        try:
+            shown = [entry for entry in Path(path).iterdir() if self.allowed(entry)]
+            entries = sorted(shown, key=lambda entry: (not entry.is_dir(), entry.name.casefold()))
+        except OSError:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        rows = [row("../", "", "")] if Path(path).resolve() != self.server.root else []
+        rows += map(described, entries)
+        facts = negotiated(self.connection)
+        foot = ", ".join(facts[name] for name in ("version", "suite", "group"))
+        title = printable(unquote(self.path.partition("?")[0], errors="replace"))
+        page = TEMPLATE.substitute(title=html.escape(title), rows="\n".join(rows), foot=html.escape(foot))
+        body = page.encode("utf-8", "backslashreplace")
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        self.end_headers()
+        return io.BytesIO(body)
+
+    def end_headers(self) -> None:
+        """Types are what we say they are; and a page under development is not to be remembered."""
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def log_request(self, code: Any = "-", _size: Any = "-") -> None:
+        """One line a request: who, what, how it went."""
+        who = self.connection.getpeercert()
+        names = [value for part in (who or {}).get("subject", ()) for kind, value in part if kind == "commonName"]
+        status = int(code) if isinstance(code, HTTPStatus) else code
+        client = f" ({printable(names[0])})" if names else ""
+        self.server.note(self.client_address, f"{printable(self.requestline, 200)} {status}{client}")
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Nothing else is logged."""
+
+
+def hidden(name: str) -> bool:
+    """Whether a name means that it is not for others."""
+    return name.startswith(".") and name != WELL_KNOWN
+
+
+def described(entry: Path) -> str:
+    """A line of the listing."""
+    try:
+        about, folder = entry.stat(), entry.is_dir()
+    except OSError:
+        return ""
+    when = datetime.fromtimestamp(about.st_mtime, timezone.utc).strftime("%Y-%m-%d %H:%M")
+    return row(entry.name + "/" * folder, "" if folder else f"{about.st_size:,}", when)
+
+
+def row(name: str, size: str, when: str) -> str:
+    """Name, size, time; the link is relative, and cannot be taken for an address of elsewhere."""
+    link = quote("./" + name, errors="surrogatepass")
+    return f'<tr><td><a href="{link}">{html.escape(printable(name))}</a></td><td>{size}</td><td>{when}</td></tr>'

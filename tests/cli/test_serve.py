@@ -1,0 +1,291 @@
+"""`puretls serve` with curl, a browser, and clients that mean no good."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from commands import COMMAND, puretls
+from puretls.cli.authority import Development
+from puretls.cli.stores import Nss, Root
+from support import MIB, PATIENCE, Pki, Program, free_port, need, running
+
+BIG = os.urandom(MIB)
+
+
+class Serving:
+    """A server that is up, what it has said, and a CA to trust it by."""
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self.program, self.folder, self.said = program, folder, ""
+        self.ca = folder / "ca" / "ca.pem"
+        self.port = int(self.wait_for(r"Serving https://[^/]*:(\d+)/")[1])
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Read its output until it says this."""
+        deadline = time.monotonic() + PATIENCE
+        stdout = self.program.process.stdout
+        assert stdout
+        while not (found := re.search(pattern, self.said)):
+            ready, _, _ = select.select([stdout], [], [], max(deadline - time.monotonic(), 0))
+            data = os.read(stdout.fileno(), 65536) if ready else b""
+            assert data, f"waited in vain for {pattern!r}: {self.said}{self.program.said()}"
+            self.said += data.decode()
+        return found
+
+    def curl(self, path: str, *argv: object, host: str = "localhost", ca: Path | None = None) -> tuple[int, bytes]:
+        need("curl")
+        command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--path-as-is", "--cacert", ca or self.ca]
+        url = f"https://{host}:{self.port}{path}"
+        done = subprocess.run([*command, *argv, url], capture_output=True, timeout=PATIENCE, check=False)
+        return done.returncode, done.stdout
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
+        """One request by the interpreter's own client, the path as it is given."""
+        context = ssl.create_default_context(cafile=self.ca)
+        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=PATIENCE)
+        try:
+            connection.putrequest(method, path, skip_host=True)
+            connection.putheader("Host", "localhost")
+            connection.endheaders()
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def serve(folder: Path, *argv: object) -> Iterator[Serving]:
+    with running(folder, *COMMAND, "serve", folder / "www", "--ca", folder / "ca", "--port", 0, *argv) as program:
+        yield Serving(program, folder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files to serve, and traps."""
+    top = tmp_path_factory.mktemp("serve")
+    www = top / "www"
+    for name in ("sub", "with index", ".git", ".well-known"):
+        (www / name).mkdir(parents=True)
+    (top / "secret.txt").write_text("secret")
+    (www / "a.txt").write_text("hello\n")
+    (www / "big").write_bytes(BIG)
+    (www / ".env").write_text("secret")
+    (www / ".git" / "config").write_text("secret")
+    (www / ".well-known" / "x").write_text("known\n")
+    (www / "with index" / "index.html").write_text("<p>the index\n")
+    (www / '<script>alert(1)"&.html').write_text("x")
+    (www / "\x1b[2J").write_text("x")
+    (www / "good-link").symlink_to("a.txt")
+    (www / "bad-link").symlink_to("../secret.txt")
+    (www / "bad-folder").symlink_to("..")
+    (www / "circle").symlink_to("circle")
+    (www / "sub" / "index.html").symlink_to("../../secret.txt")
+    os.mkfifo(www / "pipe")
+    return top
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Serving]:
+    with serve(folder, "--name", "app.test") as started:
+        yield started
+
+
+def test_curl_gets_what_is_there(server: Serving) -> None:
+    assert server.curl("/a.txt") == (0, b"hello\n")
+    assert server.curl("/good-link", host="127.0.0.1") == (0, b"hello\n")
+    assert server.curl("/big") == (0, BIG)
+    assert server.curl("/with%20index/") == (0, b"<p>the index\n")
+    assert server.curl("/.well-known/x") == (0, b"known\n")
+    assert server.curl("/a.txt", "--resolve", f"app.test:{server.port}:127.0.0.1", host="app.test") == (0, b"hello\n")
+    status, head = server.curl("/big", "--head")
+    assert (status, b"Content-Length: %d" % MIB in head) == (0, True)
+    server.wait_for(r"127\.0\.0\.1 GET /a\.txt HTTP/1\.1 200\n")
+
+
+def test_a_connection_is_kept(server: Serving) -> None:
+    url = f"https://localhost:{server.port}/a.txt"
+    status, out = server.curl("/a.txt", url, "--write-out", "%{num_connects}\n")
+    assert (status, out) == (0, b"hello\n1\nhello\n0\n")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/sub/../../secret.txt", "/bad-link",
+        "/bad-folder/", "/bad-folder/secret.txt", "/sub/", "/circle", "/pipe", "/a.txt%00", "/.env", "/.git/config",
+        "/%2egit/config", "/..\\secret.txt", "//../secret.txt", "/none", "/a.txt/", "/" + "x" * 5000,
+    ],
+)  # fmt: skip
+def test_nothing_else_gets_out(server: Serving, path: str) -> None:
+    status, body = server.get(path)
+    assert status == 404
+    assert b"secret" not in body
+
+
+def test_the_listing(server: Serving) -> None:
+    """Shows what may be had, and nothing in it is markup or commands for a terminal."""
+    status, page = server.curl("/", "--include")
+    assert status == 0
+    assert b"Content-Security-Policy: default-src 'none'" in page
+    for shown in (
+        b'href="./a.txt"',
+        b'href="./good-link"',
+        b'href="./.well-known/"',
+        b"&lt;script&gt;alert(1)&quot;&amp;.html",
+    ):
+        assert shown in page
+    for hidden in (b"<script", b"\x1b", b"bad-link", b"bad-folder", b".git", b".env", b"pipe", b"circle"):
+        assert hidden not in page
+
+
+def test_methods_and_bodies(server: Serving) -> None:
+    """Only GET and HEAD; a request that brings a body ends the connection, so that it is not taken for the next one."""
+    assert server.get("/a.txt", "DELETE")[0] == 501
+    smuggled = b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    context = ssl.create_default_context(cafile=server.ca)
+    with (
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
+        tls.sendall(b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(smuggled) + smuggled)
+        answer = b"".join(iter(lambda: tls.recv(65536), b""))
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"Connection: close" in answer
+
+
+def test_slow_clients_keep_nobody_waiting(server: Serving) -> None:
+    """Silent ones, one in the middle of its ClientHello, one in the middle of its request."""
+    context = ssl.create_default_context(cafile=server.ca)
+    with ExitStack() as stack:
+        silent = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(20)]
+        for sock in silent:
+            stack.enter_context(sock)
+        silent[0].sendall(b"\x16\x03\x01\x02\x00\x01")
+        tls = stack.enter_context(context.wrap_socket(silent[1], server_hostname="localhost"))
+        tls.sendall(b"GET /a.txt HT")
+        assert server.curl("/a.txt") == (0, b"hello\n")
+
+
+def test_endless_headers_are_ended(server: Serving) -> None:
+    context = ssl.create_default_context(cafile=server.ca)
+    with (
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
+        tls.sendall(b"GET /a.txt HTTP/1.1\r\n")
+        sent = 0
+        try:
+            while sent < 64 * MIB:
+                sent += tls.send(b"X-Filler: " + b"x" * 1000 + b"\r\n")
+        except OSError:
+            pass
+        assert sent < 64 * MIB
+
+
+def test_what_clients_say_on_leaving_is_a_line(server: Serving, folder: Path) -> None:
+    other = Pki(folder).ca
+    assert server.curl("/", ca=other)[0] == 60
+    server.wait_for(r"127\.0\.0\.1 - the client does not trust our CA: alert unknown_ca \(puretls ca trust\)\n")
+    assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{server.port}/"], check=False, timeout=PATIENCE).returncode
+    server.wait_for(r"the client speaks plain HTTP: the address begins with https://\n")
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw:
+        raw.sendall(b"\x1b[31mnonsense\n" * 100)
+        raw.recv(100)
+    server.wait_for(r"- wrong version number")
+    assert "Traceback" not in server.said + server.program.said()
+    assert "\x1b" not in server.said
+
+
+def test_lines_of_the_log_are_clean(server: Serving) -> None:
+    context = ssl.create_default_context(cafile=server.ca)
+    with (
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
+        tls.sendall(b"GET /\x1b[2Jgone HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert tls.recv(65536).startswith(b"HTTP/1.1 404")
+    server.wait_for(r"GET /\\x1b\[2Jgone HTTP/1\.1 404\n")
+
+
+def test_client_certificates_and_versions(folder: Path, pki: Pki) -> None:
+    with serve(folder, "--client-ca", pki.ca, "--min", "1.3") as server:
+        own = ("--cert", pki.chain("client"), "--key", pki.key("client"))
+        assert server.curl("/a.txt", *own) == (0, b"hello\n")
+        server.wait_for(r"GET /a\.txt HTTP/1\.1 200 \(localhost\)\n")
+        assert server.curl("/a.txt")[0] in (35, 55, 56)
+        server.wait_for(r"- peer did not return a certificate")
+        assert server.curl("/a.txt", *own, "--tls-max", "1.2")[0] == 35
+        server.wait_for(r"- unsupported protocol")
+
+
+def test_a_certificate_of_your_own_and_no_listing(folder: Path, pki: Pki) -> None:
+    argv = ("--cert", pki.chain("RSA"), "--key", pki.key("RSA"), "--no-listing", "--hidden")
+    with serve(folder, *argv) as server:
+        assert server.curl("/a.txt", ca=pki.ca) == (0, b"hello\n")
+        assert server.curl("/.env", ca=pki.ca) == (0, b"secret")
+        assert b"404" in server.curl("/", ca=pki.ca)[1]
+
+
+def test_ctrl_c_ends_it(folder: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
+    try:
+        with serve(folder) as server:
+            with socket.create_connection(("127.0.0.1", server.port), PATIENCE):
+                server.program.process.send_signal(signal.SIGINT)
+                assert server.program.wait() == 0
+            assert server.program.said() == ""
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.timeout(120)
+def test_chromium_trusts_it(folder: Path, tmp_path: Path) -> None:
+    """As after `puretls ca trust`: with the CA in the browser's store, no flag tells it to look away."""
+    need("chromium", "certutil")
+    development = Development(folder / "ca")
+    store = Nss(tmp_path / ".pki" / "nssdb", "Chromium")
+    store.add(Root(development.load_or_make().certificate, development.certificate_file))
+    with serve(folder) as server:
+        command = [
+            "chromium",
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--dump-dom",
+        ]
+        command += [f"--user-data-dir={tmp_path / 'profile'}", f"https://localhost:{server.port}/"]
+        environment = {**os.environ, "HOME": str(tmp_path)}
+        dom = subprocess.run(command, capture_output=True, timeout=90, check=True, env=environment).stdout
+    assert b'href="./a.txt"' in dom
+    assert b"TLS 1.3" in dom
+
+
+def test_errors_are_a_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        for argv, said in (
+            ([folder / "none"], "no such directory"),
+            ([folder, "--port", port, "--ca", folder / "ca"], "address already in use; --port 0"),
+            ([folder, "--port", 70000, "--ca", folder / "ca"], "port"),
+            ([folder, "--cert", folder / "none"], "no such file"),
+            ([folder, "--client-ca", folder / "secret.txt"], "--client-ca"),
+            ([folder, "--name", "two words", "--ca", folder / "ca"], "not a host name"),
+        ):
+            done = puretls("serve", *argv)
+            assert done.status in (1, 2)
+            assert (done.out, done.err.count("\n")) == ("", 1)
+            assert said in done.err
