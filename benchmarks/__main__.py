@@ -17,31 +17,23 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.contenders import Files
 from benchmarks.picture import draw
 from benchmarks.rows import ROWS, Row
 from benchmarks.workers import Pair
 from puretls.cli.certs import Authority
+from puretls.cli.contenders import Files, prepare
 
 OURS, BASE = "puretls", "ssl"
 WHO = (BASE, "pyopenssl", "tcp", OURS)
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 
 
-def prepare(folder: Path) -> Files:
-    """The certificates: a root, an intermediate and leaves, as files."""
-    root = Authority("Benchmark root")
-    issuer = Authority("Benchmark intermediate", parent=root)
-    (folder / "ca.pem").write_bytes(root.pem)
-    leaves = {kind: issuer.issue("localhost", kind=kind) for kind in ("P-256", "RSA")}
-    leaves["client"] = issuer.issue("client", client=True)
-    for name, identity in leaves.items():
-        (folder / f"{name}.pem").write_bytes(identity.chain_pem)
-        (folder / f"{name}.key").write_bytes(identity.key_pem)
+def certificates(folder: Path) -> Files:
+    """Those of the sides, and a bundle of many CAs."""
     system = Path("/etc/ssl/certs/ca-certificates.crt")
     many = system.read_bytes() if system.exists() else b"".join(Authority(f"CA {n}").pem for n in range(140))
     (folder / "bundle.pem").write_bytes(many)
-    return Files(str(folder))
+    return prepare(folder, "P-256", "RSA")
 
 
 def import_time() -> float:
@@ -68,7 +60,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, medians of {arguments.rounds} rounds")
     print(f"\n{'':52} {' '.join(f'{who:>10}' for who in WHO)} {'':5} ratio    aim")
     with tempfile.TemporaryDirectory(prefix="puretls-bench-") as folder:
-        files = prepare(Path(folder))
+        files = certificates(Path(folder))
         pairs = [Pair(name) for name in WHO]
         try:
             for row in rows:

@@ -10,8 +10,9 @@ import ctypes
 import gc
 import sys
 
-from benchmarks.contenders import Case, Files, contender
-from benchmarks.work import shake
+from benchmarks.contenders import contender
+from puretls.cli.contenders import Case, Files
+from puretls.cli.workloads import shake
 
 FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks.contenders import Case, Files
 from benchmarks.workers import Pair
+from puretls.cli.contenders import Case, Files
 
 MB = 1 << 20
 
@@ -50,7 +50,7 @@ def handshake(name: str, case: Case, aims: tuple[float, float, float], *, resume
 def memory(size: int, total: int, aim: float) -> Row:
     def measure(pair: Pair, files: Files) -> tuple[float, ...]:
         spent = pair.alone("memory", files, AES128, size, total)
-        return (spent.count / spent.cpu,)
+        return (spent.number / spent.cpu,)
 
     label = f"{size >> 10} KiB" if size >= 1024 else f"{size} B"
     return Row(f"MemoryBIO, {label} written and read", {"CPU": aim}, "1/s", measure, MEMORY)
@@ -68,7 +68,7 @@ def exchange(name: str, function: str, size: int, count: int, kinds: dict[str, f
 def context(name: str, role: str, count: int, aim: float) -> Row:
     def measure(pair: Pair, files: Files) -> tuple[float, ...]:
         spent = pair.alone("contexts", files, AES128, role, count)
-        return (spent.count / spent.cpu,)
+        return (spent.number / spent.cpu,)
 
     return Row(f"context: {name}", {"CPU": aim}, "1/s", measure, MEMORY)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import work
 from benchmarks.contenders import contender
-from benchmarks.work import Spent
+from puretls.cli.workloads import Spent
 
 
 def worker(name: str, core: int, pipe: Connection) -> None:

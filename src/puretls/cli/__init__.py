@@ -29,6 +29,7 @@ GROUPS = {
     },
     "see it and use it": {
         "demo": "see it work: server, verifying clients, throughput, and a page for your browser",
+        "bench": "how quick puretls and ssl are on this machine, side by side",
         "run": "run any program with puretls in the place of ssl",
         "version": "what is installed, and on what it runs",
     },
