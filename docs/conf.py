@@ -42,6 +42,7 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0e7490", "color-brand-content": "#0e7490"},
     "dark_css_variables": {"color-brand-primary": "#22d3ee", "color-brand-content": "#22d3ee"},
 }
+highlight_language = "none"  # of blocks that say nothing: terminals, mostly
 pygments_style, pygments_dark_style = "tango", "github-dark"
 copybutton_exclude = ".linenos, .gp, .go"
 
