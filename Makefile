@@ -56,6 +56,7 @@ package: dist
 	$(BIN)/python -m pytest -q tests/package $(ARGS)
 
 docs: $(VENV)/docs.stamp
+	@rm -rf build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs $(ARGS)
 	$(BIN)/python tools/self_contained.py build/docs
 
