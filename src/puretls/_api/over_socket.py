@@ -14,7 +14,6 @@ The rules that programs rely on:
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import threading
@@ -43,15 +42,18 @@ PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and n
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 MAX_RECORD = HEADER + MAX_PLAINTEXT + 2048  # RFC 5246 6.2.3
-read_descriptor = os.read if os.name == "posix" else None
+CLOSE = 0.99  # so much of a timeout counts as all of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
 READ_TIMEOUT = "The read operation timed out"
 WRITE_TIMEOUT = "The write operation timed out"
 
 
-def _wait(sock: Any, event: str, seconds: float, message: str) -> None:
-    """Until the socket is ready; TimeoutError if that takes longer."""
+def _await(sock: Any, event: str, deadline: float, message: str) -> None:
+    """Until the socket is ready, if its own timeout, which begins anew, would end well behind the deadline."""
+    seconds = deadline - monotonic()
+    if seconds > CLOSE * (sock.gettimeout() or 0):
+        return
     if seconds <= 0:
         raise TimeoutError(message)
     if hasattr(select, "poll"):
@@ -106,18 +108,16 @@ class _SocketConnection(_SSLSocket):
         with self._reading, self._writing:
             if conn.established:
                 return
-            fresh = True
             try:
                 while True:
                     self._advance()
                     if conn.has_data_to_send:
-                        self._flush(sock, deadline, HANDSHAKE_TIMEOUT, fresh=fresh)
+                        self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
                     if conn.established:
                         return
                     if conn.close_received:
                         raise zero_return()
                     self._fill(sock, conn.wanted(), deadline, HANDSHAKE_TIMEOUT)
-                    fresh = False
             except Abort as abort:
                 self._say_last_words(sock)
                 raise abort_error(abort) from None
@@ -156,7 +156,7 @@ class _SocketConnection(_SSLSocket):
                     self._at_end()
                     return b"" if out is None else 0
                 if timeout is not None:
-                    record += self._rest(sock, record)
+                    record += self._rest(sock, record, deadline)
                 data = conn.read_record(record)
                 if data:
                     return data if out is None and len(data) <= size else self._deliver(data, size, out)
@@ -177,7 +177,7 @@ class _SocketConnection(_SSLSocket):
     def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, deadline: float | None) -> Any:
         """The way that knows every case."""
         conn = self._conn
-        inbound, again = conn.inbound, False
+        inbound = conn.inbound
         while True:
             buffered = inbound.end - inbound.start
             if buffered > HEADER or inbound.plain or conn.failure or conn.close_received:
@@ -197,27 +197,29 @@ class _SocketConnection(_SSLSocket):
             wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - buffered if greedy else 0
             if wanted < MAX_RECORD:
                 wanted = max(wanted, conn.wanted())
-            if not self._fill(sock, wanted, deadline if again else None, READ_TIMEOUT):
+            if not self._fill(sock, wanted, deadline, READ_TIMEOUT):
                 return b"" if out is None else 0
-            again = True
 
-    def _rest(self, sock: Any, header: bytes) -> bytes:
-        """What the kernel has of the record that begins so, without waiting; and without poll(), which recv() has."""
+    def _rest(self, sock: Any, header: bytes, deadline: float | None) -> bytes:
+        """What follows the header of a record, as far as it may be read, and is there in time."""
         wanted = self._conn.wanted_after(header)
-        if not wanted or read_descriptor is None:
+        if not wanted:
             return b""
         try:
-            return read_descriptor(sock.fileno(), wanted)
-        except BlockingIOError:
-            return b""
+            if deadline is not None:
+                _await(sock, "read", deadline, READ_TIMEOUT)
+            return self._recv(sock, wanted)  # type: ignore[no-any-return]
+        except BaseException:
+            self._conn.receive(header)
+            raise
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
         inbound = self._conn.inbound
         room = inbound.room(wanted or 1)
-        if deadline is not None:
-            _wait(sock, "read", deadline - monotonic(), message)
         try:
+            if deadline is not None:
+                _await(sock, "read", deadline, message)
             count = self._recv_into(sock, room)
         except BlockingIOError:
             raise want_read() from None
@@ -332,13 +334,12 @@ class _SocketConnection(_SSLSocket):
             self._sealed = 0
         return size
 
-    def _flush(self, sock: Any, deadline: float | None, message: str, *, fresh: bool = True) -> None:
-        """Hand the kernel all that is sealed; `fresh`: the operation has just begun."""
+    def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
+        """Hand the kernel all that is sealed."""
         conn, send = self._conn, self._send
         while data := conn.data_to_send():
-            if deadline is not None and not fresh:  # at first the socket's own timeout is the whole of it
-                _wait(sock, "write", deadline - monotonic(), message)
-            fresh = False
+            if deadline is not None:
+                _await(sock, "write", deadline, message)
             try:
                 count = send(sock, data)
             except BlockingIOError:

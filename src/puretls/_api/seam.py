@@ -191,14 +191,14 @@ class _SSLSocket:
         large one is decrypted into directly, and the byte behind the data may change.
         """
         conn = self._conn
+        if out is not None and limit > SMALL:
+            return conn.read_into(out)
         if buffered <= SHORT and conn.established and not conn.inbound.plain and not conn.failure:
             record = conn.inbound.short_record()
             if record:
                 data = conn.read_record(record)
                 if data:
                     return self._deliver(data, limit, out)
-        if out is not None and limit > SMALL:
-            return conn.read_into(out)
         plain = len(conn.inbound.plain)
         limit = min(limit, plain or buffered, SPARE_SIZE)
         extra = not plain and conn.version == TLS13

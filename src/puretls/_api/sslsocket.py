@@ -284,22 +284,24 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Up to `nbytes` bytes of data into a buffer, which it fills otherwise; how many there were, 0 at the end."""
-        self._checkClosed()
-        if nbytes is None:
-            nbytes = 1024
-            if buffer is not None:
-                with memoryview(buffer) as view:
-                    nbytes = view.nbytes or 1024
-        if self._sslobj is None:
+        sslobj = self._sslobj
+        if sslobj is None:
             if self._unread:
                 with memoryview(buffer).cast("B") as view:
                     data = self._take_unread(min(nbytes or view.nbytes, view.nbytes))
                     view[: len(data)] = data
                     return len(data)
-            return _plain.recv_into(self, buffer, nbytes, flags)
+            return _plain.recv_into(self, buffer, nbytes or 0, flags)
         if flags:
             raise ValueError(f"non-zero flags not allowed in calls to recv_into() on {self.__class__}")
-        return cast("int", self.read(nbytes, buffer))
+        if buffer is None:
+            return cast("int", self.read(1024 if nbytes is None else nbytes))
+        try:
+            return cast("int", sslobj.read(nbytes or 0, buffer))
+        except SSLEOFError:
+            if self.suppress_ragged_eofs:
+                return 0
+            raise
 
     def _take_unread(self, size: int) -> bytes:
         """Clear text that had been read with the last TLS records when the TLS layer was taken off."""
