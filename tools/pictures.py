@@ -1,6 +1,6 @@
-"""Draw the pictures of the documentation: the demo's terminal (SVG) and its page in Chromium (PNG).
+"""Draw the pictures of the documentation: the demo's terminal (SVG), its page and that of `puretls inspect` (PNG).
 
-python tools/pictures.py        writes docs/demo.svg and docs/page.png
+python tools/pictures.py        writes docs/demo.svg, docs/page.png and docs/inspect.png
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from threading import Thread
 from rich.console import Console
 
 from puretls.cli import demo
+from puretls.cli import main as main_of_command
 from puretls.cli.render import MIB, Advance
 from puretls.cli.rich_screen import Rich
 
@@ -56,18 +57,23 @@ def main() -> None:
 
 
 def photograph(shown: demo.Demo) -> None:
-    """The page as Chromium shows it, with the demo's CA in a certificate store of its own."""
+    """The demo's page, and that of an inspected connection, as Chromium shows them."""
     with tempfile.TemporaryDirectory() as folder:
         nss = Path(folder, ".pki", "nssdb")
         nss.mkdir(parents=True)
-        ca = Path(folder, "ca.pem")
+        ca, page = Path(folder, "ca.pem"), Path(folder, "page.html")
         ca.write_bytes(shown.authority.pem)
         for step in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "demo", "-i", str(ca)]):
             subprocess.run(["certutil", "-d", f"sql:{nss}", *step], check=True)
+        where = f"localhost:{shown.port}"
+        if main_of_command(["inspect", where, "--ca-file", str(ca), "--http", "--html", str(page)]):
+            raise SystemExit("the inspection failed")
         chromium = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        chromium += [f"--user-data-dir={folder}/profile", "--window-size=1000,1000", "--force-device-scale-factor=1"]
-        chromium += [f"--screenshot={DOCS / 'page.png'}", shown.url]
-        subprocess.run(chromium, check=True, capture_output=True, env={"HOME": folder, "PATH": "/usr/bin:/bin"})
+        chromium += [f"--user-data-dir={folder}/profile", "--force-device-scale-factor=1"]
+        for url, size, name in ((shown.url, "1000,1000", "page.png"), (page.as_uri(), "1000,1600", "inspect.png")):
+            picture = [f"--window-size={size}", f"--screenshot={DOCS / name}", url]
+            environment = {"HOME": folder, "PATH": "/usr/bin:/bin"}
+            subprocess.run([*chromium, *picture], check=True, capture_output=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,11 @@ class Message:
     field: Field
     secret: str  # the label of the secret that protected it, "" in clear
 
+    @property
+    def spoken(self) -> str:
+        """Its name; an alert's is what it says."""
+        return f"Alert {self.field.value}" if self.content == ALERT else self.name
+
 
 @dataclass
 class Record:

@@ -24,7 +24,7 @@ from puretls._base import registry
 from puretls._wire.extensions import CH, CR, CT, EE, HRR, NST, SH, SH12
 
 ANYWHERE = CH | SH | HRR | EE | CT | CR | NST | SH12
-REPLY = ANYWHERE & ~CH
+REPLY = ANYWHERE & ~CH & ~CR  # a CertificateRequest asks, too
 
 
 class Row(NamedTuple):
@@ -33,6 +33,7 @@ class Row(NamedTuple):
     note: str
     rfc: str
     bodies: Mapping[int, tuple[Layout, ...]]
+    reply: str = ""  # what it means in an answer, where that is another thing
 
 
 def nothing(scan: Scan) -> None:
@@ -112,11 +113,13 @@ ROWS: Mapping[int, Row] = {
             ),
             REPLY: (nothing,),
         },
+        "The server has used the name.",
     ),
     registry.MAX_FRAGMENT_LENGTH: Row(
         "Asks for records smaller than 2^14 bytes; record_size_limit replaces it.",
         "RFC 6066 4",
         {ANYWHERE: (number("length", 1, names.named(registry.FRAGMENT_LENGTHS)),)},
+        "The server agrees to smaller records.",
     ),
     registry.STATUS_REQUEST: Row(
         "Asks the server to staple a fresh OCSP response, so that the client need not fetch one.",
@@ -129,11 +132,13 @@ ROWS: Mapping[int, Row] = {
             CT: status_body(OCSP_RESPONSE),
             SH12: (nothing,),
         },
+        "A fresh OCSP response for the certificate, or the promise of one.",
     ),
     registry.SUPPORTED_GROUPS: Row(
         "The groups for key exchange that the sender can do, in its order of preference.",
         "RFC 8446 4.2.7, RFC 8422 5.1.1",
         {ANYWHERE: (vector("named_group_list", 2, several(number("NamedGroup", 2, names.group))),)},
+        "The groups that the server would have liked better, for next time.",
     ),
     registry.EC_POINT_FORMATS: Row(
         "How points of elliptic curves may be written; only uncompressed is left, and only TLS 1.2 asks.",
@@ -159,6 +164,7 @@ ROWS: Mapping[int, Row] = {
         "The application protocols on offer, best first; the server answers with the one it takes.",
         "RFC 7301 3.1",
         {ANYWHERE: PROTOCOLS},
+        "The protocol that the server has taken.",
     ),
     registry.APPLICATION_SETTINGS: Row(
         "Chrome's offer to exchange HTTP/2 settings within the handshake.",
@@ -177,6 +183,7 @@ ROWS: Mapping[int, Row] = {
             CH | CR: (nothing,),
             CT | SH12: (vector("sct_list", 2, several(blob("SerializedSCT", 2))),),
         },
+        "Certificate Transparency: proof that the certificate is in public logs.",
     ),
     registry.PADDING: Row(
         "Zeros that mean nothing: they carry a hello past a length at which some middleboxes fail.",
@@ -207,6 +214,7 @@ ROWS: Mapping[int, Row] = {
         "TLS 1.2: a ticket from an earlier connection, or empty to ask for one.",
         "RFC 5077 3.2",
         {CH: (rest("ticket"),), REPLY: (nothing,)},
+        "The server will send a ticket.",
     ),
     registry.PRE_SHARED_KEY: Row(
         "Keys that both sides may share, mostly tickets of earlier connections, each with a proof of possession.",
@@ -238,11 +246,13 @@ ROWS: Mapping[int, Row] = {
             ),
             SH: (number("selected_identity", 2, note="Which of the offered keys the server took, counted from 0."),),
         },
+        "The session is resumed: this key takes the place of a certificate.",
     ),
     registry.EARLY_DATA: Row(
         "0-RTT: data under the key of a ticket, before the server has answered.",
         "RFC 8446 4.2.10",
         {NST: (number("max_early_data_size", 4),), ANYWHERE: (nothing,)},
+        "The server takes 0-RTT data; in a ticket, how much it would take.",
     ),
     registry.SUPPORTED_VERSIONS: Row(
         "The versions that the client speaks; this, and not legacy_version, is what counts since TLS 1.3.",
@@ -251,6 +261,7 @@ ROWS: Mapping[int, Row] = {
             CH: (vector("versions", 1, several(number("ProtocolVersion", 2, names.version))),),
             REPLY: (number("selected_version", 2, names.version),),
         },
+        "The version that the server has taken.",
     ),
     registry.COOKIE: Row(
         "What a server gave out with HelloRetryRequest so that it need not remember; the client repeats it.",
@@ -269,6 +280,7 @@ ROWS: Mapping[int, Row] = {
             CH: (number("new_session_count", 1), number("resumption_count", 1)),
             REPLY: (number("expected_count", 1),),
         },
+        "How many tickets the server will send.",
     ),
     registry.CERTIFICATE_AUTHORITIES: Row(
         "The authorities that the sender trusts, to help the other side choose a certificate.",
@@ -311,6 +323,7 @@ ROWS: Mapping[int, Row] = {
             SH: (key_share("server_share", "The server's: with both, each side can compute the secret."),),
             HRR: (number("selected_group", 2, names.group, "Try again with this group.", "RFC 8446 4.2.8"),),
         },
+        "The server's half of the key exchange; in a HelloRetryRequest, the group that it wants.",
     ),
     registry.ENCRYPTED_CLIENT_HELLO: Row(
         "The real ClientHello, sealed with a key from DNS, or GREASE that looks like it.",

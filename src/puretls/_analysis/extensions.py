@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from puretls._analysis import names
-from puretls._analysis.extension_rows import ROWS
+from puretls._analysis.extension_rows import REPLY, ROWS
 from puretls._analysis.fields import Field, Layout, Scan, maybe, rest, several
 from puretls._wire.extensions import WHERE
 
@@ -23,7 +23,7 @@ def extension_type(scan: Scan) -> None:
     leaf.value = f"{node.name} ({kind})"
     row = ROWS.get(kind)
     if row:
-        node.note, node.rfc = row.note, row.rfc
+        node.note, node.rfc = (row.reply if scan.place & REPLY else "") or row.note, row.rfc
     elif kind in names.GREASE:
         node.note, node.rfc = (
             "Means nothing: it is there so that servers do not forget to ignore the unknown.",

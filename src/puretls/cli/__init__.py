@@ -21,6 +21,7 @@ from puretls.cli.version import ours
 GROUPS = {
     "look at servers": {
         "connect": "talk TLS to a server: its certificates, what was negotiated, data both ways",
+        "inspect": "a connection message by message, every byte explained: in the terminal, as a page, as JSON",
         "scan": "which versions, suites, groups and certificates a server accepts, with a grade",
     },
     "serve": {
@@ -40,6 +41,7 @@ EXAMPLES = """\
 examples:
   puretls connect example.org                     who is this server, and what do we speak with it?
   puretls connect mail.example.org:587 --starttls smtp
+  puretls inspect example.org --html page.html    a page about every byte of a handshake
   puretls serve ./public                          https://localhost:8443/, with a certificate of your own CA
   puretls run script.py                           a program with puretls in the place of ssl
 

@@ -6,7 +6,15 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from puretls import CERT_NONE, SSLContext, SSLError, TLSVersion, create_default_context
+from puretls import (
+    CERT_NONE,
+    PROTOCOL_TLS_CLIENT,
+    MemoryBIO,
+    SSLContext,
+    SSLError,
+    TLSVersion,
+    create_default_context,
+)
 from puretls.cli.failure import Failure, Misuse, reason
 
 VERSIONS = {
@@ -20,7 +28,9 @@ VERSIONS = {
 def add_context(parser: argparse.ArgumentParser) -> None:
     """Trust, identity, versions, algorithms."""
     trust = parser.add_argument_group("trust and identity")
-    trust.add_argument("--servername", metavar="NAME", help="the name to ask for and to verify (default: HOST)")
+    trust.add_argument(
+        "--servername", type=server_name, metavar="NAME", help="the name to ask for and to verify (default: HOST)"
+    )
     trust.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these CAs, and not the system's")
     trust.add_argument("--ca-path", type=Path, metavar="DIR", help="trust a directory of hashed CA certificates")
     trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM")
@@ -40,6 +50,15 @@ def add_context(parser: argparse.ArgumentParser) -> None:
     offer.add_argument("--groups", metavar="LIST", help="groups, best first: X25519MLKEM768:x25519")
 
 
+def server_name(text: str) -> str:
+    """A name that can be asked for; a type for argparse."""
+    try:
+        SSLContext(PROTOCOL_TLS_CLIENT).wrap_bio(MemoryBIO(), MemoryBIO(), server_hostname=text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a host name: {text!r}") from None
+    return text
+
+
 def context_for(arguments: argparse.Namespace) -> SSLContext:
     """A verifying client's context as the options have it; Failure and Misuse name the option that is wrong."""
     context = _trusting(arguments.ca_file, arguments.ca_path)
@@ -50,6 +69,11 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
             context.load_cert_chain(arguments.cert, arguments.key)
         except (OSError, ValueError) as error:
             raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
+    return offering(context, arguments)
+
+
+def offering(context: SSLContext, arguments: argparse.Namespace) -> SSLContext:
+    """The versions, algorithms and protocols of the options, in a context of either role."""
     _choose_versions(context, arguments)
     settings: dict[str, tuple[str | None, Callable[[SSLContext, str], None]]] = {
         "--ciphers": (arguments.ciphers, _choose_ciphers),

@@ -14,6 +14,7 @@ from typing import Any
 from puretls.cli.observe import Message
 
 MIB = 1 << 20
+WIDE = 240  # of a line for pipes and logs
 Advance = Callable[[int], None]
 
 
@@ -71,6 +72,16 @@ class Plain:
         for message in messages:
             arrow = "-->" if message.sent else "<--"
             print(f"  {arrow} {message.name:22}{message.size:6,} bytes  {message.at * 1000:7.2f} ms")
+
+    def rung(self, from_client: bool, name: str, size: int, at: float) -> None:
+        """One message of a ladder that has more to say between its rungs."""
+        arrow = f"{name} -->" if from_client else f"{'':24}<-- {name}"
+        print(f"\n  {arrow:52}{size:6,} bytes  {at * 1000:7.2f} ms")
+
+    def line(self, *parts: tuple[str, str]) -> None:
+        """A line of parts, each with what it is: name, value, note, dim, secret, bad or nothing."""
+        text = "".join(text for text, _ in parts).rstrip()
+        print(text if len(text) <= WIDE else f"{text[: WIDE - 3]}...")
 
     def speeds(self, columns: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:
         """MiB/s of each contender, one column a direction."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
@@ -15,6 +16,7 @@ from puretls.cli.observe import Message
 from puretls.cli.render import Advance, Plain
 
 BAR, ARROW = 20, 16  # columns of the widest throughput bar, of the arrow of a message
+STYLES = {"name": "bright_cyan", "note": "", "dim": "dim", "secret": "bright_yellow", "bad": "bold red"}
 HUES = ("bright_cyan", "bright_magenta", "bright_black")
 
 
@@ -90,6 +92,27 @@ class Rich(Plain):
             table.add_row(*sides, f"{message.size:,}", f"{message.at * 1000:.2f}")
         self.console.print(table)
 
+    def rung(self, from_client: bool, name: str, size: int, at: float) -> None:
+        """One message of a ladder that has more to say between its rungs."""
+        line = "─" * (ARROW - 1)
+        text = Text("\n  ")
+        if from_client:
+            text.append(f"{name:<26}", "bold bright_blue").append(f"{line}▶", "bright_blue").append(" " * 26)
+        else:
+            text.append(" " * 26).append(f"◀{line} ", "bright_green").append(f"{name:<25}", "bold bright_green")
+        text.append(f"{size:>9,} B", "bright_cyan").append(f"{at * 1000:>9.2f} ms", "dim")
+        self.console.print(text, no_wrap=True, overflow="ellipsis")
+
+    def line(self, *parts: tuple[str, str]) -> None:
+        """A line of parts, each with what it is; what does not fit is cut, notes are wrapped."""
+        text = Text.assemble(*((words, STYLES.get(kind, "")) for words, kind in parts))
+        whole = "".join(words for words, _ in parts)
+        if any(kind == "value" for _, kind in parts):
+            self.console.print(text, no_wrap=True, overflow="ellipsis")
+        else:
+            indent = len(whole) - len(whole.lstrip(" "))
+            self.console.print(Padding(Text.assemble(*_without(parts, indent)), (0, 0, 0, indent)))
+
     def speeds(self, columns: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:
         """MiB/s of each contender, one bar a direction, all on one scale."""
         table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim")
@@ -138,3 +161,11 @@ class Rich(Plain):
         with Progress(*columns, console=self.console, transient=True, disable=not live) as bars:
             task = bars.add_task("", total=total)
             yield lambda what: bars.update(task, advance=1, description=what)
+
+
+def _without(parts: Sequence[tuple[str, str]], indent: int) -> Iterator[tuple[str, str]]:
+    """Parts in rich's styles, without the spaces that the first of them begin with."""
+    for words, kind in parts:
+        cut = min(indent, len(words) - len(words.lstrip(" ")))
+        indent -= cut
+        yield words[cut:], STYLES.get(kind, "")

@@ -1,0 +1,206 @@
+"""`puretls inspect`: a connection message by message and byte by byte, decrypted with its own keys.
+
+A client (or, with --listen, a server) of ours makes a real connection, keeps both streams and the key log, and explains
+them. A handshake that fails is explained as far as it went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from puretls import Purpose, SSLContext, SSLError, create_default_context
+from puretls.cli.anatomy import page
+from puretls.cli.certs import Authority
+from puretls.cli.client import add_context, context_for, offering, unverified
+from puretls.cli.explain import Inspection, show
+from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.observe import negotiated
+from puretls.cli.render import screen
+from puretls.cli.tap import Tap, logging_keys
+from puretls.cli.target import Target, add_network, dial, target
+from puretls.cli.text import printable
+
+EXAMPLES = """\
+examples:
+  puretls inspect example.org                          the handshake as a ladder, with what matters of each message
+  puretls inspect example.org --full                   every field of every record, with its bytes
+  puretls inspect example.org --html handshake.html    a page that explains every byte
+  puretls inspect example.org --http --resume          a request as well, and the session in a second connection
+  puretls inspect --listen 8443 --html browser.html    whatever connects: which client is that?
+  puretls inspect example.org --json | jq .connections[0].ja4
+
+The exit status is 0 if the handshake was finished, 1 if not, 2 for wrong usage.
+"""
+LIMIT = 1 << 18  # bytes of an answer that are enough to look at
+PARTING = 3.0  # seconds to wait for the last word of the other side
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 56\r\nConnection: close\r\n\r\n"
+    b"puretls has seen this connection: look at its terminal.\n"
+)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `puretls inspect`."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("target", nargs="?", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
+    parser.add_argument("--listen", type=int, metavar="PORT", help="be the server: inspect the client that connects")
+    parser.add_argument("--http", action="store_true", help="send GET / (HTTP/1.1) after the handshake")
+    parser.add_argument("--resume", action="store_true", help="connect again with the session of the first connection")
+    parser.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
+    parser.add_argument("--ca-out", type=Path, metavar="FILE", help="with --listen: leave the CA there, for the client")
+    add_network(parser)
+    shown = parser.add_argument_group("output")
+    shown.add_argument("--full", action="store_true", help="every field of every record, with its bytes")
+    shown.add_argument("--json", action="store_true", help="one JSON document: records, messages, fields, secrets")
+    shown.add_argument("--html", type=Path, metavar="FILE", help="write a page that explains every byte")
+    add_context(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Connect or be connected to, once or twice, and explain."""
+    if (arguments.target is None) == (arguments.listen is None):
+        raise Misuse("either HOST, or --listen PORT")
+    if arguments.listen is not None:
+        if arguments.resume or arguments.http or arguments.insecure:
+            raise Misuse("--resume, --http and --insecure are for clients; with --listen we are the server")
+        if not 0 <= arguments.listen <= 65535:
+            raise Misuse(f"--listen {arguments.listen}: not a port")
+    found = listen(arguments) if arguments.listen is not None else connect(arguments)
+    if arguments.html:
+        try:
+            arguments.html.write_text(page(found), "utf-8")
+        except OSError as error:
+            raise Failure(f"--html {arguments.html}: {reason(error)}") from None
+    if arguments.json:
+        print(json.dumps({"connections": [one.document() for one in found]}, indent=1))
+    elif not arguments.html or arguments.full:
+        for one in found:
+            show(one, screen(), full=arguments.full)
+    failed = [f"{one.title}: {one.failed}" for one in found if one.failed]
+    if failed:
+        raise Failure("; ".join(failed))
+    if arguments.html and not arguments.json:
+        print(f"{arguments.html}: {sum(len(one.conversation.records) for one in found)} records explained")
+    return 0
+
+
+# The client
+
+
+def connect(arguments: argparse.Namespace) -> list[Inspection]:
+    """One connection as a client, and with --resume another."""
+    where = arguments.target.at(443)
+    context = context_for(arguments)
+    if arguments.insecure:
+        unverified(context)
+    first, session = call(arguments, context, where, None)
+    found = [first]
+    if arguments.resume and not first.failed:
+        if session is None:
+            raise Failure(f"{where}: the server gave no session to resume")
+        again, _ = call(arguments, context, where, session)
+        found.append(again)
+    return found
+
+
+def call(arguments: argparse.Namespace, context: SSLContext, where: Target, session: Any) -> tuple[Inspection, Any]:
+    """A connection from the TCP handshake to the last word."""
+    name = arguments.servername or where.host
+    with logging_keys(context) as log, dial(where, family=arguments.family, timeout=arguments.timeout) as sock:
+        title = f"{where} ({sock.getpeername()[0]})" + (", resumed session" if session else "")
+        tap = Tap(context, sock, server_hostname=name, session=session)
+        facts, failed = {}, ""
+        try:
+            tap.drive(tap.tls.do_handshake)
+            facts = {
+                **negotiated(tap.tls),
+                "verified": "not checked" if arguments.insecure else f"{printable(name)}: yes",
+            }
+            if arguments.http:
+                fetch(tap, name)
+            with ending(sock):
+                tap.drive(tap.tls.unwrap)
+        except OSError as error:
+            failed = reason(error)
+        return Inspection(title, tap.explained(log()), facts, failed), tap.tls.session
+
+
+def fetch(tap: Tap, name: str) -> None:
+    """One request, and as much of its answer as there is up to a limit."""
+    if tap.tls.selected_alpn_protocol() not in (None, "http/1.1"):
+        raise Misuse("--http speaks HTTP/1.1, and with --alpn the server chose something else")
+    tap.drive(
+        tap.tls.write, f"GET / HTTP/1.1\r\nHost: {name}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode("ascii")
+    )
+    got = 0
+    with ending(tap.sock):
+        while got < LIMIT and (data := tap.drive(tap.tls.read, 1 << 14)):
+            got += len(data)
+
+
+@contextmanager
+def ending(sock: socket.socket) -> Iterator[None]:
+    """The last words of a connection: an end without any, or silence, is no failure of what was to be looked at."""
+    sock.settimeout(min(sock.gettimeout() or PARTING, PARTING))
+    with suppress(SSLError, ConnectionError, TimeoutError):
+        yield
+
+
+# The server
+
+
+def listen(arguments: argparse.Namespace) -> list[Inspection]:
+    """Be the server of the next connection."""
+    context = create_default_context(Purpose.CLIENT_AUTH)
+    authority = Authority("puretls inspect CA")
+    if arguments.cert:
+        try:
+            context.load_cert_chain(arguments.cert, arguments.key)
+        except (OSError, ValueError) as error:
+            raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
+    else:
+        identity = authority.issue("localhost", "127.0.0.1", "::1", *filter(None, [arguments.servername]))
+        context.load_cert_chain(identity.chain_pem, identity.key_pem)
+    context.set_alpn_protocols(["http/1.1"])
+    offering(context, arguments)
+    if arguments.ca_out:
+        try:
+            arguments.ca_out.write_bytes(authority.pem)
+        except OSError as error:
+            raise Failure(f"--ca-out {arguments.ca_out}: {reason(error)}") from None
+    try:
+        listener = socket.create_server(("127.0.0.1", arguments.listen))
+    except OSError as error:
+        raise Failure(f"--listen {arguments.listen}: {reason(error)}") from None
+    with listener:
+        port = listener.getsockname()[1]
+        print(f"waiting for a client: https://localhost:{port}/", file=sys.stderr, flush=True)
+        sock, address = listener.accept()
+    with sock, logging_keys(context) as log:
+        sock.settimeout(arguments.timeout)
+        tap = Tap(context, sock, server_side=True)
+        facts, failed = {}, ""
+        try:
+            tap.drive(tap.tls.do_handshake)
+            facts = negotiated(tap.tls)
+            serve(tap)
+        except OSError as error:
+            failed = reason(error)
+        return [Inspection(f"{address[0]}:{address[1]} at our port {port}", tap.explained(log()), facts, failed)]
+
+
+def serve(tap: Tap) -> None:
+    """An answer, if it looks like a request for a page; then goodbye."""
+    with ending(tap.sock):
+        asked = tap.drive(tap.tls.read, 1 << 14)
+        if asked.startswith((b"GET ", b"HEAD ", b"POST ")):
+            tap.drive(tap.tls.write, ANSWER)
+    with ending(tap.sock):
+        tap.drive(tap.tls.unwrap)

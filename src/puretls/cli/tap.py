@@ -1,0 +1,96 @@
+"""A connection whose every byte is kept: TLS over memory BIOs, beside them a socket that we read and write ourselves.
+
+Works for either role. What was said stays known whatever becomes of the connection: a refusal is worth explaining, too.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple, TypeVar
+
+from puretls import MemoryBIO, SSLContext, SSLWantReadError
+from puretls._analysis.conversation import Conversation
+from puretls._analysis.keylog import KeyLog
+
+T = TypeVar("T")
+BLOCK = 1 << 16
+
+
+class Heard(NamedTuple):
+    """Some bytes of one side, as they left or arrived."""
+
+    from_client: bool
+    data: bytes
+    at: float  # seconds since the TCP connection stood
+
+
+class Tap:
+    """One TLS connection over a connected socket."""
+
+    def __init__(self, context: SSLContext, sock: socket.socket, *, server_side: bool = False, **options: Any) -> None:
+        self.sock, self.server_side = sock, server_side
+        self.incoming, self.outgoing = MemoryBIO(), MemoryBIO()
+        self.heard: list[Heard] = []
+        self.start = perf_counter()
+        self.tls: Any = context.wrap_bio(self.incoming, self.outgoing, server_side=server_side, **options)
+
+    def drive(self, operation: Callable[..., T], *arguments: Any) -> T:
+        """Carry bytes until the operation is done; what it raises, and what the socket raises, is the caller's."""
+        while True:
+            try:
+                result = operation(*arguments)
+            except SSLWantReadError:
+                self._flush()
+                data = self.sock.recv(BLOCK)
+                if data:
+                    self._hear(not self.server_side, data)
+                    self.incoming.write(data)
+                else:
+                    self.incoming.write_eof()
+            except BaseException:
+                self._flush()  # the alert
+                raise
+            else:
+                self._flush()
+                return result
+
+    def _hear(self, received_by_client: bool, data: bytes) -> None:
+        self.heard.append(Heard(not received_by_client, data, perf_counter() - self.start))
+
+    def _flush(self) -> None:
+        if data := self.outgoing.read():
+            self._hear(self.server_side, data)
+            self.sock.sendall(data)
+
+    def explained(self, log: KeyLog) -> Conversation:
+        """Everything that was said, taken apart."""
+        conversation = Conversation(log)
+        for one in self.heard:
+            conversation.feed(*one)
+        conversation.end(self.heard[-1].at if self.heard else 0)
+        return conversation
+
+
+@contextmanager
+def logging_keys(context: SSLContext) -> Iterator[Callable[[], KeyLog]]:
+    """The secrets of a context's connections, by way of a file that is gone afterwards.
+
+    A key log that the user has asked for (SSLKEYLOGFILE) gets its lines as well.
+    """
+    asked = context.keylog_filename
+    with tempfile.TemporaryDirectory(prefix="puretls-") as folder:
+        path = Path(folder, "keys")
+        path.touch(0o600)
+        context.keylog_filename = path
+        try:
+            yield lambda: KeyLog(path.read_text("ascii").splitlines())
+        finally:
+            context.keylog_filename = asked
+            if asked:
+                with Path(asked).open("a", encoding="ascii") as log:
+                    log.write(path.read_text("ascii"))
