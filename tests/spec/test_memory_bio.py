@@ -216,14 +216,14 @@ def test_ticket_keys_change_and_old_ones_are_honoured(tls):
     if tls.__name__ == "ssl":
         pytest.skip("OpenSSL's tickets are its own")
     from puretls._crypto.suites import BY_NAME
-    from puretls._engine.sessions import Session, SessionManager
+    from puretls._engine.sessions import Session, SessionManager, own_state
 
     manager, now = SessionManager(), 1_800_000_000.0
     suite = BY_NAME["TLS_AES_128_GCM_SHA256"]
 
     def ticket(at):
         state = Session(version=0x0304, suite=suite, secret=b"s" * 32, time=at)
-        return manager.seal(state.encode(b"s" * 32, 0, 7200), at)
+        return manager.seal(own_state(state.secret, 0) + state.encode(7200), at)
 
     first = ticket(now)
     assert ticket(now + 3000)[:16] == first[:16]

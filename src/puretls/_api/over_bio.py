@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from puretls._api import native
+from puretls._api.bio import MemoryBIO
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
 from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, writable
 from puretls._base import faults
@@ -40,7 +41,7 @@ class _BioConnection(_SSLSocket):
         session: Any,
     ) -> None:
         for name, bio in (("incoming", incoming), ("outgoing", outgoing)):
-            if not (hasattr(bio, "read") and hasattr(bio, "write")):
+            if type(bio) is not MemoryBIO and not (hasattr(bio, "read") and hasattr(bio, "write")):
                 raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
@@ -54,6 +55,8 @@ class _BioConnection(_SSLSocket):
             if conn.established:
                 return
             try:
+                if (conn.state is not None or conn.server_side) and (data := self._incoming.read()):
+                    conn.receive(data)  # it waits for the peer, who may have spoken
                 while True:
                     self._advance()
                     if conn.established:

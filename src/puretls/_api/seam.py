@@ -151,8 +151,8 @@ class _SSLSocket:
             raise ValueError("check_hostname requires server_hostname")
         try:
             conn.advance()
-            while conn.request is not None:
-                self._answer(conn.request)
+            while (request := conn.request) is not None:
+                self._answer(request)
                 conn.advance()
         finally:
             if conn.events:

@@ -9,6 +9,8 @@ socket reads (`room`, `filled`), or the very `bytes` object a BIO gave us (`rece
 
 from __future__ import annotations
 
+from struct import Struct
+
 from puretls._base import faults
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import (
@@ -17,6 +19,7 @@ from puretls._base.registry import (
     CERTIFICATE,
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
+    TLS12,
     TLS13,
 )
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener, Opener13
@@ -26,6 +29,7 @@ MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, 
 MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it
 FIRST_ROOM = 1024
 SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
+unpack_header = Struct("!BHH").unpack_from
 SKIPPED = -1  # instead of a content type: early data
 
 
@@ -151,9 +155,15 @@ class Inbound:
             if not have and type(buf) is bytes:  # a BIO's, read to its end
                 self.release()
             return None
-        kind, version, size = buf[start], buf[start + 1] << 8 | buf[start + 2], buf[start + 3] << 8 | buf[start + 4]
+        kind, version, size = unpack_header(buf, start)
         opener = self.opener
-        self._check_header(kind, version, size)
+        if (  # unless all is as ever
+            version != TLS12
+            or 0 < self.version < TLS12
+            or size > MAX_PLAINTEXT
+            or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA
+        ):
+            self._check_header(kind, version, size)
         if have < HEADER + size:
             return None
         stop = start + HEADER + size

@@ -64,14 +64,21 @@ class Outbound:
 
     def take(self) -> bytes:
         """All that waits, for a transport that takes everything."""
+        if not self.end:
+            return b""
         data = bytes(self.view[self.start : self.end])
         self.sent(len(data))
         return data
 
     def _append(self, record: bytes) -> None:
-        size = len(record)
-        self._room(size)[:] = record
-        self.end += size
+        start = self.end
+        end = start + len(record)
+        if end <= len(self.buf):
+            self.view[start:end] = record
+            self.end = end
+        else:
+            self._room(len(record))[:] = record
+            self.end += len(record)
 
     def _room(self, size: int) -> memoryview:
         """`size` writable bytes behind what waits."""
