@@ -57,7 +57,8 @@ def without_any(_app: Any, what: str, *told: Any) -> tuple[str, str | None] | No
     arguments, returned = told[-2:]
     if what not in {"class", "function", "method"}:
         return None
-    return (arguments or "").replace(": Any = ", "=").replace(": Any", ""), None if returned == "Any" else returned
+    arguments = re.sub(r": (?:~typing\.)?Any( =)?", lambda found: "=" if found[1] else "", arguments or "")
+    return arguments.replace("= ", "="), None if (returned or "").endswith("Any") else returned
 
 
 def commands() -> Iterator[str]:
@@ -66,11 +67,8 @@ def commands() -> Iterator[str]:
     for title, group in GROUPS.items():
         yield from (f"| {title[0].upper()}{title[1:]} | |", "| --- | --- |")
         for name, summary in group.items():
-            yield (
-                f"| [`puretls {name}`]({name}.md) | {summary} |"
-                if name in pages
-                else f"| `puretls {name}` | {summary} |"
-            )
+            command = f"`puretls {name}`"
+            yield f"| {f'[{command}]({name}.md)' if name in pages else command} | {summary} |"
         yield ""
     yield from ("```{toctree}", ":hidden:", *pages, "```")
 
