@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.picture import draw
-from benchmarks.rows import ROWS, Row
+from benchmarks.rows import ROWS, Row, growth
 from benchmarks.workers import Pair
 from puretls.cli.certs import Authority
 from puretls.cli.contenders import Files, prepare
@@ -46,8 +46,8 @@ def import_time() -> float:
     return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3))
 
 
-def main() -> None:
-    """One run."""
+def main() -> int:
+    """One run; the status says whether something grows that should not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("pattern", nargs="?", default="", help="only workloads whose name matches this expression")
     parser.add_argument("--rounds", type=int, default=5, help="medians over so many (default 5)")
@@ -57,6 +57,7 @@ def main() -> None:
     os.environ.update(MALLOC)  # glibc reads them when a worker starts
     rows = [row for row in ROWS if re.search(arguments.pattern, row.name)]
     rates: dict[tuple[str, str, str], list[float]] = {}
+    grown: list[str] = []
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, medians of {arguments.rounds} rounds")
     print(f"\n{'':52} {' '.join(f'{who:>10}' for who in WHO)} {'':5} ratio    aim")
     with tempfile.TemporaryDirectory(prefix="puretls-bench-") as folder:
@@ -64,12 +65,13 @@ def main() -> None:
         pairs = [Pair(name) for name in WHO]
         try:
             for row in rows:
-                for _ in range(arguments.rounds):
+                for _ in range(min(arguments.rounds, row.rounds)):
                     for pair in pairs:
                         if pair.name not in row.without:
                             for kind, rate in zip(row.kinds, row.measure(pair, files), strict=True):
                                 rates.setdefault((row.name, kind, pair.name), []).append(rate)
                 report(row, rates)
+                grown += check(row, rates)
         finally:
             for pair in pairs:
                 pair.end()
@@ -80,9 +82,12 @@ def main() -> None:
             (f"{row.name}, {kind}", ratio(rates, row.name, kind), aim)
             for row in rows
             for kind, aim in row.kinds.items()
-            if aim
+            if aim and not row.itself
         ]
         arguments.picture.write_text(draw(drawn), "utf-8")
+    for line in grown:
+        print(f"GROWS: {line}", file=sys.stderr)
+    return 1 if grown else 0
 
 
 def ratio(rates: dict[tuple[str, str, str], list[float]], name: str, kind: str, who: str = OURS) -> float:
@@ -92,14 +97,25 @@ def ratio(rates: dict[tuple[str, str, str], list[float]], name: str, kind: str, 
 
 def report(row: Row, rates: dict[tuple[str, str, str], list[float]]) -> None:
     """The finished lines of one workload."""
+    digits = 2 if row.itself else 0
     for kind, aim in row.kinds.items():
         cells = [f"{f'{row.name}, {kind}':52}"]
         for who in WHO:
             values = rates.get((row.name, kind, who))
-            cells.append(f"{statistics.median(values):10,.0f}" if values else " " * 10)
-        cells.append(f"{row.unit:5}{ratio(rates, row.name, kind):6.2f}" + (f"{aim:7}" if aim else ""))
+            cells.append(f"{statistics.median(values):10,.{digits}f}" if values else " " * 10)
+        figure = statistics.median(rates[row.name, kind, OURS]) if row.itself else ratio(rates, row.name, kind)
+        cells.append(f"{row.unit:5}{figure:6.2f}" + (f"{aim:7}" if aim else ""))
         print(" ".join(cells), flush=True)
 
 
+def check(row: Row, rates: dict[tuple[str, str, str], list[float]]) -> list[str]:
+    """A complaint if our cost of a unit grows with their number."""
+    if not row.flat:
+        return []
+    medians = [statistics.median(rates[row.name, kind, OURS]) for kind in row.kinds]
+    times = growth(row, medians)
+    return [f"{row.name}: the cost of a unit grows {times:.1f} times (at most {row.flat})"] if times > row.flat else []
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

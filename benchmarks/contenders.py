@@ -7,6 +7,8 @@ from typing import Any
 
 from puretls.cli.contenders import Case, Files, Module
 
+MOST = 1 << 20  # of one bio_read, which makes a buffer of that size
+
 
 class PyOpenSSLSide:
     """One end of a connection over memory, for pyOpenSSL."""
@@ -27,10 +29,15 @@ class PyOpenSSLSide:
         self.give, self.read, self.write = tls.bio_write, tls.read, tls.sendall
 
     def take(self) -> bytes:
+        parts = []
         try:
-            return self.tls.bio_read(1 << 20)
+            while True:
+                parts.append(self.tls.bio_read(MOST))
+                if len(parts[-1]) < MOST:
+                    break
         except self.wants_more:
-            return b""
+            pass
+        return b"".join(parts)
 
     def step(self) -> bool:
         try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from benchmarks.workers import Pair
 from puretls.cli.contenders import Case, Files
@@ -19,6 +19,21 @@ class Row(NamedTuple):
     unit: str
     measure: Callable[[Pair, Files], tuple[float, ...]]
     without: tuple[str, ...] = ()  # contenders that cannot take part
+    itself: bool = False  # the figures are ratios already: ours, not its ratio to ssl's, is what the aim is for
+    flat: float = 0.0  # how many times the cost of a unit may grow from one kind to a later one; 0: anything
+    every: int = 1  # the kinds that are compared with each other are so many apart
+    rounds: int = 1000  # no more than so many
+
+
+def growth(row: Row, rates: Sequence[float]) -> float:
+    """How many times the cost of a unit has grown at most, from any size to a larger one."""
+    most = 0.0
+    for first in range(row.every):
+        best = 0.0
+        for rate in rates[first :: row.every]:
+            best = max(best, rate)
+            most = max(most, best / rate)
+    return most
 
 
 AES128, AES256, CHACHA = Case(), Case(suite="TLS_AES_256_GCM_SHA384"), Case(suite="TLS_CHACHA20_POLY1305_SHA256")
@@ -52,8 +67,7 @@ def memory(size: int, total: int, aim: float) -> Row:
         spent = pair.alone("memory", files, AES128, size, total)
         return (spent.number / spent.cpu,)
 
-    label = f"{size >> 10} KiB" if size >= 1024 else f"{size} B"
-    return Row(f"MemoryBIO, {label} written and read", {"CPU": aim}, "1/s", measure, MEMORY)
+    return Row(f"MemoryBIO, {called(size)} written and read", {"CPU": aim}, "1/s", measure, MEMORY)
 
 
 def exchange(name: str, function: str, size: int, count: int, kinds: dict[str, float], without: tuple[str, ...]) -> Row:
@@ -81,6 +95,35 @@ def idle(count: int) -> Row:
     return Row("idle connections in a MiB", {"client": 1.0, "server": 1.0}, "1/MiB", measure, MEMORY)
 
 
+def threads(what: str, count: int) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        return (pair.alone("threads", files, AES128, what, count),)
+
+    return Row(f"two threads against one, {what}", {"clock": 1.3}, "times", measure, MEMORY, itself=True)
+
+
+def scale(name: str, unit: str, kinds: Sequence[str], function: str, *arguments: Any, **settings: Any) -> Row:
+    """A row whose kinds are sizes: the cost of a unit has to stay what it is."""
+
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        return pair.alone(function, files, AES128, *arguments)  # type: ignore[no-any-return]
+
+    return Row(name, dict.fromkeys(kinds, 0.0), unit, measure, MEMORY, rounds=3, **{"flat": FLAT, **settings})
+
+
+FLAT = 3.0  # machines have moods; what is quadratic grows by much more than this
+BEYOND_CACHES = 6.0  # for what fits no cache any more, and is fresh memory every time
+KIB = 1 << 10
+CONNECTIONS = (10, 100, 1000, 5000)
+SIZES = (1, KIB, 16 * KIB, 256 * KIB, MB, 16 * MB)
+BACKLOGS = (64 * KIB, MB, 4 * MB, 16 * MB)
+
+
+def called(size: int) -> str:
+    """A size in words."""
+    return f"{size >> 20} MiB" if size >= MB else f"{size >> 10} KiB" if size >= KIB else f"{size} B"
+
+
 ROWS = (
     *(bulk(case, 256 << 10, 256 * MB, up, 1.5) for case in (AES128, AES256, AES128_12) for up in (True, False)),
     bulk(AES128, 16 << 10, 128 * MB, True, 1.5),
@@ -102,4 +145,27 @@ ROWS = (
     context("server with certificate", "server", 100, 1.0),
     context("client", "client", 200, 1.0),
     context("client with the CA bundle", "bundle", 5, 5.0),
+    threads("handshakes", 150),
+    threads("sending bulk", 150),
+    scale(
+        "live connections",
+        "1/s",
+        [f"{count}: {what}" for count in CONNECTIONS for what in ("handshakes", "messages")],
+        "live",
+        CONNECTIONS,
+        100,
+        every=2,
+    ),
+    scale("messages", "KB/s", [called(size) for size in SIZES], "messages", SIZES, 32 * MB, flat=BEYOND_CACHES),
+    scale("backlog read 1 KiB at a time", "1/s", [called(size) for size in BACKLOGS], "backlog", BACKLOGS, KIB),
+    scale("arriving in 64 B pieces", "1/s", [called(size) for size in BACKLOGS[:3]], "trickle", BACKLOGS[:3], 64, True),
+    scale(
+        "arrived in 64 B pieces, then read",
+        "1/s",
+        [called(size) for size in BACKLOGS[:3]],
+        "trickle",
+        BACKLOGS[:3],
+        64,
+        False,
+    ),
 )

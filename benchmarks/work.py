@@ -15,10 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.scale import backlog, live, messages, threads, trickle
 from puretls.cli.contenders import Case, Files
-from puretls.cli.workloads import Spent, handshakes, memory, shake, spending
+from puretls.cli.workloads import Spent, handshakes, memory, spending
 
-__all__ = ["bulk", "contexts", "handshakes", "idle", "memory", "ping", "shake", "streams"]
+__all__ = [
+    "backlog", "bulk", "contexts", "handshakes", "idle", "live", "memory", "messages", "ping", "streams", "threads",
+    "trickle",
+]  # fmt: skip
 
 
 # Two processes and a socket

@@ -7,15 +7,39 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
 def test_a_few_workloads(tmp_path: Path) -> None:
     picture = tmp_path / "ratios.svg"
-    command = [sys.executable, "-m", "benchmarks", "resumed, TLS 1.2|1 KiB, TLS|context: client$", "--rounds", "1"]
+    rows = "resumed, TLS 1.2|1 KiB, TLS|context: client$|threads against one, hand|^backlog"
+    command = [sys.executable, "-m", "benchmarks", rows, "--rounds", "1"]
     done = subprocess.run(
         [*command, "--picture", picture], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "resumed, TLS 1.2, both" in done.stdout
+    assert "backlog read 1 KiB at a time, 16 MiB" in done.stdout
+    assert "two threads against one, handshakes" in done.stdout
     assert ET.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_what_grows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.__main__ import OURS, check
+    from benchmarks.rows import ROWS
+
+    row = next(row for row in ROWS if row.name.startswith("backlog"))
+
+    def told(*medians: float) -> list[str]:
+        return check(row, {(row.name, kind, OURS): [rate] for kind, rate in zip(row.kinds, medians, strict=True)})
+
+    assert told(100, 90, 110, 60) == []
+    assert told(1, 10, 20, 30) == []
+    (complaint,) = told(100, 90, 50, 25)
+    assert "grows 4.0 times" in complaint
+    live = next(row for row in ROWS if row.name.startswith("live"))
+    rates = {(live.name, kind, OURS): [10.0 if "hand" in kind else 1000.0] for kind in live.kinds}
+    assert check(live, rates) == []  # handshakes are compared with handshakes
