@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
-KINDS = {".py", ".typed", ".html"}  # what a package of Python may hold: code, its mark for type checkers, pages
+KINDS = {".py", ".typed", ".html", ".css", ".js"}  # code, its mark for type checkers, and what pages are made of
 LEFT_OUT = {".ci", ".gitignore"}  # of the files under version control: how this place runs them
 
 
@@ -117,6 +117,10 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
     check = "import importlib.util as i; print(i.find_spec('rich'))"
     assert run(tmp_path, commands / "python", "-c", check) == "None\n"
     assert "All of it worked" in run(tmp_path, commands / "puretls", "demo", "--once", "--size", "8")
+    names = run(tmp_path, commands / "python", "-c", "from puretls.cli import COMMANDS; print(*COMMANDS)").split()
+    assert {"demo", "run", "version"} <= set(names)
+    for name in names:
+        assert f"usage: puretls {name}" in run(tmp_path, commands / "puretls", name, "--help")
 
     run(tmp_path, commands / "python", "-m", "pip", "install", "--quiet", f"{wheel}[cli]")
     assert "ModuleSpec" in run(tmp_path, commands / "python", "-c", check)
