@@ -17,6 +17,8 @@ import pytest
 
 import puretls
 from mail import mail_server
+from puretls._base import faults, registry
+from puretls._x509 import codes
 from puretls.cli import COMMANDS
 from puretls.cli.certs import Authority
 from run_page import blocks
@@ -96,3 +98,13 @@ def test_the_reference_names_everything_public() -> None:
             f"autoclass:: {kind.__name__}" in text and ":members:" in text.split(f"autoclass:: {kind.__name__}")[1][:40]
         )
         assert whole or public - described == set(), kind
+
+
+def test_what_may_go_wrong_has_these_names() -> None:
+    rows = re.findall(r"^\| ([^`|][^|]+) \|", (ROOT / "docs/troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    reasons = {fault.reason for fault in vars(faults).values() if isinstance(fault, faults.Fault)}
+    reasons |= {faults.received(number).reason for number in registry.ALERTS}
+    texts = {text for text, _alert in codes.VERDICTS.values()}
+    named = [name for row in rows if "..." not in row and row.strip("- ") for name in row.split(", ")]
+    assert len(named) > 20
+    assert set(named) - reasons - texts == set()
