@@ -70,7 +70,7 @@ def photograph(shown: demo.Demo) -> None:
             raise SystemExit("the inspection failed")
         chromium = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         chromium += [f"--user-data-dir={folder}/profile", "--force-device-scale-factor=1"]
-        for url, size, name in ((shown.url, "1000,1000", "page.png"), (page.as_uri(), "1000,1600", "inspect.png")):
+        for url, size, name in ((shown.url, "1000,1750", "page.png"), (page.as_uri(), "1000,1600", "inspect.png")):
             picture = [f"--window-size={size}", f"--screenshot={DOCS / name}", url]
             environment = {"HOME": folder, "PATH": "/usr/bin:/bin"}
             subprocess.run([*chromium, *picture], check=True, capture_output=True, env=environment)

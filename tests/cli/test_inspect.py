@@ -22,8 +22,9 @@ from commands import COMMAND, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, Peer, Setup
 from puretls._analysis.conversation import Conversation
-from puretls.cli.anatomy import links, page
+from puretls.cli.anatomy import page
 from puretls.cli.explain import Inspection, show
+from puretls.cli.markup import links
 from support import PATIENCE, Pki, Program, dial, need, running, until
 from web import serving
 

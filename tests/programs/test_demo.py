@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 
+from browser import Tab, browsing, home_trusting
 from support import PATIENCE, free_port, need, running, until
 
 DEMO = (sys.executable, "-m", "puretls", "demo")
@@ -66,22 +67,37 @@ def test_the_command_explains_itself() -> None:
 @pytest.mark.timeout(180)
 def test_chromium_opens_the_page(tmp_path: Path) -> None:
     """With the demo's CA in the browser's own store: no flag tells it to look away."""
-    need("chromium", "certutil")
-    port, ca, home = free_port(), tmp_path / "ca.pem", tmp_path / "home"
-    nss = home / ".pki" / "nssdb"
-    nss.mkdir(parents=True)
+    need("chromium", "certutil", "curl")
+    port, ca = free_port(), tmp_path / "ca.pem"
+    page = f"https://localhost:{port}/"
     with running(tmp_path, *DEMO, "--size", "1", "--serve", "--port", port, "--ca-file", ca):
         until(ca.exists, "the demo's CA")
-        run = partial(
-            subprocess.run, check=True, capture_output=True, timeout=90, env={**os.environ, "HOME": str(home)}
-        )
-        run(["certutil", "-d", f"sql:{nss}", "-N", "--empty-password"])
-        run(["certutil", "-d", f"sql:{nss}", "-A", "-t", "C,,", "-n", "demo", "-i", ca])
-        chromium = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        chromium += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000"]
-        page, shot = f"https://localhost:{port}/", tmp_path / "page.png"
-        dom = run([*chromium, "--dump-dom", page], text=True).stdout
-        assert "Your browser speaks <b>TLS 1.3</b>" in dom, dom[:2000]
-        assert "X25519MLKEM768" in dom
-        run([*chromium, f"--screenshot={shot}", page])
-        assert shot.stat().st_size > 10_000
+        with browsing(home_trusting(tmp_path / "home", ca)) as tab:
+            tab.load(page)
+            assert tab.value("document.querySelector('h1 b').innerText") == "TLS 1.3"
+            first = facts(tab)
+            assert first["group"] == "X25519MLKEM768"
+            assert first["who"].startswith("Chrome")
+            assert first["resumed"] == "no (0 of 1 connections)"
+            assert re.fullmatch(r"t13d\d{4}h[12]_[0-9a-f]{12}_[0-9a-f]{12}", first["JA4"])
+            tab.reload()
+            second = facts(tab)
+            assert second["resumed"] == "yes (1 of 2 connections)"
+            assert second["JA4"][:4] == "t13d"
+            offered = "[...document.querySelectorAll('details.f .n')].map(one => one.innerText)"
+            assert {"server_name", "key_share", "pre_shared_key", "supported_groups"} <= set(tab.value(offered))
+            assert tab.picture().startswith(b"\x89PNG")
+
+            subprocess.run(["curl", "-s", "--cacert", ca, page], check=True, capture_output=True, timeout=PATIENCE)
+            subprocess.run(["curl", "-s", page], check=False, timeout=PATIENCE)
+            listed = "document.getElementById('visits').innerText"  # told by the server, without a reload
+            until(lambda: "curl" in tab.value(listed) and "alert unknown_ca" in tab.value(listed), "news of the others")
+
+
+def facts(tab: Tab) -> dict[str, str]:
+    """What the page says of the connection it came on."""
+    found: dict[str, str] = tab.value(
+        "Object.fromEntries([...document.querySelectorAll('dl div')].map("
+        "one => [one.querySelector('dt').innerText, one.querySelector('dd').innerText]))"
+    )
+    return found

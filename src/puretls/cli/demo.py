@@ -26,7 +26,7 @@ from puretls.cli.throughput import Contender, Mismatch, cores, measure, opponent
 from puretls.cli.version import versions
 
 HOST = "localhost"
-REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {}-demo/1.0\r\nConnection: close\r\n\r\n"
 OURS, THEIRS = "puretls", "ssl"
 
 
@@ -122,7 +122,7 @@ class Demo:
             facts = negotiated(tls)
             facts["chain"] = " < ".join(chain_of(tls)) or "-"
             facts["time"] = f"{(perf_counter() - start) * 1000:.1f} ms"
-            tls.sendall(REQUEST)
+            tls.sendall(REQUEST.format(module).encode())
             page = b"".join(iter(lambda: tls.recv(65536), b""))
             messages = recorder.messages(tls)
         if not (page.startswith(b"HTTP/1.1 200") and page.endswith(b"</html>\n")):

@@ -26,17 +26,24 @@ class Recorder:
 
     def __init__(self, context: Any) -> None:
         self._seen: WeakKeyDictionary[Any, list[tuple[bool, str, int, float]]] = WeakKeyDictionary()
+        self._hellos: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
         context._msg_callback = self  # ssl's own hook, which has no public name
 
     def __call__(self, conn: Any, direction: str, _version: int, content: int, kind: Any, data: bytes) -> None:
         if content in (20, 21, 22):  # ChangeCipherSpec, alert, handshake; the rest is OpenSSL's pseudo types
             name = "HelloRetryRequest" if data[6:38] == RETRY and content == 22 else _name(kind)
             self._seen.setdefault(conn, []).append((direction == "write", name, len(data), perf_counter()))
+            if content == 22 and data[:1] == b"\x01":
+                self._hellos.setdefault(conn, bytes(data))
 
     def messages(self, conn: Any) -> list[Message]:
         """Everything seen so far on one connection, in order."""
         seen = self._seen.get(conn, [])
         return [Message(sent, name, size, at - seen[0][3]) for sent, name, size, at in seen]
+
+    def hello(self, conn: Any) -> bytes:
+        """The first ClientHello of a connection, b"" if none was seen."""
+        return self._hellos.get(conn, b"")
 
 
 def _name(kind: Any) -> str:

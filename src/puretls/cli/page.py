@@ -1,47 +1,96 @@
-"""The page a browser sees: what its own connection negotiated, drawn from the server's side of it.
+"""The pages a browser sees: what its own connection negotiated and offered, and who else has connected, live.
 
-The page is self-contained; the Content-Security-Policy allows it nothing from elsewhere. https.py serves it.
+A small HTTPS server on `http.server`: a thread a connection, the handshake in that thread, so that a silent client
+keeps nobody waiting. A connection answers one request, so that each page is a handshake, and all but the first are
+resumed. The page is self-contained; its Content-Security-Policy allows one style sheet and one script of two lines.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
-from http.server import BaseHTTPRequestHandler
-from importlib.resources import files
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from string import Template
+from threading import Semaphore
 from typing import Any
 
-from puretls.cli.https import HttpsHandler, HttpsServer
-from puretls.cli.observe import Message, Recorder, negotiated
+from puretls._analysis.messages import message
+from puretls.cli.failure import reason
+from puretls.cli.markup import STYLE, allowed, cells, dump, links, rows, rung, source
+from puretls.cli.observe import Recorder, negotiated
+from puretls.cli.text import printable
+from puretls.cli.visits import Visit, Visits, who
 
-TEMPLATE = Template(files("puretls.cli").joinpath("page.html").read_text("utf-8"))
+TIMEOUT = 30.0
+PULSE = 10.0  # seconds between signs of life to those who watch
+WATCHERS = 16
+LISTED = 12  # visits on a page
+TEMPLATE, SCRIPT = Template(source("page.html")), source("page.js")
+POLICY = (
+    f"default-src 'none'; style-src {allowed(STYLE)}; script-src {allowed(SCRIPT)}; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
-class PageServer(HttpsServer):
-    """HTTPS on loopback with a given server context; every response is the page about its own connection."""
+class PageServer(ThreadingHTTPServer):
+    """HTTPS on loopback with a given server context; a page is about the connection that it came on."""
 
     def __init__(self, context: Any, port: int, about: Sequence[tuple[str, str]]) -> None:
-        self.about = about
-        self.recorder = Recorder(context)
-        super().__init__(context, "127.0.0.1", port, Handler)
+        self.context, self.about = context, about
+        self.recorder, self.visits, self.watchers = Recorder(context), Visits(), Semaphore(WATCHERS)
+        super().__init__(("127.0.0.1", port), Handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's own thread: handshake, HTTP, close_notify."""
+        request.settimeout(TIMEOUT)
+        with self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as tls:
+            try:
+                tls.do_handshake()
+            except OSError as error:
+                self.refused(tls, client_address[0], error)
+                return
+            super().finish_request(tls, client_address)
+            tls.settimeout(1)
+            with suppress(OSError):  # most clients do not answer it
+                tls.unwrap()
+
+    def refused(self, tls: Any, address: str, error: OSError) -> None:
+        """A handshake that failed, most often because the browser does not know the CA; a silent client is no visit."""
+        if hello := self.recorder.hello(tls):
+            self.visits.add(Visit(address, hello, self.recorder.messages(tls), failed=reason(error)))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that turns away (a closed tab) is no news; demo.py prints what is."""
 
 
-class Handler(HttpsHandler, BaseHTTPRequestHandler):
-    """One request: the page, or not found."""
+class Handler(BaseHTTPRequestHandler):
+    """One request: a page, the stream of news, or not found."""
 
+    protocol_version = "HTTP/1.1"
+    timeout = TIMEOUT
+    wbufsize = -1  # header and body in one record
+    disable_nagle_algorithm = True
     server: PageServer
 
     def do_GET(self) -> None:
-        """The page, and nothing else."""
-        found = self.path == "/"
-        body = self.page() if found else b"not found\n"
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "text/html; charset=utf-8" if found else "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-        self.end_headers()
+        """A page about this connection or an earlier one, or the stream."""
+        self.close_connection = True
+        if self.path == "/events":
+            self.watch()
+            return
+        visit = self.visit()
+        shown = self.wanted(visit)
+        if shown is None:
+            self.answer(404, "text/plain", b"not found\n")
+        else:
+            page = render(shown, self.server.visits, self.server.about, mine=shown is visit)
+            self.answer(200, "text/html; charset=utf-8", page)
+
+    def answer(self, status: int, kind: str, body: bytes) -> None:
+        """All of an answer."""
+        self.head(status, kind, len(body))
         if self.command != "HEAD":
             self.wfile.write(body)
 
@@ -49,28 +98,98 @@ class Handler(HttpsHandler, BaseHTTPRequestHandler):
         """The same without the body."""
         self.do_GET()
 
-    def page(self) -> bytes:
-        """The page about the connection that this request came in on."""
-        facts = negotiated(self.connection)
-        return render(facts, self.server.recorder.messages(self.connection), self.server.about)
+    def head(self, status: int, kind: str, size: int | None) -> None:
+        """Status and header fields."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        if size is not None:
+            self.send_header("Content-Length", str(size))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+
+    def visit(self) -> Visit:
+        """This connection."""
+        tls, recorder = self.connection, self.server.recorder
+        agent = who(printable(self.headers.get("User-Agent", ""), 300))
+        asked = printable(f"{self.command} {self.path}", 60)
+        facts, messages = negotiated(tls), recorder.messages(tls)
+        return self.server.visits.add(Visit(self.client_address[0], recorder.hello(tls), messages, facts, agent, asked))
+
+    def wanted(self, visit: Visit) -> Visit | None:
+        """The visit that the path asks for."""
+        if self.path == "/":
+            return visit
+        asked = re.fullmatch(r"/visits/([0-9]{1,9})", self.path)
+        return self.server.visits.find(int(asked[1])) if asked else None
+
+    def watch(self) -> None:
+        """Server-sent events: the list of visits, whenever there is a new one."""
+        if not self.server.watchers.acquire(blocking=False):
+            self.answer(503, "text/plain", b"too many are watching\n")
+            return
+        try:
+            self.head(200, "text/event-stream", None)
+            seen = -1
+            while True:
+                news = self.server.visits.wait(seen, PULSE)
+                seen = self.server.visits.total
+                self.wfile.write(f"data: {table(self.server.visits)}\n\n".encode() if news else b": still here\n\n")
+                self.wfile.flush()
+        finally:
+            self.server.watchers.release()
 
     def log_message(self, *_arguments: Any) -> None:
         """Quiet: the terminal belongs to the demo."""
 
 
-def render(facts: Mapping[str, str], messages: Sequence[Message], about: Sequence[tuple[str, str]]) -> bytes:
-    """The page itself."""
-    cells = "".join(f"<div><dt>{name}</dt><dd>{html.escape(value)}</dd></div>" for name, value in facts.items())
-    foot = " &middot; ".join(html.escape(f"{name} {number}") for name, number in about)
-    rungs = "".join(map(rung, messages))
-    return TEMPLATE.substitute(version=html.escape(facts["version"]), cells=cells, rungs=rungs, foot=foot).encode()
+def render(visit: Visit, visits: Visits, about: Sequence[tuple[str, str]], *, mine: bool) -> bytes:
+    """The page about a visit: the reader's own, or another."""
+    came, resumed = visits.of_same(visit)
+    facts = {"who": visit.agent or visit.address, **visit.facts}
+    if visit.facts:
+        facts["resumed"] = f"{visit.facts['resumed']} ({resumed} of {came} connections)"
+    facts["JA4"] = visit.ja4 or "-"
+    root = message(visit.hello)
+    version = escape(visit.facts.get("version", "no TLS"))
+    speaker = "Your browser speaks" if mine else f"{escape(facts['who'])} speaks"
+    headline = f"{speaker} <b>{version}</b><br>to a server written in Python."
+    if visit.failed:
+        headline = f"{escape(facts['who'])}: <b>no connection</b>"
+        facts["failed"] = visit.failed
+    return TEMPLATE.substitute(
+        version=version,
+        headline=headline,
+        style=STYLE,
+        script=SCRIPT,
+        cells=cells(facts),
+        rungs="".join(
+            rung(from_client=not one.sent, name=one.name, size=one.size, at=one.at) for one in visit.messages
+        ),
+        size=f"{len(visit.hello):,}",
+        hello=f"<p>{escape(root.note)} {links(root.rfc)}</p>{dump(root, visit.hello)}{rows(root, visit.hello)}",
+        visits=table(visits),
+        foot=" &middot; ".join(escape(f"{name} {number}") for name, number in about),
+    ).encode()
 
 
-def rung(message: Message) -> str:
-    """One message of the ladder, the browser on the left."""
-    name = html.escape(message.name)
-    left, arrow, right = ("", '<i class="back"></i>', name) if message.sent else (name, "<i></i>", "")
-    return (
-        f"<li><span>{left}</span>{arrow}<span>{right}</span>"
-        f"<span>{message.size:,} B</span><span>{message.at * 1000:.2f} ms</span></li>"
+def table(visits: Visits) -> str:
+    """The rows of the list, newest first, in one line."""
+    return "".join(map(line, visits.latest()[:LISTED]))
+
+
+def line(visit: Visit) -> str:
+    """One visit in the list; the number leads to its page."""
+    spoken = ", ".join(filter(None, (visit.facts.get("version"), visit.facts.get("group")))) or visit.failed
+    texts = (
+        f"{visit.when:%H:%M:%S}",
+        visit.agent or visit.address,
+        visit.asked or "-",
+        spoken,
+        visit.facts.get("resumed", "-"),
+        visit.ja4,
     )
+    cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+    return f'<tr><td><a href="/visits/{visit.number}">{visit.number}</a></td>{cells}</tr>'

@@ -1,0 +1,3 @@
+new EventSource("/events").onmessage = function (event) {
+  document.getElementById("visits").innerHTML = event.data;
+};
