@@ -333,7 +333,7 @@ def test_the_age_of_a_ticket_is_hidden():
     later.client.lies["ClientHello"] = keep
     later.handshake()
     offered = offered_psks(ClientHello.parse(seen[0]).extensions[PRE_SHARED_KEY])
-    assert offered.identities[0].obfuscated_ticket_age == (7500 + session.age_add) % (1 << 32)
+    assert offered.identities[0][1] == (7500 + session.age_add) % (1 << 32)
 
 
 # The pre_shared_key extension

@@ -220,7 +220,7 @@ def _server_hello(message: ServerHello) -> Hello:
         version = extensions.selected_u16(found[registry.SUPPORTED_VERSIONS])
     if registry.KEY_SHARE in found:
         share = found[registry.KEY_SHARE]
-        group = extensions.selected_u16(share) if message.is_retry else extensions.key_share(share).group
+        group = extensions.selected_u16(share) if message.is_retry else extensions.key_share(share)[0]
     return Hello(version, message.cipher_suite, message.compression_method, tuple(found), group)
 
 

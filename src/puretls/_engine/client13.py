@@ -106,12 +106,12 @@ class ExpectServerHello(State):
             count_miss(conn)
         if registry.KEY_SHARE not in found:  # we offer psk_dhe_ke only
             raise Abort(faults.MISSING_KEY_SHARE)
-        share = extensions.key_share(found[registry.KEY_SHARE])
-        ours = offer.shares.get(share.group)
+        group, share = extensions.key_share(found[registry.KEY_SHARE])
+        ours = offer.shares.get(group)
         if ours is None:
-            raise Abort(faults.BAD_KEY_SHARE, f"group {share.group:#06x} was not offered")
-        conn.group = conn.config.group_by_code[share.group]
-        secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share.key_exchange))
+            raise Abort(faults.BAD_KEY_SHARE, f"group {group:#06x} was not offered")
+        conn.group = conn.config.group_by_code[group]
+        secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share))
         if transcript is None:
             raise Abort(faults.INTERNAL)
         if not self.retried:

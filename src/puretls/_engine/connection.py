@@ -227,13 +227,14 @@ class Connection:
             raise Abort(*self.failure)
         inbound, established = self.inbound, self.established
         try:
-            if self.state is None:
-                self.state = self._begin()
-            while self.state.request is None:
+            state = self.state
+            if state is None:
+                state = self.state = self._begin()
+            while state.request is None:
                 if inbound.hs and (raw := inbound.message()) is not None:
                     if self.events is not None:
                         self.events.append(MessageEvent(False, self.version, HANDSHAKE, raw))
-                    self.state = self.state.step(self, raw)
+                    state = self.state = state.step(self, raw)
                     if self.established != established:
                         return
                     continue
@@ -245,7 +246,7 @@ class Connection:
                 if record[0] == HANDSHAKE:
                     inbound.handshake_data(record[1])
                 else:
-                    self._dispatch(*record)
+                    state = self._dispatch(state, *record)
         except Abort as abort:
             self.fail(abort.fault, abort.detail)
             raise
@@ -531,13 +532,13 @@ class Connection:
     def _begin(self) -> State:
         return server_start.begin(self) if self.server_side else client_start.begin(self)
 
-    def _dispatch(self, kind: int, data: bytes) -> None:
-        """A record by its content type, but for handshake messages (RFC 8446 5)."""
+    def _dispatch(self, state: State, kind: int, data: bytes) -> State:
+        """A record by its content type, but for handshake messages (RFC 8446 5); the state after it."""
         inbound = self.inbound
         if not inbound.on_boundary():  # no other record between the parts of a message (RFC 8446 5.1)
             raise Abort(faults.MIXED_RECORDS)
         if kind == APPLICATION_DATA:
-            if not self.state.accepts_data:  # type: ignore[union-attr]  # begun before anything is dispatched
+            if not state.accepts_data:
                 raise Abort(faults.APP_DATA_IN_HANDSHAKE)
             inbound.plain = memoryview(data)
             if data:
@@ -548,9 +549,10 @@ class Connection:
             if self.events is not None:
                 self.events.append(MessageEvent(False, self.version, CHANGE_CIPHER_SPEC, data or b"\x01"))
             if data:  # else it was dropped
-                self.state = self.state.change_cipher_spec(self, data)  # type: ignore[union-attr]  # likewise
+                state = self.state = state.change_cipher_spec(self, data)
         elif kind != SKIPPED:
             raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} inside protection")
+        return state
 
     def _alert(self, data: bytes) -> None:
         """RFC 8446 6, RFC 5246 7.2."""

@@ -14,6 +14,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.suites import Suite
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config
 from puretls._wire import extensions
+from puretls._wire.codec import filled
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 
@@ -69,10 +70,10 @@ def read_offer13(hello: ClientHello) -> Offer13:
         raise Abort(faults.MISSING_KEY_SHARE)
     groups = extensions.numbers(found[registry.SUPPORTED_GROUPS])
     shares: dict[int, bytes] = {}
-    for share in extensions.key_shares(found[registry.KEY_SHARE]):
-        if share.group in shares or share.group not in groups:
+    for group, share in extensions.key_shares(found[registry.KEY_SHARE]):
+        if group in shares or group not in groups:
             raise Abort(faults.BAD_KEY_SHARE, "key_share disagrees with supported_groups")
-        shares[share.group] = share.key_exchange
+        shares[group] = share
     schemes: tuple[int, ...] = ()
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
@@ -80,7 +81,7 @@ def read_offer13(hello: ClientHello) -> Offer13:
         raise Abort(faults.MISSING_SIGALGS)
     if registry.SIGNATURE_ALGORITHMS_CERT in found:  # which of our chains to send is not decided by it
         extensions.numbers(found[registry.SIGNATURE_ALGORITHMS_CERT])
-    return Offer13(groups, shares, schemes, psks)
+    return filled(Offer13, (groups, shares, schemes, psks))
 
 
 def group13(config: Config, offer: Offer13) -> tuple[Group, bytes | None]:

@@ -151,7 +151,7 @@ def _find_psk(
     sessions, now = conn.config.sessions, conn.clock()
     find = sessions and (sessions.find if conn.config.options & OP_NO_TICKET else sessions.open)
     for i in range(index, min(len(offered.identities), MAX_IDENTITIES)):
-        identity = offered.identities[i].identity
+        identity = offered.identities[i][0]
         session = find(identity, now) if find else None
         if session is not None:
             if _resumable(conn, session, suite):

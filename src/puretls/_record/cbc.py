@@ -36,7 +36,7 @@ class BlockOpener:
         self.size, self.iv, self.seq = block.block, iv, 0
         self.overhead = HEADER + mac.size + 1
 
-    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+    def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         kind, body, size, mac_size = header[0], bytes(body), self.size, self.mac.size
         seq, self.seq = self.seq, next_sequence(self.seq)
         explicit = 0 if self.version == TLS10 else size
@@ -141,7 +141,7 @@ class MacOpener:
         self.mac, self.mac_key, self.version, self.seq = mac, mac_key, version, 0
         self.overhead = HEADER + mac.size
 
-    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+    def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         seq, self.seq = self.seq, next_sequence(self.seq)
         body = bytes(body)
         size = len(body) - self.mac.size

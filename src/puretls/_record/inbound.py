@@ -26,7 +26,7 @@ from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener
 
 MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to nothing
 MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, as OpenSSL
-MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it
+MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it; less than any of those
 FIRST_ROOM = 1024
 SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
 unpack_header = Struct("!BHH").unpack_from
@@ -149,50 +149,50 @@ class Inbound:
 
     def record(self) -> tuple[int, bytes] | None:
         """The next record, opened; None if it is not all here yet."""
-        buf, start = self.buf, self.start
-        have = self.end - start
-        if have < HEADER:
-            if not have and type(buf) is bytes:  # a BIO's, read to its end
+        start, end, version = self.start, self.end, self.version
+        if end - start < HEADER:
+            if start == end and type(self.buf) is bytes:  # a BIO's, read to its end
                 self.release()
             return None
-        kind, version, size = unpack_header(buf, start)
-        opener = self.opener
+        kind, said, size = unpack_header(self.buf, start)
         if (  # unless all is as ever
-            version != TLS12
-            or 0 < self.version < TLS12
+            said != TLS12
+            or 0 < version < TLS12
             or size > MAX_PLAINTEXT
             or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA
         ):
-            self._check_header(kind, version, size)
-        if have < HEADER + size:
+            self._check_header(kind, said, size)
+        middle = start + HEADER
+        stop = middle + size
+        if stop > end:
             return None
-        stop = start + HEADER + size
-        header, body = bytes(self.view[start : start + HEADER]), self.view[start + HEADER : stop]
-        if kind == CHANGE_CIPHER_SPEC and (self.drop_ccs or self.version == TLS13):
+        opener, view = self.opener, self.view
+        body, protected = view[middle:stop], opener.expansion
+        if kind == CHANGE_CIPHER_SPEC and (self.drop_ccs or version == TLS13):
             self._check_ccs(body)
             self.start = stop
             return kind, b""
-        if self.early_data and kind == APPLICATION_DATA and not opener.expansion:  # before a second ClientHello
+        if not protected and self.early_data and kind == APPLICATION_DATA:  # before a second ClientHello
             self._skip_early_data(size)
             self.start = stop
             return SKIPPED, b""
-        if self.version == TLS13 and kind != APPLICATION_DATA and opener.expansion:
+        if protected and kind != APPLICATION_DATA and version == TLS13:
             if kind != ALERT or not self.allow_plain_alert or size != 2:
                 raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
             data = bytes(body)
         else:
             try:
-                kind, data = opener.open(header, body)
+                kind, data = opener.open(view[start:middle], body)
             except Abort as abort:
                 if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
                     raise
                 self._skip_early_data(size)
                 self.start = stop
                 return SKIPPED, b""
-            if opener.expansion:
+            if protected:
                 self.allow_plain_alert, self.early_data = False, 0
-        if len(data) > self.plain_limit and opener.expansion:
-            raise Abort(faults.DATA_LENGTH_TOO_LONG)
+                if len(data) > self.plain_limit:
+                    raise Abort(faults.DATA_LENGTH_TOO_LONG)
         self.start = stop
         if data:
             self.empty_records = 0
@@ -212,19 +212,20 @@ class Inbound:
     def message(self) -> bytes | None:
         """The next whole handshake message, with its header."""
         hs, pos = self.hs, self.hs_pos
-        have = len(hs) - pos
-        if have < 4:
+        have = len(hs)
+        if have - pos < 4:
             return None
-        kind, size = hs[pos], hs[pos + 1] << 16 | hs[pos + 2] << 8 | hs[pos + 3]
-        if size > MAX_MESSAGE.get(kind, MAX_OTHER_MESSAGE):
+        size = hs[pos + 1] << 16 | hs[pos + 2] << 8 | hs[pos + 3]
+        if size > MAX_OTHER_MESSAGE and size > MAX_MESSAGE.get(hs[pos], 0):
             raise Abort(faults.EXCESSIVE_MESSAGE_SIZE)
-        if have < 4 + size:
+        end = pos + 4 + size
+        if end < have:
+            self.hs_pos = end
+            return bytes(hs[pos:end])
+        if end > have:
             return None
-        self.hs_pos = pos + 4 + size
-        raw = bytes(hs[pos : pos + 4 + size])
-        if self.hs_pos == len(hs):
-            self.hs, self.hs_pos = b"", 0
-        return raw
+        self.hs, self.hs_pos = b"", 0
+        return bytes(hs[pos:] if pos else hs)
 
     def on_boundary(self) -> bool:
         """Whether no part of a handshake message is waiting: keys may change only there (RFC 8446 5.1)."""

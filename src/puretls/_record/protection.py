@@ -37,7 +37,7 @@ class Opener(Protocol):
     expansion: int  # how much longer than its plaintext a record may be
     overhead: int  # how much longer it is at least, header included
 
-    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+    def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         """Content type and plaintext of one record; Abort if it is not authentic."""
 
     def open_many(
@@ -79,7 +79,7 @@ class NullOpener:
     expansion = 0
     overhead = HEADER
 
-    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+    def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         return header[0], bytes(body)
 
     def open_many(
@@ -129,13 +129,15 @@ class Opener13:
         self.overhead = HEADER + 1 + aead.tag
         self.size, self.header = -1, b""  # of the last record that came alone
 
-    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
-        seq = next_sequence(self.seq)
+    def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
+        seq = self.seq
+        if seq >= SEQUENCE_END - 1:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
         try:
-            inner: bytes = self.decrypt((self.iv ^ self.seq).to_bytes(12, "big"), body, header)
+            inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), body, header)
         except InvalidTag:
             raise Abort(faults.DECRYPTION_FAILED) from None
-        self.seq = seq
+        self.seq = seq + 1
         if len(inner) > MAX_PLAINTEXT + 1:
             raise Abort(faults.DATA_LENGTH_TOO_LONG)
         kind = inner[-1] if inner else 0
@@ -261,7 +263,7 @@ class Opener12:
         self.expansion = 2048  # RFC 5246 6.2.3
         self.overhead = HEADER + self.explicit + aead.tag
 
-    def open(self, header: bytes, body: Bytes) -> tuple[int, bytes]:
+    def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         explicit, seq = self.explicit, next_sequence(self.seq)
         size = len(body) - explicit - self.tag
         if size < 0:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, StructError, extension, u16s, vec8, vec16, vec16_of
+from puretls._wire.codec import Reader, StructError, extension, filled, u16s, vec8, vec16, vec16_of
 from puretls._wire.legacy import names
 
 T = TypeVar("T")
@@ -162,9 +162,7 @@ def selected_u16(body: bytes) -> int:
 # key_share (RFC 8446 4.2.8)
 
 
-class KeyShare(NamedTuple):
-    group: int
-    key_exchange: bytes
+KeyShare = tuple[int, bytes]  # group, key_exchange
 
 
 def key_share(body: bytes) -> KeyShare:
@@ -172,7 +170,7 @@ def key_share(body: bytes) -> KeyShare:
     size = len(body) - 4
     if size < 1 or body[2] << 8 | body[3] != size:
         raise Abort(faults.BAD_EXTENSION)
-    return KeyShare(body[0] << 8 | body[1], body[4:])
+    return body[0] << 8 | body[1], body[4:]
 
 
 def key_shares(body: bytes) -> tuple[KeyShare, ...]:
@@ -187,7 +185,7 @@ def key_shares(body: bytes) -> tuple[KeyShare, ...]:
         stop = start + (body[start - 2] << 8 | body[start - 1])
         if not start < stop <= end:
             raise Abort(faults.BAD_EXTENSION)
-        found.append(KeyShare(body[pos] << 8 | body[pos + 1], body[start:stop]))
+        found.append((body[pos] << 8 | body[pos + 1], body[start:stop]))
         pos = stop
     return tuple(found)
 
@@ -213,9 +211,7 @@ def cookie(body: bytes) -> bytes:
 # pre_shared_key, psk_key_exchange_modes (RFC 8446 4.2.9, 4.2.11)
 
 
-class PskIdentity(NamedTuple):
-    identity: bytes
-    obfuscated_ticket_age: int
+PskIdentity = tuple[bytes, int]  # identity, obfuscated_ticket_age
 
 
 class OfferedPsks(NamedTuple):
@@ -232,10 +228,10 @@ def offered_psks(body: bytes) -> OfferedPsks:
         while pos < end:
             start = pos + 2
             pos = start + (body[pos] << 8 | body[pos + 1]) + 4
-            identity = PskIdentity(body[start : pos - 4], int.from_bytes(body[pos - 4 : pos], "big"))
-            if pos - 4 == start or pos > end:
+            middle = pos - 4
+            if middle == start or pos > end:
                 raise Abort(faults.BAD_EXTENSION)
-            identities.append(identity)
+            identities.append((body[start:middle], int.from_bytes(body[middle:pos], "big")))
         if not identities or end + 2 + (body[end] << 8 | body[end + 1]) != size:
             raise Abort(faults.BAD_EXTENSION)
         pos = end + 2
@@ -251,7 +247,7 @@ def offered_psks(body: bytes) -> OfferedPsks:
         raise Abort(faults.BAD_EXTENSION)
     if len(identities) != len(binders):
         raise Abort(faults.BAD_PSK)
-    return OfferedPsks(tuple(identities), tuple(binders), size - end)
+    return filled(OfferedPsks, (tuple(identities), tuple(binders), size - end))
 
 
 def psk_modes(body: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, message, split_extensions, vec8, vec16, vec24
+from puretls._wire.codec import Reader, filled, message, split_extensions, vec8, vec16, vec24
 
 pack_ticket = Struct("!IIB").pack  # ticket_lifetime, ticket_age_add, length of ticket_nonce
 
@@ -20,10 +20,9 @@ class EncryptedExtensions(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> EncryptedExtensions:
-        r = Reader(raw)
-        found = cls(raw, split_extensions(r.vec16()))
-        r.done()
-        return found
+        if (raw[4] << 8 | raw[5]) + 6 != len(raw):
+            raise Abort(faults.LENGTH_MISMATCH)
+        return filled(cls, (raw, split_extensions(raw[6:])))
 
 
 def encrypted_extensions(extensions: bytes) -> bytes:
@@ -65,17 +64,22 @@ class Certificate(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> Certificate:
-        r = Reader(raw)
-        context, block = r.vec8(), r.vec24()
-        r.done()
-        entries = []
-        r = Reader(block, 0)
-        while r.more():
-            der = r.vec24()
-            if not der:
+        size, entries = len(raw), []
+        start = 5 + raw[4]
+        end = start + 3
+        if end + (raw[start] << 16 | raw[start + 1] << 8 | raw[start + 2]) != size:
+            raise Abort(faults.LENGTH_MISMATCH)
+        context = raw[5:start]
+        while end < size:
+            start = end + 3
+            middle = start + (raw[end] << 16 | raw[end + 1] << 8 | raw[end + 2])
+            end = middle + 2 + (raw[middle] << 8 | raw[middle + 1])
+            if middle == start:
                 raise Abort(faults.LENGTH_MISMATCH, "empty certificate")
-            entries.append(CertificateEntry(der, split_extensions(r.vec16())))
-        return cls(raw, context, tuple(entries))
+            entries.append(filled(CertificateEntry, (raw[start:middle], split_extensions(raw[middle + 2 : end]))))
+        if end != size:
+            raise Abort(faults.LENGTH_MISMATCH)
+        return filled(cls, (raw, context, tuple(entries)))
 
 
 def certificate_list(entries: tuple[CertificateEntry, ...]) -> bytes:
@@ -100,10 +104,9 @@ class CertificateVerify(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> CertificateVerify:
-        r = Reader(raw)
-        found = cls(raw, r.u16(), r.vec16())
-        r.done()
-        return found
+        if (raw[6] << 8 | raw[7]) + 8 != len(raw):
+            raise Abort(faults.LENGTH_MISMATCH)
+        return filled(cls, (raw, raw[4] << 8 | raw[5], raw[8:]))
 
 
 def certificate_verify(scheme: int, signature: bytes) -> bytes:
@@ -118,7 +121,7 @@ class Finished(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> Finished:
-        return cls(raw, raw[4:])
+        return filled(cls, (raw, raw[4:]))
 
 
 def finished(verify_data: bytes) -> bytes:
