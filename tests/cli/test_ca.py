@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from commands import COMMAND, Done, puretls
+from commands import COMMAND, Done, called, puretls
 from puretls import Purpose, create_default_context
 from puretls.cli.authority import Development
 from puretls.cli.failure import Failure
@@ -112,8 +112,8 @@ def test_client_certificates_and_files_that_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "two words", "-x-", "a..b", "x" * 64, "../up", "new\nline", "a@b c"])
-def test_what_is_no_name(tmp_path: Path, name: str) -> None:
-    done = ca(tmp_path, "issue", "--out", tmp_path, "--", name)
+def test_what_is_no_name(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    done = called(capsys, "ca", "issue", "--ca", tmp_path / "ca", "--out", tmp_path, "--", name)
     assert done.status == 2
     assert "Traceback" not in done.err
     assert not list(tmp_path.glob("*.pem"))

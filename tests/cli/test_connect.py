@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from commands import COMMAND, puretls
+from commands import COMMAND, called, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, End, Peer, Setup
 from support import MIB, PATIENCE, Pki, dial, running
@@ -250,8 +250,8 @@ def test_names_from_a_certificate_do_not_command_the_terminal(tls: Any, tmp_path
         (["localhost", "-i", "--json"], 2, "-i needs standard output"),
     ],
 )
-def test_errors_are_a_line(argv: list[str], status: int, said: str) -> None:
-    done = puretls("connect", *argv)
+def test_errors_are_a_line(capsys: pytest.CaptureFixture[str], argv: list[str], status: int, said: str) -> None:
+    done = called(capsys, "connect", *argv)
     assert (done.status, done.out) == (status, "")
     assert said in done.err
     assert "Traceback" not in done.err

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from commands import COMMAND, puretls
+from commands import COMMAND, called, puretls
 from puretls.cli import COMMANDS
 
 
@@ -20,8 +20,8 @@ def test_help_names_every_command_and_shows_examples() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself(name: str) -> None:
-    done = puretls(name, "--help")
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    done = called(capsys, name, "--help")
     assert (done.status, done.err) == (0, "")
     assert f"usage: puretls {name}" in done.out
     assert max(map(len, done.out.splitlines())) <= 120
@@ -42,8 +42,8 @@ def test_help_waits_for_nothing_it_does_not_use() -> None:
 
 
 @pytest.mark.parametrize("argv", [[], ["no-such-command"], ["version", "--no-such-option"]])
-def test_wrong_usage(argv: list[str]) -> None:
-    done = puretls(*argv)
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    done = called(capsys, *argv)
     assert (done.status, done.out) == (2, "")
     assert "usage: puretls" in done.err
 

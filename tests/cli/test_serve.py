@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import COMMAND, puretls
+from commands import COMMAND, called
 from puretls.cli.authority import Development
 from puretls.cli.stores import Nss, Root
 from support import MIB, PATIENCE, Pki, Program, free_port, need, running
@@ -274,7 +274,7 @@ def test_chromium_trusts_it(folder: Path, tmp_path: Path) -> None:
     assert b"TLS 1.3" in dom
 
 
-def test_errors_are_a_line(folder: Path) -> None:
+def test_errors_are_a_line(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
         for argv, said in (
@@ -285,7 +285,7 @@ def test_errors_are_a_line(folder: Path) -> None:
             ([folder, "--client-ca", folder / "secret.txt"], "--client-ca"),
             ([folder, "--name", "two words", "--ca", folder / "ca"], "not a host name"),
         ):
-            done = puretls("serve", *argv)
+            done = called(capsys, "serve", *argv)
             assert done.status in (1, 2)
             assert (done.out, done.err.count("\n")) == ("", 1)
             assert said in done.err

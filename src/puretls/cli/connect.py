@@ -183,6 +183,7 @@ class Call:
 
 def has_input() -> bool:
     """Whether standard input is a pipe, a file or a socket: a terminal, and /dev/null, have nothing to send."""
-    if sys.stdin is None:
+    try:
+        return sys.stdin is not None and not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
+    except (OSError, ValueError):  # closed, or replaced by something without a descriptor
         return False
-    return not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
+from time import sleep
 
 from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
 from puretls.cli import authority, stores
@@ -68,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         first, *others = [f"https://{Target(name, None if port == 443 else port)}/" for name in hosts(arguments)]
         hints = {"serving": str(root.resolve()), **({"also": " ".join(others)} if others else {}), **hints}
         screen().invite(first, {name: hint.replace("URL", first) for name, hint in hints.items()})
-        Event().wait()
+        while True:
+            sleep(1)  # not for ever: a Ctrl-C just before it would go unnoticed
     print()
     return 0
 

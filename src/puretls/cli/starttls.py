@@ -43,6 +43,10 @@ class Dialogue:
         """The server does not come along."""
         return Failure(f"STARTTLS ({self.protocol}): {what}")
 
+    def refusal(self, said: bytes) -> Failure:
+        """The server says something else than yes."""
+        return self.failure(f"the server says: {decoded(said)}")
+
     def say(self, line: str) -> None:
         """One command."""
         self.send(f"{line}\r\n".encode("ascii"))
@@ -57,7 +61,7 @@ class Dialogue:
         self.sock.settimeout(max(self.deadline - monotonic(), 0.001))
         data = self.sock.recv(4096)
         if not data:
-            raise self.failure("the server hung up" + (f" after {decoded(self.unread)!r}" if self.unread else ""))
+            raise self.failure("the server hung up" + (f" after: {decoded(self.unread)}" if self.unread else ""))
         self.unread += data
 
     def line(self) -> bytes:
@@ -80,7 +84,7 @@ class Dialogue:
             while lines[-1][:4] != code + b" ":
                 lines.append(self.line())
         if code != expected:
-            raise self.failure(f"the server says {decoded(lines[-1])!r}")
+            raise self.refusal(lines[-1])
         return lines
 
 
@@ -110,13 +114,13 @@ def _address_literal(sock: socket.socket) -> str:
 def _imap(talk: Dialogue) -> None:
     greeting = talk.line()
     if not greeting.upper().startswith(b"* OK"):  # PREAUTH has no way to TLS, BYE none at all
-        raise talk.failure(f"the server says {decoded(greeting)!r}")
+        raise talk.refusal(greeting)
     talk.say("a1 STARTTLS")
     while not (line := talk.line()).lower().startswith(b"a1 "):
         if not line.startswith(b"* "):
-            raise talk.failure(f"the server says {decoded(line)!r}")
+            raise talk.refusal(line)
     if not line.upper().startswith(b"A1 OK"):
-        raise talk.failure(f"the server says {decoded(line)!r}")
+        raise talk.refusal(line)
 
 
 def _pop3(talk: Dialogue) -> None:
@@ -125,7 +129,7 @@ def _pop3(talk: Dialogue) -> None:
             talk.say(command)
         line = talk.line()
         if not line.upper().startswith(b"+OK"):
-            raise talk.failure(f"the server says {decoded(line)!r}")
+            raise talk.refusal(line)
 
 
 def _ftp(talk: Dialogue) -> None:
@@ -141,7 +145,7 @@ def _postgres(talk: Dialogue) -> None:
     if answer == b"N":
         raise talk.failure("the server has TLS switched off")
     if answer != b"S":
-        raise talk.failure(f"the server says {decoded(answer + talk.unread)!r}: not PostgreSQL?")
+        raise talk.refusal(answer + talk.unread)
 
 
 DIALOGUES: dict[str, Callable[[Dialogue], None]] = {
