@@ -60,6 +60,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "key of the certificate is RSA 1024": ({"identities": [Identity("RSA 1024", "RSA", 1024)]}, "C"),
     "is over MD5": ({"identities": [GOOD._replace(digests=("sha256", "md5"))]}, "F"),
     "is over SHA1": ({"identities": [GOOD._replace(digests=("sha1",))]}, "C"),
+    "SSL 2.0 is accepted": ({"ssl2": True}, "F"),
     "SSL 3.0 is accepted": (with_version(SSL3, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"), "D"),
     "TLS 1.0 is accepted": (with_version(TLS10, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"), "B"),
     "neither TLS 1.2 nor": ({"suites": {TLS10: picked(TLS10, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA")}}, "C"),

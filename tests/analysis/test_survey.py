@@ -113,3 +113,20 @@ def test_a_second_try_below_the_best_version_is_noticed(pki: Pki) -> None:
     context.maximum_version = V13
     assert refuses_fallback(ours(context), TLS12, all_suites(TLS12), "localhost")
     assert not refuses_fallback(ours(server(pki, "P-256", version=V12)), TLS12, all_suites(TLS12), "localhost")
+
+
+@pytest.mark.parametrize(("failures", "complete"), [(1, True), (2, False)])
+def test_a_question_that_is_lost_is_asked_once_more(failures: int, complete: bool) -> None:
+    """And if that is lost, too, the list is said to be incomplete."""
+    accepted = [0xC02F, 0xC030, 0x009E]
+    listed, left = Listed(TLS12, accepted, own_order=True), [failures]
+
+    def ask(offer: Offer) -> Answer:
+        if listed.asked == 2 and left[0]:
+            left[0] -= 1
+            return Silence("timed out", lost=True)
+        return listed.ask(offer)
+
+    found = suites_of(ask, TLS12, "")
+    assert found.picks == (accepted if complete else accepted[:2])
+    assert found.odd == ("" if complete else "not complete: timed out")

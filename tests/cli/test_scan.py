@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 import puretls as tls
-from commands import Done, puretls
+from commands import COMMAND, Done, puretls
 from ours import server_context
 from puretls._wire import legacy
 from puretls._wire.hello import server_hello
@@ -48,7 +49,8 @@ def openssl(pki: Pki, *names: str, options: tuple[object, ...] = ()) -> Iterator
     """`openssl s_server` with one or two certificates."""
     need("openssl")
     port = free_port()
-    argv: list[object] = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-www", *options]
+    argv: list[object] = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", *options]
+    argv += [] if "-early_data" in options else ["-www"]  # it takes only one of them
     for prefix, name in zip(("", "d"), names, strict=False):
         argv += [f"-{prefix}cert", pki.chain(name), f"-{prefix}key", pki.key(name)]
         argv += [f"-{prefix}cert_chain", pki.chain("issuer") if name == "issuer" else intermediate(pki)]
@@ -276,11 +278,64 @@ def test_names_in_certificates_do_not_command_the_terminal(tmp_path: Path) -> No
     assert not {"\x1b", "\x07", "\u202e"} & set(done.out + done.err)
 
 
+def test_ssl_2_is_found_beside_the_rest(lasting: Pki) -> None:
+    """Nothing that is installed today speaks it: its answer is put together here."""
+    context = server_context(tls, lasting)
+
+    def serve(sock: socket.socket) -> None:
+        if sock.recv(1, socket.MSG_PEEK) == b"\x80":
+            answer = bytes.fromhex("04 00 01 0002 0000 0003 0010 010080") + bytes(16)
+            sock.sendall((0x8000 | len(answer)).to_bytes(2, "big") + answer)
+        else:
+            with suppress(OSError), context.wrap_socket(sock, server_side=True) as conn:
+                conn.recv(1)
+
+    with each_connection(serve) as port:
+        found = facts(port, lasting)
+    assert found["versions"]["SSL 2.0"] is True
+    assert remarks(found)["SSL 2.0 is accepted"] == found["grade"] == "F"
+
+
+def test_what_tls_13_says_encrypted(lasting: Pki) -> None:
+    options: tuple[object, ...] = ("-Verify", 2, "-tls1_3", "-alpn", "http/1.1")
+    with openssl(lasting, "P-256", options=options) as port:
+        found = facts(port, lasting)
+    assert found["habits"]["asks for a client certificate"] is True
+    assert found["alpn"] == ["http/1.1"]
+    assert found["signature_schemes"] == {"TLS 1.3": ["ecdsa_secp256r1_sha256"]}
+    options = ("-early_data", "-max_early_data", 4096, "-tls1_3")
+    with openssl(lasting, "P-256", options=options) as port:
+        found = facts(port, lasting)
+    assert found["early_data"] == 4096
+    assert found["habits"]["takes early data"] is True
+    assert found["habits"]["asks for a client certificate"] is False
+
+
+def test_an_interrupt_ends_it_at_once(tmp_path: Path) -> None:
+    """Though every connection would wait for a long time."""
+    asked = Event()
+
+    def silent(sock: socket.socket) -> None:
+        if sock.recv(1 << 16):
+            asked.set()
+            sock.recv(1)
+
+    with each_connection(silent) as port:
+        argv = [*COMMAND, "scan", f"localhost:{port}", "--timeout", "3600"]
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit that it is ignored
+        with running(tmp_path, *argv) as program:
+            signal.signal(signal.SIGINT, before)
+            assert asked.wait(PATIENCE)
+            program.process.send_signal(signal.SIGINT)
+            assert program.wait() == 130
+            assert program.said().strip() == "interrupted"
+
+
 def test_the_number_of_connections_is_bounded(lasting: Pki) -> None:
     with openssl(lasting, "P-256") as port:
-        done = scan(port, "--ca-file", lasting.ca, "--most", 12)
-    assert "incomplete: the limit of 12 connections is reached" in done.out
-    assert "(12 connections)" in done.out
+        done = scan(port, "--ca-file", lasting.ca, "--most", 13)
+    assert "incomplete: the limit of 13 connections is reached" in done.out
+    assert "(13 connections)" in done.out
 
 
 @pytest.mark.parametrize(

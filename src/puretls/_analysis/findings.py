@@ -31,6 +31,9 @@ class Findings:
     groups: dict[int, Found] = field(default_factory=dict)
     schemes: dict[int, list[int]] = field(default_factory=dict)
     identities: list[Identity] = field(default_factory=list)
+    ssl2: bool = False  # SSL 2.0 is answered
+    early_data: int | None = None  # bytes that tickets of TLS 1.3 allow
+    asks: bool | None = None  # for a client certificate, in TLS 1.3
     refuses_fallback: bool | None = None
     tolerates_unknown: bool | None = None
 
@@ -67,7 +70,8 @@ class Findings:
             "heartbeat": self.answers_with(HEARTBEAT),
             "compression": self.compresses if hellos else None,
             "OCSP response stapled": any(one.stapled for one in hellos) if hellos else None,
-            "asks for a client certificate": any(one.asks for one in hellos) if hellos else None,
+            "asks for a client certificate": self.asks or any(one.asks for one in hellos) if hellos else self.asks,
+            "takes early data": None if self.early_data is None else self.early_data > 0,
             "refuses a fallback": self.refuses_fallback,
             "tolerates unknown values": self.tolerates_unknown,
         }

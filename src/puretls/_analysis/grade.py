@@ -87,6 +87,13 @@ def _identities(found: Findings) -> Iterator[Remark]:
 
 def _versions(found: Findings) -> Iterator[Remark]:
     spoken = found.suites.keys()
+    if found.ssl2:
+        yield Remark(
+            "F",
+            "SSL 2.0 is accepted",
+            "with it even connections of TLS with the same key can be decrypted (DROWN, RFC 6176)",
+            "switch it off, here and wherever the key is used",
+        )
     if SSL3 in spoken:
         yield Remark(
             "D",

@@ -17,8 +17,9 @@ from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._wire import extensions, legacy
-from puretls._wire.codec import Reader, extension, vec8, vec16
+from puretls._wire.codec import Reader, StructError, extension, vec8, vec16
 from puretls._wire.hello import ServerHello, client_hello
+from puretls._wire.messages import NewSessionTicket
 
 HEARTBEAT = 15  # RFC 6520
 EXPLICIT = {1: 0xFF01, 2: 0xFF02}  # ECCurveType to the group that stands for it (RFC 8422 5.4)
@@ -66,9 +67,10 @@ class Alert(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """No answer: the connection could not be used, was closed, or nothing came in time."""
+    """No answer: closed without a word, or `lost`: there was no connection, or nothing came in time."""
 
     why: str
+    lost: bool = False
 
     def __str__(self) -> str:
         return self.why
@@ -242,6 +244,15 @@ def _key_exchange(hello: Hello, raw: bytes) -> Hello:
     if chosen.signed and chosen.exchange != "SRP" and hello.version == TLS12:
         hello = hello._replace(scheme=r.u16())
     return hello
+
+
+def early_data(ticket: bytes) -> int:
+    """How much early data a NewSessionTicket of TLS 1.3 allows (RFC 8446 4.6.1); 0 if none, or if it is malformed."""
+    try:
+        body = NewSessionTicket.parse(ticket).extensions.get(registry.EARLY_DATA, b"")
+    except (Abort, IndexError, StructError):
+        return 0
+    return int.from_bytes(body, "big") if len(body) == 4 else 0
 
 
 def _guess(start: bytes) -> str:

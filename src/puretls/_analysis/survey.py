@@ -49,7 +49,7 @@ class Found:
     hellos: list[Hello] = field(default_factory=list)  # its answers, one for each
     last: Answer | None = None  # the one that ended it: a refusal, normally
     order: str = ""  # "server" or "client": whose order decides; "" if that cannot be told
-    odd: str = ""  # a pick that was not on offer
+    odd: str = ""  # what was not as it should be: a pick that was not on offer, an end without an answer
 
 
 def offer(version: int, suites: Sequence[int], name: str) -> Offer:
@@ -64,11 +64,15 @@ def eliminate(ask: Callable[[tuple[int, ...]], Answer], offered: Sequence[int], 
     found, left = Found(), list(offered)
     while left:
         found.last = ask(tuple(left))
+        if found.picks and isinstance(found.last, Silence) and found.last.lost:
+            found.last = ask(tuple(left))  # once more: so much depends on it
+            if isinstance(found.last, Silence) and found.last.lost:
+                found.odd = f"not complete: {found.last}"
         if not isinstance(found.last, Hello) or found.last.version != version:
             break
         picked = pick(found.last)
         if picked not in left:
-            found.odd = "" if not picked else f"0x{picked:04X} was picked, which was not on offer"
+            found.odd = f"0x{picked:04X} was picked, which was not on offer" if picked else ""
             break
         left.remove(picked)
         found.picks.append(picked)

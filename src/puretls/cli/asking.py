@@ -9,16 +9,27 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Protocol
 
 from puretls import SSLContext
+from puretls._analysis import ssl2
 from puretls._analysis.probe import Answer, Offer, Reading, Silence, compose
 from puretls.cli.failure import Failure, reason
 from puretls.cli.starttls import start
 from puretls.cli.target import Target, dial
+
+
+class Reader(Protocol):
+    """What makes an answer of bytes."""
+
+    def feed(self, data: bytes) -> Answer | None:
+        """More has come."""
+
+    def end(self) -> Answer:
+        """No more will come."""
 
 
 class Asker:
@@ -31,6 +42,8 @@ class Asker:
         self.family, self.timeout, self.pause, self.most = family, timeout, pause, most
         self.made = 0
         self.stopped = ""  # why there are no more connections
+        self._interrupted = False
+        self._open: set[socket.socket] = set()
         self._lock, self._next = Lock(), 0.0
 
     @property
@@ -50,29 +63,42 @@ class Asker:
         """A TCP connection, up to where TLS begins."""
         self._wait()
         with dial(self.where, family=self.family, timeout=self.timeout) as sock:
-            if self.starttls:
-                start(self.starttls, sock, self.timeout)
-            yield sock
+            self._open.add(sock)
+            try:
+                if self._interrupted:
+                    raise Failure(self.stopped)
+                if self.starttls:
+                    start(self.starttls, sock, self.timeout)
+                yield sock
+            finally:
+                self._open.discard(sock)
 
     def ask(self, offer: Offer) -> Answer:
         """What the server says to this hello."""
-        deadline = monotonic() + self.timeout
-        reading = Reading()
+        return self.exchange(compose(offer, os.urandom(64)), Reading())
+
+    def ask_ssl2(self) -> Answer:
+        """What it says to a hello of SSL 2.0."""
+        return self.exchange(ssl2.compose(os.urandom(16)), ssl2.Reading())
+
+    def exchange(self, data: bytes, reading: Reader) -> Answer:
+        """Bytes there, an answer back, in time."""
         try:
             with self.connection() as sock:
-                sock.sendall(compose(offer, os.urandom(64)))
+                deadline = monotonic() + self.timeout
+                sock.sendall(data)
                 while True:
                     sock.settimeout(max(deadline - monotonic(), 0.001))
                     data = sock.recv(1 << 14)
                     answer = reading.feed(data) if data else reading.end()
                     if answer is not None:
                         return answer
-                    if monotonic() > deadline:
-                        return Silence("the answer does not come to an end")
+        except TimeoutError as error:
+            return Silence(reason(error), lost=True)
         except OSError as error:
-            return Silence(reason(error))
+            return Silence(reason(error), lost=bool(self.stopped))
         except Failure as failure:
-            return Silence(str(failure))
+            return Silence(str(failure), lost=True)
 
     @contextmanager
     def handshake(self, context: SSLContext, session: Any = None) -> Iterator[Any]:
@@ -83,6 +109,14 @@ class Asker:
     def stop(self, why: str) -> None:
         """No more connections: whoever asks on is told why."""
         self.stopped = self.stopped or why
+
+    def interrupt(self) -> None:
+        """Stop, and end the connections there are: their threads are not waited for until time is up."""
+        self.stop("interrupted")
+        self._interrupted = True
+        for sock in list(self._open):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _wait(self) -> None:
         with self._lock:

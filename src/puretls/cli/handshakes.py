@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from puretls import CERT_NONE, SSLCertVerificationError, SSLContext, TLSVersion, create_default_context, get_sigalgs
+from puretls._analysis.probe import early_data
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure, reason
 from puretls.cli.session import finish
@@ -20,6 +21,7 @@ PROTOCOLS = (  # of IANA's registry, those that run over TCP
     "h2", "http/1.1", "http/1.0", "acme-tls/1", "postgresql", "imap", "pop3", "managesieve", "ftp", "xmpp-client",
     "xmpp-server", "mqtt", "dot", "irc", "stun.turn", "coap", "ntske/1", "sunrpc", "smb", "radius/1.1", "tds/8.0",
 )  # fmt: skip
+HANDSHAKE, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 22, 4, 13  # RFC 8446 4
 GOODBYE = 1.0  # seconds to wait for tickets and close_notify
 FAMILIES = {"RSA": "rsa", "EC": "ecdsa", "Ed25519": "ed25519", "Ed448": "ed448", "MLDSA": "mldsa"}
 FAILS = (OSError, ValueError, Failure)  # a handshake; SSLError is an OSError
@@ -31,6 +33,8 @@ class Handshakes:
     def __init__(self, asker: Asker, ca_file: Path | None) -> None:
         self.asker, self.ca_file = asker, ca_file
         self.chains: list[tuple[bytes, ...]] = []
+        self.early_data: int | None = None  # bytes of it that tickets of TLS 1.3 allow
+        self.asks: bool | None = None  # for a client certificate, in TLS 1.3
         self.trusting()  # a file that cannot be read is told at once
 
     def trusting(self) -> SSLContext:
@@ -92,6 +96,8 @@ class Handshakes:
     def resumption(self, version: TLSVersion) -> str | None:
         """Whether a session is resumed, and by what; None if there is no connection in this version."""
         context = self.looking(version)
+        if version == TLSVersion.TLSv1_3:
+            context._msg_callback = self._watch  # ssl's own hook, which has no public name
         try:
             with self.asker.handshake(context) as tls:
                 self._remember(tls)
@@ -126,6 +132,12 @@ class Handshakes:
             left.remove(picked)
             found.append(picked)
         return found
+
+    def _watch(self, _tls: Any, direction: str, _version: int, content: int, kind: int, data: bytes) -> None:
+        if direction == "read" and content == HANDSHAKE:
+            self.asks = bool(self.asks) or kind == CERTIFICATE_REQUEST
+            if kind == NEW_SESSION_TICKET:
+                self.early_data = max(self.early_data or 0, early_data(bytes(data)))
 
     def _remember(self, tls: Any) -> None:
         chain = tuple(map(bytes, tls.get_unverified_chain()))

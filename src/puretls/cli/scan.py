@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from puretls import TLSVersion
-from puretls._analysis import names, survey
+from puretls._analysis import names, ssl2, survey
 from puretls._analysis.findings import Findings
 from puretls._analysis.grade import GRADES, judge, reaches
 from puretls._analysis.survey import VERSIONS, Found, groups_of, suites_of
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
 class Scan:
     """All questions, several at once: each line of them goes on its own way."""
 
-    STEPS = 15
+    STEPS = 16
 
     def __init__(self, asker: Asker, handshakes: Handshakes) -> None:
         self.asker, self.handshakes = asker, handshakes
@@ -131,16 +131,18 @@ class Scan:
                 self._details(begin)
                 self._certificates(begin)
             except BaseException:
-                self.asker.stop("interrupted")
+                self.asker.interrupt()
                 raise
 
     def _versions(self, begin: Callable[..., Future[Any]]) -> None:
         ask, name = self.asker.ask, self.asker.server_name
+        oldest = begin("SSL 2.0", self.asker.ask_ssl2)
         asked = {version: begin(names.version(version), suites_of, ask, version, name) for version in VERSIONS}
         lines: dict[int, Found] = {version: future.result() for version, future in asked.items()}
         self.found.suites = {version: line for version, line in lines.items() if line.picks}
         self.learnt.silent = {version: str(line.last) for version, line in lines.items() if not line.picks}
         self.learnt.notes += [f"{names.version(version)}: {line.odd}" for version, line in lines.items() if line.odd]
+        self.found.ssl2 = ssl2.spoken(oldest.result())
         if not self.found.suites:
             raise Failure(f"{self.asker.title}: no TLS is spoken there: {next(iter(self.learnt.silent.values()))}")
 
@@ -169,6 +171,9 @@ class Scan:
             if version in (TLS12, TLS13)
         }
         self.found.groups = {version: future.result() for version, future in groups.items()}
+        self.learnt.notes += [
+            f"groups of {names.version(version)}: {line.odd}" for version, line in self.found.groups.items() if line.odd
+        ]
         self.found.refuses_fallback = fallback.result() if fallback else None
         self.found.tolerates_unknown = tolerant.result()
         if schemes12:
@@ -178,6 +183,7 @@ class Scan:
             self.learnt.schemes[TLS13] = schemes13.result()
         self.learnt.protocols = protocols.result() if protocols else None
         self.learnt.resumed = {version: future.result() for version, future in resumed.items()}
+        self.found.early_data, self.found.asks = self.handshakes.early_data, self.handshakes.asks
 
     def _certificates(self, begin: Callable[..., Future[Any]]) -> None:
         chains = {

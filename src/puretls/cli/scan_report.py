@@ -77,7 +77,10 @@ def document(
             }
             for chain, one, accepted in zip(learnt.chains, found.identities, learnt.accepted, strict=True)
         ],
-        "versions": {names.version(version): version in found.suites for version in VERSIONS},
+        "versions": {
+            **{names.version(version): version in found.suites for version in VERSIONS},
+            "SSL 2.0": found.ssl2,
+        },
         "refused": {names.version(version): why for version, why in learnt.silent.items()},
         "suites": {
             names.version(version): {
@@ -102,6 +105,7 @@ def document(
         "alpn": learnt.protocols,
         "resumption": {names.version(version): how for version, how in learnt.resumed.items()},
         "habits": found.habits,
+        "early_data": found.early_data,
         "notes": learnt.notes,
         "connections": asker.made,
         "incomplete": asker.stopped or None,
