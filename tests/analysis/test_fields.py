@@ -110,12 +110,12 @@ GOOD: dict[str, tuple[bytes, About]] = {
         messages.certificate(
             b"",
             messages.certificate_list(
-                (messages.CertificateEntry(b"DER", {5: b"\x01" + vec24(b"OCSP"), 18: vec16(vec16(b"SCT"))}),)
+                (messages.CertificateEntry(b"\x30\x00", {5: b"\x01" + vec24(b"OCSP"), 18: vec16(vec16(b"SCT"))}),)
             ),
         ),
         About(TLS13),
     ),
-    "Certificate of TLS 1.2": (legacy.certificate((b"leaf", b"root")), ECDHE),
+    "Certificate of TLS 1.2": (legacy.certificate((b"\x30\x00", b"\x30\x02\x05\x00")), ECDHE),
     "CertificateRequest": (
         messages.certificate_request(b"", block((13, vec16(b"\x04\x03")), (47, vec16(vec16(b"\x30\x00"))))),
         About(TLS13),

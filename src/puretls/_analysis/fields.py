@@ -177,13 +177,20 @@ def rest(name: str, note: str = "", rfc: str = "", says: Callable[[bytes], str] 
     return read
 
 
-def vector(name: str, prefix: int, *layouts: Layout, note: str = "", rfc: str = "") -> Layout:
-    """A length in `prefix` bytes and what it covers. Its value lists what is in it."""
+def vector(
+    name: str,
+    prefix: int,
+    *layouts: Layout,
+    note: str = "",
+    rfc: str = "",
+    says: Callable[[bytes], str] | None = None,
+) -> Layout:
+    """A length in `prefix` bytes and what it covers. Its value lists what is in it, unless somebody knows better."""
 
     def read(scan: Scan) -> None:
         node = Field(name, scan.pos, note=note, rfc=rfc)
         scan.inside(node, layouts, prefix)
-        node.value = listed(node)
+        node.value = says(scan.data[node.start + prefix : node.end]) if says else listed(node)
 
     return read
 

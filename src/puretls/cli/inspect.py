@@ -121,7 +121,7 @@ def call(arguments: argparse.Namespace, context: SSLContext, where: Target, sess
             tap.drive(tap.tls.do_handshake)
             facts = {
                 **negotiated(tap.tls),
-                "verified": "not checked" if arguments.insecure else f"{printable(name)}: yes",
+                "verified": "not checked" if arguments.insecure else f"yes, {printable(name)}",
             }
             if arguments.http:
                 fetch(tap, name)
