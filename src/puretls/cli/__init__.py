@@ -32,6 +32,7 @@ GROUPS = {
         "demo": "see it work: server, verifying clients, throughput, and a page for your browser",
         "bench": "how quick puretls and ssl are on this machine, side by side",
         "run": "run any program with puretls in the place of ssl",
+        "completion": "have bash, zsh or fish complete all of this",
         "version": "what is installed, and on what it runs",
     },
 }
