@@ -87,6 +87,12 @@ def test_commands_exist(page: Path) -> None:
     assert set(used) <= set(COMMANDS)
 
 
+def test_every_command_has_its_line_and_its_page() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[`puretls (\w+)[^`]*`\]\(docs/commands/(\w+)\.md\) \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted((name, name) for name in COMMANDS)
+
+
 def test_the_reference_names_everything_public() -> None:
     text = "".join(page.read_text("utf-8") for page in ROOT.glob("docs/reference/*.md"))
     described = set(re.findall(r"\w+", text))
