@@ -18,8 +18,9 @@ from puretls._analysis.messages import about_suite, message
 from puretls._analysis.records import HEADER, Piece, Protection
 from puretls._base import registry
 from puretls._base.faults import Abort
-from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS12, TLS13
 from puretls._crypto import schedule, suites
+from puretls._crypto.kdf import MD5_SHA1, Prf
 from puretls._crypto.suites import Aead, Suite
 from puretls._record import older
 from puretls._record.protection import Opener, Opener13
@@ -264,7 +265,8 @@ class Conversation:
             for side in self.sides.values():
                 side.pending = protection, None, "CLIENT_RANDOM"
             return
-        directions = older.key_block(suite, version, master, hello.random + self.client_random)
+        prf = Prf(suite.hash if version >= TLS12 else MD5_SHA1, master)
+        directions = older.key_block(suite, prf, hello.random + self.client_random)
         for keys, side in zip(directions, (self.sides[True], self.sides[False]), strict=True):
             side.pending = protection, older.opener(suite, version, keys, etm=etm), keylog.MASTER
             self.keys.append(Keys(keylog.MASTER, master, side.client, keys.key, keys.iv))

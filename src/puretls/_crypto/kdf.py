@@ -131,19 +131,35 @@ def expand_label(d: Digest, secret: bytes, label: bytes, context: bytes, n: int)
     return hkdf_expand(d, secret, info, n)
 
 
+class Prf:
+    """The PRF of one secret: TLS 1.2 with `d` (RFC 5246 5), with MD5_SHA1 that of TLS 1.0 and 1.1 (RFC 2246 5)."""
+
+    __slots__ = ("_left", "_right")
+
+    def __init__(self, d: Digest, secret: bytes) -> None:
+        self._right: HMAC | None = None
+        if d is MD5_SHA1:
+            half = (len(secret) + 1) // 2  # an odd length shares its middle byte
+            self._left, self._right = MD5.mac(secret[:half]), SHA1.mac(secret[len(secret) - half :])
+        else:
+            self._left = d.mac(secret)
+
+    def __call__(self, label: bytes, seed: bytes, n: int) -> bytes:
+        """The first `n` bytes."""
+        seed = label + seed
+        output = _p_hash(self._left, seed, n)
+        if self._right is None:
+            return output
+        other = _p_hash(self._right, seed, n)
+        return (int.from_bytes(output, "big") ^ int.from_bytes(other, "big")).to_bytes(n, "big")
+
+
 def prf(d: Digest, secret: bytes, label: bytes, seed: bytes, n: int) -> bytes:
-    """The PRF of TLS 1.2 with `d` (RFC 5246 5), or that of TLS 1.0 and 1.1 with MD5_SHA1 (RFC 2246 5)."""
-    seed = label + seed
-    if d is not MD5_SHA1:
-        return _p_hash(d, secret, seed, n)
-    half = (len(secret) + 1) // 2  # an odd length shares its middle byte
-    left = _p_hash(MD5, secret[:half], seed, n)
-    right = _p_hash(SHA1, secret[len(secret) - half :], seed, n)
-    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(n, "big")
+    """The PRF for a secret that is needed once."""
+    return Prf(d, secret)(label, seed, n)
 
 
-def _p_hash(d: Digest, secret: bytes, seed: bytes, n: int) -> bytes:
-    keyed = d.mac(secret)
+def _p_hash(keyed: HMAC, seed: bytes, n: int) -> bytes:
     output, a = b"", seed
     while len(output) < n:
         mac = keyed.copy()

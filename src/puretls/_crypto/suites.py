@@ -56,6 +56,7 @@ class Null(NamedTuple):
     name: str = "None"
     symmetric: str | None = None
     key: int = 0
+    block: int = 0
 
 
 class Suite(NamedTuple):

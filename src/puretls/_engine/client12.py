@@ -358,7 +358,7 @@ def _send_finished(conn: Connection, exchange: Exchange) -> State:
         conn.transcript.forget()
     keys = Keys(conn)
     conn.switch_write_keys(keys.sealer)
-    send_finished(conn)
+    send_finished(conn, keys)
     return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
 
 
@@ -400,11 +400,11 @@ class ExpectFinished(State):
 
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
-        check_finished(conn, message)
+        check_finished(conn, message, self.keys)
         resumed = conn.session if conn.session_reused else None
         if resumed:
             conn.switch_write_keys(self.keys.sealer)
-            send_finished(conn)
+            send_finished(conn, self.keys)
         ticket = self.ticket
         if ticket is not None and ticket.ticket:
             session = new_session(conn, SHA256.hash(ticket.ticket), ticket.ticket, ticket.lifetime_hint)

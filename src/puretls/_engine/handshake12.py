@@ -14,7 +14,7 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12
 from puretls._crypto import signatures, suites
-from puretls._crypto.kdf import prf
+from puretls._crypto.kdf import Prf, prf
 from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate
@@ -67,22 +67,24 @@ def derive_master(conn: Connection, premaster: bytes) -> None:
 
 def set_master(conn: Connection, master: bytes) -> None:
     conn.master = master
-    conn.log_secret("CLIENT_RANDOM", master)
+    if conn.events is not None:
+        conn.log_secret("CLIENT_RANDOM", master)
 
 
 # Keys (RFC 5246 6.3)
 
 
 class Keys:
-    """Both directions, waiting for their ChangeCipherSpec."""
+    """Both directions, waiting for their ChangeCipherSpec, and what makes the Finished messages."""
 
-    __slots__ = ("opener", "sealer")
+    __slots__ = ("opener", "prf", "sealer")
 
     def __init__(self, conn: Connection) -> None:
         suite, version = conn.suite, conn.version
         if suite is None or not isinstance(conn.master, bytes):
             raise Abort(faults.INTERNAL)
-        client, server = older.key_block(suite, version, conn.master, conn.server_random + conn.client_random)
+        self.prf = Prf(conn.digest, conn.master)
+        client, server = older.key_block(suite, self.prf, conn.server_random + conn.client_random)
         theirs, ours = (client, server) if conn.server_side else (server, client)
         self.opener: Opener = older.opener(suite, version, theirs, etm=conn.etm)
         self.sealer: Sealer = older.sealer(suite, version, ours, etm=conn.etm)
@@ -98,20 +100,16 @@ def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None
 # Finished (RFC 5246 7.4.9)
 
 
-def verify_data(conn: Connection, label: bytes) -> bytes:
-    if not isinstance(conn.master, bytes):
-        raise Abort(faults.INTERNAL)
-    return prf(conn.digest, conn.master, label, transcript_digest(conn), 12)
-
-
-def send_finished(conn: Connection) -> None:
-    conn.finished_sent = verify_data(conn, SERVER_FINISHED if conn.server_side else CLIENT_FINISHED)
+def send_finished(conn: Connection, keys: Keys) -> None:
+    label = SERVER_FINISHED if conn.server_side else CLIENT_FINISHED
+    conn.finished_sent = keys.prf(label, transcript_digest(conn), 12)
     conn.send_messages(messages.finished(conn.finished_sent))
     conn.flush()
 
 
-def check_finished(conn: Connection, message: messages.Finished) -> None:
-    authenticate.check_finished(message, verify_data(conn, CLIENT_FINISHED if conn.server_side else SERVER_FINISHED))
+def check_finished(conn: Connection, message: messages.Finished, keys: Keys) -> None:
+    label = CLIENT_FINISHED if conn.server_side else SERVER_FINISHED
+    authenticate.check_finished(message, keys.prf(label, transcript_digest(conn), 12))
     conn.finished_received = message.verify_data
     authenticate.received(conn, message.raw)
 

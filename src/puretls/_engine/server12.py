@@ -199,7 +199,7 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     set_master(conn, session.secret)
     keys = Keys(conn)
     conn.switch_write_keys(keys.sealer)
-    send_finished(conn)
+    send_finished(conn, keys)
     return ExpectChangeCipherSpec(keys, Session12(b"", False))
 
 
@@ -443,7 +443,7 @@ class ExpectFinished(State):
 
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
-        check_finished(conn, message)
+        check_finished(conn, message, self.keys)
         if conn.session_reused and conn.session:
             return finish(conn, conn.session)
         session, sessions = new_session(conn, self.session.id), conn.config.sessions
@@ -454,5 +454,5 @@ class ExpectFinished(State):
             else:
                 sessions.add(session)
         conn.switch_write_keys(self.keys.sealer)
-        send_finished(conn)
+        send_finished(conn, self.keys)
         return finish(conn, session)

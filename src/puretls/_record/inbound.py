@@ -29,6 +29,7 @@ MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, 
 MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it; less than any of those
 FIRST_ROOM = 1024
 SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
+NOTHING, UNPROTECTED = memoryview(b""), NullOpener()
 unpack_header = Struct("!BHH").unpack_from
 SKIPPED = -1  # instead of a content type: early data
 
@@ -57,10 +58,10 @@ class Inbound:
     def __init__(self, *, server_side: bool) -> None:
         self.server_side = server_side
         self.buf: bytes | bytearray = b""
-        self.view = memoryview(b"")
+        self.view = NOTHING
         self.start = self.end = 0
-        self.opener: Opener = NullOpener()
-        self.plain = memoryview(b"")  # application data opened and not delivered
+        self.opener: Opener = UNPROTECTED
+        self.plain = NOTHING  # application data opened and not delivered
         self.hs: bytes | bytearray = b""  # handshake data, from hs_pos on not yet handed out
         self.hs_pos = 0
         self.version = 0  # what was negotiated; 0 as long as nothing is
@@ -128,7 +129,7 @@ class Inbound:
     def release(self) -> None:
         """Give the buffer back while nothing is in it, so that an idle connection costs little."""
         if self.start == self.end:
-            self.buf, self.view, self.start, self.end = b"", memoryview(b""), 0, 0
+            self.buf, self.view, self.start, self.end = b"", NOTHING, 0, 0
 
     # What the connection takes
 

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS12
-from puretls._crypto.kdf import MD5_SHA1, prf
+from puretls._crypto.kdf import Prf
 from puretls._crypto.suites import Aead, Block, Suite
 from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
 from puretls._record.protection import Opener, Opener12, Sealer, Sealer12
@@ -24,18 +23,16 @@ class Direction(NamedTuple):
     iv: bytes
 
 
-def key_block(suite: Suite, version: int, master: bytes, randoms: bytes) -> tuple[Direction, Direction]:
-    """The client's part and the server's; `randoms` is the server's, then the client's."""
+def key_block(suite: Suite, prf: Prf, randoms: bytes) -> tuple[Direction, Direction]:
+    """The client's part and the server's; `prf` is the master secret's, `randoms` the server's, then the client's."""
     cipher = suite.cipher
     mac_size = suite.mac.size if suite.mac else 0
-    iv_size = cipher.salt if isinstance(cipher, Aead) else cipher.block if isinstance(cipher, Block) else 0
-    digest = suite.hash if version >= TLS12 else MD5_SHA1
-    block = prf(digest, master, b"key expansion", randoms, 2 * (mac_size + cipher.key + iv_size))
-    parts: list[bytes] = []
-    for size in (mac_size, cipher.key, iv_size):
-        parts += block[:size], block[size : 2 * size]
-        block = block[2 * size :]
-    return Direction(*parts[::2]), Direction(*parts[1::2])
+    key_size, iv_size = cipher.key, cipher.salt if isinstance(cipher, Aead) else cipher.block
+    keys = 2 * mac_size
+    ivs = keys + 2 * key_size
+    block = prf(b"key expansion", randoms, ivs + 2 * iv_size)
+    client = Direction(block[:mac_size], block[keys : keys + key_size], block[ivs : ivs + iv_size])
+    return client, Direction(block[mac_size:keys], block[keys + key_size : ivs], block[ivs + iv_size :])
 
 
 def opener(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Opener:
