@@ -12,6 +12,7 @@ from puretls._record.protection import MAX_PLAINTEXT, Bytes, NullSealer, Sealer
 KEEP = 4096  # a buffer larger than this is lent out by the pool and goes back once it is empty
 POOLED = 8
 
+NOTHING = memoryview(b"")
 _pool: list[bytearray] = []  # all of one size or more; pop and append are atomic
 
 
@@ -23,8 +24,8 @@ class Outbound:
     def __init__(self, version: int) -> None:
         self.sealer: Sealer = NullSealer(version)
         self.fragment = MAX_PLAINTEXT  # bytes of plaintext in a record; the peer's record_size_limit (RFC 8449)
-        self.buf: bytearray = bytearray()
-        self.view = memoryview(self.buf)
+        self.buf: bytes | bytearray = b""  # a bytearray of ours, or bytes: one record or a few small ones
+        self.view = NOTHING
         self.start = self.end = 0
 
     def put(self, kind: int, data: Bytes) -> None:
@@ -56,33 +57,33 @@ class Outbound:
         self.start += count
         if self.start == self.end:
             self.start = self.end = 0
-            if len(self.buf) > KEEP:
-                spare, self.buf = self.buf, bytearray()
-                self.view = memoryview(self.buf)
-                if len(_pool) < POOLED:
+            spare = self.buf
+            if type(spare) is bytes or len(spare) > KEEP:
+                self.buf, self.view = b"", NOTHING
+                if type(spare) is bytearray and len(_pool) < POOLED:
                     _pool.append(spare)
 
     def take(self) -> bytes:
         """All that waits, for a transport that takes everything."""
         if not self.end:
             return b""
-        data = bytes(self.view[self.start : self.end])
+        start, buf = self.start, self.buf
+        data = buf if type(buf) is bytes and not start else bytes(self.view[start : self.end])
         self.sent(len(data))
         return data
 
     def _append(self, record: bytes) -> None:
-        start = self.end
-        end = start + len(record)
-        if end <= len(self.buf):
-            self.view[start:end] = record
-            self.end = end
-        else:
+        buf, end = self.buf, self.end
+        if end and (type(buf) is not bytes or end > KEEP):
             self._room(len(record))[:] = record
             self.end += len(record)
+        else:  # nothing waits, or little
+            self.buf = buf = buf + record if end else record
+            self.view, self.end = memoryview(buf), end + len(record)
 
     def _room(self, size: int) -> memoryview:
         """`size` writable bytes behind what waits."""
-        if self.end + size > len(self.buf):
+        if type(self.buf) is bytes or self.end + size > len(self.buf):
             kept = self.end - self.start
             fresh = _borrow(kept + size)
             view = memoryview(fresh)
