@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import puretls
+import rfc8448
 from bios import Pair, join
 from ours import client_context, server_context
 from puretls._analysis.conversation import Conversation
@@ -21,6 +22,12 @@ from trees import tiles
 V10, V11, V12, V13 = (getattr(puretls.TLSVersion, name) for name in ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"))
 
 
+PRINTED = {  # in RFC 8448 3
+    "CLIENT_HANDSHAKE_TRAFFIC_SECRET": "b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21",
+    "SERVER_HANDSHAKE_TRAFFIC_SECRET": "b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38",
+    "CLIENT_TRAFFIC_SECRET_0": "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5",
+    "SERVER_TRAFFIC_SECRET_0": "a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643",
+}
 Recorded = tuple[list[tuple[bool, bytes]], list[str]]
 
 
@@ -62,6 +69,10 @@ def check(conversation: Conversation) -> None:
     for message in conversation.messages:
         tiles(message.field, message.raw)
         assert message.field.faults() == []
+        if message.name == "Finished":
+            data = message.field.find("verify_data")
+            assert data is not None
+            assert data.value.endswith(", as it has to be")
 
 
 def told(conversation: Conversation) -> list[str]:
@@ -224,3 +235,60 @@ def test_key_logs_of_any_kind() -> None:
     assert log.secrets == {("A", b"\x00\x11"): b"\x22\x33"}
     assert log.get("A", b"") is None
     assert About().version == 0
+
+
+def test_the_trace_of_rfc_8448() -> None:
+    """Section 3, with the secrets that are printed there."""
+    trace = rfc8448.SIMPLE
+    log = KeyLog(f"{label} {trace.client_random.hex()} {secret}" for label, secret in PRINTED.items())
+    conversation = Conversation(log)
+    for from_client, data in (
+        (True, trace.client_hello),
+        (False, trace.server_hello + trace.server_flight),
+        (True, trace.client_flight),
+        (False, trace.ticket),
+        (True, trace.client_data),
+        (False, trace.server_data),
+        (True, trace.client_close),
+        (False, trace.server_close),
+    ):
+        conversation.feed(from_client, data)
+    conversation.end()
+    check(conversation)
+    assert told(conversation) == [
+        "> ClientHello", "< ServerHello", "< EncryptedExtensions", "< Certificate", "< CertificateVerify", "< Finished",
+        "> Finished", "< NewSessionTicket", "> application_data", "< application_data", "> Alert", "< Alert",
+    ]  # fmt: skip
+    said = [one.raw for one in conversation.messages]
+    assert (said[2], said[8]) == (trace.extensions, rfc8448.APPLICATION_DATA)
+    assert trace.signature in said[4]
+
+
+def test_a_finished_that_does_not_fit(recorded: Recorded) -> None:
+    """Somebody has taken a protocol out of the ClientHello: both sides would see it, and so do we."""
+    said, lines = recorded
+    conversation = Conversation(KeyLog(lines))
+    for number, (from_client, data) in enumerate(said):
+        conversation.feed(from_client, data[:-1] + bytes((data[-1] ^ 1,)) if number == 0 else data)
+    faults = [fault for one in conversation.messages if one.name == "Finished" for fault in one.field.faults()]
+    assert len(faults) == 2
+    assert all(fault.startswith("verify_data: has to be ") for fault in faults)
+
+
+def test_post_handshake_authentication(pki: Pki, tmp_path: Path) -> None:
+    """A second Finished of the client changes no keys."""
+    tap = Tap(pki, tmp_path)
+    tap.client.load_cert_chain(pki.chain("client"), pki.key("client"))
+    tap.client.post_handshake_auth = tap.server.post_handshake_auth = True
+    tap.server.verify_mode = puretls.CERT_REQUIRED
+    pair = tap.connect()
+    pair.server.obj.verify_client_post_handshake()
+    pair.send(pair.server, b"now")
+    pair.send(pair.client, b"who I am")
+    finish(pair)
+    found = tap.explained()
+    for record in found.records:
+        assert record.fault == ""
+    asked = told(found).index("< CertificateRequest")
+    assert told(found)[asked:][-3:] == ["< application_data", "> Alert", "< Alert"]
+    assert {"> Certificate", "> CertificateVerify", "> Finished"} <= set(told(found)[asked:])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from puretls._analysis import keylog, names, records
 from puretls._analysis.fields import About, Field, Layout, brief, dissect, rest
+from puretls._analysis.finished import is_retry, verify_data
 from puretls._analysis.keylog import KeyLog
 from puretls._analysis.messages import about_suite, message
 from puretls._analysis.records import HEADER, Piece, Protection
@@ -24,7 +25,13 @@ from puretls._crypto.kdf import MD5_SHA1, Prf
 from puretls._crypto.suites import Aead, Suite
 from puretls._record import older
 from puretls._record.protection import Opener, Opener13
-from puretls._wire.hello import HELLO_RETRY_REQUEST, ServerHello
+from puretls._wire.hello import ServerHello
+
+OUTSIDE = {  # the transcript, in TLS 1.3 and before
+    True: frozenset({registry.NEW_SESSION_TICKET, registry.KEY_UPDATE}),
+    False: frozenset({registry.HELLO_REQUEST}),
+}
+FINISHING = frozenset({keylog.CLIENT_HANDSHAKE, keylog.SERVER_HANDSHAKE, keylog.MASTER})
 
 
 @dataclass
@@ -80,7 +87,7 @@ class Side:
         self.protection: Protection | None = None
         self.opener: Opener | None = None
         self.label, self.secret = "", b""
-        self.pending: tuple[Protection, Opener | None, str] | None = None  # TLS 1.2: until ChangeCipherSpec
+        self.pending: tuple[Protection, Opener | None, str, bytes] | None = None  # TLS 1.2: until ChangeCipherSpec
 
 
 class Conversation:
@@ -93,6 +100,7 @@ class Conversation:
         self.about = About()
         self.client_random = self.client_hello = b""
         self.suite: Suite | None = None
+        self.said: list[bytes] = []  # the transcript
         self.sides = {True: Side(client=True), False: Side(client=False)}
 
     @property
@@ -205,14 +213,31 @@ class Conversation:
                 side.partial.clear()
                 root = message(raw, self.about)
                 found.append(Message(side.client, at, HANDSHAKE, root.name, raw, root, label))
+                if raw[0] == registry.FINISHED:
+                    self._judge(side, raw, root)
                 self._learn(raw)
+                if raw[0] not in OUTSIDE[self.about.version == TLS13]:
+                    self.said.append(raw)
         return pieces, found
+
+    def _judge(self, side: Side, raw: bytes, root: Field) -> None:
+        """Whether a Finished fits what was said before it: if not, somebody has changed something."""
+        leaf = root.find("verify_data")
+        if leaf is None or self.suite is None or not side.secret or side.label not in FINISHING:
+            return
+        expected = verify_data(self.suite, self.about.version, side.secret, self.said, client=side.client)
+        if raw[4:] == expected:
+            leaf.value += ", as it has to be"
+        else:
+            leaf.fault = f"has to be {expected.hex()} after what was said before"
 
     # What a message changes
 
     def _learn(self, raw: bytes) -> None:
         """What later messages are read by: the hellos decide it, and they may be in one record with others."""
         if raw[0] == registry.CLIENT_HELLO:
+            if not (self.said and is_retry(self.said[-1])):
+                self.said.clear()
             self.client_random, self.client_hello = raw[6:38], self.client_hello or raw
             self.about = About()
         elif raw[0] == registry.SERVER_HELLO:
@@ -220,7 +245,7 @@ class Conversation:
                 hello = ServerHello.parse(raw)
             except (Abort, IndexError):
                 return
-            if hello.random == HELLO_RETRY_REQUEST:
+            if is_retry(raw):
                 return
             chosen = hello.extensions.get(registry.SUPPORTED_VERSIONS, b"")
             version = int.from_bytes(chosen, "big") if len(chosen) == 2 else hello.legacy_version
@@ -235,9 +260,9 @@ class Conversation:
     def _follow(self, side: Side, one: Message) -> None:
         """Keys change with some messages, from the sender's next record on."""
         if one.content == CHANGE_CIPHER_SPEC and side.pending:
-            (side.protection, side.opener, side.label), side.pending = side.pending, None
+            (side.protection, side.opener, side.label, side.secret), side.pending = side.pending, None
         elif one.content == HANDSHAKE and self.about.version == TLS13 and one.secret and one.raw:
-            if one.raw[0] == registry.FINISHED:
+            if one.raw[0] == registry.FINISHED and side.label in FINISHING:
                 self._traffic(side, keylog.CLIENT_TRAFFIC if side.client else keylog.SERVER_TRAFFIC)
             elif one.raw[0] == registry.KEY_UPDATE and side.secret and self.suite:
                 base, _, number = side.label.rpartition("_")
@@ -263,10 +288,10 @@ class Conversation:
         master = self.log.get(keylog.MASTER, self.client_random)
         if master is None:
             for side in self.sides.values():
-                side.pending = protection, None, "CLIENT_RANDOM"
+                side.pending = protection, None, keylog.MASTER, b""
             return
         prf = Prf(suite.hash if version >= TLS12 else MD5_SHA1, master)
         directions = older.key_block(suite, prf, hello.random + self.client_random)
         for keys, side in zip(directions, (self.sides[True], self.sides[False]), strict=True):
-            side.pending = protection, older.opener(suite, version, keys, etm=etm), keylog.MASTER
+            side.pending = protection, older.opener(suite, version, keys, etm=etm), keylog.MASTER, master
             self.keys.append(Keys(keylog.MASTER, master, side.client, keys.key, keys.iv))
