@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -45,3 +48,13 @@ def called(capture: pytest.CaptureFixture[str], *argv: object) -> Done:
         status = int(leaving.code or 0)
     out, err = capture.readouterr()
     return Done(status, out, err)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Processes started here heed Ctrl-C: one that runs in the background inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

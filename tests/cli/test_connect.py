@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from commands import COMMAND, called, puretls
+from commands import COMMAND, called, interruptible, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, End, Peer, Setup
 from support import MIB, PATIENCE, Pki, dial, running
@@ -197,6 +198,43 @@ def test_the_end_of_our_input_closes_one_direction(pki: Pki) -> None:
     assert "connection was cut" not in done.err
 
 
+def test_in_a_terminal(pki: Pki) -> None:
+    """With colours; with -i what is typed is sent, Ctrl-D closes our direction, Ctrl-C interrupts."""
+    pty = pytest.importorskip("pty")
+    pytest.importorskip("rich")
+
+    def shout(tls: ssl.SSLSocket) -> None:
+        while data := tls.recv(1000):
+            tls.sendall(data.upper())
+        tls.unwrap()
+
+    def until_it_leaves(tls: ssl.SSLSocket) -> None:
+        with suppress(OSError):
+            tls.recv(1000)
+
+    for script, typed, status in ((shout, b"hello\n\x04", 0), (until_it_leaves, b"\x03", 130)):
+        controller, terminal = pty.openpty()
+        with scripted(pki, script) as port, interruptible():
+            argv = [*COMMAND, "connect", f"localhost:{port}", "--ca-file", str(pki.ca), "-i"]
+            client = subprocess.Popen(
+                ["setsid", "--ctty", "--wait", *argv], stdin=terminal, stdout=terminal, stderr=terminal,
+                env={**os.environ, "TERM": "xterm-256color"},
+            )  # fmt: skip
+            os.close(terminal)
+            shown = b""
+            while b"SHA-256" not in shown:
+                shown += os.read(controller, 65536)
+            os.write(controller, typed)
+            with suppress(OSError):  # the terminal goes with its last user
+                while data := os.read(controller, 65536):
+                    shown += data
+            assert client.wait(PATIENCE) == status
+        os.close(controller)
+        assert b"\x1b[" in shown
+        assert (b"HELLO" in shown) == (script is shout)
+        assert b"Traceback" not in shown
+
+
 def test_an_end_without_close_notify_is_said(pki: Pki) -> None:
     def cut(tls: ssl.SSLSocket) -> None:
         tls.sendall(b"half a mess")
@@ -240,6 +278,7 @@ def test_names_from_a_certificate_do_not_command_the_terminal(tls: Any, tmp_path
         (["localhost:1"], 1, "connection refused"),
         (["name.invalid"], 1, "the name does not resolve"),
         (["localhost:99999"], 2, "not a port"),
+        (["localhost", "--servername", "a..b"], 2, "not a host name"),
         (["[::1"], 2, "not HOST[:PORT]"),
         (["localhost", "--groups", "none-such"], 2, "--groups none-such: unrecognized group list"),
         (["localhost", "--ciphers", "none-such"], 2, "--ciphers none-such"),

@@ -53,4 +53,4 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         f"{' '.join(COMMAND)} version | true; exit ${{PIPESTATUS[0]}}",
         shell=True, executable="/bin/bash", capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    assert "Traceback" not in done.stderr
+    assert (done.returncode in (0, 141), done.stderr) == (True, "")

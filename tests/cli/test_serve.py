@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import COMMAND, called
+from commands import COMMAND, called, interruptible
 from puretls.cli.authority import Development
 from puretls.cli.stores import Nss, Root
 from support import MIB, PATIENCE, Pki, Program, free_port, need, running
@@ -240,15 +240,11 @@ def test_a_certificate_of_your_own_and_no_listing(folder: Path, pki: Pki) -> Non
 
 
 def test_ctrl_c_ends_it(folder: Path) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
-    try:
-        with serve(folder) as server:
-            with socket.create_connection(("127.0.0.1", server.port), PATIENCE):
-                server.program.process.send_signal(signal.SIGINT)
-                assert server.program.wait() == 0
-            assert server.program.said() == ""
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with interruptible(), serve(folder) as server:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE):
+            server.program.process.send_signal(signal.SIGINT)
+            assert server.program.wait() == 0
+        assert server.program.said() == ""
 
 
 @pytest.mark.timeout(120)

@@ -10,6 +10,7 @@ command says `raise Failure(...)` (failure.py), and here it becomes one line on 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -89,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):
             _escape_what_cannot_be_shown(stream)
     try:
-        return int(import_module(f"{__name__}.{arguments.command}").run(arguments))
+        status = int(import_module(f"{__name__}.{arguments.command}").run(arguments))
+        sys.stdout.flush()  # here, where a reader that has left is no surprise
     except Failure as failure:
         print(f"puretls {arguments.command}: {failure}", file=sys.stderr)
         return failure.status
@@ -97,8 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    return status
 
 
 def _escape_what_cannot_be_shown(stream: Any) -> None:

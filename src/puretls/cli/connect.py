@@ -129,14 +129,7 @@ class Call:
         started = perf_counter()
         with self.dialled() as sock:
             connected = perf_counter()
-            tls = self.context.wrap_socket(
-                sock,
-                server_hostname=self.name,
-                session=session,
-                do_handshake_on_connect=False,
-                suppress_ragged_eofs=False,
-            )
-            with tls:
+            with self.wrapped(sock, session) as tls:
                 try:
                     tls.do_handshake()
                 except SSLCertVerificationError as error:
@@ -155,6 +148,19 @@ class Call:
         unverified(self.context)
         with self.connection() as tls:
             yield tls
+
+    def wrapped(self, sock: socket.socket, session: Any) -> Any:
+        """TLS that has not begun; Misuse if the name cannot be asked for."""
+        try:
+            return self.context.wrap_socket(
+                sock,
+                server_hostname=self.name,
+                session=session,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+            )
+        except ValueError as error:
+            raise Misuse(f"--servername {self.name}: {reason(error)}") from None
 
     def dialled(self) -> socket.socket:
         """Where TLS begins."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import socket
-from time import monotonic
 from typing import NamedTuple
 
 from puretls.cli.failure import Failure, reason
@@ -76,7 +75,7 @@ def seconds(text: str) -> float:
 
 def dial(where: Target, *, family: int = socket.AF_UNSPEC, timeout: float = TIMEOUT) -> socket.socket:
     """A connection to the first address that answers; Failure says why none did."""
-    deadline, errors = monotonic() + timeout, list[str]()
+    errors: list[str] = []
     try:
         found = socket.getaddrinfo(where.host, where.port, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -84,13 +83,12 @@ def dial(where: Target, *, family: int = socket.AF_UNSPEC, timeout: float = TIME
     for kind, type_, protocol, _, address in found:
         sock = socket.socket(kind, type_, protocol)
         try:
-            sock.settimeout(max(deadline - monotonic(), 0.001))
+            sock.settimeout(timeout)  # each address has its chance, as with socket.create_connection()
             sock.connect(address)
         except OSError as error:
             sock.close()
             errors.append(f"{reason(error)} ({address[0]})")
         else:
-            sock.settimeout(timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock
     raise Failure(f"{where}: {', '.join(errors)}")
