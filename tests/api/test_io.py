@@ -270,6 +270,22 @@ def test_non_blocking_reads(pair):
     assert c.recv(10) == b"data"
 
 
+@pytest.mark.parametrize("timeout", [None, PATIENCE, 0.0])
+def test_a_record_that_comes_in_two_pieces(pair, timeout):
+    """Whichever way a read begins, what it found of a record is there for the next one."""
+    client, server = pair
+    for cut in (1, 4, 5, 6, 12, 25):
+        record = server._sslobj._conn.write_record(b"data")
+        socket.socket.send(server, record[:cut])
+        client.settimeout(0.0)
+        for _ in range(2):
+            with pytest.raises(ssl.SSLWantReadError):
+                client.recv(100)
+        socket.socket.send(server, record[cut:])
+        client.settimeout(timeout)
+        assert client.recv(100) == b"data"
+
+
 def test_a_non_blocking_handshake(contexts):
     client, server = contexts
     one, other = socket.socketpair()
