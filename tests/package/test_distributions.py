@@ -124,6 +124,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
 
     run(tmp_path, commands / "python", "-m", "pip", "install", "--quiet", f"{wheel}[cli]")
     assert "ModuleSpec" in run(tmp_path, commands / "python", "-c", check)
+    assert "complete" in run(tmp_path, commands / "puretls", "completion", "bash")
     assert "All of it worked" in run(tmp_path, commands / "python", "-m", "puretls", "demo", "--once", "--size", "8")
 
 
