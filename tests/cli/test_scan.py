@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -145,8 +146,8 @@ def test_what_gnutls_can_still_do(lasting: Pki) -> None:
     assert caps["suites with RC4 are accepted"] == "D"
     assert caps["suites without authentication are accepted"] == "F"
     assert caps["no extended master secret (RFC 7627)"] == "A-"
-    assert found["habits"]["encrypt-then-MAC"] is False
-    assert found["dh_bits"] >= 2048
+    assert found["habits"]["encrypt_then_mac"] is False
+    assert (found["dh_bits"], found["dh_group"]) == (2048, "ffdhe2048")
 
 
 def test_our_own_server_can_have_the_best_grade(lasting: Pki) -> None:
@@ -241,6 +242,45 @@ def endless(sock: socket.socket) -> None:
         sock.sendall(b"\x16\x03\x03\x40\x00" + legacy.certificate((bytes(16384 - 10),)))
 
 
+def test_names_of_all_languages(lasting: Pki) -> None:
+    asked: list[str | None] = []
+    context = server_context(tls, lasting)
+    context.sni_callback = lambda _sock, name, _context: asked.append(name)
+    with serving(context) as server:
+        done = scan(server.server_address[1], "--ca-file", lasting.ca, "--servername", "b\u00fccher.test")
+    assert set(asked) - {None} == {"xn--bcher-kva.test"}  # a hello of SSL 3.0 has no extensions
+    assert "Hostname mismatch" in done.out
+
+
+def test_a_server_that_refuses_everything_is_one_of_tls(pki: Pki) -> None:
+    with each_connection(answering(b"\x15\x03\x01\x00\x02\x02\x70")) as port:
+        done = scan(port, "--ca-file", pki.ca)
+    assert (done.status, done.out) == (1, "")
+    assert done.err == f"puretls scan: localhost:{port}: every hello is refused, with the alert unrecognized_name\n"
+
+
+def test_in_a_terminal_it_has_colours(lasting: Pki) -> None:
+    pty = pytest.importorskip("pty")
+    pytest.importorskip("rich")
+    controller, terminal = pty.openpty()
+    context = server_context(tls, lasting)
+    with serving(context) as server:
+        where = f"localhost:{server.server_address[1]}"
+        argv = [*COMMAND, "scan", where, "--ca-file", str(lasting.ca)]
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+        with subprocess.Popen(argv, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as program:
+            os.close(terminal)
+            shown = bytearray()
+            with suppress(OSError):  # EIO: the other end is closed
+                while piece := os.read(controller, 65536):
+                    shown += piece
+            os.close(controller)
+            assert program.wait(PATIENCE) == 0, shown.decode()
+    text = shown.decode()
+    for said in ("\x1b[", "asking", "is the grade", "X25519MLKEM768"):
+        assert said in text
+
+
 HOSTILE: dict[str, Callable[[socket.socket], object]] = {
     "the server closed the connection": lambda sock: sock.recv(1 << 16),
     "this is HTTP, not TLS": answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
@@ -300,15 +340,15 @@ def test_what_tls_13_says_encrypted(lasting: Pki) -> None:
     options: tuple[object, ...] = ("-Verify", 2, "-tls1_3", "-alpn", "http/1.1")
     with openssl(lasting, "P-256", options=options) as port:
         found = facts(port, lasting)
-    assert found["habits"]["asks for a client certificate"] is True
+    assert found["habits"]["client_certificate"] is True
     assert found["alpn"] == ["http/1.1"]
     assert found["signature_schemes"] == {"TLS 1.3": ["ecdsa_secp256r1_sha256"]}
     options = ("-early_data", "-max_early_data", 4096, "-tls1_3")
     with openssl(lasting, "P-256", options=options) as port:
         found = facts(port, lasting)
-    assert found["early_data"] == 4096
-    assert found["habits"]["takes early data"] is True
-    assert found["habits"]["asks for a client certificate"] is False
+    assert found["early_data_bytes"] == 4096
+    assert found["habits"]["early_data"] is True
+    assert found["habits"]["client_certificate"] is False
 
 
 def test_an_interrupt_ends_it_at_once(tmp_path: Path) -> None:
@@ -344,6 +384,7 @@ def test_the_number_of_connections_is_bounded(lasting: Pki) -> None:
         (["localhost:1"], 1, "connection refused"),
         (["localhost:1", "--ca-file", "/none/such"], 1, "--ca-file /none/such: no such file"),
         (["localhost", "--min-grade", "Z"], 2, "invalid choice"),
+        (["localhost:1", "--servername", "b\u00fc..test"], 2, "not a host name"),
         (["localhost", "--parallel", "0"], 2, "invalid count value"),
         (["localhost", "--pause", "61"], 2, "invalid pause value"),
         ([], 2, "required: HOST[:PORT]"),

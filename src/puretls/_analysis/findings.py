@@ -10,6 +10,7 @@ from puretls._analysis.suites import suite
 from puretls._analysis.survey import Found
 from puretls._base import registry
 from puretls._base.registry import SSL3, TLS13
+from puretls._crypto.groups import BY_NAME, Ffdhe
 
 
 class Identity(NamedTuple):
@@ -59,19 +60,31 @@ class Findings:
         return min(sizes, default=None)
 
     @property
+    def dh_group(self) -> str | None:
+        """The name of the group of that prime, if it is one of RFC 7919's."""
+        primes = {one.prime for one in self.hellos if one.prime and one.bits == self.dh_bits}
+        return known_group(min(primes)) if primes else None
+
+    @property
     def habits(self) -> dict[str, bool | None]:
         """What a server does or does not, by name."""
         hellos = self.hellos
         return {
-            "secure renegotiation": self.answers_with(registry.RENEGOTIATION_INFO),
-            "extended master secret": self.answers_with(registry.EXTENDED_MASTER_SECRET),
-            "encrypt-then-MAC": self.answers_with(registry.ENCRYPT_THEN_MAC),
-            "session tickets before TLS 1.3": self.answers_with(registry.SESSION_TICKET),
+            "secure_renegotiation": self.answers_with(registry.RENEGOTIATION_INFO),
+            "extended_master_secret": self.answers_with(registry.EXTENDED_MASTER_SECRET),
+            "encrypt_then_mac": self.answers_with(registry.ENCRYPT_THEN_MAC),
+            "session_tickets": self.answers_with(registry.SESSION_TICKET),
             "heartbeat": self.answers_with(HEARTBEAT),
             "compression": self.compresses if hellos else None,
-            "OCSP response stapled": any(one.stapled for one in hellos) if hellos else None,
-            "asks for a client certificate": self.asks or any(one.asks for one in hellos) if hellos else self.asks,
-            "takes early data": None if self.early_data is None else self.early_data > 0,
-            "refuses a fallback": self.refuses_fallback,
-            "tolerates unknown values": self.tolerates_unknown,
+            "ocsp_stapled": any(one.stapled for one in hellos) if hellos else None,
+            "client_certificate": self.asks or any(one.asks for one in hellos) if hellos else self.asks,
+            "early_data": None if self.early_data is None else self.early_data > 0,
+            "fallback_refused": self.refuses_fallback,
+            "unknown_tolerated": self.tolerates_unknown,
         }
+
+
+def known_group(prime: int) -> str | None:
+    """A group of RFC 7919 by its prime."""
+    group = BY_NAME.get(f"ffdhe{prime.bit_length()}")
+    return group.name if isinstance(group, Ffdhe) and group.field.p == prime else None

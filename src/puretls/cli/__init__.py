@@ -44,6 +44,7 @@ examples:
   puretls connect example.org                     who is this server, and what do we speak with it?
   puretls connect mail.example.org:587 --starttls smtp
   puretls inspect example.org --html page.html    a page about every byte of a handshake
+  puretls scan example.org --min-grade A          what does the server accept, and is that good enough?
   puretls serve ./public                          https://localhost:8443/, with a certificate of your own CA
   puretls run script.py                           a program with puretls in the place of ssl
 

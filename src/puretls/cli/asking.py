@@ -6,6 +6,7 @@ server may be anybody: what it sends is bounded in size and in time, and a conne
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from typing import Any, Protocol
 from puretls import SSLContext
 from puretls._analysis import ssl2
 from puretls._analysis.probe import Answer, Offer, Reading, Silence, compose
-from puretls.cli.failure import Failure, reason
+from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.starttls import start
 from puretls.cli.target import Target, dial
+from puretls.cli.text import printable
 
 
 class Reader(Protocol):
@@ -39,17 +41,13 @@ class Asker:
         self, where: Target, *, name: str, family: int, timeout: float, pause: float, most: int, starttls: str | None
     ) -> None:
         self.where, self.title, self.name, self.starttls = where, str(where), name, starttls
+        self.server_name = _a_labels(name)
         self.family, self.timeout, self.pause, self.most = family, timeout, pause, most
         self.made = 0
         self.stopped = ""  # why there are no more connections
         self._interrupted = False
         self._open: set[socket.socket] = set()
         self._lock, self._next = Lock(), 0.0
-
-    @property
-    def server_name(self) -> str:
-        """The name for the extension of that name, which holds no addresses (RFC 6066 3)."""
-        return "" if ":" in self.name or self.name.replace(".", "").isdigit() else self.name
 
     def settle(self) -> str:
         """Resolve the name once: all questions go to one address, which is returned. Failure if nobody is there."""
@@ -128,3 +126,14 @@ class Asker:
             now = monotonic()
             begin = self._next = max(now, self._next + self.pause)
         sleep(begin - now)
+
+
+def _a_labels(name: str) -> str:
+    """The name as the extension server_name has it (RFC 6066 3), which has no addresses."""
+    with suppress(ValueError):
+        ipaddress.ip_address(name)
+        return ""
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise Misuse(f"not a host name: {printable(name)}") from None

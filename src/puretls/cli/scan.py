@@ -17,6 +17,7 @@ from puretls import TLSVersion
 from puretls._analysis import names, ssl2, survey
 from puretls._analysis.findings import Findings
 from puretls._analysis.grade import GRADES, judge, reaches
+from puretls._analysis.probe import Alert, Answer
 from puretls._analysis.survey import VERSIONS, Found, groups_of, suites_of
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure
@@ -144,7 +145,7 @@ class Scan:
         self.learnt.notes += [f"{names.version(version)}: {line.odd}" for version, line in lines.items() if line.odd]
         self.found.ssl2 = ssl2.spoken(oldest.result())
         if not self.found.suites:
-            raise Failure(f"{self.asker.title}: no TLS is spoken there: {next(iter(self.learnt.silent.values()))}")
+            raise Failure(f"{self.asker.title}: {_nothing([line.last for line in lines.values()])}")
 
     def _details(self, begin: Callable[..., Future[Any]]) -> None:
         ask, name, suites = self.asker.ask, self.asker.server_name, self.found.suites
@@ -199,3 +200,11 @@ class Scan:
             refusal = refusals[one.kind].result()
             self.found.identities.append(one._replace(refusal=refusal or ""))
             self.learnt.accepted.append(None if refusal is None else not refusal)
+
+
+def _nothing(answers: list[Answer | None]) -> str:
+    """Why there is nothing to judge."""
+    refusals = [answer for answer in answers if isinstance(answer, Alert)]
+    if refusals:
+        return f"every hello is refused, with the alert {refusals[0]}"
+    return f"no TLS is spoken there: {answers[0]}"

@@ -24,6 +24,20 @@ from puretls.cli.text import printable
 
 SHOWN = 6  # names of suites beside a remark
 
+HABITS = {
+    "secure_renegotiation": "secure renegotiation",
+    "extended_master_secret": "extended master secret",
+    "encrypt_then_mac": "encrypt-then-MAC",
+    "session_tickets": "session tickets before TLS 1.3",
+    "heartbeat": "heartbeat",
+    "compression": "compression",
+    "ocsp_stapled": "OCSP response stapled",
+    "client_certificate": "asks for a client certificate",
+    "early_data": "takes early data",
+    "fallback_refused": "refuses a fallback",
+    "unknown_tolerated": "tolerates unknown values",
+}
+
 
 @dataclass
 class Learnt:
@@ -101,11 +115,12 @@ def document(
             names.version(version): [names.group(code) for code in one.picks] for version, one in found.groups.items()
         },
         "dh_bits": found.dh_bits,
+        "dh_group": found.dh_group,
         "signature_schemes": {names.version(version): list(schemes) for version, schemes in learnt.schemes.items()},
         "alpn": learnt.protocols,
         "resumption": {names.version(version): how for version, how in learnt.resumed.items()},
         "habits": found.habits,
-        "early_data": found.early_data,
+        "early_data_bytes": found.early_data,
         "notes": learnt.notes,
         "connections": asker.made,
         "incomplete": asker.stopped or None,
@@ -178,10 +193,11 @@ def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("versions", ", ".join(version for version, spoken in facts["versions"].items() if spoken))]
     rows += [(f"groups, {version}", ", ".join(found) or "none") for version, found in facts["groups"].items()]
     if facts["dh_bits"]:
-        rows.append(("DHE", f"a prime of {facts['dh_bits']} bits"))
+        rows.append(("DHE", facts["dh_group"] or f"a prime of {facts['dh_bits']} bits"))
     rows += [(f"signs, {version}", ", ".join(found) or "none") for version, found in facts["signature_schemes"].items()]
     if facts["alpn"] is not None:
         rows.append(("ALPN", ", ".join(facts["alpn"]) or "none"))
     rows += [(f"resumes, {version}", how or "?") for version, how in facts["resumption"].items()]
-    rows += [(name, "yes" if does else "no") for name, does in facts["habits"].items() if does is not None]
+    habits = facts["habits"]
+    rows += [(label, "yes" if habits[name] else "no") for name, label in HABITS.items() if habits[name] is not None]
     return rows
