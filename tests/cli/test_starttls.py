@@ -94,6 +94,22 @@ def test_each_protocol_up_to_tls(pki: Pki, protocol: str) -> None:
     assert "verified: localhost" in done.err
 
 
+@pytest.mark.parametrize("protocol", ["smtp", "postgres"])
+def test_inspecting_what_begins_in_clear(pki: Pki, protocol: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+
+    def encrypt(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as tls:
+            linger(tls)
+
+    with server(PROPER[protocol], encrypt) as port:
+        done = puretls("inspect", f"localhost:{port}", "-4", "--starttls", protocol, "--ca-file", pki.ca)
+    assert (done.status, done.err) == (0, "")
+    assert "ClientHello -->" in done.out
+    assert "Alert close_notify -->" in done.out
+
+
 def test_every_protocol_is_tested() -> None:
     assert PROPER.keys() == DIALOGUES.keys()
 

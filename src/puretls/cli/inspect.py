@@ -23,6 +23,7 @@ from puretls.cli.explain import Inspection, show
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.observe import negotiated
 from puretls.cli.render import screen
+from puretls.cli.starttls import PORTS, start
 from puretls.cli.tap import Tap, logging_keys
 from puretls.cli.target import Target, add_network, dial, target
 from puretls.cli.text import printable
@@ -33,6 +34,7 @@ examples:
   puretls inspect example.org --full                   every field of every record, with its bytes
   puretls inspect example.org --html handshake.html    a page that explains every byte
   puretls inspect example.org --http --resume          a request as well, and the session in a second connection
+  puretls inspect mail.example.org --starttls smtp     where TLS begins in the middle
   puretls inspect --listen 8443 --html browser.html    whatever connects: which client is that?
   puretls inspect example.org --json | jq .connections[0].ja4
 
@@ -50,6 +52,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `puretls inspect`."""
     parser.epilog = EXAMPLES
     parser.add_argument("target", nargs="?", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
+    parser.add_argument("--starttls", choices=PORTS, metavar="PROTOCOL", help=f"ask for TLS first: {', '.join(PORTS)}")
     parser.add_argument("--listen", type=int, metavar="PORT", help="be the server: inspect the client that connects")
     parser.add_argument("--http", action="store_true", help="send GET / (HTTP/1.1) after the handshake")
     parser.add_argument("--resume", action="store_true", help="connect again with the session of the first connection")
@@ -68,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.target is None) == (arguments.listen is None):
         raise Misuse("either HOST, or --listen PORT")
     if arguments.listen is not None:
-        if arguments.resume or arguments.http or arguments.insecure:
-            raise Misuse("--resume, --http and --insecure are for clients; with --listen we are the server")
+        if arguments.resume or arguments.http or arguments.insecure or arguments.starttls:
+            raise Misuse("--resume, --http, --insecure, --starttls are for clients; with --listen we are the server")
         if not 0 <= arguments.listen <= 65535:
             raise Misuse(f"--listen {arguments.listen}: not a port")
     found = listen(arguments) if arguments.listen is not None else connect(arguments)
@@ -96,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def connect(arguments: argparse.Namespace) -> list[Inspection]:
     """One connection as a client, and with --resume another."""
-    where = arguments.target.at(443)
+    where = arguments.target.at(PORTS.get(arguments.starttls, 443))
     context = context_for(arguments)
     if arguments.insecure:
         unverified(context)
@@ -115,6 +118,8 @@ def call(arguments: argparse.Namespace, context: SSLContext, where: Target, sess
     name = arguments.servername or where.host
     with logging_keys(context) as log, dial(where, family=arguments.family, timeout=arguments.timeout) as sock:
         title = f"{where} ({sock.getpeername()[0]})" + (", resumed session" if session else "")
+        if arguments.starttls:
+            start(arguments.starttls, sock, arguments.timeout)
         tap = Tap(context, sock, server_hostname=name, session=session)
         facts, failed = {}, ""
         try:
