@@ -327,7 +327,9 @@ def _new_instance(cls: type[SSLContext]) -> SSLContext:
 
 
 def _plain(hostname: str) -> bool:
-    """Whether IDNA would leave an ASCII name as it is."""
+    """Whether IDNA would leave an ASCII name as it is: none of its labels is empty or too long."""
+    if 0 < len(hostname) < 64:
+        return hostname[0] != "." and ".." not in hostname
     return all(0 < len(label) < 64 for label in hostname.removesuffix(".").split("."))
 
 

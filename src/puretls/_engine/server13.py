@@ -90,7 +90,7 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
         transcript.update(message.raw)
         return _answer(conn, message, offer, chosen_share, psk, retried=retry is not None)
 
-    return _find_psk(conn, message, offer, 0, go_on)
+    return go_on(None) if offer.psks is None else _find_psk(conn, message, offer, 0, go_on)
 
 
 def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:

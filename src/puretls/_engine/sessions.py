@@ -98,10 +98,12 @@ class Session:
         start = end + _shared.size
         middle, end = start + alpn_size, start + alpn_size + name_size
         alpn, name = data[start:middle], data[middle:end]
-        chain, r = [], Reader(data, end)
-        while r.more():
-            chain.append(r.vec24())
-        r.done()  # no length before it was wrong, either
+        chain = []
+        if end != len(data):
+            r = Reader(data, end)
+            while r.more():
+                chain.append(r.vec24())
+            r.done()  # no length before it was wrong, either
         return cls(
             version=version,
             suite=suites.BY_CODE[code],
