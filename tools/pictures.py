@@ -1,6 +1,6 @@
-"""Draw the pictures of the documentation: the demo's terminal (SVG), its page and that of `puretls inspect` (PNG).
+"""Draw the pictures of the documentation: the demo and `puretls inspect`, their terminals (SVG) and their pages (PNG).
 
-python tools/pictures.py        writes docs/demo.svg, docs/page.png and docs/inspect.png
+python tools/pictures.py        writes docs/demo.svg, docs/page.png, docs/inspect.svg and docs/inspect.png
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from threading import Thread
 
 from rich.console import Console
 
-from puretls.cli import demo
+from puretls.cli import demo, inspect
 from puretls.cli import main as main_of_command
 from puretls.cli.render import MIB, Advance
 from puretls.cli.rich_screen import Rich
@@ -28,9 +28,9 @@ DOCS = Path(__file__).parent.parent / "docs"
 class Still(Rich):
     """A screen that remembers, without what moves on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 80) -> None:
         super().__init__()
-        self.console = Console(record=True, force_terminal=True, width=80, highlight=False, file=io.StringIO())
+        self.console = Console(record=True, force_terminal=True, width=width, highlight=False, file=io.StringIO())
 
     @contextlib.contextmanager
     def progress(self, _label: str, _total: int) -> Iterator[Advance]:
@@ -68,6 +68,10 @@ def photograph(shown: demo.Demo) -> None:
         where = f"localhost:{shown.port}"
         if main_of_command(["inspect", where, "--ca-file", str(ca), "--http", "--html", str(page)]):
             raise SystemExit("the inspection failed")
+        inspected = Still(96)
+        inspect.screen = lambda: inspected  # type: ignore[attr-defined] # the module's own name for it
+        main_of_command(["inspect", where, "--ca-file", str(ca)])
+        inspected.console.save_svg(str(DOCS / "inspect.svg"), title="puretls inspect")
         chromium = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         chromium += [f"--user-data-dir={folder}/profile", "--force-device-scale-factor=1"]
         for url, size, name in ((shown.url, "1000,1750", "page.png"), (page.as_uri(), "1000,1600", "inspect.png")):

@@ -86,6 +86,7 @@ def test_chromium_opens_the_page(tmp_path: Path) -> None:
             assert second["JA4"][:4] == "t13d"
             offered = "[...document.querySelectorAll('details.f .n')].map(one => one.innerText)"
             assert {"server_name", "key_share", "pre_shared_key", "supported_groups"} <= set(tab.value(offered))
+            assert tab.value("document.querySelectorAll('.bad').length") == 0
             assert tab.picture().startswith(b"\x89PNG")
 
             subprocess.run(["curl", "-s", "--cacert", ca, page], check=True, capture_output=True, timeout=PATIENCE)
