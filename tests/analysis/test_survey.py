@@ -130,3 +130,10 @@ def test_a_question_that_is_lost_is_asked_once_more(failures: int, complete: boo
     found = suites_of(ask, TLS12, "")
     assert found.picks == (accepted if complete else accepted[:2])
     assert found.odd == ("" if complete else "not complete: timed out")
+
+
+def test_a_lost_answer_tells_nothing() -> None:
+    lost, closed = Silence("timed out", lost=True), Silence("the server closed the connection")
+    for question in (refuses_fallback, tolerates_unknown):
+        assert question(lambda _offer: lost, TLS12, [0xC02F], "") is None
+        assert question(lambda _offer: closed, TLS12, [0xC02F], "") is False

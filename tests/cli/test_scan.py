@@ -160,6 +160,8 @@ def test_our_own_server_can_have_the_best_grade(lasting: Pki) -> None:
     assert found["groups"]["TLS 1.3"][0] == "X25519MLKEM768"
     assert found["alpn"] == ["h2", "http/1.1"]
     assert set(found["suites"]) == {"TLS 1.3", "TLS 1.2"}
+    page = (Path(__file__).parents[2] / "docs" / "commands" / "scan.md").read_text("utf-8")
+    assert [key for key in found if f"`{key}`" not in page] == []
 
 
 @pytest.mark.parametrize(

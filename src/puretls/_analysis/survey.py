@@ -138,13 +138,13 @@ def _with_schemes(ask: Ask, base: Offer, codes: tuple[int, ...]) -> Answer:
     return ask(base._replace(schemes=codes))
 
 
-def refuses_fallback(ask: Ask, version: int, suites: Sequence[int], name: str) -> bool:
+def refuses_fallback(ask: Ask, version: int, suites: Sequence[int], name: str) -> bool | None:
     """Whether a hello below the server's best version that admits to be a second try is refused (RFC 7507)."""
     answer = ask(offer(version, (*suites, registry.FALLBACK_SCSV), name))
-    return isinstance(answer, Alert) and answer.description == registry.INAPPROPRIATE_FALLBACK
+    return _told(answer, isinstance(answer, Alert) and answer.description == registry.INAPPROPRIATE_FALLBACK)
 
 
-def tolerates_unknown(ask: Ask, version: int, suites: Sequence[int], name: str) -> bool:
+def tolerates_unknown(ask: Ask, version: int, suites: Sequence[int], name: str) -> bool | None:
     """Whether a hello with suites, groups, schemes and extensions that do not exist yet is answered (RFC 8701)."""
     base = offer(version, (registry.GREASE[0], *suites), name)
     grease = base._replace(
@@ -152,4 +152,10 @@ def tolerates_unknown(ask: Ask, version: int, suites: Sequence[int], name: str) 
         schemes=(registry.GREASE[2], *base.schemes),
         unknown=registry.GREASE[3:5],
     )
-    return isinstance(ask(grease), Hello)
+    answer = ask(grease)
+    return _told(answer, isinstance(answer, Hello))
+
+
+def _told(answer: Answer, verdict: bool) -> bool | None:
+    """A lost answer tells nothing."""
+    return None if isinstance(answer, Silence) and answer.lost else verdict
