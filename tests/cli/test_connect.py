@@ -20,6 +20,7 @@ from cryptography import x509
 from commands import COMMAND, called, interruptible, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, End, Peer, Setup
+from puretls._engine.config import Credential
 from support import MIB, PATIENCE, Pki, dial, running
 
 PROGRAMS = {peer.name: peer for peer in PEERS if peer.name in ("openssl", "gnutls")}
@@ -254,22 +255,39 @@ def test_names_from_a_certificate_do_not_command_the_terminal(tls: Any, tmp_path
     pki.made["P-256"] = type(pki.root)(evil).issue("localhost", "\x1b[2Jx")
     context = server_context(tls, pki)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            for _ in range(2):
-                with (
-                    listener.accept()[0] as sock,
-                    suppress(OSError),  # the first is refused
-                    context.wrap_socket(sock, server_side=True) as conn,
-                ):
-                    conn.recv(1)
-
-        Thread(target=serve, daemon=True).start()
+        Thread(target=accept_twice, args=(listener, context), daemon=True).start()
         where = f"localhost:{listener.getsockname()[1]}"
         done = puretls("connect", where, "--ca-file", pki.ca, "--insecure", PYTHONIOENCODING="utf-8")
     assert "\\x1b]0" in done.out, done.err
     assert "\\u202egnp.exe" in done.out
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(done.out + done.err)
+
+
+def test_a_certificate_that_is_none(tls: Any, pki: Pki) -> None:
+    """It follows the server's own, which is good: a failure that says so."""
+    context = server_context(tls, pki)
+    settings = context._settings
+    settings.credentials = {
+        kind: Credential((own.ders[0], b"\x30\x03\x02\x01\x05"), own.key, own.public_key, kind)
+        for kind, own in settings.credentials.items()
+    }
+    settings.changed()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=accept_twice, args=(listener, context), daemon=True).start()
+        done = puretls("connect", f"localhost:{listener.getsockname()[1]}", "--insecure")
+    assert (done.status, done.out) == (1, "")
+    assert "a certificate that cannot be read" in done.err
+
+
+def accept_twice(listener: socket.socket, context: Any) -> None:
+    """The connection that is refused, and the one with --insecure."""
+    for _ in range(2):
+        with (
+            listener.accept()[0] as sock,
+            suppress(OSError),
+            context.wrap_socket(sock, server_side=True) as conn,
+        ):
+            conn.recv(1)
 
 
 @pytest.mark.parametrize(

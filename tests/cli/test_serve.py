@@ -19,6 +19,7 @@ import pytest
 
 from commands import COMMAND, called, interruptible
 from puretls.cli.authority import Development
+from puretls.cli.https import MOST_CONNECTIONS
 from puretls.cli.stores import Nss, Root
 from support import MIB, PATIENCE, Pki, Program, free_port, need, running
 
@@ -177,6 +178,18 @@ def test_slow_clients_keep_nobody_waiting(server: Serving) -> None:
         tls = stack.enter_context(context.wrap_socket(silent[1], server_hostname="localhost"))
         tls.sendall(b"GET /a.txt HT")
         assert server.curl("/a.txt") == (0, b"hello\n")
+
+
+def test_silent_clients_give_up_their_places(folder: Path) -> None:
+    """More of them than there are places: one that asks for something gets it, before anybody's time is up."""
+    with serve(folder) as server, ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE))
+            for _ in range(MOST_CONNECTIONS + 5)
+        ]
+        assert server.curl("/a.txt") == (0, b"hello\n")
+        silent[0].settimeout(PATIENCE)
+        assert silent[0].recv(1) == b""
 
 
 def test_endless_headers_are_ended(server: Serving) -> None:

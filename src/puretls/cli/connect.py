@@ -17,8 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from puretls import SSLCertVerificationError, SSLContext, SSLError
-from puretls.cli import portrait
+from puretls import DER_cert_to_PEM_cert, SSLCertVerificationError, SSLContext, SSLError
 from puretls.cli.client import add_context, context_for, unverified
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.render import screen
@@ -27,6 +26,7 @@ from puretls.cli.session import finish, relay
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.target import Target, add_network, dial, target
 
+GOODBYE = 2.0  # seconds for a server to answer close_notify; tickets come well before
 EXAMPLES = """\
 examples:
   puretls connect example.org                          certificates, version, suite, group, ticket
@@ -110,7 +110,7 @@ class Call:
         if arguments.json:
             print(json.dumps(report.document(), indent=2))
         elif arguments.pem:
-            print("".join(map(portrait.pem, report.ders)), end="")
+            print("".join(map(DER_cert_to_PEM_cert, report.ders)), end="")
         elif not self.talks:
             report.show(screen())
         elif arguments.reconnect:
@@ -119,7 +119,7 @@ class Call:
     def finish(self, tls: Any) -> Any:
         """The goodbyes; the session."""
         try:
-            return finish(tls, self.arguments.timeout)
+            return finish(tls, min(self.arguments.timeout, GOODBYE))
         except SSLError as error:
             raise Failure(f"{self.where}: after the handshake {reason(error)}") from None
 
@@ -166,6 +166,7 @@ class Call:
         """Where TLS begins."""
         arguments = self.arguments
         sock = dial(self.where, family=arguments.family, timeout=arguments.timeout)
+        self.report.dialled(sock)
         if arguments.starttls:
             try:
                 start(arguments.starttls, sock, arguments.timeout)

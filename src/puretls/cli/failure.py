@@ -30,6 +30,7 @@ class Misuse(Failure):
 ALERT = "_ALERT_"
 CAUSES = {
     "WRONG_VERSION_NUMBER": "the answer is not TLS (a plain-text port, or one that wants STARTTLS first?)",
+    "ASN1_LIB": "a certificate that cannot be read",
     "HTTP_REQUEST": "plain HTTP, not TLS",
     "UNSUPPORTED_PROTOCOL": "no version of TLS that both sides enable",
     "NO_SHARED_CIPHER": "no cipher suite that both sides enable",

@@ -1,7 +1,7 @@
 """HTTPS servers on `http.server`: a thread a connection, the handshake in that thread, so nobody waits for others.
 
-A client gets so long for its handshake and for each request, and so many may be connected at once; whoever is slower,
-or one too many, is left. What a server serves is its handler's business.
+A client gets so long for its handshake and for each request. So many may be connected at once; one more takes the place
+of the one that has been silent for longest. What a server serves is its handler's business.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from time import monotonic
 from typing import Any
 
@@ -29,7 +29,8 @@ class HttpsServer(ThreadingHTTPServer):
     def __init__(self, context: Any, host: str, port: int, handler: Any) -> None:
         self.context = context
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.places = BoundedSemaphore(MOST_CONNECTIONS)
+        self.places, self.lock = BoundedSemaphore(MOST_CONNECTIONS), Lock()
+        self.waiting: dict[Any, None] = {}  # connections that have asked for nothing yet, the longest waiting first
         super().__init__((host, port), handler)
 
     def server_bind(self) -> None:
@@ -40,12 +41,33 @@ class HttpsServer(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """A thread for the connection, if there is a place for it."""
-        if self.places.acquire(blocking=False):
+        """A thread for the connection; if all places are taken, whoever has been silent for longest gives his up."""
+        if self.places.acquire(blocking=False) or (self.make_room() and self.places.acquire(timeout=1)):
             super().process_request(request, client_address)
         else:
             self.refused(client_address)
             self.shutdown_request(request)
+
+    def make_room(self) -> bool:
+        """Hang up on the one that has been waiting for longest; whether there is one."""
+        with self.lock:
+            if not self.waiting:
+                return False
+            silent = next(iter(self.waiting))
+            del self.waiting[silent]
+            with suppress(OSError):  # he has just left himself
+                socket.socket.shutdown(silent, socket.SHUT_RDWR)  # its thread notices, and closes it
+            return True
+
+    def waits(self, tls: Any) -> None:
+        """This connection waits for its client."""
+        with self.lock:
+            self.waiting[tls] = None
+
+    def works(self, tls: Any) -> None:
+        """This connection has something to do."""
+        with self.lock:
+            self.waiting.pop(tls, None)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread."""
@@ -57,11 +79,16 @@ class HttpsServer(ThreadingHTTPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Handshake, HTTP, close_notify."""
         request.settimeout(HANDSHAKE_TIMEOUT)
-        with self.context.wrap_socket(request, server_side=True) as tls:
-            super().finish_request(tls, client_address)
-            tls.settimeout(GOODBYE_TIMEOUT)
-            with suppress(OSError):  # most clients do not answer it
-                tls.unwrap()
+        with self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as tls:
+            self.waits(tls)
+            try:
+                tls.do_handshake()
+                super().finish_request(tls, client_address)
+                tls.settimeout(GOODBYE_TIMEOUT)
+                with suppress(OSError):  # most clients do not answer it
+                    tls.unwrap()
+            finally:
+                self.works(tls)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Errors of the network and of TLS are the client's affair; anything else is a fault of ours, and shown."""
@@ -86,6 +113,7 @@ class HttpsHandler(BaseHTTPRequestHandler):
     wbufsize = -1  # header and body in one record
     disable_nagle_algorithm = True
     brings_body = False
+    server: HttpsServer
 
     def setup(self) -> None:
         """Read through Paced."""
@@ -97,6 +125,7 @@ class HttpsHandler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """One request, from its first byte to the end of the answer."""
         self.paced.renew()
+        self.server.waits(self.connection)
         super().handle_one_request()
 
     def version_string(self) -> str:
@@ -108,6 +137,7 @@ class HttpsHandler(BaseHTTPRequestHandler):
         self.brings_body = False
         if not super().parse_request():
             return False
+        self.server.works(self.connection)
         self.brings_body = self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers
         return True
 

@@ -10,7 +10,6 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from puretls.cli.text import printable
 
@@ -29,11 +28,6 @@ def certificate(der: bytes) -> dict[str, Any]:
         with suppress(*UNREADABLE):
             facts[fact] = read(parsed)
     return facts
-
-
-def pem(der: bytes) -> str:
-    """The certificate as a block of PEM."""
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode("ascii")
 
 
 def days_left(end: datetime) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import Any
 
+from puretls import DER_cert_to_PEM_cert
 from puretls.cli import portrait
 from puretls.cli.render import Plain
 from puretls.cli.target import Target
@@ -38,6 +41,11 @@ class Report:
         }
         self.ders: list[bytes] = []
 
+    def dialled(self, sock: socket.socket) -> None:
+        """A connection of TCP stands."""
+        with suppress(OSError):  # not any more
+            self.facts["address"] = sock.getpeername()[0]
+
     def refused(self, error: Any) -> None:
         """The server's certificate did not stand."""
         self.facts["verified"] = False
@@ -55,7 +63,6 @@ class Report:
         verified = self.facts["refusal"] is None
         anchor = tls.get_verified_chain()[-1:] if verified else []
         self.facts |= {
-            "address": tls.getpeername()[0],
             "verified": verified,
             "version": tls.version(),
             "suite": cipher[0],
@@ -88,7 +95,7 @@ class Report:
     def document(self) -> dict[str, Any]:
         """For JSON, with the chain as PEM."""
         chain = [
-            facts | {"pem": portrait.pem(der)}
+            facts | {"pem": DER_cert_to_PEM_cert(der)}
             for facts, der in zip(self.facts.get("chain", []), self.ders, strict=True)
         ]
         return self.facts | ({"chain": chain} if chain else {})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler
@@ -49,7 +50,8 @@ class StaticServer(HttpsServer):
 
     def note(self, client_address: Any, text: str) -> None:
         """One line of the log."""
-        print(f"{strftime('%H:%M:%S')} {client_address[0]} {text}", flush=True)
+        with suppress(OSError):  # who read the log has left; the files are still served
+            print(f"{strftime('%H:%M:%S')} {client_address[0]} {text}", flush=True)
 
     def left(self, client_address: Any, error: OSError) -> None:
         """Why a client is gone."""
