@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import puretls as tls
-from commands import COMMAND, puretls
+from commands import COMMAND, called, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, Peer, Setup
 from puretls._analysis.conversation import Conversation
@@ -79,12 +79,12 @@ TRAFFIC = ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
 
 
 @each_version
-def test_http_and_resumption(pki: Pki, version: str) -> None:
+def test_http_and_resumption(capsys: pytest.CaptureFixture[str], pki: Pki, version: str) -> None:
     context = server_context(tls, pki)
     context.maximum_version = {V12: tls.TLSVersion.TLSv1_2, V13: tls.TLSVersion.TLSv1_3}[version]
     with serving(context) as server:
         where = f"localhost:{server.server_port}"
-        done = puretls("inspect", where, "--ca-file", pki.ca, "--http", "--resume", "--json")
+        done = called(capsys, "inspect", where, "--ca-file", pki.ca, "--http", "--resume", "--json")
     assert (done.status, done.err) == (0, "")
     first, second = json.loads(done.out)["connections"]
     check(first)
@@ -97,11 +97,11 @@ def test_http_and_resumption(pki: Pki, version: str) -> None:
     assert bytes.fromhex(data[1]["bytes"]).startswith(b"HTTP/1.1 200")
 
 
-def test_in_the_terminal(pki: Pki) -> None:
+def test_in_the_terminal(capsys: pytest.CaptureFixture[str], pki: Pki) -> None:
     with serving(server_context(tls, pki)) as server:
         where = f"localhost:{server.server_port}"
-        brief = puretls("inspect", where, "--ca-file", pki.ca)
-        full = puretls("inspect", where, "--ca-file", pki.ca, "--full")
+        brief = called(capsys, "inspect", where, "--ca-file", pki.ca)
+        full = called(capsys, "inspect", where, "--ca-file", pki.ca, "--full")
     for done in (brief, full):
         assert (done.status, done.err) == (0, "")
         for words in ("ClientHello -->", "<-- CertificateVerify", "encrypted from here on", "RFC 8446 4.1.2", "JA4"):
@@ -144,11 +144,11 @@ def read(html: str) -> Reader:
     return reader
 
 
-def test_the_page(pki: Pki, tmp_path: Path) -> None:
+def test_the_page(capsys: pytest.CaptureFixture[str], pki: Pki, tmp_path: Path) -> None:
     with serving(server_context(tls, pki)) as server:
         where = f"localhost:{server.server_port}"
         options = ("--ca-file", pki.ca, "--http", "--html", tmp_path / "page.html", "--json")
-        done = puretls("inspect", where, *options)
+        done = called(capsys, "inspect", where, *options)
     assert (done.status, done.err) == (0, "")
     html = (tmp_path / "page.html").read_text("utf-8")
     reader = read(html)
@@ -169,10 +169,10 @@ def test_the_page(pki: Pki, tmp_path: Path) -> None:
     assert {at["id"] for tag, at in reader.seen if tag == "details" and "id" in at} >= {one[1:] for one in ladder}
 
 
-def test_a_refusal_is_explained(pki: Pki) -> None:
+def test_a_refusal_is_explained(capsys: pytest.CaptureFixture[str], pki: Pki) -> None:
     with serving(server_context(tls, pki)) as server:
-        done = puretls("inspect", f"localhost:{server.server_port}", "--ca-file", pki.other_ca)
-        seen = puretls("inspect", f"localhost:{server.server_port}", "--insecure")
+        done = called(capsys, "inspect", f"localhost:{server.server_port}", "--ca-file", pki.other_ca)
+        seen = called(capsys, "inspect", f"localhost:{server.server_port}", "--insecure")
     assert done.status == 1
     assert done.err.startswith(f"puretls inspect: localhost:{server.server_port} (127.0.0.1): not verified: ")
     assert done.err.count("\n") == 1
@@ -205,9 +205,9 @@ def answering(data: bytes) -> tuple[int, Thread]:
         b"\x15\x03\x03\x00\x02\x02\x28",
     ],
 )
-def test_servers_that_mean_no_good(tmp_path: Path, data: bytes) -> None:
+def test_servers_that_mean_no_good(capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes) -> None:
     port, thread = answering(data)
-    done = puretls("inspect", f"localhost:{port}", "--full", "--html", tmp_path / "page.html")
+    done = called(capsys, "inspect", f"localhost:{port}", "--full", "--html", tmp_path / "page.html")
     thread.join(PATIENCE)
     assert done.status == 1
     assert done.err.startswith(f"puretls inspect: localhost:{port}")
@@ -237,7 +237,6 @@ def test_listening(tmp_path: Path, program: str) -> None:
                 "-connect",
                 f"localhost:{port}",
                 "-tls1_2",
-                "-quiet",
             ],
         }[program]
         said = subprocess.run(client, input=b"", capture_output=True, timeout=PATIENCE, check=False)
@@ -268,7 +267,7 @@ def test_a_browser_s_refusal_is_explained(tmp_path: Path) -> None:
     assert "the peer refused: alert unknown_ca" in program.said()
 
 
-def test_wrong_usage(tmp_path: Path) -> None:
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for argv in (
         (),
         ("localhost", "--listen", "1"),
@@ -276,9 +275,9 @@ def test_wrong_usage(tmp_path: Path) -> None:
         ("--listen", "0", "--resume"),
         ("localhost", "--servername", ".x"),
     ):
-        done = puretls("inspect", *argv)
+        done = called(capsys, "inspect", *argv)
         assert (done.status, done.out) == (2, "")
-    done = puretls("inspect", "--listen", "0", "--ca-out", tmp_path / "no" / "such")
+    done = called(capsys, "inspect", "--listen", "0", "--ca-out", tmp_path / "no" / "such")
     assert (done.status, done.err.count("\n")) == (1, 1)
 
 
