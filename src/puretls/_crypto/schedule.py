@@ -32,6 +32,11 @@ _TICKET = {n: n.to_bytes(2, "big") + hkdf_label(b"resumption") for n in (32, 48)
 _UPDATE = {n: n.to_bytes(2, "big") + hkdf_label(b"traffic upd") + b"\x00\x01" for n in (32, 48)}
 
 
+@cache
+def _without_salt(digest: Digest) -> HMAC:
+    return digest.mac(digest.zeros)
+
+
 class EarlySecret:
     """From the start of a handshake, with the PSK or without one; `without_psk` has the latter ready."""
 
@@ -39,7 +44,9 @@ class EarlySecret:
 
     def __init__(self, digest: Digest, psk: bytes = b"") -> None:
         self._digest = digest
-        self._mac = digest.mac(hkdf_extract(digest, digest.zeros, psk or digest.zeros))
+        extract = _without_salt(digest).copy()
+        extract.update(psk or digest.zeros)
+        self._mac = digest.mac(extract.finalize())
         self._salt = digest.mac(digest.derive(self._mac, DERIVED, digest.empty))
 
     def binder_key(self, *, external: bool) -> bytes:
