@@ -90,6 +90,14 @@ class Plain:
             cells = "   ".join(f"{column} {value:7,.0f} MiB/s" for column, value in zip(columns, values, strict=True))
             print(f"  {name:{width}}   {cells}")
 
+    def contest(self, names: tuple[str, str], rows: Mapping[str, tuple[float, float | None, str]]) -> None:
+        """Rates of two contenders with their unit, and how many times as quick the first one is."""
+        width = max(map(len, rows))
+        print(f"  {'':{width}}  {names[0]:>9}  {names[1]:>9}        ratio")
+        for name, (ours, theirs, unit) in rows.items():
+            ratio = f"{ours / theirs:5.2f} {'#' * bar_of(ours / theirs)}" if theirs else "    -"
+            print(f"  {name:{width}}  {ours:9,.0f}  {f'{theirs:,.0f}' if theirs else '-':>9}  {unit:4}  {ratio}")
+
     def invite(self, url: str, hints: Mapping[str, str]) -> None:
         """Where to point a browser."""
         print(f"\nServing {url} until Ctrl-C")
@@ -135,6 +143,11 @@ class Plain:
         finally:
             if live:
                 print("\r" + " " * (len(label) + 66) + "\r", end="", flush=True)
+
+
+def bar_of(ratio: float) -> int:
+    """The length of a bar on which 1 is five wide."""
+    return min(15, round(ratio * 5))
 
 
 def describe(certificate: Any) -> str:
