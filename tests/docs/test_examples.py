@@ -5,6 +5,7 @@ How they are run, and what has to come out, is said in run_page.py. Commands tha
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import socket
@@ -19,7 +20,7 @@ import puretls
 from mail import mail_server
 from puretls._base import faults, registry
 from puretls._x509 import codes
-from puretls.cli import COMMANDS
+from puretls.cli import COMMANDS, parser
 from puretls.cli.certs import Authority
 from run_page import blocks
 from web import serving
@@ -91,6 +92,23 @@ def test_every_command_has_its_line_and_its_page() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     listed = re.findall(r"^\| \[`puretls (\w+)[^`]*`\]\(docs/commands/(\w+)\.md\) \|", text, re.MULTILINE)
     assert sorted(listed) == sorted((name, name) for name in COMMANDS)
+
+
+def options(described: argparse.ArgumentParser) -> set[str]:
+    """Those of a command and of its actions."""
+    found = set()
+    for action in described._actions:
+        found |= {*action.option_strings}
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {option for each in action.choices.values() for option in options(each)}
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_exist(name: str) -> None:
+    text = (ROOT / f"docs/commands/{name}.md").read_text("utf-8")
+    used = set(re.findall(r"`(--?[a-zA-Z0-9][\w.-]*)", text))
+    assert used - options(parser([name])) == set()
 
 
 def test_the_reference_names_everything_public() -> None:
