@@ -27,7 +27,6 @@ __all__ = [  # also what is imported for type checkers only
 
 SUFFIX = "(_ssl.c:1000)"  # programs look for "_ssl.c:"; the line is nobody's business
 WANT_READ_TEXT = f"The operation did not complete (read) {SUFFIX}"
-WANT_WRITE_TEXT = f"The operation did not complete (write) {SUFFIX}"
 SSL_ERROR, WANT_READ, WANT_WRITE, SYSCALL, ZERO_RETURN, EOF = 1, 2, 3, 5, 6, 8  # SSL_ERROR_*
 
 if TYPE_CHECKING:
@@ -116,18 +115,13 @@ def abort_error(abort: Abort) -> SSLError:
 
 
 def want_read() -> SSLError:
-    return _want(SSLWantReadError, WANT_READ, WANT_READ_TEXT)
+    error: Any = SSLWantReadError(WANT_READ, WANT_READ_TEXT)  # without more ado: event loops get a great many
+    error.reason = error.library = None
+    return cast("SSLError", error)
 
 
 def want_write() -> SSLError:
-    return _want(SSLWantWriteError, WANT_WRITE, WANT_WRITE_TEXT)
-
-
-def _want(kind: type[SSLError], number: int, text: str) -> SSLError:
-    """As `ssl_error`, but quick: event loops get one of these for each read that finds nothing."""
-    error: Any = kind(number, text)
-    error.reason = error.library = None
-    return cast("SSLError", error)
+    return ssl_error(WANT_WRITE, "The operation did not complete (write)", kind=SSLWantWriteError)
 
 
 def zero_return() -> SSLError:

@@ -94,6 +94,8 @@ class _BioConnection(_SSLSocket):
                     data = conn.read_record(record)  # the short way, if one whole record has come
                     if data:
                         return data if out is None and len(data) <= size else self._deliver(data, size, out)
+                elif not self._incoming.eof:
+                    raise want_read()
             return self._read(size, out)
         except Abort as abort:
             self._told = True
