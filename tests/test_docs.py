@@ -1,4 +1,4 @@
-"""The documentation names only what exists: tests, files and links."""
+"""The documentation names only what exists: tests, files and links. Its pictures load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def test_named_tests_and_files_exist(page: Path) -> None:
         assert (ROOT / "src" / "puretls" / path).exists(), path
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/**/*.svg")), ids=lambda picture: picture.name)
+def test_pictures_need_no_network(picture: Path) -> None:
+    text = picture.read_text("utf-8")
+    assert re.findall(r"(?:url\(|@import|href=|src=)\s*[\"']?\s*(?:https?:)?//", text) == []

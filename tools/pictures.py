@@ -36,6 +36,11 @@ class Still(Rich):
     def progress(self, _label: str, _total: int) -> Iterator[Advance]:
         yield lambda _count: None
 
+    def save(self, command: str) -> None:
+        """What was shown, as the picture of a command, without the fonts that rich would have a browser fetch."""
+        picture = self.console.export_svg(title=f"puretls {command}")
+        (DOCS / f"{command}.svg").write_text(re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL), "utf-8")
+
 
 def main() -> None:
     """Run the demo on a screen that remembers, then show its page to a browser."""
@@ -49,9 +54,7 @@ def main() -> None:
         shown.refusals()
         shown.throughput(256 * MIB)
         shown.verdict()
-        picture = recorded.console.export_svg(title="puretls demo")
-        without_fonts = re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # they would come from elsewhere
-        (DOCS / "demo.svg").write_text(without_fonts, "utf-8")
+        recorded.save("demo")
         photograph(shown)
         shown.server.shutdown()
 
@@ -71,7 +74,7 @@ def photograph(shown: demo.Demo) -> None:
         inspected = Still(96)
         inspect.screen = lambda: inspected  # type: ignore[attr-defined] # the module's own name for it
         main_of_command(["inspect", where, "--ca-file", str(ca)])
-        inspected.console.save_svg(str(DOCS / "inspect.svg"), title="puretls inspect")
+        inspected.save("inspect")
         chromium = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         chromium += [f"--user-data-dir={folder}/profile", "--force-device-scale-factor=1"]
         for url, size, name in ((shown.url, "1000,1750", "page.png"), (page.as_uri(), "1000,1600", "inspect.png")):
