@@ -64,36 +64,41 @@ class KeyLog:
 class Settings:
     """The mutable half of an SSLContext."""
 
+    options = OP_DEFAULT
+    verify_mode = 0
+    check_hostname = False
+    verify_flags = VERIFY_TRUSTED_FIRST
+    host_flags = NO_PARTIAL_WILDCARDS
+    minimum = TLS12
+    maximum = MAXIMUM_SUPPORTED
+    security_level = 1
+    suites13: tuple[Suite, ...] = cipher_string.DEFAULT_13
+    key_shares: tuple[Group, ...] = groups.DEFAULT_SHARES
+    groups: tuple[Group, ...] = groups.DEFAULT
+    client_schemes: tuple[Scheme, ...] = signatures.DEFAULT  # for the client's certificate
+    server_schemes: tuple[Scheme, ...] = signatures.DEFAULT
+    alpn: tuple[bytes, ...] = ()
+    num_tickets = 2
+    post_handshake_auth = False
+    dh: tuple[int, int] | None = None
+    sni_callback: Callable[..., Any] | None = None
+    message_callback: Callable[..., Any] | None = None
+    psk_client: Callable[..., Any] | None = None
+    psk_server: Callable[..., Any] | None = None
+    psk_hint: bytes | None = None
+    keylog: KeyLog | None = None
+
     def __init__(self, protocol: int) -> None:
-        client = protocol == PROTOCOL_TLS_CLIENT
         self.protocol = protocol
-        self.options = OP_DEFAULT
-        self.verify_mode = 2 if client else 0
-        self.check_hostname = client
-        self.verify_flags = VERIFY_TRUSTED_FIRST
-        self.host_flags = NO_PARTIAL_WILDCARDS
-        self.minimum = MINIMUM_SUPPORTED if protocol in FIXED_VERSIONS else TLS12
-        self.maximum = MAXIMUM_SUPPORTED
+        if protocol == PROTOCOL_TLS_CLIENT:
+            self.verify_mode, self.check_hostname = 2, True
+        elif protocol in FIXED_VERSIONS:
+            self.minimum = MINIMUM_SUPPORTED
         self.suites, level = cipher_string.select(cipher_string.DEFAULT)
-        self.suites13: tuple[Suite, ...] = cipher_string.DEFAULT_13
-        self.security_level = 1 if level is None else level
-        self.groups: tuple[Group, ...] = groups.DEFAULT
-        self.key_shares: tuple[Group, ...] = groups.DEFAULT_SHARES
-        self.client_schemes: tuple[Scheme, ...] = signatures.DEFAULT  # for the client's certificate
-        self.server_schemes: tuple[Scheme, ...] = signatures.DEFAULT
+        if level is not None:
+            self.security_level = level
         self.credentials: dict[str, Credential] = {}  # by kind of key
-        self.alpn: tuple[bytes, ...] = ()
-        self.store = Store()
-        self.sessions = SessionManager()
-        self.num_tickets = 2
-        self.post_handshake_auth = False
-        self.dh: tuple[int, int] | None = None
-        self.sni_callback: Callable[..., Any] | None = None
-        self.message_callback: Callable[..., Any] | None = None
-        self.psk_client: Callable[..., Any] | None = None
-        self.psk_server: Callable[..., Any] | None = None
-        self.psk_hint: bytes | None = None
-        self.keylog: KeyLog | None = None
+        self.store, self.sessions = Store(), SessionManager()
         self._frozen: dict[bool, Config] = {}
         self._switched: dict[Config, Config] = {}  # by what connections began with
 

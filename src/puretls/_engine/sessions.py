@@ -135,33 +135,9 @@ class TicketKey(NamedTuple):
 class Stats:
     """The counters of SSLContext.session_stats()."""
 
-    __slots__ = (
-        "accept",
-        "accept_good",
-        "accept_renegotiate",
-        "cache_full",
-        "connect",
-        "connect_good",
-        "connect_renegotiate",
-        "hits",
-        "misses",
-        "timeouts",
-    )
-
-    def __init__(self) -> None:
-        for name in self.__slots__:
-            setattr(self, name, 0)
-
-    hits: int
-    misses: int
-    timeouts: int
-    cache_full: int
-    accept: int
-    accept_good: int
-    accept_renegotiate: int
-    connect: int
-    connect_good: int
-    connect_renegotiate: int
+    hits = misses = timeouts = cache_full = 0
+    accept = accept_good = accept_renegotiate = 0
+    connect = connect_good = connect_renegotiate = 0
 
 
 class SessionManager:
