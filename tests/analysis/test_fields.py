@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,8 +17,10 @@ from puretls._base.registry import TLS10, TLS12, TLS13
 from puretls._crypto import suites
 from puretls._wire import codec, extensions, hello, legacy, messages
 from puretls._wire.codec import extension, vec8, vec16, vec24
+from puretls.cli.certs import Authority
 from trees import tiles
 
+CERTIFICATE = Authority("root").certificate.public_bytes(Encoding.DER)
 ABOUTS = [About(), About(TLS13), *(about_suite(version, code) for version in (TLS10, TLS12) for code in suites.BY_CODE)]
 
 
@@ -110,12 +113,12 @@ GOOD: dict[str, tuple[bytes, About]] = {
         messages.certificate(
             b"",
             messages.certificate_list(
-                (messages.CertificateEntry(b"\x30\x00", {5: b"\x01" + vec24(b"OCSP"), 18: vec16(vec16(b"SCT"))}),)
+                (messages.CertificateEntry(CERTIFICATE, {5: b"\x01" + vec24(b"OCSP"), 18: vec16(vec16(b"SCT"))}),)
             ),
         ),
         About(TLS13),
     ),
-    "Certificate of TLS 1.2": (legacy.certificate((b"\x30\x00", b"\x30\x02\x05\x00")), ECDHE),
+    "Certificate of TLS 1.2": (legacy.certificate((CERTIFICATE, CERTIFICATE)), ECDHE),
     "CertificateRequest": (
         messages.certificate_request(b"", block((13, vec16(b"\x04\x03")), (47, vec16(vec16(b"\x30\x00"))))),
         About(TLS13),

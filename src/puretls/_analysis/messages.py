@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from puretls._analysis import names
-from puretls._analysis.certificate import certificate
-from puretls._analysis.der import CERTIFICATE, element
+from puretls._analysis.certificate import certificate, certificate_fields
 from puretls._analysis.extension_rows import OCSP_RESPONSE, status_body
 from puretls._analysis.extensions import extensions, place
 from puretls._analysis.fields import (
@@ -40,8 +39,6 @@ from puretls._wire.extensions import CR, CT, EE, NST
 
 # TLS 1.3
 
-DER = element(CERTIFICATE)
-
 CERTIFICATE_13 = place(
     CT,
     blob("certificate_request_context", 1, "Which request this answers; empty in the handshake.", "RFC 8446 4.4.2"),
@@ -51,7 +48,7 @@ CERTIFICATE_13 = place(
         several(
             struct(
                 "CertificateEntry",
-                vector("cert_data", 3, DER, note="A certificate.", rfc="RFC 5280 4.1", says=certificate),
+                vector("cert_data", 3, certificate_fields, note="A certificate.", rfc="RFC 5280 4.1", says=certificate),
                 extensions("What belongs to this certificate, such as a stapled OCSP response.", "RFC 8446 4.4.2"),
             )
         ),

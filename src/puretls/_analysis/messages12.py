@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from puretls._analysis import names
-from puretls._analysis.certificate import certificate, distinguished_name
-from puretls._analysis.der import CERTIFICATE, element
+from puretls._analysis.certificate import certificate, certificate_fields, distinguished_name
 from puretls._analysis.fields import Layout, Scan, blob, maybe, number, rest, several, struct, vector
 from puretls._base import registry
 from puretls._base.registry import TLS12
@@ -64,7 +63,7 @@ def client_key_exchange(scan: Scan) -> None:
 CERTIFICATE_12 = vector(
     "certificate_list",
     3,
-    several(vector("ASN.1Cert", 3, element(CERTIFICATE), note="A certificate.", rfc="RFC 5280 4.1", says=certificate)),
+    several(vector("ASN.1Cert", 3, certificate_fields, note="A certificate.", rfc="RFC 5280 4.1", says=certificate)),
     note="The sender's certificate first, then those that lead to a root.",
     rfc="RFC 5246 7.4.2",
 )
