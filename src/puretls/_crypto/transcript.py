@@ -13,14 +13,16 @@ from puretls._crypto.kdf import Digest, RunningHash
 class Transcript:
     """Whole handshake messages go in with their headers, digests come out."""
 
-    __slots__ = ("_digest", "_hash", "_kept")
+    __slots__ = ("_digest", "_hash", "_kept", "_now")
 
     def __init__(self) -> None:
         self._digest: Digest | None = None
         self._hash: RunningHash | None = None
         self._kept: list[bytes] | None = []
+        self._now: bytes | None = None  # the digest, until the next message: some are asked for twice
 
     def update(self, raw: bytes) -> None:
+        self._now = None
         if self._hash is not None:
             self._hash.update(raw)
         if self._kept is not None:
@@ -48,7 +50,10 @@ class Transcript:
 
     def digest(self) -> bytes:
         assert self._hash is not None, "choose() comes first"  # noqa: S101 (our own order of calls, not input)
-        return self._hash.copy().finalize()
+        now = self._now
+        if now is None:
+            now = self._now = self._hash.copy().finalize()
+        return now
 
     def digest_after(self, raw: bytes) -> bytes:
         """The digest once this message is in, too."""
@@ -71,7 +76,7 @@ class Transcript:
         """Replace the first ClientHello by its hash, before HelloRetryRequest is added (RFC 8446 4.4.1)."""
         assert self._digest is not None, "choose() comes first"  # noqa: S101 (likewise)
         first = self.digest()
-        self._hash = self._digest.new()
+        self._hash, self._now = self._digest.new(), None
         self._hash.update(bytes((MESSAGE_HASH, 0, 0, len(first))) + first)
 
     def messages(self) -> bytes:

@@ -243,10 +243,11 @@ class Connection:
                 record = inbound.record()
                 if record is None:
                     return
-                if record[0] == HANDSHAKE:
-                    inbound.handshake_data(record[1])
-                else:
-                    state = self._dispatch(state, *record)
+                kind, data = record
+                if kind == HANDSHAKE:
+                    inbound.handshake_data(data)
+                elif kind != CHANGE_CIPHER_SPEC or data or self.events is not None:  # else it was dropped, unwatched
+                    state = self._dispatch(state, kind, data)
         except Abort as abort:
             self.fail(abort.fault, abort.detail)
             raise

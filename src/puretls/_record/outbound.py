@@ -67,9 +67,12 @@ class Outbound:
         """All that waits, for a transport that takes everything."""
         if not self.end:
             return b""
-        start, buf = self.start, self.buf
-        data = buf if type(buf) is bytes and not start else bytes(self.view[start : self.end])
-        self.sent(len(data))
+        data = self.buf
+        if type(data) is bytes and not self.start:
+            self.buf, self.view, self.end = b"", NOTHING, 0
+        else:
+            data = bytes(self.view[self.start : self.end])
+            self.sent(len(data))
         return data
 
     def _append(self, record: bytes) -> None:
