@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import puretls
 from probing import ours, server
-from puretls._analysis.probe import Alert, Hello, Nonsense, Reading, Silence, compose
+from puretls._analysis.probe import Alert, Hello, Nonsense, Offer, Reading, Silence, compose
 from puretls._analysis.suites import ANONYMOUS, CBC, EXPORT, NULL, RC4, SHORT_BLOCK, STATIC, suite
-from puretls._analysis.survey import all_suites, offer
+from puretls._analysis.survey import Survey, all_suites
 from puretls._base import iana, registry
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._wire import extensions, legacy
@@ -19,6 +19,11 @@ from puretls._wire.hello import ClientHello, server_hello
 from support import Pki
 
 RANDOM = bytes(range(64))
+
+
+def offering(version: int, suites: tuple[int, ...], name: str) -> Offer:
+    """As a survey begins."""
+    return Survey(lambda _offer: Alert(0), name).offer(version, suites)
 
 
 def record(kind: int, body: bytes) -> bytes:
@@ -35,7 +40,7 @@ def answer(data: bytes) -> object:
 
 @pytest.mark.parametrize("version", [SSL3, TLS10, TLS12, TLS13])
 def test_a_hello_offers_what_it_was_told(version: int) -> None:
-    asked = offer(version, all_suites(version), "example.org")._replace(alpn=(b"h2",), unknown=(0x0A0A,))
+    asked = offering(version, all_suites(version), "example.org")._replace(alpn=(b"h2",), unknown=(0x0A0A,))
     raw = compose(asked, RANDOM)
     assert raw[0] == registry.HANDSHAKE
     assert int.from_bytes(raw[3:5], "big") == len(raw) - 5
@@ -55,24 +60,26 @@ def test_a_hello_offers_what_it_was_told(version: int) -> None:
 
 def test_a_server_of_tls_13_names_suite_and_group(pki: Pki) -> None:
     ask = ours(server(pki, "P-256", version=puretls.TLSVersion.TLSv1_3))
-    found = ask(offer(TLS13, (0x1302, 0x1303), "localhost")._replace(groups=(0x0018, 0x001E)))
+    found = ask(offering(TLS13, (0x1302, 0x1303), "localhost")._replace(groups=(0x0018, 0x001E)))
     assert isinstance(found, Hello)
     assert (found.version, found.group) == (TLS13, 0x001E)
     assert found.suite in (0x1302, 0x1303)
-    assert ask(offer(TLS13, (0x1302,), "localhost")._replace(groups=(0x0017 - 1,))) == Alert(registry.HANDSHAKE_FAILURE)
-    assert isinstance(ask(offer(TLS12, all_suites(TLS12), "localhost")), Alert)
+    assert ask(offering(TLS13, (0x1302,), "localhost")._replace(groups=(0x0017 - 1,))) == Alert(
+        registry.HANDSHAKE_FAILURE
+    )
+    assert isinstance(ask(offering(TLS12, all_suites(TLS12), "localhost")), Alert)
 
 
 def test_a_server_of_tls_12_shows_its_certificate_group_and_scheme(pki: Pki) -> None:
     context = server(pki, "RSA", version=puretls.TLSVersion.TLSv1_2)
     context.load_dh_params(pki.dh)
     ask = ours(context)
-    found = ask(offer(TLS12, (0xC02F,), "localhost")._replace(groups=(0x0018,), schemes=(0x0501,)))
+    found = ask(offering(TLS12, (0xC02F,), "localhost")._replace(groups=(0x0018,), schemes=(0x0501,)))
     assert isinstance(found, Hello)
     assert (found.suite, found.group, found.scheme, found.bits) == (0xC02F, 0x0018, 0x0501, 0)
     assert len(found.chain) == 2
     assert registry.EXTENDED_MASTER_SECRET in found.extensions
-    found = ask(offer(TLS12, (0x009E,), "localhost"))
+    found = ask(offering(TLS12, (0x009E,), "localhost"))
     assert isinstance(found, Hello)
     assert found.bits >= 2048
     assert found.prime.bit_length() == found.bits
@@ -80,7 +87,7 @@ def test_a_server_of_tls_12_shows_its_certificate_group_and_scheme(pki: Pki) -> 
 
 def test_an_anonymous_server_signs_nothing(pki: Pki) -> None:
     ask = ours(server(pki, "P-256", version=puretls.TLSVersion.TLSv1_2, level=0))
-    found = ask(offer(TLS12, (0xC018,), ""))
+    found = ask(offering(TLS12, (0xC018,), ""))
     assert isinstance(found, Hello)
     assert (found.suite, found.scheme, found.chain) == (0xC018, 0, ())
     assert found.group

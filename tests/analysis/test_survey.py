@@ -8,18 +8,10 @@ from hypothesis import strategies as st
 
 import puretls
 from probing import Listed, ours, server
-from puretls._analysis.probe import Answer, Hello, Nonsense, Offer, Silence
+from puretls._analysis.probe import Alert, Answer, Hello, Nonsense, Offer, Silence
 from puretls._analysis.suites import suite
-from puretls._analysis.survey import (
-    GROUPS12,
-    GROUPS13,
-    all_suites,
-    groups_of,
-    refuses_fallback,
-    schemes_of,
-    suites_of,
-    tolerates_unknown,
-)
+from puretls._analysis.survey import GROUPS12, GROUPS13, USUAL_GROUPS, Survey, all_suites
+from puretls._base import registry
 from puretls._base.registry import TLS10, TLS11, TLS12, TLS13
 from support import Pki
 
@@ -29,7 +21,7 @@ V12, V13 = puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3
 @given(st.lists(st.sampled_from(all_suites(TLS12)), min_size=1, max_size=12, unique=True), st.booleans())
 def test_everything_is_found_in_order(accepted: list[int], own_order: bool) -> None:
     listed = Listed(TLS12, accepted, own_order=own_order)
-    found = suites_of(listed.ask, TLS12, "")
+    found = Survey(listed.ask, "").suites(TLS12)
     assert found.picks == (accepted if own_order else sorted(accepted, key=all_suites(TLS12).index))
     assert listed.asked == len(accepted) + 1 + (len(accepted) > 1)
     assert found.order == ("" if len(accepted) == 1 else "server" if own_order else "client")
@@ -37,17 +29,17 @@ def test_everything_is_found_in_order(accepted: list[int], own_order: bool) -> N
 
 def test_another_version_is_no_answer() -> None:
     listed = Listed(TLS10, [0x2F], own_order=True)
-    assert suites_of(listed.ask, TLS12, "").picks == []
-    assert suites_of(listed.ask, TLS10, "").picks == [0x2F]
+    assert Survey(listed.ask, "").suites(TLS12).picks == []
+    assert Survey(listed.ask, "").suites(TLS10).picks == [0x2F]
     assert Listed(TLS12, [0x2F], own_order=True).ask(Offer(TLS11, (0x2F,))) != Hello(TLS11, 0x2F)
 
 
 @given(st.lists(st.sampled_from(GROUPS13), min_size=1, max_size=10, unique=True), st.booleans())
 def test_groups_too(accepted: list[int], own_order: bool) -> None:
     listed = Listed(TLS13, [0x1301], accepted, own_order=own_order)
-    found = groups_of(listed.ask, TLS13, [0x1301], "")
+    found = Survey(listed.ask, "").groups(TLS13, [0x1301])
     assert found.picks == (accepted if own_order else sorted(accepted, key=GROUPS13.index))
-    assert groups_of(listed.ask, TLS13, [], "").picks == []
+    assert Survey(listed.ask, "").groups(TLS13, []).picks == []
 
 
 def test_a_pick_that_was_not_offered_ends_it() -> None:
@@ -58,7 +50,7 @@ def test_a_pick_that_was_not_offered_ends_it() -> None:
         asked.append(offer)
         return Hello(TLS12, 0xC02F)
 
-    found = suites_of(ask, TLS12, "")
+    found = Survey(ask, "").suites(TLS12)
     assert found.picks == [0xC02F]
     assert "0xC02F" in found.odd
     assert len(asked) == 2
@@ -71,14 +63,14 @@ def test_an_old_server_that_cannot_read_long_hellos_is_asked_in_parts() -> None:
     def ask(offer: Offer) -> Answer:
         return listed.ask(offer) if len(offer.suites) <= 64 else Silence("the server closed the connection")
 
-    found = suites_of(ask, TLS10, "")
+    found = Survey(ask, "").suites(TLS10)
     assert sorted(found.picks) == sorted(accepted)
 
 
 @pytest.mark.parametrize("answer", [Silence("timed out"), Nonsense("this is HTTP, not TLS")])
 def test_no_answer_costs_two_questions(answer: Answer) -> None:
     asked = []
-    found = suites_of(lambda offer: asked.append(offer) or answer, TLS12, "")
+    found = Survey(lambda offer: asked.append(offer) or answer, "").suites(TLS12)
     assert (found.picks, len(asked)) == ([], 2)
     assert found.last == answer
 
@@ -87,32 +79,32 @@ def test_our_own_server_of_tls_13(pki: Pki) -> None:
     context = server(pki, "P-256", version=V13)
     context.set_groups("X25519MLKEM768:X448:P-256")
     ask = ours(context)
-    suites = suites_of(ask, TLS13, "localhost")
+    suites = Survey(ask, "localhost").suites(TLS13)
     ours13 = {one["name"] for one in context.get_ciphers() if one["protocol"] == "TLSv1.3"}
     assert {suite(code).name for code in suites.picks} == ours13
-    assert groups_of(ask, TLS13, suites.picks, "localhost").picks == [0x11EC, 0x001E, 0x0017]
-    assert tolerates_unknown(ask, TLS13, suites.picks, "localhost")
+    assert Survey(ask, "localhost").groups(TLS13, suites.picks).picks == [0x11EC, 0x001E, 0x0017]
+    assert Survey(ask, "localhost").tolerates_unknown(TLS13, suites.picks)
 
 
 def test_our_own_server_of_tls_12(pki: Pki) -> None:
     context = server(pki, "P-256", "RSA", version=V12)
     context.set_groups("X25519:P-256:P-384")
     ask = ours(context)
-    suites = suites_of(ask, TLS12, "localhost")
+    suites = Survey(ask, "localhost").suites(TLS12)
     assert {suite(code).auth for code in suites.picks} == {"RSA", "ECDSA"}
     assert len({hello.chain[0] for hello in suites.hellos}) == 2
-    assert set(groups_of(ask, TLS12, suites.picks, "localhost").picks) == {0x001D, 0x0017, 0x0018} <= set(GROUPS12)
-    schemes = schemes_of(ask, suites.picks, "localhost").picks
+    assert set(Survey(ask, "localhost").groups(TLS12, suites.picks).picks) == {0x001D, 0x0017, 0x0018} <= set(GROUPS12)
+    schemes = Survey(ask, "localhost").schemes(suites.picks).picks
     assert {0x0403, 0x0804, 0x0401} <= set(schemes)
     assert 0x0201 not in schemes
-    assert tolerates_unknown(ask, TLS12, suites.picks, "localhost")
+    assert Survey(ask, "localhost").tolerates_unknown(TLS12, suites.picks)
 
 
 def test_a_second_try_below_the_best_version_is_noticed(pki: Pki) -> None:
     context = server(pki, "P-256", version=V12)
     context.maximum_version = V13
-    assert refuses_fallback(ours(context), TLS12, all_suites(TLS12), "localhost")
-    assert not refuses_fallback(ours(server(pki, "P-256", version=V12)), TLS12, all_suites(TLS12), "localhost")
+    assert Survey(ours(context), "localhost").refuses_fallback(TLS12, all_suites(TLS12))
+    assert not Survey(ours(server(pki, "P-256", version=V12)), "localhost").refuses_fallback(TLS12, all_suites(TLS12))
 
 
 @pytest.mark.parametrize(("failures", "complete"), [(1, True), (2, False)])
@@ -127,13 +119,34 @@ def test_a_question_that_is_lost_is_asked_once_more(failures: int, complete: boo
             return Silence("timed out", lost=True)
         return listed.ask(offer)
 
-    found = suites_of(ask, TLS12, "")
+    found = Survey(ask, "").suites(TLS12)
     assert found.picks == (accepted if complete else accepted[:2])
     assert found.odd == ("" if complete else "not complete: timed out")
 
 
 def test_a_lost_answer_tells_nothing() -> None:
     lost, closed = Silence("timed out", lost=True), Silence("the server closed the connection")
-    for question in (refuses_fallback, tolerates_unknown):
-        assert question(lambda _offer: lost, TLS12, [0xC02F], "") is None
-        assert question(lambda _offer: closed, TLS12, [0xC02F], "") is False
+    for answer, told in ((lost, None), (closed, False)):
+        survey = Survey(lambda _offer, answer=answer: answer, "")
+        assert survey.refuses_fallback(TLS12, [0xC02F]) is told
+        assert survey.tolerates_unknown(TLS12, [0xC02F]) is told
+
+
+def test_a_server_that_cannot_bear_rare_values_is_asked_plainly() -> None:
+    listed = Listed(TLS13, [0x1302, 0x1301], [0x0018, 0x001D], own_order=True)
+
+    def ask(offer: Offer) -> Answer:
+        return listed.ask(offer) if set(offer.groups) <= set(USUAL_GROUPS) else Alert(registry.ILLEGAL_PARAMETER)
+
+    survey = Survey(ask, "")
+    found = survey.suites(TLS13)
+    assert (found.picks, found.order) == ([0x1302, 0x1301], "server")
+    assert "illegal_parameter" in found.odd
+    assert survey.groups(TLS13, found.picks).picks == [0x0018, 0x001D]
+
+
+def test_tls_13_is_not_offered_with_groups_of_old() -> None:
+    """Strict servers refuse that, as RFC 8446 4.2.7 has it."""
+    assert not {0x0001, 0x0016, 0x001A, 0xFF01} & set(GROUPS13)
+    assert {0x0001, 0x0016, 0x001A, 0xFF01} <= set(GROUPS12)
+    assert not {0x11EC, 0x001F} & set(GROUPS12)

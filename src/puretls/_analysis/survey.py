@@ -2,8 +2,8 @@
 
 A server picks one of what it is offered. Without that one it is asked again, until it picks nothing: then everything it
 accepts is known, in the order in which it picks. Whoever can `ask` (an Offer goes out, an Answer comes back) can
-survey; connections, time and politeness are theirs. Each function here is one line of questions, independent of the
-others.
+survey; connections, time and politeness are theirs. Each method of Survey is one line of questions, which may be asked
+beside the others once it is known which versions are spoken.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from puretls._analysis.probe import DEFLATE, Alert, Answer, Hello, Nonsense, Offer, Silence
+from puretls._analysis.probe import DEFLATE, Alert, Answer, Hello, Offer, Silence
 from puretls._analysis.suites import Suite, suite
 from puretls._base import iana, registry
 from puretls._base.registry import SSL3, TLS10, TLS11, TLS12, TLS13
@@ -24,11 +24,17 @@ VERSIONS = (TLS13, TLS12, TLS11, TLS10, SSL3)  # as they are asked for
 POST_QUANTUM = frozenset({0x0200, 0x0201, 0x0202, 0x11EB, 0x11EC, 0x11ED, 0x11EE, 0x6399, 0x639A})
 _P256 = 0x0017
 _FIRST = (0x001D, _P256, 0x0018, 0x0019, 0x0100)  # what everybody has
-GROUPS13 = (*_FIRST, *sorted(iana.GROUPS.keys() - set(_FIRST)))
-GROUPS12 = tuple(code for code in GROUPS13 if code not in POST_QUANTUM and not 0x1F <= code <= 0x21)
+_OLD = frozenset({*range(0x01, 0x17), *range(0x1A, 0x1D), 0xFF01, 0xFF02})  # MUST NOT be offered with TLS 1.3
+_NEW = POST_QUANTUM | frozenset(range(0x1F, 0x22))  # for TLS 1.3 only
+_ALL = (*_FIRST, *sorted(iana.GROUPS.keys() - set(_FIRST)))
+GROUPS13 = tuple(code for code in _ALL if code not in _OLD)  # RFC 8446 4.2.7, RFC 8734
+GROUPS12 = tuple(code for code in _ALL if code not in _NEW)
 SCHEMES = tuple(sorted(iana.SCHEMES, key=lambda code: (-(code >> 8 in range(4, 9)), code)))  # SHA-1 and MD5 last
+USUAL_GROUPS = (*_FIRST, 0x001E, 0x11EC)
+USUAL_SCHEMES = (0x0403, 0x0503, 0x0603, 0x0807, *range(0x0804, 0x0807), 0x0401, 0x0501, 0x0601, 0x0203, 0x0201)
 _USUAL = ("AES_128_GCM", "AES_256_GCM", "CHACHA20", "AES_128_CBC_SHA", "AES_256_CBC_SHA", "3DES_EDE_CBC_SHA", "RC4_128")
 _CHUNK = 60
+_REFUSALS = {registry.PROTOCOL_VERSION, registry.HANDSHAKE_FAILURE, registry.INSUFFICIENT_SECURITY}
 
 
 def all_suites(version: int) -> tuple[int, ...]:
@@ -52,13 +58,6 @@ class Found:
     odd: str = ""  # what was not as it should be: a pick that was not on offer, an end without an answer
 
 
-def offer(version: int, suites: Sequence[int], name: str) -> Offer:
-    """What is common to all questions: groups, signature schemes and compression as broad as can be."""
-    groups = GROUPS13 if version >= TLS13 else GROUPS12
-    compression = b"\x00" if version >= TLS13 else bytes((DEFLATE, 0))
-    return Offer(version, tuple(suites), groups, SCHEMES, name, compression=compression)
-
-
 def eliminate(ask: Callable[[tuple[int, ...]], Answer], offered: Sequence[int], pick: Pick, version: int) -> Found:
     """Ask until nothing is picked any more. At most as many questions as there are things on offer, and one."""
     found, left = Found(), list(offered)
@@ -80,80 +79,95 @@ def eliminate(ask: Callable[[tuple[int, ...]], Answer], offered: Sequence[int], 
     return found
 
 
-def suites_of(ask: Ask, version: int, name: str) -> Found:
-    """The suites of a version; none if the server does not speak it."""
+class Survey:
+    """All there is to ask of one server."""
 
-    def question(codes: tuple[int, ...]) -> Answer:
-        return ask(offer(version, codes, name))
+    def __init__(self, ask: Ask, name: str) -> None:
+        self.ask, self.name = ask, name
+        self.modest: set[int] = set()  # versions in which it cannot bear to be offered everything
 
-    def pick(hello: Hello) -> int:
-        return hello.suite
+    def offer(self, version: int, suites: Sequence[int]) -> Offer:
+        """What is common to all questions: groups, signature schemes and compression as broad as can be."""
+        groups, schemes = GROUPS13 if version >= TLS13 else GROUPS12, SCHEMES
+        if version in self.modest:
+            groups, schemes = tuple(code for code in USUAL_GROUPS if code in groups), USUAL_SCHEMES
+        compression = b"\x00" if version >= TLS13 else bytes((DEFLATE, 0))
+        return Offer(version, tuple(suites), groups, schemes, self.name, compression=compression)
 
-    everything = all_suites(version)
-    found = eliminate(question, everything, pick, version)
-    if not found.picks and isinstance(found.last, Silence | Nonsense) and version < TLS13:
-        # Some old servers cannot read a long hello. If they answer a short one, they are asked in parts.
+    def suites(self, version: int) -> Found:
+        """The suites of a version; none if the server does not speak it."""
+        everything = all_suites(version)
+        found = self._suites(version, everything)
+        refused = isinstance(found.last, Alert) and found.last.description in _REFUSALS
+        if not found.picks and not refused and not isinstance(found.last, Hello):
+            self._suites_modestly(found, version, everything)
+        if len(found.picks) > 1:
+            again = self.ask(self.offer(version, tuple(reversed(found.picks))))
+            if isinstance(again, Hello):
+                found.order = {found.picks[0]: "server", found.picks[-1]: "client"}.get(again.suite, "")
+        return found
+
+    def _suites(self, version: int, codes: Sequence[int]) -> Found:
+        return eliminate(lambda left: self.ask(self.offer(version, left)), codes, lambda hello: hello.suite, version)
+
+    def _suites_modestly(self, found: Found, version: int, everything: tuple[int, ...]) -> None:
+        """Some servers cannot read a long hello, or one with rare values: if they answer a plain one, that is asked."""
+        why = str(found.last)
+        self.modest.add(version)
         usual = tuple(code for code in everything if any(word in suite(code).name for word in _USUAL))[:_CHUNK]
-        if isinstance(question(usual), Hello):
+        answer = self.ask(self.offer(version, usual))
+        if isinstance(answer, Hello) and answer.version == version:
             for start in range(0, len(everything), _CHUNK):
-                part = eliminate(question, everything[start : start + _CHUNK], pick, version)
+                part = self._suites(version, everything[start : start + _CHUNK])
                 found.picks += part.picks
                 found.hellos += part.hellos
                 found.last, found.odd = part.last, found.odd or part.odd
-    if len(found.picks) > 1:
-        again = question(tuple(reversed(found.picks)))
-        if isinstance(again, Hello):
-            found.order = {found.picks[0]: "server", found.picks[-1]: "client"}.get(again.suite, "")
-    return found
+            found.odd = found.odd or f"only what is usual was asked for, as a hello with everything is refused: {why}"
 
+    def groups(self, version: int, suites: Sequence[int]) -> Found:
+        """The groups of a version.
 
-def groups_of(ask: Ask, version: int, suites: Sequence[int], name: str) -> Found:
-    """The groups of a version. A server with an ECDSA certificate of P-256 wants that group in a hello of TLS 1.2 (RFC
-    8422 5.1), whichever it then takes: there the groups behind it stay unknown, so it is offered last.
-    """
-    groups = GROUPS13
-    if version < TLS13:
-        exchanging = [code for code in suites if suite(code).exchange.startswith("ECDHE")]
-        suites = [code for code in exchanging if suite(code).auth == "RSA"] or exchanging
-        groups = (*(code for code in GROUPS12 if code != _P256), _P256)
-    if not suites:
-        return Found()
-    base = offer(version, suites, name)
-    return eliminate(lambda codes: ask(base._replace(groups=codes)), groups, lambda hello: hello.group, version)
+        A server with an ECDSA certificate of P-256 wants that group in a hello of TLS 1.2 (RFC 8422 5.1), whichever it
+        then takes: there the groups behind it stay unknown, so it is offered last.
+        """
+        if version < TLS13:
+            exchanging = [code for code in suites if suite(code).exchange.startswith("ECDHE")]
+            suites = [code for code in exchanging if suite(code).auth == "RSA"] or exchanging
+        if not suites:
+            return Found()
+        base = self.offer(version, suites)
+        codes = base.groups if version >= TLS13 else (*(code for code in base.groups if code != _P256), _P256)
+        return eliminate(lambda left: self.ask(base._replace(groups=left)), codes, lambda hello: hello.group, version)
 
+    def schemes(self, suites: Sequence[int]) -> Found:
+        """With which schemes the server signs in TLS 1.2, where that is in the clear; for each kind of certificate."""
+        found = Found()
+        for auth in dict.fromkeys(suite(code).auth for code in suites if suite(code).signed):
+            base = self.offer(TLS12, [code for code in suites if suite(code).signed and suite(code).auth == auth])
+            line = eliminate(partial(self._with_schemes, base), base.schemes, lambda hello: hello.scheme, TLS12)
+            found.picks += [code for code in line.picks if code not in found.picks]
+            found.last, found.odd = line.last, found.odd or line.odd
+        return found
 
-def schemes_of(ask: Ask, suites: Sequence[int], name: str) -> Found:
-    """With which schemes the server signs in TLS 1.2, where that is in the clear; for each kind of certificate."""
-    found = Found()
-    for auth in dict.fromkeys(suite(code).auth for code in suites if suite(code).signed):
-        signing = [code for code in suites if suite(code).signed and suite(code).auth == auth]
-        base = offer(TLS12, signing, name)
-        line = eliminate(partial(_with_schemes, ask, base), SCHEMES, lambda hello: hello.scheme, TLS12)
-        found.picks += [code for code in line.picks if code not in found.picks]
-        found.last, found.odd = line.last, found.odd or line.odd
-    return found
+    def _with_schemes(self, base: Offer, codes: tuple[int, ...]) -> Answer:
+        return self.ask(base._replace(schemes=codes))
 
+    def refuses_fallback(self, version: int, suites: Sequence[int]) -> bool | None:
+        """Whether a hello below the server's best version that admits to be a second try is refused (RFC 7507)."""
+        answer = self.ask(self.offer(version, (*suites, registry.FALLBACK_SCSV)))
+        return _told(answer, isinstance(answer, Alert) and answer.description == registry.INAPPROPRIATE_FALLBACK)
 
-def _with_schemes(ask: Ask, base: Offer, codes: tuple[int, ...]) -> Answer:
-    return ask(base._replace(schemes=codes))
-
-
-def refuses_fallback(ask: Ask, version: int, suites: Sequence[int], name: str) -> bool | None:
-    """Whether a hello below the server's best version that admits to be a second try is refused (RFC 7507)."""
-    answer = ask(offer(version, (*suites, registry.FALLBACK_SCSV), name))
-    return _told(answer, isinstance(answer, Alert) and answer.description == registry.INAPPROPRIATE_FALLBACK)
-
-
-def tolerates_unknown(ask: Ask, version: int, suites: Sequence[int], name: str) -> bool | None:
-    """Whether a hello with suites, groups, schemes and extensions that do not exist yet is answered (RFC 8701)."""
-    base = offer(version, (registry.GREASE[0], *suites), name)
-    grease = base._replace(
-        groups=(registry.GREASE[1], *base.groups),
-        schemes=(registry.GREASE[2], *base.schemes),
-        unknown=registry.GREASE[3:5],
-    )
-    answer = ask(grease)
-    return _told(answer, isinstance(answer, Hello))
+    def tolerates_unknown(self, version: int, suites: Sequence[int]) -> bool | None:
+        """Whether a hello with suites, groups, schemes and extensions that do not exist yet is answered (RFC 8701)."""
+        base = self.offer(version, (registry.GREASE[0], *suites))
+        answer = self.ask(
+            base._replace(
+                groups=(registry.GREASE[1], *base.groups),
+                schemes=(registry.GREASE[2], *base.schemes),
+                unknown=registry.GREASE[3:5],
+            )
+        )
+        return _told(answer, isinstance(answer, Hello))
 
 
 def _told(answer: Answer, verdict: bool) -> bool | None:

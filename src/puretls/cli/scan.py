@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from puretls import TLSVersion
-from puretls._analysis import names, ssl2, survey
+from puretls._analysis import names, ssl2
 from puretls._analysis.findings import Findings
 from puretls._analysis.grade import GRADES, judge, reaches
 from puretls._analysis.probe import Alert, Answer
-from puretls._analysis.survey import VERSIONS, Found, groups_of, suites_of
+from puretls._analysis.survey import VERSIONS, Found, Survey
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure
 from puretls.cli.handshakes import Handshakes
@@ -116,6 +116,7 @@ class Scan:
 
     def __init__(self, asker: Asker, handshakes: Handshakes) -> None:
         self.asker, self.handshakes = asker, handshakes
+        self.survey = Survey(asker.ask, asker.server_name)
         self.found, self.learnt = Findings(), Learnt()
 
     def run(self, parallel: int, advance: Callable[[str], None]) -> None:
@@ -136,9 +137,8 @@ class Scan:
                 raise
 
     def _versions(self, begin: Callable[..., Future[Any]]) -> None:
-        ask, name = self.asker.ask, self.asker.server_name
         oldest = begin("SSL 2.0", self.asker.ask_ssl2)
-        asked = {version: begin(names.version(version), suites_of, ask, version, name) for version in VERSIONS}
+        asked = {version: begin(names.version(version), self.survey.suites, version) for version in VERSIONS}
         lines: dict[int, Found] = {version: future.result() for version, future in asked.items()}
         self.found.suites = {version: line for version, line in lines.items() if line.picks}
         self.learnt.silent = {version: str(line.last) for version, line in lines.items() if not line.picks}
@@ -148,10 +148,10 @@ class Scan:
             raise Failure(f"{self.asker.title}: {_nothing([line.last for line in lines.values()])}")
 
     def _details(self, begin: Callable[..., Future[Any]]) -> None:
-        ask, name, suites = self.asker.ask, self.asker.server_name, self.found.suites
+        survey, suites = self.survey, self.found.suites
         best = max(suites)
         groups = {
-            version: begin(f"groups of {names.version(version)}", groups_of, ask, version, suites[version].picks, name)
+            version: begin(f"groups of {names.version(version)}", survey.groups, version, suites[version].picks)
             for version in suites
             if version in (TLS12, TLS13)
         }
@@ -159,11 +159,11 @@ class Scan:
         fallback = None
         if older:
             second = max(older)
-            fallback = begin("fallback", survey.refuses_fallback, ask, second, suites[second].picks, name)
-        tolerant = begin("unknown values", survey.tolerates_unknown, ask, best, suites[best].picks, name)
+            fallback = begin("fallback", survey.refuses_fallback, second, suites[second].picks)
+        tolerant = begin("unknown values", survey.tolerates_unknown, best, suites[best].picks)
         schemes12 = None
         if TLS12 in suites:
-            schemes12 = begin("schemes", survey.schemes_of, ask, suites[TLS12].picks, name)
+            schemes12 = begin("schemes", survey.schemes, suites[TLS12].picks)
         schemes13 = begin("schemes of TLS 1.3", self.handshakes.schemes) if TLS13 in suites else None
         protocols = None if self.asker.starttls else begin("ALPN", self.handshakes.protocols)
         resumed = {
