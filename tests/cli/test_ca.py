@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,17 @@ from puretls.cli.failure import Failure
 from puretls.cli.stores import Anchors, Nss, Root
 from support import PATIENCE, need
 
+Ca = Callable[..., Done]
 
-def ca(tmp_path: Path, action: str, *argv: object) -> Done:
-    return puretls("ca", action, "--ca", tmp_path / "ca", *argv)
+
+@pytest.fixture
+def ca(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ca:
+    """`puretls ca` with a CA of this test, in this process."""
+
+    def run(action: str, *argv: object) -> Done:
+        return called(capsys, "ca", action, "--ca", tmp_path / "ca", *argv)
+
+    return run
 
 
 def mode(path: Path) -> int:
@@ -35,21 +44,21 @@ def root(tmp_path: Path) -> Root:
     return Root(development.load_or_make().certificate, development.certificate_file)
 
 
-def test_it_is_made_once_and_guarded(tmp_path: Path) -> None:
-    assert ca(tmp_path, "init", "--name", "Mine", "--kind", "P-384").status == 0
+def test_it_is_made_once_and_guarded(ca: Ca, tmp_path: Path) -> None:
+    assert ca("init", "--name", "Mine", "--kind", "P-384").status == 0
     folder = tmp_path / "ca"
     assert (mode(folder), mode(folder / "ca-key.pem"), mode(folder / "ca.pem")) == (0o700, 0o600, 0o644)
     assert sorted(path.name for path in folder.iterdir()) == ["ca-key.pem", "ca.pem"]
     before = (folder / "ca-key.pem").read_bytes()
-    again = ca(tmp_path, "init")
+    again = ca("init")
     assert (again.status, again.out) == (1, "")
     assert "never overwritten" in again.err
     assert (folder / "ca-key.pem").read_bytes() == before
-    told = json.loads(ca(tmp_path, "show", "--json").out)
+    told = json.loads(ca("show", "--json").out)
     assert (told["facts"]["subject"], told["facts"]["key"]) == ("CN=Mine", "P-384")
-    assert ca(tmp_path, "show", "--pem").out == (folder / "ca.pem").read_text()
+    assert ca("show", "--pem").out == (folder / "ca.pem").read_text()
     (folder / "ca-key.pem").chmod(0o640)
-    opened = ca(tmp_path, "show")
+    opened = ca("show")
     assert opened.status == 1
     assert "chmod 600" in opened.err
 
@@ -78,11 +87,11 @@ def test_the_place_is_the_users_or_the_environments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA", "Ed25519"])
-def test_issued_certificates_are_good(tmp_path: Path, kind: str) -> None:
+def test_issued_certificates_are_good(ca: Ca, tmp_path: Path, kind: str) -> None:
     """For OpenSSL, and for our own strict verification; the key in a file for its owner only."""
     need("openssl")
     names = ("*.app.test", "app.test", "127.0.0.1", "::1", "b\u00fccher.test")
-    done = ca(tmp_path, "issue", *names, "--kind", kind, "--out", tmp_path)
+    done = ca("issue", *names, "--kind", kind, "--out", tmp_path)
     assert (done.status, done.err) == (0, "")
     chain, key = tmp_path / "_.app.test.pem", tmp_path / "_.app.test-key.pem"
     assert (mode(key), mode(chain)) == (0o600, 0o644)
@@ -95,25 +104,25 @@ def test_issued_certificates_are_good(tmp_path: Path, kind: str) -> None:
     assert leaf.public_key() == load_pem_private_key(key.read_bytes(), None).public_key()
 
 
-def test_client_certificates_and_files_that_are_there(tmp_path: Path) -> None:
+def test_client_certificates_and_files_that_are_there(ca: Ca, tmp_path: Path) -> None:
     need("openssl")
     issue = ("alice@example.org", "--client", "--days", "3", "--out", tmp_path)
-    assert ca(tmp_path, "issue", *issue).status == 0
+    assert ca("issue", *issue).status == 0
     chain = tmp_path / "alice@example.org.pem"
     verify = ["openssl", "verify", "-purpose", "sslclient", "-verify_email", "alice@example.org"]
     subprocess.run([*verify, "-CAfile", tmp_path / "ca" / "ca.pem", chain], check=True, capture_output=True)
     before = chain.read_bytes()
-    refused = ca(tmp_path, "issue", *issue)
+    refused = ca("issue", *issue)
     assert refused.status == 1
     assert "--force replaces it" in refused.err
     assert chain.read_bytes() == before
-    assert ca(tmp_path, "issue", *issue, "--force").status == 0
+    assert ca("issue", *issue, "--force").status == 0
     assert chain.read_bytes() != before
 
 
 @pytest.mark.parametrize("name", ["", "two words", "-x-", "a..b", "x" * 64, "../up", "new\nline", "a@b c"])
-def test_what_is_no_name(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
-    done = called(capsys, "ca", "issue", "--ca", tmp_path / "ca", "--out", tmp_path, "--", name)
+def test_what_is_no_name(ca: Ca, tmp_path: Path, name: str) -> None:
+    done = ca("issue", "--out", tmp_path, "--", name)
     assert done.status == 2
     assert "Traceback" not in done.err
     assert not list(tmp_path.glob("*.pem"))
@@ -135,7 +144,7 @@ ls {folder}
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a copy of the system's store")
-def test_debian_and_the_browsers_trust_it_and_stop_again(tmp_path: Path) -> None:
+def test_debian_and_the_browsers_trust_it_and_stop_again(ca: Ca, tmp_path: Path) -> None:
     """The real update-ca-certificates and certutil; what they change is seen by this process only."""
     need("openssl", "certutil", "unshare")
     folder = Path("/usr/local/share/ca-certificates")
@@ -145,7 +154,7 @@ def test_debian_and_the_browsers_trust_it_and_stop_again(tmp_path: Path) -> None
     profile.mkdir(parents=True)
     subprocess.run(["certutil", "-N", "-d", f"sql:{profile}", "--empty-password"], check=True)
     (tmp_path / "scratch").mkdir()
-    assert ca(tmp_path, "issue", "app.test", "--out", tmp_path).status == 0
+    assert ca("issue", "app.test", "--out", tmp_path).status == 0
     script = IN_A_COPY_OF_THE_SYSTEM.format(
         scratch=tmp_path / "scratch",
         folder=folder,

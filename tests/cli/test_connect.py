@@ -10,6 +10,7 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from commands import COMMAND, called, interruptible, puretls
+from commands import COMMAND, Done, called, interruptible, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, End, Peer, Setup
 from puretls._engine.config import Credential
@@ -57,11 +58,20 @@ def scripted(pki: Pki, script: Callable[[ssl.SSLSocket], None], identity: str = 
             thread.join(PATIENCE)
 
 
+Connect = Callable[..., Done]
+
+
+@pytest.fixture
+def connect(capsys: pytest.CaptureFixture[str]) -> Connect:
+    """`puretls connect` in this process; where standard input and output matter it has one of its own."""
+    return partial(called, capsys, "connect")
+
+
 @each_version
 @each_program
-def test_report_and_resumption(pki: Pki, peer: Peer, version: str) -> None:
+def test_report_and_resumption(connect: Connect, pki: Pki, peer: Peer, version: str) -> None:
     with serving(pki, Setup(version=version, identity="P-256"), peer) as end:
-        done = puretls("connect", f"localhost:{end.port}", "--ca-file", pki.ca, "--reconnect")
+        done = connect(f"localhost:{end.port}", "--ca-file", pki.ca, "--reconnect")
     assert (done.status, done.err) == (0, "")
     for said in (
         "verified: localhost, by CN=Test root",
@@ -75,11 +85,11 @@ def test_report_and_resumption(pki: Pki, peer: Peer, version: str) -> None:
         assert said in done.out
 
 
-def test_json_says_what_the_certificate_says(pki: Pki) -> None:
+def test_json_says_what_the_certificate_says(connect: Connect, pki: Pki) -> None:
     setup = Setup(identity="RSA", alpn="h2", ciphers="TLS_AES_128_GCM_SHA256", curve="P-256")
     with serving(pki, setup) as end:
         where = f"localhost:{end.port}"
-        done = puretls("connect", where, "--ca-file", pki.ca, "--alpn", "h2,http/1.1", "--reconnect", "--json")
+        done = connect(where, "--ca-file", pki.ca, "--alpn", "h2,http/1.1", "--reconnect", "--json")
     assert (done.status, done.err) == (0, "")
     told = json.loads(done.out)
     leaf = x509.load_pem_x509_certificate(told["chain"][0]["pem"].encode())
@@ -108,13 +118,15 @@ def test_json_says_what_the_certificate_says(pki: Pki) -> None:
         ("P-256", "ca", "elsewhere.test", "Hostname mismatch", "--servername NAME"),
     ],
 )
-def test_what_cannot_be_verified(pki: Pki, identity: str, ca: str, name: str, why: str, advice: str) -> None:
+def test_what_cannot_be_verified(
+    connect: Connect, pki: Pki, identity: str, ca: str, name: str, why: str, advice: str
+) -> None:
     """Status 1 and one line that says what to do; --insecure looks at it anyway and says that aloud."""
     with serving(pki, Setup(identity=identity)) as end:
-        argv = ("connect", f"localhost:{end.port}", "--ca-file", getattr(pki, ca), "--servername", name)
-        refused = puretls(*argv)
-        looked = puretls(*argv, "--insecure")
-        told = puretls(*argv, "--json")
+        argv = (f"localhost:{end.port}", "--ca-file", getattr(pki, ca), "--servername", name)
+        refused = connect(*argv)
+        looked = connect(*argv, "--insecure")
+        told = connect(*argv, "--json")
     assert refused.status == 1
     assert refused.out == ""
     assert refused.err.startswith("puretls connect: localhost")
@@ -131,32 +143,32 @@ def test_what_cannot_be_verified(pki: Pki, identity: str, ca: str, name: str, wh
 
 
 @each_version
-def test_client_certificate(pki: Pki, version: str) -> None:
+def test_client_certificate(connect: Connect, pki: Pki, version: str) -> None:
     with serving(pki, Setup(version=version, identity="P-256", asks=True)) as end:
-        argv = ("connect", f"localhost:{end.port}", "--ca-file", pki.ca)
-        with_one = puretls(*argv, "--cert", pki.chain("client"), "--key", pki.key("client"))
-        without = puretls(*argv)
+        argv = (f"localhost:{end.port}", "--ca-file", pki.ca)
+        with_one = connect(*argv, "--cert", pki.chain("client"), "--key", pki.key("client"))
+        without = connect(*argv)
     assert (with_one.status, with_one.err) == (0, "")
     assert "our proof" in with_one.out
     assert without.status == 1
     assert "the peer refused: alert" in without.err
 
 
-def test_pem_and_keylog(pki: Pki, tmp_path: Path) -> None:
+def test_pem_and_keylog(connect: Connect, pki: Pki, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     with serving(pki, Setup(identity="P-256")) as end:
-        done = puretls("connect", f"127.0.0.1:{end.port}", "--ca-file", pki.ca, "--pem", "--keylog", keys, "-4")
+        done = connect(f"127.0.0.1:{end.port}", "--ca-file", pki.ca, "--pem", "--keylog", keys, "-4")
     sent = x509.load_pem_x509_certificates(done.out.encode())
     assert sent[0] == pki.identity("P-256").certificate
     assert sent[-1] == pki.issuer.certificate
     assert "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text()
 
 
-def test_options_decide_what_is_spoken(pki: Pki) -> None:
+def test_options_decide_what_is_spoken(connect: Connect, pki: Pki) -> None:
     with serving(pki, Setup(version=V12, identity="P-256")) as end:
-        argv = ("connect", f"localhost:{end.port}", "--ca-file", pki.ca)
-        chosen = puretls(*argv, "--ciphers", "ECDHE-ECDSA-CHACHA20-POLY1305", "--groups", "P-256", "--max", "1.2")
-        refused = puretls(*argv, "--tls1.3")
+        argv = (f"localhost:{end.port}", "--ca-file", pki.ca)
+        chosen = connect(*argv, "--ciphers", "ECDHE-ECDSA-CHACHA20-POLY1305", "--groups", "P-256", "--max", "1.2")
+        refused = connect(*argv, "--tls1.3")
     assert "ECDHE-ECDSA-CHACHA20-POLY1305" in chosen.out, chosen.err
     assert "secp256r1" in chosen.out
     assert refused.status == 1
@@ -263,7 +275,7 @@ def test_names_from_a_certificate_do_not_command_the_terminal(tls: Any, tmp_path
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(done.out + done.err)
 
 
-def test_a_certificate_that_is_none(tls: Any, pki: Pki) -> None:
+def test_a_certificate_that_is_none(connect: Connect, tls: Any, pki: Pki) -> None:
     """It follows the server's own, which is good: a failure that says so."""
     context = server_context(tls, pki)
     settings = context._settings
@@ -274,7 +286,7 @@ def test_a_certificate_that_is_none(tls: Any, pki: Pki) -> None:
     settings.changed()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Thread(target=accept_twice, args=(listener, context), daemon=True).start()
-        done = puretls("connect", f"localhost:{listener.getsockname()[1]}", "--insecure")
+        done = connect(f"localhost:{listener.getsockname()[1]}", "--insecure")
     assert (done.status, done.out) == (1, "")
     assert "a certificate that cannot be read" in done.err
 
@@ -307,14 +319,14 @@ def accept_twice(listener: socket.socket, context: Any) -> None:
         (["localhost", "-i", "--json"], 2, "-i needs standard output"),
     ],
 )
-def test_errors_are_a_line(capsys: pytest.CaptureFixture[str], argv: list[str], status: int, said: str) -> None:
-    done = called(capsys, "connect", *argv)
+def test_errors_are_a_line(connect: Connect, argv: list[str], status: int, said: str) -> None:
+    done = connect(*argv)
     assert (done.status, done.out) == (status, "")
     assert said in done.err
     assert "Traceback" not in done.err
 
 
-def test_not_tls(pki: Pki) -> None:
+def test_not_tls(connect: Connect, pki: Pki) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -323,13 +335,13 @@ def test_not_tls(pki: Pki) -> None:
                 sock.recv(4096)
 
         Thread(target=serve, daemon=True).start()
-        done = puretls("connect", f"localhost:{listener.getsockname()[1]}", "--ca-file", pki.ca)
+        done = connect(f"localhost:{listener.getsockname()[1]}", "--ca-file", pki.ca)
     assert done.status == 1
     assert "the answer is not TLS" in done.err
 
 
-def test_silence_is_not_waited_for_forever() -> None:
+def test_silence_is_not_waited_for_forever(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        done = puretls("connect", f"localhost:{listener.getsockname()[1]}", "--timeout", "0.2")
+        done = connect(f"localhost:{listener.getsockname()[1]}", "--timeout", "0.2")
     assert done.status == 1
     assert "timed out" in done.err

@@ -24,6 +24,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], name:
     done = called(capsys, name, "--help")
     assert (done.status, done.err) == (0, "")
     assert f"usage: puretls {name}" in done.out
+    assert f"  puretls {name}" in done.out[done.out.index("example") :]
     assert max(map(len, done.out.splitlines())) <= 120
 
 

@@ -28,10 +28,17 @@ from puretls.cli.version import versions
 HOST = "localhost"
 REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {}-demo/1.0\r\nConnection: close\r\n\r\n"
 OURS, THEIRS = "puretls", "ssl"
+EXAMPLES = """\
+examples:
+  puretls demo                        everything, and a page that stays until Ctrl-C
+  puretls demo --once --size 16       the report alone, quickly
+  puretls demo --ca-file ca.pem       for a browser that is to trust the page
+"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `puretls demo`."""
+    parser.epilog = EXAMPLES
     parser.add_argument(
         "--port", type=int, default=8443, help="where the page is served (default 8443, or any free port)"
     )

@@ -9,13 +9,19 @@ from pathlib import Path
 
 from puretls import inject_into_ssl
 
+EXAMPLES = """\
+examples:
+  puretls run script.py --its-own option
+  puretls run -m pip download requests
+"""
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """A script or a module, as the interpreter takes them; what follows is the program's."""
     parser.usage = "puretls run [-h] (SCRIPT | -m MODULE) [ARGUMENT ...]"
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="a module, as with python -m")
     parser.add_argument("script", nargs=argparse.REMAINDER, help="a script; what follows is for the program")
-    parser.epilog = "example: puretls run -m pip download requests"
+    parser.epilog = EXAMPLES
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
@@ -77,8 +78,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def hosts(arguments: argparse.Namespace) -> list[str]:
     """The names to call the server by."""
-    found = [*arguments.name, arguments.bind or "localhost"]
-    return [name for name in found if name not in ANY and not name.startswith("*")] or ["localhost"]
+    found = [*arguments.name, *(own_name() if arguments.bind in ANY else [arguments.bind or "localhost"])]
+    return [name for name in found if not name.startswith("*")] or ["localhost"]
+
+
+def own_name() -> list[str]:
+    """What this machine calls itself, if that is a name: for who listens everywhere."""
+    with suppress(ValueError):
+        return [authority.checked(socket.gethostname())]
+    return []
 
 
 def listening(arguments: argparse.Namespace, context: SSLContext, root: Path) -> list[StaticServer]:
@@ -123,7 +131,7 @@ def of_the_development_ca(arguments: argparse.Namespace, context: SSLContext) ->
     """A certificate that lives as long as this process."""
     development = Development(authority.directory(arguments.ca))
     ca = development.load_or_make()
-    bound = [arguments.bind] if arguments.bind and arguments.bind not in ANY else []
+    bound = own_name() if arguments.bind in ANY else [arguments.bind] if arguments.bind else []
     names = list(dict.fromkeys((*arguments.name, *LOCAL_NAMES, *bound)))
     identity = authority.leaf(ca, names, kind=arguments.kind, days=DAYS)
     context.load_cert_chain(identity.chain_pem, identity.key_pem)

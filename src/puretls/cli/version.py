@@ -8,8 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 
-def add(_parser: argparse.ArgumentParser) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """No arguments."""
+    parser.epilog = "example:\n  puretls version                     a bug report begins with it"
 
 
 def ours() -> str:
