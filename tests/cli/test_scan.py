@@ -54,7 +54,7 @@ def openssl(pki: Pki, *names: str, options: tuple[object, ...] = ()) -> Iterator
     argv += [] if "-early_data" in options else ["-www"]  # it takes only one of them
     for prefix, name in zip(("", "d"), names, strict=False):
         argv += [f"-{prefix}cert", pki.chain(name), f"-{prefix}key", pki.key(name)]
-        argv += [f"-{prefix}cert_chain", pki.chain("issuer") if name == "issuer" else intermediate(pki)]
+        argv += [f"-{prefix}cert_chain", intermediate(pki)]
     with running(pki.folder, *argv):
         dial(port).close()
         yield port
@@ -179,6 +179,18 @@ def test_a_certificate_that_clients_refuse(pki: Pki, identity: str, ca: str, why
     assert why in done.out
     assert "NOT ACCEPTED" in done.out
     assert re.search(r"^  F   is the grade", done.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("only", ["-tls1_3", "-tls1_2"])
+def test_of_two_certificates_each_is_judged(lasting: Pki, only: str) -> None:
+    lasting.made["stranger-RSA"] = lasting.elsewhere.issue("localhost", kind="RSA", days=(-1, 90))
+    with openssl(lasting, "P-256", "stranger-RSA", options=(only,)) as port:
+        found = facts(port, lasting)
+    assert {one["key"]: (one["accepted"], one["refusal"]) for one in found["certificates"]} == {
+        "P-256": (True, None),
+        "RSA 2048": (False, "unable to get local issuer certificate"),
+    }
+    assert found["grade"] == "F"
 
 
 def test_behind_starttls(lasting: Pki) -> None:

@@ -9,7 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from puretls import CERT_NONE, SSLCertVerificationError, SSLContext, TLSVersion, create_default_context, get_sigalgs
+from puretls import (
+    CERT_NONE,
+    PROTOCOL_TLS_CLIENT,
+    SSLCertVerificationError,
+    SSLContext,
+    TLSVersion,
+    create_default_context,
+    get_sigalgs,
+)
 from puretls._analysis.probe import early_data
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure, reason
@@ -23,7 +31,7 @@ PROTOCOLS = (  # of IANA's registry, those that run over TCP
 )  # fmt: skip
 HANDSHAKE, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 22, 4, 13  # RFC 8446 4
 GOODBYE = 1.0  # seconds to wait for tickets and close_notify
-FAMILIES = {"RSA": "rsa", "EC": "ecdsa", "Ed25519": "ed25519", "Ed448": "ed448", "MLDSA": "mldsa"}
+FAMILIES = {"RSA": "rsa", "EC": "ecdsa"}  # how the schemes of a kind of key begin; others by its name
 FAILS = (OSError, ValueError, Failure)  # a handshake; SSLError is an OSError
 
 
@@ -46,7 +54,7 @@ class Handshakes:
 
     def looking(self, version: TLSVersion | None = None) -> SSLContext:
         """A context that speaks with anybody."""
-        context = create_default_context()
+        context = SSLContext(PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, CERT_NONE
         context.set_ciphers(EVERYTHING)
         context.minimum_version = version or TLSVersion.TLSv1
