@@ -65,9 +65,9 @@ class Handshakes:
     def refusal(self, kind: str) -> str | None:
         """Why clients do not accept the certificate with this kind of key; "" if they do, None if that is unknown.
 
-        As clients are today; if they cannot even connect, as they were.
+        As clients are today; if they cannot even connect, as they were. With no kind the server chooses.
         """
-        schemes = _of_family(FAMILIES.get(kind, kind.lower()))
+        schemes = _of_family(FAMILIES.get(kind, kind.lower())) if kind else []
         for old in (False, True):
             context = self.trusting()
             if old:

@@ -193,8 +193,10 @@ class Scan:
         }
         self.learnt.chains = list(chains.values())
         kinds = {chain[0]: identity(chain) for chain in self.learnt.chains}
-        refusals = {
-            kind: begin("certificate", self.handshakes.refusal, kind) for kind in {one.kind for one in kinds.values()}
+        different = {one.kind for one in kinds.values()}
+        refusals = {  # of several kinds, each is asked for; one alone may have a chain with signatures of another kind
+            kind: begin("certificate", self.handshakes.refusal, kind if len(different) > 1 else "")
+            for kind in different
         }
         for one in kinds.values():
             refusal = refusals[one.kind].result()
