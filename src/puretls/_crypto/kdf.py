@@ -27,7 +27,7 @@ class RunningHash(Protocol):
 class Digest:
     """A hash function, with the constants that the key schedule takes from it."""
 
-    __slots__ = ("_context_size", "_output_size", "_start", "algorithm", "empty", "name", "size", "zeros")
+    __slots__ = ("_start", "algorithm", "empty", "name", "size", "zeros")
 
     algorithm: hashes.HashAlgorithm
     _start: RunningHash  # of nothing yet: to copy it is cheaper than to make one
@@ -41,7 +41,6 @@ class Digest:
         self.name, self.size = name, size
         self.zeros = bytes(size)
         self.empty = self.hash(b"")
-        self._output_size, self._context_size = size.to_bytes(2, "big"), bytes((size,))
 
     def __repr__(self) -> str:
         return f"<Digest {self.name}>"
@@ -63,10 +62,10 @@ class Digest:
         mac.update(data)
         return mac.finalize()
 
-    def derive(self, secret: HMAC, label: bytes, digest: bytes) -> bytes:
-        """Derive-Secret of a transcript digest; the label comes from `hkdf_label` (RFC 8446 7.1)."""
+    def derive(self, secret: HMAC, label: dict[int, bytes], digest: bytes) -> bytes:
+        """Derive-Secret of a transcript digest (RFC 8446 7.1); `label` is what `secret_label` gave."""
         mac = secret.copy()
-        mac.update(self._output_size + label + self._context_size + digest + b"\x01")
+        mac.update(label[self.size] + digest + b"\x01")  # HkdfLabel, and HKDF's block counter
         return mac.finalize()
 
 
@@ -123,6 +122,11 @@ def hkdf_expand(d: Digest, secret: bytes, info: bytes, n: int) -> bytes:
 def hkdf_label(label: bytes) -> bytes:
     """The label field of HkdfLabel; computed once for the labels of the key schedule."""
     return bytes((6 + len(label),)) + b"tls13 " + label
+
+
+def secret_label(label: bytes) -> dict[int, bytes]:
+    """HkdfLabel of a secret that depends on a digest, up to that digest, by the size of both."""
+    return {n: n.to_bytes(2, "big") + hkdf_label(label) + bytes((n,)) for n in (32, 48)}
 
 
 def expand_label(d: Digest, secret: bytes, label: bytes, context: bytes, n: int) -> bytes:

@@ -10,19 +10,19 @@ from functools import cache
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from puretls._crypto.kdf import Digest, expand_label, hkdf_extract, hkdf_label
+from puretls._crypto.kdf import Digest, expand_label, hkdf_extract, hkdf_label, secret_label
 
-EXT_BINDER = hkdf_label(b"ext binder")
-RES_BINDER = hkdf_label(b"res binder")
-CLIENT_EARLY = hkdf_label(b"c e traffic")
-EARLY_EXPORTER = hkdf_label(b"e exp master")
-DERIVED = hkdf_label(b"derived")
-CLIENT_HANDSHAKE = hkdf_label(b"c hs traffic")
-SERVER_HANDSHAKE = hkdf_label(b"s hs traffic")
-CLIENT_TRAFFIC = hkdf_label(b"c ap traffic")
-SERVER_TRAFFIC = hkdf_label(b"s ap traffic")
-EXPORTER = hkdf_label(b"exp master")
-RESUMPTION = hkdf_label(b"res master")
+EXT_BINDER = secret_label(b"ext binder")
+RES_BINDER = secret_label(b"res binder")
+CLIENT_EARLY = secret_label(b"c e traffic")
+EARLY_EXPORTER = secret_label(b"e exp master")
+DERIVED = secret_label(b"derived")
+CLIENT_HANDSHAKE = secret_label(b"c hs traffic")
+SERVER_HANDSHAKE = secret_label(b"s hs traffic")
+CLIENT_TRAFFIC = secret_label(b"c ap traffic")
+SERVER_TRAFFIC = secret_label(b"s ap traffic")
+EXPORTER = secret_label(b"exp master")
+RESUMPTION = secret_label(b"res master")
 
 # HkdfLabel without context and with HKDF's block counter, by length of the output
 _KEY = {n: n.to_bytes(2, "big") + hkdf_label(b"key") + b"\x00\x01" for n in (16, 32)}

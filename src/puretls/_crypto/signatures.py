@@ -7,6 +7,7 @@ taken, is the engine's business; signatures within certificates are that of `_x5
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -123,10 +124,13 @@ def key_kind(key: Any, algorithm: str = "") -> str:
     cryptography loads RSASSA-PSS keys as RSA keys.  Only the certificate tells them apart, so `algorithm` is the
     dotted string of its public_key_algorithm_oid.
     """
-    for kind, types in _KINDS:
-        if isinstance(key, types):
-            return RSA_PSS if kind == RSA and algorithm == RSASSA_PSS else kind
-    return ""
+    kind = _kind_of(type(key))  # type: ignore[arg-type]  # a class is hashable, whatever mypy thinks
+    return RSA_PSS if kind == RSA and algorithm == RSASSA_PSS else kind
+
+
+@cache
+def _kind_of(key: type) -> str:
+    return next((kind for kind, types in _KINDS if issubclass(key, types)), "")
 
 
 def usable(scheme: Scheme, public_key: Any, version: int, kind: str = "") -> bool:

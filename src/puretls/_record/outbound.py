@@ -76,13 +76,14 @@ class Outbound:
         return data
 
     def _append(self, record: bytes) -> None:
-        buf, end = self.buf, self.end
-        if end and (type(buf) is not bytes or end > KEEP):
+        if not self.end:
+            self.buf, self.view, self.end = record, memoryview(record), len(record)
+        elif type(self.buf) is bytes and self.end <= KEEP:
+            self.buf += record
+            self.view, self.end = memoryview(self.buf), len(self.buf)
+        else:
             self._room(len(record))[:] = record
             self.end += len(record)
-        else:  # nothing waits, or little
-            self.buf = buf = buf + record if end else record
-            self.view, self.end = memoryview(buf), end + len(record)
 
     def _room(self, size: int) -> memoryview:
         """`size` writable bytes behind what waits."""
