@@ -83,6 +83,12 @@ def test_a_failure_keeps_no_secrets():
         pair.server.export_keying_material(b"x", 8)
 
 
+def test_a_handshake_keeps_no_keys_of_its_finished():
+    pair = Pair().handshake()
+    assert pair.client.version == TLS13
+    assert pair.client.finished_keys == pair.server.finished_keys == (b"", b"")
+
+
 def test_configurations_that_cannot_work():
     for changes, fault in (
         ({"versions": ()}, faults.NO_PROTOCOLS_AVAILABLE),

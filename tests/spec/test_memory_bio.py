@@ -66,6 +66,18 @@ def test_nothing_happens_by_itself(tls):
     assert side.outgoing.pending > 0
 
 
+def test_a_handshake_that_has_failed_takes_nothing_more(tls, pki):
+    side = Side("server", server(tls, pki))
+    side.incoming.write(b"GET / HTTP/1.1\r\n\r\n")
+    with pytest.raises(tls.SSLError):
+        side.obj.do_handshake()
+    before = side.incoming.pending
+    side.incoming.write(b"more")
+    with pytest.raises(tls.SSLError):
+        side.obj.do_handshake()
+    assert side.incoming.pending == before + 4
+
+
 def test_ends_without_goodbye_are_errors(tls, pki):
     pair = connected(tls, pki)
     pair.end(pair.server)

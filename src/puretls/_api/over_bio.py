@@ -55,8 +55,9 @@ class _BioConnection(_SSLSocket):
             if conn.established:
                 return
             try:
-                if (conn.state is not None or conn.server_side) and (data := self._incoming.read()):
-                    conn.receive(data)  # it waits for the peer, who may have spoken
+                waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
+                if waits and (data := self._incoming.read()):
+                    conn.receive(data)
                 while True:
                     self._advance()
                     if conn.established:

@@ -101,14 +101,16 @@ def transcript_digest(conn: Connection) -> bytes:
 
 def send_finished13(conn: Connection) -> None:
     """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
-    conn.finished_sent = conn.digest.hmac(conn.finished_keys[1], transcript_digest(conn))
+    theirs, ours = conn.finished_keys
+    conn.finished_sent, conn.finished_keys = conn.digest.hmac(ours, transcript_digest(conn)), (theirs, b"")
     conn.send_messages(messages.finished(conn.finished_sent))
 
 
 def check_finished13(conn: Connection, message: messages.Finished) -> None:
     """The peer's Finished under its handshake traffic secret."""
-    check_finished(message, conn.digest.hmac(conn.finished_keys[0], transcript_digest(conn)))
-    conn.finished_received = message.verify_data
+    theirs, ours = conn.finished_keys
+    check_finished(message, conn.digest.hmac(theirs, transcript_digest(conn)))
+    conn.finished_received, conn.finished_keys = message.verify_data, (b"", ours)
     received(conn, message.raw)
 
 

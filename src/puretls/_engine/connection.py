@@ -137,7 +137,7 @@ class Connection:
         self.client_suites: tuple[int, ...] = ()  # what a server was offered
         self.peer_offers_pha = False
         self.ems = self.etm = self.secure_renegotiation = False
-        self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, during the handshake
+        self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
         self.finished_sent = self.finished_received = b""
         self.read_secret = self.write_secret = b""  # TLS 1.3 traffic secrets
         self.master: MasterSecret | bytes | None = None  # a stage of TLS 1.3, or the master secret before it
@@ -523,7 +523,6 @@ class Connection:
     def finish(self, state: State) -> State:
         """The handshake is done; `state` takes what comes after it."""
         self.established, self.renegotiating = True, False
-        self.finished_keys = b"", b""
         self.warnings = 0
         self.inbound.drop_ccs = False
         return state
