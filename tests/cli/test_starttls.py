@@ -13,9 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import called, puretls
+from puretls.cli.dialogue import LONGEST, MOST_LINES
 from puretls.cli.failure import Failure
-from puretls.cli.starttls import DIALOGUES, LONGEST_LINE, MOST_LINES, start
+from puretls.cli.starttls import DIALOGUES, start
 from support import PATIENCE, Pki
+
+LDAP = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
+FEATURES = (
+    b"<?xml version='1.0'?><stream:stream from='localhost' id='x' version='1.0' xmlns='jabber:client' "
+    b"xmlns:stream='http://etherx.jabber.org/streams'><stream:features>"
+    b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"
+)
+
+
+def mysql(capabilities: int) -> bytes:
+    """The packet that a MySQL server begins with."""
+    body = b"\x0a8.0.11\0" + b"id.." + b"12345678\0" + capabilities.to_bytes(2, "little") + bytes(20)
+    return len(body).to_bytes(3, "little") + b"\0" + body
+
 
 # What a server says, and after each piece what it waits for: {} is whatever.
 PROPER: dict[str, list[tuple[bytes, bytes]]] = {
@@ -35,6 +50,19 @@ PROPER: dict[str, list[tuple[bytes, bytes]]] = {
     ],
     "pop3": [(b"+OK ready <1896.697170952@mail.test>\r\n", b"STLS\r\n"), (b"+OK begin\r\n", b"")],
     "ftp": [(b"220-files\r\nwith words\r\n220 ready\r\n", b"AUTH TLS\r\n"), (b"234 begin\r\n", b"")],
+    "nntp": [(b"201 news, no posting\r\n", b"STARTTLS\r\n"), (b"382 begin\r\n", b"")],
+    "sieve": [
+        (b'"IMPLEMENTATION" "x"\r\n"SIEVE" "fileinto"\r\n"STARTTLS"\r\nOK "ready"\r\n', b"STARTTLS\r\n"),
+        (b"OK\r\n", b""),
+    ],
+    "ldap": [(b"", LDAP), (b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00", b"")],
+    "xmpp": [
+        (b"", b"<?xml version='1.0'?><stream:stream to=\"localhost\" version='1.0' xmlns='jabber:client' "),
+        (b"", b"xmlns:stream='http://etherx.jabber.org/streams'>"),
+        (FEATURES + b"</stream:features>", b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+        (b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b""),
+    ],
+    "mysql": [(mysql(0x0800), b"\x20\0\0\x01\0\x8a\0\0\0\0\0\x01\x2d" + bytes(23))],
     "postgres": [(b"", b"\x00\x00\x00\x08\x04\xd2\x16\x2f"), (b"S", b"")],
 }
 
@@ -130,7 +158,18 @@ def test_every_protocol_is_tested() -> None:
         ("postgres", [(b"", b"\0\0\0\x08"), (b"N", b"")], "TLS switched off"),
         ("postgres", [(b"", b"\0\0\0\x08"), (b"SNoise", b"")], "clear text behind the consent"),
         ("postgres", [(b"", b"\0\0\0\x08"), (b"E\0\0", b"")], "the server says: E\\x00\\x00"),
-        ("smtp", [(b"220-" + b"x" * 2 * LONGEST_LINE, b"")], f"a line of more than {LONGEST_LINE} bytes"),
+        ("nntp", [(b"200 x\r\n", b"STARTTLS\r\n"), (b"502 no\r\n", b"")], "502 no"),
+        ("sieve", [(b'NO "busy"\r\n', b"")], 'NO "busy"'),
+        ("ldap", [(b"", LDAP), (b"\x30\x05\x02\x01\x01\x78\x34", b"")], "the server says: "),
+        ("ldap", [(b"", LDAP), (b"\x30\x84\x7f\xff\xff\xff", b"")], "bytes at once"),
+        ("xmpp", [(b"", b"<?xml"), (b"<stream:stream><stream:features></stream:features>", b"")], "does not offer it"),
+        ("xmpp", [(b"", b"<?xml"), (b"<x/></stream:stream>", b"")], "the server says: <x/></stream:stream>"),
+        ("xmpp", [*PROPER["xmpp"][:3], (b"<failure/></stream:stream>", b"")], "the server says: <failure/>"),
+        ("xmpp", [(b"", b"<?xml"), (b"<" * 20_000, b"")], "bytes without an end"),
+        ("mysql", [(mysql(0), b"")], "the server (8.0.11) has TLS switched off"),
+        ("mysql", [(b"\x0b\0\0\0\xff\x10\x04Too many", b"")], "Too many"),
+        ("mysql", [(b"\xff\xff\xff\0", b"")], "bytes at once"),
+        ("smtp", [(b"220-" + b"x" * 2 * LONGEST, b"")], f"more than {LONGEST} bytes without an end"),
         ("ftp", [(b"220-x\r\n" * 2 * MOST_LINES, b"")], f"more than {MOST_LINES} lines"),
         ("pop3", [(b"", b"")], "timed out"),
     ],
@@ -155,7 +194,7 @@ def test_a_server_that_hangs_up(protocol: str) -> None:
             socket.create_connection(("127.0.0.1", port)) as sock,
             pytest.raises(Failure, match=r"hung up|reset"),
         ):
-            start(protocol, sock, PATIENCE)
+            start(protocol, sock, PATIENCE, "localhost")
 
 
 @given(protocol=st.sampled_from(sorted(PROPER)), noise=st.binary(max_size=300))

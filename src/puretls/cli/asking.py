@@ -66,7 +66,7 @@ class Asker:
                 if self._interrupted:
                     raise Failure(self.stopped)
                 if self.starttls:
-                    start(self.starttls, sock, self.timeout)
+                    start(self.starttls, sock, self.timeout, self.name)
                 yield sock
             finally:
                 self._open.discard(sock)

@@ -169,7 +169,7 @@ class Call:
         self.report.dialled(sock)
         if arguments.starttls:
             try:
-                start(arguments.starttls, sock, arguments.timeout)
+                start(arguments.starttls, sock, arguments.timeout, self.name)
             except Failure as failure:
                 sock.close()
                 raise Failure(f"{self.where}: {failure}") from None

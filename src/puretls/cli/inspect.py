@@ -119,7 +119,7 @@ def call(arguments: argparse.Namespace, context: SSLContext, where: Target, sess
     with logging_keys(context) as log, dial(where, family=arguments.family, timeout=arguments.timeout) as sock:
         title = f"{where} ({sock.getpeername()[0]})" + (", resumed session" if session else "")
         if arguments.starttls:
-            start(arguments.starttls, sock, arguments.timeout)
+            start(arguments.starttls, sock, arguments.timeout, name)
         tap = Tap(context, sock, server_hostname=name, session=session)
         facts, failed = {}, ""
         try:

@@ -1,28 +1,39 @@
 """From clear text to TLS: what has to be said first in protocols that begin without it.
 
-SMTP and LMTP (RFC 3207), IMAP (RFC 9051 6.2.1), POP3 (RFC 2595 4), FTP (RFC 4217), PostgreSQL (its manual, 55.2.10).
-The server may be anybody: lines, their number and the time are bounded, and text that arrives together with the consent
-is refused, since whoever put it there wants it to pass for text from within TLS.
+SMTP and LMTP (RFC 3207), IMAP (RFC 9051 6.2.1), POP3 (RFC 2595 4), FTP (RFC 4217), NNTP (RFC 4642), ManageSieve
+(RFC 5804 2.2), LDAP (RFC 4511 4.14), XMPP (RFC 6120 5), PostgreSQL and MySQL (their manuals). Text that arrives
+together with the server's consent is refused: whoever put it there wants it to pass for text from within TLS.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import struct
 from collections.abc import Callable
-from time import monotonic
+from xml.sax.saxutils import quoteattr
 
+from puretls.cli.dialogue import Dialogue
 from puretls.cli.failure import Failure, reason
 from puretls.cli.text import decoded
 
-LONGEST_LINE, MOST_LINES = 8192, 200
 POSTGRES_SSL_REQUEST = struct.pack("!II", 8, 80877103)
+MYSQL_SSL = 0x0800  # CLIENT_SSL
+MYSQL_SSL_REQUEST = struct.pack("<IIB23x", MYSQL_SSL | 0x8200, 1 << 24, 45)  # of protocol 4.1, utf8mb4
+LDAP_START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
+LDAP_SUCCESS = re.compile(rb"\x02\x01\x01\x78(?:[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....)\x0a\x01\x00", re.DOTALL)
+XMPP_STREAM = (
+    "<?xml version='1.0'?><stream:stream to={} version='1.0' xmlns='jabber:client' "
+    "xmlns:stream='http://etherx.jabber.org/streams'>"
+)
+XMPP_FEATURES = re.compile(rb"</stream:features\s*>|<stream:features\s*/>|</stream:stream\s*>")
+XMPP_ANSWER = re.compile(rb"<proceed\b[^<>]*(?:/>|></proceed\s*>)|</(?:failure|stream:stream)\s*>|<failure\b[^<>]*/>")
 
 
-def start(protocol: str, sock: socket.socket, timeout: float) -> None:
+def start(protocol: str, sock: socket.socket, timeout: float, host: str = "") -> None:
     """Up to where TLS begins; Failure if the server does not come along."""
-    talk = Dialogue(protocol, sock, timeout)
+    talk = Dialogue(protocol, sock, timeout, host)
     try:
         DIALOGUES[protocol](talk)
     except OSError as error:
@@ -30,62 +41,6 @@ def start(protocol: str, sock: socket.socket, timeout: float) -> None:
     if talk.unread:
         raise talk.failure(f"clear text behind the consent, as if it were from within TLS: {decoded(talk.unread)}")
     sock.settimeout(timeout)
-
-
-class Dialogue:
-    """Lines in and out."""
-
-    def __init__(self, protocol: str, sock: socket.socket, timeout: float) -> None:
-        self.protocol, self.sock, self.deadline = protocol, sock, monotonic() + timeout
-        self.unread, self.lines = b"", 0
-
-    def failure(self, what: str) -> Failure:
-        """The server does not come along."""
-        return Failure(f"STARTTLS ({self.protocol}): {what}")
-
-    def refusal(self, said: bytes) -> Failure:
-        """The server says something else than yes."""
-        return self.failure(f"the server says: {decoded(said)}")
-
-    def say(self, line: str) -> None:
-        """One command."""
-        self.send(f"{line}\r\n".encode("ascii"))
-
-    def send(self, data: bytes) -> None:
-        """Bytes as they are."""
-        self.sock.settimeout(max(self.deadline - monotonic(), 0.001))
-        self.sock.sendall(data)
-
-    def more(self) -> None:
-        """At least one byte more to read."""
-        self.sock.settimeout(max(self.deadline - monotonic(), 0.001))
-        data = self.sock.recv(4096)
-        if not data:
-            raise self.failure("the server hung up" + (f" after: {decoded(self.unread)}" if self.unread else ""))
-        self.unread += data
-
-    def line(self) -> bytes:
-        """One line of the server's, without its end."""
-        self.lines += 1
-        if self.lines > MOST_LINES:
-            raise self.failure(f"more than {MOST_LINES} lines")
-        while b"\n" not in self.unread[:LONGEST_LINE]:
-            if len(self.unread) >= LONGEST_LINE:
-                raise self.failure(f"a line of more than {LONGEST_LINE} bytes")
-            self.more()
-        line, _, self.unread = self.unread.partition(b"\n")
-        return line.removesuffix(b"\r")
-
-    def reply(self, expected: bytes) -> list[bytes]:
-        """A reply of SMTP and FTP, all of its lines; Failure unless its code is the expected one (RFC 959 4.2)."""
-        lines = [self.line()]
-        code = lines[0][:3]
-        if lines[0][3:4] == b"-":
-            while lines[-1][:4] != code + b" ":
-                lines.append(self.line())
-        if code != expected:
-            raise self.refusal(lines[-1])
-        return lines
 
 
 def _smtp(talk: Dialogue, hello: str = "EHLO") -> None:
@@ -138,14 +93,63 @@ def _ftp(talk: Dialogue) -> None:
     talk.reply(b"234")
 
 
+def _nntp(talk: Dialogue) -> None:
+    talk.reply(b"20")
+    talk.say("STARTTLS")
+    talk.reply(b"382")
+
+
+def _sieve(talk: Dialogue) -> None:
+    for command in (None, "STARTTLS"):
+        if command:
+            talk.say(command)
+        while (line := talk.line()).startswith(b'"'):  # what the server can do
+            pass
+        if not line.upper().startswith(b"OK"):
+            raise talk.refusal(line)
+
+
 def _postgres(talk: Dialogue) -> None:
     talk.send(POSTGRES_SSL_REQUEST)
-    talk.more()
-    answer, talk.unread = talk.unread[:1], talk.unread[1:]
+    answer = talk.take(1)
     if answer == b"N":
         raise talk.failure("the server has TLS switched off")
     if answer != b"S":
         raise talk.refusal(answer + talk.unread)
+
+
+def _mysql(talk: Dialogue) -> None:
+    size = int.from_bytes(talk.take(4)[:3], "little")
+    greeting = talk.take(size)
+    version, _, rest = greeting[1:].partition(b"\0")
+    if greeting[:1] != b"\x0a" or len(rest) < 15:
+        raise talk.refusal(greeting)
+    if not int.from_bytes(rest[13:15], "little") & MYSQL_SSL:
+        raise talk.failure(f"the server ({decoded(version)}) has TLS switched off")
+    talk.send(len(MYSQL_SSL_REQUEST).to_bytes(3, "little") + b"\x01" + MYSQL_SSL_REQUEST)
+
+
+def _ldap(talk: Dialogue) -> None:
+    talk.send(LDAP_START_TLS)
+    tag, size = talk.take(2)
+    if tag != 0x30 or size == 0x80:
+        raise talk.refusal(bytes((tag, size)) + talk.unread)
+    answer = talk.take(int.from_bytes(talk.take(size & 0x7F), "big") if size & 0x80 else size)
+    if not LDAP_SUCCESS.match(answer):
+        raise talk.refusal(answer)
+
+
+def _xmpp(talk: Dialogue) -> None:
+    talk.send(XMPP_STREAM.format(quoteattr(talk.host)).encode())
+    features = talk.until(XMPP_FEATURES)
+    if b"</stream:stream" in features:
+        raise talk.refusal(features)
+    if b"urn:ietf:params:xml:ns:xmpp-tls" not in features:
+        raise talk.failure("the server does not offer it")
+    talk.send(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    answer = talk.until(XMPP_ANSWER)
+    if not answer.lstrip().startswith(b"<proceed"):
+        raise talk.refusal(answer)
 
 
 DIALOGUES: dict[str, Callable[[Dialogue], None]] = {
@@ -153,7 +157,24 @@ DIALOGUES: dict[str, Callable[[Dialogue], None]] = {
     "lmtp": _lmtp,
     "imap": _imap,
     "pop3": _pop3,
+    "sieve": _sieve,
     "ftp": _ftp,
+    "nntp": _nntp,
+    "ldap": _ldap,
+    "xmpp": _xmpp,
     "postgres": _postgres,
+    "mysql": _mysql,
 }
-PORTS = {"smtp": 25, "lmtp": 24, "imap": 143, "pop3": 110, "ftp": 21, "postgres": 5432}
+PORTS = {
+    "smtp": 25,
+    "lmtp": 24,
+    "imap": 143,
+    "pop3": 110,
+    "sieve": 4190,
+    "ftp": 21,
+    "nntp": 119,
+    "ldap": 389,
+    "xmpp": 5222,
+    "postgres": 5432,
+    "mysql": 3306,
+}
