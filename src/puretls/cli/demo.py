@@ -14,11 +14,12 @@ import tempfile
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from time import perf_counter
 from typing import Any
 
 from puretls.cli.certs import Authority, Identity
+from puretls.cli.https import until_ctrl_c
 from puretls.cli.observe import Message, Recorder, negotiated
 from puretls.cli.page import PageServer
 from puretls.cli.render import MIB, describe, screen
@@ -183,7 +184,7 @@ class Demo:
             }
             try:
                 self.screen.invite(self.url, hints)
-                Event().wait()
+                until_ctrl_c()
             except KeyboardInterrupt:
                 print()
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import BoundedSemaphore, Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 HANDSHAKE_TIMEOUT, REQUEST_TIMEOUT, GOODBYE_TIMEOUT = 10.0, 30.0, 1.0
@@ -82,13 +82,18 @@ class HttpsServer(ThreadingHTTPServer):
         with self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as tls:
             self.waits(tls)
             try:
-                tls.do_handshake()
+                self.handshake(tls, client_address)
                 super().finish_request(tls, client_address)
                 tls.settimeout(GOODBYE_TIMEOUT)
                 with suppress(OSError):  # most clients do not answer it
                     tls.unwrap()
             finally:
                 self.works(tls)
+
+    def handshake(self, tls: Any, client_address: Any) -> None:
+        """TLS begins; whoever wants to know of those with whom it does not, looks here."""
+        del client_address
+        tls.do_handshake()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Errors of the network and of TLS are the client's affair; anything else is a fault of ours, and shown."""
@@ -179,3 +184,9 @@ class Paced(io.RawIOBase):
             self.sock.settimeout(REQUEST_TIMEOUT)
         self.left -= count
         return count
+
+
+def until_ctrl_c() -> None:
+    """Wait for KeyboardInterrupt. Not in one go: a signal that comes just before the waiting would go unnoticed."""
+    while True:
+        sleep(1)

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from string import Template
 from threading import Semaphore
 from typing import Any
 
 from puretls._analysis.messages import message
 from puretls.cli.failure import reason
+from puretls.cli.https import HttpsHandler, HttpsServer
 from puretls.cli.markup import STYLE, allowed, cells, dump, links, rows, rung, source
 from puretls.cli.observe import Recorder, negotiated
 from puretls.cli.text import printable
 from puretls.cli.visits import Visit, Visits, who
 
-TIMEOUT = 30.0
 PULSE = 10.0  # seconds between signs of life to those who watch
 WATCHERS = 16
 LISTED = 12  # visits on a page
@@ -34,44 +33,27 @@ POLICY = (
 )
 
 
-class PageServer(ThreadingHTTPServer):
+class PageServer(HttpsServer):
     """HTTPS on loopback with a given server context; a page is about the connection that it came on."""
 
     def __init__(self, context: Any, port: int, about: Sequence[tuple[str, str]]) -> None:
-        self.context, self.about = context, about
+        self.about = about
         self.recorder, self.visits, self.watchers = Recorder(context), Visits(), Semaphore(WATCHERS)
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(context, "127.0.0.1", port, Handler)
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the connection's own thread: handshake, HTTP, close_notify."""
-        request.settimeout(TIMEOUT)
-        with self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as tls:
-            try:
-                tls.do_handshake()
-            except OSError as error:
-                self.refused(tls, client_address[0], error)
-                return
-            super().finish_request(tls, client_address)
-            tls.settimeout(1)
-            with suppress(OSError):  # most clients do not answer it
-                tls.unwrap()
-
-    def refused(self, tls: Any, address: str, error: OSError) -> None:
-        """A handshake that failed, most often because the browser does not know the CA; a silent client is no visit."""
-        if hello := self.recorder.hello(tls):
-            self.visits.add(Visit(address, hello, self.recorder.messages(tls), failed=reason(error)))
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that turns away (a closed tab) is no news; demo.py prints what is."""
+    def handshake(self, tls: Any, client_address: Any) -> None:
+        """One that fails, most often because the browser does not know the CA, is a visit; a silent client is none."""
+        try:
+            super().handshake(tls, client_address)
+        except OSError as error:
+            if hello := self.recorder.hello(tls):
+                self.visits.add(Visit(client_address[0], hello, self.recorder.messages(tls), failed=reason(error)))
+            raise
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(HttpsHandler, BaseHTTPRequestHandler):
     """One request: a page, the stream of news, or not found."""
 
-    protocol_version = "HTTP/1.1"
-    timeout = TIMEOUT
-    wbufsize = -1  # header and body in one record
-    disable_nagle_algorithm = True
     server: PageServer
 
     def do_GET(self) -> None:

@@ -7,13 +7,13 @@ import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
-from time import sleep
 
 from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
 from puretls.cli import authority, stores
 from puretls.cli.authority import Development
 from puretls.cli.certs import KINDS
 from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.https import until_ctrl_c
 from puretls.cli.render import screen
 from puretls.cli.static import StaticServer
 from puretls.cli.target import Target
@@ -70,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         first, *others = [f"https://{Target(name, None if port == 443 else port)}/" for name in hosts(arguments)]
         hints = {"serving": str(root.resolve()), **({"also": " ".join(others)} if others else {}), **hints}
         screen().invite(first, {name: hint.replace("URL", first) for name, hint in hints.items()})
-        while True:
-            sleep(1)  # not for ever: a Ctrl-C just before it would go unnoticed
+        until_ctrl_c()
     print()
     return 0
 
