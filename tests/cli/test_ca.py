@@ -79,11 +79,14 @@ def test_two_that_make_it_at_once_have_the_same(tmp_path: Path) -> None:
 
 
 def test_the_place_is_the_users_or_the_environments(tmp_path: Path) -> None:
-    at_home = puretls("ca", "init", HOME=tmp_path, XDG_DATA_HOME="", PURETLS_CA="")
+    at_home = puretls("ca", "init", HOME=tmp_path, XDG_DATA_HOME="", PURETLS_CA="", SUDO_USER="")
     assert (at_home.status, at_home.err) == (0, "")
     assert [path.name for path in tmp_path.rglob("ca-key.pem")] == ["ca-key.pem"]
     elsewhere = puretls("ca", "init", HOME=tmp_path, PURETLS_CA=tmp_path / "elsewhere")
     assert (elsewhere.status, (tmp_path / "elsewhere" / "ca.pem").exists()) == (0, True)
+    by_sudo = puretls("ca", "trust", HOME=tmp_path, PURETLS_CA="", SUDO_USER="alice")
+    assert (by_sudo.status, by_sudo.out) == (1, "")
+    assert "with sudo this would be root's CA, and not alice's" in by_sudo.err
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA", "Ed25519"])

@@ -123,6 +123,27 @@ def test_a_connection_is_kept(server: Serving) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("0-9", BIG[:10]),
+        ("1000-", BIG[1000:]),
+        ("-5", BIG[-5:]),
+        (f"{MIB - 1}-{MIB * 9}", BIG[-1:]),
+        (f"-{MIB * 2}", BIG),
+        (f"{MIB}-", b""),  # 416
+        ("9-3", b""),
+        ("-", BIG),  # no range: all of it
+        ("0-1,4-5", BIG),
+        ("x", BIG),
+    ],
+)
+def test_parts(server: Serving, asked: str, expected: bytes) -> None:
+    assert server.curl("/big", "--header", f"Range: bytes={asked}") == (0, expected)
+    status, head = server.curl("/big", "--head", "--header", f"Range: bytes={asked}")
+    assert (status, b"Content-Length: %d\r\n" % len(expected) in head) == (0, True)
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/sub/../../secret.txt", "/bad-link",

@@ -35,6 +35,8 @@ def directory(chosen: Path | None = None) -> Path:
     """Where the CA lives: as chosen, as the environment says, or where this platform keeps a user's data."""
     if chosen or os.environ.get(VARIABLE):
         return Path(chosen or os.environ[VARIABLE])
+    if user := os.environ.get("SUDO_USER"):
+        raise Failure(f"with sudo this would be root's CA, and not {user}'s: go without, or say which with --ca DIR")
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":

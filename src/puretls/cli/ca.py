@@ -114,7 +114,8 @@ def _issue(arguments: argparse.Namespace, development: Development) -> int:
             raise Failure(f"{path} is there already; --force replaces it")
     try:
         for path, data, private in ((key, identity.key_pem, True), (chain, identity.chain_pem, False)):
-            path.unlink(missing_ok=True)
+            if arguments.force:
+                path.unlink(missing_ok=True)
             write_new(path, data, private=private)
     except OSError as error:
         raise Failure(f"{arguments.out}: {reason(error)}") from None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import io
+import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -26,6 +28,8 @@ from puretls.cli.observe import negotiated
 from puretls.cli.text import printable
 
 TEMPLATE = Template(files("puretls.cli").joinpath("listing.html").read_text("utf-8"))
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+CHUNK = 1 << 18
 INDEX = ("index.html", "index.htm")
 WELL_KNOWN = ".well-known"  # RFC 8615: hidden by its name only
 DISTRUST = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")  # what clients say of an issuer they do not know
@@ -79,10 +83,51 @@ class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
 
     def send_head(self) -> Any:
         """The file, the listing, or not found."""
+        self.length: int | None = None  # of the part that is asked for
         if not all(map(self.allowed, self.candidates())):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
+        path = Path(self.translate_path(self.path))
+        span = RANGE.fullmatch(self.headers.get("Range", ""))
+        if span and any(span.groups()) and "If-Range" not in self.headers and path.is_file():
+            return self.part(path, *span.groups())
         return super().send_head()
+
+    def part(self, path: Path, first: str, last: str) -> Any:
+        """A part of a file (RFC 9110 14): what players of films, and downloads that were cut, ask for."""
+        try:
+            file = path.open("rb")
+        except OSError:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        about = os.fstat(file.fileno())
+        start = int(first) if first else max(about.st_size - int(last), 0)
+        stop = min(int(last) + 1, about.st_size) if first and last else about.st_size
+        if start >= stop:
+            file.close()
+            self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+            self.send_header("Content-Range", f"bytes */{about.st_size}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
+        self.length = stop - start
+        file.seek(start)
+        self.send_response(HTTPStatus.PARTIAL_CONTENT)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{about.st_size}")
+        self.send_header("Content-Length", str(self.length))
+        self.send_header("Last-Modified", self.date_time_string(int(about.st_mtime)))
+        self.end_headers()
+        return file
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        """The file, or the part of it."""
+        if self.length is None:
+            super().copyfile(source, outputfile)
+        else:
+            while self.length and (data := source.read(min(self.length, CHUNK))):
+                outputfile.write(data)
+                self.length -= len(data)
 
     def candidates(self) -> Iterator[Path]:
         """What may be opened for this request: the path, and the index of a directory."""
