@@ -18,7 +18,6 @@ from puretls._crypto.transcript import Transcript
 from puretls._engine.client13 import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
-from puretls._engine.peer import answers_to
 from puretls._engine.sessions import Session
 from puretls._engine.state import Parked, PskClientRequest, State
 
@@ -89,7 +88,7 @@ def renegotiate(conn: Connection) -> State:
 def _resumable(conn: Connection, session: Session) -> bool:
     """Whether a session still fits what this connection demands."""
     config, peer = conn.config, session.peer
-    if config.check_hostname and not (peer and answers_to(peer, conn.server_hostname, config.host_flags)):
+    if config.check_hostname and not (peer and peer.answers_to(conn.server_hostname, config.host_flags)):
         return False
     return (
         session.alive(conn.clock())

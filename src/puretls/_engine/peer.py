@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Peer:
     """An authenticated peer; `path` is None where the configuration asked for no verification."""
 
-    __slots__ = ("chain", "ocsp", "path", "scheme")
+    __slots__ = ("_asked", "chain", "ocsp", "path", "scheme")
 
     def __init__(
         self,
@@ -36,10 +36,23 @@ class Peer:
         ocsp: bytes | None = None,
     ) -> None:
         self.chain, self.path, self.scheme, self.ocsp = chain, path, scheme, ocsp
+        self._asked: tuple[str | None, int, bool] | None = None
 
     @property
     def certificate(self) -> Certificate:
         return self.chain[0]
+
+    def answers_to(self, host: str | None, flags: int) -> bool:
+        """Whether the peer of a session has the name that is asked for now: then, perhaps, nobody asked."""
+        asked = self._asked
+        if asked is None or asked[:2] != (host, flags):  # who resumes asks for the same name again and again
+            address = ip_address(host)
+            if address is not None:
+                answer = names.ip_matches(self.chain[0], address)
+            else:
+                answer = host is not None and names.host_matches(self.chain[0], host, flags)
+            self._asked = asked = host, flags, answer
+        return asked[2]
 
 
 class Claim:
@@ -95,14 +108,6 @@ def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:
     """The peer of a session that is resumed from a ticket."""
     chain = tuple(map(certificate.load, ders))
     return Peer(chain, chain if verified else None)
-
-
-def answers_to(peer: Peer, host: str | None, flags: int) -> bool:
-    """Whether the peer of a session has the name that is asked for now: then, perhaps, nobody asked."""
-    address = ip_address(host)
-    if address is not None:
-        return names.ip_matches(peer.certificate, address)
-    return host is not None and names.host_matches(peer.certificate, host, flags)
 
 
 def ip_address(name: str | None) -> bytes | None:
