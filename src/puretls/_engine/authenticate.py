@@ -84,34 +84,22 @@ def send_certificate13(
         conn.send_messages(messages.certificate_verify(scheme.code, signature))
         return then()
 
-    return sign_then(credential, scheme, context + transcript_digest(conn), signed)
-
-
-def received(conn: Connection, raw: bytes) -> None:
-    """A message of the peer into the transcript."""
-    if conn.transcript is not None:
-        conn.transcript.update(raw)
-
-
-def transcript_digest(conn: Connection) -> bytes:
-    if conn.transcript is None:
-        raise Abort(faults.INTERNAL, "no handshake is going on")
-    return conn.transcript.digest()
+    return sign_then(credential, scheme, context + conn.transcript.digest(), signed)
 
 
 def send_finished13(conn: Connection) -> None:
     """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
     theirs, ours = conn.finished_keys
-    conn.finished_sent, conn.finished_keys = conn.digest.hmac(ours, transcript_digest(conn)), (theirs, b"")
+    conn.finished_sent, conn.finished_keys = conn.digest.hmac(ours, conn.transcript.digest()), (theirs, b"")
     conn.send_messages(messages.finished(conn.finished_sent))
 
 
 def check_finished13(conn: Connection, message: messages.Finished) -> None:
     """The peer's Finished under its handshake traffic secret."""
     theirs, ours = conn.finished_keys
-    check_finished(message, conn.digest.hmac(theirs, transcript_digest(conn)))
+    check_finished(message, conn.digest.hmac(theirs, conn.transcript.digest()))
     conn.finished_received, conn.finished_keys = message.verify_data, (b"", ours)
-    received(conn, message.raw)
+    conn.transcript.update(message.raw)
 
 
 def check_finished(message: messages.Finished, expected: bytes) -> None:

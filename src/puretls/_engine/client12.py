@@ -25,7 +25,6 @@ from puretls._crypto.groups import FiniteField
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate
-from puretls._engine.authenticate import received
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_LEGACY_SERVER_CONNECT, Credential
 from puretls._engine.handshake12 import (
@@ -102,8 +101,6 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
         conn.alpn = accepted_protocol(conn, found)
     conn.limit_records(found)
     transcript = conn.transcript
-    if transcript is None:
-        raise Abort(faults.INTERNAL)
     transcript.choose(conn.digest, keep=bool(config.credentials))
     transcript.update(message.raw)
     exchange = Exchange(suite, message.session_id)
@@ -176,7 +173,7 @@ class ExpectCertificate(_Step):
         kinds = KINDS[exchange.suite.auth] if is_signed(exchange.suite) else {RSA}  # a key for signatures only, or not
         if claim.kind not in kinds:
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         if not self.with_status:
             return _expect_key_exchange(exchange)
         if is_signed(exchange.suite):
@@ -202,12 +199,12 @@ class ExpectHelloDone(_Step):
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         request = legacy.CertificateRequest
         self.exchange.asked = decode(request.parse if conn.version >= TLS12 else request.parse_tls11, message.raw)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectHelloDone(self.exchange)
 
     @on(SERVER_HELLO_DONE, legacy.Empty.parse)
     def server_hello_done(self, conn: Connection, message: legacy.Empty) -> State:
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return _answer(conn, self.exchange)
 
 
@@ -220,7 +217,7 @@ class ExpectKeyExchange(_Step):
     def server_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
         exchange = self.exchange
         decode(lambda raw: _read_key_exchange(conn, exchange, raw), message.raw)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectHelloDone(exchange)
 
 
@@ -242,7 +239,7 @@ class _ExpectStatus(_Step):
         if message.status_type != 1 or not message.response or self.exchange.claim is None:
             raise Abort(faults.LENGTH_MISMATCH)
         self.exchange.claim.ocsp = message.response
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return _expect_key_exchange(self.exchange)
 
 
@@ -339,7 +336,7 @@ def _send_key_exchange(
     conn.send_messages(legacy.client_key_exchange(body))
     conn.peer = exchange.peer
     derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
-    if chosen is None or conn.transcript is None:
+    if chosen is None:
         return _send_finished(conn, exchange)
     credential, scheme = chosen
 
@@ -354,8 +351,7 @@ def _send_key_exchange(
 
 
 def _send_finished(conn: Connection, exchange: Exchange) -> State:
-    if conn.transcript is not None:
-        conn.transcript.forget()
+    conn.transcript.forget()
     keys = Keys(conn)
     conn.switch_write_keys(keys.sealer)
     send_finished(conn, keys)
@@ -382,7 +378,7 @@ class ExpectTicket(ExpectChangeCipherSpec):
 
     @on(NEW_SESSION_TICKET, legacy.NewSessionTicket.parse)
     def new_session_ticket(self, conn: Connection, message: legacy.NewSessionTicket) -> State:
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectChangeCipherSpec(self.exchange, self.keys, message)
 
     def change_cipher_spec(self, conn: Connection, body: bytes) -> State:

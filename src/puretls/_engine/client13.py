@@ -21,10 +21,8 @@ from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, client_hello
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
-    received,
     send_certificate13,
     send_finished13,
-    transcript_digest,
 )
 from puretls._engine.client12 import accepted_protocol, count_miss, legacy_server_hello
 from puretls._engine.client_hello import ClientOffer
@@ -76,7 +74,7 @@ class ExpectServerHello(State):
 
     def _retry(self, conn: Connection, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
         offer, found, transcript = self.offer, message.extensions, conn.transcript
-        if self.retried or transcript is None:
+        if self.retried:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
         check_response(found, HRR, offer.offered | {registry.COOKIE})
         group = None
@@ -112,8 +110,6 @@ class ExpectServerHello(State):
             raise Abort(faults.BAD_KEY_SHARE, f"group {group:#06x} was not offered")
         conn.group = conn.config.group_by_code[group]
         secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share))
-        if transcript is None:
-            raise Abort(faults.INTERNAL)
         if not self.retried:
             transcript.choose(d)
         digest = transcript.digest_after(message.raw)
@@ -174,7 +170,7 @@ class ExpectEncryptedExtensions(State):
         if registry.SUPPORTED_GROUPS in found:
             extensions.numbers(found[registry.SUPPORTED_GROUPS])
         conn.limit_records(found)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         if self.with_psk:
             conn.session_reused = self.resumed is not None
             return ExpectFinished(self.secret, self.resumed.peer if self.resumed else None, None)
@@ -196,7 +192,7 @@ class ExpectCertificate(State):
         if not message.entries:
             raise Abort(faults.MISSING_SERVER_CERTIFICATE)
         claim = examine_entries(conn, message, conn.config.hello_offers)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.secret, self.asked, claim)
 
 
@@ -222,7 +218,7 @@ class ExpectCertificateOrRequest(ExpectCertificate):
         if message.context:  # only after the handshake
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         check_request(message)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectCertificate(self.secret, message)
 
 
@@ -245,9 +241,9 @@ class ExpectCertificateVerify(State):
     def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
-        peer = claim.proven(scheme, message.signature, SERVER_CONTEXT + transcript_digest(conn))
+        peer = claim.proven(scheme, message.signature, SERVER_CONTEXT + conn.transcript.digest())
         conn.peer_scheme = scheme
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectFinished(self.secret, peer, self.asked)  # no Finished without a peer, but for a PSK
 
 
@@ -263,7 +259,7 @@ class ExpectFinished(State):
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         authenticate.check_finished13(conn, message)
         conn.peer = self.peer
-        conn.exporter_digest = digest = transcript_digest(conn)
+        conn.exporter_digest = digest = conn.transcript.digest()
         conn.master = master = self.secret.finish()
         ours, theirs = master.traffic(digest)
         if conn.events is not None:

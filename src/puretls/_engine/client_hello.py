@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from puretls._base import faults, registry
-from puretls._base.faults import Abort
+from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto.groups import Group, Offer
 from puretls._crypto.kdf import Digest
@@ -94,8 +93,6 @@ def _with_binders(conn: Connection, offer: ClientOffer, version: int, suites: by
         size += 1 + psk.digest.size
     block = head + extension(registry.PRE_SHARED_KEY, vec16(identities) + bytes(size))
     raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)[:-size]
-    if transcript is None:
-        raise Abort(faults.INTERNAL)
     binders = b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks])
     return raw + vec16(binders)
 

@@ -120,7 +120,7 @@ class Connection:
         self.owed: deque[Owed] = deque()
         self.flight = b""  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
-        self.transcript: Transcript | None = Transcript()
+        self.transcript = Transcript()  # None once there is no handshake: its states need not ask
         self.client_random = self.server_random = b""
         self.version = 0
         self.suite: Suite | None = None
@@ -278,7 +278,8 @@ class Connection:
             self.config.sessions.forget(self.session.id)
         self.state = Failed()
         self.flight = b""
-        self.master, self.transcript, self.read_secret, self.finished_keys = None, None, b"", (b"", b"")
+        self.master, self.read_secret, self.finished_keys = None, b"", (b"", b"")
+        self.transcript = None  # type: ignore[assignment]  # likewise
 
     def send_alert(self, level: int, description: int) -> None:
         if self.ccs_due:
@@ -425,7 +426,7 @@ class Connection:
         if self.events is not None:
             self.events.extend(MessageEvent(True, self.version, HANDSHAKE, raw) for raw in messages)
         data = messages[0] if len(messages) == 1 else b"".join(messages)
-        self.transcript.update(data)  # type: ignore[union-attr]  # there is one as long as a handshake lasts
+        self.transcript.update(data)
         self.flight += data
 
     def send_post_handshake(self, *messages: bytes) -> None:

@@ -53,7 +53,7 @@ class Established13(Established):
 
     def __init__(self, conn: Connection) -> None:
         transcript = conn.transcript
-        if transcript is None or conn.suite is None:
+        if conn.suite is None:
             raise Abort(faults.INTERNAL)
         self.digest = transcript.digest()  # of ClientHello..client Finished
         self.resumption: Resumption | None = None
@@ -62,7 +62,7 @@ class Established13(Established):
         self.transcript = transcript if wanted else None
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
-        conn.transcript = None
+        conn.transcript = None  # type: ignore[assignment]  # its time is over
         conn.session = Session(
             version=TLS13,
             suite=conn.suite,

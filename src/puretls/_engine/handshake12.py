@@ -18,7 +18,6 @@ from puretls._crypto.kdf import Prf, prf
 from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate
-from puretls._engine.authenticate import transcript_digest
 from puretls._engine.config import Credential
 from puretls._engine.established import Established12
 from puretls._engine.peer import Claim
@@ -59,7 +58,7 @@ def psk_premaster(other: bytes, key: bytes) -> bytes:
 def derive_master(conn: Connection, premaster: bytes) -> None:
     """RFC 5246 8.1, or RFC 7627 4, where the transcript ends with ClientKeyExchange."""
     if conn.ems:
-        master = prf(conn.digest, premaster, b"extended master secret", transcript_digest(conn), 48)
+        master = prf(conn.digest, premaster, b"extended master secret", conn.transcript.digest(), 48)
     else:
         master = prf(conn.digest, premaster, b"master secret", conn.client_random + conn.server_random, 48)
     set_master(conn, master)
@@ -102,21 +101,21 @@ def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None
 
 def send_finished(conn: Connection, keys: Keys) -> None:
     label = SERVER_FINISHED if conn.server_side else CLIENT_FINISHED
-    conn.finished_sent = keys.prf(label, transcript_digest(conn), 12)
+    conn.finished_sent = keys.prf(label, conn.transcript.digest(), 12)
     conn.send_messages(messages.finished(conn.finished_sent))
     conn.flush()
 
 
 def check_finished(conn: Connection, message: messages.Finished, keys: Keys) -> None:
     label = CLIENT_FINISHED if conn.server_side else SERVER_FINISHED
-    authenticate.check_finished(message, keys.prf(label, transcript_digest(conn), 12))
+    authenticate.check_finished(message, keys.prf(label, conn.transcript.digest(), 12))
     conn.finished_received = message.verify_data
-    authenticate.received(conn, message.raw)
+    conn.transcript.update(message.raw)
 
 
 def finish(conn: Connection, session: Session) -> State:
     """The handshake is done; what was negotiated can be resumed."""
-    conn.transcript = None
+    conn.transcript = None  # type: ignore[assignment]  # its time is over
     conn.session = session
     if conn.config.sessions:
         stats = conn.config.sessions.stats

@@ -14,7 +14,6 @@ from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, FiniteField, Group
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
-from puretls._engine.authenticate import received
 from puretls._engine.config import CERT_REQUIRED, OP_NO_ENCRYPT_THEN_MAC, OP_NO_TICKET, Credential
 from puretls._engine.handshake12 import (
     KINDS,
@@ -185,8 +184,6 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
 def _resume(conn: Connection, message: ClientHello, session: Session, block: list[bytes]) -> State:
     """The abbreviated handshake: our Finished comes first."""
     transcript = conn.transcript
-    if transcript is None:
-        raise Abort(faults.INTERNAL)
     conn.set_suite(session.suite)
     conn.session_reused, conn.peer = True, session.peer
     _answer_encrypt_then_mac(conn, message, session.suite, block)
@@ -227,8 +224,6 @@ class Session12(NamedTuple):
 def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[bytes]) -> State:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
     config, found, transcript, suite = conn.config, message.extensions, conn.transcript, choice.suite
-    if transcript is None:
-        raise Abort(faults.INTERNAL)
     conn.set_suite(suite)
     conn.group = choice.group
     conn.own_credential, conn.own_scheme = choice.credential, choice.scheme
@@ -323,7 +318,7 @@ class ExpectCertificate(_Step):
             self.exchange.claim = examine(conn, message.ders)
         elif conn.config.verify_mode == CERT_REQUIRED:
             raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectKeyExchange(self.exchange)
 
 
@@ -336,7 +331,7 @@ class ExpectKeyExchange(_Step):
     def client_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
         exchange = self.exchange
         identity, share = decode(lambda raw: _read_key_exchange(exchange.suite.kx, raw), message.raw)
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         if identity is None:
             return _derive(conn, exchange, share, None)
 
@@ -374,8 +369,7 @@ def _derive(conn: Connection, exchange: Exchange, share: bytes, psk: bytes | Non
     keys = Keys(conn)
     if exchange.claim is not None:
         return ExpectCertificateVerify(exchange, exchange.claim, keys)
-    if conn.transcript is not None:
-        conn.transcript.forget()
+    conn.transcript.forget()
     return ExpectChangeCipherSpec(keys, exchange.session)
 
 
@@ -410,13 +404,11 @@ class ExpectCertificateVerify(State):
         else:
             verify = decode(legacy.CertificateVerify.parse, message.raw)
         transcript = conn.transcript
-        if transcript is None:
-            raise Abort(faults.INTERNAL)
         scheme = peer_scheme(conn, verify.scheme, self.claim)
         conn.peer = self.claim.proven(scheme, verify.signature, transcript.messages())
         conn.peer_scheme = scheme
         transcript.forget()
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectChangeCipherSpec(self.keys, self.exchange.session)
 
 

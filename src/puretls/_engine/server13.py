@@ -16,10 +16,8 @@ from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
-    received,
     send_certificate13,
     send_finished13,
-    transcript_digest,
 )
 from puretls._engine.config import CERT_REQUIRED, OP_NO_TICKET
 from puretls._engine.established import Established13
@@ -60,8 +58,6 @@ class Retry:
 def start(conn: Connection, message: ClientHello, retry: Retry | None = None) -> State:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
     config, transcript = conn.config, conn.transcript
-    if transcript is None:
-        raise Abort(faults.INTERNAL)
     offer = negotiate.read_offer13(message)
     shared = negotiate.in_order(config, config.suites13, conn.client_suites)
     if not shared:
@@ -96,7 +92,7 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
 def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
     """RFC 8446 4.1.4."""
     transcript, suite = conn.transcript, conn.suite
-    if transcript is None or suite is None:
+    if suite is None:
         raise Abort(faults.INTERNAL)
     cookie = conn.random(32) if conn.config.retry_cookie else b""
     block = VERSION_EXTENSION + extension(registry.KEY_SHARE, group.code.to_bytes(2, "big"))
@@ -182,7 +178,7 @@ def _check_binder(
 ) -> ChosenPsk:
     """Who names a PSK has to know it (RFC 8446 4.2.11.2)."""
     psks, transcript = offer.psks, conn.transcript
-    if psks is None or transcript is None:
+    if psks is None:
         raise Abort(faults.INTERNAL)
     early = EarlySecret(conn.digest, key)
     covered = message.raw[: -psks.binders_size]
@@ -218,7 +214,7 @@ def _answer(
     conn.flush()
     if message.session_id and not retried:
         conn.send_change_cipher_spec()
-    digest = transcript_digest(conn)
+    digest = conn.transcript.digest()
     theirs, ours = secret.traffic(digest)
     if conn.events is not None:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
@@ -254,7 +250,7 @@ def _encrypted_extensions(conn: Connection, message: ClientHello, *, resumed: bo
 def _finish_flight(conn: Connection, secret: HandshakeSecret, *, asked: bool) -> State:
     """Our Finished, and the keys that follow it (RFC 8446 4.4.4, 7.1)."""
     send_finished13(conn)
-    conn.exporter_digest = digest = transcript_digest(conn)
+    conn.exporter_digest = digest = conn.transcript.digest()
     conn.master = master = secret.finish()
     theirs, ours = master.traffic(digest)
     if conn.events is not None:
@@ -280,12 +276,12 @@ class ExpectCertificate(State):
         if not message.entries:
             if conn.config.verify_mode == CERT_REQUIRED:
                 raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
-            received(conn, message.raw)
+            conn.transcript.update(message.raw)
             return ExpectFinished(self.next_secret)
         for entry in message.entries:
             extensions.check_response(entry.extensions, extensions.CT, frozenset())
         claim = examine(conn, [entry.der for entry in message.entries])
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.next_secret, claim)
 
 
@@ -301,9 +297,9 @@ class ExpectCertificateVerify(State):
     def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
-        peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + transcript_digest(conn))
+        peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + conn.transcript.digest())
         conn.peer_scheme = scheme
-        received(conn, message.raw)
+        conn.transcript.update(message.raw)
         return ExpectFinished(self.next_secret, peer)
 
 
