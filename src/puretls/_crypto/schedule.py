@@ -10,7 +10,7 @@ from functools import cache
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from puretls._crypto.kdf import Digest, expand_label, hkdf_extract, hkdf_label, secret_label
+from puretls._crypto.kdf import Digest, expand_label, hkdf_label, secret_label
 
 EXT_BINDER = secret_label(b"ext binder")
 RES_BINDER = secret_label(b"res binder")
@@ -46,8 +46,8 @@ class EarlySecret:
         self._digest = digest
         extract = _without_salt(digest).copy()
         extract.update(psk or digest.zeros)
-        self._mac = digest.mac(extract.finalize())
-        self._salt = digest.mac(digest.derive(self._mac, DERIVED, digest.empty))
+        self._mac = HMAC(extract.finalize(), digest.algorithm)
+        self._salt = HMAC(digest.derive(self._mac, DERIVED, digest.empty), digest.algorithm)
 
     def binder_key(self, *, external: bool) -> bytes:
         """Of the PSK; the binder is `finished` of this key (RFC 8446 4.2.11.2)."""
@@ -65,7 +65,7 @@ class EarlySecret:
         """Add the (EC)DHE secret; b"" where the PSK stands alone."""
         d, extract = self._digest, self._salt.copy()
         extract.update(shared or d.zeros)
-        return HandshakeSecret(d, d.mac(extract.finalize()))
+        return HandshakeSecret(d, HMAC(extract.finalize(), d.algorithm))
 
 
 @cache
@@ -90,7 +90,9 @@ class HandshakeSecret:
     def finish(self) -> MasterSecret:
         """To the last stage, which mixes nothing in."""
         d = self._digest
-        return MasterSecret(d, d.mac(hkdf_extract(d, d.derive(self._mac, DERIVED, d.empty), d.zeros)))
+        extract = HMAC(d.derive(self._mac, DERIVED, d.empty), d.algorithm)
+        extract.update(d.zeros)
+        return MasterSecret(d, HMAC(extract.finalize(), d.algorithm))
 
 
 class MasterSecret:
@@ -121,7 +123,7 @@ class Resumption:
     __slots__ = ("_digest", "_mac")
 
     def __init__(self, digest: Digest, secret: bytes) -> None:
-        self._digest, self._mac = digest, digest.mac(secret)
+        self._digest, self._mac = digest, HMAC(secret, digest.algorithm)
 
     def psk(self, nonce: bytes) -> bytes:
         """What a NewSessionTicket with this nonce stands for (RFC 8446 4.6.1)."""
@@ -132,7 +134,7 @@ class Resumption:
 
 def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
     """Key and IV of one direction (RFC 8446 7.3)."""
-    iv = d.mac(secret)
+    iv = HMAC(secret, d.algorithm)
     key = iv.copy()
     key.update(_KEY[key_len])
     iv.update(_IV)
@@ -141,7 +143,7 @@ def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
 
 def handshake_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes, bytes]:
     """The same of a handshake traffic secret, and the key of its Finished (RFC 8446 4.4.4), all three at once."""
-    finished = d.mac(secret)
+    finished = HMAC(secret, d.algorithm)
     key, iv = finished.copy(), finished.copy()
     key.update(_KEY[key_len])
     iv.update(_IV)
