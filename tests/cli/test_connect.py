@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from commands import COMMAND, Done, called, interruptible, puretls
+from commands import COMMAND, Done, called, interruptible, listening, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, End, Peer, Setup
 from puretls._engine.config import Credential
@@ -42,20 +42,13 @@ def scripted(pki: Pki, script: Callable[[ssl.SSLSocket], None], identity: str = 
     """One connection to the interpreter's own `ssl`, which does as it is told."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pki.chain(identity), pki.key(identity))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE)
 
-        def serve() -> None:
-            with listener.accept()[0] as sock, context.wrap_socket(sock, server_side=True) as tls:
-                tls.settimeout(PATIENCE)
-                script(tls)
+    def serve(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as tls:
+            script(tls)
 
-        thread = Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            thread.join(PATIENCE)
+    with listening(serve) as port:
+        yield port
 
 
 Connect = Callable[..., Done]
@@ -295,8 +288,8 @@ def accept_twice(listener: socket.socket, context: Any) -> None:
     """The connection that is refused, and the one with --insecure."""
     for _ in range(2):
         with (
+            suppress(OSError),  # the first is refused, or is the only one
             listener.accept()[0] as sock,
-            suppress(OSError),
             context.wrap_socket(sock, server_side=True) as conn,
         ):
             conn.recv(1)
@@ -327,15 +320,12 @@ def test_errors_are_a_line(connect: Connect, argv: list[str], status: int, said:
 
 
 def test_not_tls(connect: Connect, pki: Pki) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    def serve(sock: socket.socket) -> None:
+        sock.sendall(b"220 smtp.example ESMTP\r\n")
+        sock.recv(4096)
 
-        def serve() -> None:
-            with listener.accept()[0] as sock:
-                sock.sendall(b"220 smtp.example ESMTP\r\n")
-                sock.recv(4096)
-
-        Thread(target=serve, daemon=True).start()
-        done = connect(f"localhost:{listener.getsockname()[1]}", "--ca-file", pki.ca)
+    with listening(serve) as port:
+        done = connect(f"localhost:{port}", "-4", "--ca-file", pki.ca)
     assert done.status == 1
     assert "the answer is not TLS" in done.err
 

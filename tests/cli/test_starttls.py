@@ -6,13 +6,12 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands import called, puretls
+from commands import called, listening, puretls
 from puretls.cli.dialogue import LONGEST, MOST_LINES
 from puretls.cli.failure import Failure
 from puretls.cli.starttls import DIALOGUES, start
@@ -82,21 +81,13 @@ def speak(sock: socket.socket, script: list[tuple[bytes, bytes]]) -> None:
 @contextmanager
 def server(script: list[tuple[bytes, bytes]], then: Callable[[socket.socket], None]) -> Iterator[int]:
     """One connection: a dialogue, and what comes after it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE)
 
-        def serve() -> None:
-            with listener.accept()[0] as sock:
-                sock.settimeout(PATIENCE)
-                speak(sock, script)
-                then(sock)
+    def serve(sock: socket.socket) -> None:
+        speak(sock, script)
+        then(sock)
 
-        thread = Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            thread.join(PATIENCE)
+    with listening(serve) as port:
+        yield port
 
 
 def linger(sock: socket.socket) -> None:

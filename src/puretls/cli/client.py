@@ -62,6 +62,12 @@ def server_name(text: str) -> str:
 def context_for(arguments: argparse.Namespace) -> SSLContext:
     """A verifying client's context as the options have it; Failure and Misuse name the option that is wrong."""
     context = _trusting(arguments.ca_file, arguments.ca_path)
+    identify(context, arguments)
+    return offering(context, arguments)
+
+
+def identify(context: SSLContext, arguments: argparse.Namespace) -> bool:
+    """A certificate of our own, from --cert and --key; whether there is one."""
     if arguments.key and not arguments.cert:
         raise Misuse("--key needs --cert: the certificate that goes with it")
     if arguments.cert:
@@ -69,7 +75,7 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
             context.load_cert_chain(arguments.cert, arguments.key)
         except (OSError, ValueError) as error:
             raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
-    return offering(context, arguments)
+    return bool(arguments.cert)
 
 
 def offering(context: SSLContext, arguments: argparse.Namespace) -> SSLContext:

@@ -12,7 +12,8 @@ from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
 from puretls.cli import authority, stores
 from puretls.cli.authority import Development
 from puretls.cli.certs import KINDS
-from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.client import identify
+from puretls.cli.failure import Failure, reason
 from puretls.cli.https import until_ctrl_c
 from puretls.cli.render import screen
 from puretls.cli.static import StaticServer
@@ -115,13 +116,7 @@ def prepared(arguments: argparse.Namespace) -> tuple[SSLContext, dict[str, str]]
         except (OSError, ValueError) as error:
             raise Failure(f"--client-ca {arguments.client_ca}: {reason(error)}") from None
         context.verify_mode = CERT_REQUIRED
-    if arguments.key and not arguments.cert:
-        raise Misuse("--key needs --cert: the certificate that goes with it")
-    if arguments.cert:
-        try:
-            context.load_cert_chain(arguments.cert, arguments.key)
-        except (OSError, ValueError) as error:
-            raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
+    if identify(context, arguments):
         return context, {"by": f"the certificate in {arguments.cert}"}
     return context, of_the_development_ca(arguments, context)
 
