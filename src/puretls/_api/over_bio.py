@@ -16,7 +16,6 @@ from puretls._api.errors import SSLError, abort_error, fault_error, want_read, z
 from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._record.protection import HEADER
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -112,9 +111,8 @@ class _BioConnection(_SSLSocket):
         conn = self._conn
         inbound = conn.inbound
         while True:
-            buffered = inbound.end - inbound.start
-            if buffered > HEADER or inbound.plain or conn.failure or conn.close_received:
-                got = self._take(limit, out, buffered)
+            if inbound.plain or inbound.ready() or conn.failure or conn.close_received:
+                got = self._take(limit, out)
                 if conn.request is not None:
                     self._advance()
                 if conn.owed or conn.events:
@@ -127,6 +125,8 @@ class _BioConnection(_SSLSocket):
                     if conn.close_sent:
                         raise zero_return()
                     return b"" if out is None else 0
+                if inbound.plain:
+                    continue
             if not self._pull():
                 return b"" if out is None else 0
 

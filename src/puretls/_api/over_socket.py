@@ -179,9 +179,8 @@ class _SocketConnection(_SSLSocket):
         conn = self._conn
         inbound = conn.inbound
         while True:
-            buffered = inbound.end - inbound.start
-            if buffered > HEADER or inbound.plain or conn.failure or conn.close_received:
-                got = self._take(limit, out, buffered)
+            if inbound.plain or inbound.ready() or conn.failure or conn.close_received:
+                got = self._take(limit, out)
                 if conn.request is not None:
                     self._advance()
                 if conn.owed or conn.events:
@@ -193,8 +192,11 @@ class _SocketConnection(_SSLSocket):
                     if conn.close_sent:
                         raise zero_return()
                     return b"" if out is None else 0
-                buffered = inbound.end - inbound.start
-            wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - buffered if greedy else 0
+                if inbound.plain:
+                    continue
+            wanted = 0
+            if greedy:
+                wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - (inbound.end - inbound.start)
             if wanted < MAX_RECORD:
                 wanted = max(wanted, conn.wanted())
             if not self._fill(sock, wanted, deadline, READ_TIMEOUT):

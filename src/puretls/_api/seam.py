@@ -32,7 +32,6 @@ from puretls._engine.state import (
     PskServerRequest,
     Request,
 )
-from puretls._record.inbound import SHORT
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ class _SSLSocket:
         """Up to `size` bytes, or how many of them are in `buffer` now."""
         raise NotImplementedError
 
-    def _take(self, limit: int, out: memoryview | None, buffered: int) -> Any:
+    def _take(self, limit: int, out: memoryview | None) -> Any:
         """What can be delivered now: bytes, or how many are in `out`; falsy if nothing.
 
         A small buffer is filled by way of a scratch one, which has room for the type byte that ends a record of
@@ -191,17 +190,19 @@ class _SSLSocket:
         large one is decrypted into directly, and the byte behind the data may change.
         """
         conn = self._conn
-        if out is not None and limit > SMALL:
-            return conn.read_into(out)
-        if buffered <= SHORT and conn.established and not conn.inbound.plain and not conn.failure:
-            record = conn.inbound.short_record()
+        inbound = conn.inbound
+        if not conn.failure:
+            if inbound.plain:
+                return self._deliver(inbound.plain, limit, out)
+            if out is not None and limit > SMALL:
+                return conn.read_into(out)
+            record = inbound.short_record()
             if record:
                 data = conn.read_record(record)
                 if data:
                     return self._deliver(data, limit, out)
-        plain = len(conn.inbound.plain)
-        limit = min(limit, plain or buffered, SPARE_SIZE)
-        extra = not plain and conn.version == TLS13
+        limit = min(limit, inbound.end - inbound.start, SPARE_SIZE)
+        extra = conn.version == TLS13
         buffer = scratch(limit + extra)
         with memoryview(buffer) as view:
             got = conn.read_into(view[: limit + extra], extra)
@@ -212,12 +213,11 @@ class _SSLSocket:
         give_back(buffer)
         return data
 
-    def _deliver(self, data: bytes, limit: int, out: memoryview | None) -> Any:
-        """What read() returns of a record's data; the rest waits."""
-        if len(data) > limit:
-            self._conn.inbound.plain, data = memoryview(data)[limit:], data[:limit]
+    def _deliver(self, data: bytes | memoryview, limit: int, out: memoryview | None) -> Any:
+        """What read() returns of data that has been opened; the rest waits."""
+        self._conn.inbound.plain, data = memoryview(data)[limit:], data[:limit]
         if out is None:
-            return data
+            return bytes(data)
         out[: len(data)] = data
         return len(data)
 

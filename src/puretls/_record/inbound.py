@@ -112,6 +112,16 @@ class Inbound:
         size = self.buf[self.start + 3] << 8 | self.buf[self.start + 4]
         return max(0, HEADER + size - have)
 
+    def ready(self) -> bool:
+        """Whether there is something to open: a whole record, or a header that need not be waited with."""
+        start, have = self.start, self.end - self.start
+        if have <= HEADER:
+            return False
+        size = self.buf[start + 3] << 8 | self.buf[start + 4]
+        return (
+            have >= HEADER + size or self.buf[start] != APPLICATION_DATA or size > MAX_PLAINTEXT + self.opener.expansion
+        )
+
     def short_record(self) -> bytes | None:
         """Take out what has arrived if it is one whole record, and a short one, for `Opener.open_data`."""
         start, end, buf = self.start, self.end, self.buf
