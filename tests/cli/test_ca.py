@@ -142,7 +142,7 @@ openssl verify {leaf}
 {puretls} show --json
 {puretls} untrust
 openssl verify {leaf} 2>&1 && exit 9
-ls {folder}
+ls {folder} /etc/ssl/certs
 """
 
 

@@ -83,6 +83,8 @@ def call(*command: object) -> str:
 class Anchors(Store):
     """A directory of certificates and a program that makes the system's bundle from it: most Linux systems."""
 
+    links = Path("/etc/ssl/certs")  # where some systems link to them
+
     def __init__(self, folder: Path, suffix: str, *command: str) -> None:
         self.folder, self.suffix, self.command = folder, suffix, command
         self.label = f"the system ({folder})"
@@ -115,6 +117,9 @@ class Anchors(Store):
         if not os.access(self.folder, os.W_OK):
             raise Failure(f"needs an administrator: {by_hand(('sudo', 'rm', file), ('sudo', *self.command))}")
         file.unlink(missing_ok=True)
+        for link in self.links.glob("*"):  # update-ca-certificates leaves them, leading nowhere
+            if link.is_symlink() and link.readlink().stem == root.nickname:
+                link.unlink()
         call(*self.command)
 
 
