@@ -68,8 +68,10 @@ class _BioConnection(_SSLSocket):
             except Abort as abort:
                 raise abort_error(abort) from None
             finally:
-                self._push()
-                self._raise_callback_error()
+                if conn.owed or conn.outbound.end or conn.events:
+                    self._push()
+                if self._callback_error is not None:
+                    self._raise_callback_error()
 
     def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
         """Up to `size` bytes, or how many of them are in `buffer` now."""
