@@ -253,7 +253,10 @@ class Sealer13:
 class Opener12:
     """AEAD suites of TLS 1.2: explicit nonce (RFC 5288 3, RFC 6655 3) or none (RFC 7905 2)."""
 
-    __slots__ = ("decrypt", "decrypt_into", "expansion", "explicit", "iv", "overhead", "salt", "seq", "tag", "version")
+    __slots__ = (
+        "decrypt", "decrypt_into", "expansion", "explicit", "header", "iv", "overhead", "salt", "seq", "size", "tag",
+        "version",
+    )  # fmt: skip
 
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
         cipher: Any = aead.make(key)
@@ -262,6 +265,7 @@ class Opener12:
         self.explicit, self.tag = 12 - len(salt), aead.tag
         self.expansion = 2048  # RFC 5246 6.2.3
         self.overhead = HEADER + self.explicit + aead.tag
+        self.size, self.header = -1, b""  # of the last record that came alone
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         explicit, seq = self.explicit, next_sequence(self.seq)
@@ -309,14 +313,13 @@ class Opener12:
         return pos, got
 
     def open_data(self, record: bytes) -> bytes | None:
-        seq, explicit = self.seq, self.explicit
-        size = len(record) - HEADER - explicit - self.tag
-        if (
-            not whole(record)
-            or not 0 < size <= MAX_PLAINTEXT
-            or record[1] << 8 | record[2] != self.version
-            or seq >= SEQUENCE_END - 1
-        ):
+        seq, explicit, size = self.seq, self.explicit, len(record) - self.overhead
+        if not record.startswith(self.header) or size != self.size:  # messages often come in one size
+            usual = whole(record) and record[1] << 8 | record[2] == self.version
+            if not usual or not 0 < size <= MAX_PLAINTEXT:
+                return None
+            self.header, self.size = record[:HEADER], size
+        if seq >= SEQUENCE_END - 1:
             return None
         body = HEADER + explicit
         nonce = self.salt + record[HEADER:body] if explicit else (self.iv ^ seq).to_bytes(12, "big")
@@ -331,7 +334,10 @@ class Opener12:
 class Sealer12:
     """AEAD suites of TLS 1.2.  The explicit nonce is the sequence number, which never repeats (RFC 5288 3)."""
 
-    __slots__ = ("encrypt", "encrypt_into", "explicit", "iv", "limit", "overhead", "salt", "seq", "tag", "version")
+    __slots__ = (
+        "encrypt", "encrypt_into", "explicit", "header", "iv", "limit", "overhead", "salt", "seq", "size", "tag",
+        "version",
+    )  # fmt: skip
 
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
         cipher: Any = aead.make(key)
@@ -339,7 +345,8 @@ class Sealer12:
         self.salt, self.iv, self.seq, self.version = salt, int.from_bytes(salt, "big"), 0, version
         self.explicit, self.tag = 12 - len(salt), aead.tag
         self.overhead = HEADER + self.explicit + aead.tag
-        self.limit = SEQUENCE_END  # there is no KeyUpdate to answer a lower one with
+        self.limit = SEQUENCE_END - 1  # there is no KeyUpdate to answer a lower one with
+        self.size, self.header = -1, b""  # of the last short send
 
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq, self.seq = self.seq, next_sequence(self.seq)
@@ -352,7 +359,16 @@ class Sealer12:
         return pack_header(kind, self.version, len(sealed)) + sealed
 
     def seal_data(self, data: Bytes) -> bytes:
-        return self.seal(APPLICATION_DATA, data)
+        seq, size = self.seq, len(data)
+        self.seq = seq + 1
+        if size != self.size:
+            length = self.explicit + size + self.tag
+            self.size, self.header = size, pack_header(APPLICATION_DATA, self.version, length)
+        aad = pack_aad(seq, APPLICATION_DATA, self.version, size)
+        if not self.explicit:
+            return self.header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)  # type: ignore[no-any-return]
+        explicit = seq.to_bytes(8, "big")
+        return self.header + explicit + self.encrypt(self.salt + explicit, data, aad)  # type: ignore[no-any-return]
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         encrypt_into, iv, salt, seq, version = self.encrypt_into, self.iv, self.salt, self.seq, self.version
