@@ -40,6 +40,19 @@ CAUSES = {
     "EE_KEY_TOO_SMALL": "the key of the certificate is too small",
 }
 
+ALERTS = {  # what mostly is behind them (RFC 8446 6.2)
+    "handshake_failure": "nothing that both sides enable, or it wants a certificate",
+    "protocol_version": "no version of TLS that both sides enable",
+    "insufficient_security": "it wants stronger algorithms",
+    "bad_certificate": "it does not accept our certificate",
+    "certificate_unknown": "it does not accept our certificate",
+    "certificate_expired": "our certificate",
+    "unknown_ca": "it does not trust the issuer of our certificate",
+    "certificate_required": "it wants a certificate",
+    "unrecognized_name": "it serves nobody of that name",
+    "no_application_protocol": "it speaks none of the application protocols",
+}
+
 
 def reason(error: BaseException) -> str:
     """An error of the network, the system or TLS, in words."""
@@ -64,7 +77,7 @@ def _of_tls(error: Any) -> str:
     name = getattr(error, "reason", None) or ""
     if ALERT in name:
         alert = name.partition(ALERT)[2].lower()
-        return f"the peer refused: alert {alert}"
+        return f"the peer refused: alert {alert}" + (f" ({ALERTS[alert]})" if alert in ALERTS else "")
     text = str(error.strerror or error.args[0])
     text = text.partition("] ")[2] or text
     text = text.partition(" (_ssl.c")[0]
