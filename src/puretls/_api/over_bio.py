@@ -44,7 +44,7 @@ class _BioConnection(_SSLSocket):
                 raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
-        self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: it copies what it is given; others may keep it
+        self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
         self._lock = threading.RLock()
 
     def do_handshake(self) -> None:
@@ -145,6 +145,9 @@ class _BioConnection(_SSLSocket):
                 self._finish_renegotiation()
             if 0 < size <= SMALL:
                 self._outgoing.write(conn.write_record(view))
+            elif self._copies:  # each record while it is in the processor's cache
+                for pos in range(0, size, SMALL):
+                    self._outgoing.write(conn.write_record(memoryview(view)[pos : pos + SMALL]))
             else:
                 for pos in range(0, size, CHUNK):
                     conn.write(memoryview(view)[pos : pos + CHUNK])
@@ -219,13 +222,9 @@ class _BioConnection(_SSLSocket):
 
     def _push(self) -> None:
         conn = self._conn
-        if self._copies:
-            data = conn.data_to_send()
-            if data:
-                self._outgoing.write(data)
-                conn.data_sent(len(data))
-        elif taken := conn.take():
-            self._outgoing.write(taken)
+        data = conn.take()
+        if data:
+            self._outgoing.write(data)
         if conn.events:
             self._report()
 
