@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import re
 import select
 import signal
@@ -23,7 +24,7 @@ from puretls.cli.https import MOST_CONNECTIONS
 from puretls.cli.stores import Nss, Root
 from support import MIB, PATIENCE, Pki, Program, free_port, need, running
 
-BIG = os.urandom(MIB)
+BIG = random.Random(1).randbytes(MIB)  # the same in every worker of pytest-xdist
 
 
 class Serving:
