@@ -150,7 +150,7 @@ class _SSLSocket:
             raise ValueError("check_hostname requires server_hostname")
         try:
             conn.advance()
-            while (request := conn.request) is not None:
+            while conn.state is not None and (request := conn.state.request) is not None:
                 self._answer(request)
                 conn.advance()
         finally:

@@ -116,7 +116,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
 
 def count_miss(conn: Connection) -> None:
     """The server did not take the session that it was offered."""
-    if conn.config.sessions:
+    if conn.config.sessions is not None:
         conn.config.sessions.stats.misses += 1
 
 

@@ -271,8 +271,9 @@ class ExpectFinished(State):
         def finish() -> State:
             send_finished13(conn)
             conn.set_write_secret(ours)
-            stats = conn.config.sessions.stats if conn.config.sessions else None
-            if stats:
+            sessions = conn.config.sessions
+            if sessions is not None:
+                stats = sessions.stats
                 stats.connect_good += 1
                 stats.hits += conn.session_reused
             return conn.finish(Established13(conn))

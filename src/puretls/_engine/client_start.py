@@ -34,7 +34,7 @@ def begin(conn: Connection) -> State:
         raise Abort(faults.NO_CIPHERS_AVAILABLE)
     if config.max_version >= TLS13 and not config.hello_groups:
         raise Abort(faults.NO_SUITABLE_GROUPS)
-    if config.sessions:
+    if config.sessions is not None:
         config.sessions.stats.connect += 1
     if config.psk_client and config.max_version >= TLS13:
         return Parked(PskClientRequest(None), lambda answer: _first(conn, answer))
@@ -77,7 +77,7 @@ def renegotiate(conn: Connection) -> State:
     conn.transcript = Transcript()
     conn.client_random = conn.random(32)
     conn.session_reused, conn.renegotiating = False, True
-    if conn.config.sessions:
+    if conn.config.sessions is not None:
         conn.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])
     send(conn, offer)

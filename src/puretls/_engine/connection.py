@@ -274,7 +274,7 @@ class Connection:
         self.failure = fault, detail  # not the exception: its traceback would keep secrets alive
         if fault.alert is not None and not self.close_sent:
             self.send_alert(FATAL, fault.alert)
-        if self.session and self.config.sessions and self.server_side:
+        if self.session and self.config.sessions is not None and self.server_side:
             self.config.sessions.forget(self.session.id)
         self.state = Failed()
         self.flight = b""
@@ -479,7 +479,8 @@ class Connection:
 
     def set_handshake_secrets(self, theirs: bytes, ours: bytes) -> None:
         """Keys of both directions and of both Finished, TLS 1.3."""
-        self.flush()
+        if self.flight:
+            self.flush()
         suite, inbound = self.suite, self.inbound
         aead, d = suite.cipher, suite.hash  # type: ignore[union-attr]  # negotiated by now
         key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
@@ -500,7 +501,8 @@ class Connection:
 
     def set_write_secret(self, secret: bytes) -> None:
         """Keys of the sending direction, TLS 1.3."""
-        self.flush()
+        if self.flight:
+            self.flush()
         aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # likewise
         key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), secret

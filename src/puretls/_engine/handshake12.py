@@ -117,7 +117,7 @@ def finish(conn: Connection, session: Session) -> State:
     """The handshake is done; what was negotiated can be resumed."""
     conn.transcript = None  # type: ignore[assignment]  # its time is over
     conn.session = session
-    if conn.config.sessions:
+    if conn.config.sessions is not None:
         stats = conn.config.sessions.stats
         if conn.server_side:
             stats.accept_good += 1

@@ -145,7 +145,7 @@ def _find_psk(
     if offered is None or suite is None:
         return then(None)
     sessions, now = conn.config.sessions, conn.clock()
-    find = sessions and (sessions.find if conn.config.options & OP_NO_TICKET else sessions.open)
+    find = sessions is not None and (sessions.find if conn.config.options & OP_NO_TICKET else sessions.open)
     for i in range(index, min(len(offered.identities), MAX_IDENTITIES)):
         identity = offered.identities[i][0]
         session = find(identity, now) if find else None
@@ -207,7 +207,7 @@ def _answer(
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(d)).mix(shared)
     conn.server_random = conn.random(32)
-    block = VERSION_EXTENSION + extension(registry.KEY_SHARE, extensions.build_share(group.code, public))
+    block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
     conn.send_messages(hello.server_hello(TLS12, conn.server_random, message.session_id, suite.code, block))
@@ -318,7 +318,7 @@ class ExpectFinished(State):
         conn.set_read_secret(self.next_secret)
         conn.inbound.allow_plain_alert = False
         state = Established13(conn)
-        if conn.config.sessions:
+        if conn.config.sessions is not None:
             stats = conn.config.sessions.stats
             stats.accept_good += 1
             stats.hits += conn.session_reused

@@ -23,7 +23,7 @@ def begin(conn: Connection) -> State:
     config = conn.config
     if not config.versions:
         raise Abort(faults.NO_PROTOCOLS_SERVED)
-    if config.sessions:
+    if config.sessions is not None:
         config.sessions.stats.accept += 1
     return ExpectClientHello()
 

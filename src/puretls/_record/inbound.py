@@ -269,7 +269,7 @@ class Inbound:
 
     def _check_ccs(self, body: memoryview) -> None:
         """RFC 8446 5: exactly one byte of value 1, during the handshake only, else unexpected_message."""
-        if not self.drop_ccs or bytes(body) != b"\x01" or not self.on_boundary():
+        if not self.drop_ccs or len(body) != 1 or body[0] != 1 or self.hs_pos != len(self.hs):
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
         self._count_empty(APPLICATION_DATA)
 

@@ -17,7 +17,7 @@ from puretls._wire.legacy import names
 
 T = TypeVar("T")
 
-pack_two = Struct("!HH").pack
+pack_two, pack_four = Struct("!HH").pack, Struct("!HHHH").pack
 pack_server_name = Struct("!HHHBH").pack  # the extension's type and length, those of the list, of the name
 
 # The messages an extension may appear in (RFC 8446 4.2); SH12: ServerHello of TLS 1.2 and older
@@ -193,6 +193,12 @@ def key_shares(body: bytes) -> tuple[KeyShare, ...]:
 def build_share(group: int, key_exchange: bytes) -> bytes:
     """A KeyShareEntry; on its own the body of a ServerHello's key_share."""
     return pack_two(group, len(key_exchange)) + key_exchange
+
+
+def build_own_share(group: int, key_exchange: bytes) -> bytes:
+    """key_share of a ServerHello."""
+    size = len(key_exchange)
+    return pack_four(registry.KEY_SHARE, size + 4, group, size) + key_exchange
 
 
 def build_shares(shares: list[tuple[int, bytes]]) -> bytes:
