@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -231,6 +232,45 @@ def test_a_failed_seal_uses_up_its_number(make):
     with pytest.raises(ValueError):
         sealer.seal_many(memoryview(bytes(100)), 50, memoryview(bytearray(10)))
     assert sealer.seq == before + 2
+
+
+@AEADS
+def test_who_interrupts_gets_another_number(make):
+    """A signal handler that seals, too, at each place where Python would run one: no nonce is used twice."""
+
+    def watched(encrypt, nonces):
+        def call(nonce, *arguments):
+            nonces.append(bytes(nonce))
+            return encrypt(nonce, *arguments)
+
+        return call
+
+    for seal in (
+        lambda sealer: sealer.seal(HANDSHAKE, b"outer"),
+        lambda sealer: sealer.seal_data(b"outer"),
+        lambda sealer: seal_many(sealer, bytes(100), 40),
+    ):
+        for place in range(200):
+            sealer, _ = make()
+            nonces: list[bytes] = []
+            sealer.encrypt = watched(sealer.encrypt, nonces)
+            sealer.encrypt_into = watched(sealer.encrypt_into, nonces)
+            left = [place]
+
+            def handler(*_, sealer=sealer, left=left):
+                if not left[0]:
+                    sealer.seal_data(b"inner")
+                left[0] -= 1
+
+            sys.setprofile(handler)
+            try:
+                seal(sealer)
+            finally:
+                sys.setprofile(None)
+            assert len(set(nonces)) == len(nonces)
+            if left[0] >= 0:
+                break
+        assert left[0] >= 0
 
 
 @AEADS

@@ -106,7 +106,9 @@ class BlockSealer:
         self.overhead = 2 * (HEADER + 2 * self.size + mac.size)  # twice: TLS 1.0 splits
 
     def seal(self, kind: int, data: Bytes) -> bytes:
-        seq, self.seq = self.seq, next_sequence(self.seq)
+        seq = self.seq
+        self.seq = seq + 1  # before anything that may be interrupted
+        next_sequence(seq)  # refuses to wrap
         data, size, version = bytes(data), self.size, self.version
         if not self.etm:
             data += self.mac.hmac(self.mac_key, pack_aad(seq, kind, version, len(data)) + data)
@@ -174,7 +176,9 @@ class MacSealer:
         self.overhead = HEADER + mac.size
 
     def seal(self, kind: int, data: Bytes) -> bytes:
-        seq, self.seq = self.seq, next_sequence(self.seq)
+        seq = self.seq
+        self.seq = seq + 1  # before anything that may be interrupted
+        next_sequence(seq)  # refuses to wrap
         data = bytes(data)
         sealed = data + self.mac.hmac(self.mac_key, pack_aad(seq, kind, self.version, len(data)) + data)
         return pack_header(kind, self.version, len(sealed)) + sealed

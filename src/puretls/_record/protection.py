@@ -1,9 +1,11 @@
 """Protecting one record: key, IV and sequence number of one direction, for every version and kind of cipher.
 
 An Opener belongs to Inbound, a Sealer to Outbound; each owns its sequence number, so a nonce can be used only once
-(RFC 8446 5.3, RFC 5246 6.2.3.3, RFC 5288 3, RFC 7905 2).  `open` and `seal` know every rule and handle one record;
-`open_many` and `seal_many` are the loops that bulk data takes, and leave whatever is unusual to the other two.
-CBC and the null cipher with a MAC are in `cbc`.
+(RFC 8446 5.3, RFC 5246 6.2.3.3, RFC 5288 3, RFC 7905 2).  Between any two calls Python may run a signal handler, which
+may write as well: so a Sealer takes its number and moves on before it calls anything.
+
+`open` and `seal` know every rule and handle one record; `open_many` and `seal_many` are the loops that bulk data takes,
+and leave whatever is unusual to the other two.  CBC and the null cipher with a MAC are in `cbc`.
 """
 
 from __future__ import annotations
@@ -214,9 +216,9 @@ class Sealer13:
 
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq = self.seq
+        self.seq = seq + 1  # consumed before it is used: never twice
         if seq >= SEQUENCE_END - 1:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
-        self.seq = seq + 1  # consumed before it is used: never twice
         header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
         sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), bytes(data) + TYPES[kind], header)
         return header + sealed
@@ -232,10 +234,11 @@ class Sealer13:
         return header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
-        encrypt_into, iv, seq, end, extra = self.encrypt_into, self.iv, self.seq, len(data), 1 + self.tag
+        encrypt_into, iv, end, extra = self.encrypt_into, self.iv, len(data), 1 + self.tag
+        seq = self.seq
+        self.seq = seq - (-end // size)  # consumed before they are used, whatever interrupts the loop
         if seq > SEQUENCE_END - MANY:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
-        self.seq = seq - (-end // size)  # consumed before they are used, whatever interrupts the loop
         length, header, at = 0, b"", 0
         for pos in range(0, end, size):
             inner = b"".join((data[pos : pos + size], b"\x17"))
@@ -349,7 +352,10 @@ class Sealer12:
         self.size, self.header = -1, b""  # of the last short send
 
     def seal(self, kind: int, data: Bytes) -> bytes:
-        seq, self.seq = self.seq, next_sequence(self.seq)
+        seq = self.seq
+        self.seq = seq + 1  # consumed before it is used: never twice
+        if seq >= SEQUENCE_END - 1:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
         aad = pack_aad(seq, kind, self.version, len(data))
         if self.explicit:
             explicit = seq.to_bytes(8, "big")
@@ -371,11 +377,12 @@ class Sealer12:
         return self.header + explicit + self.encrypt(self.salt + explicit, data, aad)  # type: ignore[no-any-return]
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
-        encrypt_into, iv, salt, seq, version = self.encrypt_into, self.iv, self.salt, self.seq, self.version
+        encrypt_into, iv, salt, version = self.encrypt_into, self.iv, self.salt, self.version
         explicit, tag, pos, end, at = self.explicit, self.tag, 0, len(data), 0
+        seq = self.seq
+        self.seq = seq - (-end // size)  # consumed before they are used
         if seq > SEQUENCE_END - MANY:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
-        self.seq = seq - (-end // size)
         while pos < end:
             stop = min(pos + size, end)
             length = stop - pos
