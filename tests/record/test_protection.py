@@ -313,6 +313,19 @@ def test_one_record_alone(make):
     assert caught.value.fault is faults.DECRYPTION_FAILED
 
 
+@EACH
+def test_no_part_of_a_record_is_one(make):
+    """Nor is anything else: what `open_data` leaves alone can still be opened."""
+    sealer, opener = make()
+    sealed = bytes(sealer.seal(APPLICATION_DATA, b"some data"))
+    for one in (opener, make()[1]):  # a used one remembers the last header
+        for stop in range(len(sealed)):
+            assert make()[1].open_data(sealed[:stop]) is None
+            assert one.open_data(sealed[:stop]) is None
+        assert one.open_data(sealed + b"\x17") is None
+        assert open_all(one, sealed) == (APPLICATION_DATA, b"some data")
+
+
 def test_an_empty_inner_plaintext():
     """Not even a content type: authentic, and a violation all the same (RFC 8446 5.4)."""
     sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()

@@ -268,7 +268,7 @@ class Opener12:
         self.explicit, self.tag = 12 - len(salt), aead.tag
         self.expansion = 2048  # RFC 5246 6.2.3
         self.overhead = HEADER + self.explicit + aead.tag
-        self.size, self.header = -1, b""  # of the last record that came alone
+        self.size, self.header = -1 - self.overhead, b""  # of the last record that came alone: of none as yet
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         explicit, seq = self.explicit, next_sequence(self.seq)
@@ -365,8 +365,9 @@ class Sealer12:
         return pack_header(kind, self.version, len(sealed)) + sealed
 
     def seal_data(self, data: Bytes) -> bytes:
-        seq, size = self.seq, len(data)
-        self.seq = seq + 1
+        seq = self.seq
+        self.seq = seq + 1  # before the first call
+        size = len(data)
         if size != self.size:
             length = self.explicit + size + self.tag
             self.size, self.header = size, pack_header(APPLICATION_DATA, self.version, length)
