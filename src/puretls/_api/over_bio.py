@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from puretls._api import native
 from puretls._api.bio import MemoryBIO
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
-from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, writable
+from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 
@@ -25,7 +25,7 @@ NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryB
 
 
 class _BioConnection(_SSLSocket):
-    """Nothing here ever blocks, so one lock serves both directions."""
+    """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
     __slots__ = ("_copies", "_incoming", "_lock", "_outgoing")
 
@@ -45,11 +45,13 @@ class _BioConnection(_SSLSocket):
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
         self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
-        self._lock = threading.RLock()
+        self._lock: Any = threading.RLock()  # a reentrant one knows whether it is this thread's
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
         conn = self._conn
+        if self._lock._is_owned():
+            raise reentered()
         with self._lock:
             if conn.established:
                 return
@@ -88,6 +90,8 @@ class _BioConnection(_SSLSocket):
         if not conn.established:
             self.do_handshake()
         inbound = conn.inbound
+        if lock._is_owned():
+            raise reentered()
         lock.acquire()
         try:
             if inbound.start == inbound.end and not inbound.plain and not conn.close_received and not conn.failure:
@@ -139,6 +143,8 @@ class _BioConnection(_SSLSocket):
             self.do_handshake()
         view = data if type(data) is bytes else readable(data)
         size = len(view)
+        if lock._is_owned():
+            raise reentered()
         lock.acquire()
         try:
             if conn.renegotiating:
@@ -181,6 +187,8 @@ class _BioConnection(_SSLSocket):
         `ssl` leaves the record that says so in `incoming`, and uvloop reads no further when there is nothing in either.
         """
         conn = self._conn
+        if self._lock._is_owned():
+            return 0
         with self._lock, contextlib.suppress(Abort):  # which is in conn.failure
             if count := conn.pending():
                 return count
@@ -189,6 +197,8 @@ class _BioConnection(_SSLSocket):
     def shutdown(self) -> None:
         """Send close_notify and wait for the peer's."""
         conn = self._conn
+        if self._lock._is_owned():
+            raise reentered()
         with self._lock:
             if not conn.established:
                 raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)

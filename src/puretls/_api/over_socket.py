@@ -10,6 +10,9 @@ The rules that programs rely on:
   the same data comes again.
 - One thread may read while another writes.  Each direction has a lock; what the reading side has to say (an alert, a
   KeyUpdate) is sent by whoever holds the lock of the writing side.
+- A signal handler may use the connection as well, but not in the direction that it has interrupted: that is refused,
+  as a lock that waits would wait for ever.  If it raises, what the kernel has taken by then counts: `map` calls and
+  stores the count in one step, between whose parts no handler runs.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from puretls._api.errors import (
     want_write,
     zero_return,
 )
-from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, writable
+from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._record.protection import HEADER, MAX_PLAINTEXT
@@ -42,6 +45,7 @@ PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and n
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 MAX_RECORD = HEADER + MAX_PLAINTEXT + 2048  # RFC 5246 6.2.3
+SHORT = 4096  # bytes that the kernel takes as a whole or not at all, but for odd moments; `map` costs as much as a lock
 CLOSE = 0.99  # so much of a timeout counts as all of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
@@ -86,7 +90,8 @@ class _SocketConnection(_SSLSocket):
         # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
-        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._reading: Any = threading.RLock()  # reentrant ones know whether they are this thread's
+        self._writing: Any = threading.RLock()
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
     def _socket(self) -> Any:
@@ -105,6 +110,8 @@ class _SocketConnection(_SSLSocket):
         sock, conn = self._socket(), self._conn
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
+        if self._reading._is_owned() or self._writing._is_owned():
+            raise reentered()
         with self._reading, self._writing:
             if conn.established:
                 return
@@ -142,6 +149,8 @@ class _SocketConnection(_SSLSocket):
             self.do_handshake()
         inbound, lock, timeout = conn.inbound, self._reading, sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
+        if lock._is_owned():
+            raise reentered()
         lock.acquire()
         try:
             if (
@@ -238,8 +247,8 @@ class _SocketConnection(_SSLSocket):
 
         A blocking socket may have read close_notify together with data, and select() says nothing of it any more.
         """
-        if not self._reading.acquire(blocking=False):
-            return 0  # another thread is reading
+        if self._reading._is_owned() or not self._reading.acquire(blocking=False):
+            return 0  # somebody is reading
         try:
             return self._conn.pending() or self._untold()
         except Abort:
@@ -258,6 +267,8 @@ class _SocketConnection(_SSLSocket):
             self._finish_renegotiation(sock)
         view = data if type(data) is bytes else readable(data)
         lock = self._writing
+        if lock._is_owned():
+            raise reentered()
         lock.acquire()
         try:
             if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
@@ -281,6 +292,8 @@ class _SocketConnection(_SSLSocket):
         """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
         conn, timeout = self._conn, sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
+        if self._reading._is_owned():
+            raise reentered()
         while conn.renegotiating:
             if not self._reading.acquire(timeout=0.01):
                 continue
@@ -320,16 +333,21 @@ class _SocketConnection(_SSLSocket):
         """The short way for what fits one record: no queue, unless the kernel does not take all of the record."""
         size, count = len(view), 0
         record = self._conn.write_record(view)
+        whole = len(record)
         try:
-            count = self._send(sock, record)
+            if whole <= SHORT:
+                count = self._send(sock, record)
+            else:
+                [count] = map(self._send, (sock,), (record,))
         except BlockingIOError:
             raise want_write() from None
         except TimeoutError:
             raise TimeoutError(WRITE_TIMEOUT) from None
         finally:
-            if count < len(record):
-                self._conn.outbound.put_record(record[count:])
-                self._sealed = size
+            if count != whole:  # as `put_record`, but without a call
+                outbound, self._sealed = self._conn.outbound, size
+                outbound.buf = outbound.view = record
+                outbound.start, outbound.end = count, whole
         if self._sealed:
             timeout = sock.gettimeout()
             self._flush(sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
@@ -339,21 +357,25 @@ class _SocketConnection(_SSLSocket):
     def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
         """Hand the kernel all that is sealed."""
         conn, send = self._conn, self._send
+        outbound = conn.outbound
         while data := conn.data_to_send():
             if deadline is not None:
                 _await(sock, "write", deadline, message)
+            count = 0
             try:
-                count = send(sock, data)
+                [count] = map(send, (sock,), (data,))
             except BlockingIOError:
                 raise want_write() from None
             except TimeoutError:
                 raise TimeoutError(message) from None
-            conn.data_sent(count)
+            finally:
+                outbound.start += count  # no call: a handler that raises would run at its beginning
+            conn.data_sent(0)
 
     def _settle(self, sock: Any) -> None:
         """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
         conn = self._conn
-        while conn.owed and self._writing.acquire(blocking=False):
+        while conn.owed and not self._writing._is_owned() and self._writing.acquire(blocking=False):
             try:
                 self._say_last_words(sock)
             finally:
@@ -379,6 +401,8 @@ class _SocketConnection(_SSLSocket):
             raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
+        if self._reading._is_owned() or self._writing._is_owned():
+            raise reentered()
         try:
             with self._writing:
                 conn.close_notify()

@@ -32,6 +32,7 @@ from puretls._engine.state import (
     PskServerRequest,
     Request,
 )
+from puretls._record.inbound import NOTHING
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def nothing(size: int) -> bytes:
     if size < 0:
         raise ValueError("size should not be negative")
     return b""
+
+
+def reentered() -> RuntimeError:
+    """For a signal handler or a callback that reads in the middle of a read, or writes in the middle of a write."""
+    return RuntimeError("reentrant call: this thread is in the middle of one on the same connection")
 
 
 def readable(data: Any) -> memoryview:
@@ -215,7 +221,7 @@ class _SSLSocket:
 
     def _deliver(self, data: bytes | memoryview, limit: int, out: memoryview | None) -> Any:
         """What read() returns of data that has been opened; the rest waits."""
-        self._conn.inbound.plain, data = memoryview(data)[limit:], data[:limit]
+        self._conn.inbound.plain, data = memoryview(data)[limit:] or NOTHING, data[:limit]  # what is read is let go
         if out is None:
             return bytes(data)
         out[: len(data)] = data

@@ -184,7 +184,7 @@ class Connection:
             return 0
         return size if size + HEADER <= SMALLEST and self.version == TLS13 else size + HEADER
 
-    def data_to_send(self) -> memoryview:
+    def data_to_send(self) -> memoryview | bytes:
         """Ciphertext that waits for the transport; tell `data_sent` how much of it was taken."""
         if self.owed:
             self.settle()

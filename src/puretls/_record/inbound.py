@@ -149,7 +149,7 @@ class Inbound:
         if plain:
             size = min(len(plain), len(out))
             out[:size] = plain[:size]
-            self.plain = plain[size:]
+            self.plain = plain[size:] or NOTHING
             return size
         if self.hs_pos != len(self.hs) or self.plain_limit != MAX_PLAINTEXT:
             return 0  # no data inside a handshake message (RFC 8446 5.1); a limit of ours is `record`'s to watch

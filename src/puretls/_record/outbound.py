@@ -25,7 +25,7 @@ class Outbound:
         self.sealer: Sealer = NullSealer(version)
         self.fragment = MAX_PLAINTEXT  # bytes of plaintext in a record; the peer's record_size_limit (RFC 8449)
         self.buf: bytes | bytearray = b""  # a bytearray of ours, or bytes: one record or a few small ones
-        self.view = NOTHING
+        self.view: memoryview | bytes = NOTHING  # of it
         self.start = self.end = 0
 
     def put(self, kind: int, data: Bytes) -> None:
@@ -48,7 +48,7 @@ class Outbound:
         """Queue a record as it is."""
         self._append(record)
 
-    def unsent(self) -> memoryview:
+    def unsent(self) -> memoryview | bytes:
         """The ciphertext that waits; empty if none does."""
         return self.view[self.start : self.end]
 
@@ -87,13 +87,15 @@ class Outbound:
 
     def _room(self, size: int) -> memoryview:
         """`size` writable bytes behind what waits."""
-        if type(self.buf) is bytes or self.end + size > len(self.buf):
-            kept = self.end - self.start
-            fresh = _borrow(kept + size)
-            view = memoryview(fresh)
-            view[:kept] = self.view[self.start : self.end]
-            self.buf, self.view, self.start, self.end = fresh, view, 0, kept
-        return self.view[self.end : self.end + size]
+        view = self.view
+        if type(view) is memoryview and type(self.buf) is bytearray and self.end + size <= len(self.buf):
+            return view[self.end : self.end + size]
+        kept = self.end - self.start
+        fresh = _borrow(kept + size)
+        room = memoryview(fresh)
+        room[:kept] = view[self.start : self.end]
+        self.buf, self.view, self.start, self.end = fresh, room, 0, kept
+        return room[kept : kept + size]
 
 
 def _borrow(size: int) -> bytearray:

@@ -1,0 +1,199 @@
+"""What signal handlers may do to a connection: raise in the middle of a call, or use the connection themselves.
+
+Python runs a handler between any two calls of the code that it interrupts.  `sys.setprofile` calls back at the same
+places, so that a test can be the handler at each of them in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import pytest
+
+import puretls
+from bios import join
+from ours import client_context, server_context
+from support import Pki
+
+Pair = tuple[puretls.SSLSocket, puretls.SSLSocket]
+RECORD = 16384
+PLACES = 400  # no call of a test here has as many
+
+
+@pytest.fixture(params=["TLSv1_2", "TLSv1_3"])
+def pair(request: pytest.FixtureRequest, pki: Pki) -> Iterator[Pair]:
+    """Blocking, without a timeout, and with buffers that one large send fills."""
+    client, server = client_context(puretls, pki), server_context(puretls, pki)
+    client.maximum_version = getattr(puretls.TLSVersion, request.param)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ours = socket.create_connection(listening.getsockname())
+        theirs, _ = listening.accept()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+    wrapped = []
+    thread = threading.Thread(target=lambda: wrapped.append(server.wrap_socket(theirs, server_side=True)))
+    thread.start()
+    with client.wrap_socket(ours, server_hostname="localhost") as one:
+        thread.join()
+        with wrapped[0] as other:
+            other.sendall(b"!")
+            assert one.recv(1) == b"!"  # and the tickets with it
+            yield one, other
+
+
+class Alarm(Exception):
+    """What a handler raises."""
+
+
+@contextmanager
+def alarm() -> Iterator[None]:
+    """A signal in a moment, whose handler raises."""
+
+    def handler(*_: object) -> NoReturn:
+        raise Alarm
+
+    before = signal.signal(signal.SIGALRM, handler)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left)  # that of the test runner
+        signal.signal(signal.SIGALRM, before)
+
+
+class Intruder:
+    """Calls `handler` once, at one place of a call."""
+
+    def __init__(self, place: int, handler: Callable[[], Any]) -> None:
+        self.left, self.handler = place, handler
+        self.came = False
+        self.error: Exception | None = None
+
+    def __call__(self, *_: object) -> None:
+        if not self.left:
+            self.came = True
+            try:
+                self.handler()
+            except Exception as error:  # noqa: BLE001  # the test looks at it
+                self.error = error
+        self.left -= 1
+
+    def run(self, operation: Callable[[], Any]) -> Any:
+        sys.setprofile(self)
+        try:
+            return operation()
+        finally:
+            sys.setprofile(None)
+
+
+def collect(sock: puretls.SSLSocket, into: bytearray) -> None:
+    while piece := sock.recv(1 << 16):
+        into += piece
+
+
+@pytest.mark.parametrize("size", [9_000, 1 << 20])
+def test_a_send_that_was_interrupted_can_be_repeated(pair: Pair, size: int) -> None:
+    """The kernel has taken part of it: those bytes are gone, and only those."""
+    one, other = pair
+    sent, pieces = [0], [os.urandom(size) for _ in range(1000 if size < RECORD else 10)]
+
+    def send() -> None:
+        for piece in pieces:
+            one.sendall(piece)
+            sent[0] += 1
+
+    with pytest.raises(Alarm), alarm():
+        send()
+    received = bytearray()
+    thread = threading.Thread(target=collect, args=(other, received))
+    thread.start()
+    one.sendall(pieces[sent[0]])
+    one.shutdown(socket.SHUT_WR)
+    thread.join()
+    assert received == b"".join(pieces[: sent[0] + 1])
+
+
+@pytest.mark.parametrize("data", [b"outer", bytes(20_000)], ids=["short", "long"])
+def test_a_handler_cannot_write_in_the_middle_of_a_write(pair: Pair, data: bytes) -> None:
+    """It may before and after; what arrives is whole and in order."""
+    one, other = pair
+    received, refused, taken = bytearray(), 0, 0
+    thread = threading.Thread(target=collect, args=(other, received))
+    thread.start()
+    for place in range(PLACES):
+        intruder = Intruder(place, lambda: one.sendall(b"<inner>"))
+        intruder.run(lambda: one.sendall(data))
+        if not intruder.came:
+            break
+        refused += isinstance(intruder.error, RuntimeError)
+        taken += intruder.error is None
+        assert intruder.error is None or isinstance(intruder.error, RuntimeError)
+    else:
+        pytest.fail("too many places")
+    one.shutdown(socket.SHUT_WR)
+    thread.join()
+    assert refused
+    assert taken
+    assert received.count(b"<inner>") == taken
+    assert received.replace(b"<inner>", b"") == data * (place + 1)
+
+
+def test_a_handler_cannot_read_in_the_middle_of_a_read(pair: Pair) -> None:
+    one, other = pair
+    refused = 0
+    for place in range(PLACES):
+        other.sendall(b"first")
+        other.sendall(b"second")
+        inner: list[bytes] = []
+        intruder = Intruder(place, lambda inner=inner: inner.append(one.recv(5)))  # type: ignore[misc]
+        outer = intruder.run(lambda: one.recv(6))
+        whole = b"".join(sorted((outer, *inner)))
+        while len(whole) < 11:
+            whole += one.recv(11 - len(whole))
+        assert sorted(whole) == sorted(b"firstsecond")
+        if not intruder.came:
+            break
+        refused += isinstance(intruder.error, RuntimeError)
+    else:
+        pytest.fail("too many places")
+    assert refused
+
+
+def test_a_handler_may_write_while_the_connection_reads(pair: Pair) -> None:
+    one, other = pair
+    for place in range(PLACES):
+        other.sendall(b"data")
+        intruder = Intruder(place, lambda: one.sendall(b"x"))
+        assert intruder.run(lambda: one.recv(4)) == b"data"
+        if not intruder.came:
+            return
+        assert intruder.error is None
+        assert other.recv(9) == b"x"
+    pytest.fail("too many places")
+
+
+def test_a_handler_cannot_use_an_object_in_the_middle_of_a_call(pki: Pki) -> None:
+    """Over BIOs one lock serves both directions."""
+    both = join(client_context(puretls, pki), server_context(puretls, pki)).ok()
+    one, refused = both.client.obj, 0
+    for place in range(PLACES):
+        intruder = Intruder(place, lambda: one.write(b"inner"))
+        intruder.run(lambda: one.write(b"outer"))
+        both.move()
+        received = both.server.read()
+        assert both.server.error is None
+        if not intruder.came:
+            break
+        if intruder.error is None:
+            assert received in {b"innerouter", b"outerinner"}
+        else:
+            assert isinstance(intruder.error, RuntimeError)
+            assert received == b"outer"
+            refused += 1
+    assert refused
