@@ -17,6 +17,7 @@ The rules that programs rely on:
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -36,12 +37,14 @@ from puretls._api.errors import (
 from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
 from puretls._record.protection import HEADER, MAX_PLAINTEXT
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
 
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
+MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 MAX_RECORD = HEADER + MAX_PLAINTEXT + 2048  # RFC 5246 6.2.3
@@ -58,23 +61,37 @@ def _await(sock: Any, event: str, deadline: float, message: str) -> None:
     seconds = deadline - monotonic()
     if seconds > CLOSE * (sock.gettimeout() or 0):
         return
-    if seconds <= 0:
+    if seconds <= 0 or not _ready(sock, event, seconds):
         raise TimeoutError(message)
+
+
+def _ready(sock: Any, event: str, seconds: float) -> bool:
     if hasattr(select, "poll"):
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLIN if event == "read" else select.POLLOUT)
-        ready: Any = poll.poll(seconds * 1000)
-    else:
-        waiting = [sock.fileno()]
-        ready = any(select.select(*((waiting, [], []) if event == "read" else ([], waiting, [])), seconds))
-    if not ready:
-        raise TimeoutError(message)
+        return bool(poll.poll(seconds * 1000))
+    waiting = [sock.fileno()]
+    return any(select.select(*((waiting, [], []) if event == "read" else ([], waiting, [])), seconds))
+
+
+class _Forks:
+    """How often this process has forked: a connection from before may be another process's now."""
+
+    count = 0
+
+    @classmethod
+    def more(cls) -> None:
+        cls.count += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_Forks.more)
 
 
 class _SocketConnection(_SSLSocket):
     """The socket is held by a weak reference only: it owns us."""
 
-    __slots__ = ("_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock", "_writing")
+    __slots__ = ("_forks", "_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock", "_writing")
 
     def __init__(
         self,
@@ -92,6 +109,7 @@ class _SocketConnection(_SSLSocket):
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
         self._reading: Any = threading.RLock()  # reentrant ones know whether they are this thread's
         self._writing: Any = threading.RLock()
+        self._forks = _Forks.count
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
     def _socket(self) -> Any:
@@ -420,6 +438,27 @@ class _SocketConnection(_SSLSocket):
         finally:
             self._after()
         return sock
+
+    def take_tickets(self) -> None:
+        """Before the socket of a TLS 1.3 client is closed: take from the kernel what nobody has read.
+
+        It is session tickets, when a client closes early.  The kernel would answer unread bytes with a reset, and the
+        server could lose with it what we sent last.  Not after a fork: they may be what another process waits for.
+        """
+        conn, sock = self._conn, self._sock()
+        if sock is None or conn.server_side or conn.version != TLS13 or conn.close_received or conn.failure:
+            return
+        if self._forks != _Forks.count or (conn.session is not None and conn.session.ticket):
+            return
+        if not self._reading.acquire(blocking=False):
+            return
+        try:
+            if _ready(sock, "read", 0):
+                self._recv_into(sock, bytearray(MOST_TICKETS))
+        except (OSError, ValueError):
+            return  # it is closed already, or has too high a number for select()
+        finally:
+            self._reading.release()
 
     def leftover(self) -> bytes:
         """What was read beyond the peer's close_notify."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from puretls._api import native
 from puretls._api.errors import SSLEOFError, SSLError
+from puretls._api.over_socket import _SocketConnection
 from puretls._api.queries import _Queries
 
 if TYPE_CHECKING:
@@ -406,5 +407,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         return self
 
     def _real_close(self) -> None:
-        self._sslobj = None
+        connection, self._sslobj = self._sslobj, None
+        if isinstance(connection, _SocketConnection):
+            connection.take_tickets()
         _plain._real_close(self)  # type: ignore[attr-defined]  # what close() comes to
