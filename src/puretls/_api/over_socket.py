@@ -3,8 +3,8 @@
 The rules that programs rely on:
 
 - After read() no complete record is hidden from select().  With a timeout or non-blocking, the kernel is asked for the
-  rest of this record and the next header; a blocking socket for no more than fits the call, as ciphertext is never
-  shorter than its plaintext.
+  rest of this record and the next header; a blocking socket for no more than fits the call and a record's overhead, as
+  each record's ciphertext is longer than its plaintext by at least that much.
 - A timeout is a deadline for the whole operation.
 - write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
   the same data comes again.
