@@ -251,6 +251,16 @@ def test_before_the_handshake(contexts):
         c.context = 1
 
 
+def test_a_handshake_that_has_failed_says_so_again(contexts):
+    incoming = puretls.MemoryBIO()
+    wrapped = contexts[1].wrap_bio(incoming, puretls.MemoryBIO(), server_side=True)
+    incoming.write(b"GET / HTTP/1.1\r\n\r\n")
+    for operation in (wrapped.do_handshake, wrapped.read, lambda: wrapped.write(b"x"), wrapped.unwrap) * 2:
+        with pytest.raises(ssl.SSLError) as caught:
+            operation()
+        assert caught.value.reason == "HTTP_REQUEST"
+
+
 def test_the_interpreters_own_python_layer_runs_on_our_seam(contexts):
     """truststore and PyMongo assign subclasses of the interpreter's SSLObject; its methods talk to `_sslobj` only."""
     client, server = contexts

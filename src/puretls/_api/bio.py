@@ -2,6 +2,9 @@
 
 A queue of what was written.  Mostly one chunk is written and all of it is read, and then nothing is copied at all; a
 reader that takes little from much moves an offset, so that no pattern of sizes is quadratic.
+
+One thread may write while another reads, without a lock: the writer fills `_data` only while that and what is behind it
+are empty, the reader only empties it, append() and popleft() are atomic, and the rest belongs to one of the two.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ if TYPE_CHECKING:
 class MemoryBIO:
     """A memory buffer between a program and an SSLObject: bytes are read in the order in which they were written."""
 
-    __slots__ = ("__weakref__", "_at", "_data", "_ended", "_more", "_more_size")
+    __slots__ = ("__weakref__", "_appended", "_at", "_data", "_ended", "_first", "_more", "_taken")
 
     def __init__(self) -> None:
-        self._data = b""  # the first chunk; empty only if nothing waits
-        self._at = 0  # how much of it has been read
-        self._more: deque[bytes] | None = None  # the chunks behind it
-        self._more_size = 0
+        self._first, self._at = b"", 0  # the reader's: a chunk, and how much of it has been read
+        self._data = b""  # the next
+        self._more: deque[bytes] | None = None  # those behind it
+        self._appended = self._taken = 0  # bytes that ever went into and came out of `_more`
         self._ended = False
 
     def __init_subclass__(cls) -> None:
@@ -33,42 +36,46 @@ class MemoryBIO:
     def read(self, size: int = -1, /) -> bytes:
         """Read up to size bytes from the memory BIO; all of it if size is negative."""
         data = self._data
-        if self._more or self._at or 0 <= size < len(data):
+        if self._more or self._first or 0 <= size < len(data):
             return self._read(size)
-        self._data = b""
+        if data:
+            self._data = b""
         return data
 
     def _read(self, size: int) -> bytes:
-        """Less than all of it, or all of more than one chunk."""
-        more = self._more or ()
-        waiting = self.pending
-        if not 0 <= size < waiting:
-            data = b"".join((self._data[self._at :], *more))
-            self._data, self._at, self._more, self._more_size = b"", 0, None, 0
-            return data
-        taken: list[bytes] = []
-        while size:
-            piece = self._data[self._at : self._at + size]
-            taken.append(piece)
-            size -= len(piece)
+        """Less than a chunk, or more."""
+        pieces: list[bytes] = []
+        left = size if size >= 0 else self.pending
+        while left and (self._first or self._next()):
+            piece = self._first[self._at : self._at + left]
+            pieces.append(piece)
+            left -= len(piece)
             self._at += len(piece)
-            if self._at == len(self._data):  # there is a next one, as less than all was asked for
-                self._data, self._at = self._more.popleft(), 0  # type: ignore[union-attr]
-                self._more_size -= len(self._data)
-        return b"".join(taken)
+            if self._at == len(self._first):
+                self._first, self._at = b"", 0
+        return b"".join(pieces)
+
+    def _next(self) -> bool:
+        """Begin a chunk, if there is one."""
+        if self._data:
+            self._first, self._data = self._data, b""
+        elif self._more:
+            self._first = self._more.popleft()
+            self._taken += len(self._first)
+        return bool(self._first)
 
     def write(self, b: Buffer, /) -> int:
         """Write the bytes b into the memory BIO and return how many there were."""
         if self._ended:
             raise SSLError("cannot write() after write_eof()")
         data = b if type(b) is bytes else _contiguous(b)
-        if not self._data:
+        if not self._data and not self._more:
             self._data = data
         elif data:
             if self._more is None:
                 self._more = deque()
+            self._appended += len(data)
             self._more.append(data)
-            self._more_size += len(data)
         return len(data)
 
     def write_eof(self) -> None:
@@ -78,12 +85,12 @@ class MemoryBIO:
     @property
     def pending(self) -> int:
         """The number of bytes in the memory BIO."""
-        return len(self._data) - self._at + self._more_size
+        return len(self._first) - self._at + len(self._data) + self._appended - self._taken
 
     @property
     def eof(self) -> bool:
         """Whether the memory BIO is at its end."""
-        return self._ended and not self._data
+        return self._ended and not (self._first or self._data or self._more)
 
 
 def _contiguous(b: Any) -> bytes:

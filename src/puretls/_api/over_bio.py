@@ -200,7 +200,7 @@ class _BioConnection(_SSLSocket):
         if self._lock._is_owned():
             raise reentered()
         with self._lock:
-            if not conn.established:
+            if not conn.established and not conn.failure:
                 raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
             try:
                 conn.close_notify()

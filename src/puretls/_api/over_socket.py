@@ -415,7 +415,7 @@ class _SocketConnection(_SSLSocket):
     def shutdown(self) -> Any:
         """Send close_notify, wait for the peer's, and leave the socket where the plaintext begins."""
         sock, conn = self._socket(), self._conn
-        if not conn.established:
+        if not conn.established and not conn.failure:
             raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None

@@ -122,9 +122,10 @@ class Settings:
 
     def frozen(self, *, server_side: bool) -> Config:
         """The Config of new connections in one role."""
-        config = self._frozen.get(server_side)
+        frozen = self._frozen  # a setter in another thread puts another in its place, and this one is stale
+        config = frozen.get(server_side)
         if config is None:
-            config = self._frozen[server_side] = self._freeze(server_side)
+            config = frozen[server_side] = self._freeze(server_side)
         return config
 
     def switched(self, began: Config) -> Config:
@@ -134,7 +135,8 @@ class Settings:
         rest stays: versions, options, groups, sessions, and whether a client has to have a certificate, unless we ask
         for more.
         """
-        config = self._switched.get(began)
+        switched = self._switched
+        config = switched.get(began)
         if config is None:
             ours = self.frozen(server_side=True)
             config = replace(
@@ -151,9 +153,9 @@ class Settings:
                 verify_mode=max(began.verify_mode, ours.verify_mode),
                 watch=ours.watch,
             )
-            if len(self._switched) >= MAX_SWITCHED:
-                self._switched = {}
-            self._switched[began] = config
+            if len(switched) >= MAX_SWITCHED:
+                switched.clear()
+            switched[began] = config
         return config
 
     def _freeze(self, server_side: bool) -> Config:
