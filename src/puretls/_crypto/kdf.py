@@ -33,14 +33,9 @@ class Digest:
     _start: RunningHash  # of nothing yet: to copy it is cheaper than to make one
 
     def __init__(self, name: str, algorithm: hashes.HashAlgorithm) -> None:
-        self.algorithm = algorithm
+        self.algorithm, self.name, self.size = algorithm, name, algorithm.digest_size
         self._start = hashes.Hash(algorithm)
-        self._describe(name, algorithm.digest_size)
-
-    def _describe(self, name: str, size: int) -> None:
-        self.name, self.size = name, size
-        self.zeros = bytes(size)
-        self.empty = self.hash(b"")
+        self.zeros, self.empty = bytes(self.size), self.hash(b"")
 
     def __repr__(self) -> str:
         return f"<Digest {self.name}>"
@@ -88,17 +83,36 @@ class _Both:
         return self._md5.finalize() + self._sha1.finalize()
 
 
-class _Md5Sha1(Digest):
+class _Md5(Digest):
+    """Not begun before it is needed: in FIPS mode there is none, and all but TLS 1.0 and 1.1 works without."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str = "md5", size: int = 16) -> None:
+        self.algorithm, self.name, self.size = hashes.MD5(), name, size  # noqa: S303 (what TLS 1.0 is made of)
+
+    def new(self) -> RunningHash:
+        return hashes.Hash(self.algorithm)
+
+    def hash(self, data: bytes) -> bytes:
+        running = self.new()
+        running.update(data)
+        return running.finalize()
+
+
+class _Md5Sha1(_Md5):
     """The hash of TLS 1.0 and 1.1: it has a transcript and a PRF, but no algorithm of its own and no HMAC."""
 
     __slots__ = ()
 
     def __init__(self) -> None:
-        self._start = _Both(MD5.new(), SHA1.new())
-        self._describe("md5-sha1", MD5.size + SHA1.size)
+        super().__init__("md5-sha1", MD5.size + SHA1.size)
+
+    def new(self) -> RunningHash:
+        return _Both(MD5.new(), SHA1.new())
 
 
-MD5 = Digest("md5", hashes.MD5())  # noqa: S303 (what TLS 1.0 is made of)
+MD5 = _Md5()
 SHA1 = Digest("sha1", hashes.SHA1())  # noqa: S303 (likewise)
 SHA224 = Digest("sha224", hashes.SHA224())
 SHA256 = Digest("sha256", hashes.SHA256())
