@@ -12,7 +12,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
@@ -24,14 +25,15 @@ from support import Pki
 
 Pair = tuple[puretls.SSLSocket, puretls.SSLSocket]
 RECORD = 16384
+VERSIONS = ["TLSv1_2", "TLSv1_3"]
 PLACES = 400  # no call of a test here has as many
 
 
-@pytest.fixture(params=["TLSv1_2", "TLSv1_3"])
-def pair(request: pytest.FixtureRequest, pki: Pki) -> Iterator[Pair]:
+@contextmanager
+def connected(pki: Pki, version: str) -> Iterator[Pair]:
     """Blocking, without a timeout, and with buffers that one large send fills."""
     client, server = client_context(puretls, pki), server_context(puretls, pki)
-    client.maximum_version = getattr(puretls.TLSVersion, request.param)
+    client.maximum_version = getattr(puretls.TLSVersion, version)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         ours = socket.create_connection(listening.getsockname())
         theirs, _ = listening.accept()
@@ -45,6 +47,12 @@ def pair(request: pytest.FixtureRequest, pki: Pki) -> Iterator[Pair]:
             other.sendall(b"!")
             assert one.recv(1) == b"!"  # and the tickets with it
             yield one, other
+
+
+@pytest.fixture(params=VERSIONS)
+def pair(request: pytest.FixtureRequest, pki: Pki) -> Iterator[Pair]:
+    with connected(pki, request.param) as both:
+        yield both
 
 
 class Alarm(Exception):
@@ -68,18 +76,22 @@ def alarm() -> Iterator[None]:
 
 
 class Intruder:
-    """Calls `handler` once, at one place of a call."""
+    """Calls `handler` once, at one place of a call: where a function begins, or a built-in one has ended."""
 
     def __init__(self, place: int, handler: Callable[[], Any]) -> None:
         self.left, self.handler = place, handler
         self.came = False
         self.error: Exception | None = None
 
-    def __call__(self, *_: object) -> None:
+    def __call__(self, frame: FrameType, event: str, function: Any) -> None:
+        if event not in {"call", "c_return"} or frame.f_code is RUN or function is sys.setprofile:
+            return
         if not self.left:
-            self.came = True
+            self.left, self.came = -1, True
             try:
                 self.handler()
+            except Alarm:
+                raise
             except Exception as error:  # noqa: BLE001  # the test looks at it
                 self.error = error
         self.left -= 1
@@ -92,9 +104,17 @@ class Intruder:
             sys.setprofile(None)
 
 
+RUN = Intruder.run.__code__
+
+
 def collect(sock: puretls.SSLSocket, into: bytearray) -> None:
     while piece := sock.recv(1 << 16):
         into += piece
+
+
+def read_what_can_be_read(sock: puretls.SSLSocket, into: bytearray) -> None:
+    with suppress(puretls.SSLError):
+        collect(sock, into)
 
 
 @pytest.mark.parametrize("size", [9_000, 1 << 20])
@@ -117,6 +137,42 @@ def test_a_send_that_was_interrupted_can_be_repeated(pair: Pair, size: int) -> N
     one.shutdown(socket.SHUT_WR)
     thread.join()
     assert received == b"".join(pieces[: sent[0] + 1])
+
+
+def bell() -> NoReturn:
+    raise Alarm
+
+
+def interrupted(pki: Pki, version: str, data: bytes, place: int) -> tuple[bool, str, bytes]:
+    """Whether there is such a place in a send, what became of the connection, and what arrived."""
+    received, intruder, result = bytearray(), Intruder(place, bell), "good"
+    with connected(pki, version) as (one, other):
+        thread = threading.Thread(target=read_what_can_be_read, args=(other, received))
+        thread.start()
+        try:
+            intruder.run(lambda: one.sendall(data))
+        except Alarm:
+            try:
+                one.sendall(data)
+            except puretls.SSLError:
+                result = "failed"
+        one.shutdown(socket.SHUT_WR)
+        thread.join()
+    return intruder.came, result, bytes(received)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("size", [5_000, 20_000])
+def test_a_send_is_repeated_or_refused_wherever_a_handler_raises(pki: Pki, version: str, size: int) -> None:
+    """What arrives is the data once; twice, if all of it was out already; or we know that the connection has failed."""
+    data, seen = os.urandom(size), set()
+    for place in range(PLACES):
+        came, result, received = interrupted(pki, version, data, place)
+        if not came:
+            break
+        assert (result, received) in {("good", data), ("good", data + data), ("failed", b"")}
+        seen.add((result, len(received) // size))
+    assert seen == {("good", 1), ("good", 2), ("failed", 0)}
 
 
 @pytest.mark.parametrize("data", [b"outer", bytes(20_000)], ids=["short", "long"])

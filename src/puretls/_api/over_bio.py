@@ -27,7 +27,7 @@ NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryB
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
-    __slots__ = ("_copies", "_incoming", "_lock", "_outgoing")
+    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing")
 
     def __init__(
         self,
@@ -45,17 +45,19 @@ class _BioConnection(_SSLSocket):
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
         self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
-        self._lock: Any = threading.RLock()  # a reentrant one knows whether it is this thread's
+        self._lock = threading.RLock()
+        self._inside = False  # who has the lock and finds True has interrupted itself
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
         conn = self._conn
-        if self._lock._is_owned():
-            raise reentered()
         with self._lock:
+            if self._inside:
+                raise reentered()
             if conn.established:
                 return
             try:
+                self._inside = True
                 waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
                 if waits and (data := self._incoming.read()):
                     conn.receive(data)
@@ -70,6 +72,7 @@ class _BioConnection(_SSLSocket):
             except Abort as abort:
                 raise abort_error(abort) from None
             finally:
+                self._inside = False
                 if conn.owed or conn.outbound.end or conn.events:
                     self._push()
                 if self._callback_error is not None:
@@ -90,10 +93,12 @@ class _BioConnection(_SSLSocket):
         if not conn.established:
             self.do_handshake()
         inbound = conn.inbound
-        if lock._is_owned():
-            raise reentered()
         lock.acquire()
+        if self._inside:
+            lock.release()
+            raise reentered()
         try:
+            self._inside = True
             if inbound.start == inbound.end and not inbound.plain and not conn.close_received and not conn.failure:
                 record = self._incoming.read()
                 if record:
@@ -108,6 +113,7 @@ class _BioConnection(_SSLSocket):
             self._push()
             raise abort_error(abort) from None
         finally:
+            self._inside = False
             lock.release()
             if self._callback_error is not None:
                 self._raise_callback_error()
@@ -143,10 +149,12 @@ class _BioConnection(_SSLSocket):
             self.do_handshake()
         view = data if type(data) is bytes else readable(data)
         size = len(view)
-        if lock._is_owned():
-            raise reentered()
         lock.acquire()
+        if self._inside:
+            lock.release()
+            raise reentered()
         try:
+            self._inside = True
             if conn.renegotiating:
                 self._finish_renegotiation()
             if 0 < size <= SMALL:
@@ -163,6 +171,7 @@ class _BioConnection(_SSLSocket):
         except Abort as abort:
             raise abort_error(abort) from None
         finally:
+            self._inside = False
             lock.release()
         if self._callback_error is not None:
             self._raise_callback_error()
@@ -187,9 +196,9 @@ class _BioConnection(_SSLSocket):
         `ssl` leaves the record that says so in `incoming`, and uvloop reads no further when there is nothing in either.
         """
         conn = self._conn
-        if self._lock._is_owned():
-            return 0
         with self._lock, contextlib.suppress(Abort):  # which is in conn.failure
+            if self._inside:
+                return 0
             if count := conn.pending():
                 return count
         return self._untold()
@@ -197,9 +206,9 @@ class _BioConnection(_SSLSocket):
     def shutdown(self) -> None:
         """Send close_notify and wait for the peer's."""
         conn = self._conn
-        if self._lock._is_owned():
-            raise reentered()
         with self._lock:
+            if self._inside:
+                raise reentered()
             if not conn.established and not conn.failure:
                 raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
             try:

@@ -10,9 +10,9 @@ The rules that programs rely on:
   the same data comes again.
 - One thread may read while another writes.  Each direction has a lock; what the reading side has to say (an alert, a
   KeyUpdate) is sent by whoever holds the lock of the writing side.
-- A signal handler may use the connection as well, but not in the direction that it has interrupted: that is refused,
-  as a lock that waits would wait for ever.  If it raises, what the kernel has taken by then counts: `map` calls and
-  stores the count in one step, between whose parts no handler runs.
+- A signal handler may use the connection as well, but not in the direction that it has interrupted: a lock that waits
+  would wait for ever.  If it raises, what the kernel has taken by then counts: `[count] = map(send, ...)` calls and
+  stores in one step, between whose parts no handler runs.  If it raises while records are sealed, the connection fails.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ if hasattr(os, "register_at_fork"):
 class _SocketConnection(_SSLSocket):
     """The socket is held by a weak reference only: it owns us."""
 
-    __slots__ = ("_forks", "_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock", "_writing")
+    __slots__ = (
+        "_forks", "_in_read", "_in_write", "_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock", "_writing",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -107,8 +109,8 @@ class _SocketConnection(_SSLSocket):
         # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
-        self._reading: Any = threading.RLock()  # reentrant ones know whether they are this thread's
-        self._writing: Any = threading.RLock()
+        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
         self._forks = _Forks.count
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
@@ -128,12 +130,13 @@ class _SocketConnection(_SSLSocket):
         sock, conn = self._socket(), self._conn
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
-        if self._reading._is_owned() or self._writing._is_owned():
-            raise reentered()
         with self._reading, self._writing:
+            if self._in_read or self._in_write:
+                raise reentered()
             if conn.established:
                 return
             try:
+                self._in_read = self._in_write = True
                 while True:
                     self._advance()
                     if conn.has_data_to_send:
@@ -147,6 +150,7 @@ class _SocketConnection(_SSLSocket):
                 self._say_last_words(sock)
                 raise abort_error(abort) from None
             finally:
+                self._in_read = self._in_write = False
                 self._after()
 
     # Reading
@@ -167,10 +171,12 @@ class _SocketConnection(_SSLSocket):
             self.do_handshake()
         inbound, lock, timeout = conn.inbound, self._reading, sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
-        if lock._is_owned():
-            raise reentered()
         lock.acquire()
+        if self._in_read:
+            lock.release()
+            raise reentered()
         try:
+            self._in_read = True
             if (
                 size <= SMALL
                 and inbound.start == inbound.end
@@ -197,6 +203,7 @@ class _SocketConnection(_SSLSocket):
             self._settle(sock)
             raise abort_error(abort) from None
         finally:
+            self._in_read = False
             lock.release()
             if self._callback_error is not None:
                 self._raise_callback_error()
@@ -265,9 +272,11 @@ class _SocketConnection(_SSLSocket):
 
         A blocking socket may have read close_notify together with data, and select() says nothing of it any more.
         """
-        if self._reading._is_owned() or not self._reading.acquire(blocking=False):
-            return 0  # somebody is reading
+        if not self._reading.acquire(blocking=False):
+            return 0  # another thread is reading
         try:
+            if self._in_read:
+                return 0  # so are we
             return self._conn.pending() or self._untold()
         except Abort:
             return self._untold()
@@ -285,10 +294,12 @@ class _SocketConnection(_SSLSocket):
             self._finish_renegotiation(sock)
         view = data if type(data) is bytes else readable(data)
         lock = self._writing
-        if lock._is_owned():
-            raise reentered()
         lock.acquire()
+        if self._in_write:
+            lock.release()
+            raise reentered()
         try:
+            self._in_write = True
             if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
                 return self._write_record(sock, view)
             timeout = sock.gettimeout()
@@ -298,6 +309,7 @@ class _SocketConnection(_SSLSocket):
             self._say_last_words(sock)
             raise abort_error(abort) from None
         finally:
+            self._in_write = False
             try:
                 if conn.events:
                     self._after()
@@ -310,12 +322,12 @@ class _SocketConnection(_SSLSocket):
         """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
         conn, timeout = self._conn, sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
-        if self._reading._is_owned():
-            raise reentered()
         while conn.renegotiating:
             if not self._reading.acquire(timeout=0.01):
                 continue
             try:
+                if self._in_read:
+                    raise reentered()
                 self._advance()
                 self._settle(sock)
                 if conn.inbound.plain or conn.close_received:  # who reads has to see that first
@@ -340,9 +352,13 @@ class _SocketConnection(_SSLSocket):
             raise fault_error(faults.BAD_WRITE_RETRY)
         step = SMALL_CHUNK if timeout == 0.0 else CHUNK
         while self._sealed < size and (timeout != 0.0 or not self._sealed):
-            chunk = view[self._sealed : self._sealed + step]
-            conn.write(chunk)
-            self._sealed += len(chunk)
+            stop = min(self._sealed + step, size)
+            try:
+                conn.write(view[self._sealed : stop])
+                self._sealed = stop
+            except BaseException as error:
+                self._interrupted(error)
+                raise
             self._flush(sock, deadline, WRITE_TIMEOUT)
         done, self._sealed = self._sealed, 0
         return done
@@ -350,8 +366,12 @@ class _SocketConnection(_SSLSocket):
     def _write_record(self, sock: Any, view: Any) -> int:
         """The short way for what fits one record: no queue, unless the kernel does not take all of the record."""
         size, count = len(view), 0
-        record = self._conn.write_record(view)
-        whole = len(record)
+        try:
+            record = self._conn.write_record(view)
+            whole = len(record)
+        except BaseException as error:
+            self._interrupted(error)
+            raise
         try:
             if whole <= SHORT:
                 count = self._send(sock, record)
@@ -371,6 +391,11 @@ class _SocketConnection(_SSLSocket):
             self._flush(sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
             self._sealed = 0
         return size
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
+        if not isinstance(error, Abort):
+            self._conn.fail(faults.INTERNAL, "interrupted while sealing")
 
     def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
         """Hand the kernel all that is sealed."""
@@ -393,8 +418,10 @@ class _SocketConnection(_SSLSocket):
     def _settle(self, sock: Any) -> None:
         """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
         conn = self._conn
-        while conn.owed and not self._writing._is_owned() and self._writing.acquire(blocking=False):
+        while conn.owed and self._writing.acquire(blocking=False):
             try:
+                if self._in_write:
+                    break  # we have interrupted ourselves, and do it later
                 self._say_last_words(sock)
             finally:
                 self._writing.release()
@@ -419,13 +446,15 @@ class _SocketConnection(_SSLSocket):
             raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
-        if self._reading._is_owned() or self._writing._is_owned():
-            raise reentered()
         try:
             with self._writing:
+                if self._in_write:
+                    raise reentered()
                 conn.close_notify()
                 self._flush(sock, deadline, WRITE_TIMEOUT)
             with self._reading:
+                if self._in_read:
+                    raise reentered()
                 while not conn.close_received:
                     self._advance()
                     if conn.inbound.plain:
