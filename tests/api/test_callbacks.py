@@ -393,3 +393,13 @@ def test_exporters_and_channel_bindings(contexts):
     for context in (None, b"", b"context"):
         exported = pair.c.export_keying_material("EXPORTER-test", 40, context)
         assert exported == pair.s.export_keying_material("EXPORTER-test", 40, context)
+
+
+def test_no_exporter_binding_without_extended_master_secret(contexts):
+    """RFC 9266: before TLS 1.3 it takes extended_master_secret to make the master secret one connection's own."""
+    client, server = contexts
+    client.maximum_version = puretls.TLSVersion.TLSv1_2
+    pair = Pair(client, server).shake()
+    assert pair.c.get_channel_binding("tls-exporter")
+    pair.c._sslobj._conn.ems = False  # as with a peer that does not have it
+    assert pair.c.get_channel_binding("tls-exporter") is None

@@ -449,6 +449,8 @@ class _SSLSocket:
         if not conn.established:
             return None
         if cb_type == "tls-exporter":
+            if conn.version != TLS13 and not conn.ems:
+                return None  # the master secret need not be unique: RFC 9266 does not define it here
             return conn.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
         if cb_type == "tls-server-end-point":
             return self._end_point()
