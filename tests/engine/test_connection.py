@@ -36,13 +36,15 @@ from puretls._base.registry import (
     TLS13,
     WARNING,
 )
+from puretls._crypto.kdf import SHA256
+from puretls._engine.authenticate import check_finished13
 from puretls._engine.client13 import ExpectEncryptedExtensions
 from puretls._engine.config import Credential
 from puretls._engine.state import ClientHelloRequest, MessageEvent, SecretEvent
 from puretls._wire.codec import vec24
+from puretls._wire.messages import Finished
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
-
 
 # Our own failures
 
@@ -319,3 +321,15 @@ def test_a_warning_is_told_from_an_end():
     pair.run()
     assert not pair.client.close_received
     pair.echo()
+
+
+def test_a_used_up_key_makes_no_finished():
+    """Who computes the Finished of an empty key knows no secret."""
+    conn = Pair().client
+    conn.digest = SHA256
+    conn.transcript.choose(SHA256)
+    assert conn.finished_keys == (b"", b"")
+    forged = SHA256.hmac(b"", conn.transcript.digest())
+    with pytest.raises(Abort) as caught:
+        check_finished13(conn, Finished(b"", forged))
+    assert caught.value.fault is faults.UNEXPECTED_HANDSHAKE_MESSAGE

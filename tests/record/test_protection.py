@@ -17,7 +17,9 @@ from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS10, TLS11, TLS12, TLS13
 from puretls._crypto import suites
+from puretls._crypto.kdf import SHA256, Prf
 from puretls._crypto.suites import Aead, Block
+from puretls._record import older
 from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
 from puretls._record.protection import (
     HEADER,
@@ -477,3 +479,10 @@ def test_comparisons_take_constant_time():
     from puretls._record import cbc
 
     assert cbc.compare_digest is hmac.compare_digest
+
+
+def test_a_key_block_does_not_show_keys():
+    suite = suites.BY_NAME["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
+    for direction in older.key_block(suite, Prf(SHA256, b"master secret"), b"randoms"):
+        assert repr(direction) == str(direction) == "<Direction>"
+        assert len(direction.key) == 16

@@ -325,9 +325,11 @@ class _SocketConnection(_SSLSocket):
         while conn.renegotiating:
             if not self._reading.acquire(timeout=0.01):
                 continue
+            if self._in_read:
+                self._reading.release()
+                raise reentered()
             try:
-                if self._in_read:
-                    raise reentered()
+                self._in_read = True
                 self._advance()
                 self._settle(sock)
                 if conn.inbound.plain or conn.close_received:  # who reads has to see that first
@@ -338,6 +340,7 @@ class _SocketConnection(_SSLSocket):
                 self._settle(sock)
                 raise abort_error(abort) from None
             finally:
+                self._in_read = False
                 self._reading.release()
 
     def _write(self, sock: Any, view: memoryview, timeout: float | None, deadline: float | None) -> int:
@@ -419,11 +422,14 @@ class _SocketConnection(_SSLSocket):
         """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
         conn = self._conn
         while conn.owed and self._writing.acquire(blocking=False):
+            if self._in_write:  # we have interrupted ourselves, and do it later
+                self._writing.release()
+                break
             try:
-                if self._in_write:
-                    break  # we have interrupted ourselves, and do it later
+                self._in_write = True
                 self._say_last_words(sock)
             finally:
+                self._in_write = False
                 self._writing.release()
         if conn.events:
             self._report()
@@ -450,23 +456,35 @@ class _SocketConnection(_SSLSocket):
             with self._writing:
                 if self._in_write:
                     raise reentered()
-                conn.close_notify()
-                self._flush(sock, deadline, WRITE_TIMEOUT)
+                try:
+                    self._in_write = True
+                    conn.close_notify()
+                    self._flush(sock, deadline, WRITE_TIMEOUT)
+                finally:
+                    self._in_write = False
             with self._reading:
                 if self._in_read:
                     raise reentered()
-                while not conn.close_received:
-                    self._advance()
-                    if conn.inbound.plain:
-                        raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
-                    if not conn.close_received:
-                        self._fill(sock, conn.inbound.wanted(), deadline, READ_TIMEOUT)
+                try:
+                    self._in_read = True
+                    self._wait_for_goodbye(sock, deadline)
+                finally:
+                    self._in_read = False
         except Abort as abort:
             self._settle(sock)
             raise abort_error(abort) from None
         finally:
             self._after()
         return sock
+
+    def _wait_for_goodbye(self, sock: Any, deadline: float | None) -> None:
+        conn = self._conn
+        while not conn.close_received:
+            self._advance()
+            if conn.inbound.plain:
+                raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
+            if not conn.close_received:
+                self._fill(sock, conn.inbound.wanted(), deadline, READ_TIMEOUT)
 
     def take_tickets(self) -> None:
         """Before the socket of a TLS 1.3 client is closed: take from the kernel what nobody has read.

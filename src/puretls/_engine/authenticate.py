@@ -97,6 +97,8 @@ def send_finished13(conn: Connection) -> None:
 def check_finished13(conn: Connection, message: messages.Finished) -> None:
     """The peer's Finished under its handshake traffic secret."""
     theirs, ours = conn.finished_keys
+    if not theirs:  # used up: anybody could compute the Finished of an empty key
+        raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second Finished")
     check_finished(message, conn.digest.hmac(theirs, conn.transcript.digest()))
     conn.finished_received, conn.finished_keys = message.verify_data, (b"", ours)
     conn.transcript.update(message.raw)

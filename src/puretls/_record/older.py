@@ -22,6 +22,9 @@ class Direction(NamedTuple):
     key: bytes
     iv: bytes
 
+    def __repr__(self) -> str:
+        return "<Direction>"
+
 
 def key_block(suite: Suite, prf: Prf, randoms: bytes) -> tuple[Direction, Direction]:
     """The client's part and the server's; `prf` is the master secret's, `randoms` the server's, then the client's."""
