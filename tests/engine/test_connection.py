@@ -11,6 +11,7 @@ from pair import (
     CLIENT,
     HOST,
     SERVER,
+    SUITES13,
     Pair,
     client_config,
     hello,
@@ -333,3 +334,27 @@ def test_a_used_up_key_makes_no_finished():
     with pytest.raises(Abort) as caught:
         check_finished13(conn, Finished(b"", forged))
     assert caught.value.fault is faults.UNEXPECTED_HANDSHAKE_MESSAGE
+
+
+@pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
+@pytest.mark.parametrize("cipher", ["AES_128_GCM", "CHACHA20_POLY1305", "AES_128_CCM_8"])
+def test_the_first_data_comes_in_two_pieces(version, cipher):
+    """Wherever it is cut: the short way for whole records leaves both to the long one."""
+    suites = [
+        suite for suite in (*SUITES13, *AEAD12) if cipher in suite.name and (suite.since == TLS13) == (version == TLS13)
+    ]
+    if not suites:
+        pytest.skip("not a suite of this version")
+    configs = {"versions": (version,), "suites": tuple(suites), "suites13": tuple(suites)}
+    size, cut = 100, 1
+    while cut < size:
+        pair = Pair(client_config(**configs), server_config(**configs)).handshake()
+        pair.client.write(memoryview(b"some data"))
+        sealed = pair.client.take()
+        size = len(sealed)
+        out = bytearray(64)
+        assert pair.server.read_record(sealed[:cut]) == b""
+        assert pair.server.read_into(memoryview(out)) == 0
+        pair.server.receive(sealed[cut:])
+        assert out[: pair.server.read_into(memoryview(out))] == b"some data"
+        cut += 1

@@ -371,11 +371,11 @@ class Sealer12:
         if size != self.size:
             length = self.explicit + size + self.tag
             self.size, self.header = size, pack_header(APPLICATION_DATA, self.version, length)
-        aad = pack_aad(seq, APPLICATION_DATA, self.version, size)
+        header, aad = self.header, pack_aad(seq, APPLICATION_DATA, self.version, size)
         if not self.explicit:
-            return self.header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)  # type: ignore[no-any-return]
+            return header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)  # type: ignore[no-any-return]
         explicit = seq.to_bytes(8, "big")
-        return self.header + explicit + self.encrypt(self.salt + explicit, data, aad)  # type: ignore[no-any-return]
+        return header + explicit + self.encrypt(self.salt + explicit, data, aad)  # type: ignore[no-any-return]
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         encrypt_into, iv, salt, version = self.encrypt_into, self.iv, self.salt, self.version
