@@ -67,7 +67,7 @@ def alarm() -> Iterator[None]:
         raise Alarm
 
     before = signal.signal(signal.SIGALRM, handler)
-    left, _ = signal.setitimer(signal.ITIMER_REAL, 0.2)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0.5)  # by then the buffers have been full for long
     try:
         yield
     finally:
