@@ -13,27 +13,9 @@ from ours import client_context, server_context
 from support import Pki
 
 
-@pytest.mark.parametrize("timeout", [None, 10.0, 0.0])
-def test_the_server_sees_an_end_and_no_reset(pki: Pki, timeout: float | None) -> None:
-    context = server_context(puretls, pki)
-    ours, theirs = socket.socketpair()
-    wrapped: list[puretls.SSLSocket] = []
-    thread = threading.Thread(target=lambda: wrapped.append(context.wrap_socket(theirs, server_side=True)))
-    thread.start()
-    client = client_context(puretls, pki).wrap_socket(ours, server_hostname="localhost")
-    thread.join()  # the tickets are on their way
-    client.sendall(b"last words")
-    client.settimeout(timeout)
-    client.close()
-    with wrapped[0] as server:
-        assert server.recv(100) == b"last words"
-        assert server.recv(100) == b""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_after_a_fork_nothing_is_taken(pki: Pki) -> None:
-    """What one process closes, another may still read."""
+@pytest.fixture
+def ends(pki: Pki) -> tuple[puretls.SSLSocket, puretls.SSLSocket]:
+    """A client and a server whose tickets are on their way."""
     context = server_context(puretls, pki)
     ours, theirs = socket.socketpair()
     wrapped: list[puretls.SSLSocket] = []
@@ -41,7 +23,28 @@ def test_after_a_fork_nothing_is_taken(pki: Pki) -> None:
     thread.start()
     client = client_context(puretls, pki).wrap_socket(ours, server_hostname="localhost")
     thread.join()
-    with wrapped[0] as server:
+    return client, wrapped[0]
+
+
+@pytest.mark.parametrize("timeout", [None, 10.0, 0.0])
+def test_the_server_sees_an_end_and_no_reset(
+    ends: tuple[puretls.SSLSocket, puretls.SSLSocket], timeout: float | None
+) -> None:
+    client, server = ends
+    client.sendall(b"last words")
+    client.settimeout(timeout)
+    client.close()
+    with server:
+        assert server.recv(100) == b"last words"
+        assert server.recv(100) == b""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_after_a_fork_nothing_is_taken(ends: tuple[puretls.SSLSocket, puretls.SSLSocket]) -> None:
+    """What one process closes, another may still read."""
+    client, server = ends
+    with server:
         server.sendall(b"for the parent")
         child = os.fork()
         if not child:
