@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 import puretls
 from ours import client_context, server_context
+from puretls._api import over_socket
 from support import Pki
 
 
@@ -37,6 +40,29 @@ def test_the_server_sees_an_end_and_no_reset(
     with server:
         assert server.recv(100) == b"last words"
         assert server.recv(100) == b""
+
+
+def test_what_comes_in_the_last_moment(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the last look at what is there and the end of the socket more may come, tickets as a rule."""
+    context = server_context(puretls, pki)
+    context.num_tickets = 0
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        ours = socket.create_connection(listener.getsockname())
+        server = pool.submit(context.wrap_socket, listener.accept()[0], server_side=True)
+        client = client_context(puretls, pki).wrap_socket(ours, server_hostname="localhost")
+    with server.result(10) as tls:
+        look = over_socket._ready
+
+        def too_early(sock: Any, event: str, seconds: float) -> bool:
+            ready = look(sock, event, seconds)
+            tls.sendall(b"of the last moment")
+            return ready
+
+        client.sendall(b"last words")
+        monkeypatch.setattr(over_socket, "_ready", too_early)
+        client.close()
+        assert tls.recv(100) == b"last words"
+        assert tls.recv(100) == b""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

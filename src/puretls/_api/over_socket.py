@@ -486,11 +486,12 @@ class _SocketConnection(_SSLSocket):
             if not conn.close_received:
                 self._fill(sock, conn.inbound.wanted(), deadline, READ_TIMEOUT)
 
-    def take_tickets(self) -> None:
-        """Before the socket of a TLS 1.3 client is closed: take from the kernel what nobody has read.
+    def end_early(self) -> None:
+        """Before the socket of a TLS 1.3 client is closed that has seen no session ticket yet.
 
-        It is session tickets, when a client closes early.  The kernel would answer unread bytes with a reset, and the
-        server could lose with it what we sent last.  Not after a fork: they may be what another process waits for.
+        If tickets are there, or come in the last moment, the kernel answers them with a reset: the server would see no
+        end, and lose what we sent last.  So the end goes first, and then what is there is taken.  Not after a fork:
+        another process may be using the connection.
         """
         conn, sock = self._conn, self._sock()
         if sock is None or conn.server_side or conn.version != TLS13 or conn.close_received or conn.failure:
@@ -500,6 +501,7 @@ class _SocketConnection(_SSLSocket):
         if not self._reading.acquire(blocking=False):
             return
         try:
+            PLAIN.shutdown(sock, socket.SHUT_WR)
             if _ready(sock, "read", 0):
                 self._recv_into(sock, bytearray(MOST_TICKETS))
         except (OSError, ValueError):

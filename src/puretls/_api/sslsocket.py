@@ -409,5 +409,5 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
     def _real_close(self) -> None:
         connection, self._sslobj = self._sslobj, None
         if isinstance(connection, _SocketConnection):
-            connection.take_tickets()
+            connection.end_early()
         _plain._real_close(self)  # type: ignore[attr-defined]  # what close() comes to
