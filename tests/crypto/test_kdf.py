@@ -76,7 +76,7 @@ def test_md5_sha1():
 
 def test_hkdf():
     # RFC 5869 A.1
-    secret = kdf.hkdf_extract(kdf.SHA256, bytes(range(13)), b"\x0b" * 22)
+    secret = kdf.SHA256.hmac(bytes(range(13)), b"\x0b" * 22)  # HKDF-Extract
     assert secret.hex() == "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5"
     assert kdf.hkdf_expand(kdf.SHA256, secret, bytes(range(0xF0, 0xFA)), 42).hex() == (
         "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"

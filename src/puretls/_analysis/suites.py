@@ -42,11 +42,6 @@ class Suite(NamedTuple):
     faults: tuple[str, ...]
 
     @property
-    def forward(self) -> bool:
-        """Whether a stolen certificate key opens recorded connections: then it has no forward secrecy."""
-        return not self.exchange or self.exchange in _FORWARD
-
-    @property
     def signed(self) -> bool:
         """Whether ServerKeyExchange carries a signature (RFC 5246 7.4.3)."""
         return self.exchange in {"ECDHE", "DHE", "SRP"} and self.auth not in {"anon", "PSK", "SRP"}

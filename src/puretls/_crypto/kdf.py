@@ -121,11 +121,6 @@ SHA512 = Digest("sha512", hashes.SHA512())
 MD5_SHA1 = _Md5Sha1()
 
 
-def hkdf_extract(d: Digest, salt: bytes, ikm: bytes) -> bytes:
-    """RFC 5869 2.2."""
-    return d.hmac(salt, ikm)
-
-
 def hkdf_expand(d: Digest, secret: bytes, info: bytes, n: int) -> bytes:
     """RFC 5869 2.3."""
     if n <= d.size:

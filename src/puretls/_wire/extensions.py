@@ -203,7 +203,7 @@ def build_own_share(group: int, key_exchange: bytes) -> bytes:
 
 def build_shares(shares: list[tuple[int, bytes]]) -> bytes:
     """key_share of a ClientHello."""
-    entries = b"".join([pack_two(group, len(key_exchange)) + key_exchange for group, key_exchange in shares])
+    entries = b"".join([build_share(group, key_exchange) for group, key_exchange in shares])
     return extension(registry.KEY_SHARE, vec16(entries))
 
 
