@@ -54,6 +54,16 @@ class Serving:
         done = subprocess.run([*command, *argv, url], capture_output=True, timeout=PATIENCE, check=False)
         return done.returncode, done.stdout
 
+    @contextmanager
+    def tls(self) -> Iterator[ssl.SSLSocket]:
+        """A connection by the interpreter's own client, for what no HTTP client would say."""
+        context = ssl.create_default_context(cafile=self.ca)
+        with (
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as tls,
+        ):
+            yield tls
+
     def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
         """One request by the interpreter's own client, the path as it is given."""
         context = ssl.create_default_context(cafile=self.ca)
@@ -178,11 +188,7 @@ def test_methods_and_bodies(server: Serving) -> None:
     """Only GET and HEAD; a request that brings a body ends the connection, so that it is not taken for the next one."""
     assert server.get("/a.txt", "DELETE")[0] == 501
     smuggled = b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    context = ssl.create_default_context(cafile=server.ca)
-    with (
-        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw,
-        context.wrap_socket(raw, server_hostname="localhost") as tls,
-    ):
+    with server.tls() as tls:
         tls.sendall(b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(smuggled) + smuggled)
         answer = b"".join(iter(lambda: tls.recv(65536), b""))
     assert answer.count(b"HTTP/1.1") == 1
@@ -215,11 +221,7 @@ def test_silent_clients_give_up_their_places(folder: Path) -> None:
 
 
 def test_endless_headers_are_ended(server: Serving) -> None:
-    context = ssl.create_default_context(cafile=server.ca)
-    with (
-        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw,
-        context.wrap_socket(raw, server_hostname="localhost") as tls,
-    ):
+    with server.tls() as tls:
         tls.sendall(b"GET /a.txt HTTP/1.1\r\n")
         sent = 0
         try:
@@ -245,11 +247,7 @@ def test_what_clients_say_on_leaving_is_a_line(server: Serving, folder: Path) ->
 
 
 def test_lines_of_the_log_are_clean(server: Serving) -> None:
-    context = ssl.create_default_context(cafile=server.ca)
-    with (
-        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw,
-        context.wrap_socket(raw, server_hostname="localhost") as tls,
-    ):
+    with server.tls() as tls:
         tls.sendall(b"GET /\x1b[2Jgone HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert tls.recv(65536).startswith(b"HTTP/1.1 404")
     server.wait_for(r"GET /\\x1b\[2Jgone HTTP/1\.1 404\n")
