@@ -8,7 +8,7 @@ taken, is the engine's business; signatures within certificates are that of `_x5
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import mldsa
@@ -40,20 +40,37 @@ _KINDS = (
 )
 
 
-class Scheme(NamedTuple):
+class Scheme:
     """One way to sign."""
 
-    code: int
-    name: str  # IANA's
-    key: str  # the kind of key
-    curve: str | None  # in TLS 1.3; TLS 1.2 leaves the curve open
-    digest: Digest | None  # None: part of the algorithm
-    tls13: bool
-    tls12: bool
-    openssl: tuple[str, ...]  # other spellings, upper case
-    bits: int  # of security, as OpenSSL counts them for its security levels
-    pss: int  # the least length of an encoded message (RFC 8017 9.1.1): SHA-512 does not fit a key of 1024 bits
-    parameters: tuple[Any, ...]  # what sign() and verify() of the key want besides the data
+    __slots__ = ("bits", "code", "curve", "digest", "key", "name", "openssl", "parameters", "pss", "tls12", "tls13")
+
+    def __init__(
+        self,
+        code: int,
+        name: str,
+        key: str,
+        curve: str | None,
+        digest: Digest | None,
+        tls13: bool,
+        tls12: bool,
+        openssl: tuple[str, ...],
+        bits: int,
+        pss: int,
+        parameters: tuple[Any, ...],
+    ) -> None:
+        self.code, self.tls13, self.tls12 = code, tls13, tls12
+        self.name = name  # IANA's
+        self.key = key  # the kind of key
+        self.curve = curve  # in TLS 1.3; TLS 1.2 leaves the curve open
+        self.digest = digest  # None: part of the algorithm
+        self.openssl = openssl  # other spellings, upper case
+        self.bits = bits  # of security, as OpenSSL counts them for its security levels
+        self.pss = pss  # the least length of an encoded message (RFC 8017 9.1.1): SHA-512 does not fit 1024 bits
+        self.parameters = parameters  # what sign() and verify() of the key want besides the data
+
+    def __repr__(self) -> str:
+        return f"<Scheme {self.name}>"
 
 
 _BITS = {MD5_SHA1: 67, SHA1: 64, SHA224: 112, SHA256: 128, SHA384: 192, SHA512: 256}

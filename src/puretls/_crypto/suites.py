@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import Camellia
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
@@ -28,49 +27,78 @@ PSK, RSA_PSK, DHE_PSK, ECDHE_PSK = "PSK", "RSA_PSK", "DHE_PSK", "ECDHE_PSK"
 ECDSA, ANON = "ECDSA", "NULL"
 
 
-class Aead(NamedTuple):
+# The rows are no named tuples: handshakes read them often, and to a slot the interpreter has a short way.
+
+
+class Aead:
     """Authenticated encryption."""
 
-    name: str  # as OpenSSL describes it
-    symmetric: str  # as SSLContext.get_ciphers() names it
-    make: Callable[[bytes], AESGCM | AESCCM | ChaCha20Poly1305]
-    key: int
-    salt: int  # TLS 1.2: implicit nonce; 4 leaves 8 explicit bytes (RFC 5288 3), 12 none (RFC 7905 2)
-    tag: int
-    limit: int  # records under one key (RFC 8446 5.5; for CCM RFC 9147 4.5.3)
+    __slots__ = ("key", "limit", "make", "name", "salt", "symmetric", "tag")
+
+    def __init__(
+        self,
+        name: str,
+        symmetric: str,
+        make: Callable[[bytes], AESGCM | AESCCM | ChaCha20Poly1305],
+        key: int,
+        salt: int,
+        tag: int,
+        limit: int,
+    ) -> None:
+        self.name = name  # as OpenSSL describes it
+        self.symmetric = symmetric  # as SSLContext.get_ciphers() names it
+        self.make, self.key, self.tag = make, key, tag
+        self.salt = salt  # TLS 1.2: implicit nonce; 4 leaves 8 explicit bytes (RFC 5288 3), 12 none (RFC 7905 2)
+        self.limit = limit  # records under one key (RFC 8446 5.5; for CCM RFC 9147 4.5.3)
 
 
-class Block(NamedTuple):
+class Block:
     """A block cipher in CBC mode, which needs a MAC beside it."""
 
-    name: str
-    symmetric: str
-    algorithm: Callable[[bytes], BlockCipherAlgorithm]
-    key: int
-    block: int
+    __slots__ = ("algorithm", "block", "key", "name", "symmetric")
+
+    def __init__(
+        self, name: str, symmetric: str, algorithm: Callable[[bytes], BlockCipherAlgorithm], key: int, block: int
+    ) -> None:
+        self.name, self.symmetric, self.algorithm, self.key, self.block = name, symmetric, algorithm, key, block
 
 
-class Null(NamedTuple):
+class Null:
     """No encryption, MAC only."""
 
-    name: str = "None"
+    __slots__ = ()
+    name = "None"
     symmetric: str | None = None
-    key: int = 0
-    block: int = 0
+    key = 0
+    block = 0
 
 
-class Suite(NamedTuple):
+class Suite:
     """What is negotiated as one number."""
 
-    code: int
-    name: str  # IANA's
-    openssl: str
-    kx: str
-    auth: str
-    cipher: Aead | Block | Null
-    mac: Digest | None  # None: the cipher authenticates
-    hash: Digest  # of HKDF, or of the PRF of TLS 1.2
-    since: int  # the lowest version; all but those of TLS 1.3 end with TLS 1.2
+    __slots__ = ("auth", "cipher", "code", "hash", "kx", "mac", "name", "openssl", "since")
+
+    def __init__(
+        self,
+        code: int,
+        name: str,
+        openssl: str,
+        kx: str,
+        auth: str,
+        cipher: Aead | Block | Null,
+        mac: Digest | None,
+        hash: Digest,  # noqa: A002
+        since: int,
+    ) -> None:
+        self.code, self.kx, self.auth, self.cipher = code, kx, auth, cipher
+        self.name = name  # IANA's
+        self.openssl = openssl
+        self.mac = mac  # None: the cipher authenticates
+        self.hash = hash  # of HKDF, or of the PRF of TLS 1.2
+        self.since = since  # the lowest version; all but those of TLS 1.3 end with TLS 1.2
+
+    def __repr__(self) -> str:
+        return f"<Suite {self.name}>"
 
 
 def _ccm(tag: int) -> Callable[[bytes], AESCCM]:

@@ -7,13 +7,14 @@ them is encoded here once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from os import urandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
+from puretls._base.slotted import slotted
 from puretls._crypto import groups as _groups
 from puretls._crypto import signatures, suites
 from puretls._crypto.groups import Group
@@ -27,6 +28,7 @@ from puretls._x509.store import Store
 if TYPE_CHECKING:
     from puretls._engine.sessions import SessionManager
 
+C = TypeVar("C")
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
 
 # OP_* as in OpenSSL 3 (the ones that the engine heeds)
@@ -65,6 +67,11 @@ class Credential:
         return messages.certificate(context, messages.certificate_list(tuple(entries)))
 
 
+def _slotted(cls: type[C]) -> type[C]:
+    return slotted(*(one.name for one in fields(cls)))(cls)  # type: ignore[arg-type]  # it is a dataclass
+
+
+@_slotted
 @dataclass(frozen=True, eq=False)
 class Config:
     """The settings of a context, resolved."""

@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict
 from os import urandom
 from struct import Struct
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -123,25 +122,41 @@ def own_state(secret: bytes, age_add: int) -> bytes:
     return _own.pack(age_add, len(secret)) + secret
 
 
-class TicketKey(NamedTuple):
-    name: bytes
-    cipher: AESGCM
-    made: float
+class TicketKey:
+    """What tickets are sealed under, and since when."""
 
-    def __repr__(self) -> str:
-        return "<TicketKey>"
+    __slots__ = ("cipher", "made", "name")
+
+    def __init__(self, name: bytes, cipher: AESGCM, made: float) -> None:
+        self.name, self.cipher, self.made = name, cipher, made
 
 
 class Stats:
     """The counters of SSLContext.session_stats()."""
 
-    hits = misses = timeouts = cache_full = 0
-    accept = accept_good = accept_renegotiate = 0
-    connect = connect_good = connect_renegotiate = 0
+    __slots__ = (
+        "accept",
+        "accept_good",
+        "accept_renegotiate",
+        "cache_full",
+        "connect",
+        "connect_good",
+        "connect_renegotiate",
+        "hits",
+        "misses",
+        "timeouts",
+    )
+
+    def __init__(self) -> None:
+        self.hits = self.misses = self.timeouts = self.cache_full = 0
+        self.accept = self.accept_good = self.accept_renegotiate = 0
+        self.connect = self.connect_good = self.connect_renegotiate = 0
 
 
 class SessionManager:
     """What the connections of one context remember for those that come after them."""
+
+    __slots__ = ("_cache", "_cache_size", "_keys", "_lock", "lifetime", "stats")
 
     def __init__(self, *, cache_size: int = CACHE_SIZE, lifetime: int = LIFETIME) -> None:
         self.stats = Stats()

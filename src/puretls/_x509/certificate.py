@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from cryptography import x509
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.x509 import ObjectIdentifier
 
+from puretls._base.slotted import slotted
 from puretls._x509 import extensions, names, shapes, strength
 from puretls._x509.extensions import (
     AUTHORITY_INFO,
@@ -39,7 +40,6 @@ from puretls._x509.extensions import (
     Extension,
     KeyIdentifier,
 )
-from puretls._x509.lazy import lazy
 
 T = TypeVar("T")
 
@@ -51,6 +51,7 @@ class Trust(NamedTuple):
     reject: frozenset[str]
 
 
+@slotted("der", "trust")
 class Certificate:
     """One certificate.  Fields are read when they are asked for; ValueError if the part that holds them is broken."""
 
@@ -70,12 +71,12 @@ class Certificate:
         except ValueError:
             return f"<Certificate of {len(self.der)} octets, broken>"
 
-    @lazy
+    @cached_property
     def tbs(self) -> shapes.TbsCertificate:
         """The fields as they are encoded."""
         return asn1.decode_der(shapes.Certificate, self.der).tbs
 
-    @lazy
+    @cached_property
     def parsed(self) -> x509.Certificate:
         """PyCA's view, which has the key, the dates and the signature."""
         if self.tbs.serial > 0:
@@ -84,7 +85,7 @@ class Certificate:
             warnings.simplefilter("ignore")
             return _parsed(self.der)
 
-    @lazy
+    @cached_property
     def readable(self) -> bool:
         """Whether PyCA can read it, and its names are good."""
         try:
@@ -92,7 +93,7 @@ class Certificate:
         except ValueError:
             return False
 
-    @lazy
+    @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 of the certificate, by which caches know it."""
         return self.parsed.fingerprint(hashes.SHA256())
@@ -102,47 +103,47 @@ class Certificate:
         """As it is encoded: 0 is v1, 2 is v3."""
         return self.tbs.version or 0
 
-    @lazy
+    @cached_property
     def serial(self) -> int:
         """Its number, which may be negative."""
         return self.tbs.serial
 
-    @lazy
+    @cached_property
     def subject_rdns(self) -> tuple[names.Rdn, ...]:
         """The subject as it is written."""
         return names.read(rdn.as_list() for rdn in self.tbs.subject)
 
-    @lazy
+    @cached_property
     def issuer_rdns(self) -> tuple[names.Rdn, ...]:
         """The issuer as it is written."""
         return names.read(rdn.as_list() for rdn in self.tbs.issuer)
 
-    @lazy
+    @cached_property
     def subject(self) -> names.Name:
         """The subject as it is compared."""
         return names.canonical(self.subject_rdns)
 
-    @lazy
+    @cached_property
     def issuer(self) -> names.Name:
         """The issuer as it is compared."""
         return names.canonical(self.issuer_rdns)
 
-    @lazy
+    @cached_property
     def not_before(self) -> float:
         """When it begins to be valid, in seconds since the epoch."""
         return self.parsed.not_valid_before_utc.timestamp()
 
-    @lazy
+    @cached_property
     def not_after(self) -> float:
         """Its last second."""
         return self.parsed.not_valid_after_utc.timestamp()
 
-    @lazy
+    @cached_property
     def key_der(self) -> bytes:
         """SubjectPublicKeyInfo."""
         return shapes.whole(self.tbs.key)
 
-    @lazy
+    @cached_property
     def _key(self) -> Any:
         try:
             return self.parsed.public_key()
@@ -153,17 +154,17 @@ class Certificate:
         """PyCA's key object, or None if PyCA does not know such keys or finds this one broken."""
         return self._key
 
-    @lazy
+    @cached_property
     def key_algorithm(self) -> str:
         """What kind of key it is: an OID."""
         return self.parsed.public_key_algorithm_oid.dotted_string
 
-    @lazy
+    @cached_property
     def key_bits(self) -> int:
         """Security bits of its key; 0 if it is of an unknown kind."""
         return strength.of_key(self._key, self.key_algorithm)
 
-    @lazy
+    @cached_property
     def digest_bits(self) -> int:
         """Security bits of the digest that its signature is made over; 0 if it is unknown."""
         try:
@@ -174,7 +175,7 @@ class Certificate:
 
     # Extensions
 
-    @lazy
+    @cached_property
     def extensions(self) -> dict[str, Extension]:
         """By their OIDs; of a repeated one the first."""
         found: dict[str, Extension] = {}
@@ -182,7 +183,7 @@ class Certificate:
             found.setdefault(extension.oid.dotted_string, Extension(bool(extension.critical), extension.value))
         return found
 
-    @lazy
+    @cached_property
     def repeated(self) -> frozenset[str]:
         """The extensions that occur twice, which 4.2 forbids."""
         if len(self.extensions) == len(self.tbs.extensions or ()):
@@ -205,23 +206,23 @@ class Certificate:
         except ValueError:
             return None
 
-    @lazy
+    @cached_property
     def basic_constraints(self) -> shapes.BasicConstraints | None:
         """4.2.1.9."""
         return self._read(BASIC_CONSTRAINTS, lambda der: asn1.decode_der(shapes.BasicConstraints, der))
 
-    @lazy
+    @cached_property
     def ca(self) -> bool:
         """Whether basic constraints call it a CA."""
         return self.basic_constraints is not None and bool(self.basic_constraints.ca)
 
-    @lazy
+    @cached_property
     def path_length(self) -> int | None:
         """How many intermediates may follow."""
         limit = None if self.basic_constraints is None else self.basic_constraints.path_length
         return limit if limit is None or limit >= 0 else None
 
-    @lazy
+    @cached_property
     def key_usage(self) -> int | None:
         """4.2.1.3, in the bits above; None: for all."""
         return self._read(KEY_USAGE, extensions.bits)
@@ -230,27 +231,27 @@ class Certificate:
         """Whether key usage, if it is there, allows one of these."""
         return self.key_usage is None or bool(self.key_usage & usage)
 
-    @lazy
+    @cached_property
     def extended_key_usage(self) -> frozenset[str] | None:
         """4.2.1.12; None: for all."""
         return self._read(EXTENDED_KEY_USAGE, extensions.oids)
 
-    @lazy
+    @cached_property
     def netscape_type(self) -> int | None:
         """Netscape's certificate type, which OpenSSL heeds."""
         return self._read(NETSCAPE_TYPE, extensions.bits)
 
-    @lazy
+    @cached_property
     def subject_key(self) -> bytes | None:
         """4.2.1.2."""
         return self._read(SUBJECT_KEY, lambda der: asn1.decode_der(bytes, der))
 
-    @lazy
+    @cached_property
     def authority_key(self) -> KeyIdentifier | None:
         """4.2.1.1."""
         return self._read(AUTHORITY_KEY, extensions.key_identifier)
 
-    @lazy
+    @cached_property
     def subject_alt_name(self) -> list[tuple[bytes, bytes]] | None:
         """4.2.1.6: the tag and content of each name."""
         return self._read(SUBJECT_ALT_NAME, extensions.general_names)
@@ -260,29 +261,29 @@ class Certificate:
         """The same; none if it has no such extension."""
         return self.subject_alt_name or []
 
-    @lazy
+    @cached_property
     def name_constraints(self) -> shapes.NameConstraints | None:
         """4.2.1.10."""
         return self._read(NAME_CONSTRAINTS, extensions.subtrees)
 
-    @lazy
+    @cached_property
     def crl_points(self) -> list[shapes.DistributionPoint] | None:
         """4.2.1.13."""
         return self._read(CRL_POINTS, extensions.distribution_points)
 
-    @lazy
+    @cached_property
     def readable_access(self) -> bool:
         """Whether authority information access, if it is there, can be read."""
         return AUTHORITY_INFO not in self.extensions or bool(
             self._read(AUTHORITY_INFO, lambda der: shapes.items(shapes.Accesses, der))
         )
 
-    @lazy
+    @cached_property
     def proxy(self) -> shapes.ProxyCertInfo | None:
         """RFC 3820 3.8."""
         return self._read(PROXY, lambda der: asn1.decode_der(shapes.ProxyCertInfo, der))
 
-    @lazy
+    @cached_property
     def invalid(self) -> bool:
         """Whether an extension that matters is repeated, unreadable or contradicts another."""
         return (
@@ -295,19 +296,19 @@ class Certificate:
             )
         )
 
-    @lazy
+    @cached_property
     def unhandled(self) -> bool:
         """Whether a critical extension is unknown."""
         return any(e.critical and e.oid.dotted_string not in HANDLED for e in self.tbs.extensions or ())
 
     # Who signed whom
 
-    @lazy
+    @cached_property
     def self_issued(self) -> bool:
         """Whether subject and issuer are one name."""
         return self.subject == self.issuer
 
-    @lazy
+    @cached_property
     def self_signed(self) -> bool:
         """Whether it names its own key as its signer's; the signature is not checked."""
         return self.self_issued and not self.invalid and self.names_key_of(self)
@@ -331,7 +332,7 @@ class Certificate:
         """Whether this certificate says that the other one is its issuer's."""
         return self.issuer == issuer.subject and not issuer.invalid and not self.invalid and self.names_key_of(issuer)
 
-    @lazy
+    @cached_property
     def algorithm(self) -> str:
         """The signature algorithm, as the signed part names it."""
         if self.consistent:
@@ -339,7 +340,7 @@ class Certificate:
         fields = asn1.decode_der(shapes.Values, shapes.sequence(shapes.whole(self.tbs.algorithm))).item
         return asn1.decode_der(ObjectIdentifier, shapes.whole(fields[0])).dotted_string
 
-    @lazy
+    @cached_property
     def consistent(self) -> bool:
         """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
         outer = asn1.decode_der(shapes.Signed, self.der).algorithm
@@ -374,7 +375,7 @@ def parse(certificates: Iterable[Certificate]) -> Iterator[bool]:
         warnings.simplefilter("ignore")
         for x in certificates:
             try:
-                x.__dict__["parsed"] = _parsed(x.der)
+                x.parsed = _parsed(x.der)
             except ValueError:
                 yield False
             else:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
+from puretls._base.slotted import slotted
 from puretls._x509 import names, shapes
 from puretls._x509.certificate import signature_is_good
 from puretls._x509.extensions import AUTHORITY_KEY, KeyIdentifier, key_identifier
-from puretls._x509.lazy import lazy
 
 CRL_NUMBER = "2.5.29.20"
 REASON = "2.5.29.21"
@@ -23,6 +24,7 @@ REMOVE_FROM_CRL = b"\x0a\x01\x08"  # ENUMERATED
 ALL_REASONS = 0x807F  # bits of ReasonFlags, the first octet low
 
 
+@slotted("der", "parsed", "tbs")
 class Crl:
     """One CRL.  ValueError if it is none."""
 
@@ -41,33 +43,33 @@ class Crl:
     def __hash__(self) -> int:
         return hash(self.der)
 
-    @lazy
+    @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 of the list, by which caches know it."""
         return self.parsed.fingerprint(hashes.SHA256())
 
-    @lazy
+    @cached_property
     def issuer(self) -> names.Name:
         """The issuer as it is compared."""
         return names.canonical(names.read(rdn.as_list() for rdn in self.tbs.issuer))
 
-    @lazy
+    @cached_property
     def this_update(self) -> float:
         """When it was made, in seconds since the epoch."""
         return self.parsed.last_update_utc.timestamp()
 
-    @lazy
+    @cached_property
     def next_update(self) -> float | None:
         """When the next will be there."""
         moment = self.parsed.next_update_utc
         return None if moment is None else moment.timestamp()
 
-    @lazy
+    @cached_property
     def extensions(self) -> dict[str, bytes]:
         """The values of its extensions."""
         return {e.oid.dotted_string: e.value for e in self.tbs.extensions or ()}
 
-    @lazy
+    @cached_property
     def authority_key(self) -> KeyIdentifier | None:
         """Which key signed it; None if it does not say, or not readably."""
         value = self.extensions.get(AUTHORITY_KEY)
@@ -76,13 +78,13 @@ class Crl:
         except ValueError:
             return None
 
-    @lazy
+    @cached_property
     def scope(self) -> shapes.IssuingDistributionPoint | None:
         """What it is for; None: all that its issuer issued."""
         value = self.extensions.get(ISSUING_POINT)
         return None if value is None else asn1.decode_der(shapes.IssuingDistributionPoint, value)
 
-    @lazy
+    @cached_property
     def usable(self) -> bool:
         """Whether it can be read, and is neither indirect, for some reasons only, nor a delta: those are not used."""
         try:
@@ -97,12 +99,12 @@ class Crl:
         only = (scope.only_user, scope.only_ca, scope.only_attribute)
         return sum(map(bool, only)) <= 1 and not scope.indirect and scope.reasons is None
 
-    @lazy
+    @cached_property
     def entries(self) -> list[shapes.RevokedCertificate]:
         """What is revoked; ValueError if an entry is broken."""
         return [entry.parse(shapes.RevokedCertificate) for entry in self.tbs.revoked or ()]
 
-    @lazy
+    @cached_property
     def unhandled(self) -> bool:
         """Whether a critical extension, of the list or of an entry, is unknown."""
         known = {ISSUING_POINT, AUTHORITY_KEY, DELTA}
@@ -111,7 +113,7 @@ class Crl:
         extensions = (e for entry in self.entries for e in entry.extensions or ())
         return any(e.critical and e.oid.dotted_string != CERTIFICATE_ISSUER for e in extensions)
 
-    @lazy
+    @cached_property
     def revoked(self) -> frozenset[int]:
         """The numbers of the certificates that are revoked, those taken off again left out."""
         return frozenset(

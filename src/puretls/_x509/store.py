@@ -14,17 +14,18 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
 from puretls._base.faults import Abort, Fault
+from puretls._base.slotted import slotted
 from puretls._x509 import certificate, names, shapes
 from puretls._x509.certificate import Certificate, Trust
 from puretls._x509.checks import ca_kind
 from puretls._x509.crl import Crl
-from puretls._x509.lazy import lazy
 
 BAD_END_LINE = Fault("BAD_END_LINE", None, "bad end line", "PEM")
 NOT_ENOUGH_DATA = Fault("NOT_ENOUGH_DATA", None, "not enough data", "ASN1")
@@ -39,6 +40,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 _GAP = re.compile(rb"\n[ \t\r]*\n")
 
 
+@slotted("certificates", "crls")
 class Bundle:
     """Certificates and CRLs that came together; not changed once made."""
 
@@ -50,7 +52,7 @@ class Bundle:
         """Whether there is nothing in the one that is not in the other, in the same order."""
         return self is other or (self.certificates == other.certificates and self.crls == other.crls)
 
-    @lazy
+    @cached_property
     def subjects(self) -> dict[names.Name, list[Certificate]]:
         """Its certificates by subject; one whose subject cannot be read is nobody's issuer."""
         found: dict[names.Name, list[Certificate]] = {}
