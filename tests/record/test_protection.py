@@ -82,6 +82,15 @@ def seal_many(sealer: Any, data: bytes, size: int = MAX_PLAINTEXT) -> bytes:
     return bytes(out[:used])
 
 
+def seal_full(sealer: Any, data: bytes) -> bytes:
+    """The full records of `data`, each in its place of a buffer that is not clean."""
+    memory = bytearray(b"\xa5" * (len(data) + sealer.overhead * (len(data) // MAX_PLAINTEXT)))
+    frames = sealer.shape.frames(memoryview(memory))
+    assert len(frames) == len(data) // MAX_PLAINTEXT
+    sealer.seal_full(memoryview(data), frames)
+    return bytes(memory)
+
+
 def open_all(opener: Any, data: bytes) -> tuple[int, bytes]:
     """One record, or several of one kind, one by one."""
     kind, found, pos = 0, b"", 0
@@ -112,6 +121,17 @@ def test_bulk_is_the_same_as_one_by_one(make):
     for size in (MAX_PLAINTEXT, 1000, 40000 // 3):
         assert open_all(opener, seal_many(sealer, data, size)) == (APPLICATION_DATA, data)
     assert sealer.seq == opener.seq
+
+
+@AEADS
+def test_full_records_in_place_are_the_same(make):
+    sealer, opener = make()
+    other, _ = make()
+    data = bytes(n * 7 & 255 for n in range(3 * MAX_PLAINTEXT))
+    sealed = seal_full(sealer, data)
+    assert sealed == seal_many(other, data)
+    assert open_all(opener, sealed) == (APPLICATION_DATA, data)
+    assert sealer.seq == other.seq == 3
 
 
 @AEADS
@@ -194,6 +214,7 @@ def test_sequence_numbers_end(make):
         for call in (
             lambda sealer=sealer: sealer.seal(APPLICATION_DATA, b"x"),
             lambda sealer=sealer: seal_many(sealer, b"x"),
+            lambda sealer=sealer: (seal_full if sealer.shape else seal_many)(sealer, bytes(MAX_PLAINTEXT)),
             lambda opener=opener, sealed=sealed: open_all(opener, sealed),
         ):
             with pytest.raises(Abort) as caught:
@@ -251,6 +272,7 @@ def test_who_interrupts_gets_another_number(make):
         lambda sealer: sealer.seal(HANDSHAKE, b"outer"),
         lambda sealer: sealer.seal_data(b"outer"),
         lambda sealer: seal_many(sealer, bytes(100), 40),
+        lambda sealer: seal_full(sealer, bytes(2 * MAX_PLAINTEXT)),
     ):
         for place in range(200):
             sealer, _ = make()

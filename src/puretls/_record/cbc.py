@@ -18,7 +18,16 @@ from puretls._base.faults import Abort
 from puretls._base.registry import APPLICATION_DATA, TLS10
 from puretls._crypto.kdf import Digest
 from puretls._crypto.suites import Block
-from puretls._record.protection import HEADER, SEQUENCE_END, Bytes, Sealer, next_sequence, pack_aad, pack_header
+from puretls._record.protection import (
+    HEADER,
+    SEQUENCE_END,
+    Bytes,
+    Sealer,
+    Shapeless,
+    next_sequence,
+    pack_aad,
+    pack_header,
+)
 
 EXPANSION = 2048  # RFC 5246 6.2.3
 
@@ -92,7 +101,7 @@ class BlockOpener:
         return None
 
 
-class BlockSealer:
+class BlockSealer(Shapeless):
     """CBC with HMAC, either order."""
 
     __slots__ = ("block", "etm", "iv", "key", "mac", "mac_key", "overhead", "seq", "size", "version")
@@ -165,7 +174,7 @@ class MacOpener:
         return None
 
 
-class MacSealer:
+class MacSealer(Shapeless):
     """The null cipher."""
 
     __slots__ = ("mac", "mac_key", "overhead", "seq", "version")

@@ -7,13 +7,32 @@ which the transport layer holds while it sends, so that records leave in the ord
 
 from __future__ import annotations
 
-from puretls._record.protection import MAX_PLAINTEXT, Bytes, NullSealer, Sealer
+from puretls._record.protection import MAX_PLAINTEXT, Bytes, Frame, NullSealer, Sealer, Shape
 
 KEEP = 4096  # a buffer larger than this is lent out by the pool and goes back once it is empty
 POOLED = 8
 
 NOTHING = memoryview(b"")
-_pool: list[bytearray] = []  # all of one size or more; pop and append are atomic
+
+
+class Buffer:
+    """Memory to seal in, and the places of full records in it."""
+
+    __slots__ = ("_frames", "view")
+
+    def __init__(self, size: int) -> None:
+        self.view = memoryview(bytearray(size))
+        self._frames: dict[Shape, list[Frame]] = {}
+
+    def frames(self, shape: Shape) -> list[Frame]:
+        """The places of full records of this shape, from the beginning."""
+        found = self._frames.get(shape)
+        if found is None:
+            found = self._frames[shape] = shape.frames(self.view)
+        return found
+
+
+_pool: list[Buffer] = []  # all of one size or more; pop and append are atomic
 
 
 class Outbound:
@@ -24,7 +43,7 @@ class Outbound:
     def __init__(self, version: int) -> None:
         self.sealer: Sealer = NullSealer(version)
         self.fragment = MAX_PLAINTEXT  # bytes of plaintext in a record; the peer's record_size_limit (RFC 8449)
-        self.buf: bytes | bytearray = b""  # a bytearray of ours, or bytes: one record or a few small ones
+        self.buf: bytes | Buffer = b""  # bytes: one record or a few small ones
         self.view: memoryview | bytes = NOTHING  # of it
         self.start = self.end = 0
 
@@ -39,10 +58,17 @@ class Outbound:
 
     def put_data(self, data: memoryview) -> None:
         """Seal application data and queue it."""
-        sealer, step = self.sealer, self.fragment
-        records = -(-len(data) // step)
-        room = self._room(len(data) + records * sealer.overhead)
-        self.end += sealer.seal_many(data, step, room)
+        sealer, step, size = self.sealer, self.fragment, len(data)
+        records = -(-size // step)
+        room, shape = self._room(size + records * sealer.overhead), sealer.shape
+        if size >= step == MAX_PLAINTEXT and shape and not self.end and type(self.buf) is Buffer:
+            frames = self.buf.frames(shape)[: size // step]
+            sealer.seal_full(data, frames)
+            self.end = len(frames) * (step + sealer.overhead)
+            if size % step:
+                self.end += sealer.seal_many(data[len(frames) * step :], step, room[self.end :])
+        else:
+            self.end += sealer.seal_many(data, step, room)
 
     def put_record(self, record: bytes) -> None:
         """Queue a record as it is."""
@@ -58,9 +84,9 @@ class Outbound:
         if self.start == self.end:
             self.start = self.end = 0
             spare = self.buf
-            if type(spare) is bytes or len(spare) > KEEP:
+            if type(spare) is bytes or len(self.view) > KEEP:
                 self.buf, self.view = b"", NOTHING
-                if type(spare) is bytearray and len(_pool) < POOLED:
+                if type(spare) is Buffer and len(_pool) < POOLED:
                     _pool.append(spare)
 
     def take(self) -> bytes:
@@ -88,21 +114,21 @@ class Outbound:
     def _room(self, size: int) -> memoryview:
         """`size` writable bytes behind what waits."""
         view = self.view
-        if type(view) is memoryview and type(self.buf) is bytearray and self.end + size <= len(self.buf):
+        if type(view) is memoryview and type(self.buf) is Buffer and self.end + size <= len(view):
             return view[self.end : self.end + size]
         kept = self.end - self.start
         fresh = _borrow(kept + size)
-        room = memoryview(fresh)
+        room = fresh.view
         room[:kept] = view[self.start : self.end]
         self.buf, self.view, self.start, self.end = fresh, room, 0, kept
         return room[kept : kept + size]
 
 
-def _borrow(size: int) -> bytearray:
+def _borrow(size: int) -> Buffer:
     if size <= KEEP:
-        return bytearray(max(size, 512))
+        return Buffer(max(size, 512))
     try:
         spare = _pool.pop()
     except IndexError:
-        return bytearray(size)
-    return spare if len(spare) >= size else bytearray(size)
+        return Buffer(size)
+    return spare if len(spare.view) >= size else Buffer(size)

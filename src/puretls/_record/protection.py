@@ -4,14 +4,16 @@ An Opener belongs to Inbound, a Sealer to Outbound; each owns its sequence numbe
 (RFC 8446 5.3, RFC 5246 6.2.3.3, RFC 5288 3, RFC 7905 2).  Between any two calls Python may run a signal handler, which
 may write as well: so a Sealer takes its number and moves on before it calls anything.
 
-`open` and `seal` know every rule and handle one record; `open_many` and `seal_many` are the loops that bulk data takes,
-and leave whatever is unusual to the other two.  CBC and the null cipher with a MAC are in `cbc`.
+`open` and `seal` know every rule and handle one record; `open_many`, `seal_many` and `seal_full` are the loops that
+bulk data takes, and leave whatever is unusual to the other two.  CBC and the null cipher with a MAC are in `cbc`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from struct import Struct
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 
@@ -31,6 +33,36 @@ pack_header = Struct("!BHH").pack
 TYPES = {kind: bytes((kind,)) for kind in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA)}
 
 Bytes = bytes | bytearray | memoryview
+
+
+class Frame(NamedTuple):
+    """The place of a full record in a buffer: memory that is sealed in place."""
+
+    head: memoryview  # the header and, in TLS 1.2, the explicit nonce
+    data: memoryview
+    inner: memoryview  # the data and, in TLS 1.3, its type
+    sealed: memoryview  # from there to the end of the tag
+
+
+class Shape(NamedTuple):
+    """How a full record is laid out under a suite."""
+
+    front: int  # bytes before the ciphertext
+    types: int  # bytes of the type inside: 1 in TLS 1.3
+    tag: int
+
+    def frames(self, view: memoryview) -> list[Frame]:
+        """The places of all the full records that fit this memory, one behind the other."""
+        front, types, _ = self
+        size = front + MAX_PLAINTEXT + types + self.tag
+        found = []
+        for start in range(0, len(view) - size + 1, size):
+            body, end = start + front, start + front + MAX_PLAINTEXT
+            found.append(Frame(view[start:body], view[body:end], view[body : end + types], view[body : start + size]))
+        return found
+
+
+shape_of = cache(Shape)
 
 
 class Opener(Protocol):
@@ -64,6 +96,10 @@ class Sealer(Protocol):
     seq: int
     limit: int  # records after which the key must be replaced
 
+    @property
+    def shape(self) -> Shape | None:
+        """Of a full record; None if `seal_full` is not for this sealer."""
+
     def seal(self, kind: int, data: Bytes) -> bytes:
         """One whole record."""
 
@@ -72,6 +108,9 @@ class Sealer(Protocol):
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         """Seal `data` as application data records of `size` bytes each; how many bytes of `out` they take."""
+
+    def seal_full(self, data: memoryview, frames: Sequence[Frame]) -> None:
+        """Seal the beginning of `data` as full records, one in each of these places of this `shape`."""
 
 
 class NullOpener:
@@ -95,7 +134,18 @@ class NullOpener:
         return None
 
 
-class NullSealer:
+class Shapeless:
+    """A Sealer that seals by `seal_many` alone."""
+
+    __slots__ = ()
+    shape = None
+
+    def seal_full(self, data: memoryview, frames: Sequence[Frame]) -> None:
+        del data, frames
+        raise Abort(faults.INTERNAL, "a record in place")
+
+
+class NullSealer(Shapeless):
     """Before there are keys."""
 
     __slots__ = ("seq", "version")
@@ -154,29 +204,31 @@ class Opener13:
         self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         open_into, iv, seq, pos, got, room = self.decrypt_into, self.iv, self.seq, start, 0, len(out)
-        last: Bytes = b""
-        size = inner = 0
+        inner = 0
         if seq > SEQUENCE_END - MANY:
             return start, 0
         try:
             while end - pos > HEADER:
-                header = buf[pos : pos + HEADER]
-                if header != last:  # bulk data has one header, again and again
-                    if header[0] != APPLICATION_DATA:
-                        break
-                    last, size = header, header[3] << 8 | header[4]
-                    inner = size - self.tag  # the plaintext and its type
-                    if not 1 < inner <= MAX_PLAINTEXT + 1:
-                        break
-                body = pos + HEADER
-                stop = body + size
-                if stop > end or inner > room - got:
+                header = buf[pos : pos + HEADER]  # bulk data has one header, again and again
+                size = header[3] << 8 | header[4]
+                inner = size - self.tag  # the plaintext and its type
+                if header[0] != APPLICATION_DATA or not 1 < inner <= MAX_PLAINTEXT + 1:
                     break
-                open_into((iv ^ seq).to_bytes(12, "big"), view[body:stop], header, out[got : got + inner])
-                if out[got + inner - 1] != APPLICATION_DATA:  # padding, a ticket, a KeyUpdate, an alert
-                    out[got : got + inner] = bytes(inner)
-                    break  # not consumed: opened again by `open`
-                pos, seq, got = stop, seq + 1, got + inner - 1
+                count = min((end - pos) // (HEADER + size), (room - got - 1) // (inner - 1))
+                if not count:
+                    break
+                for _ in range(count):
+                    body = pos + HEADER
+                    if buf[pos:body] != header:
+                        break
+                    stop = body + size
+                    last = got + inner - 1
+                    open_into((iv ^ seq).to_bytes(12, "big"), view[body:stop], header, out[got : last + 1])
+                    if out[last] != APPLICATION_DATA:  # padding, a ticket, a KeyUpdate, an alert
+                        out[got : last + 1] = bytes(inner)
+                        end = pos  # not consumed: opened again by `open`
+                        break
+                    pos, seq, got = stop, seq + 1, last
         except InvalidTag:
             out[got : got + inner] = bytes(inner)  # decrypt_into leaves what it could not vouch for
             if not got:  # else what was good goes first, and the next call fails
@@ -205,13 +257,13 @@ class Opener13:
 class Sealer13:
     """TLS 1.3 (RFC 8446 5.2)."""
 
-    __slots__ = ("encrypt", "encrypt_into", "header", "iv", "limit", "overhead", "seq", "size", "tag")
+    __slots__ = ("encrypt", "encrypt_into", "header", "iv", "limit", "overhead", "seq", "shape", "size", "tag")
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
         cipher: Any = aead.make(key)
         self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
         self.iv, self.seq, self.limit, self.tag = int.from_bytes(iv, "big"), 0, aead.limit, aead.tag
-        self.overhead = HEADER + 1 + aead.tag
+        self.overhead, self.shape = HEADER + 1 + aead.tag, shape_of(HEADER, 1, aead.tag)
         self.size, self.header = -1, b""  # of the last short send
 
     def seal(self, kind: int, data: Bytes) -> bytes:
@@ -252,13 +304,29 @@ class Sealer13:
             seq += 1
         return at
 
+    def seal_full(self, data: memoryview, frames: Sequence[Frame]) -> None:
+        encrypt_into, iv, size, count = self.encrypt_into, self.iv, MAX_PLAINTEXT, len(frames)
+        seq = self.seq
+        self.seq = seq + count  # consumed before they are used, whatever interrupts the loop
+        if seq > SEQUENCE_END - MANY:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        header = pack_header(APPLICATION_DATA, 0x0303, size + 1 + self.tag)
+        pos = 0
+        for head, plain, inner, sealed in frames:
+            head[:] = header
+            plain[:] = data[pos : pos + size]
+            inner[size] = APPLICATION_DATA
+            encrypt_into((iv ^ seq).to_bytes(12, "big"), inner, header, sealed)
+            pos += size
+            seq += 1
+
 
 class Opener12:
     """AEAD suites of TLS 1.2: explicit nonce (RFC 5288 3, RFC 6655 3) or none (RFC 7905 2)."""
 
     __slots__ = (
         "decrypt", "decrypt_into", "expansion", "explicit", "header", "iv", "overhead", "salt", "seq", "size", "tag",
-        "version",
+        "usual", "version",
     )  # fmt: skip
 
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
@@ -269,6 +337,7 @@ class Opener12:
         self.expansion = 2048  # RFC 5246 6.2.3
         self.overhead = HEADER + self.explicit + aead.tag
         self.size, self.header = -1 - self.overhead, b""  # of the last record that came alone: of none as yet
+        self.usual = TYPES[APPLICATION_DATA] + version.to_bytes(2, "big")  # how the header of data begins
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         explicit, seq = self.explicit, next_sequence(self.seq)
@@ -287,27 +356,28 @@ class Opener12:
         self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         open_into, iv, salt, seq, version = self.decrypt_into, self.iv, self.salt, self.seq, self.version
-        explicit, pos, got, room = self.explicit, start, 0, len(out)
-        around = explicit + self.tag
+        explicit, pos, got, inner = self.explicit, start, 0, 0
         if seq > SEQUENCE_END - MANY:
             return start, 0
         try:
             while end - pos > HEADER:
-                size = buf[pos + 3] << 8 | buf[pos + 4]
-                stop, inner = pos + 5 + size, size - around
-                if (
-                    stop > end
-                    or buf[pos] != APPLICATION_DATA
-                    or not 0 < inner <= room - got
-                    or inner > MAX_PLAINTEXT
-                    or buf[pos + 1] << 8 | buf[pos + 2] != version
-                ):
+                header = buf[pos : pos + HEADER]
+                size = header[3] << 8 | header[4]
+                inner = size - explicit - self.tag
+                if header[:3] != self.usual or not 0 < inner <= MAX_PLAINTEXT:
                     break
-                body = pos + 5 + explicit
-                nonce = salt + bytes(view[pos + 5 : body]) if explicit else (iv ^ seq).to_bytes(12, "big")
-                aad = pack_aad(seq, APPLICATION_DATA, version, inner)
-                open_into(nonce, view[body:stop], aad, out[got : got + inner])
-                pos, seq, got = stop, seq + 1, got + inner
+                count = min((end - pos) // (HEADER + size), (len(out) - got) // inner)
+                if not count:
+                    break
+                for _ in range(count):
+                    counter = pos + HEADER
+                    if buf[pos:counter] != header:
+                        break
+                    body, stop = counter + explicit, counter + size
+                    nonce = salt + buf[counter:body] if explicit else (iv ^ seq).to_bytes(12, "big")
+                    aad = pack_aad(seq, APPLICATION_DATA, version, inner)
+                    open_into(nonce, view[body:stop], aad, out[got : got + inner])
+                    pos, seq, got = stop, seq + 1, got + inner
         except InvalidTag:
             out[got : got + inner] = bytes(inner)
             if not got:
@@ -338,8 +408,8 @@ class Sealer12:
     """AEAD suites of TLS 1.2.  The explicit nonce is the sequence number, which never repeats (RFC 5288 3)."""
 
     __slots__ = (
-        "encrypt", "encrypt_into", "explicit", "header", "iv", "limit", "overhead", "salt", "seq", "size", "tag",
-        "version",
+        "encrypt", "encrypt_into", "explicit", "header", "iv", "limit", "overhead", "salt", "seq", "shape", "size",
+        "tag", "version",
     )  # fmt: skip
 
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
@@ -347,7 +417,7 @@ class Sealer12:
         self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
         self.salt, self.iv, self.seq, self.version = salt, int.from_bytes(salt, "big"), 0, version
         self.explicit, self.tag = 12 - len(salt), aead.tag
-        self.overhead = HEADER + self.explicit + aead.tag
+        self.overhead, self.shape = HEADER + self.explicit + aead.tag, shape_of(HEADER + self.explicit, 0, aead.tag)
         self.limit = SEQUENCE_END - 1  # there is no KeyUpdate to answer a lower one with
         self.size, self.header = -1, b""  # of the last short send
 
@@ -399,6 +469,24 @@ class Sealer12:
             encrypt_into(nonce, data[pos:stop], pack_aad(seq, APPLICATION_DATA, version, length), out[body:at])
             pos, seq = stop, seq + 1
         return at
+
+    def seal_full(self, data: memoryview, frames: Sequence[Frame]) -> None:
+        encrypt_into, iv, salt, version, explicit = self.encrypt_into, self.iv, self.salt, self.version, self.explicit
+        size, pos, count = MAX_PLAINTEXT, 0, len(frames)
+        seq = self.seq
+        self.seq = seq + count  # consumed before they are used
+        if seq > SEQUENCE_END - MANY:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        header = pack_header(APPLICATION_DATA, version, explicit + size + self.tag)
+        for head, _, _, sealed in frames:
+            if explicit:
+                counter = seq.to_bytes(8, "big")
+                head[:], nonce = header + counter, salt + counter
+            else:
+                head[:], nonce = header, (iv ^ seq).to_bytes(12, "big")
+            encrypt_into(nonce, data[pos : pos + size], pack_aad(seq, APPLICATION_DATA, version, size), sealed)
+            pos += size
+            seq += 1
 
 
 def next_sequence(seq: int) -> int:
