@@ -59,16 +59,20 @@ class Outbound:
     def put_data(self, data: memoryview) -> None:
         """Seal application data and queue it."""
         sealer, step, size = self.sealer, self.fragment, len(data)
-        records = -(-size // step)
-        room, shape = self._room(size + records * sealer.overhead), sealer.shape
-        if size >= step == MAX_PLAINTEXT and shape and not self.end and type(self.buf) is Buffer:
-            frames = self.buf.frames(shape)[: size // step]
-            sealer.seal_full(data, frames)
-            self.end = len(frames) * (step + sealer.overhead)
-            if size % step:
-                self.end += sealer.seal_many(data[len(frames) * step :], step, room[self.end :])
-        else:
+        count, rest = divmod(size, step)
+        shape = sealer.shape if step == MAX_PLAINTEXT and count and not self.end else None
+        if shape is None:
+            room = self._room(size + (count + 1) * sealer.overhead)
             self.end += sealer.seal_many(data, step, room)
+            return
+        buffer = self.buf = _borrow(size + (count + 1) * sealer.overhead)
+        self.view = view = buffer.view
+        frames = buffer.frames(shape)
+        sealer.seal_full(data, frames if len(frames) == count else frames[:count])
+        end = count * (step + sealer.overhead)
+        if rest:
+            end += sealer.seal_many(data[size - rest :], step, view[end:])
+        self.end = end
 
     def put_record(self, record: bytes) -> None:
         """Queue a record as it is."""
