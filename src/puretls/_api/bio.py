@@ -1,15 +1,16 @@
 """MemoryBIO: bytes on their way between a program and an SSLObject.
 
-A queue of what was written.  Mostly one chunk is written and all of it is read, and then nothing is copied at all; a
-reader that takes little from much moves an offset, so that no pattern of sizes is quadratic.
+A queue of what was written.  Mostly one chunk is written and all of it is read, and then nothing is copied at all.
+What is written behind a chunk that nobody has read is collected in one buffer; a reader that takes little from much
+moves an offset, or the beginning of that buffer, so that no pattern of sizes is quadratic.
 
 One thread may write while another reads, without a lock: the writer fills `_data` only while that and what is behind it
-are empty, the reader only empties it, append() and popleft() are atomic, and the rest belongs to one of the two.
+are empty, the reader only empties it; `_more` grows at its end, where only the writer is, and shrinks at its beginning,
+each in one step.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from puretls._api.errors import SSLError
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
 class MemoryBIO:
     """A memory buffer between a program and an SSLObject: bytes are read in the order in which they were written."""
 
-    __slots__ = ("__weakref__", "_appended", "_at", "_data", "_ended", "_first", "_more", "_taken")
+    __slots__ = ("__weakref__", "_at", "_data", "_ended", "_first", "_more")
 
     def __init__(self) -> None:
         self._first, self._at = b"", 0  # the reader's: a chunk, and how much of it has been read
         self._data = b""  # the next
-        self._more: deque[bytes] | None = None  # those behind it
-        self._appended = self._taken = 0  # bytes that ever went into and came out of `_more`
+        self._more: bytearray | None = None  # all that was written behind it
         self._ended = False
 
     def __init_subclass__(cls) -> None:
@@ -46,7 +46,7 @@ class MemoryBIO:
         """Less than a chunk, or more."""
         pieces: list[bytes] = []
         left = size if size >= 0 else self.pending
-        while left and (self._first or self._next()):
+        while left and (self._first or self._next(left)):
             piece = self._first[self._at : self._at + left]
             pieces.append(piece)
             left -= len(piece)
@@ -55,13 +55,14 @@ class MemoryBIO:
                 self._first, self._at = b"", 0
         return b"".join(pieces)
 
-    def _next(self) -> bool:
-        """Begin a chunk, if there is one."""
+    def _next(self, size: int) -> bool:
+        """Begin a chunk, if there is one; of what has been collected, no more than is asked for."""
         if self._data:
             self._first, self._data = self._data, b""
         elif self._more:
-            self._first = self._more.popleft()
-            self._taken += len(self._first)
+            more, count = self._more, min(size, len(self._more))
+            self._first = bytes(more[:count])
+            del more[:count]
         return bool(self._first)
 
     def write(self, b: Buffer, /) -> int:
@@ -73,9 +74,8 @@ class MemoryBIO:
             self._data = data
         elif data:
             if self._more is None:
-                self._more = deque()
-            self._appended += len(data)
-            self._more.append(data)
+                self._more = bytearray()
+            self._more += data
         return len(data)
 
     def write_eof(self) -> None:
@@ -85,7 +85,7 @@ class MemoryBIO:
     @property
     def pending(self) -> int:
         """The number of bytes in the memory BIO."""
-        return len(self._first) - self._at + len(self._data) + self._appended - self._taken
+        return len(self._first) - self._at + len(self._data) + len(self._more or b"")
 
     @property
     def eof(self) -> bool:
