@@ -32,7 +32,6 @@ from puretls._engine.state import (
     PskServerRequest,
     Request,
 )
-from puretls._record.inbound import NOTHING
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
@@ -199,7 +198,7 @@ class _SSLSocket:
         inbound = conn.inbound
         if not conn.failure:
             if inbound.plain:
-                return self._deliver(inbound.plain, limit, out)
+                return self._deliver(inbound.take(limit), limit, out)
             if out is not None and limit > SMALL:
                 return conn.read_into(out)
             record = inbound.short_record()
@@ -207,6 +206,9 @@ class _SSLSocket:
                 data = conn.read_record(record)
                 if data:
                     return self._deliver(data, limit, out)
+            elif inbound.end - inbound.start > limit and inbound.longer_than(limit):  # it waits here
+                conn.advance()
+                return self._deliver(inbound.take(limit), limit, out)
         limit = min(limit, inbound.end - inbound.start, SPARE_SIZE)
         extra = conn.version == TLS13
         buffer = scratch(limit + extra)
@@ -219,11 +221,14 @@ class _SSLSocket:
         give_back(buffer)
         return data
 
-    def _deliver(self, data: bytes | memoryview, limit: int, out: memoryview | None) -> Any:
+    def _deliver(self, data: bytes, limit: int, out: memoryview | None) -> Any:
         """What read() returns of data that has been opened; the rest waits."""
-        self._conn.inbound.plain, data = memoryview(data)[limit:] or NOTHING, data[:limit]  # what is read is let go
+        if len(data) > limit:
+            inbound = self._conn.inbound
+            inbound.plain, inbound.plain_at = data, limit
+            data = data[:limit]
         if out is None:
-            return bytes(data)
+            return data
         out[: len(data)] = data
         return len(data)
 

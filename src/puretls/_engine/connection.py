@@ -345,7 +345,7 @@ class Connection:
         inbound = self.inbound
         if not inbound.plain and self.established and not self.failure and not inbound.wanted():
             self.advance()
-        return len(inbound.plain)
+        return len(inbound.plain) - inbound.plain_at
 
     def write(self, data: memoryview) -> None:
         """Seal application data; `data_to_send` has it."""
@@ -543,7 +543,7 @@ class Connection:
         if kind == APPLICATION_DATA:
             if not state.accepts_data:
                 raise Abort(faults.APP_DATA_IN_HANDSHAKE)
-            inbound.plain = memoryview(data)
+            inbound.plain = data
             if data:
                 self.warnings = self.key_updates = 0
         elif kind == ALERT:

@@ -48,6 +48,7 @@ class Inbound:
         "hs_pos",
         "opener",
         "plain",
+        "plain_at",
         "plain_limit",
         "server_side",
         "start",
@@ -61,7 +62,7 @@ class Inbound:
         self.view = NOTHING
         self.start = self.end = 0
         self.opener: Opener = UNPROTECTED
-        self.plain = NOTHING  # application data opened and not delivered
+        self.plain, self.plain_at = b"", 0  # application data that was opened, and how much of it has been delivered
         self.hs: bytes | bytearray = b""  # handshake data, from hs_pos on not yet handed out
         self.hs_pos = 0
         self.version = 0  # what was negotiated; 0 as long as nothing is
@@ -97,12 +98,17 @@ class Inbound:
 
     def receive(self, data: bytes) -> None:
         """Bytes from a BIO; taken over as they are when nothing is left of the last ones."""
-        if self.start == self.end:
+        end = self.end
+        if self.start == end:
             self.buf, self.view, self.start, self.end = data, memoryview(data), 0, len(data)
-        else:
-            size = len(data)
-            self.room(size)[:] = data
-            self.filled(size)
+            return
+        stop = end + len(data)
+        if type(self.buf) is not bytearray or stop > len(self.buf):
+            self.room(max(len(data), self.wanted()))  # for the whole record
+            end = self.end
+            stop = end + len(data)
+        self.view[end:stop] = data
+        self.end = stop
 
     def wanted(self) -> int:
         """How many bytes are missing of the current record, or of its header; 0 if it is whole."""
@@ -130,6 +136,11 @@ class Inbound:
             return bytes(self.view[start:end])
         return None
 
+    def longer_than(self, size: int) -> bool:
+        """Whether the first record has arrived, and is longer than that, however it is protected."""
+        start, have, buf = self.start, self.end - self.start - HEADER, self.buf
+        return have >= (buf[start + 3] << 8 | buf[start + 4]) > size + self.opener.expansion
+
     def leftover(self) -> bytes:
         """Take out what has arrived and was not opened: after close_notify it belongs to the application."""
         data = bytes(self.view[self.start : self.end])
@@ -145,18 +156,26 @@ class Inbound:
 
     def read_into(self, out: memoryview) -> int:
         """Application data that is here, straight into `out`.  0 leaves it to `record`, which knows every rule."""
-        plain = self.plain
-        if plain:
-            size = min(len(plain), len(out))
-            out[:size] = plain[:size]
-            self.plain = plain[size:] or NOTHING
-            return size
+        if self.plain:
+            data = self.take(len(out))
+            out[: len(data)] = data
+            return len(data)
         if self.hs_pos != len(self.hs) or self.plain_limit != MAX_PLAINTEXT:
             return 0  # no data inside a handshake message (RFC 8446 5.1); a limit of ours is `record`'s to watch
         self.start, got = self.opener.open_many(self.buf, self.view, self.start, self.end, out)
         if got:
             self.empty_records = 0
         return got
+
+    def take(self, size: int) -> bytes:
+        """The next of what was opened; so much of it at most."""
+        plain, at = self.plain, self.plain_at
+        stop = at + size
+        if stop < len(plain):
+            self.plain_at = stop
+        else:
+            self.plain, self.plain_at = b"", 0
+        return plain[at:stop]
 
     def record(self) -> tuple[int, bytes] | None:
         """The next record, opened; None if it is not all here yet."""
