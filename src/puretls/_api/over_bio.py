@@ -2,6 +2,10 @@
 
 What `incoming` holds is taken at once and parsed in place; one read() returns as many records as fit.  What follows the
 peer's close_notify goes back into `incoming`, where the application looks for it after unwrap().
+
+Most messages are one record that comes, or goes, alone.  While nothing else waits to be done, `_opener` and `_sealer`
+are the connection's, and such a record needs no more than them.  Whoever may change that puts None there first; `_ease`
+puts them back when all is as usual.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from puretls._api.errors import SSLError, abort_error, fault_error, want_read, z
 from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._record.protection import MAX_PLAINTEXT, Opener, Sealer
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -27,7 +32,7 @@ NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryB
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
-    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing")
+    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_opener", "_outgoing", "_sealer")
 
     def __init__(
         self,
@@ -47,6 +52,35 @@ class _BioConnection(_SSLSocket):
         self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
         self._lock = threading.RLock()
         self._inside = False  # who has the lock and finds True has interrupted itself
+        self._opener: Opener | None = None  # of the next record, if it may be opened without more ado
+        self._sealer: Sealer | None = None  # likewise
+
+    def _ease(self) -> None:
+        """Open the short ways, if all is as usual."""
+        conn = self._conn
+        inbound, outbound = conn.inbound, conn.outbound
+        if conn.failure or not conn.established:
+            return
+        self._sealer = outbound.sealer
+        if (  # after that: another thread may just be asking for a certificate
+            conn.owed
+            or outbound.end
+            or outbound.fragment != MAX_PLAINTEXT
+            or conn.close_sent
+            or conn.renegotiating
+            or conn.events
+        ):
+            self._sealer = None
+        if (
+            inbound.start == inbound.end
+            and not inbound.plain
+            and not inbound.hs
+            and inbound.plain_limit == MAX_PLAINTEXT
+            and not inbound.empty_records + conn.warnings + conn.key_updates  # which data has to reset
+            and not conn.close_received
+            and conn.state.accepts_data  # type: ignore[union-attr]  # there is one by then
+        ):
+            self._opener = inbound.opener
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
@@ -58,6 +92,7 @@ class _BioConnection(_SSLSocket):
                 return
             try:
                 self._inside = True
+                self._opener = self._sealer = None
                 waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
                 if waits and (data := self._incoming.read()):
                     conn.receive(data)
@@ -89,27 +124,39 @@ class _BioConnection(_SSLSocket):
             size = len(out)
             if not size:
                 return 0
-        conn, lock = self._conn, self._lock
-        if not conn.established:
+        if self._opener is None and not self._conn.established:
             self.do_handshake()
-        inbound = conn.inbound
+        lock = self._lock
         lock.acquire()
         if self._inside:
             lock.release()
             raise reentered()
         try:
             self._inside = True
-            if inbound.start == inbound.end and not inbound.plain and not conn.close_received and not conn.failure:
+            opener = self._opener
+            if opener is not None:
                 record = self._incoming.read()
                 if record:
-                    data = conn.read_record(record)  # the short way, if one whole record has come
+                    data = opener.open_data(record)
                     if data:
-                        return data if out is None and len(data) <= size else self._deliver(data, size, out)
+                        if len(data) > size:
+                            self._opener = None
+                        elif out is None:
+                            return data
+                        return self._deliver(data, size, out)
+                    self._conn.receive(record)
                 elif not self._incoming.eof:
                     raise want_read()
+            else:
+                conn = self._conn
+                if conn.inbound.plain and not conn.failure:
+                    data = conn.inbound.take(size)
+                    return data if out is None else self._deliver(data, size, out)
             return self._read(size, out)
         except Abort as abort:
+            self._opener = self._sealer = None
             self._told = True
+            self._conn.fail(abort.fault, abort.detail)  # if it has not
             self._push()
             raise abort_error(abort) from None
         finally:
@@ -120,7 +167,8 @@ class _BioConnection(_SSLSocket):
 
     def _read(self, limit: int, out: memoryview | None) -> Any:
         """The way that knows every case."""
-        conn = self._conn
+        self._opener = self._sealer = None
+        conn, incoming = self._conn, self._incoming
         inbound = conn.inbound
         while True:
             if inbound.plain or inbound.ready() or conn.failure or conn.close_received:
@@ -130,6 +178,7 @@ class _BioConnection(_SSLSocket):
                 if conn.owed or conn.events:
                     self._push()
                 if got:
+                    self._ease()
                     return got
                 if conn.close_received:
                     self._told = True
@@ -139,14 +188,20 @@ class _BioConnection(_SSLSocket):
                     return b"" if out is None else 0
                 if inbound.plain:
                     continue
-            if not self._pull():
+            data = incoming.read()
+            if data:
+                conn.receive(data)
+            elif not incoming.eof:
+                raise want_read()
+            else:
+                self._at_end()
                 return b"" if out is None else 0
 
     def write(self, data: Any, /) -> int:
         """Seal the data; all of it is in `outgoing` afterwards."""
-        conn, lock = self._conn, self._lock
-        if not conn.established:
+        if self._sealer is None and not self._conn.established:
             self.do_handshake()
+        lock = self._lock
         view = data if type(data) is bytes else readable(data)
         size = len(view)
         lock.acquire()
@@ -155,19 +210,11 @@ class _BioConnection(_SSLSocket):
             raise reentered()
         try:
             self._inside = True
-            if conn.renegotiating:
-                self._finish_renegotiation()
-            if 0 < size <= SMALL:
-                self._outgoing.write(conn.write_record(view))
-            elif self._copies:  # each record while it is in the processor's cache
-                for pos in range(0, size, SMALL):
-                    self._outgoing.write(conn.write_record(memoryview(view)[pos : pos + SMALL]))
-            else:
-                for pos in range(0, size, CHUNK):
-                    conn.write(memoryview(view)[pos : pos + CHUNK])
-                    self._push()
-            if conn.owed or conn.events:
-                self._push()
+            sealer = self._sealer
+            if sealer is not None and 0 < size <= SMALL and sealer.seq < sealer.limit:
+                self._outgoing.write(sealer.seal_data(view))
+                return size
+            self._write(view, size)
         except Abort as abort:
             raise abort_error(abort) from None
         finally:
@@ -176,6 +223,28 @@ class _BioConnection(_SSLSocket):
         if self._callback_error is not None:
             self._raise_callback_error()
         return size
+
+    def _write(self, view: Any, size: int) -> None:
+        """More than one record, and the way that knows every case."""
+        sealer = self._sealer
+        if sealer is not None and self._copies and size and sealer.limit - sealer.seq > size // SMALL:
+            whole = memoryview(view)
+            for pos in range(0, size, SMALL):  # each record while it is in the processor's cache
+                self._outgoing.write(sealer.seal_data(whole[pos : pos + SMALL]))
+            return
+        self._opener = self._sealer = None
+        conn = self._conn
+        if conn.renegotiating:
+            self._finish_renegotiation()
+        if 0 < size <= SMALL:
+            self._outgoing.write(conn.write_record(view))
+        else:
+            for pos in range(0, size, CHUNK):
+                conn.write(memoryview(view)[pos : pos + CHUNK])
+                self._push()
+        if conn.owed or conn.events:
+            self._push()
+        self._ease()
 
     def _finish_renegotiation(self) -> None:
         """Go on with the handshake inside this connection; SSLWantReadError if the peer has to say more."""
@@ -197,8 +266,9 @@ class _BioConnection(_SSLSocket):
         """
         conn = self._conn
         with self._lock, contextlib.suppress(Abort):  # which is in conn.failure
-            if self._inside:
+            if self._inside or self._opener is not None:  # there is nothing, and it is known already
                 return 0
+            self._sealer = None
             if count := conn.pending():
                 return count
         return self._untold()
@@ -211,6 +281,7 @@ class _BioConnection(_SSLSocket):
                 raise reentered()
             if not conn.established and not conn.failure:
                 raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
+            self._opener = self._sealer = None
             try:
                 conn.close_notify()
                 while not conn.close_received:
@@ -227,6 +298,13 @@ class _BioConnection(_SSLSocket):
                 self._push()
                 self._raise_callback_error()
             self._put_back()
+
+    def verify_client_post_handshake(self) -> None:
+        """Ask the client for its certificate now, with the next data that is written (RFC 8446 4.6.2)."""
+        try:
+            super().verify_client_post_handshake()
+        finally:
+            self._sealer = None
 
     def _pull(self) -> bool:
         """More input; raises if there is none.  False: the input has ended, and that is accepted."""

@@ -25,6 +25,7 @@ from puretls._crypto.suites import Aead
 MAX_PLAINTEXT = 1 << 14  # RFC 8446 5.1
 HEADER = 5
 SEQUENCE_END = 1 << 64  # RFC 8446 5.3, RFC 5246 6.1: a sequence number never wraps
+LAST = SEQUENCE_END - 1
 MANY = 1 << 20  # no single call of open_many or seal_many comes near this many records
 
 pack_aad = Struct("!QBHH").pack  # seq_num, type, version, length (RFC 5246 6.2.3.3)
@@ -183,7 +184,7 @@ class Opener13:
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         seq = self.seq
-        if seq >= SEQUENCE_END - 1:
+        if seq >= LAST:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
         try:
             inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), body, header)
@@ -237,18 +238,19 @@ class Opener13:
         return pos, got
 
     def open_data(self, record: bytes) -> bytes | None:
-        seq, header = self.seq, record[:HEADER]
-        if header != self.header or len(record) != self.size:  # messages often come in one size
-            if not whole(record):
+        seq, header = self.seq, self.header
+        if len(record) != self.size or not record.startswith(header):  # messages often come in one size
+            if not whole(record) or not 1 < len(record) - HEADER - self.tag <= MAX_PLAINTEXT + 1:
                 return None
-            self.header, self.size = header, len(record)
-        if seq >= SEQUENCE_END - 1:
+            header = record[:HEADER]
+            self.size, self.header = len(record), header
+        if seq >= LAST:
             return None
         try:
             inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), record[HEADER:], header)
         except InvalidTag:
             raise Abort(faults.DECRYPTION_FAILED) from None
-        if not 1 < len(inner) <= MAX_PLAINTEXT + 1 or inner[-1] != APPLICATION_DATA:
+        if inner[-1] != APPLICATION_DATA:
             return None
         self.seq = seq + 1
         return inner[:-1]
@@ -269,7 +271,7 @@ class Sealer13:
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq = self.seq
         self.seq = seq + 1  # consumed before it is used: never twice
-        if seq >= SEQUENCE_END - 1:
+        if seq >= LAST:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
         header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
         sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), bytes(data) + TYPES[kind], header)
@@ -392,7 +394,7 @@ class Opener12:
             if not usual or not 0 < size <= MAX_PLAINTEXT:
                 return None
             self.header, self.size = record[:HEADER], size
-        if seq >= SEQUENCE_END - 1:
+        if seq >= LAST:
             return None
         body = HEADER + explicit
         nonce = self.salt + record[HEADER:body] if explicit else (self.iv ^ seq).to_bytes(12, "big")
@@ -424,7 +426,7 @@ class Sealer12:
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq = self.seq
         self.seq = seq + 1  # consumed before it is used: never twice
-        if seq >= SEQUENCE_END - 1:
+        if seq >= LAST:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
         aad = pack_aad(seq, kind, self.version, len(data))
         if self.explicit:
@@ -491,7 +493,7 @@ class Sealer12:
 
 def next_sequence(seq: int) -> int:
     """The number after `seq`; refused before it would wrap."""
-    if seq >= SEQUENCE_END - 1:
+    if seq >= LAST:
         raise Abort(faults.SEQUENCE_CTR_WRAPPED)
     return seq + 1
 
