@@ -74,7 +74,7 @@ class Certificate:
     @cached_property
     def tbs(self) -> shapes.TbsCertificate:
         """The fields as they are encoded."""
-        return asn1.decode_der(shapes.Certificate, self.der).tbs
+        return shapes.read(shapes.Certificate, self.der).tbs
 
     @cached_property
     def parsed(self) -> x509.Certificate:
@@ -209,7 +209,7 @@ class Certificate:
     @cached_property
     def basic_constraints(self) -> shapes.BasicConstraints | None:
         """4.2.1.9."""
-        return self._read(BASIC_CONSTRAINTS, lambda der: asn1.decode_der(shapes.BasicConstraints, der))
+        return self._read(BASIC_CONSTRAINTS, lambda der: shapes.read(shapes.BasicConstraints, der))
 
     @cached_property
     def ca(self) -> bool:
@@ -281,7 +281,7 @@ class Certificate:
     @cached_property
     def proxy(self) -> shapes.ProxyCertInfo | None:
         """RFC 3820 3.8."""
-        return self._read(PROXY, lambda der: asn1.decode_der(shapes.ProxyCertInfo, der))
+        return self._read(PROXY, lambda der: shapes.read(shapes.ProxyCertInfo, der))
 
     @cached_property
     def invalid(self) -> bool:
@@ -337,13 +337,13 @@ class Certificate:
         """The signature algorithm, as the signed part names it."""
         if self.consistent:
             return self.parsed.signature_algorithm_oid.dotted_string
-        fields = asn1.decode_der(shapes.Values, shapes.sequence(shapes.whole(self.tbs.algorithm))).item
+        fields = shapes.read(shapes.Values, shapes.sequence(shapes.whole(self.tbs.algorithm))).item
         return asn1.decode_der(ObjectIdentifier, shapes.whole(fields[0])).dotted_string
 
     @cached_property
     def consistent(self) -> bool:
         """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
-        outer = asn1.decode_der(shapes.Signed, self.der).algorithm
+        outer = shapes.read(shapes.Signed, self.der).algorithm
         return shapes.whole(outer) == shapes.whole(self.tbs.algorithm)
 
     def signed_by(self, key: Any) -> bool:
@@ -399,7 +399,7 @@ def presented(ders: Sequence[bytes]) -> tuple[Certificate, ...]:
         try:
             others.append(load(der))
         except ValueError:
-            asn1.decode_der(shapes.Signed, der)
+            shapes.read(shapes.Signed, der)
             others.append(Certificate(der))
     return load(ders[0]), *others
 

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
 from puretls._base.slotted import slotted
@@ -34,7 +33,7 @@ class Crl:
             self.parsed = x509.load_der_x509_crl(der)
         except x509.InvalidVersion as error:
             raise ValueError(str(error)) from None
-        self.tbs = asn1.decode_der(shapes.CertList, der).tbs
+        self.tbs = shapes.read(shapes.CertList, der).tbs
         self.issuer  # noqa: B018 - one without a readable issuer is nobody's list
 
     def __eq__(self, other: object) -> bool:
@@ -82,7 +81,7 @@ class Crl:
     def scope(self) -> shapes.IssuingDistributionPoint | None:
         """What it is for; None: all that its issuer issued."""
         value = self.extensions.get(ISSUING_POINT)
-        return None if value is None else asn1.decode_der(shapes.IssuingDistributionPoint, value)
+        return None if value is None else shapes.read(shapes.IssuingDistributionPoint, value)
 
     @cached_property
     def usable(self) -> bool:
@@ -102,7 +101,7 @@ class Crl:
     @cached_property
     def entries(self) -> list[shapes.RevokedCertificate]:
         """What is revoked; ValueError if an entry is broken."""
-        return [entry.parse(shapes.RevokedCertificate) for entry in self.tbs.revoked or ()]
+        return [shapes.parse(shapes.RevokedCertificate, entry) for entry in self.tbs.revoked or ()]
 
     @cached_property
     def unhandled(self) -> bool:
@@ -124,7 +123,7 @@ class Crl:
 
     def signed_by(self, key: Any) -> bool:
         """Whether its signature is made with this key."""
-        outer = asn1.decode_der(shapes.Signed, self.der).algorithm
+        outer = shapes.read(shapes.Signed, self.der).algorithm
         return shapes.whole(outer) == shapes.whole(self.tbs.algorithm) and signature_is_good(
             self.parsed, self.parsed.tbs_certlist_bytes, key
         )

@@ -74,7 +74,7 @@ def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
         if tag == names.DIRECTORY:
             names.canonical(directory_name(content))
         elif tag == names.OTHER:
-            asn1.decode_der(shapes.OtherName, shapes.sequence(content))
+            shapes.read(shapes.OtherName, shapes.sequence(content))
         elif tag == names.REGISTERED:
             asn1.decode_der(ObjectIdentifier, shapes.tagged(b"\x06", content))
         elif tag not in names.TYPES:
@@ -94,19 +94,19 @@ def distribution_points(der: bytes) -> list[shapes.DistributionPoint]:
 
 def subtrees(der: bytes) -> shapes.NameConstraints:
     """NameConstraints; ValueError if a base is no name."""
-    constraints = asn1.decode_der(shapes.NameConstraints, der)
+    constraints = shapes.read(shapes.NameConstraints, der)
     _general_names([subtree.base for subtree in (*(constraints.permitted or ()), *(constraints.excluded or ()))])
     return constraints
 
 
 def directory_name(content: bytes) -> tuple[names.Rdn, ...]:
     """The name in a directoryName."""
-    return names.read(rdn.as_list() for rdn in asn1.decode_der(shapes.Rdns, shapes.sequence(content)).item)
+    return names.read(rdn.as_list() for rdn in shapes.read(shapes.Rdns, shapes.sequence(content)).item)
 
 
 def key_identifier(der: bytes) -> KeyIdentifier:
     """AuthorityKeyIdentifier, of a certificate or a CRL."""
-    value = asn1.decode_der(shapes.AuthorityKeyIdentifier, der)
+    value = shapes.read(shapes.AuthorityKeyIdentifier, der)
     issuers = _general_names(value.issuer) if value.issuer is not None else []
     directory = next((content for tag, content in issuers if tag == names.DIRECTORY), None)
     issuer = None if directory is None else names.canonical(directory_name(directory))

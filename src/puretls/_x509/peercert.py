@@ -99,7 +99,7 @@ _OTHERS = {
 
 
 def _other_name(content: bytes) -> str:
-    other = asn1.decode_der(shapes.OtherName, shapes.sequence(content))
+    other = shapes.read(shapes.OtherName, shapes.sequence(content))
     oid, value = other.type.dotted_string, other.value
     label, wanted = _OTHERS.get(oid, ("", b""))
     if value.tag_bytes != wanted:

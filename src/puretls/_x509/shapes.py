@@ -4,11 +4,13 @@ PyCA's `x509.Certificate.extensions` reads all extensions or none.  A verifier h
 one, and needs the string types of attributes, so it reads them one at a time through these.  Fields that DER's DEFAULT
 covers are OPTIONAL here, because an encoded default is common and harmless.  What the fields mean is told in
 certificate.py and crl.py.
+
+Annotations are not postponed in this module: `_declare` and PyCA need the types.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Protocol, TypeVar
+from collections.abc import Iterator
+from threading import RLock
+from typing import Annotated, Any, Protocol, TypeVar, get_args
 
 from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV, BitString, Explicit, GeneralizedTime, Implicit, SetOf, UTCTime
@@ -17,16 +19,60 @@ from cryptography.x509 import ObjectIdentifier
 T = TypeVar("T")
 
 
-@asn1.sequence
-class Attribute:
+class Shape:
+    """A SEQUENCE by its fields.  PyCA is told of it when the first one is read: that takes a third of a millisecond."""
+
+
+def read(shape: type[T], der: bytes) -> T:
+    """The fields of a SEQUENCE; ValueError if it is another one."""
+    if shape not in _declared:
+        _declare(shape)
+    return asn1.decode_der(shape, der)
+
+
+def parse(shape: type[T], value: TLV) -> T:
+    """The same, of a value that was read with what is around it."""
+    if shape not in _declared:
+        _declare(shape)
+    parsed: T = value.parse(shape)
+    return parsed
+
+
+_declared: set[type] = set()
+_lock = RLock()
+
+
+def _declare(shape: type) -> None:
+    with _lock:
+        for kind in shape.__annotations__.values():
+            for part in _shapes_in(kind):
+                _declare(part)
+        if shape in _declared:
+            return
+        try:
+            asn1.sequence(shape)
+        except RuntimeError:  # a signal handler did it just now, while the class was looked through
+            if shape not in _declared:
+                raise
+        _declared.add(shape)
+
+
+def _shapes_in(kind: Any) -> Iterator[type[Shape]]:
+    if parts := get_args(kind):
+        for part in parts:
+            yield from _shapes_in(part)
+    elif isinstance(kind, type) and issubclass(kind, Shape):
+        yield kind
+
+
+class Attribute(Shape):
     """AttributeTypeAndValue, 4.1.2.4."""
 
     oid: ObjectIdentifier
     value: TLV
 
 
-@asn1.sequence
-class Extension:
+class Extension(Shape):
     """4.2."""
 
     oid: ObjectIdentifier
@@ -34,8 +80,7 @@ class Extension:
     value: bytes
 
 
-@asn1.sequence
-class TbsCertificate:
+class TbsCertificate(Shape):
     """4.1.2."""
 
     version: Annotated[int | None, Explicit(0)]
@@ -50,8 +95,7 @@ class TbsCertificate:
     extensions: Annotated[list[Extension] | None, Explicit(3)]
 
 
-@asn1.sequence
-class Certificate:
+class Certificate(Shape):
     """4.1."""
 
     tbs: TbsCertificate
@@ -59,8 +103,7 @@ class Certificate:
     signature: BitString
 
 
-@asn1.sequence
-class Signed:
+class Signed(Shape):
     """What certificates and CRLs have in common: enough to tell that a block of bytes is one whole value."""
 
     tbs: TLV
@@ -68,24 +111,21 @@ class Signed:
     signature: BitString
 
 
-@asn1.sequence
-class OtherName:
+class OtherName(Shape):
     """4.2.1.6."""
 
     type: ObjectIdentifier
     value: Annotated[TLV, Explicit(0)]
 
 
-@asn1.sequence
-class BasicConstraints:
+class BasicConstraints(Shape):
     """4.2.1.9."""
 
     ca: bool | None
     path_length: int | None
 
 
-@asn1.sequence
-class AuthorityKeyIdentifier:
+class AuthorityKeyIdentifier(Shape):
     """4.2.1.1."""
 
     key: Annotated[bytes | None, Implicit(0)]
@@ -93,8 +133,7 @@ class AuthorityKeyIdentifier:
     serial: Annotated[int | None, Implicit(2)]
 
 
-@asn1.sequence
-class GeneralSubtree:
+class GeneralSubtree(Shape):
     """4.2.1.10."""
 
     base: TLV
@@ -102,24 +141,21 @@ class GeneralSubtree:
     maximum: Annotated[int | None, Implicit(1)]
 
 
-@asn1.sequence
-class NameConstraints:
+class NameConstraints(Shape):
     """4.2.1.10."""
 
     permitted: Annotated[list[GeneralSubtree] | None, Implicit(0)]
     excluded: Annotated[list[GeneralSubtree] | None, Implicit(1)]
 
 
-@asn1.sequence
-class DistributionPointName:
+class DistributionPointName(Shape):
     """4.2.1.13; a CHOICE, of which `relative` is only ever seen absent."""
 
     full: Annotated[list[TLV] | None, Implicit(0)]
     relative: Annotated[list[Attribute] | None, Implicit(1)]
 
 
-@asn1.sequence
-class DistributionPoint:
+class DistributionPoint(Shape):
     """4.2.1.13."""
 
     name: Annotated[DistributionPointName | None, Implicit(0)]
@@ -127,8 +163,7 @@ class DistributionPoint:
     issuer: Annotated[list[TLV] | None, Implicit(2)]
 
 
-@asn1.sequence
-class IssuingDistributionPoint:
+class IssuingDistributionPoint(Shape):
     """5.2.5."""
 
     name: Annotated[DistributionPointName | None, Implicit(0)]
@@ -139,32 +174,28 @@ class IssuingDistributionPoint:
     only_attribute: Annotated[bool | None, Implicit(5)]
 
 
-@asn1.sequence
-class AccessDescription:
+class AccessDescription(Shape):
     """4.2.2.1."""
 
     method: ObjectIdentifier
     location: TLV
 
 
-@asn1.sequence
-class ProxyPolicy:
+class ProxyPolicy(Shape):
     """RFC 3820 3.8."""
 
     language: ObjectIdentifier
     policy: bytes | None
 
 
-@asn1.sequence
-class ProxyCertInfo:
+class ProxyCertInfo(Shape):
     """RFC 3820 3.8."""
 
     path_length: int | None
     policy: ProxyPolicy
 
 
-@asn1.sequence
-class CertAux:
+class CertAux(Shape):
     """What OpenSSL appends to a certificate in a TRUSTED CERTIFICATE block."""
 
     trust: list[ObjectIdentifier] | None
@@ -183,51 +214,44 @@ class Item(Protocol[T]):
     item: T
 
 
-@asn1.sequence
-class Values:
+class Values(Shape):
     """SEQUENCE OF ANY: GeneralNames, or certificates one after the other."""
 
     item: list[TLV]
 
 
-@asn1.sequence
-class Oids:
+class Oids(Shape):
     """ExtKeyUsageSyntax, 4.2.1.12."""
 
     item: list[ObjectIdentifier]
 
 
-@asn1.sequence
-class Rdns:
+class Rdns(Shape):
     """Name, 4.1.2.4."""
 
     item: list[SetOf[Attribute]]
 
 
-@asn1.sequence
-class Points:
+class Points(Shape):
     """CRLDistributionPoints."""
 
     item: list[DistributionPoint]
 
 
-@asn1.sequence
-class Accesses:
+class Accesses(Shape):
     """AuthorityInfoAccessSyntax."""
 
     item: list[AccessDescription]
 
 
-@asn1.sequence
-class TrustedPair:
+class TrustedPair(Shape):
     """A certificate and what follows it in a TRUSTED CERTIFICATE block."""
 
     certificate: TLV
     aux: CertAux
 
 
-@asn1.sequence
-class RevokedCertificate:
+class RevokedCertificate(Shape):
     """5.1.2.6."""
 
     serial: int
@@ -235,8 +259,7 @@ class RevokedCertificate:
     extensions: list[Extension] | None
 
 
-@asn1.sequence
-class TbsCertList:
+class TbsCertList(Shape):
     """5.1.2."""
 
     version: int | None
@@ -248,8 +271,7 @@ class TbsCertList:
     extensions: Annotated[list[Extension] | None, Explicit(0)]
 
 
-@asn1.sequence
-class CertList:
+class CertList(Shape):
     """5.1."""
 
     tbs: TbsCertList
@@ -274,4 +296,4 @@ def whole(value: TLV) -> bytes:
 
 def items(shape: type[Item[T]], der: bytes) -> T:
     """The elements of a SEQUENCE OF."""
-    return asn1.decode_der(shape, sequence(der)).item
+    return read(shape, sequence(der)).item

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
 from puretls._base.faults import Abort, Fault
@@ -265,7 +264,7 @@ def _checked(certificates: list[Certificate], crls: list[Crl]) -> Bundle:
 def parse_der(data: bytes) -> Bundle:
     """Certificates one after the other; Abort if there is anything else."""
     try:
-        values = asn1.decode_der(shapes.Values, shapes.sequence(shapes.sequence(data))).item
+        values = shapes.read(shapes.Values, shapes.sequence(shapes.sequence(data))).item
     except ValueError:
         raise Abort(NOT_ENOUGH_DATA) from None
     return _checked([Certificate(shapes.whole(value)) for value in values], [])
@@ -274,7 +273,7 @@ def parse_der(data: bytes) -> Bundle:
 def _trusted(der: bytes) -> Certificate:
     """A certificate with OpenSSL's trust settings behind it, or without."""
     try:
-        pair = asn1.decode_der(shapes.TrustedPair, shapes.sequence(der))
+        pair = shapes.read(shapes.TrustedPair, shapes.sequence(der))
     except ValueError:
         return Certificate(der)
     aux = pair.aux

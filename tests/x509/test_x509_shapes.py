@@ -1,0 +1,104 @@
+"""Shapes: PyCA learns of one when it is first read, whichever threads do that."""
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Barrier
+from types import FrameType
+
+import pytest
+
+from puretls._x509 import shapes
+
+
+def fresh() -> type:
+    """A shape that nobody has read, made of others."""
+
+    class Inner(shapes.Shape):
+        number: int
+
+    class Middle(shapes.Shape):
+        inner: list[Inner] | None
+
+    class Outer(shapes.Shape):
+        inner: Inner
+        middle: Middle
+
+    return Outer
+
+
+DER = bytes.fromhex("300e 3003020105 3007 3005 3003020107".replace(" ", ""))
+
+
+def numbers(shape: type) -> tuple[int, int]:
+    """Those in it."""
+    found = shapes.read(shape, DER)
+    return found.inner.number, found.middle.inner[0].number
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("restless")
+def test_several_threads_read_the_first_one() -> None:
+    threads = 4
+    barrier = Barrier(threads)
+
+    def read(shape: type) -> tuple[int, int]:
+        barrier.wait()
+        return numbers(shape)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(50):
+            shape = fresh()
+            assert list(pool.map(read, [shape] * threads)) == [(5, 7)] * threads
+
+
+class Alarm(Exception):
+    """Raised by a handler."""
+
+
+def alarm(shape: type) -> None:
+    del shape
+    raise Alarm
+
+
+@pytest.mark.parametrize("handler", [numbers, alarm])
+def test_a_signal_handler_comes_in_between(handler: Callable[[type], object]) -> None:
+    """It reads one itself, or raises: wherever it does, whoever was interrupted can read one then."""
+    for place in count():
+        shape, left = fresh(), place
+
+        def look(frame: FrameType, event: str, function: object, shape: type = shape) -> None:
+            del frame, function
+            nonlocal left
+            if event in {"call", "c_return"}:
+                left -= 1
+                if left == -1:
+                    handler(shape)
+
+        sys.setprofile(look)
+        try:
+            assert numbers(shape) == (5, 7)
+        except Alarm:
+            sys.setprofile(None)
+            assert numbers(shape) == (5, 7)
+        finally:
+            sys.setprofile(None)
+        if left >= 0:
+            break
+    assert place > 500
+
+
+def test_what_is_no_such_sequence() -> None:
+    shape = fresh()
+    for _ in range(2):  # the first time and any other
+        with pytest.raises(ValueError, match="parsing"):
+            shapes.read(shape, DER[:-1])
