@@ -7,7 +7,6 @@ passwords fail as `ssl` fails.  A password is asked for only if something is enc
 
 from __future__ import annotations
 
-import getpass
 import os
 import warnings
 from collections.abc import Sequence
@@ -83,6 +82,8 @@ def _check_length(password: str | bytes | bytearray) -> bytes:
 
 
 def _prompt() -> bytes:
+    import getpass  # noqa: PLC0415 - few keys have a password that nobody gave
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)  # no terminal: neither echo nor read stdin

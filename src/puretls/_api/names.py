@@ -8,7 +8,6 @@ what programs still take from the module since match_hostname() went away.
 from __future__ import annotations
 
 import base64
-import calendar
 import ipaddress
 import time
 from collections import namedtuple
@@ -133,7 +132,9 @@ def cert_time_to_seconds(cert_time: str) -> int:
     if month not in _MONTHS:
         raise ValueError(f'time data {cert_time!r} does not match format "%b{_AFTER_THE_MONTH}"')
     parsed = time.strptime(cert_time[3:], _AFTER_THE_MONTH)
-    return calendar.timegm((parsed[0], _MONTHS.index(month) + 1, *parsed[2:6]))
+    from calendar import timegm  # noqa: PLC0415 - it brings locale, and few programs come here
+
+    return timegm((parsed[0], _MONTHS.index(month) + 1, *parsed[2:6]))
 
 
 def _dnsname_match(dn: str, hostname: str) -> bool:

@@ -15,7 +15,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
@@ -165,7 +164,7 @@ class Store:
         for directory in self._directories:
             for number in range(MOST_WITH_ONE_HASH):
                 try:
-                    yield load_file(Path(directory, f"{stem}{number}"))
+                    yield load_file(os.path.join(directory, f"{stem}{number}"))
                 except OSError:
                     break
                 except Abort:
@@ -199,22 +198,25 @@ def is_ca(x: Certificate) -> bool:
 
 # Reading
 
-_cache: OrderedDict[Path, tuple[tuple[int, int, int], Bundle]] = OrderedDict()
+_cache: OrderedDict[str, tuple[tuple[int, int, int], Bundle]] = OrderedDict()
 _cache_lock = threading.Lock()
 CACHED_FILES = 64
 
 
 def load_file(path: str | os.PathLike[str]) -> Bundle:
     """The certificates and CRLs of a PEM file, read again when the file has changed."""
-    path = Path(path).absolute()
-    status = path.stat()
+    path = os.fspath(path)
+    if not os.path.isabs(path):
+        path = os.path.join(os.getcwd(), path)
+    status = os.stat(path)
     stamp = status.st_mtime_ns, status.st_size, status.st_ino
     with _cache_lock:
         known = _cache.get(path)
         if known is not None and known[0] == stamp:
             _cache.move_to_end(path)
             return known[1]
-    bundle = parse_pem(path.read_bytes())
+    with open(path, "rb") as file:
+        bundle = parse_pem(file.read())
     with _cache_lock:
         _cache[path] = stamp, bundle
         while len(_cache) > CACHED_FILES:
