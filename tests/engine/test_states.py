@@ -49,7 +49,7 @@ from puretls._base.registry import (
     WARNING,
 )
 from puretls._crypto.groups import SECP256R1
-from puretls._engine import client12, client13, established, server12, server13, server_start
+from puretls._engine import client12, client13, established, handshake12, server12, server13, server_start
 from puretls._engine.config import CERT_OPTIONAL, CERT_REQUIRED, OP_NO_TICKET, Credential
 from puretls._engine.state import Failed, Parked, State
 from puretls._record.protection import NullOpener
@@ -143,7 +143,7 @@ REACH: dict[type[State], tuple[str, Reach]] = {
     server12.ExpectChangeCipherSpec: (SERVER, twelve),
     server12.ExpectFinished: (SERVER, twelve),
     established.Established13: (CLIENT, thirteen),
-    established.Established12: (CLIENT, twelve),
+    handshake12.Established12: (CLIENT, twelve),
     established.ExpectPostCertificateVerify: (SERVER, post_handshake),
     established.ExpectPostFinished: (SERVER, post_handshake),
     Parked: (SERVER, parked),
@@ -151,7 +151,7 @@ REACH: dict[type[State], tuple[str, Reach]] = {
 # The same state seen from the other side, and by other ways
 ALSO: list[tuple[type[State], str, Reach]] = [
     (established.Established13, SERVER, thirteen),
-    (established.Established12, SERVER, twelve),
+    (handshake12.Established12, SERVER, twelve),
     (client13.ExpectServerHello, CLIENT, retried),
     (client13.ExpectFinished, CLIENT, lambda: resumed(thirteen)),
     (server13.ExpectFinished, SERVER, lambda: resumed(thirteen)),
@@ -209,8 +209,8 @@ SAMPLES = {kind: message(kind, bytes(8)) for kind in (*HANDSHAKE_TYPES, 3, 6, 21
 SENT_BY_OTHERS = {  # accepted in that state, but only of the other role, or after a question
     (established.Established13, CLIENT): {CERTIFICATE},
     (established.Established13, SERVER): {NEW_SESSION_TICKET, CERTIFICATE_REQUEST, CERTIFICATE},
-    (established.Established12, CLIENT): {CLIENT_HELLO},
-    (established.Established12, SERVER): {HELLO_REQUEST},
+    (handshake12.Established12, CLIENT): {CLIENT_HELLO},
+    (handshake12.Established12, SERVER): {HELLO_REQUEST},
 }
 WELL_FORMED = {
     CERTIFICATE: message(CERTIFICATE, bytes(4)),

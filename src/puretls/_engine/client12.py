@@ -25,6 +25,7 @@ from puretls._crypto.groups import FiniteField
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate
+from puretls._engine.client13 import accepted_protocol, count_miss
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_LEGACY_SERVER_CONNECT, Credential
 from puretls._engine.handshake12 import (
@@ -112,20 +113,6 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     if with_certificate(suite):
         return ExpectCertificate(exchange, with_status=registry.STATUS_REQUEST in found)
     return _expect_key_exchange(exchange)
-
-
-def count_miss(conn: Connection) -> None:
-    """The server did not take the session that it was offered."""
-    if conn.config.sessions is not None:
-        conn.config.sessions.stats.misses += 1
-
-
-def accepted_protocol(conn: Connection, found: dict[int, bytes]) -> bytes:
-    """The answer to our ALPN: exactly one of what we offered (RFC 7301 3.1)."""
-    answer = extensions.protocols(found[registry.ALPN])
-    if len(answer) != 1 or answer[0] not in conn.config.alpn:
-        raise Abort(faults.BAD_ALPN)
-    return answer[0]
 
 
 def _resume(conn: Connection, session: Session | None, exchange: Exchange) -> State:

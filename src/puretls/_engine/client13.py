@@ -24,7 +24,6 @@ from puretls._engine.authenticate import (
     send_certificate13,
     send_finished13,
 )
-from puretls._engine.client12 import accepted_protocol, count_miss, legacy_server_hello
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.established import Established13
@@ -53,6 +52,8 @@ class ExpectServerHello(State):
         if version != TLS13:
             if self.retried or message.is_retry:
                 raise Abort(faults.WRONG_SSL_VERSION._replace(alert=registry.ILLEGAL_PARAMETER))
+            from puretls._engine.client12 import legacy_server_hello  # noqa: PLC0415 - older versions load when chosen
+
             return legacy_server_hello(conn, self.offer, message, version)
         conn.set_version(TLS13)
         suite = self._suite(conn, message)
@@ -149,6 +150,20 @@ def selected_version(conn: Connection, message: ServerHello) -> int:
     ):
         raise Abort(faults.DOWNGRADE_DETECTED)
     return version
+
+
+def count_miss(conn: Connection) -> None:
+    """The server did not take the session that it was offered."""
+    if conn.config.sessions is not None:
+        conn.config.sessions.stats.misses += 1
+
+
+def accepted_protocol(conn: Connection, found: dict[int, bytes]) -> bytes:
+    """The answer to our ALPN: exactly one of what we offered (RFC 7301 3.1)."""
+    answer = extensions.protocols(found[registry.ALPN])
+    if len(answer) != 1 or answer[0] not in conn.config.alpn:
+        raise Abort(faults.BAD_ALPN)
+    return answer[0]
 
 
 class ExpectEncryptedExtensions(State):

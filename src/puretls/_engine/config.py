@@ -21,7 +21,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._record.protection import MAX_PLAINTEXT
-from puretls._wire import extensions, legacy, messages
+from puretls._wire import extensions, messages
 from puretls._wire.codec import extension, split_extensions, vec8, vec16_of
 from puretls._x509.store import Store
 
@@ -41,10 +41,9 @@ OP_CIPHER_SERVER_PREFERENCE = 0x400000
 OP_NO_RENEGOTIATION = 0x40000000
 
 
+@slotted("ders", "key", "kind", "message13", "ocsp", "public_key", "stapled13")
 class Credential:
     """A certificate chain and its private key, or a key that signs elsewhere (`key` is None: signing parks)."""
-
-    __slots__ = ("ders", "key", "kind", "message12", "message13", "ocsp", "public_key", "stapled13")
 
     def __init__(
         self, ders: Sequence[bytes], key: Any | None, public_key: Any, kind: str, ocsp: bytes | None = None
@@ -53,10 +52,16 @@ class Credential:
         self.key, self.public_key = key, public_key
         self.kind = kind  # as Scheme.key: what this key can sign with
         self.ocsp = ocsp  # a stapled response (RFC 6066 8)
-        self.message12 = legacy.certificate(self.ders)  # the Certificate message of TLS 1.2 and older
         self.message13 = self.stapled13 = self.certificate13(b"", None)  # that of TLS 1.3, during the handshake
         if ocsp is not None:
             self.stapled13 = self.certificate13(b"", ocsp)
+
+    @cached_property
+    def message12(self) -> bytes:
+        """The Certificate message of TLS 1.2 and older."""
+        from puretls._wire import legacy  # noqa: PLC0415 - older versions load when chosen
+
+        return legacy.certificate(self.ders)
 
     def certificate13(self, context: bytes, ocsp: bytes | None) -> bytes:
         """A Certificate message of TLS 1.3, with an OCSP response in the entry of the leaf (RFC 8446 4.4.2.1)."""
@@ -72,7 +77,7 @@ def _slotted(cls: type[C]) -> type[C]:
 
 
 @_slotted
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Config:
     """The settings of a context, resolved."""
 
@@ -264,8 +269,3 @@ class Config:
     def request13(self) -> bytes:
         """The CertificateRequest of a TLS 1.3 handshake."""
         return messages.certificate_request(b"", self.request_extensions)
-
-    @cached_property
-    def request_types(self) -> bytes:
-        """certificate_types of a CertificateRequest of TLS 1.2 and older."""
-        return bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))

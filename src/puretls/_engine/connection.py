@@ -26,7 +26,6 @@ from puretls._crypto.schedule import MasterSecret
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Aead, Suite
 from puretls._crypto.transcript import Transcript
-from puretls._engine import client_start, server_start
 from puretls._engine.config import Config
 from puretls._engine.peer import Peer
 from puretls._engine.sessions import Session
@@ -521,7 +520,9 @@ class Connection:
 
     def renegotiate(self) -> State:
         """The server has asked for a new handshake, and gets it."""
-        return client_start.renegotiate(self)
+        from puretls._engine.client_start import renegotiate  # noqa: PLC0415 - see _begin
+
+        return renegotiate(self)
 
     def finish(self, state: State) -> State:
         """The handshake is done; `state` takes what comes after it."""
@@ -533,7 +534,11 @@ class Connection:
     # What arrives
 
     def _begin(self) -> State:
-        return server_start.begin(self) if self.server_side else client_start.begin(self)
+        if self.server_side:
+            from puretls._engine.server_start import begin  # noqa: PLC0415 - a role loads when it is first played
+        else:
+            from puretls._engine.client_start import begin  # noqa: PLC0415
+        return begin(self)
 
     def _dispatch(self, state: State, kind: int, data: bytes) -> State:
         """A record by its content type, but for handshake messages (RFC 8446 5); the state after it."""

@@ -1,4 +1,4 @@
-"""After the handshake: tickets, KeyUpdate, post-handshake authentication, refused renegotiation (RFC 8446 4.6)."""
+"""After the handshake: tickets, KeyUpdate, post-handshake authentication (RFC 8446 4.6)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from puretls._base.registry import (
     CERTIFICATE,
     CERTIFICATE_REQUEST,
     CERTIFICATE_VERIFY,
-    CLIENT_HELLO,
     FINISHED,
     HANDSHAKE,
-    HELLO_REQUEST,
     KEY_UPDATE,
     NEW_SESSION_TICKET,
     TLS13,
-    WARNING,
 )
 from puretls._crypto import schedule
 from puretls._crypto.kdf import SHA256
@@ -25,12 +22,11 @@ from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
-from puretls._engine.config import CERT_NONE, CERT_REQUIRED, OP_NO_RENEGOTIATION, OP_NO_TICKET
+from puretls._engine.config import CERT_NONE, CERT_REQUIRED, OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.sessions import Session, own_state
 from puretls._engine.state import State, on
-from puretls._wire import extensions, legacy, messages
-from puretls._wire.hello import ClientHello
+from puretls._wire import extensions, messages
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -246,34 +242,6 @@ class ExpectPostFinished(Established):
         authenticate.check_finished(message, expected)
         conn.peer = self.peer
         return self.established
-
-
-class Established12(Established):
-    """TLS 1.2 and older.  A client renegotiates if the server asks and nothing forbids it (RFC 5746 3.5); a server is
-    not asked twice by its client (RFC 5246 7.4.1.1: a warning, and life goes on).
-    """
-
-    __slots__ = ()
-
-    @on(HELLO_REQUEST, legacy.Empty.parse)
-    def hello_request(self, conn: Connection, message: legacy.Empty) -> State:
-        del message
-        if conn.server_side:
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        count(conn)
-        if conn.secure_renegotiation and not conn.config.options & OP_NO_RENEGOTIATION and not conn.close_sent:
-            return conn.renegotiate()
-        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
-        return self
-
-    @on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Connection, message: ClientHello) -> State:
-        del message
-        if not conn.server_side:
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        count(conn)
-        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
-        return self
 
 
 def count(conn: Connection) -> None:

@@ -1,4 +1,4 @@
-"""What both roles of TLS 1.0 to 1.2 share: secrets and keys (RFC 5246 6.3, 8.1), Finished, premaster secrets.
+"""What both roles of TLS 1.0 to 1.2 share: secrets and keys (RFC 5246 6.3, 8.1), Finished, what follows it.
 
 The versions differ in few places: the PRF and the transcript hash (`Connection.digest`), the form of signatures
 (`scheme` on the wire or not), the IV of CBC records.  Each is a condition where it matters.
@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS12
+from puretls._base.registry import CLIENT_HELLO, HELLO_REQUEST, TLS12, WARNING
 from puretls._crypto import signatures, suites
 from puretls._crypto.kdf import Prf, prf
 from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate
-from puretls._engine.config import Credential
-from puretls._engine.established import Established12
+from puretls._engine.config import OP_NO_RENEGOTIATION, Credential
+from puretls._engine.established import Established, count
 from puretls._engine.peer import Claim
 from puretls._engine.sessions import Session
-from puretls._engine.state import State
+from puretls._engine.state import State, on
 from puretls._record import older
 from puretls._record.protection import Opener, Sealer
-from puretls._wire import extensions, messages
+from puretls._wire import extensions, legacy, messages
 from puretls._wire.codec import vec16
+from puretls._wire.hello import ClientHello
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -111,6 +112,34 @@ def check_finished(conn: Connection, message: messages.Finished, keys: Keys) -> 
     authenticate.check_finished(message, keys.prf(label, conn.transcript.digest(), 12))
     conn.finished_received = message.verify_data
     conn.transcript.update(message.raw)
+
+
+class Established12(Established):
+    """TLS 1.2 and older.  A client renegotiates if the server asks and nothing forbids it (RFC 5746 3.5); a server is
+    not asked twice by its client (RFC 5246 7.4.1.1: a warning, and life goes on).
+    """
+
+    __slots__ = ()
+
+    @on(HELLO_REQUEST, legacy.Empty.parse)
+    def hello_request(self, conn: Connection, message: legacy.Empty) -> State:
+        del message
+        if conn.server_side:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        count(conn)
+        if conn.secure_renegotiation and not conn.config.options & OP_NO_RENEGOTIATION and not conn.close_sent:
+            return conn.renegotiate()
+        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
+        return self
+
+    @on(CLIENT_HELLO, ClientHello.parse)
+    def client_hello(self, conn: Connection, message: ClientHello) -> State:
+        del message
+        if not conn.server_side:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        count(conn)
+        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
+        return self
 
 
 def finish(conn: Connection, session: Session) -> State:

@@ -44,6 +44,7 @@ from puretls._x509 import strength
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
+REQUEST_TYPES = bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))  # certificate_types of a CertificateRequest
 IMPLIED_SCHEMES = (0x0201, 0x0203)  # of a client that names none (RFC 5246 7.4.1.4.1)
 
 
@@ -273,7 +274,7 @@ def _send_key_exchange(
             conn.send_messages(legacy.server_key_exchange(params + signature))
         if asked:
             schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
-            conn.send_messages(legacy.certificate_request(config.request_types, schemes, config.ca_names))
+            conn.send_messages(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
         conn.send_messages(legacy.SERVER_HELLO_DONE)
         conn.flush()
         exchange = Exchange(suite, offer, message.legacy_version, session)

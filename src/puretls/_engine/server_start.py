@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CLIENT_HELLO, TLS12, TLS13
-from puretls._engine import server12, server13
+from puretls._engine import server13
 from puretls._engine.config import Config
 from puretls._engine.state import ClientHelloRequest, Parked, State, on
 from puretls._wire import extensions
@@ -59,7 +59,11 @@ def _negotiate(conn: Connection, message: ClientHello) -> State:
     if registry.FALLBACK_SCSV in conn.client_suites and version < conn.config.max_version:  # RFC 7507 3
         raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
     conn.set_version(version)
-    return server13.start(conn, message) if version == TLS13 else server12.start(conn, message, version)
+    if version == TLS13:
+        return server13.start(conn, message)
+    from puretls._engine.server12 import start  # noqa: PLC0415 - older versions load when chosen
+
+    return start(conn, message, version)
 
 
 def choose_version(config: Config, message: ClientHello) -> int:

@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeVar
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._wire.codec import Reader, StructError, extension, filled, u16s, vec8, vec16, vec16_of
-from puretls._wire.legacy import names
 
 T = TypeVar("T")
 
@@ -293,6 +292,17 @@ def renegotiated_connection(body: bytes) -> bytes:
 
 
 # certificate_authorities (RFC 8446 4.2.4)
+
+
+def names(block: bytes) -> tuple[bytes, ...]:
+    """DistinguishedName<1..2^16-1> in a row (RFC 5246 7.4.4, RFC 8446 4.2.4)."""
+    r, found = Reader(block, 0), []
+    while r.more():
+        name = r.vec16()
+        if not name:
+            raise Abort(faults.LENGTH_MISMATCH)
+        found.append(name)
+    return tuple(found)
 
 
 def authorities(body: bytes) -> tuple[bytes, ...]:

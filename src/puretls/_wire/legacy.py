@@ -7,6 +7,7 @@ from typing import NamedTuple
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._wire.codec import Reader, message, u16s, vec8, vec16, vec16_of, vec24
+from puretls._wire.extensions import names
 
 # ClientCertificateType (RFC 5246 7.4.4, RFC 8422 5.5)
 RSA_SIGN, DSS_SIGN, ECDSA_SIGN = 1, 2, 64
@@ -161,17 +162,6 @@ def certificate_request(types: bytes, schemes: tuple[int, ...] | None, authoriti
     """`schemes` is None before TLS 1.2."""
     middle = b"" if schemes is None else vec16_of(schemes)
     return message(registry.CERTIFICATE_REQUEST, vec8(types) + middle + vec16(b"".join(map(vec16, authorities))))
-
-
-def names(block: bytes) -> tuple[bytes, ...]:
-    """DistinguishedName<1..2^16-1> in a row (RFC 5246 7.4.4, RFC 8446 4.2.4)."""
-    r, found = Reader(block, 0), []
-    while r.more():
-        name = r.vec16()
-        if not name:
-            raise Abort(faults.LENGTH_MISMATCH)
-        found.append(name)
-    return tuple(found)
 
 
 class CertificateVerify(NamedTuple):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from puretls._base.faults import VerifyAbort
-from puretls._x509 import checks, codes, constraints, names, revocation, strength
+from puretls._x509 import checks, codes, constraints, names, strength
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
+from puretls._x509.checks import CRL_CHECK, PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.store import Store
 
@@ -65,7 +65,10 @@ def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
     checks.extensions(path, policy)
     checks.strong(path, policy)
     checks.identity(path.chain[0], policy)
-    revocation.check(path, store, policy, budget)
+    if policy.flags & CRL_CHECK:
+        from puretls._x509 import revocation  # noqa: PLC0415 - few ask for it
+
+        revocation.check(path, store, policy, budget)
     signatures(path, policy, budget)
     constraints.check(path, policy, budget)
     checks.stricter(path, policy)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from puretls._x509 import codes, names, shapes
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import CRL_CHECK, CRL_CHECK_ALL, IGNORE_CRITICAL, NO_CHECK_TIME, Path, Policy
+from puretls._x509.checks import CRL_CHECK_ALL, IGNORE_CRITICAL, NO_CHECK_TIME, Path, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.crl import ALL_REASONS, Crl
 from puretls._x509.extensions import CRL_SIGN, directory_name
@@ -34,9 +34,7 @@ class Candidate(NamedTuple):
 
 
 def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
-    """The lists that the flags ask for."""
-    if not policy.flags & CRL_CHECK:
-        return
+    """The lists that the flags ask for: of the leaf, or of the whole path."""
     for i, x in enumerate(path.chain if policy.flags & CRL_CHECK_ALL else path.chain[:1]):
         if x.proxy is None:
             _check(x, i, path.chain, store.crls_of(x.issuer), policy, budget)
