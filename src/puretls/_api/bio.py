@@ -70,12 +70,15 @@ class MemoryBIO:
         if self._ended:
             raise SSLError("cannot write() after write_eof()")
         data = b if type(b) is bytes else _contiguous(b)
-        if not self._data and not self._more:
+        more = self._more
+        if more:
+            more += data
+        elif not self._data:
             self._data = data
-        elif data:
-            if self._more is None:
-                self._more = bytearray()
-            self._more += data
+        elif more is None:
+            self._more = bytearray(data)
+        else:
+            more += data
         return len(data)
 
     def write_eof(self) -> None:

@@ -240,7 +240,7 @@ class Opener13:
     def open_data(self, record: bytes) -> bytes | None:
         seq, header = self.seq, self.header
         if len(record) != self.size or not record.startswith(header):  # messages often come in one size
-            if not whole(record) or not 1 < len(record) - HEADER - self.tag <= MAX_PLAINTEXT + 1:
+            if not 1 < len(record) - HEADER - self.tag <= MAX_PLAINTEXT + 1 or not whole(record):
                 return None
             header = record[:HEADER]
             self.size, self.header = len(record), header
