@@ -152,7 +152,10 @@ class _BioConnection(_SSLSocket):
                 if conn.inbound.plain and not conn.failure:
                     data = conn.inbound.take(size)
                     return data if out is None else self._deliver(data, size, out)
-            return self._read(size, out)
+            got = self._read(size, out)
+            if got is not None:
+                return got
+            raise want_read()
         except Abort as abort:
             self._opener = self._sealer = None
             self._told = True
@@ -166,36 +169,36 @@ class _BioConnection(_SSLSocket):
                 self._raise_callback_error()
 
     def _read(self, limit: int, out: memoryview | None) -> Any:
-        """The way that knows every case."""
+        """The way that knows every case; None if more is wanted."""
         self._opener = self._sealer = None
         conn, incoming = self._conn, self._incoming
         inbound = conn.inbound
+        here = inbound.plain or inbound.ready() or conn.failure or conn.close_received
         while True:
-            if inbound.plain or inbound.ready() or conn.failure or conn.close_received:
-                got = self._take(limit, out)
-                if conn.request is not None:
-                    self._advance()
-                if conn.owed or conn.events:
-                    self._push()
-                if got:
-                    self._ease()
-                    return got
-                if conn.close_received:
-                    self._told = True
-                    self._put_back()
-                    if conn.close_sent:
-                        raise zero_return()
+            if not here:
+                data = incoming.read()
+                if data:
+                    conn.receive(data)
+                if not data or not inbound.ready():
+                    if not incoming.eof:
+                        return None
+                    self._at_end()
                     return b"" if out is None else 0
-                if inbound.plain:
-                    continue
-            data = incoming.read()
-            if data:
-                conn.receive(data)
-            elif not incoming.eof:
-                raise want_read()
-            else:
-                self._at_end()
+            got = self._take(limit, out)
+            if conn.request is not None:
+                self._advance()
+            if conn.owed or conn.events:
+                self._push()
+            if got:
+                self._ease()
+                return got
+            if conn.close_received:
+                self._told = True
+                self._put_back()
+                if conn.close_sent:
+                    raise zero_return()
                 return b"" if out is None else 0
+            here = inbound.plain
 
     def write(self, data: Any, /) -> int:
         """Seal the data; all of it is in `outgoing` afterwards."""
