@@ -115,6 +115,18 @@ def test_sni_callback_raises(contexts, unraisable):
     assert unraisable == [(LookupError, "no such host")]
 
 
+def test_sni_callback_is_not_called_for_nobody(contexts):
+    """Who holds on to `_sslobj` alone, as wrappers do by mistake: then the handshake fails, as with recent `ssl`."""
+    client, server = contexts
+    called = []
+    server.sni_callback = lambda *_: called.append(1)
+    pair = Pair(client, server)
+    pair.s = pair.s._sslobj
+    gc.collect()
+    assert pair.shake().reasons == ("TLSV1_ALERT_INTERNAL_ERROR", "CALLBACK_FAILED")
+    assert not called
+
+
 def test_sni_callback_returns_what_is_no_alert(contexts, unraisable):
     client, server = contexts
     server.sni_callback = lambda *_: "no"

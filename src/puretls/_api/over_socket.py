@@ -121,7 +121,7 @@ class _SocketConnection(_SSLSocket):
         return sock
 
     def _callback_owner(self) -> Any:
-        return self.owner or self._sock()
+        return self._sock() if self._owner is None else self._owner()
 
     # The handshake
 

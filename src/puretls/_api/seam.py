@@ -249,7 +249,8 @@ class _SSLSocket:
     # Requests
 
     def _callback_owner(self) -> Any:
-        return self.owner or self
+        """Whom callbacks are told of: what wraps this connection; None if that is gone."""
+        return self if self._owner is None else self._owner()
 
     def _answer(self, request: Request) -> None:
         conn = self._conn
@@ -271,8 +272,11 @@ class _SSLSocket:
         callback = context._settings.sni_callback
         if callback is None:
             return
+        owner = self._callback_owner()
+        if owner is None:
+            self._refuse(registry.INTERNAL_ERROR)
         try:
-            alert = callback(self._callback_owner(), request.server_name, context)
+            alert = callback(owner, request.server_name, context)
         except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
             _unraisable(error)
             self._refuse(registry.HANDSHAKE_FAILURE)
