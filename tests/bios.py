@@ -137,5 +137,6 @@ def described(error: BaseException | None) -> Any:
     if error is None:
         return None
     text = re.sub(r"_ssl\.c:\d+", "_ssl.c", str(error))
+    text = re.sub(r"unknown error \(0x\w+\)", "unknown error", text)  # Python 3.14 says which
     names = ("errno", "library", "reason", "verify_code", "verify_message")
     return type(error).__name__, text, {name: getattr(error, name) for name in names if hasattr(error, name)}
