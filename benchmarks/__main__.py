@@ -14,6 +14,7 @@ import re
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from puretls.cli.contenders import Files, prepare
 
 OURS, BASE = "puretls", "ssl"
 WHO = (BASE, "pyopenssl", "tcp", OURS)
+OPTIONS = ("--enable-optimizations", "--with-lto", "--disable-gil", "--enable-shared")
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 
 
@@ -34,6 +36,12 @@ def certificates(folder: Path) -> Files:
     many = system.read_bytes() if system.exists() else b"".join(Authority(f"CA {n}").pem for n in range(140))
     (folder / "bundle.pem").write_bytes(many)
     return prepare(folder, "P-256", "RSA")
+
+
+def build() -> str:
+    """How the interpreter was built, as far as it says: what it costs us, and hardly `ssl`."""
+    said = (sysconfig.get_config_var("CONFIG_ARGS") or "").replace("'", "").split()
+    return " ".join(word for word in said if word in OPTIONS) or "not said how it was built"
 
 
 def import_time() -> float:
@@ -59,7 +67,9 @@ def main() -> int:
     rows = [row for row in ROWS if re.search(arguments.pattern, row.name)]
     rates: dict[tuple[str, str, str], list[float]] = {}
     grown: list[str] = []
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, medians of {arguments.rounds} rounds")
+    print(
+        f"Python {platform.python_version()} ({build()}), {os.cpu_count()} cores, medians of {arguments.rounds} rounds"
+    )
     print(f"\n{'':52} {' '.join(f'{who:>10}' for who in WHO)} {'':5} ratio    aim")
     with tempfile.TemporaryDirectory(prefix="puretls-bench-") as folder:
         files = certificates(Path(folder))

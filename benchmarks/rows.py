@@ -146,7 +146,7 @@ ROWS = (
     context("client", "client", 200, 1.0),
     context("client with the CA bundle", "bundle", 5, 5.0),
     threads("handshakes", 150),
-    threads("sending bulk", 150),
+    threads("sending bulk", 2000),
     scale(
         "live connections",
         "1/s",
