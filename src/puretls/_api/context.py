@@ -34,6 +34,7 @@ from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TL
 from puretls._api.sslobject import SSLObject
 from puretls._api.sslsocket import SSLSocket
 from puretls._base.registry import SSL3
+from puretls._engine import roles
 
 _NEVER_CHECK_SUBJECT = 0x20  # X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 _INERT_OPTIONS = 0x82520051  # never what ours report: one bit more than ssl's default
@@ -69,6 +70,10 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
             warnings.warn(f"ssl.{_SSLMethod(number).name} is deprecated", DeprecationWarning, stacklevel=2)
         elif number not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
             raise ValueError(f"invalid or unsupported protocol version {number}")
+        if number != PROTOCOL_TLS_SERVER:
+            roles.load_client()
+        if number != PROTOCOL_TLS_CLIENT:
+            roles.load_server()
         self = _new_instance(cls)
         self._settings = Settings(number)
         return self

@@ -52,7 +52,7 @@ class ExpectServerHello(State):
         if version != TLS13:
             if self.retried or message.is_retry:
                 raise Abort(faults.WRONG_SSL_VERSION._replace(alert=registry.ILLEGAL_PARAMETER))
-            from puretls._engine.client12 import legacy_server_hello  # noqa: PLC0415 - older versions load when chosen
+            from puretls._engine.client12 import legacy_server_hello  # noqa: PLC0415 - see roles.py
 
             return legacy_server_hello(conn, self.offer, message, version)
         conn.set_version(TLS13)

@@ -59,7 +59,7 @@ class Credential:
     @cached_property
     def message12(self) -> bytes:
         """The Certificate message of TLS 1.2 and older."""
-        from puretls._wire import legacy  # noqa: PLC0415 - older versions load when chosen
+        from puretls._wire import legacy  # noqa: PLC0415 - see roles.py
 
         return legacy.certificate(self.ders)
 

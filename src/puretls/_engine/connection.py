@@ -520,7 +520,7 @@ class Connection:
 
     def renegotiate(self) -> State:
         """The server has asked for a new handshake, and gets it."""
-        from puretls._engine.client_start import renegotiate  # noqa: PLC0415 - see _begin
+        from puretls._engine.client_start import renegotiate  # noqa: PLC0415 - see roles.py
 
         return renegotiate(self)
 
@@ -535,7 +535,7 @@ class Connection:
 
     def _begin(self) -> State:
         if self.server_side:
-            from puretls._engine.server_start import begin  # noqa: PLC0415 - a role loads when it is first played
+            from puretls._engine.server_start import begin  # noqa: PLC0415 - see roles.py
         else:
             from puretls._engine.client_start import begin  # noqa: PLC0415
         return begin(self)

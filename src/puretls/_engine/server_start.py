@@ -61,7 +61,7 @@ def _negotiate(conn: Connection, message: ClientHello) -> State:
     conn.set_version(version)
     if version == TLS13:
         return server13.start(conn, message)
-    from puretls._engine.server12 import start  # noqa: PLC0415 - older versions load when chosen
+    from puretls._engine.server12 import start  # noqa: PLC0415 - see roles.py
 
     return start(conn, message, version)
 

@@ -66,7 +66,7 @@ def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
     checks.strong(path, policy)
     checks.identity(path.chain[0], policy)
     if policy.flags & CRL_CHECK:
-        from puretls._x509 import revocation  # noqa: PLC0415 - few ask for it
+        from puretls._x509 import revocation  # noqa: PLC0415 - few ask for it; see _engine/roles.py
 
         revocation.check(path, store, policy, budget)
     signatures(path, policy, budget)
