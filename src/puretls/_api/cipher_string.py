@@ -138,12 +138,14 @@ _ALIASES: dict[str, Traits] = {
 }
 
 
-def _meets(traits: Traits, pattern: Traits) -> bool:
-    return all(
-        wanted is None or not wanted.isdisjoint(has)
-        for wanted, has in zip(pattern, traits, strict=True)
-        if has is not None
-    )
+@lru_cache(maxsize=64)
+def _meeting(pattern: Traits) -> frozenset[Suite]:
+    """The suites that have all that a pattern asks for."""
+    found = set(_LEGACY)
+    for field, wanted in enumerate(pattern):
+        if wanted is not None:
+            found = {suite for suite in found if not wanted.isdisjoint(_LEGACY[suite][field] or ())}
+    return frozenset(found)
 
 
 class _Order:
@@ -154,7 +156,8 @@ class _Order:
         self.active: set[Suite] = set()
 
     def _matching(self, pattern: Traits) -> list[Suite]:
-        return [suite for suite in self.suites if _meets(_LEGACY[suite], pattern)]
+        met = _meeting(pattern)
+        return [suite for suite in self.suites if suite in met]
 
     def _move(self, moved: list[Suite], *, to_front: bool) -> None:
         chosen = set(moved)
