@@ -312,11 +312,14 @@ class Side(Connection):
         self.wire: Edits = {}
         self.outbound.edits, self.outbound.each = self.wire, each
 
-    def send_messages(self, *messages: bytes) -> None:
-        super().send_messages(*self._edited(messages))
+    def send_message(self, raw: bytes) -> None:
+        super().send_messages(list(self._edited([raw])))
 
-    def send_post_handshake(self, *messages: bytes) -> None:
-        super().send_post_handshake(*self._edited(messages))
+    def send_messages(self, messages: Iterable[bytes]) -> None:
+        super().send_messages(list(self._edited(messages)))
+
+    def send_post_handshake(self, messages: Iterable[bytes]) -> None:
+        super().send_post_handshake(list(self._edited(messages)))
 
     def _edited(self, messages: Iterable[bytes]) -> Iterator[bytes]:
         for raw in messages:

@@ -6,7 +6,7 @@ import pytest
 
 from puretls._crypto import schedule
 from puretls._crypto.kdf import SHA256, SHA384, expand_label
-from puretls._crypto.schedule import EarlySecret, without_psk
+from puretls._crypto.schedule import EarlySecret, Resumption, without_psk
 
 # RFC 8448 3, "Simple 1-RTT Handshake"
 SHARED = bytes.fromhex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d")
@@ -52,8 +52,8 @@ def test_application_secrets():
 
 
 def test_ticket():
-    resumption = without_psk(SHA256).mix(SHARED).finish().resumption(CLIENT_FINISHED)
-    assert resumption.psk(b"\x00\x00") == PSK
+    secret = without_psk(SHA256).mix(SHARED).finish().resumption(CLIENT_FINISHED)
+    assert Resumption(SHA256, secret).psk(b"\x00\x00") == PSK
 
 
 def test_psk_and_early_data():

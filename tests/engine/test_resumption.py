@@ -178,7 +178,7 @@ def test_a_touched_ticket_is_no_ticket(version, at):
 
 
 def sealed(manager: SessionManager, session: Session, now: float) -> bytes:
-    return manager.seal(own_state(session.secret, session.age_add) + session.encode(session.lifetime), now)
+    return manager.seal([own_state(session.age_add, 0) + session.encode(session.lifetime, session.secret)], now)[0]
 
 
 @BOTH

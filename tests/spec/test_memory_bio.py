@@ -234,8 +234,8 @@ def test_ticket_keys_change_and_old_ones_are_honoured(tls):
     suite = BY_NAME["TLS_AES_128_GCM_SHA256"]
 
     def ticket(at):
-        state = Session(version=0x0304, suite=suite, secret=b"s" * 32, time=at)
-        return manager.seal(own_state(state.secret, 0) + state.encode(7200), at)
+        state = Session(version=0x0303, suite=suite, secret=b"s" * 32, time=at)
+        return manager.seal([own_state(0, 0) + state.encode(7200, state.secret)], at)[0]
 
     first = ticket(now)
     assert ticket(now + 3000)[:16] == first[:16]

@@ -117,7 +117,7 @@ def abort_error(abort: Abort) -> SSLError:
 def want_read() -> SSLError:
     error: Any = SSLWantReadError(WANT_READ, WANT_READ_TEXT)  # without more ado: event loops get a great many
     error.reason = error.library = None
-    return cast("SSLError", error)
+    return error  # type: ignore[no-any-return]
 
 
 def want_write() -> SSLError:

@@ -84,34 +84,39 @@ class _BioConnection(_SSLSocket):
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
-        conn = self._conn
-        with self._lock:
-            if self._inside:
-                raise reentered()
-            if conn.established:
-                return
+        conn, lock = self._conn, self._lock
+        lock.acquire()
+        if self._inside:
+            lock.release()
+            raise reentered()
+        if conn.established:
+            lock.release()
+            return
+        try:
+            self._inside = True
+            self._opener = self._sealer = None
+            waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
+            if waits and (data := self._incoming.read()):
+                conn.inbound.receive(data)
+            while True:
+                self._advance()
+                if conn.established:
+                    break
+                if conn.close_received:
+                    raise zero_return()
+                self._push()
+                self._pull()
+        except Abort as abort:
+            raise abort_error(abort) from None
+        finally:
             try:
-                self._inside = True
-                self._opener = self._sealer = None
-                waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
-                if waits and (data := self._incoming.read()):
-                    conn.receive(data)
-                while True:
-                    self._advance()
-                    if conn.established:
-                        break
-                    if conn.close_received:
-                        raise zero_return()
-                    self._push()
-                    self._pull()
-            except Abort as abort:
-                raise abort_error(abort) from None
-            finally:
                 self._inside = False
                 if conn.owed or conn.outbound.end or conn.events:
                     self._push()
-                if self._callback_error is not None:
-                    self._raise_callback_error()
+            finally:
+                lock.release()
+            if self._callback_error is not None:
+                self._raise_callback_error()
 
     def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
         """Up to `size` bytes, or how many of them are in `buffer` now."""

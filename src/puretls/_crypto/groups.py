@@ -89,6 +89,14 @@ class Montgomery(Group):
     def offer(self) -> Offer:
         return MontgomeryOffer(self._generate(), self._load)
 
+    def answer(self, share: bytes) -> tuple[bytes, bytes]:
+        """As for any group, without the offer between."""
+        key = self._generate()
+        try:
+            return key.public_key().public_bytes_raw(), key.exchange(self._load(share))
+        except ValueError:  # as in MontgomeryOffer
+            raise Abort(BAD_KEY_SHARE) from None
+
 
 class MontgomeryOffer:
     """A scalar and its point."""

@@ -10,7 +10,7 @@ from functools import cache
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from puretls._crypto.kdf import Digest, expand_label, hkdf_label, secret_label
+from puretls._crypto.kdf import SHA256, SHA384, Digest, expand_label, hkdf_label, secret_label
 
 EXT_BINDER = secret_label(b"ext binder")
 RES_BINDER = secret_label(b"res binder")
@@ -32,6 +32,9 @@ _TICKET = {n: n.to_bytes(2, "big") + hkdf_label(b"resumption") for n in (32, 48)
 _UPDATE = {n: n.to_bytes(2, "big") + hkdf_label(b"traffic upd") + b"\x00\x01" for n in (32, 48)}
 
 
+_DERIVED = {d: DERIVED[d.size] + d.empty + b"\x01" for d in (SHA256, SHA384)}  # of no messages: what stages go on with
+
+
 @cache
 def _without_salt(digest: Digest) -> HMAC:
     return digest.mac(digest.zeros)
@@ -46,8 +49,10 @@ class EarlySecret:
         self._digest = digest
         extract = _without_salt(digest).copy()
         extract.update(psk or digest.zeros)
-        self._mac = HMAC(extract.finalize(), digest.algorithm)
-        self._salt = HMAC(digest.derive(self._mac, DERIVED, digest.empty), digest.algorithm)
+        self._mac = mac = HMAC(extract.finalize(), digest.algorithm)
+        derived = mac.copy()
+        derived.update(_DERIVED[digest])
+        self._salt = HMAC(derived.finalize(), digest.algorithm)
 
     def binder_key(self, *, external: bool) -> bytes:
         """Of the PSK; the binder is `finished` of this key (RFC 8446 4.2.11.2)."""
@@ -74,6 +79,17 @@ def without_psk(digest: Digest) -> EarlySecret:
     return EarlySecret(digest)
 
 
+def _both(
+    size: int, secret: HMAC, client: dict[int, bytes], server: dict[int, bytes], digest: bytes
+) -> tuple[bytes, bytes]:
+    """Derive-Secret for either direction."""
+    theirs, context = secret.copy(), digest + b"\x01"
+    theirs.update(client[size] + context)
+    ours = secret.copy()
+    ours.update(server[size] + context)
+    return theirs.finalize(), ours.finalize()
+
+
 class HandshakeSecret:
     """From ServerHello on."""
 
@@ -84,13 +100,13 @@ class HandshakeSecret:
 
     def traffic(self, digest: bytes) -> tuple[bytes, bytes]:
         """The client's and the server's, of ClientHello..ServerHello."""
-        derive = self._digest.derive
-        return derive(self._mac, CLIENT_HANDSHAKE, digest), derive(self._mac, SERVER_HANDSHAKE, digest)
+        return _both(self._digest.size, self._mac, CLIENT_HANDSHAKE, SERVER_HANDSHAKE, digest)
 
     def finish(self) -> MasterSecret:
         """To the last stage, which mixes nothing in."""
-        d = self._digest
-        extract = HMAC(d.derive(self._mac, DERIVED, d.empty), d.algorithm)
+        d, derived = self._digest, self._mac.copy()
+        derived.update(_DERIVED[d])
+        extract = HMAC(derived.finalize(), d.algorithm)
         extract.update(d.zeros)
         return MasterSecret(d, HMAC(extract.finalize(), d.algorithm))
 
@@ -105,16 +121,17 @@ class MasterSecret:
 
     def traffic(self, digest: bytes) -> tuple[bytes, bytes]:
         """The client's and the server's, of ClientHello..server Finished."""
-        derive = self._digest.derive
-        return derive(self._mac, CLIENT_TRAFFIC, digest), derive(self._mac, SERVER_TRAFFIC, digest)
+        return _both(self._digest.size, self._mac, CLIENT_TRAFFIC, SERVER_TRAFFIC, digest)
 
     def exporter(self, digest: bytes) -> bytes:
         """Of ClientHello..server Finished; `export` derives from it."""
         return self._digest.derive(self._mac, EXPORTER, digest)
 
-    def resumption(self, digest: bytes) -> Resumption:
-        """Of ClientHello..client Finished."""
-        return Resumption(self._digest, self._digest.derive(self._mac, RESUMPTION, digest))
+    def resumption(self, digest: bytes) -> bytes:
+        """Of ClientHello..client Finished; `Resumption` derives from it."""
+        mac = self._mac.copy()
+        mac.update(RESUMPTION[self._digest.size] + digest + b"\x01")
+        return mac.finalize()
 
 
 class Resumption:

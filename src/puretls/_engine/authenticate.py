@@ -7,6 +7,7 @@ arrives.  What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -77,21 +78,24 @@ def send_certificate13(
 ) -> State:
     """`flight`, which ends with our Certificate, and CertificateVerify, then `then()`."""
     conn.own_credential, conn.own_scheme = credential, scheme = chosen
-    conn.send_messages(*flight)
-    context = SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT
+    conn.send_messages(flight)
+    data = (SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT) + conn.transcript.digest()
+    if credential.key is None:
+        return Parked(SignRequest(credential, scheme, data), partial(_send_verify13, conn, scheme, then))
+    return _send_verify13(conn, scheme, then, signatures.sign(scheme, credential.key, data))
 
-    def signed(signature: bytes) -> State:
-        conn.send_messages(messages.certificate_verify(scheme.code, signature))
-        return then()
 
-    return sign_then(credential, scheme, context + conn.transcript.digest(), signed)
+def _send_verify13(conn: Connection, scheme: Scheme, then: Then, signature: bytes) -> State:
+    conn.send_message(messages.certificate_verify(scheme.code, signature))
+    return then()
 
 
 def send_finished13(conn: Connection) -> None:
     """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
     theirs, ours = conn.finished_keys
-    conn.finished_sent, conn.finished_keys = conn.digest.hmac(ours, conn.transcript.digest()), (theirs, b"")
-    conn.send_messages(messages.finished(conn.finished_sent))
+    conn.finished_sent = sent = conn.digest.hmac(ours, conn.transcript.digest())
+    conn.finished_keys = theirs, b""
+    conn.send_message(messages.finished(sent))
 
 
 def check_finished13(conn: Connection, message: messages.Finished) -> None:
@@ -99,14 +103,15 @@ def check_finished13(conn: Connection, message: messages.Finished) -> None:
     theirs, ours = conn.finished_keys
     if not theirs:  # used up: anybody could compute the Finished of an empty key
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second Finished")
-    check_finished(message, conn.digest.hmac(theirs, conn.transcript.digest()))
-    conn.finished_received, conn.finished_keys = message.verify_data, (b"", ours)
-    conn.transcript.update(message.raw)
+    raw, received = message
+    check_finished(received, conn.digest.hmac(theirs, conn.transcript.digest()))
+    conn.finished_received, conn.finished_keys = received, (b"", ours)
+    conn.transcript.update(raw)
 
 
-def check_finished(message: messages.Finished, expected: bytes) -> None:
-    """The peer's Finished against what it has to be (RFC 8446 4.4.4, RFC 5246 7.4.9)."""
-    if len(message.verify_data) != len(expected):
+def check_finished(received: bytes, expected: bytes) -> None:
+    """The peer's verify_data against what it has to be (RFC 8446 4.4.4, RFC 5246 7.4.9)."""
+    if len(received) != len(expected):
         raise Abort(faults.BAD_DIGEST_LENGTH)
-    if not compare_digest(message.verify_data, expected):
+    if not compare_digest(received, expected):
         raise Abort(faults.DIGEST_CHECK_FAILED)

@@ -281,7 +281,7 @@ def _answer(conn: Connection, exchange: Exchange) -> State:
         chosen = _choose(conn, exchange.asked)
         if chosen:
             conn.own_credential, conn.own_scheme = chosen
-        conn.send_messages(chosen[0].message12 if chosen else legacy.certificate(()))
+        conn.send_message(chosen[0].message12 if chosen else legacy.certificate(()))
     if exchange.suite.kx not in PSK_EXCHANGES:
         return _send_key_exchange(conn, exchange, None, chosen)
     if not conn.config.psk_client:
@@ -320,7 +320,7 @@ def _send_key_exchange(
         secret = min(conn.config.max_version, TLS12).to_bytes(2, "big") + conn.random(46)  # RFC 5246 7.4.7.1
         body += vec16(claim.key.encrypt(secret, PKCS1v15()))
         exchange.peer = claim.encrypted_to()
-    conn.send_messages(legacy.client_key_exchange(body))
+    conn.send_message(legacy.client_key_exchange(body))
     conn.peer = exchange.peer
     derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
     if chosen is None:
@@ -329,9 +329,9 @@ def _send_key_exchange(
 
     def signed(signature: bytes) -> State:
         if conn.version >= TLS12:
-            conn.send_messages(messages.certificate_verify(scheme.code, signature))
+            conn.send_message(messages.certificate_verify(scheme.code, signature))
         else:
-            conn.send_messages(legacy.certificate_verify(signature))
+            conn.send_message(legacy.certificate_verify(signature))
         return _send_finished(conn, exchange)
 
     return authenticate.sign_then(credential, scheme, conn.transcript.messages(), signed)

@@ -303,6 +303,6 @@ def send_client_certificate(conn: Connection, asked: messages.CertificateRequest
     schemes = extensions.numbers(asked.extensions[registry.SIGNATURE_ALGORITHMS])
     chosen = authenticate.choose(conn.config, TLS13, schemes, server_side=False)
     if chosen is None:
-        conn.send_messages(messages.certificate(asked.context, b"\x00\x00\x00"))
+        conn.send_message(messages.certificate(asked.context, b"\x00\x00\x00"))
         return then()
     return send_certificate13(conn, chosen, (chosen[0].message13,), then)

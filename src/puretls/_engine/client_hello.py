@@ -79,7 +79,7 @@ def send(conn: Connection, offer: ClientOffer) -> None:
     else:
         raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)
     offer.offered = offered
-    conn.send_messages(raw)
+    conn.send_message(raw)
     conn.inbound.drop_ccs = True
     conn.flush()
 

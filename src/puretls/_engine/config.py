@@ -234,6 +234,11 @@ class Config:
         return extension(registry.RECORD_SIZE_LIMIT, limit.to_bytes(2, "big"))
 
     @cached_property
+    def limits13(self) -> bytes:
+        """EncryptedExtensions of a TLS 1.3 server that say nothing else, as most do."""
+        return messages.encrypted_extensions(self.limit_extension)
+
+    @cached_property
     def hello_offers(self) -> frozenset[int]:
         """The extensions of a ClientHello, but for those that not every one has; GREASE must not be answered (RFC 8701
         3.1).

@@ -12,7 +12,7 @@ alert, a KeyUpdate) waits in `owed` until the sending side seals it, so each dir
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import urandom
 from typing import Any
 
@@ -110,7 +110,7 @@ class Connection:
         """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
         self.config, self.server_side, self.server_hostname = config, server_side, server_hostname
         self.clock, self.random = clock, random
-        self.inbound = Inbound(server_side=server_side)
+        self.inbound = Inbound(server_side)
         self.outbound = Outbound(registry.TLS12 if server_side else registry.TLS10)
         self.state: State | None = None  # None: not begun
         self.failure: tuple[Fault, str] | None = None
@@ -230,23 +230,26 @@ class Connection:
             if state is None:
                 state = self.state = self._begin()
             while state.request is None:
-                if inbound.hs and (raw := inbound.message()) is not None:
-                    if self.events is not None:
-                        self.events.append(MessageEvent(False, self.version, HANDSHAKE, raw))
-                    state = self.state = state.step(self, raw)
-                    if self.established != established:
+                raw = inbound.message() if inbound.hs else None
+                if raw is None:
+                    if inbound.plain or self.close_received:
                         return
-                    continue
-                if inbound.plain or self.close_received:
+                    record = inbound.record()
+                    if record is None:
+                        return
+                    kind, data = record
+                    if kind != HANDSHAKE:
+                        if kind != CHANGE_CIPHER_SPEC or data or self.events is not None:  # else dropped, unwatched
+                            state = self._dispatch(state, kind, data)
+                        continue
+                    raw = inbound.handshake_data(data)
+                    if raw is None:
+                        continue
+                if self.events is not None:
+                    self.events.append(MessageEvent(False, self.version, HANDSHAKE, raw))
+                state = self.state = state.step(self, raw)
+                if self.established != established:
                     return
-                record = inbound.record()
-                if record is None:
-                    return
-                kind, data = record
-                if kind == HANDSHAKE:
-                    inbound.handshake_data(data)
-                elif kind != CHANGE_CIPHER_SPEC or data or self.events is not None:  # else it was dropped, unwatched
-                    state = self._dispatch(state, kind, data)
         except Abort as abort:
             self.fail(abort.fault, abort.detail)
             raise
@@ -418,20 +421,29 @@ class Connection:
         self.suite = suite
         self.digest = suite.hash if self.version >= TLS12 else MD5_SHA1
 
-    def send_messages(self, *messages: bytes) -> None:
-        """Handshake messages into the transcript and the flight."""
+    def send_message(self, raw: bytes) -> None:
+        """A handshake message into the transcript and the flight."""
         if self.ccs_due:
             self._change_cipher_spec()
         if self.events is not None:
-            self.events.extend(MessageEvent(True, self.version, HANDSHAKE, raw) for raw in messages)
-        data = messages[0] if len(messages) == 1 else b"".join(messages)
+            self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
+        self.transcript.update(raw)
+        self.flight += raw
+
+    def send_messages(self, messages: Sequence[bytes]) -> None:
+        """Several, hashed as one."""
+        if self.ccs_due:
+            self._change_cipher_spec()
+        if self.events is not None:
+            self.events.extend([MessageEvent(True, self.version, HANDSHAKE, raw) for raw in messages])
+        data = b"".join(messages)
         self.transcript.update(data)
         self.flight += data
 
-    def send_post_handshake(self, *messages: bytes) -> None:
+    def send_post_handshake(self, messages: Sequence[bytes]) -> None:
         """Messages after Finished, which no transcript covers."""
         if self.events is not None:
-            self.events.extend(MessageEvent(True, self.version, HANDSHAKE, raw) for raw in messages)
+            self.events.extend([MessageEvent(True, self.version, HANDSHAKE, raw) for raw in messages])
         self.flight += b"".join(messages)
 
     def flush(self) -> None:
@@ -457,7 +469,8 @@ class Connection:
 
     def send_change_cipher_spec(self) -> None:
         """Of middlebox compatibility mode: never protected (RFC 8446 D.4)."""
-        self.flush()
+        if self.flight:
+            self.flush()
         self._change_cipher_spec()
 
     def _change_cipher_spec(self) -> None:
@@ -468,7 +481,9 @@ class Connection:
 
     def set_version(self, version: int) -> None:
         self.version = self.inbound.version = version
-        self.set_record_version(version)
+        sealer = self.outbound.sealer
+        if type(sealer) is NullSealer:
+            sealer.version = min(version, TLS12)
 
     def set_record_version(self, version: int) -> None:
         """legacy_record_version, as long as records are sent without protection (RFC 8446 5.1)."""
@@ -484,7 +499,7 @@ class Connection:
         aead, d = suite.cipher, suite.hash  # type: ignore[union-attr]  # negotiated by now
         key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), ours  # type: ignore[arg-type]  # no other
-        if not inbound.on_boundary():  # RFC 8446 5.1
+        if inbound.hs and not inbound.on_boundary():  # RFC 8446 5.1
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
         key, iv, expected = schedule.handshake_keys(d, theirs, aead.key)
         inbound.opener, self.read_secret = Opener13(aead, key, iv), theirs  # type: ignore[arg-type]  # likewise
@@ -492,11 +507,12 @@ class Connection:
 
     def set_read_secret(self, secret: bytes) -> None:
         """Keys of the receiving direction, TLS 1.3."""
-        if not self.inbound.on_boundary():  # RFC 8446 5.1
+        inbound = self.inbound
+        if inbound.hs and not inbound.on_boundary():  # RFC 8446 5.1
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
         aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # suites of TLS 1.3 have nothing else
         key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
-        self.inbound.opener, self.read_secret = Opener13(aead, key, iv), secret
+        inbound.opener, self.read_secret = Opener13(aead, key, iv), secret
 
     def set_write_secret(self, secret: bytes) -> None:
         """Keys of the sending direction, TLS 1.3."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
@@ -24,7 +25,7 @@ from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
 from puretls._engine.config import CERT_NONE, CERT_REQUIRED, OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
-from puretls._engine.sessions import Session, own_state
+from puretls._engine.sessions import LIFETIME, Session, own_state
 from puretls._engine.state import State, on
 from puretls._wire import extensions, messages
 
@@ -59,18 +60,13 @@ class Established13(Established):
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
         conn.transcript = None  # type: ignore[assignment]  # its time is over
-        conn.session = Session(
-            version=TLS13,
-            suite=conn.suite,
-            secret=b"",
-            time=conn.clock(),
-            alpn=conn.alpn,
-            server_name=conn.server_name if conn.server_side else conn.server_hostname,
-            peer=conn.peer,
+        name = conn.server_name if conn.server_side else conn.server_hostname
+        conn.session = Session(  # by position, which is a third of the cost
+            TLS13, conn.suite, b"", conn.clock(), conn.alpn, name, conn.peer, False, b"", b"", 0, LIFETIME, 0
         )
 
-    def resumption_of(self, conn: Connection) -> Resumption:
-        if not isinstance(conn.master, MasterSecret):
+    def secret_of_tickets(self, conn: Connection) -> bytes:
+        if type(conn.master) is not MasterSecret:
             raise Abort(faults.INTERNAL)
         return conn.master.resumption(self.digest)
 
@@ -96,20 +92,20 @@ class Established13(Established):
             raise Abort(faults.INVALID_TICKET_LIFETIME)
         if message.lifetime and conn.suite is not None:
             if self.resumption is None:  # kept, as there will be more tickets
-                self.resumption = self.resumption_of(conn)
+                self.resumption = Resumption(conn.digest, self.secret_of_tickets(conn))
             conn.session = Session(
                 version=TLS13,
                 suite=conn.suite,
                 secret=self.resumption.psk(message.nonce),
                 time=conn.clock(),
+                alpn=conn.alpn,
+                server_name=conn.server_hostname,
+                peer=conn.peer,
                 id=SHA256.hash(message.ticket),  # as OpenSSL names such a session
                 ticket=message.ticket,
                 age_add=message.age_add,
                 lifetime=message.lifetime,
                 lifetime_hint=message.lifetime,
-                alpn=conn.alpn,
-                server_name=conn.server_hostname,
-                peer=conn.peer,
             )
         return self
 
@@ -160,17 +156,18 @@ class Established13(Established):
         sessions, session = conn.config.sessions, conn.session
         if sessions is None or session is None or not count:
             return
-        lifetime, now, numbers = sessions.lifetime, session.time, conn.random(4 * count)
-        resumption, shared = self.resumption_of(conn), session.encode(lifetime)
-        by_id = conn.config.options & OP_NO_TICKET
-        tickets = []
-        for i in range(count):
-            nonce, age_add = self.nonce.to_bytes(8, "big"), int.from_bytes(numbers[4 * i : 4 * i + 4], "big")
-            self.nonce += 1
-            state = own_state(resumption.psk(nonce), age_add) + shared
-            ticket = sessions.keep(state) if by_id else sessions.seal(state, now)
-            tickets.append(messages.new_session_ticket(lifetime, age_add, nonce, ticket, b""))
-        conn.send_post_handshake(*tickets)
+        lifetime, first = sessions.lifetime, self.nonce
+        self.nonce = end = first + count
+        own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
+        shared = session.encode(lifetime, self.secret_of_tickets(conn))
+        states = [own_state(age_add, nonce) + shared for age_add, nonce in own]
+        tickets = sessions.keep(states) if conn.config.options & OP_NO_TICKET else sessions.seal(states, session.time)
+        conn.send_post_handshake(
+            [
+                messages.new_session_ticket(lifetime, age_add, nonce.to_bytes(8, "big"), ticket, b"")
+                for (age_add, nonce), ticket in zip(own, tickets, strict=True)
+            ]
+        )
         conn.flush()
 
     def request_authentication(self, conn: Connection) -> None:
@@ -239,7 +236,7 @@ class ExpectPostFinished(Established):
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         expected = finished(conn.digest, conn.read_secret, self.transcript.digest())
-        authenticate.check_finished(message, expected)
+        authenticate.check_finished(message.verify_data, expected)
         conn.peer = self.peer
         return self.established
 

@@ -103,15 +103,16 @@ def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None
 def send_finished(conn: Connection, keys: Keys) -> None:
     label = SERVER_FINISHED if conn.server_side else CLIENT_FINISHED
     conn.finished_sent = keys.prf(label, conn.transcript.digest(), 12)
-    conn.send_messages(messages.finished(conn.finished_sent))
+    conn.send_message(messages.finished(conn.finished_sent))
     conn.flush()
 
 
 def check_finished(conn: Connection, message: messages.Finished, keys: Keys) -> None:
     label = CLIENT_FINISHED if conn.server_side else SERVER_FINISHED
-    authenticate.check_finished(message, keys.prf(label, conn.transcript.digest(), 12))
-    conn.finished_received = message.verify_data
-    conn.transcript.update(message.raw)
+    raw, received = message
+    authenticate.check_finished(received, keys.prf(label, conn.transcript.digest(), 12))
+    conn.finished_received = received
+    conn.transcript.update(raw)
 
 
 class Established12(Established):

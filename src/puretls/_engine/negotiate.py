@@ -50,8 +50,8 @@ class Offer13(NamedTuple):
 
 def read_offer13(hello: ClientHello) -> Offer13:
     """The extensions of a ClientHello and what they demand of each other (RFC 8446 9.2, 4.2.8, 4.2.9, 4.2.11)."""
-    found = hello.extensions
-    if hello.compression_methods != b"\x00":
+    _, _, _, _, _, compression, found = hello
+    if compression != b"\x00":
         raise Abort(faults.INVALID_COMPRESSION_ALGORITHM)
     psks = None
     if registry.PRE_SHARED_KEY in found:
@@ -84,9 +84,8 @@ def read_offer13(hello: ClientHello) -> Offer13:
     return filled(Offer13, (groups, shares, schemes, psks))
 
 
-def group13(config: Config, offer: Offer13) -> tuple[Group, bytes | None]:
+def group13(config: Config, theirs: Sequence[int], shares: dict[int, bytes]) -> tuple[Group, bytes | None]:
     """Our most wanted group that came with a share, else one to ask for in a HelloRetryRequest."""
-    shares, theirs = offer.shares, offer.groups
     for group in config.groups13:
         if group.code in shares:
             return group, shares[group.code]

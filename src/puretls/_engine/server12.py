@@ -191,7 +191,7 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     transcript.choose(conn.digest)
     transcript.update(message.raw)
     conn.session = session
-    conn.send_messages(
+    conn.send_message(
         hello.server_hello(conn.version, conn.server_random, message.session_id, session.suite.code, b"".join(block))
     )
     set_master(conn, session.secret)
@@ -244,11 +244,11 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[by
     transcript.choose(conn.digest, keep=asked)
     transcript.update(message.raw)
     session = Session12(b"" if by_ticket or config.sessions is None else conn.random(32), by_ticket)
-    conn.send_messages(hello.server_hello(conn.version, conn.server_random, session.id, suite.code, b"".join(block)))
+    conn.send_message(hello.server_hello(conn.version, conn.server_random, session.id, suite.code, b"".join(block)))
     if credential:
-        conn.send_messages(credential.message12)
+        conn.send_message(credential.message12)
     if staple:
-        conn.send_messages(legacy.certificate_status(staple))
+        conn.send_message(legacy.certificate_status(staple))
     return _send_key_exchange(conn, message, choice, session, asked=asked)
 
 
@@ -271,11 +271,11 @@ def _send_key_exchange(
 
     def go_on(signature: bytes) -> State:
         if params:
-            conn.send_messages(legacy.server_key_exchange(params + signature))
+            conn.send_message(legacy.server_key_exchange(params + signature))
         if asked:
             schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
-            conn.send_messages(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
-        conn.send_messages(legacy.SERVER_HELLO_DONE)
+            conn.send_message(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
+        conn.send_message(legacy.SERVER_HELLO_DONE)
         conn.flush()
         exchange = Exchange(suite, offer, message.legacy_version, session)
         return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
@@ -442,8 +442,9 @@ class ExpectFinished(State):
         session, sessions = new_session(conn, self.session.id), conn.config.sessions
         if sessions is not None:
             if self.session.by_ticket:
-                ticket = sessions.seal(own_state(session.secret, 0) + session.encode(session.lifetime), conn.clock())
-                conn.send_messages(legacy.new_session_ticket(sessions.lifetime, ticket))
+                state = own_state(0, 0) + session.encode(session.lifetime, session.secret)
+                [ticket] = sessions.seal((state,), conn.clock())
+                conn.send_message(legacy.new_session_ticket(sessions.lifetime, ticket))
             else:
                 sessions.add(session)
         conn.switch_write_keys(self.keys.sealer)

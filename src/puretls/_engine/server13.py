@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,12 @@ from puretls._engine.authenticate import (
 )
 from puretls._engine.config import CERT_REQUIRED, OP_NO_TICKET
 from puretls._engine.established import Established13
-from puretls._engine.negotiate import Offer13
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.sessions import Session
 from puretls._engine.state import Parked, PskServerRequest, State, on
 from puretls._wire import extensions, hello, messages
 from puretls._wire.codec import extension
+from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Retry:
 
 def start(conn: Connection, message: ClientHello, retry: Retry | None = None) -> State:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
-    config, transcript = conn.config, conn.transcript
-    offer = negotiate.read_offer13(message)
+    config, found = conn.config, message.extensions
+    groups, shares, schemes, psks = negotiate.read_offer13(message)
     shared = negotiate.in_order(config, config.suites13, conn.client_suites)
     if not shared:
         raise Abort(faults.NO_SHARED_CIPHER)
@@ -66,27 +67,25 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
         shared.sort(key=lambda suite: suite.hash is not SHA256)
     if retry is None:
         conn.set_suite(shared[0])
-        transcript.choose(conn.digest)
+        conn.transcript.choose(conn.digest)
     conn.inbound.drop_ccs = True
-    if registry.EARLY_DATA in message.extensions:  # we accept none, but a client may send it under a ticket not ours
+    if registry.EARLY_DATA in found:  # we accept none, but a client may send it under a ticket not ours
         conn.inbound.early_data = MAX_EARLY_DATA
-    conn.group, share = negotiate.group13(config, offer)
+    conn.group, share = negotiate.group13(config, groups, shares)
     if share is None:
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
         return _send_retry(conn, message, conn.group)
-    chosen_share = share
-    conn.alpn = negotiate.protocol(config, message.extensions)
-    if registry.POST_HANDSHAKE_AUTH in message.extensions:
-        extensions.empty(message.extensions[registry.POST_HANDSHAKE_AUTH])
+    if registry.ALPN in found:
+        conn.alpn = negotiate.protocol(config, found)
+    if registry.POST_HANDSHAKE_AUTH in found:
+        extensions.empty(found[registry.POST_HANDSHAKE_AUTH])
         conn.peer_offers_pha = True
-    conn.limit_records(message.extensions)
-
-    def go_on(psk: ChosenPsk | None) -> State:
-        transcript.update(message.raw)
-        return _answer(conn, message, offer, chosen_share, psk, retried=retry is not None)
-
-    return go_on(None) if offer.psks is None else _find_psk(conn, message, offer, 0, go_on)
+    conn.limit_records(found)
+    retried = retry is not None
+    if psks is None:
+        return _answer(conn, message, schemes, share, retried, None)
+    return _find_psk(conn, message, psks, 0, partial(_answer, conn, message, schemes, share, retried))
 
 
 def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
@@ -100,7 +99,7 @@ def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
         block += extension(registry.COOKIE, len(cookie).to_bytes(2, "big") + cookie)
     transcript.update(message.raw)
     transcript.rewrite_for_retry()
-    conn.send_messages(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
+    conn.send_message(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
     conn.flush()
     if message.session_id:
         conn.send_change_cipher_spec()
@@ -131,33 +130,33 @@ class ExpectSecondClientHello(State):
         if not compare_digest(cookie, self.retry.cookie):
             raise Abort(faults.BAD_HRR_COOKIE)
         conn.inbound.early_data = 0
-        shares = negotiate.read_offer13(message).shares
+        _, shares, _, _ = negotiate.read_offer13(message)
         if tuple(shares) != (self.retry.group.code,) or registry.EARLY_DATA in found:
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
         return start(conn, message, self.retry)
 
 
 def _find_psk(
-    conn: Connection, message: ClientHello, offer: Offer13, index: int, then: Callable[[ChosenPsk | None], State]
+    conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, then: Callable[[ChosenPsk | None], State]
 ) -> State:
     """The first PSK from `index` on that is good for this handshake (RFC 8446 4.2.11)."""
-    suite, offered = conn.suite, offer.psks
-    if offered is None or suite is None:
-        return then(None)
+    suite, identities = conn.suite, psks.identities
+    if suite is None:
+        raise Abort(faults.INTERNAL)
     sessions, now = conn.config.sessions, conn.clock()
     find = sessions is not None and (sessions.find if conn.config.options & OP_NO_TICKET else sessions.open)
-    for i in range(index, min(len(offered.identities), MAX_IDENTITIES)):
-        identity = offered.identities[i][0]
+    for i in range(index, min(len(identities), MAX_IDENTITIES)):
+        identity = identities[i][0]
         session = find(identity, now) if find else None
         if session is not None:
             if _resumable(conn, session, suite):
-                return then(_check_binder(conn, message, offer, i, session.secret, session))
+                return then(_check_binder(conn, message, psks, i, session.secret, session))
         elif conn.config.psk_server and suite.hash is SHA256:
 
             def keyed(key: bytes | None, i: int = i) -> State:
                 if not key:
-                    return _find_psk(conn, message, offer, i + 1, then)
-                return then(_check_binder(conn, message, offer, i, key, None))
+                    return _find_psk(conn, message, psks, i + 1, then)
+                return then(_check_binder(conn, message, psks, i, key, None))
 
             return Parked(PskServerRequest(identity), keyed)
     return then(None)
@@ -174,80 +173,82 @@ def _resumable(conn: Connection, session: Session, suite: Suite) -> bool:
 
 
 def _check_binder(
-    conn: Connection, message: ClientHello, offer: Offer13, index: int, key: bytes, session: Session | None
+    conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
 ) -> ChosenPsk:
     """Who names a PSK has to know it (RFC 8446 4.2.11.2)."""
-    psks, transcript = offer.psks, conn.transcript
-    if psks is None:
-        raise Abort(faults.INTERNAL)
-    early = EarlySecret(conn.digest, key)
-    covered = message.raw[: -psks.binders_size]
-    binder = finished(
-        conn.digest, early.binder_key(external=session is None), transcript.digest_with(covered, conn.digest)
-    )
-    if not compare_digest(binder, psks.binders[index]):
+    d, (_, binders, size) = conn.digest, psks
+    early = EarlySecret(d, key)
+    covered = conn.transcript.digest_with(message.raw[:-size], d)
+    if not compare_digest(finished(d, early.binder_key(external=session is None), covered), binders[index]):
         raise Abort(faults.BINDER_DOES_NOT_VERIFY)
     return ChosenPsk(index, early, session)
 
 
 def _answer(
-    conn: Connection, message: ClientHello, offer: Offer13, share: bytes, psk: ChosenPsk | None, *, retried: bool
+    conn: Connection,
+    message: ClientHello,
+    schemes: tuple[int, ...],
+    share: bytes,
+    retried: bool,
+    psk: ChosenPsk | None,
 ) -> State:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
     config, suite, group, d = conn.config, conn.suite, conn.group, conn.digest
     if suite is None or group is None:
         raise Abort(faults.INTERNAL)
+    raw, _, _, session_id, _, _, found = message
+    conn.transcript.update(raw)
     chosen = None
     if psk is None:
-        chosen = authenticate.choose(config, TLS13, offer.schemes, server_side=True)
+        chosen = authenticate.choose(config, TLS13, schemes, server_side=True)
         if chosen is None:
-            if not offer.schemes:  # RFC 8446 4.2.3
+            if not schemes:  # RFC 8446 4.2.3
                 raise Abort(faults.MISSING_SIGALGS)
             raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(d)).mix(shared)
-    conn.server_random = conn.random(32)
+    conn.server_random = random = conn.random(32)
     block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
-    conn.send_messages(hello.server_hello(TLS12, conn.server_random, message.session_id, suite.code, block))
+    conn.send_message(hello.server_hello(TLS12, random, session_id, suite.code, block))
     conn.flush()
-    if message.session_id and not retried:
+    if session_id and not retried:
         conn.send_change_cipher_spec()
-    digest = conn.transcript.digest()
-    theirs, ours = secret.traffic(digest)
+    theirs, ours = secret.traffic(conn.transcript.digest())
     if conn.events is not None:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     conn.set_handshake_secrets(theirs, ours)
     conn.inbound.allow_plain_alert = True
-    encrypted = _encrypted_extensions(conn, message, resumed=psk is not None)
+    encrypted = _encrypted_extensions(conn, found, resumed=psk is not None)
     if psk and psk.session:
         conn.session_reused = True
         conn.peer = psk.session.peer
     if chosen is None:
-        conn.send_messages(encrypted)
-        return _finish_flight(conn, secret, asked=False)
+        conn.send_message(encrypted)
+        return _finish_flight(conn, secret, False)
     asked = bool(config.verify_mode) and not config.post_handshake_auth
     credential = chosen[0]
-    certificate = credential.stapled13 if registry.STATUS_REQUEST in message.extensions else credential.message13
+    certificate = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
     flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
-    return send_certificate13(conn, chosen, flight, lambda: _finish_flight(conn, secret, asked=asked))
+    return send_certificate13(conn, chosen, flight, partial(_finish_flight, conn, secret, asked))
 
 
-def _encrypted_extensions(conn: Connection, message: ClientHello, *, resumed: bool) -> bytes:
+def _encrypted_extensions(conn: Connection, found: dict[int, bytes], *, resumed: bool) -> bytes:
     """RFC 8446 4.3.1."""
+    config, limited = conn.config, registry.RECORD_SIZE_LIMIT in found
     block = b""
-    if conn.server_name is not None and conn.config.choose_context and not resumed:
+    if conn.server_name is not None and config.choose_context and not resumed:
         block = extension(registry.SERVER_NAME, b"")
     if conn.alpn is not None:
         block += extensions.build_protocols((conn.alpn,))
-    if registry.RECORD_SIZE_LIMIT in message.extensions:
-        block += conn.config.limit_extension
-    return messages.encrypted_extensions(block)
+    if not block and limited:
+        return config.limits13
+    return messages.encrypted_extensions(block + config.limit_extension if limited else block)
 
 
-def _finish_flight(conn: Connection, secret: HandshakeSecret, *, asked: bool) -> State:
+def _finish_flight(conn: Connection, secret: HandshakeSecret, asked: bool) -> State:
     """Our Finished, and the keys that follow it (RFC 8446 4.4.4, 7.1)."""
     send_finished13(conn)
     conn.exporter_digest = digest = conn.transcript.digest()

@@ -36,9 +36,8 @@ class ExpectClientHello(State):
 
     @on(CLIENT_HELLO, ClientHello.parse)
     def client_hello(self, conn: Connection, message: ClientHello) -> State:  # RFC 8446 4.1.2
-        found = message.extensions
-        conn.client_random = message.random
-        conn.client_suites = u16s(message.cipher_suites)
+        _, _, conn.client_random, _, suites, _, found = message
+        conn.client_suites = u16s(suites)
         extensions.check_place(found, extensions.CH)
         if registry.SERVER_NAME in found:
             conn.server_name = extensions.server_name(found[registry.SERVER_NAME])
@@ -74,12 +73,14 @@ def choose_version(config: Config, message: ClientHello) -> int:
         ours = tuple(version for version in ours if version != TLS13)
     if body is not None:
         theirs = extensions.versions(body)
-        common = [version for version in ours if version in theirs]
+        for version in ours:
+            if version in theirs:
+                return version
     else:
         if message.legacy_version >> 8 != 3:
             raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {message.legacy_version:#06x}")
         highest = min(message.legacy_version, TLS12)
-        common = [version for version in ours if version <= highest]
-    if not common:
-        raise Abort(faults.UNSUPPORTED_PROTOCOL)
-    return common[0]
+        for version in ours:
+            if version <= highest:
+                return version
+    raise Abort(faults.UNSUPPORTED_PROTOCOL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from os import urandom
 from struct import Struct
 
@@ -16,7 +17,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
 from puretls._crypto import suites
+from puretls._crypto.schedule import Resumption
 from puretls._crypto.suites import Suite
 from puretls._engine.peer import Peer, remembered
 from puretls._wire.codec import Reader, StructError, vec24
@@ -25,8 +28,10 @@ LIFETIME = 7200  # seconds; OpenSSL's default
 CACHE_SIZE = 20480  # sessions; OpenSSL's default
 KEY_LIFETIME = 3600  # seconds that a ticket key seals; it opens for as long as its last ticket lives
 
-_own = Struct("!IB")  # what each ticket has for itself: age_add, length of the secret that follows
-_shared = Struct("!HHBQIBH")  # version, suite, flags, time in ms, lifetime, lengths of the alpn and name that follow
+# What each ticket has for itself, age_add and nonce, and what all of a session hold: version, suite, flags, time in ms,
+# lifetime, and the lengths of the secret, the alpn and the name that follow
+own_state = Struct("!IQ").pack
+_shared, _fixed = Struct("!HHBQIBBH"), Struct("!IQHHBQIBBH")
 EMS, VERIFIED = 1, 2
 
 
@@ -51,20 +56,19 @@ class Session:
 
     def __init__(
         self,
-        *,
         version: int,
         suite: Suite,
         secret: bytes,
         time: float,
+        alpn: bytes | None = None,
+        server_name: str | None = None,
+        peer: Peer | None = None,
+        ems: bool = False,
         id: bytes = b"",  # noqa: A002 (session_id, as SSLSession calls it)
         ticket: bytes = b"",
         age_add: int = 0,
         lifetime: int = LIFETIME,
         lifetime_hint: int = 0,
-        alpn: bytes | None = None,
-        server_name: str | None = None,
-        peer: Peer | None = None,
-        ems: bool = False,
     ) -> None:
         self.version, self.suite, self.secret, self.time = version, suite, secret, time
         self.id, self.ticket, self.age_add, self.lifetime = id, ticket, age_add, lifetime
@@ -77,49 +81,38 @@ class Session:
     def alive(self, now: float) -> bool:
         return 0 <= now - self.time + 1 <= self.lifetime + 1
 
-    def encode(self, lifetime: int) -> bytes:
-        """What all tickets of this session hold before they are sealed; `own_state` goes before it."""
+    def encode(self, lifetime: int, secret: bytes) -> bytes:
+        """What all tickets of this session hold before they are sealed; `own_state` goes before it.
+
+        `secret` is the master secret of TLS 1.2, and of TLS 1.3 the resumption secret: the PSK of a ticket is derived
+        when the ticket comes back, and most never do.
+        """
         peer, alpn, name = self.peer, self.alpn or b"", (self.server_name or "").encode("ascii")
         flags = (EMS if self.ems else 0) | (VERIFIED if peer and peer.path else 0)
-        fixed = _shared.pack(
-            self.version, self.suite.code, flags, int(self.time * 1000), lifetime, len(alpn), len(name)
-        )
+        time, suite = int(self.time * 1000), self.suite.code
+        state = _shared.pack(self.version, suite, flags, time, lifetime, len(secret), len(alpn), len(name))
         chain = b"".join([vec24(certificate.der) for certificate in peer.chain]) if peer else b""
-        return fixed + alpn + name + chain
+        return state + secret + alpn + name + chain
 
     @classmethod
     def decode(cls, data: bytes) -> Session:
         """The session of `own_state` and `encode`."""
-        age_add, size = _own.unpack_from(data)
-        end = _own.size + size
-        secret = data[_own.size : end]
-        version, code, flags, time, lifetime, alpn_size, name_size = _shared.unpack_from(data, end)
-        start = end + _shared.size
-        middle, end = start + alpn_size, start + alpn_size + name_size
-        alpn, name = data[start:middle], data[middle:end]
-        chain = []
+        age_add, nonce, version, code, flags, time, lifetime, size, alpn_size, name_size = _fixed.unpack_from(data)
+        start = _fixed.size + size
+        middle = start + alpn_size
+        end = middle + name_size
+        secret, alpn, name = data[_fixed.size : start], data[start:middle], data[middle:end]
+        suite, chain = suites.BY_CODE[code], []
         if end != len(data):
             r = Reader(data, end)
             while r.more():
                 chain.append(r.vec24())
             r.done()  # no length before it was wrong, either
-        return cls(
-            version=version,
-            suite=suites.BY_CODE[code],
-            secret=secret,
-            time=time / 1000,
-            age_add=age_add,
-            lifetime=lifetime,
-            alpn=alpn or None,
-            server_name=name.decode("ascii") or None,
-            peer=remembered(chain, verified=bool(flags & VERIFIED)) if chain else None,
-            ems=bool(flags & EMS),
-        )
-
-
-def own_state(secret: bytes, age_add: int) -> bytes:
-    """What a ticket holds before `Session.encode`: what no other ticket of the session does."""
-    return _own.pack(age_add, len(secret)) + secret
+        if version == TLS13:
+            secret = Resumption(suite.hash, secret).psk(nonce.to_bytes(8, "big"))
+        peer = remembered(chain, verified=bool(flags & VERIFIED)) if chain else None
+        host, ems = name.decode("ascii") or None, bool(flags & EMS)
+        return cls(version, suite, secret, time / 1000, alpn or None, host, peer, ems, b"", b"", age_add, lifetime, 0)
 
 
 class TicketKey:
@@ -197,20 +190,25 @@ class SessionManager:
         with self._lock:
             self._cache.pop(session_id, None)
 
-    def keep(self, state: bytes) -> bytes:
-        """A ticket that only names a state, which stays here (RFC 8446 4.6.1)."""
-        session = Session.decode(state)
-        session.id = urandom(32)
-        self.add(session)
-        return session.id
+    def keep(self, states: Sequence[bytes]) -> list[bytes]:
+        """Tickets that only name states, which stay here (RFC 8446 4.6.1)."""
+        kept = [Session.decode(state) for state in states]
+        for session in kept:
+            session.id = urandom(32)
+            self.add(session)
+        return [session.id for session in kept]
 
     # Sessions in tickets
 
-    def seal(self, state: bytes, now: float) -> bytes:
-        """A ticket of a session's state: key name, nonce, and it encrypted (RFC 5077 4, with AES-GCM)."""
-        key = self._sealing_key(now)
-        nonce = urandom(12)  # a key seals for an hour: far from 2^32 tickets
-        return key.name + nonce + key.cipher.encrypt(nonce, state, key.name)
+    def seal(self, states: Sequence[bytes], now: float) -> list[bytes]:
+        """Tickets of sessions' states: key name, nonce, and it encrypted (RFC 5077 4, with AES-GCM)."""
+        key, tickets = self._sealing_key(now), []
+        name, encrypt = key.name, key.cipher.encrypt
+        nonces = urandom(12 * len(states))  # a key seals for an hour: far from 2^32 tickets
+        for i, state in enumerate(states):
+            nonce = nonces[12 * i : 12 * i + 12]
+            tickets.append(name + nonce + encrypt(nonce, state, name))
+        return tickets
 
     def open(self, ticket: bytes, now: float) -> Session | None:
         """The session in a ticket of ours; None if it is not ours, too old, or damaged."""

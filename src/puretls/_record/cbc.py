@@ -91,7 +91,7 @@ class BlockOpener:
         return plain[:size]
 
     def open_many(
-        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         del buf, view, end, out
         return start, 0  # one at a time, through `open`
@@ -164,7 +164,7 @@ class MacOpener:
         return header[0], body[:size]
 
     def open_many(
-        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         del buf, view, end, out
         return start, 0

@@ -19,7 +19,6 @@ from puretls._base.registry import (
     CERTIFICATE,
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
-    TLS12,
     TLS13,
 )
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener, Opener13
@@ -56,10 +55,10 @@ class Inbound:
         "view",
     )
 
-    def __init__(self, *, server_side: bool) -> None:
+    def __init__(self, server_side: bool) -> None:
         self.server_side = server_side
         self.buf: bytes | bytearray = b""
-        self.view = NOTHING
+        self.view: memoryview | bytes = b""  # of it
         self.start = self.end = 0
         self.opener: Opener = UNPROTECTED
         self.plain, self.plain_at = b"", 0  # application data that was opened, and how much of it has been delivered
@@ -85,13 +84,13 @@ class Inbound:
         if type(self.buf) is not bytearray or self.end + size > len(self.buf):
             kept = self.end - self.start
             if type(self.buf) is bytearray and kept + size <= len(self.buf):
-                self.view[:kept] = self.view[self.start : self.end]  # memmove
+                self.view[:kept] = self.view[self.start : self.end]  # type: ignore[index]  # a memoryview: memmove
             else:
                 fresh = bytearray(max(kept + size, FIRST_ROOM))
                 fresh[:kept] = self.view[self.start : self.end]
                 self.buf, self.view = fresh, memoryview(fresh)
             self.start, self.end = 0, kept
-        return self.view[self.end : self.end + size]
+        return self.view[self.end : self.end + size]  # type: ignore[return-value]  # likewise
 
     def filled(self, count: int) -> None:
         self.end += count
@@ -100,14 +99,15 @@ class Inbound:
         """Bytes from a BIO; taken over as they are when nothing is left of the last ones."""
         end = self.end
         if self.start == end:
-            self.buf, self.view, self.start, self.end = data, memoryview(data), 0, len(data)
+            size = len(data)
+            self.buf, self.view, self.start, self.end = data, memoryview(data) if size > SHORT else data, 0, size
             return
         stop = end + len(data)
         if type(self.buf) is not bytearray or stop > len(self.buf):
             self.room(max(len(data), self.wanted()))  # for the whole record
             end = self.end
             stop = end + len(data)
-        self.view[end:stop] = data
+        self.view[end:stop] = data  # type: ignore[index]  # a memoryview of ours
         self.end = stop
 
     def wanted(self) -> int:
@@ -150,7 +150,8 @@ class Inbound:
     def release(self) -> None:
         """Give the buffer back while nothing is in it, so that an idle connection costs little."""
         if self.start == self.end:
-            self.buf, self.view, self.start, self.end = b"", NOTHING, 0, 0
+            self.buf = self.view = b""
+            self.start = self.end = 0
 
     # What the connection takes
 
@@ -186,8 +187,7 @@ class Inbound:
             return None
         kind, said, size = unpack_header(self.buf, start)
         if (  # unless all is as ever
-            said != TLS12
-            or 0 < version < TLS12
+            (said != version if 0 < version < TLS13 else said >> 8 != 3)
             or size > MAX_PLAINTEXT
             or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA
         ):
@@ -230,14 +230,18 @@ class Inbound:
             self._count_empty(kind)
         return kind, data
 
-    def handshake_data(self, data: bytes) -> None:
-        """A record of content type handshake, behind what is left of the last one."""
-        if self.hs_pos == len(self.hs):
+    def handshake_data(self, data: bytes) -> bytes | None:
+        """A record of content type handshake: `data` itself if it is just one message, else it is left to `message`."""
+        if not self.hs:
+            size = len(data)
+            if size > 3 and data[1] << 16 | data[2] << 8 | data[3] == size - 4:
+                return data
             self.hs, self.hs_pos = data, 0
         else:
             if type(self.hs) is not bytearray or self.hs_pos:
                 self.hs, self.hs_pos = bytearray(self.hs[self.hs_pos :]), 0
             self.hs += data
+        return None
 
     def message(self) -> bytes | None:
         """The next whole handshake message, with its header."""
@@ -286,11 +290,13 @@ class Inbound:
                 return faults.HTTPS_PROXY_REQUEST
         return faults.WRONG_VERSION_NUMBER if known and self.start else faults.NOT_TLS
 
-    def _check_ccs(self, body: memoryview) -> None:
+    def _check_ccs(self, body: memoryview | bytes) -> None:
         """RFC 8446 5: exactly one byte of value 1, during the handshake only, else unexpected_message."""
         if not self.drop_ccs or len(body) != 1 or body[0] != 1 or self.hs_pos != len(self.hs):
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
-        self._count_empty(APPLICATION_DATA)
+        self.empty_records += 1
+        if self.empty_records > MAX_EMPTY_RECORDS:
+            raise Abort(faults.TOO_MANY_EMPTY_RECORDS)
 
     def _skip_early_data(self, size: int) -> None:
         """What does not open after an offer of early data is early data, up to a limit (RFC 8446 4.2.10)."""

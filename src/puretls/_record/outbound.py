@@ -51,7 +51,12 @@ class Outbound:
         """Seal handshake messages, an alert or a change_cipher_spec and queue them."""
         size, step = len(data), self.fragment
         if size <= step:
-            self._append(self.sealer.seal(kind, data))
+            record = self.sealer.seal(kind, data)
+            if self.end:
+                self._append(record)
+            else:  # as mostly: nothing waits
+                self.buf = self.view = record
+                self.end = len(record)
         else:
             for pos in range(0, size, step):
                 self._append(self.sealer.seal(kind, data[pos : pos + step]))
@@ -107,10 +112,11 @@ class Outbound:
 
     def _append(self, record: bytes) -> None:
         if not self.end:
-            self.buf, self.view, self.end = record, memoryview(record), len(record)
+            self.buf = self.view = record
+            self.end = len(record)
         elif type(self.buf) is bytes and self.end <= KEEP:
-            self.buf += record
-            self.view, self.end = memoryview(self.buf), len(self.buf)
+            self.buf = self.view = both = self.buf + record
+            self.end = len(both)
         else:
             self._room(len(record))[:] = record
             self.end += len(record)

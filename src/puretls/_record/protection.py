@@ -30,6 +30,7 @@ MANY = 1 << 20  # no single call of open_many or seal_many comes near this many 
 
 pack_aad = Struct("!QBHH").pack  # seq_num, type, version, length (RFC 5246 6.2.3.3)
 pack_header = Struct("!BHH").pack
+from_bytes = int.from_bytes
 
 TYPES = {kind: bytes((kind,)) for kind in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA)}
 
@@ -76,7 +77,7 @@ class Opener(Protocol):
         """Content type and plaintext of one record; Abort if it is not authentic."""
 
     def open_many(
-        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         """Open whole records of plain application data in `buf[start:end]` into `out` while they fit.
 
@@ -125,7 +126,7 @@ class NullOpener:
         return header[0], bytes(body)
 
     def open_many(
-        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         del buf, view, end, out
         return start, 0
@@ -178,7 +179,7 @@ class Opener13:
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
         cipher: Any = aead.make(key)
         self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
-        self.iv, self.seq, self.tag = int.from_bytes(iv, "big"), 0, aead.tag
+        self.iv, self.seq, self.tag = from_bytes(iv, "big"), 0, aead.tag
         self.overhead = HEADER + 1 + aead.tag
         self.size, self.header = -1, b""  # of the last record that came alone
 
@@ -202,7 +203,7 @@ class Opener13:
         return inner[-1], inner[:-1]
 
     def open_many(
-        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         open_into, iv, seq, pos, got, room = self.decrypt_into, self.iv, self.seq, start, 0, len(out)
         inner = 0
@@ -264,7 +265,7 @@ class Sealer13:
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
         cipher: Any = aead.make(key)
         self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
-        self.iv, self.seq, self.limit, self.tag = int.from_bytes(iv, "big"), 0, aead.limit, aead.tag
+        self.iv, self.seq, self.limit, self.tag = from_bytes(iv, "big"), 0, aead.limit, aead.tag
         self.overhead, self.shape = HEADER + 1 + aead.tag, shape_of(HEADER, 1, aead.tag)
         self.size, self.header = -1, b""  # of the last short send
 
@@ -334,7 +335,7 @@ class Opener12:
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
         cipher: Any = aead.make(key)
         self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
-        self.salt, self.iv, self.seq, self.version = salt, int.from_bytes(salt, "big"), 0, version
+        self.salt, self.iv, self.seq, self.version = salt, from_bytes(salt, "big"), 0, version
         self.explicit, self.tag = 12 - len(salt), aead.tag
         self.expansion = 2048  # RFC 5246 6.2.3
         self.overhead = HEADER + self.explicit + aead.tag
@@ -355,7 +356,7 @@ class Opener12:
         return header[0], data
 
     def open_many(
-        self, buf: bytes | bytearray, view: memoryview, start: int, end: int, out: memoryview
+        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
         open_into, iv, salt, seq, version = self.decrypt_into, self.iv, self.salt, self.seq, self.version
         explicit, pos, got, inner = self.explicit, start, 0, 0
@@ -417,7 +418,7 @@ class Sealer12:
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
         cipher: Any = aead.make(key)
         self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
-        self.salt, self.iv, self.seq, self.version = salt, int.from_bytes(salt, "big"), 0, version
+        self.salt, self.iv, self.seq, self.version = salt, from_bytes(salt, "big"), 0, version
         self.explicit, self.tag = 12 - len(salt), aead.tag
         self.overhead, self.shape = HEADER + self.explicit + aead.tag, shape_of(HEADER + self.explicit, 0, aead.tag)
         self.limit = SEQUENCE_END - 1  # there is no KeyUpdate to answer a lower one with

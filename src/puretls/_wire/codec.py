@@ -7,9 +7,11 @@ decode_error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct, unpack_from
 from struct import error as StructError
+from typing import TypeVar
 
 from puretls._base import faults
 from puretls._base.faults import Abort
@@ -20,6 +22,7 @@ __all__ = [
     "extension",
     "filled",
     "message",
+    "remembering",
     "split_extensions",
     "u16s",
     "vec8",
@@ -28,6 +31,7 @@ __all__ = [
     "vec24",
 ]
 
+T = TypeVar("T")
 type_and_size = Struct("!HH").unpack_from
 pack_u32 = Struct("!I").pack
 pack_extension = Struct("!HH").pack
@@ -81,19 +85,26 @@ class Reader:
             raise Abort(faults.LENGTH_MISMATCH)
 
 
-def u16s(data: bytes) -> tuple[int, ...]:
-    """The numbers in a vector of uint16.  Most peers say what others have said before them."""
-    if len(data) & 1:
-        raise Abort(faults.LENGTH_MISMATCH)
-    return _known(data) if len(data) <= USUAL else _unpack(data)
+def remembering(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """`parse`, which remembers what it made of short inputs: most peers say what others have said before them."""
+    known = lru_cache(maxsize=64)(parse)
 
+    def read(data: bytes) -> T:
+        return known(data) if len(data) <= USUAL else parse(data)
 
-def _unpack(data: bytes) -> tuple[int, ...]:
-    return unpack_from(f"!{len(data) >> 1}H", data)
+    read.__doc__ = parse.__doc__
+    return read
 
 
 USUAL = 128  # bytes
-_known = lru_cache(maxsize=64)(_unpack)
+
+
+@remembering
+def u16s(data: bytes) -> tuple[int, ...]:
+    """The numbers in a vector of uint16."""
+    if len(data) & 1:
+        raise Abort(faults.LENGTH_MISMATCH)
+    return unpack_from(f"!{len(data) >> 1}H", data)
 
 
 def vec8(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, StructError, extension, filled, u16s, vec8, vec16, vec16_of
+from puretls._wire.codec import Reader, StructError, extension, filled, remembering, u16s, vec8, vec16, vec16_of
 
 T = TypeVar("T")
 
@@ -93,6 +93,7 @@ def empty(body: bytes) -> None:
         raise Abort(faults.BAD_EXTENSION)
 
 
+@remembering
 def numbers(body: bytes) -> tuple[int, ...]:
     """supported_groups, signature_algorithms, signature_algorithms_cert: uint16 values<2..2^16-2>."""
     size = len(body)
@@ -104,9 +105,9 @@ def numbers(body: bytes) -> tuple[int, ...]:
 # server_name (RFC 6066 3)
 
 
+@remembering
 def server_name(body: bytes) -> str:
     """The host_name of a ClientHello."""
-
     size = len(body)
     # ServerNameList of one ServerName: its length, name_type host_name, HostName
     if size < 5 or body[0] << 8 | body[1] != size - 2 or body[2] != 0 or body[3] << 8 | body[4] != size - 5:
@@ -145,6 +146,7 @@ def build_protocols(names: tuple[bytes, ...]) -> bytes:
 # supported_versions (RFC 8446 4.2.1)
 
 
+@remembering
 def versions(body: bytes) -> tuple[int, ...]:
     if len(body) < 3 or body[0] != len(body) - 1 or body[0] & 1:
         raise Abort(faults.BAD_EXTENSION)
@@ -264,6 +266,7 @@ def psk_modes(body: bytes) -> bytes:
 # record_size_limit (RFC 8449 4)
 
 
+@remembering
 def record_size_limit(body: bytes) -> int:
     limit = selected_u16(body)
     if limit < 64:

@@ -16,6 +16,8 @@ DOWNGRADE_TLS11 = b"DOWNGRD\x00"
 
 
 pack_head = Struct("!H32sB").pack  # legacy_version, random, length of legacy_session_id
+pack_server = Struct("!IH32sB").pack  # the same behind the header of a message
+pack_choices = Struct("!HBH").pack  # cipher_suite, legacy_compression_method, length of extensions
 pack_choice = Struct("!HB").pack  # cipher_suite, legacy_compression_method
 
 # Both hellos are read by where their vectors end: one that overruns makes the next index raise IndexError, or leaves
@@ -113,5 +115,9 @@ class ServerHello(NamedTuple):
 
 
 def server_hello(legacy_version: int, random: bytes, session_id: bytes, suite: int, extensions: bytes) -> bytes:
-    body = pack_head(legacy_version, random, len(session_id)) + session_id + pack_choice(suite, 0)
-    return message(registry.SERVER_HELLO, body + vec16(extensions) if extensions else body)
+    size, block = len(session_id), len(extensions)
+    if not block:  # RFC 5246 7.4.1.3: then there is no vector, either
+        body = pack_head(legacy_version, random, size) + session_id + pack_choice(suite, 0)
+        return message(registry.SERVER_HELLO, body)
+    head = pack_server(registry.SERVER_HELLO << 24 | size + block + 40, legacy_version, random, size)
+    return head + session_id + pack_choices(suite, 0, block) + extensions

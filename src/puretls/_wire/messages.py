@@ -9,7 +9,9 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._wire.codec import Reader, filled, message, split_extensions, vec8, vec16, vec24
 
-pack_ticket = Struct("!IIB").pack  # ticket_lifetime, ticket_age_add, length of ticket_nonce
+pack_u32 = Struct("!I").pack
+pack_verify = Struct("!IHH").pack  # header, scheme, length of signature
+pack_ticket = Struct("!IIIB").pack  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
 
 
 class EncryptedExtensions(NamedTuple):
@@ -110,7 +112,8 @@ class CertificateVerify(NamedTuple):
 
 
 def certificate_verify(scheme: int, signature: bytes) -> bytes:
-    return message(registry.CERTIFICATE_VERIFY, scheme.to_bytes(2, "big") + vec16(signature))
+    size = len(signature)
+    return pack_verify(registry.CERTIFICATE_VERIFY << 24 | size + 4, scheme, size) + signature
 
 
 class Finished(NamedTuple):
@@ -125,7 +128,7 @@ class Finished(NamedTuple):
 
 
 def finished(verify_data: bytes) -> bytes:
-    return message(registry.FINISHED, verify_data)
+    return pack_u32(registry.FINISHED << 24 | len(verify_data)) + verify_data
 
 
 class NewSessionTicket(NamedTuple):
@@ -149,8 +152,8 @@ class NewSessionTicket(NamedTuple):
 
 
 def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes, extensions: bytes) -> bytes:
-    body = pack_ticket(lifetime, age_add, len(nonce)) + nonce + vec16(ticket) + vec16(extensions)
-    return message(registry.NEW_SESSION_TICKET, body)
+    rest = nonce + vec16(ticket) + vec16(extensions)
+    return pack_ticket(registry.NEW_SESSION_TICKET << 24 | len(rest) + 9, lifetime, age_add, len(nonce)) + rest
 
 
 class KeyUpdate(NamedTuple):
