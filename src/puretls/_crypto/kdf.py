@@ -173,12 +173,12 @@ def prf(d: Digest, secret: bytes, label: bytes, seed: bytes, n: int) -> bytes:
 
 
 def _p_hash(keyed: HMAC, seed: bytes, n: int) -> bytes:
-    output, a = b"", seed
+    output, a, copy = b"", seed, keyed.copy
     while len(output) < n:
-        mac = keyed.copy()
+        mac = copy()
         mac.update(a)
         a = mac.finalize()
-        mac = keyed.copy()
+        mac = copy()
         mac.update(a + seed)
         output += mac.finalize()
     return output[:n]

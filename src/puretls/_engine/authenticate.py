@@ -43,9 +43,9 @@ def choose(
     """
     signers = config.signers13 if version == TLS13 else config.signers12
     if kinds is not None:
-        signers = tuple(signer for signer in signers if signer[0].kind in kinds)
+        signers = tuple([signer for signer in signers if signer[0].kind in kinds])
     if credentials is not None:
-        signers = tuple(signer for signer in signers if signer[0] in credentials)
+        signers = tuple([signer for signer in signers if signer[0] in credentials])
     if server_side and config.options & OP_CIPHER_SERVER_PREFERENCE:
         for signer in signers:
             if signer[1].code in peer_schemes:

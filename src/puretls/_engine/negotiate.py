@@ -18,11 +18,14 @@ from puretls._wire.codec import filled
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 
+FEW = 4  # suites, for which a set of what is offered does not pay
+
 
 def in_order(config: Config, ours: Sequence[Suite], theirs: Sequence[int]) -> list[Suite]:
     """The suites of both sides, in the order of the side that decides."""
     if config.options & OP_CIPHER_SERVER_PREFERENCE:
-        return [suite for suite in ours if suite.code in theirs]
+        offered = frozenset(theirs) if len(ours) > FEW else theirs
+        return [suite for suite in ours if suite.code in offered]
     by_code = {suite.code: suite for suite in ours}
     return [by_code[code] for code in theirs if code in by_code]
 

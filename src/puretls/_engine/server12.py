@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -37,7 +39,7 @@ from puretls._engine.peer import Claim, examine
 from puretls._engine.sessions import Session, own_state
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._wire import extensions, hello, legacy, messages
-from puretls._wire.codec import Reader, extension, vec16
+from puretls._wire.codec import Reader, extension, filled, vec16
 from puretls._wire.hello import ClientHello
 from puretls._x509 import strength
 
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
 REQUEST_TYPES = bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))  # certificate_types of a CertificateRequest
+EMPTY_RENEGOTIATION = extension(registry.RENEGOTIATION_INFO, b"\x00")
+WITH_EMS = extension(registry.EXTENDED_MASTER_SECRET, b"")
+WITH_TICKET = extension(registry.SESSION_TICKET, b"")
 IMPLIED_SCHEMES = (0x0201, 0x0203)  # of a client that names none (RFC 5246 7.4.1.4.1)
 
 
@@ -59,24 +64,25 @@ class Choice(NamedTuple):
 
 def start(conn: Connection, message: ClientHello, version: int) -> State:
     """ClientHello: read what it offers, then resume a session or begin a full handshake."""
-    config, found = conn.config, message.extensions
-    if 0 not in message.compression_methods:
+    config = conn.config
+    _, _, _, _, _, compression, found = message
+    if 0 not in compression:
         raise Abort(faults.NO_COMPRESSION_SPECIFIED)
     scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.client_suites
     check_renegotiation(conn, found, legacy=True)
-    for kind in (registry.EXTENDED_MASTER_SECRET, registry.ENCRYPT_THEN_MAC):
-        if kind in found:
-            extensions.empty(found[kind])
     conn.ems = registry.EXTENDED_MASTER_SECRET in found
+    if found.get(registry.EXTENDED_MASTER_SECRET) or found.get(registry.ENCRYPT_THEN_MAC):
+        raise Abort(faults.BAD_EXTENSION)  # both are empty
     if registry.EC_POINT_FORMATS in found:
         extensions.point_formats(found[registry.EC_POINT_FORMATS])
-    conn.alpn = negotiate.protocol(config, found)
+    if registry.ALPN in found:
+        conn.alpn = negotiate.protocol(config, found)
     conn.limit_records(found)
     block = []
     if scsv or registry.RENEGOTIATION_INFO in found:
-        block.append(extension(registry.RENEGOTIATION_INFO, b"\x00"))
+        block.append(EMPTY_RENEGOTIATION)
     if conn.ems:
-        block.append(extension(registry.EXTENDED_MASTER_SECRET, b""))
+        block.append(WITH_EMS)
     if conn.alpn is not None:
         block.append(extensions.build_protocols((conn.alpn,)))
     if config.record_size_limit is not None and registry.RECORD_SIZE_LIMIT in found:
@@ -111,8 +117,10 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
     schemes: tuple[int, ...] = IMPLIED_SCHEMES
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
-    candidates = negotiate.in_order(config, config.suites, conn.client_suites)
-    for suite in candidates:
+    known = [
+        credential for credential in config.credentials if _curve_will_do(credential, theirs, config.security_level)
+    ]
+    for suite in negotiate.in_order(config, config.suites, conn.client_suites):
         if suite.since > version or suite.since == TLS13:
             continue
         if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) and group is None:
@@ -124,23 +132,20 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
         ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
         if not with_certificate(suite):
             return Choice(suite, None, None, ephemeral)
-        chosen = _choose_credential(conn, suite, version, schemes, theirs)
+        chosen = _choose_credential(conn, suite, version, schemes, known)
         if chosen is not None:
-            return Choice(suite, *chosen, ephemeral)
+            return filled(Choice, (suite, *chosen, ephemeral))
     raise Abort(faults.NO_SHARED_CIPHER)
 
 
 def _choose_credential(
-    conn: Connection, suite: Suite, version: int, schemes: tuple[int, ...], groups: tuple[int, ...] | None
+    conn: Connection, suite: Suite, version: int, schemes: tuple[int, ...], known: list[Credential]
 ) -> tuple[Credential, Scheme | None] | None:
     config, kinds = conn.config, KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
         return next(
             ((cred, None) for cred in config.credentials if cred.kind == RSA and hasattr(cred.key, "decrypt")), None
         )
-    known = [
-        credential for credential in config.credentials if _curve_will_do(credential, groups, config.security_level)
-    ]
     if version >= TLS12:
         return authenticate.choose(config, TLS12, schemes, server_side=True, kinds=kinds, credentials=known)
     return choose_legacy(conn, known, kinds)
@@ -224,44 +229,44 @@ class Session12(NamedTuple):
 
 def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[bytes]) -> State:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
-    config, found, transcript, suite = conn.config, message.extensions, conn.transcript, choice.suite
+    config, found, transcript = conn.config, message.extensions, conn.transcript
+    suite, credential, scheme, conn.group = choice
     conn.set_suite(suite)
-    conn.group = choice.group
-    conn.own_credential, conn.own_scheme = choice.credential, choice.scheme
+    conn.own_credential, conn.own_scheme = credential, scheme
     _answer_encrypt_then_mac(conn, message, suite, block)
     by_ticket = config.sessions is not None and registry.SESSION_TICKET in found and not config.options & OP_NO_TICKET
     if by_ticket:
-        block.append(extension(registry.SESSION_TICKET, b""))
-    credential = choice.credential
+        block.append(WITH_TICKET)
     staple = credential.ocsp if credential and registry.STATUS_REQUEST in found else None
     if staple:
         block.append(extension(registry.STATUS_REQUEST, b""))
-    if choice.group is not None:
-        block.append(extension(registry.EC_POINT_FORMATS, b"\x01\x00"))
+    if conn.group is not None:
+        block.append(extensions.UNCOMPRESSED)
     if conn.server_name is not None and config.choose_context:
         block.append(extension(registry.SERVER_NAME, b""))
     asked = bool(config.verify_mode) and with_certificate(suite)
     transcript.choose(conn.digest, keep=asked)
     transcript.update(message.raw)
-    session = Session12(b"" if by_ticket or config.sessions is None else conn.random(32), by_ticket)
-    conn.send_message(hello.server_hello(conn.version, conn.server_random, session.id, suite.code, b"".join(block)))
+    session_id = b"" if by_ticket or config.sessions is None else conn.random(32)
+    flight = [hello.server_hello(conn.version, conn.server_random, session_id, suite.code, b"".join(block))]
     if credential:
-        conn.send_message(credential.message12)
+        flight.append(credential.message12)
     if staple:
-        conn.send_message(legacy.certificate_status(staple))
-    return _send_key_exchange(conn, message, choice, session, asked=asked)
+        flight.append(legacy.certificate_status(staple))
+    session = filled(Session12, (session_id, by_ticket))
+    return _send_key_exchange(conn, message, choice, session, flight, asked=asked)
 
 
 def _send_key_exchange(
-    conn: Connection, message: ClientHello, choice: Choice, session: Session12, *, asked: bool
+    conn: Connection, message: ClientHello, choice: Choice, session: Session12, flight: list[bytes], *, asked: bool
 ) -> State:
-    """ServerKeyExchange, if the suite has one (RFC 5246 7.4.3, RFC 8422 5.4, RFC 4279 2 to 4)."""
-    config, suite = conn.config, choice.suite
+    """`flight`, and ServerKeyExchange, if the suite has one (RFC 5246 7.4.3, RFC 8422 5.4, RFC 4279 2 to 4)."""
+    config, (suite, credential, scheme, group) = conn.config, choice
     offer: Offer | None = None
     params = b""
-    if choice.group is not None:
-        offer = choice.group.offer()
-        params = legacy.EcdhParams(choice.group.code, offer.public).encode()
+    if group is not None:
+        offer = group.offer()
+        params = filled(legacy.EcdhParams, (group.code, offer.public)).encode()
     elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
         field = FiniteField(*config.dh)
         offer = field.offer()
@@ -271,16 +276,16 @@ def _send_key_exchange(
 
     def go_on(signature: bytes) -> State:
         if params:
-            conn.send_message(legacy.server_key_exchange(params + signature))
+            flight.append(legacy.server_key_exchange(params + signature))
         if asked:
             schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
-            conn.send_message(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
-        conn.send_message(legacy.SERVER_HELLO_DONE)
+            flight.append(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
+        flight.append(legacy.SERVER_HELLO_DONE)
+        conn.send_messages(flight)
         conn.flush()
         exchange = Exchange(suite, offer, message.legacy_version, session)
         return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
 
-    credential, scheme = choice.credential, choice.scheme
     if credential is None or scheme is None:
         return go_on(b"")
 
@@ -330,9 +335,9 @@ class ExpectKeyExchange(_Step):
 
     @on(CLIENT_KEY_EXCHANGE, legacy.KeyExchange.parse)
     def client_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
-        exchange = self.exchange
-        identity, share = decode(lambda raw: _read_key_exchange(exchange.suite.kx, raw), message.raw)
-        conn.transcript.update(message.raw)
+        exchange, (raw, _) = self.exchange, message
+        identity, share = decode(_EXCHANGES[exchange.suite.kx], raw)
+        conn.transcript.update(raw)
         if identity is None:
             return _derive(conn, exchange, share, None)
 
@@ -344,6 +349,14 @@ class ExpectKeyExchange(_Step):
         return Parked(PskServerRequest(identity), keyed)
 
 
+def _read_ecdhe(raw: bytes) -> tuple[None, bytes]:
+    """The client's share (RFC 8422 5.7)."""
+    share = raw[5:]
+    if raw[4] != len(share) or not share:
+        raise Abort(faults.LENGTH_MISMATCH)
+    return None, share
+
+
 def _read_key_exchange(kx: str, raw: bytes) -> tuple[bytes | None, bytes]:
     """PSK identity, and the client's share or encrypted secret."""
     r = Reader(raw)
@@ -351,11 +364,17 @@ def _read_key_exchange(kx: str, raw: bytes) -> tuple[bytes | None, bytes]:
     if kx == suites.PSK:
         share = b""
     else:
-        share = r.vec8() if kx in (suites.ECDHE, suites.ECDHE_PSK) else r.vec16()
+        share = r.vec8() if kx == suites.ECDHE_PSK else r.vec16()
         if not share:
             raise Abort(faults.LENGTH_MISMATCH)
     r.done()
     return identity, share
+
+
+_EXCHANGES: dict[str, Callable[[bytes], tuple[bytes | None, bytes]]] = {
+    kx: partial(_read_key_exchange, kx) for kx in (suites.RSA, suites.DHE, *PSK_EXCHANGES)
+}
+_EXCHANGES[suites.ECDHE] = _read_ecdhe
 
 
 def _derive(conn: Connection, exchange: Exchange, share: bytes, psk: bytes | None) -> State:

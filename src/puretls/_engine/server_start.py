@@ -67,7 +67,8 @@ def _negotiate(conn: Connection, message: ClientHello) -> State:
 
 def choose_version(config: Config, message: ClientHello) -> int:
     """The highest that both sides have (RFC 8446 4.2.1, 4.1.2; D.2 for clients that know no TLS 1.3)."""
-    body = message.extensions.get(registry.SUPPORTED_VERSIONS)
+    _, said, _, _, _, _, found = message
+    body = found.get(registry.SUPPORTED_VERSIONS)
     ours = config.versions
     if not config.credentials and not config.psk_server:
         ours = tuple(version for version in ours if version != TLS13)
@@ -77,9 +78,9 @@ def choose_version(config: Config, message: ClientHello) -> int:
             if version in theirs:
                 return version
     else:
-        if message.legacy_version >> 8 != 3:
-            raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {message.legacy_version:#06x}")
-        highest = min(message.legacy_version, TLS12)
+        if said >> 8 != 3:
+            raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {said:#06x}")
+        highest = min(said, TLS12)
         for version in ours:
             if version <= highest:
                 return version

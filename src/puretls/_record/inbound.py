@@ -180,49 +180,50 @@ class Inbound:
 
     def record(self) -> tuple[int, bytes] | None:
         """The next record, opened; None if it is not all here yet."""
-        start, end, version = self.start, self.end, self.version
-        if end - start < HEADER:
+        view, start, end = self.view, self.start, self.end
+        middle = start + HEADER
+        if middle > end:
             if start == end and type(self.buf) is bytes:  # a BIO's, read to its end
                 self.release()
             return None
-        kind, said, size = unpack_header(self.buf, start)
+        version, opener = self.version, self.opener
+        kind, said, size = unpack_header(view, start)
         if (  # unless all is as ever
             (said != version if 0 < version < TLS13 else said >> 8 != 3)
             or size > MAX_PLAINTEXT
             or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA
         ):
             self._check_header(kind, said, size)
-        middle = start + HEADER
         stop = middle + size
         if stop > end:
             return None
-        opener, view = self.opener, self.view
-        body, protected = view[middle:stop], opener.expansion
-        if kind == CHANGE_CIPHER_SPEC and (self.drop_ccs or version == TLS13):
-            self._check_ccs(body)
-            self.start = stop
-            return kind, b""
-        if not protected and self.early_data and kind == APPLICATION_DATA:  # before a second ClientHello
+        protected = opener.expansion
+        if kind != APPLICATION_DATA:
+            if kind == CHANGE_CIPHER_SPEC and (self.drop_ccs or version == TLS13):
+                self._check_ccs(view[middle:stop])
+                self.start = stop
+                return kind, b""
+            if protected and version == TLS13:
+                if kind != ALERT or not self.allow_plain_alert or size != 2:
+                    raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
+                self.start, self.empty_records = stop, 0
+                return kind, bytes(view[middle:stop])
+        elif not protected and self.early_data:  # before a second ClientHello
             self._skip_early_data(size)
             self.start = stop
             return SKIPPED, b""
-        if protected and kind != APPLICATION_DATA and version == TLS13:
-            if kind != ALERT or not self.allow_plain_alert or size != 2:
-                raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
-            data = bytes(body)
-        else:
-            try:
-                kind, data = opener.open(view[start:middle], body)
-            except Abort as abort:
-                if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
-                    raise
-                self._skip_early_data(size)
-                self.start = stop
-                return SKIPPED, b""
-            if protected:
-                self.allow_plain_alert, self.early_data = False, 0
-                if len(data) > self.plain_limit:
-                    raise Abort(faults.DATA_LENGTH_TOO_LONG)
+        try:
+            kind, data = opener.open(view[start:middle], view[middle:stop])
+        except Abort as abort:
+            if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
+                raise
+            self._skip_early_data(size)
+            self.start = stop
+            return SKIPPED, b""
+        if protected:
+            self.allow_plain_alert, self.early_data = False, 0
+            if len(data) > self.plain_limit:
+                raise Abort(faults.DATA_LENGTH_TOO_LONG)
         self.start = stop
         if data:
             self.empty_records = 0

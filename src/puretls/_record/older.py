@@ -14,6 +14,8 @@ from puretls._crypto.suites import Aead, Block, Suite
 from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
 from puretls._record.protection import Opener, Opener12, Sealer, Sealer12
 
+filled = tuple.__new__  # as `_wire.codec` has it
+
 
 class Direction(NamedTuple):
     """What one side writes with."""
@@ -34,15 +36,17 @@ def key_block(suite: Suite, prf: Prf, randoms: bytes) -> tuple[Direction, Direct
     keys = 2 * mac_size
     ivs = keys + 2 * key_size
     block = prf(b"key expansion", randoms, ivs + 2 * iv_size)
-    client = Direction(block[:mac_size], block[keys : keys + key_size], block[ivs : ivs + iv_size])
-    return client, Direction(block[mac_size:keys], block[keys + key_size : ivs], block[ivs + iv_size :])
+    client = block[:mac_size], block[keys : keys + key_size], block[ivs : ivs + iv_size]
+    server = block[mac_size:keys], block[keys + key_size : ivs], block[ivs + iv_size :]
+    return filled(Direction, client), filled(Direction, server)
 
 
 def opener(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Opener:
     """Reads what the owner of the keys has written."""
     cipher = suite.cipher
-    if isinstance(cipher, Aead):
-        return Opener12(cipher, keys.key, keys.iv, version)
+    if type(cipher) is Aead:
+        _, key, iv = keys
+        return Opener12(cipher, key, iv, version)
     if suite.mac is None:
         raise Abort(faults.INTERNAL)
     if isinstance(cipher, Block):
@@ -53,8 +57,9 @@ def opener(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Opener:
 def sealer(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Sealer:
     """Writes with the keys."""
     cipher = suite.cipher
-    if isinstance(cipher, Aead):
-        return Sealer12(cipher, keys.key, keys.iv, version)
+    if type(cipher) is Aead:
+        _, key, iv = keys
+        return Sealer12(cipher, key, iv, version)
     if suite.mac is None:
         raise Abort(faults.INTERNAL)
     if isinstance(cipher, Block):

@@ -129,6 +129,7 @@ def build_server_name(name: bytes) -> bytes:
 # application_layer_protocol_negotiation (RFC 7301 3.1)
 
 
+@remembering
 def protocols(body: bytes) -> tuple[bytes, ...]:
     def parse(r: Reader) -> tuple[bytes, ...]:
         entries, found = Reader(_some(r.vec16()), 0), []
@@ -276,9 +277,13 @@ def record_size_limit(body: bytes) -> int:
 
 # ec_point_formats (RFC 8422 5.1.2)
 
+UNCOMPRESSED = extension(registry.EC_POINT_FORMATS, b"\x01\x00")
+
 
 def point_formats(body: bytes) -> bytes:
-    formats = reading(lambda r: _some(r.vec8()), body)
+    if len(body) < 2 or body[0] != len(body) - 1:
+        raise Abort(faults.BAD_EXTENSION)
+    formats = body[1:]
     if 0 not in formats:  # uncompressed MUST be there
         raise Abort(faults.MISPLACED_EXTENSION, "no uncompressed points")
     return formats
@@ -288,10 +293,9 @@ def point_formats(body: bytes) -> bytes:
 
 
 def renegotiated_connection(body: bytes) -> bytes:
-    try:
-        return reading(Reader.vec8, body)
-    except Abort:
-        raise Abort(faults.RENEGOTIATION_ENCODING_ERR) from None
+    if not body or body[0] != len(body) - 1:
+        raise Abort(faults.RENEGOTIATION_ENCODING_ERR)
+    return body[1:]
 
 
 # certificate_authorities (RFC 8446 4.2.4)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, message, u16s, vec8, vec16, vec16_of, vec24
+from puretls._wire.codec import Reader, filled, message, u16s, vec8, vec16, vec16_of, vec24
 from puretls._wire.extensions import names
 
 # ClientCertificateType (RFC 5246 7.4.4, RFC 8422 5.5)
 RSA_SIGN, DSS_SIGN, ECDSA_SIGN = 1, 2, 64
 
 NAMED_CURVE = 3  # ECCurveType (RFC 8422 5.4)
+
+pack_params = Struct("!BHB").pack  # ECCurveType, named curve, length of the point
 
 
 class Empty(NamedTuple):
@@ -83,7 +86,7 @@ class KeyExchange(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> KeyExchange:
-        return cls(raw, raw[4:])
+        return filled(cls, (raw, raw[4:]))
 
 
 def server_key_exchange(body: bytes) -> bytes:
@@ -101,7 +104,8 @@ class EcdhParams(NamedTuple):
     point: bytes
 
     def encode(self) -> bytes:
-        return bytes((NAMED_CURVE,)) + self.group.to_bytes(2, "big") + vec8(self.point)
+        group, point = self
+        return pack_params(NAMED_CURVE, group, len(point)) + point
 
     @classmethod
     def read(cls, r: Reader) -> EcdhParams:
