@@ -29,6 +29,12 @@ CHUNK = 1 << 18
 NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryBIO,)
 
 
+def _check(name: str, bio: Any) -> None:
+    """Any object will do that has a BIO's methods."""
+    if not (hasattr(bio, "read") and hasattr(bio, "write")):
+        raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
+
+
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
@@ -44,9 +50,10 @@ class _BioConnection(_SSLSocket):
         owner: Any,
         session: Any,
     ) -> None:
-        for name, bio in (("incoming", incoming), ("outgoing", outgoing)):
-            if type(bio) is not MemoryBIO and not (hasattr(bio, "read") and hasattr(bio, "write")):
-                raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
+        if type(incoming) is not MemoryBIO:
+            _check("incoming", incoming)
+        if type(outgoing) is not MemoryBIO:
+            _check("outgoing", outgoing)
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
         self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended

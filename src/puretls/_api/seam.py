@@ -111,12 +111,9 @@ class _SSLSocket:
                 raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
         self._context = context
         self._owner = None if owner is None else weakref.ref(owner)
-        self._conn = Connection(
-            context._config(server_side=bool(server_side)),
-            server_side=bool(server_side),
-            server_hostname=server_hostname,
-            clock=time.time,
-        )
+        server_side = bool(server_side)
+        config = context._settings.frozen(server_side=server_side)
+        self._conn = Connection(config, server_side, time.time, server_hostname)
         self._eof = False  # the transport ended without close_notify
         self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done

@@ -22,11 +22,11 @@ class Transcript:
         self._now: bytes | None = None  # the digest, until the next message: some are asked for twice
 
     def update(self, raw: bytes) -> None:
-        self._now, running, kept = None, self._hash, self._kept
+        self._now, running = None, self._hash
+        if self._kept is not None:
+            self._kept.append(raw)
         if running is not None:
             running.update(raw)
-        if kept is not None:
-            kept.append(raw)
 
     def choose(self, digest: Digest, *, keep: bool = False) -> None:
         """From here on the hash is known.

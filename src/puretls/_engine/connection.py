@@ -100,7 +100,6 @@ class Connection:
     def __init__(
         self,
         config: Config,
-        *,
         server_side: bool,
         clock: Callable[[], float],
         server_hostname: str | None = None,

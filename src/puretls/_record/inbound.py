@@ -30,6 +30,7 @@ FIRST_ROOM = 1024
 SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
 NOTHING, UNPROTECTED = memoryview(b""), NullOpener()
 unpack_header = Struct("!BHH").unpack_from
+first_u32 = Struct("!I").unpack_from  # type and length of a handshake message
 SKIPPED = -1  # instead of a content type: early data
 
 
@@ -235,7 +236,7 @@ class Inbound:
         """A record of content type handshake: `data` itself if it is just one message, else it is left to `message`."""
         if not self.hs:
             size = len(data)
-            if size > 3 and data[1] << 16 | data[2] << 8 | data[3] == size - 4:
+            if size > 3 and first_u32(data)[0] & 0xFFFFFF == size - 4:
                 return data
             self.hs, self.hs_pos = data, 0
         else:
@@ -250,7 +251,7 @@ class Inbound:
         have = len(hs)
         if have - pos < 4:
             return None
-        size = hs[pos + 1] << 16 | hs[pos + 2] << 8 | hs[pos + 3]
+        size = first_u32(hs, pos)[0] & 0xFFFFFF
         if size > MAX_OTHER_MESSAGE and size > MAX_MESSAGE.get(hs[pos], 0):
             raise Abort(faults.EXCESSIVE_MESSAGE_SIZE)
         end = pos + 4 + size
