@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -72,6 +75,34 @@ def test_pieces_of_a_message_and_several(both: Pair) -> None:
     both.move()
     assert both.server.read() == b"threefour"
     talk(both)
+
+
+@pytest.mark.parametrize("ciphers", ["", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"])
+@pytest.mark.parametrize("bio", [puretls.MemoryBIO, ssl.MemoryBIO])
+def test_records_of_all_sizes_in_pieces_of_all_sizes(pki: Pki, bio: type, ciphers: str) -> None:
+    """Who reads until more is wanted gets all that is there, and what is missing of a record can still come."""
+    version = {"ciphers": ciphers, "version": puretls.TLSVersion.TLSv1_2} if ciphers else {}
+    up, down = bio(), bio()
+    client = client_context(puretls, pki, **version).wrap_bio(down, up, server_hostname="localhost")
+    server = server_context(puretls, pki).wrap_bio(up, down, server_side=True)
+    for side in (client, server, client, server):
+        with suppress(puretls.SSLWantReadError):
+            side.do_handshake()
+    rng, sent, got, wire = random.Random(1), bytearray(), bytearray(), bytearray()
+    for _ in range(120):
+        data = rng.randbytes(rng.choice([1, 2, 300, 5_000, 16_383, 16_384, 16_385, 100_000]))
+        client.write(data)
+        sent += data
+        wire += up.read()
+    while wire:
+        size = rng.choice([1, 4, 5, 6, 40, 16_406, 50_000, 300_000])
+        up.write(bytes(wire[:size]))
+        del wire[:size]
+        with suppress(puretls.SSLWantReadError):
+            while True:
+                got += server.read(rng.choice([1_000, 16_384, 1 << 18]))
+        assert not up.pending
+    assert got == sent
 
 
 def test_a_record_that_was_touched(both: Pair) -> None:

@@ -1,7 +1,9 @@
 """A connection over two memory BIOs, or any objects with their methods: `read()`, `write()`, `eof`.
 
-What `incoming` holds is taken at once and parsed in place; one read() returns as many records as fit.  What follows the
-peer's close_notify goes back into `incoming`, where the application looks for it after unwrap().
+What `incoming` holds is taken at once and parsed in place; one read() returns as many records as fit.  The
+interpreter's own BIO copies what it gives: from there comes no more than a full record at a time, which stays in the
+processor's cache until its data is with the caller.  What follows the peer's close_notify goes back into `incoming`,
+where the application looks for it after unwrap().
 
 Most messages are one record that comes, or goes, alone.  While nothing else waits to be done, `_opener` and `_sealer`
 are the connection's, and such a record needs no more than them.  Whoever may change that puts None there first; `_ease`
@@ -38,7 +40,7 @@ def _check(name: str, bio: Any) -> None:
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
-    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_opener", "_outgoing", "_sealer")
+    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_opener", "_outgoing", "_portion", "_sealer")
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class _BioConnection(_SSLSocket):
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
         self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
+        self._portion = SMALL if isinstance(incoming, NATIVE_BIO) else -1  # what read() takes at once; -1: all
         self._lock = threading.RLock()
         self._inside = False  # who has the lock and finds True has interrupted itself
         self._opener: Opener | None = None  # of the next record, if it may be opened without more ado
@@ -88,6 +91,8 @@ class _BioConnection(_SSLSocket):
             and conn.state.accepts_data  # type: ignore[union-attr]  # there is one by then
         ):
             self._opener = inbound.opener
+            if self._portion > 0:
+                self._portion = SMALL + inbound.opener.overhead
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
@@ -147,7 +152,7 @@ class _BioConnection(_SSLSocket):
             self._inside = True
             opener = self._opener
             if opener is not None:
-                record = self._incoming.read()
+                record = self._incoming.read(self._portion)
                 if record:
                     data = opener.open_data(record)
                     if data:
@@ -188,10 +193,15 @@ class _BioConnection(_SSLSocket):
         here = inbound.plain or inbound.ready() or conn.failure or conn.close_received
         while True:
             if not here:
-                data = incoming.read()
+                size = self._portion
+                if size > 0 and inbound.start != inbound.end:  # the rest of this record, or of its header
+                    size = inbound.wanted() or size
+                data = incoming.read(size)
                 if data:
                     conn.receive(data)
                 if not data or not inbound.ready():
+                    if len(data) == size:
+                        continue
                     if not incoming.eof:
                         return None
                     self._at_end()
