@@ -25,6 +25,10 @@ import atheris  # noqa: E402 - after the path
 with atheris.instrument_imports(include=["puretls._engine", "puretls._record", "puretls._wire", "puretls._api"]):
     import puretls
     from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE
+    from puretls._engine import roles
+
+    roles.load_client()
+    roles.load_server()
 
 from pair import Wire  # noqa: E402 - found where the line above says
 from puretls.cli.certs import Authority  # noqa: E402

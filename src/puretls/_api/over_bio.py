@@ -4,10 +4,6 @@ What `incoming` holds is taken at once and parsed in place; one read() returns a
 interpreter's own BIO copies what it gives: from there comes no more than a full record at a time, which stays in the
 processor's cache until its data is with the caller.  What follows the peer's close_notify goes back into `incoming`,
 where the application looks for it after unwrap().
-
-Most messages are one record that comes, or goes, alone.  While nothing else waits to be done, `_opener` and `_sealer`
-are the connection's, and such a record needs no more than them.  Whoever may change that puts None there first; `_ease`
-puts them back when all is as usual.
 """
 
 from __future__ import annotations
@@ -22,7 +18,6 @@ from puretls._api.errors import SSLError, abort_error, fault_error, want_read, z
 from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._record.protection import MAX_PLAINTEXT, Opener, Sealer
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -40,7 +35,7 @@ def _check(name: str, bio: Any) -> None:
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
-    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_opener", "_outgoing", "_portion", "_sealer")
+    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing", "_portion")
 
     def __init__(
         self,
@@ -62,37 +57,13 @@ class _BioConnection(_SSLSocket):
         self._portion = SMALL if isinstance(incoming, NATIVE_BIO) else -1  # what read() takes at once; -1: all
         self._lock = threading.RLock()
         self._inside = False  # who has the lock and finds True has interrupted itself
-        self._opener: Opener | None = None  # of the next record, if it may be opened without more ado
-        self._sealer: Sealer | None = None  # likewise
 
     def _ease(self) -> None:
         """Open the short ways, if all is as usual."""
-        conn = self._conn
-        inbound, outbound = conn.inbound, conn.outbound
-        if conn.failure or not conn.established:
-            return
-        self._sealer = outbound.sealer
-        if (  # after that: another thread may just be asking for a certificate
-            conn.owed
-            or outbound.end
-            or outbound.fragment != MAX_PLAINTEXT
-            or conn.close_sent
-            or conn.renegotiating
-            or conn.events
-        ):
-            self._sealer = None
-        if (
-            inbound.start == inbound.end
-            and not inbound.plain
-            and not inbound.hs
-            and inbound.plain_limit == MAX_PLAINTEXT
-            and not inbound.empty_records + conn.warnings + conn.key_updates  # which data has to reset
-            and not conn.close_received
-            and conn.state.accepts_data  # type: ignore[union-attr]  # there is one by then
-        ):
-            self._opener = inbound.opener
-            if self._portion > 0:
-                self._portion = SMALL + inbound.opener.overhead
+        self._ease_writing()
+        self._ease_reading()
+        if self._portion > 0 and self._opener is not None:
+            self._portion = SMALL + self._opener.overhead
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
@@ -323,13 +294,6 @@ class _BioConnection(_SSLSocket):
                 self._push()
                 self._raise_callback_error()
             self._put_back()
-
-    def verify_client_post_handshake(self) -> None:
-        """Ask the client for its certificate now, with the next data that is written (RFC 8446 4.6.2)."""
-        try:
-            super().verify_client_post_handshake()
-        finally:
-            self._sealer = None
 
     def _pull(self) -> bool:
         """More input; raises if there is none.  False: the input has ended, and that is accepted."""

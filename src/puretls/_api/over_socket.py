@@ -22,6 +22,7 @@ import select
 import socket
 import threading
 import weakref
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,11 @@ def _ready(sock: Any, event: str, seconds: float) -> bool:
     return any(select.select(*((waiting, [], []) if event == "read" else ([], waiting, [])), seconds))
 
 
+def gone() -> Exception:
+    """What is raised when somebody has kept `_sslobj` and let its socket go."""
+    return ssl_error(5, "Underlying socket connection gone")
+
+
 class _Forks:
     """How often this process has forked: a connection from before may be another process's now."""
 
@@ -117,7 +123,7 @@ class _SocketConnection(_SSLSocket):
     def _socket(self) -> Any:
         sock = self._sock()
         if sock is None:
-            raise ssl_error(5, "Underlying socket connection gone")
+            raise gone()
         return sock
 
     def _callback_owner(self) -> Any:
@@ -135,6 +141,7 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             if conn.established:
                 return
+            self._opener = self._sealer = None
             try:
                 self._in_read = self._in_write = True
                 while True:
@@ -166,10 +173,12 @@ class _SocketConnection(_SSLSocket):
             size = len(out)
             if not size:
                 return 0
-        sock, conn = self._socket(), self._conn
-        if not conn.established:
+        sock = self._sock()
+        if sock is None:
+            raise gone()
+        if self._opener is None and not self._conn.established:
             self.do_handshake()
-        inbound, lock, timeout = conn.inbound, self._reading, sock.gettimeout()
+        lock, timeout = self._reading, sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
         lock.acquire()
         if self._in_read:
@@ -177,22 +186,23 @@ class _SocketConnection(_SSLSocket):
             raise reentered()
         try:
             self._in_read = True
-            if (
-                size <= SMALL
-                and inbound.start == inbound.end
-                and not inbound.plain
-                and not conn.close_received
-                and not conn.failure
-            ):  # the short way, for records that are all there: no buffer
-                record = self._recv(sock, size + inbound.opener.overhead if timeout is None else HEADER)
+            opener = self._opener
+            if opener is not None and size <= SMALL:  # the short way, for records that are all there: no buffer
+                record = self._recv(sock, size + opener.overhead if timeout is None else HEADER)
                 if not record:
                     self._at_end()
                     return b"" if out is None else 0
                 if timeout is not None:
                     record += self._rest(sock, record, deadline)
-                data = conn.read_record(record)
+                data = opener.open_data(record)
                 if data:
-                    return data if out is None and len(data) <= size else self._deliver(data, size, out)
+                    if len(data) > size:
+                        self._opener = None
+                    elif out is None:
+                        return data
+                    return self._deliver(data, size, out)
+                self._opener = None
+                self._conn.receive(record)
             return self._read(sock, size, out, timeout is None, deadline)
         except BlockingIOError:
             raise want_read() from None
@@ -200,6 +210,8 @@ class _SocketConnection(_SSLSocket):
             raise TimeoutError(READ_TIMEOUT) from None
         except Abort as abort:
             self._told = True
+            self._conn.fail(abort.fault, abort.detail)  # if it has not
+            self._opener = self._sealer = None
             self._settle(sock)
             raise abort_error(abort) from None
         finally:
@@ -210,6 +222,7 @@ class _SocketConnection(_SSLSocket):
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, deadline: float | None) -> Any:
         """The way that knows every case."""
+        self._opener = None
         conn = self._conn
         inbound = conn.inbound
         while True:
@@ -217,9 +230,13 @@ class _SocketConnection(_SSLSocket):
                 got = self._take(limit, out)
                 if conn.request is not None:
                     self._advance()
+                if conn.renegotiating:
+                    self._sealer = None
                 if conn.owed or conn.events:
                     self._settle(sock)
                 if got:
+                    if limit <= SMALL:
+                        self._ease_reading()
                     return got
                 if conn.close_received:
                     self._told = True
@@ -246,6 +263,7 @@ class _SocketConnection(_SSLSocket):
                 _await(sock, "read", deadline, READ_TIMEOUT)
             return self._recv(sock, wanted)  # type: ignore[no-any-return]
         except BaseException:
+            self._opener = None
             self._conn.receive(header)
             raise
 
@@ -275,8 +293,8 @@ class _SocketConnection(_SSLSocket):
         if not self._reading.acquire(blocking=False):
             return 0  # another thread is reading
         try:
-            if self._in_read:
-                return 0  # so are we
+            if self._in_read or self._opener is not None:  # so are we; or there is nothing, and it is known already
+                return 0
             return self._conn.pending() or self._untold()
         except Abort:
             return self._untold()
@@ -287,11 +305,14 @@ class _SocketConnection(_SSLSocket):
 
     def write(self, data: Any, /) -> int:
         """Send the data; how many bytes the kernel has taken."""
-        sock, conn = self._socket(), self._conn
-        if not conn.established:
-            self.do_handshake()
-        if conn.renegotiating:
-            self._finish_renegotiation(sock)
+        sock, conn = self._sock(), self._conn
+        if sock is None:
+            raise gone()
+        if self._sealer is None:
+            if not conn.established:
+                self.do_handshake()
+            if conn.renegotiating:
+                self._finish_renegotiation(sock)
         view = data if type(data) is bytes else readable(data)
         lock = self._writing
         lock.acquire()
@@ -300,14 +321,22 @@ class _SocketConnection(_SSLSocket):
             raise reentered()
         try:
             self._in_write = True
+            sealer, outbound = self._sealer, conn.outbound
+            if sealer is outbound.sealer and not outbound.end and 0 < len(view) <= SMALL and sealer.seq < sealer.limit:
+                return self._write_record(sock, view, sealer.seal_data)
+            self._sealer = None
             if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
-                return self._write_record(sock, view)
-            timeout = sock.gettimeout()
-            deadline = monotonic() + timeout if timeout else None
-            return self._write(sock, memoryview(view), timeout, deadline)
+                size = self._write_record(sock, view, conn.write_record)
+            else:
+                timeout = sock.gettimeout()
+                deadline = monotonic() + timeout if timeout else None
+                size = self._write(sock, memoryview(view), timeout, deadline)
         except Abort as abort:
             self._say_last_words(sock)
             raise abort_error(abort) from None
+        else:
+            self._ease_writing()
+            return size
         finally:
             self._in_write = False
             try:
@@ -330,6 +359,7 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._in_read = True
+                self._opener = None
                 self._advance()
                 self._settle(sock)
                 if conn.inbound.plain or conn.close_received:  # who reads has to see that first
@@ -366,11 +396,11 @@ class _SocketConnection(_SSLSocket):
         done, self._sealed = self._sealed, 0
         return done
 
-    def _write_record(self, sock: Any, view: Any) -> int:
+    def _write_record(self, sock: Any, view: Any, seal: Callable[[Any], bytes]) -> int:
         """The short way for what fits one record: no queue, unless the kernel does not take all of the record."""
         size, count = len(view), 0
         try:
-            record = self._conn.write_record(view)
+            record = seal(view)
             whole = len(record)
         except BaseException as error:
             self._interrupted(error)
@@ -386,7 +416,7 @@ class _SocketConnection(_SSLSocket):
             raise TimeoutError(WRITE_TIMEOUT) from None
         finally:
             if count != whole:  # as `put_record`, but without a call
-                outbound, self._sealed = self._conn.outbound, size
+                self._sealer, self._sealed, outbound = None, size, self._conn.outbound
                 outbound.buf = outbound.view = record
                 outbound.start, outbound.end = count, whole
         if self._sealed:
@@ -399,6 +429,7 @@ class _SocketConnection(_SSLSocket):
         """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
         if not isinstance(error, Abort):
             self._conn.fail(faults.INTERNAL, "interrupted while sealing")
+            self._opener = self._sealer = None
 
     def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
         """Hand the kernel all that is sealed."""
@@ -426,7 +457,7 @@ class _SocketConnection(_SSLSocket):
                 self._writing.release()
                 break
             try:
-                self._in_write = True
+                self._in_write, self._sealer = True, None
                 self._say_last_words(sock)
             finally:
                 self._in_write = False
@@ -457,7 +488,7 @@ class _SocketConnection(_SSLSocket):
                 if self._in_write:
                     raise reentered()
                 try:
-                    self._in_write = True
+                    self._in_write, self._sealer = True, None
                     conn.close_notify()
                     self._flush(sock, deadline, WRITE_TIMEOUT)
                 finally:
@@ -466,7 +497,7 @@ class _SocketConnection(_SSLSocket):
                 if self._in_read:
                     raise reentered()
                 try:
-                    self._in_read = True
+                    self._in_read, self._opener = True, None
                     self._wait_for_goodbye(sock, deadline)
                 finally:
                     self._in_read = False

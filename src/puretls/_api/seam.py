@@ -5,6 +5,11 @@ SSLSocket and SSLObject talk to this object only, and so do gevent, truststore, 
 engine's requests (SNI and PSK callbacks).  `over_socket` and `over_bio` move the bytes.
 
 Callbacks run in the thread that is in do_handshake() or read(), with the locks of the connection held.
+
+Most messages are one record that comes, or goes, alone.  While nothing else waits to be done, `_opener` and `_sealer`
+are the connection's, and such a record needs no more than them.  Each is set only by who holds its direction, who puts
+None there before doing anything but that, and asks whether all is as usual again when it is done (`_ease_reading`,
+`_ease_writing`).  Anybody else who makes something unusual happen puts None there afterwards.
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from puretls._engine.state import (
     PskServerRequest,
     Request,
 )
+from puretls._record.protection import MAX_PLAINTEXT, Opener, Sealer
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
@@ -94,7 +100,10 @@ def readable(data: Any) -> memoryview:
 class _SSLSocket:
     """What both transports have in common."""
 
-    __slots__ = ("__weakref__", "_callback_error", "_conn", "_context", "_eof", "_owner", "_placeholder", "_told")
+    __slots__ = (
+        "__weakref__", "_callback_error", "_conn", "_context", "_eof", "_opener", "_owner", "_placeholder", "_sealer",
+        "_told",
+    )  # fmt: skip
 
     def __init__(
         self, context: SSLContext, server_side: bool, server_hostname: str | None, owner: Any, session: Any
@@ -118,6 +127,8 @@ class _SSLSocket:
         self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._placeholder: Session | None = None
+        self._opener: Opener | None = None  # of the next record, if it may be opened without more ado
+        self._sealer: Sealer | None = None  # likewise
         if session is not None:
             self.session = session
 
@@ -142,6 +153,43 @@ class _SSLSocket:
     def _untold(self) -> int:
         """What pending() says when there is no data: 1 if the end is known here, but not to the caller."""
         return int(not self._told and bool(self._conn.failure or self._conn.close_received))
+
+    # The short ways, for the transports
+
+    def _ease_reading(self) -> None:
+        """Open the short way of reading, if all is as usual.  For who holds the receiving side."""
+        conn = self._conn
+        inbound = conn.inbound
+        self._opener = inbound.opener  # before the questions: the other direction clears it after what makes it wrong
+        if (
+            conn.failure
+            or not conn.established
+            or conn.close_received
+            or inbound.start != inbound.end
+            or inbound.plain
+            or inbound.hs
+            or inbound.plain_limit != MAX_PLAINTEXT
+            or inbound.empty_records + conn.warnings + conn.key_updates  # which data has to reset
+            or not conn.state.accepts_data  # type: ignore[union-attr]  # there is one by then
+        ):
+            self._opener = None
+
+    def _ease_writing(self) -> None:
+        """The same for writing and the sending side."""
+        conn = self._conn
+        outbound = conn.outbound
+        self._sealer = outbound.sealer
+        if (
+            conn.failure
+            or not conn.established
+            or conn.close_sent
+            or conn.renegotiating
+            or conn.owed
+            or conn.events
+            or outbound.end
+            or outbound.fragment != MAX_PLAINTEXT
+        ):
+            self._sealer = None
 
     # Progress, for the transports
 
@@ -501,6 +549,8 @@ class _SSLSocket:
             conn.state.request_authentication(conn)  # type: ignore[union-attr]  # the established state of TLS 1.3
         except Abort as abort:
             raise _numbered(abort.fault) from None
+        finally:
+            self._sealer = None  # there is something to say first
 
     # Kernel TLS is not used
 
