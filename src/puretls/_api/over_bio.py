@@ -61,7 +61,9 @@ class _BioConnection(_SSLSocket):
     def _ease(self) -> None:
         """Open the short ways, if all is as usual."""
         self._ease_writing()
-        self._ease_reading()
+        inbound = self._conn.inbound
+        if inbound.start == inbound.end:
+            self._ease_reading()
         if self._portion > 0 and self._opener is not None:
             self._portion = SMALL + self._opener.overhead
 

@@ -39,7 +39,7 @@ from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, 
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
-from puretls._record.protection import HEADER, MAX_PLAINTEXT
+from puretls._record.protection import HEADER, MAX_PLAINTEXT, Opener
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -186,13 +186,18 @@ class _SocketConnection(_SSLSocket):
             raise reentered()
         try:
             self._in_read = True
-            opener = self._opener
-            if opener is not None and size <= SMALL:  # the short way, for records that are all there: no buffer
-                record = self._recv(sock, size + opener.overhead if timeout is None else HEADER)
+            opener, inbound, greedy = self._opener, self._conn.inbound, timeout is None
+            if opener is None:
+                pass
+            elif size > SMALL:
+                if out is not None and deadline is None and (got := self._read_much(sock, opener, out, greedy)):
+                    return got
+            elif inbound.start == inbound.end:  # the short way, for records that are all there: no buffer
+                record = self._recv(sock, size + opener.overhead if greedy else HEADER)
                 if not record:
                     self._at_end()
                     return b"" if out is None else 0
-                if timeout is not None:
+                if not greedy:
                     record += self._rest(sock, record, deadline)
                 data = opener.open_data(record)
                 if data:
@@ -202,8 +207,8 @@ class _SocketConnection(_SSLSocket):
                         return data
                     return self._deliver(data, size, out)
                 self._opener = None
-                self._conn.receive(record)
-            return self._read(sock, size, out, timeout is None, deadline)
+                inbound.receive(record)
+            return self._read(sock, size, out, greedy, deadline)
         except BlockingIOError:
             raise want_read() from None
         except TimeoutError:
@@ -220,6 +225,17 @@ class _SocketConnection(_SSLSocket):
             if self._callback_error is not None:
                 self._raise_callback_error()
 
+    def _read_much(self, sock: Any, opener: Opener, out: memoryview, greedy: bool) -> int:
+        """Many records, from here or else from the kernel, into the caller's memory; 0 leaves it to `_read`."""
+        inbound = self._conn.inbound
+        have = inbound.end - inbound.start
+        if not have or not inbound.ready():
+            wanted = min(len(out), SPARE_SIZE) + opener.overhead - have if greedy else 0
+            room = inbound.room(wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted(), 1))
+            inbound.end += self._recv_into(sock, room)
+        inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
+        return got
+
     def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, deadline: float | None) -> Any:
         """The way that knows every case."""
         self._opener = None
@@ -235,8 +251,7 @@ class _SocketConnection(_SSLSocket):
                 if conn.owed or conn.events:
                     self._settle(sock)
                 if got:
-                    if limit <= SMALL:
-                        self._ease_reading()
+                    self._ease_reading()
                     return got
                 if conn.close_received:
                     self._told = True
@@ -293,8 +308,10 @@ class _SocketConnection(_SSLSocket):
         if not self._reading.acquire(blocking=False):
             return 0  # another thread is reading
         try:
-            if self._in_read or self._opener is not None:  # so are we; or there is nothing, and it is known already
-                return 0
+            inbound = self._conn.inbound
+            if self._in_read or (self._opener is not None and inbound.start == inbound.end):
+                return 0  # so are we; or there is nothing, and it is known already
+            self._opener = None
             return self._conn.pending() or self._untold()
         except Abort:
             return self._untold()

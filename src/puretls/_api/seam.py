@@ -157,7 +157,10 @@ class _SSLSocket:
     # The short ways, for the transports
 
     def _ease_reading(self) -> None:
-        """Open the short way of reading, if all is as usual.  For who holds the receiving side."""
+        """Open the short way of reading, if all is as usual: what comes, or has come in part, is data.
+
+        For who holds the receiving side.
+        """
         conn = self._conn
         inbound = conn.inbound
         self._opener = inbound.opener  # before the questions: the other direction clears it after what makes it wrong
@@ -165,7 +168,6 @@ class _SSLSocket:
             conn.failure
             or not conn.established
             or conn.close_received
-            or inbound.start != inbound.end
             or inbound.plain
             or inbound.hs
             or inbound.plain_limit != MAX_PLAINTEXT

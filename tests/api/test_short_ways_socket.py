@@ -1,0 +1,222 @@
+"""The short ways of sockets: what comes in between, and what arrives in one piece with the data."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import pytest
+
+import puretls
+from ours import client_context, server_context
+from puretls._base.registry import APPLICATION_DATA, UPDATE_REQUESTED
+from support import Pki
+
+VERSIONS = [puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3]
+LARGE = 1 << 18
+
+
+class Ends:
+    """A client over a socket; its peer makes records in memory, and they are sent as one piece."""
+
+    def __init__(self, pki: Pki, version: puretls.TLSVersion) -> None:
+        ours, self.far = socket.socketpair()
+        ours.settimeout(10)
+        context = client_context(puretls, pki, version=version)
+        self.client = context.wrap_socket(ours, server_hostname="localhost", do_handshake_on_connect=False)
+        self.up, self.down = puretls.MemoryBIO(), puretls.MemoryBIO()
+        self.server: Any = server_context(puretls, pki).wrap_bio(self.up, self.down, server_side=True)
+        self.client.setblocking(False)
+        for _ in range(4):
+            with suppress(puretls.SSLWantReadError):
+                self.client.do_handshake()
+            self.take()
+            with suppress(puretls.SSLWantReadError):
+                self.server.do_handshake()
+            self.give()
+        self.client.setblocking(True)
+        self.talk()
+
+    def close(self) -> None:
+        self.client.close()
+        self.far.close()
+
+    def take(self) -> None:
+        """What the client has sent."""
+        with suppress(BlockingIOError):
+            while data := self.far.recv(1 << 20, socket.MSG_DONTWAIT):
+                self.up.write(data)
+
+    def give(self) -> None:
+        if data := self.down.read():
+            self.far.sendall(data)
+
+    def talk(self, size: int = 100) -> None:
+        """Both ways are open afterwards."""
+        for _ in range(3):
+            self.server.write(b"d" * size)
+            self.give()
+            assert self.client.recv(size + 1) == b"d" * size
+            self.client.sendall(b"u" * size)
+            self.take()
+            assert self.server.read(size + 1) == b"u" * size
+
+    def inject(self, kind: int, data: bytes) -> None:
+        self.down.write(self.server._sslobj._conn.outbound.sealer.seal(kind, data))
+
+
+@pytest.fixture(params=VERSIONS)
+def ends(request: pytest.FixtureRequest, pki: Pki) -> Iterator[Ends]:
+    ends = Ends(pki, request.param)
+    sslobj = ends.client._sslobj
+    assert sslobj._opener
+    assert sslobj._sealer
+    with closing(ends):
+        yield ends
+
+
+@pytest.mark.parametrize("timeout", [None, 5])
+@pytest.mark.parametrize("room", [10, 100, LARGE])
+def test_data_and_the_end_in_one_piece(ends: Ends, room: int, timeout: float | None) -> None:
+    """The end is seen at once, whatever else the transport has to say: nobody waits for it."""
+    ends.client.settimeout(timeout)
+    ends.server.write(b"d" * 100)
+    with suppress(puretls.SSLWantReadError):
+        ends.server.unwrap()
+    ends.give()
+    got, view = b"", bytearray(room)
+    while count := ends.client.recv_into(view):
+        got += view[:count]
+    assert got == b"d" * 100
+
+
+@pytest.mark.parametrize("room", [100, LARGE])
+def test_data_in_pieces_of_any_size(ends: Ends, room: int) -> None:
+    data, view, got = bytes(n * 7 & 255 for n in range(100_000)), bytearray(room), bytearray()
+    for _ in range(4):
+        ends.server.write(data)
+        sealed = ends.down.read()
+        got.clear()
+        for pos in range(0, len(sealed), 9_999):
+            ends.far.sendall(sealed[pos : pos + 9_999])
+            ends.client.setblocking(False)
+            with suppress(puretls.SSLWantReadError):
+                while True:
+                    got += view[: ends.client.recv_into(view)]
+            ends.client.setblocking(True)
+        assert got == data
+        assert not ends.client.pending()
+        ends.talk()
+
+
+def test_a_read_that_is_longer_than_what_is_there(ends: Ends) -> None:
+    """What is left of a piece, part of a record and whole ones, belongs to the next read, however large that is."""
+    whole, part = bytes(30_000), b"part"
+    ends.server.write(whole)
+    ends.server.write(part)
+    sealed = ends.down.read()
+    ends.far.sendall(sealed[:-3])
+    view, got = bytearray(LARGE), bytearray()
+    while len(got) < len(whole):
+        got += view[: ends.client.recv_into(view, 20_000)]
+    assert got == whole
+    ends.far.sendall(sealed[-3:])
+    assert ends.client.recv(2) == part[:2]
+    assert ends.client.pending() == 2
+    assert ends.client.recv_into(view) == 2
+    assert ends.client.pending() == 0
+    ends.talk()
+
+
+def test_a_record_that_was_touched(ends: Ends) -> None:
+    for room in (100, LARGE):
+        ends.server.write(b"good")
+        ends.give()
+        assert ends.client.recv_into(bytearray(room)) == 4
+    ends.server.write(b"bad")
+    sealed = bytearray(ends.down.read())
+    sealed[-1] ^= 1
+    ends.far.sendall(sealed)
+    for _ in range(2):
+        with pytest.raises(puretls.SSLError, match="bad record mac"):
+            ends.client.recv_into(bytearray(LARGE))
+    with pytest.raises(puretls.SSLError, match="bad record mac"):
+        ends.client.sendall(b"more")
+    ends.take()
+    with pytest.raises(puretls.SSLError, match="alert bad record mac"):
+        ends.server.read()
+
+
+@pytest.mark.parametrize("room", [100, LARGE])
+def test_new_keys_between_data(pki: Pki, room: int) -> None:
+    """RFC 8446 4.6.3: what was asked for goes out before the next data, under the old keys."""
+    with closing(Ends(pki, puretls.TLSVersion.TLSv1_3)) as ends:
+        conn = ends.server._sslobj._conn
+        for _ in range(3):
+            ends.server.write(b"old")
+            conn.update_write_keys(UPDATE_REQUESTED)
+            ends.server._sslobj._sealer = None
+            ends.server.write(b"new")
+            ends.give()
+            got = b""
+            while len(got) < 6:
+                view = bytearray(room)
+                got += view[: ends.client.recv_into(view)]
+            assert got == b"oldnew"
+            before = conn.inbound.opener
+            ends.talk()
+            assert conn.inbound.opener is not before
+
+
+def test_empty_records_do_not_end_a_read(ends: Ends) -> None:
+    for room in (100, LARGE):
+        for _ in range(20):
+            ends.inject(APPLICATION_DATA, b"")
+        ends.give()
+        ends.server._sslobj._sealer = None
+        ends.server.write(b"data")
+        ends.give()
+        assert ends.client.recv_into(bytearray(room)) == 4
+        ends.talk()
+
+
+def test_a_time_out_in_the_middle_of_a_record(ends: Ends) -> None:
+    """Its beginning is kept, and counts."""
+    ends.client.settimeout(0.05)
+    for cut in (3, 5, 20):
+        ends.server.write(b"d" * 100)
+        sealed = ends.down.read()
+        ends.far.sendall(sealed[:cut])
+        for read in (lambda: ends.client.recv(100), lambda: ends.client.recv_into(bytearray(LARGE))):
+            begin = time.monotonic()
+            with pytest.raises(TimeoutError):
+                read()
+            assert time.monotonic() - begin < 5
+        ends.far.sendall(sealed[cut:])
+        assert ends.client.recv(100) == b"d" * 100
+        ends.talk()
+
+
+def test_a_send_that_the_kernel_cuts_goes_first(ends: Ends) -> None:
+    """No record overtakes what is left of another."""
+    ends.client.setblocking(False)
+    ends.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    sent = 0
+    with suppress(puretls.SSLWantWriteError):
+        while True:
+            sent += ends.client.send(b"x" * 10_000)
+    assert ends.client._sslobj._sealer is None
+    ends.take()
+    while sent % 10_000 or not ends.client._sslobj._sealer:
+        with suppress(puretls.SSLWantWriteError):
+            sent += ends.client.send(b"x" * 10_000)
+        ends.take()
+    ends.client.sendall(b"end")
+    ends.take()
+    got = bytearray()
+    while not got.endswith(b"end"):
+        got += ends.server.read(LARGE)
+    assert got == b"x" * sent + b"end"
