@@ -18,7 +18,9 @@ def worker(name: str, core: int, pipe: Connection) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
     library = contender(name)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = work.roomy(socket.socket())
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
     pipe.send(listener.getsockname()[1])
     while request := pipe.recv():
         function, arguments, end = request
