@@ -37,13 +37,9 @@ TYPES = {kind: bytes((kind,)) for kind in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE,
 Bytes = bytes | bytearray | memoryview
 
 
-class Frame(NamedTuple):
-    """The place of a full record in a buffer: memory that is sealed in place."""
-
-    head: memoryview  # the header and, in TLS 1.2, the explicit nonce
-    data: memoryview
-    inner: memoryview  # the data and, in TLS 1.3, its type
-    sealed: memoryview  # from there to the end of the tag
+# The place of a full record in a buffer, memory that is sealed in place: the header and in TLS 1.2 the explicit nonce;
+# the data; the data and in TLS 1.3 its type; from there to the end of the tag.  (Plain tuples are quicker to unpack.)
+Frame = tuple[memoryview, memoryview, memoryview, memoryview]
 
 
 class Shape(NamedTuple):
@@ -60,7 +56,7 @@ class Shape(NamedTuple):
         found = []
         for start in range(0, len(view) - size + 1, size):
             body, end = start + front, start + front + MAX_PLAINTEXT
-            found.append(Frame(view[start:body], view[body:end], view[body : end + types], view[body : start + size]))
+            found.append((view[start:body], view[body:end], view[body : end + types], view[body : start + size]))
         return found
 
 
