@@ -91,6 +91,9 @@ class _BioConnection(_SSLSocket):
                     raise zero_return()
                 self._push()
                 self._pull()
+            if conn.owed or conn.outbound.end or conn.events:
+                self._push()
+            self._ease()
         except Abort as abort:
             raise abort_error(abort) from None
         finally:
@@ -237,9 +240,14 @@ class _BioConnection(_SSLSocket):
         if 0 < size <= SMALL:
             self._outgoing.write(conn.write_record(view))
         else:
-            for pos in range(0, size, CHUNK):
-                conn.write(memoryview(view)[pos : pos + CHUNK])
-                self._push()
+            sealed = []
+            try:
+                for pos in range(0, size, CHUNK):
+                    conn.write(memoryview(view)[pos : pos + CHUNK])
+                    sealed.append(conn.take())
+            finally:
+                if sealed:
+                    self._outgoing.write(b"".join(sealed))
         if conn.owed or conn.events:
             self._push()
         self._ease()

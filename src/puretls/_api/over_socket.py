@@ -149,6 +149,8 @@ class _SocketConnection(_SSLSocket):
                     if conn.has_data_to_send:
                         self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
                     if conn.established:
+                        self._ease_reading()
+                        self._ease_writing()
                         return
                     if conn.close_received:
                         raise zero_return()
