@@ -162,7 +162,7 @@ def interrupted(pki: Pki, version: str, data: bytes, place: int) -> tuple[bool, 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("size", [5_000, 20_000])
+@pytest.mark.parametrize("size", [100, 5_000, 20_000])
 def test_a_send_is_repeated_or_refused_wherever_a_handler_raises(pki: Pki, version: str, size: int) -> None:
     """What arrives is the data once; twice, if all of it was out already; or we know that the connection has failed."""
     data, seen = os.urandom(size), set()
@@ -173,6 +173,69 @@ def test_a_send_is_repeated_or_refused_wherever_a_handler_raises(pki: Pki, versi
         assert (result, received) in {("good", data), ("good", data + data), ("failed", b"")}
         seen.add((result, len(received) // size))
     assert seen == {("good", 1), ("good", 2), ("failed", 0)}
+
+
+@pytest.mark.parametrize("operation", ["recv", "recv_into", "sendall"])
+def test_no_lock_stays_with_who_was_interrupted(pki: Pki, operation: str) -> None:
+    """Else no other thread would ever get it."""
+    for place in range(PLACES):
+        with connected(pki, "TLSv1_3") as (one, other):
+            other.sendall(b"data")
+            operations = {
+                "recv": lambda one=one: one.recv(4),
+                "recv_into": lambda one=one: one.recv_into(bytearray(1 << 18)),
+                "sendall": lambda one=one: one.sendall(b"data"),
+            }
+            intruder = Intruder(place, bell)
+            with suppress(Alarm):
+                intruder.run(operations[operation])
+            assert not one._sslobj._reading._is_owned()
+            assert not one._sslobj._writing._is_owned()
+        if not intruder.came:
+            break
+    else:
+        pytest.fail("too many places")
+
+
+@pytest.mark.parametrize("error", [TimeoutError("mine"), type("Mine", (BlockingIOError,), {})("mine")])
+def test_what_a_handler_raises_comes_out_of_a_read(pair: Pair, error: OSError) -> None:
+    one, _ = pair
+
+    def handler(*_: object) -> NoReturn:
+        raise error
+
+    before = signal.signal(signal.SIGALRM, handler)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(type(error), match="mine"):
+            one.recv(1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_record_that_no_bio_took(pki: Pki) -> None:
+    """Its number is used, so the peer could not go on: neither can we, and say so."""
+    both = join(client_context(puretls, pki), server_context(puretls, pki)).ok()
+
+    class Full:
+        eof = False
+
+        def read(self) -> bytes:
+            return b""
+
+        def write(self, _: bytes) -> int:
+            raise MemoryError
+
+    for data in (b"short", bytes(40_000)):
+        both = join(client_context(puretls, pki), server_context(puretls, pki)).ok()
+        sslobj = both.client.obj._sslobj
+        outgoing, sslobj._outgoing = sslobj._outgoing, Full()
+        with pytest.raises(MemoryError):
+            both.client.obj.write(data)
+        sslobj._outgoing = outgoing
+        with pytest.raises(puretls.SSLError):
+            both.client.obj.write(data)
 
 
 @pytest.mark.parametrize("data", [b"outer", bytes(20_000)], ids=["short", "long"])

@@ -22,10 +22,10 @@ LARGE = 1 << 18
 class Ends:
     """A client over a socket; its peer makes records in memory, and they are sent as one piece."""
 
-    def __init__(self, pki: Pki, version: puretls.TLSVersion) -> None:
+    def __init__(self, pki: Pki, version: puretls.TLSVersion, **options: str) -> None:
         ours, self.far = socket.socketpair()
         ours.settimeout(10)
-        context = client_context(puretls, pki, version=version)
+        context = client_context(puretls, pki, version=version, **options)
         self.client = context.wrap_socket(ours, server_hostname="localhost", do_handshake_on_connect=False)
         self.up, self.down = puretls.MemoryBIO(), puretls.MemoryBIO()
         self.server: Any = server_context(puretls, pki).wrap_bio(self.up, self.down, server_side=True)
@@ -181,6 +181,74 @@ def test_empty_records_do_not_end_a_read(ends: Ends) -> None:
         ends.give()
         assert ends.client.recv_into(bytearray(room)) == 4
         ends.talk()
+
+
+@pytest.mark.parametrize("ciphers", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256", ""])
+@pytest.mark.parametrize("room", [4096, LARGE])
+@pytest.mark.parametrize("into", [True, False])
+def test_no_whole_record_is_hidden_from_select(pki: Pki, ciphers: str, room: int, into: bool) -> None:
+    """What a blocking read has taken from the kernel it also gives, whatever is between the records."""
+    options = {"ciphers": ciphers} if ciphers else {}
+    with closing(Ends(pki, VERSIONS[not ciphers], **options)) as ends:
+        for between in (False, True):
+            ends.server.write(b"A" * 1000)
+            if between:
+                ends.inject(APPLICATION_DATA, b"")
+                ends.server._sslobj._sealer = None
+            ends.server.write(b"B" * 1000)
+            ends.give()
+            view = bytearray(room)
+            got = bytes(view[: ends.client.recv_into(view)]) if into else ends.client.recv(room)
+            assert got == b"A" * 1000 + b"B" * 1000
+
+
+def test_nothing_is_sent_on_a_connection_that_has_failed(ends: Ends) -> None:
+    """What is bad was found with good data before it, by which the failure is told."""
+    ends.server.write(b"good")
+    ends.down.write(b"\x17\x03\x03\x00\x40" + bytes(64))
+    ends.give()
+    assert ends.client.recv(4096) == b"good"
+    assert ends.client.pending() == 1
+    for _ in range(2):
+        with pytest.raises(puretls.SSLError, match="bad record mac"):
+            ends.client.sendall(b"secret")
+        with pytest.raises(puretls.SSLError, match="bad record mac"):
+            ends.client.recv(10)
+
+
+def test_the_last_flight_of_a_handshake_that_the_kernel_refuses(pki: Pki) -> None:
+    """It goes out when the handshake is asked for again, or with the first data."""
+    for again in (True, False):
+        ours, far = socket.socketpair()
+        up, down = puretls.MemoryBIO(), puretls.MemoryBIO()
+        server = server_context(puretls, pki).wrap_bio(up, down, server_side=True)
+        ours.setblocking(False)
+        client = client_context(puretls, pki).wrap_socket(
+            ours, server_hostname="localhost", do_handshake_on_connect=False
+        )
+        with suppress(puretls.SSLWantReadError):
+            client.do_handshake()
+        up.write(far.recv(1 << 16))
+        with suppress(puretls.SSLWantReadError):
+            server.do_handshake()
+        far.sendall(down.read())
+        send = client._sslobj._send
+
+        def refuse(*_: Any) -> int:
+            raise BlockingIOError
+
+        client._sslobj._send = refuse
+        with pytest.raises(puretls.SSLWantWriteError):
+            client.do_handshake()
+        client._sslobj._send = send
+        if again:
+            client.do_handshake()
+        else:
+            client.send(b"data")
+        up.write(far.recv(1 << 16))
+        server.do_handshake()
+        client.close()
+        far.close()
 
 
 def test_a_time_out_in_the_middle_of_a_record(ends: Ends) -> None:

@@ -57,10 +57,12 @@ class MemoryBIO:
 
     def _next(self, size: int) -> bool:
         """Begin a chunk, if there is one; of what has been collected, no more than is asked for."""
+        more = self._more
+        waits = len(more or b"")  # asked first: what the writer puts into `_data` from now on is behind that
         if self._data:
             self._first, self._data = self._data, b""
-        elif self._more:
-            more, count = self._more, min(size, len(self._more))
+        elif more and waits:
+            count = min(size, waits)
             self._first = bytes(more[:count])
             del more[:count]
         return bool(self._first)

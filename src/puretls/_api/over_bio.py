@@ -69,42 +69,37 @@ class _BioConnection(_SSLSocket):
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
-        conn, lock = self._conn, self._lock
-        lock.acquire()
-        if self._inside:
-            lock.release()
-            raise reentered()
-        if conn.established:
-            lock.release()
-            return
-        try:
-            self._inside = True
-            self._opener = self._sealer = None
-            waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
-            if waits and (data := self._incoming.read()):
-                conn.inbound.receive(data)
-            while True:
-                self._advance()
-                if conn.established:
-                    break
-                if conn.close_received:
-                    raise zero_return()
-                self._push()
-                self._pull()
-            if conn.owed or conn.outbound.end or conn.events:
-                self._push()
-            self._ease()
-        except Abort as abort:
-            raise abort_error(abort) from None
-        finally:
+        conn = self._conn
+        with self._lock:
+            if self._inside:
+                raise reentered()
+            if conn.established:
+                return
             try:
+                self._inside = True
+                self._opener = self._sealer = None
+                waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
+                if waits and (data := self._incoming.read()):
+                    conn.inbound.receive(data)
+                while True:
+                    self._advance()
+                    if conn.established:
+                        break
+                    if conn.close_received:
+                        raise zero_return()
+                    self._push()
+                    self._pull()
+                if conn.owed or conn.outbound.end or conn.events:
+                    self._push()
+                self._ease()
+            except Abort as abort:
+                raise abort_error(abort) from None
+            finally:
                 self._inside = False
                 if conn.owed or conn.outbound.end or conn.events:
                     self._push()
-            finally:
-                lock.release()
-            if self._callback_error is not None:
-                self._raise_callback_error()
+                if self._callback_error is not None:
+                    self._raise_callback_error()
 
     def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
         """Up to `size` bytes, or how many of them are in `buffer` now."""
@@ -120,46 +115,50 @@ class _BioConnection(_SSLSocket):
         if self._opener is None and not self._conn.established:
             self.do_handshake()
         lock = self._lock
-        lock.acquire()
-        if self._inside:
-            lock.release()
-            raise reentered()
         try:
-            self._inside = True
-            opener = self._opener
-            if opener is not None:
-                record = self._incoming.read(self._portion)
-                if record:
-                    data = opener.open_data(record)
-                    if data:
-                        if len(data) > size:
-                            self._opener = None
-                        elif out is None:
-                            return data
-                        return self._deliver(data, size, out)
-                    self._conn.receive(record)
-                elif not self._incoming.eof:
-                    raise want_read()
-            else:
-                conn = self._conn
-                if conn.inbound.plain and not conn.failure:
-                    data = conn.inbound.take(size)
-                    return data if out is None else self._deliver(data, size, out)
-            got = self._read(size, out)
-            if got is not None:
-                return got
-            raise want_read()
-        except Abort as abort:
-            self._opener = self._sealer = None
-            self._told = True
-            self._conn.fail(abort.fault, abort.detail)  # if it has not
-            self._push()
-            raise abort_error(abort) from None
+            lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
+            if self._inside:
+                raise reentered()
+            try:
+                self._inside = True
+                opener = self._opener
+                if opener is not None:
+                    record = self._incoming.read(self._portion)
+                    if record:
+                        data = opener.open_data(record)
+                        if data:
+                            if len(data) > size:
+                                self._opener = None
+                            elif out is None:
+                                return data
+                            return self._deliver(data, size, out)
+                        self._conn.receive(record)
+                    elif not self._incoming.eof:
+                        raise want_read()
+                else:
+                    conn = self._conn
+                    if conn.inbound.plain and not conn.failure:
+                        data = conn.inbound.take(size)
+                        return data if out is None else self._deliver(data, size, out)
+                got = self._read(size, out)
+                if got is not None:
+                    return got
+                raise want_read()
+            except Abort as abort:
+                self._opener = self._sealer = None
+                self._told = True
+                self._conn.fail(abort.fault, abort.detail)  # if it has not
+                self._push()
+                raise abort_error(abort) from None
+            finally:
+                self._inside = False
+                if self._callback_error is not None:
+                    self._raise_callback_error()
         finally:
-            self._inside = False
-            lock.release()
-            if self._callback_error is not None:
-                self._raise_callback_error()
+            try:  # noqa: SIM105 - no call before this one: a handler could raise at its end
+                lock.release()
+            except RuntimeError:  # it is not ours: a handler has raised while we waited for it
+                pass
 
     def _read(self, limit: int, out: memoryview | None) -> Any:
         """The way that knows every case; None if more is wanted."""
@@ -202,25 +201,33 @@ class _BioConnection(_SSLSocket):
         """Seal the data; all of it is in `outgoing` afterwards."""
         if self._sealer is None and not self._conn.established:
             self.do_handshake()
-        lock = self._lock
         view = data if type(data) is bytes else readable(data)
         size = len(view)
-        lock.acquire()
-        if self._inside:
-            lock.release()
-            raise reentered()
+        lock = self._lock
         try:
-            self._inside = True
-            sealer = self._sealer
-            if sealer is not None and 0 < size <= SMALL and sealer.seq < sealer.limit:
-                self._outgoing.write(sealer.seal_data(view))
-                return size
-            self._write(view, size)
-        except Abort as abort:
-            raise abort_error(abort) from None
+            lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
+            if self._inside:
+                raise reentered()
+            try:
+                self._inside = True
+                sealer = self._sealer
+                if sealer is not None and 0 < size <= SMALL and sealer.seq < sealer.limit:
+                    try:
+                        self._outgoing.write(sealer.seal_data(view))
+                    except BaseException:
+                        self._lost()
+                        raise
+                    return size
+                self._write(view, size)
+            except Abort as abort:
+                raise abort_error(abort) from None
+            finally:
+                self._inside = False
         finally:
-            self._inside = False
-            lock.release()
+            try:  # noqa: SIM105 - no call before this one: a handler could raise at its end
+                lock.release()
+            except RuntimeError:  # it is not ours: a handler has raised while we waited for it
+                pass
         if self._callback_error is not None:
             self._raise_callback_error()
         return size
@@ -230,27 +237,42 @@ class _BioConnection(_SSLSocket):
         sealer = self._sealer
         if sealer is not None and self._copies and size and sealer.limit - sealer.seq > size // SMALL:
             whole = memoryview(view)
-            for pos in range(0, size, SMALL):  # each record while it is in the processor's cache
-                self._outgoing.write(sealer.seal_data(whole[pos : pos + SMALL]))
+            try:
+                for pos in range(0, size, SMALL):  # each record while it is in the processor's cache
+                    self._outgoing.write(sealer.seal_data(whole[pos : pos + SMALL]))
+            except BaseException:
+                self._lost()
+                raise
             return
         self._opener = self._sealer = None
         conn = self._conn
         if conn.renegotiating:
             self._finish_renegotiation()
-        if 0 < size <= SMALL:
-            self._outgoing.write(conn.write_record(view))
-        else:
-            sealed = []
-            try:
-                for pos in range(0, size, CHUNK):
-                    conn.write(memoryview(view)[pos : pos + CHUNK])
-                    sealed.append(conn.take())
-            finally:
-                if sealed:
-                    self._outgoing.write(b"".join(sealed))
+        try:
+            if 0 < size <= SMALL:
+                self._outgoing.write(conn.write_record(view))
+            else:
+                sealed = []
+                try:
+                    for pos in range(0, size, CHUNK):
+                        conn.write(memoryview(view)[pos : pos + CHUNK])
+                        sealed.append(conn.take())
+                finally:
+                    if sealed:
+                        self._outgoing.write(b"".join(sealed))
+        except Abort:
+            raise
+        except BaseException:
+            self._lost()
+            raise
         if conn.owed or conn.events:
             self._push()
         self._ease()
+
+    def _lost(self) -> None:
+        """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
+        self._conn.fail(faults.INTERNAL, "interrupted while sealing")
+        self._opener = self._sealer = None
 
     def _finish_renegotiation(self) -> None:
         """Go on with the handshake inside this connection; SSLWantReadError if the peer has to say more."""

@@ -49,7 +49,6 @@ MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 MAX_RECORD = HEADER + MAX_PLAINTEXT + 2048  # RFC 5246 6.2.3
-SHORT = 4096  # bytes that the kernel takes as a whole or not at all, but for odd moments; `map` costs as much as a lock
 CLOSE = 0.99  # so much of a timeout counts as all of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
@@ -139,13 +138,14 @@ class _SocketConnection(_SSLSocket):
         with self._reading, self._writing:
             if self._in_read or self._in_write:
                 raise reentered()
-            if conn.established:
+            if conn.established and (self._sealed or not conn.has_data_to_send):
                 return
             self._opener = self._sealer = None
             try:
                 self._in_read = self._in_write = True
                 while True:
-                    self._advance()
+                    if not conn.established:  # else the kernel did not take our last flight
+                        self._advance()
                     if conn.has_data_to_send:
                         self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
                     if conn.established:
@@ -180,52 +180,61 @@ class _SocketConnection(_SSLSocket):
             raise gone()
         if self._opener is None and not self._conn.established:
             self.do_handshake()
-        lock, timeout = self._reading, sock.gettimeout()
-        deadline = monotonic() + timeout if timeout else None
-        lock.acquire()
-        if self._in_read:
-            lock.release()
-            raise reentered()
+        timeout = sock.gettimeout()
+        greedy, deadline = timeout is None, monotonic() + timeout if timeout else None
+        lock = self._reading
         try:
-            self._in_read = True
-            opener, inbound, greedy = self._opener, self._conn.inbound, timeout is None
-            if opener is None:
-                pass
-            elif size > SMALL:
-                if out is not None and deadline is None and (got := self._read_much(sock, opener, out, greedy)):
-                    return got
-            elif inbound.start == inbound.end:  # the short way, for records that are all there: no buffer
-                record = self._recv(sock, size + opener.overhead if greedy else HEADER)
-                if not record:
-                    self._at_end()
-                    return b"" if out is None else 0
-                if not greedy:
-                    record += self._rest(sock, record, deadline)
-                data = opener.open_data(record)
-                if data:
-                    if len(data) > size:
-                        self._opener = None
-                    elif out is None:
-                        return data
-                    return self._deliver(data, size, out)
-                self._opener = None
-                inbound.receive(record)
-            return self._read(sock, size, out, greedy, deadline)
-        except BlockingIOError:
-            raise want_read() from None
-        except TimeoutError:
-            raise TimeoutError(READ_TIMEOUT) from None
-        except Abort as abort:
-            self._told = True
-            self._conn.fail(abort.fault, abort.detail)  # if it has not
-            self._opener = self._sealer = None
-            self._settle(sock)
-            raise abort_error(abort) from None
+            lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
+            if self._in_read:
+                raise reentered()
+            try:
+                self._in_read = True
+                opener, inbound = self._opener, self._conn.inbound
+                if opener is None:
+                    pass
+                elif size > SMALL:
+                    if out is not None and deadline is None and (got := self._read_much(sock, opener, out, greedy)):
+                        return self._with_rest(sock, got, size, out) if greedy and inbound.ready() else got
+                elif inbound.start == inbound.end:  # the short way, for records that are all there: no buffer
+                    record = self._recv(sock, size + opener.overhead if greedy else HEADER)
+                    if not record:
+                        self._at_end()
+                        return b"" if out is None else 0
+                    if not greedy:
+                        record += self._rest(sock, record, deadline)
+                    data = opener.open_data(record)
+                    if data:
+                        if len(data) > size:
+                            self._opener = None
+                        elif out is None:
+                            return data
+                        return self._deliver(data, size, out)
+                    self._opener = None
+                    inbound.receive(record)
+                return self._read(sock, size, out, greedy, deadline)
+            except BlockingIOError as error:
+                if type(error) is not BlockingIOError:  # a signal handler's own
+                    raise
+                raise want_read() from None
+            except TimeoutError as error:
+                if greedy or type(error) is not TimeoutError:  # likewise, or the kernel's
+                    raise
+                raise TimeoutError(READ_TIMEOUT) from None
+            except Abort as abort:
+                self._told = True
+                self._conn.fail(abort.fault, abort.detail)  # if it has not
+                self._opener = self._sealer = None
+                self._settle(sock)
+                raise abort_error(abort) from None
+            finally:
+                self._in_read = False
+                if self._callback_error is not None:
+                    self._raise_callback_error()
         finally:
-            self._in_read = False
-            lock.release()
-            if self._callback_error is not None:
-                self._raise_callback_error()
+            try:  # noqa: SIM105 - no call before this one: a handler could raise at its end
+                lock.release()
+            except RuntimeError:  # it is not ours: a handler has raised while we waited for it
+                pass
 
     def _read_much(self, sock: Any, opener: Opener, out: memoryview, greedy: bool) -> int:
         """Many records, from here or else from the kernel, into the caller's memory; 0 leaves it to `_read`."""
@@ -253,6 +262,8 @@ class _SocketConnection(_SSLSocket):
                 if conn.owed or conn.events:
                     self._settle(sock)
                 if got:
+                    if greedy and inbound.ready():
+                        return self._with_rest(sock, got, limit, out)
                     self._ease_reading()
                     return got
                 if conn.close_received:
@@ -269,6 +280,31 @@ class _SocketConnection(_SSLSocket):
                 wanted = max(wanted, conn.wanted())
             if not self._fill(sock, wanted, deadline, READ_TIMEOUT):
                 return b"" if out is None else 0
+
+    def _with_rest(self, sock: Any, got: Any, limit: int, out: memoryview | None) -> Any:
+        """Behind this data there are whole records in our buffer, of which select() says nothing: they go with it."""
+        conn = self._conn
+        inbound, self._opener = conn.inbound, None
+        pieces = [got] if out is None else []
+        have = len(got) if out is None else got
+        try:
+            while have < limit and (inbound.plain or inbound.ready()) and not (conn.failure or conn.close_received):
+                more = self._take(limit - have, None if out is None else out[have:])
+                if conn.request is not None:
+                    self._advance()
+                if out is None:
+                    pieces.append(more or b"")
+                have += len(more) if out is None else more
+                if not more and not inbound.plain:  # what else is there is not whole
+                    break
+        except Abort:  # for the next call, which raises it
+            self._sealer = None
+        if conn.renegotiating:
+            self._sealer = None
+        if conn.owed or conn.events:
+            self._settle(sock)
+        self._ease_reading()
+        return b"".join(pieces) if out is None else have
 
     def _rest(self, sock: Any, header: bytes, deadline: float | None) -> bytes:
         """What follows the header of a record, as far as it may be read, and is there in time."""
@@ -314,7 +350,10 @@ class _SocketConnection(_SSLSocket):
             if self._in_read or (self._opener is not None and inbound.start == inbound.end):
                 return 0  # so are we; or there is nothing, and it is known already
             self._opener = None
-            return self._conn.pending() or self._untold()
+            try:
+                return self._conn.pending() or self._untold()
+            finally:
+                self._sealer = None  # it may have failed, or have something to say first
         except Abort:
             return self._untold()
         finally:
@@ -334,37 +373,44 @@ class _SocketConnection(_SSLSocket):
                 self._finish_renegotiation(sock)
         view = data if type(data) is bytes else readable(data)
         lock = self._writing
-        lock.acquire()
-        if self._in_write:
-            lock.release()
-            raise reentered()
         try:
-            self._in_write = True
-            sealer, outbound = self._sealer, conn.outbound
-            if sealer is outbound.sealer and not outbound.end and 0 < len(view) <= SMALL and sealer.seq < sealer.limit:
-                return self._write_record(sock, view, sealer.seal_data)
-            self._sealer = None
-            if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
-                size = self._write_record(sock, view, conn.write_record)
-            else:
-                timeout = sock.gettimeout()
-                deadline = monotonic() + timeout if timeout else None
-                size = self._write(sock, memoryview(view), timeout, deadline)
-        except Abort as abort:
-            self._say_last_words(sock)
-            raise abort_error(abort) from None
-        else:
-            self._ease_writing()
-            return size
-        finally:
-            self._in_write = False
+            lock.acquire()  # within, as in read()
+            if self._in_write:
+                raise reentered()
             try:
+                self._in_write = True
+                sealer, outbound = self._sealer, conn.outbound
+                if (
+                    sealer is outbound.sealer
+                    and not outbound.end
+                    and 0 < len(view) <= SMALL
+                    and sealer.seq < sealer.limit
+                ):
+                    return self._write_record(sock, view, sealer.seal_data)
+                self._sealer = None
+                if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
+                    size = self._write_record(sock, view, conn.write_record)
+                else:
+                    timeout = sock.gettimeout()
+                    deadline = monotonic() + timeout if timeout else None
+                    size = self._write(sock, memoryview(view), timeout, deadline)
+            except Abort as abort:
+                self._say_last_words(sock)
+                raise abort_error(abort) from None
+            else:
+                self._ease_writing()
+                return size
+            finally:
+                self._in_write = False
                 if conn.events:
                     self._after()
-            finally:
+        finally:
+            try:  # noqa: SIM105 - no call before this one: a handler could raise at its end
                 lock.release()
-                if conn.owed:  # the reading side left it while the lock was ours
-                    self._settle(sock)
+            except RuntimeError:  # it is not ours: a handler has raised while we waited for it
+                pass
+            if conn.owed:  # the reading side left it while the lock was ours
+                self._settle(sock)
 
     def _finish_renegotiation(self, sock: Any) -> None:
         """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
@@ -425,10 +471,7 @@ class _SocketConnection(_SSLSocket):
             self._interrupted(error)
             raise
         try:
-            if whole <= SHORT:
-                count = self._send(sock, record)
-            else:
-                [count] = map(self._send, (sock,), (record,))
+            [count] = map(self._send, (sock,), (record,))
         except BlockingIOError:
             raise want_write() from None
         except TimeoutError:
