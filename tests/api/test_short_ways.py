@@ -135,6 +135,17 @@ def test_nothing_is_written_after_close_notify(both: Pair) -> None:
     assert both.client.obj.read() == b"last words"
 
 
+@pytest.mark.parametrize("stray", [b"a", b"ab", b"abcd", b"abcdef"])
+def test_a_few_bytes_after_close_notify(both: Pair, stray: bytes) -> None:
+    """Where nobody can put them back, they stay, and are no record."""
+    wants_more(both.client.obj.unwrap)
+    both.move()
+    both.server.incoming.write(stray)
+    both.server.incoming.write_eof()
+    for _ in range(3):
+        assert both.server.obj.read(1) == b""
+
+
 def test_data_resets_what_is_counted(both: Pair) -> None:
     """Neither warnings nor empty records add up when there is data between them."""
     tls13 = both.client.obj._sslobj._conn.version == TLS13

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -656,3 +657,11 @@ def test_bad_shares(group, by):
         )
         assert pair.refusal() == ({"client": SERVER, "server": CLIENT}[by], faults.BAD_KEY_SHARE), what
     assert faults.BAD_KEY_SHARE.alert == 47
+
+
+def test_grease_does_not_change_under_two_threads(monkeypatch):
+    """A second ClientHello has to be the first again (RFC 8446 4.1.2), whichever thread computes it first."""
+    config = client_config()
+    monkeypatch.setattr("puretls._engine.config.urandom", None)
+    first = config.grease_values
+    assert first == replace(config).grease_values

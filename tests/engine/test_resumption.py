@@ -476,3 +476,11 @@ def test_external_keys_of_tls12(name):
     pair = make((b"who", b"secret"), {b"who": b"secret"})
     pair.client.wire["ClientKeyExchange"] = instead(message(16, b"\x00"))
     assert pair.refusal().fault.alert == 50
+
+
+@BOTH
+def test_a_ticket_that_no_client_hello_has_room_for(version):
+    """A server may give one of 65535 bytes; it is not offered."""
+    pair = first(version)
+    pair.client.session.ticket = bytes(65_500)
+    assert not outcome(again(pair))

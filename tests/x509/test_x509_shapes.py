@@ -1,5 +1,7 @@
 """Shapes: PyCA learns of one when it is first read, whichever threads do that."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -102,3 +104,29 @@ def test_what_is_no_such_sequence() -> None:
     for _ in range(2):  # the first time and any other
         with pytest.raises(ValueError, match="parsing"):
             shapes.read(shape, DER[:-1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nobody forks")
+def test_a_child_can_declare_shapes_whatever_its_parent_was_at() -> None:
+    """The lock is free in a child that is forked while another thread of the parent has it."""
+    code = """
+import os, threading, time
+from puretls._x509 import shapes
+
+held = threading.Event()
+
+def hold():
+    with shapes.declaring:
+        held.set()
+        time.sleep(0.3)
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if not child:
+    os._exit(0 if shapes.declaring.acquire(timeout=5) else 1)
+thread.join()
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=30)

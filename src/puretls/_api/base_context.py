@@ -32,8 +32,15 @@ from puretls._api.settings import (
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
 from puretls._engine.config import CERT_NONE, CERT_REQUIRED, Config
-from puretls._x509 import certificate, peercert
+from puretls._x509 import certificate, peercert, shapes
 from puretls._x509.store import is_ca
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=shapes.declaring.acquire,
+        after_in_parent=shapes.declaring.release,
+        after_in_child=shapes.declaring.release,
+    )
 
 TO_THE_CALLER = 4  # frames between a warning and who set the attribute: the setter, the descriptor, the property
 _POLICY_FLAGS, _POLICY_CHECK = 0x780, 0x80  # asking for policies turns their check on (X509_VERIFY_PARAM_set_flags)

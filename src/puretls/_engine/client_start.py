@@ -18,7 +18,7 @@ from puretls._crypto.transcript import Transcript
 from puretls._engine.client13 import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
-from puretls._engine.sessions import Session
+from puretls._engine.sessions import MAX_TICKET, Session
 from puretls._engine.state import Parked, PskClientRequest, State
 
 if TYPE_CHECKING:
@@ -96,5 +96,6 @@ def _resumable(conn: Connection, session: Session) -> bool:
         and session.suite in config.offered_suites
         and session.server_name == conn.server_hostname
         and (not config.verify_mode or (peer is not None and peer.path is not None))
+        and len(session.ticket) <= MAX_TICKET
         and bool(session.ticket if session.version == TLS13 else session.ticket or session.id)
     )

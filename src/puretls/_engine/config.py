@@ -111,6 +111,7 @@ class Config:
     record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)
     request_ocsp: bool = False
     grease: bool = True
+    grease_seed: bytes = field(default_factory=lambda: urandom(2))
     watch: bool = False  # somebody wants events
 
     @cached_property
@@ -166,7 +167,7 @@ class Config:
     @cached_property
     def grease_values(self) -> tuple[int, ...]:
         """Two different numbers of RFC 8701, for as long as the context lives."""
-        first, second = urandom(2)
+        first, second = self.grease_seed
         one = registry.GREASE[first % 16]
         return (one, registry.GREASE[(first + 1 + second % 15) % 16]) if self.grease else ()
 

@@ -25,7 +25,7 @@ from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
 from puretls._engine.config import CERT_NONE, CERT_REQUIRED, OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
-from puretls._engine.sessions import LIFETIME, Session, own_state
+from puretls._engine.sessions import LIFETIME, MAX_TICKET, Session, own_state
 from puretls._engine.state import State, on
 from puretls._wire import extensions, messages
 
@@ -160,6 +160,8 @@ class Established13(Established):
         self.nonce = end = first + count
         own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
         shared = session.encode(lifetime, self.secret_of_tickets(conn))
+        if len(shared) > MAX_TICKET and not conn.config.options & OP_NO_TICKET:
+            return  # a long chain of the client's
         states = [own_state(age_add, nonce) + shared for age_add, nonce in own]
         tickets = sessions.keep(states) if conn.config.options & OP_NO_TICKET else sessions.seal(states, session.time)
         conn.send_post_handshake(

@@ -36,7 +36,7 @@ from puretls._engine.handshake12 import (
     with_certificate,
 )
 from puretls._engine.peer import Claim, examine
-from puretls._engine.sessions import Session, own_state
+from puretls._engine.sessions import MAX_TICKET, Session, own_state
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._wire import extensions, hello, legacy, messages
 from puretls._wire.codec import Reader, extension, filled, vec16
@@ -462,8 +462,8 @@ class ExpectFinished(State):
         if sessions is not None:
             if self.session.by_ticket:
                 state = own_state(0, 0) + session.encode(session.lifetime, session.secret)
-                [ticket] = sessions.seal((state,), conn.clock())
-                conn.send_message(legacy.new_session_ticket(sessions.lifetime, ticket))
+                tickets = sessions.seal((state,), conn.clock()) if len(state) <= MAX_TICKET else [b""]  # RFC 5077 3.3
+                conn.send_message(legacy.new_session_ticket(sessions.lifetime, tickets[0]))
             else:
                 sessions.add(session)
         conn.switch_write_keys(self.keys.sealer)

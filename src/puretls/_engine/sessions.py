@@ -33,6 +33,7 @@ KEY_LIFETIME = 3600  # seconds that a ticket key seals; it opens for as long as 
 own_state = Struct("!IQ").pack
 _shared, _fixed = Struct("!HHBQIBBH"), Struct("!IQHHBQIBBH")
 EMS, VERIFIED = 1, 2
+MAX_TICKET = 1 << 15  # bytes: more, a ClientHello or a NewSessionTicket may have no room for
 
 
 class Session:

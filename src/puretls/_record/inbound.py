@@ -140,7 +140,7 @@ class Inbound:
     def longer_than(self, size: int) -> bool:
         """Whether the first record has arrived, and is longer than that, however it is protected."""
         start, have, buf = self.start, self.end - self.start - HEADER, self.buf
-        return have >= (buf[start + 3] << 8 | buf[start + 4]) > size + self.opener.expansion
+        return have > size and have >= (buf[start + 3] << 8 | buf[start + 4]) > size + self.opener.expansion
 
     def leftover(self) -> bytes:
         """Take out what has arrived and was not opened: after close_notify it belongs to the application."""

@@ -39,11 +39,11 @@ def parse(shape: type[T], value: TLV) -> T:
 
 
 _declared: set[type] = set()
-_lock = RLock()
+declaring = RLock()  # whoever forks holds it meanwhile, so that no child finds it taken
 
 
 def _declare(shape: type) -> None:
-    with _lock:
+    with declaring:
         for kind in shape.__annotations__.values():
             for part in _shapes_in(kind):
                 _declare(part)
