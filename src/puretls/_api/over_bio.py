@@ -127,11 +127,7 @@ class _BioConnection(_SSLSocket):
                     if record:
                         data = opener.open_data(record)
                         if data:
-                            if len(data) > size:
-                                self._opener = None
-                            elif out is None:
-                                return data
-                            return self._deliver(data, size, out)
+                            return data if out is None and len(data) <= size else self._deliver(data, size, out)
                         self._conn.receive(record)
                     elif not self._incoming.eof:
                         raise want_read()
@@ -214,8 +210,8 @@ class _BioConnection(_SSLSocket):
                 if sealer is not None and 0 < size <= SMALL and sealer.seq < sealer.limit:
                     try:
                         self._outgoing.write(sealer.seal_data(view))
-                    except BaseException:
-                        self._lost()
+                    except BaseException as error:
+                        self._interrupted(error)
                         raise
                     return size
                 self._write(view, size)
@@ -240,8 +236,8 @@ class _BioConnection(_SSLSocket):
             try:
                 for pos in range(0, size, SMALL):  # each record while it is in the processor's cache
                     self._outgoing.write(sealer.seal_data(whole[pos : pos + SMALL]))
-            except BaseException:
-                self._lost()
+            except BaseException as error:
+                self._interrupted(error)
                 raise
             return
         self._opener = self._sealer = None
@@ -260,19 +256,12 @@ class _BioConnection(_SSLSocket):
                 finally:
                     if sealed:
                         self._outgoing.write(b"".join(sealed))
-        except Abort:
-            raise
-        except BaseException:
-            self._lost()
+        except BaseException as error:
+            self._interrupted(error)
             raise
         if conn.owed or conn.events:
             self._push()
         self._ease()
-
-    def _lost(self) -> None:
-        """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
-        self._conn.fail(faults.INTERNAL, "interrupted while sealing")
-        self._opener = self._sealer = None
 
     def _finish_renegotiation(self) -> None:
         """Go on with the handshake inside this connection; SSLWantReadError if the peer has to say more."""

@@ -204,11 +204,7 @@ class _SocketConnection(_SSLSocket):
                         record += self._rest(sock, record, deadline)
                     data = opener.open_data(record)
                     if data:
-                        if len(data) > size:
-                            self._opener = None
-                        elif out is None:
-                            return data
-                        return self._deliver(data, size, out)
+                        return data if out is None and len(data) <= size else self._deliver(data, size, out)
                     self._opener = None
                     inbound.receive(record)
                 return self._read(sock, size, out, greedy, deadline)
@@ -239,10 +235,8 @@ class _SocketConnection(_SSLSocket):
     def _read_much(self, sock: Any, opener: Opener, out: memoryview, greedy: bool) -> int:
         """Many records, from here or else from the kernel, into the caller's memory; 0 leaves it to `_read`."""
         inbound = self._conn.inbound
-        have = inbound.end - inbound.start
-        if not have or not inbound.ready():
-            wanted = min(len(out), SPARE_SIZE) + opener.overhead - have if greedy else 0
-            room = inbound.room(wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted(), 1))
+        if inbound.start == inbound.end or not inbound.ready():
+            room = inbound.room(self._wanted(len(out), greedy) or 1)
             inbound.end += self._recv_into(sock, room)
         inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
         return got
@@ -273,13 +267,15 @@ class _SocketConnection(_SSLSocket):
                     return b"" if out is None else 0
                 if inbound.plain:
                     continue
-            wanted = 0
-            if greedy:
-                wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - (inbound.end - inbound.start)
-            if wanted < MAX_RECORD:
-                wanted = max(wanted, conn.wanted())
-            if not self._fill(sock, wanted, deadline, READ_TIMEOUT):
+            if not self._fill(sock, self._wanted(limit, greedy), deadline, READ_TIMEOUT):
                 return b"" if out is None else 0
+
+    def _wanted(self, limit: int, greedy: bool) -> int:
+        """How many bytes a read of up to `limit` may take from the kernel, by the first rule of this module."""
+        wanted, inbound = 0, self._conn.inbound
+        if greedy:
+            wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - (inbound.end - inbound.start)
+        return wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted())
 
     def _with_rest(self, sock: Any, got: Any, limit: int, out: memoryview | None) -> Any:
         """Behind this data there are whole records in our buffer, of which select() says nothing: they go with it."""
@@ -486,12 +482,6 @@ class _SocketConnection(_SSLSocket):
             self._flush(sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
             self._sealed = 0
         return size
-
-    def _interrupted(self, error: BaseException) -> None:
-        """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
-        if not isinstance(error, Abort):
-            self._conn.fail(faults.INTERNAL, "interrupted while sealing")
-            self._opener = self._sealer = None
 
     def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
         """Hand the kernel all that is sealed."""

@@ -193,6 +193,12 @@ class _SSLSocket:
         ):
             self._sealer = None
 
+    def _interrupted(self, error: BaseException) -> None:
+        """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
+        if not isinstance(error, Abort):
+            self._conn.fail(faults.INTERNAL, "interrupted while sealing")
+            self._opener = self._sealer = None
+
     # Progress, for the transports
 
     def _advance(self) -> None:
@@ -271,7 +277,7 @@ class _SSLSocket:
     def _deliver(self, data: bytes, limit: int, out: memoryview | None) -> Any:
         """What read() returns of data that has been opened; the rest waits."""
         if len(data) > limit:
-            inbound = self._conn.inbound
+            self._opener, inbound = None, self._conn.inbound
             inbound.plain, inbound.plain_at = data, limit
             data = data[:limit]
         if out is None:
