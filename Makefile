@@ -4,6 +4,7 @@
 #   make test    ruff, mypy --strict and the whole test suite with coverage
 #   make unit    only the tests that need no other program (what CI runs under the other interpreters)
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
+#   make baseline  record anew what goes over the wire, after a change that is meant (tests/engine/test_baseline.py)
 #   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
 #   make docs    these pages, in build/docs; needs no network, and any warning is an error
 #   make bench   the benchmarks: a table, and the picture in docs/
@@ -20,7 +21,7 @@ SERVERS := redis-server postgres mosquitto mariadbd
 PEERS := openssl gnutls-cli curl chromium certutil
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit ecosystem dist package docs bench lint format clean
+.PHONY: help demo test unit baseline ecosystem dist package docs bench lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -35,6 +36,9 @@ test: lint
 
 unit: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs --ignore=tests/ecosystem --ignore=tests/package $(ARGS)
+
+baseline: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q tests/engine/test_baseline.py --record-baseline
 
 # In an environment of its own: many packages, which the other tests should not see.
 ecosystem: VENV := $(VENV)-ecosystem

@@ -18,6 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--module", default="puretls", help="what the API tests import: puretls, or ssl to check the tests themselves"
     )
+    parser.addoption(
+        "--record-baseline",
+        action="store_true",
+        help="write tests/data/baseline/wire.txt anew (tests/engine/test_baseline.py)",
+    )
 
 
 @pytest.fixture(scope="session")
