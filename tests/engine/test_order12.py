@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from joined12 import BASE, twelve, using
+from joined12 import BASE, ask, renegotiating, twelve, using
 from pair import (
     CLIENT,
     OLDER,
@@ -35,12 +35,10 @@ from puretls._base.registry import (
     TLS12,
     TLS13,
 )
-from puretls._crypto.transcript import Transcript
 from puretls._engine.config import (
     OP_NO_RENEGOTIATION,
     OP_NO_TICKET,
 )
-from puretls._engine.server_start import ExpectClientHello
 from puretls._wire.codec import vec8, vec16
 from puretls._wire.hello import ClientHello
 
@@ -187,10 +185,6 @@ def test_a_failed_connection_is_not_resumed():
 # Renegotiation, which a server may ask for
 
 
-def ask(pair: Pair) -> None:
-    pair.server.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
-
-
 def test_a_renegotiation_that_is_forbidden():
     pair = twelve({"options": BASE | OP_NO_RENEGOTIATION}).handshake()
     ask(pair)
@@ -283,18 +277,6 @@ def test_suites_know_their_version():
     )
     pair.server.wire["ServerHello"] = hello(cipher_suite=0xC02B)
     assert pair.refusal() == (CLIENT, faults.WRONG_CIPHER_RETURNED)
-
-
-def renegotiating(**more: Any) -> Pair:
-    """A server that takes a second ClientHello, as OpenSSL's does when asked; ours never would."""
-    pair = twelve(**more).handshake()
-    client, server = pair.client, pair.server
-    ask(pair)
-    both = vec8(client.finished_sent + client.finished_received)
-    server.lies["ServerHello"] = hello({RENEGOTIATION_INFO: both})
-    client.lies["ClientHello"] = hello({RENEGOTIATION_INFO: None})  # a server of ours would not know what it means
-    server.state, server.transcript, server.established = ExpectClientHello(), Transcript(), False
-    return pair
 
 
 def test_a_whole_renegotiation():
