@@ -1,17 +1,14 @@
 """RSA key exchange tells nobody what was wrong with a ciphertext (RFC 5246 7.4.7.1: Bleichenbacher, ROBOT).
 
 Whether the padding, the length or the version of the premaster secret is bad, the same happens at the same place: the
-client's Finished does not open.  Project Wycheproof's vectors, where they are at hand, and ciphertexts of ours.
+client's Finished does not open.  Project Wycheproof's vectors, and ciphertexts of ours.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import gzip
-import json
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
+import vectors
 from pair import NOW, SERVER, Pair, client_config, identity, instead, message, server_config, suite
 from puretls._base import faults
 from puretls._base.registry import CLIENT_KEY_EXCHANGE, TLS10, TLS12
@@ -29,7 +27,6 @@ from puretls._engine.config import CERT_NONE, Credential
 from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
 
-VECTORS = Path(__file__).resolve().parents[3] / "shared" / "data" / "wycheproof" / "rsa_pkcs1_2048.json.gz"
 FAILED = (SERVER, faults.DECRYPTION_FAILED)
 
 
@@ -72,12 +69,8 @@ def seen(pair: Pair, ciphertext: bytes) -> tuple[object, list[str]]:
 
 
 def wycheproof() -> list[tuple[RSAPrivateKey, bytes, str]]:
-    if not VECTORS.exists():
-        pytest.skip(f"no vectors at {VECTORS}")
-    with gzip.open(VECTORS) as file:
-        groups = json.load(file)["testGroups"]
     found = []
-    for group in groups:
+    for group in vectors.wycheproof("rsa_pkcs1_2048"):
         key = load_der_private_key(bytes.fromhex(group["privateKeyPkcs8"]), None, unsafe_skip_rsa_key_validation=True)
         assert isinstance(key, RSAPrivateKey)
         found.extend((key, bytes.fromhex(case["ct"]), case["comment"]) for case in group["tests"])
