@@ -3,6 +3,8 @@
 #   make demo    see it work: a TLS server, verifying clients, a throughput table, then a page for your browser
 #   make test    ruff, mypy --strict and the whole test suite with coverage
 #   make unit    only the tests that need no other program (what CI runs under the other interpreters)
+#   make cpython  CPython's own tests of ssl, asyncio and the standard library's clients, with puretls in the place of ssl
+#   make fuzz    random search for what breaks: new examples for the property tests, then atheris, FUZZ_SECONDS each
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
 #   make baseline  record anew what goes over the wire, after a change that is meant (tests/engine/test_baseline.py)
 #   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
@@ -19,9 +21,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SERVERS := redis-server postgres mosquitto mariadbd
 PEERS := openssl gnutls-cli curl chromium certutil
+ELSEWHERE := tests/ecosystem tests/package tests/cpython
+PROPERTIES = $(shell grep -rlE '@given' tests --include='test_*.py')
+FUZZ_SECONDS ?= 600
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit baseline ecosystem dist package docs bench lint format clean
+.PHONY: help demo test unit cpython fuzz baseline ecosystem dist package docs bench lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -32,10 +37,19 @@ demo: $(VENV)/cli.stamp
 
 test: lint
 	@tools/system-packages $(PEERS)
-	$(BIN)/python -m pytest -n 2 --ignore=tests/ecosystem --ignore=tests/package --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ELSEWHERE:%=--ignore=%) --cov --cov-report=term:skip-covered $(ARGS)
 
 unit: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 2 -q --ignore=tests/peers --ignore=tests/programs --ignore=tests/ecosystem --ignore=tests/package $(ARGS)
+	$(BIN)/python -m pytest -n 2 -q $(ELSEWHERE:%=--ignore=%) --ignore=tests/peers --ignore=tests/programs $(ARGS)
+
+# One after the other: they are timed by their authors for a machine with nothing else to do.
+cpython: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -rPs tests/cpython $(ARGS)
+
+fuzz: $(VENV)/test.stamp $(VENV)/fuzz.stamp
+	$(BIN)/python -m pytest -n 2 -q $(PROPERTIES) --hypothesis-profile=fuzz $(ARGS)
+	$(BIN)/python fuzz/engine.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -max_len=20000
+	$(BIN)/python fuzz/x509.py -max_total_time=$(FUZZ_SECONDS) -timeout=20
 
 baseline: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/engine/test_baseline.py --record-baseline

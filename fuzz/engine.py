@@ -1,6 +1,6 @@
 """Fuzz a connection in any state: nothing but SSLError may come out, and what is wrong once stays wrong.
 
-    pip install atheris
+    make fuzz, or: pip install atheris
     python fuzz/engine.py -max_total_time=1200 -timeout=10 -max_len=20000 [CORPUS_FOLDER]
 
 The one under attack is an SSLObject, client or server; its peer is another, so that the attack can begin at any record

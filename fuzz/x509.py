@@ -1,10 +1,10 @@
 """Fuzz certificates, CRLs and PEM files: nothing but the documented exceptions may come out, in bounded time.
 
-    pip install atheris
+    make fuzz, or: pip install atheris
     python fuzz/x509.py -max_total_time=1200 CORPUS_FOLDER
 
 Without a folder it starts from certificates that it makes itself; `python fuzz/x509.py --seeds FOLDER` writes those,
-and those of CPython's and limbo's that are at hand, into a folder to start from.  Signatures all count as good, so that
+those of CPython's tests and some of limbo's, into a folder to start from.  Signatures all count as good, so that
 what comes after them is reached; a certificate that is made to crash must not have to be signed first.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import json
 import re
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from pathlib import Path
 import test as cpython_tests
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests" / "x509")]
+sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests"), str(HERE.parent / "tests" / "x509")]
 
 import atheris  # noqa: E402 - after the path
 
@@ -126,6 +125,7 @@ def one_input(data: bytes) -> None:
 def seeds(folder: Path) -> None:
     """Something to start from."""
     import scenarios
+    import vectors
 
     folder.mkdir(exist_ok=True)
     found = [ROOT.der, MIDDLE.der, LEAF.der]
@@ -138,9 +138,7 @@ def seeds(folder: Path) -> None:
         for body in re.findall(r"-----BEGIN CERTIFICATE-----([^-]*)-----END", file.read_text("utf-8", "replace")):
             with contextlib.suppress(ValueError):
                 found.append(base64.b64decode(body))
-    limbo = HERE.parents[1] / "shared" / "data" / "limbo-open.json"
-    if limbo.exists():
-        found += [base64.b64decode(text) for text in json.loads(limbo.read_text())["certs"][::40]]
+    found += [base64.b64decode(text) for text in vectors.load("limbo/open")["certs"][::40]]
     inputs = [b"\x00" + der for der in found]
     inputs += [b"\x40" + der for der in found]
     inputs += [b"\x80" + pki.crl(ROOT, (1, 2), **changes()) for changes in scenarios.CRL_DEFECTS.values()]

@@ -10,7 +10,10 @@ from hypothesis import settings
 
 from support import Pki
 
-settings.register_profile("puretls", deadline=None)  # a busy machine is not a bug; pytest-timeout sees to hangs
+# The same examples in every run, so that what passes here passes elsewhere; `make fuzz` looks for new ones.
+# A busy machine is not a bug, so there is no deadline for an example; pytest-timeout sees to hangs.
+settings.register_profile("puretls", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, print_blob=True)
 settings.load_profile("puretls")
 
 

@@ -225,10 +225,13 @@ def cadata(pki):
     ]  # fmt: skip
 
 
+STRAY_BYTE = (15, 16)  # the places in cadata() of a certificate with one byte behind it
+
+
 @pytest.mark.parametrize("index", range(20))
 def test_cadata_as_with_ssl(pki, index):
     data = cadata(pki)[index]
-    if index in (15, 16) and sys.version_info < (3, 12):
+    if index in STRAY_BYTE and sys.version_info < (3, 12):
         pytest.skip("a single byte after a certificate was not noticed then")
 
     def load(module):
@@ -236,7 +239,12 @@ def test_cadata_as_with_ssl(pki, index):
         context.load_verify_locations(cadata=data)
         return context.cert_store_stats(), context.get_ca_certs(), context.get_ca_certs(binary_form=True)
 
-    assert outcome(lambda: load(puretls)) == outcome(lambda: load(ssl))
+    mine, theirs = outcome(lambda: load(puretls)), outcome(lambda: load(ssl))
+    if index in STRAY_BYTE:  # newer releases of OpenSSL 3.0 say NOT_ENOUGH_DATA
+        assert (mine[0], mine[2:]) == (ssl.SSLError, ("HEADER_TOO_LONG", "ASN1"))
+        assert (theirs[0], theirs[3]) == (ssl.SSLError, "ASN1")
+    else:
+        assert mine == theirs
 
 
 def test_cadata_beyond_ssl(pki):

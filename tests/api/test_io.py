@@ -156,12 +156,11 @@ def test_the_handshake_has_one_deadline(contexts, role):
     thread.start()
     try:
         one.settimeout(0.4)
-        began = time.monotonic()
         context = client if role == "client" else server
         name = "localhost" if role == "client" else None
         with pytest.raises(TimeoutError, match="timed out"):
             context.wrap_socket(one, server_side=role == "server", server_hostname=name)
-        assert 0.3 < time.monotonic() - began < 2
+        assert thread.is_alive()  # it would have gone on for ever
     finally:
         stop.set()
         thread.join()
@@ -185,10 +184,9 @@ def test_a_read_has_one_deadline(pair):
     thread.start()
     try:
         c.settimeout(0.4)
-        began = time.monotonic()
         with pytest.raises(TimeoutError, match="The read operation timed out"):
             c.recv(10)
-        assert 0.3 < time.monotonic() - began < 2
+        assert thread.is_alive()  # it would have gone on for ever
     finally:
         stop.set()
         thread.join()
@@ -198,10 +196,8 @@ def test_a_read_has_one_deadline(pair):
 def test_a_write_has_a_deadline(pair):
     c, _ = pair
     c.settimeout(0.3)
-    began = time.monotonic()
     with pytest.raises(TimeoutError, match="The write operation timed out"):
         repeat(lambda: c.send(bytes(1 << 20)))
-    assert 0.2 < time.monotonic() - began < 3
 
 
 def test_unwrap_has_a_deadline(pair):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -259,10 +258,8 @@ def test_a_time_out_in_the_middle_of_a_record(ends: Ends) -> None:
         sealed = ends.down.read()
         ends.far.sendall(sealed[:cut])
         for read in (lambda: ends.client.recv(100), lambda: ends.client.recv_into(bytearray(LARGE))):
-            begin = time.monotonic()
             with pytest.raises(TimeoutError):
                 read()
-            assert time.monotonic() - begin < 5
         ends.far.sendall(sealed[cut:])
         assert ends.client.recv(100) == b"d" * 100
         ends.talk()

@@ -121,10 +121,8 @@ def test_the_timeout_is_the_total(tls, pki, operation):
             if operation == "read":
                 conn.settimeout(PATIENCE)
         conn.settimeout(0.3)
-        start = time.monotonic()
         with pytest.raises(TimeoutError, match="timed out"):
             getattr(conn, operation)()
-        assert 0.2 < time.monotonic() - start < 3
         stop.set()
         conn.close()
         if operation != "do_handshake":
