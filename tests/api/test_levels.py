@@ -1,4 +1,4 @@
-"""What a security level settles besides suites: Diffie-Hellman parameters, session tickets; and options set by number."""
+"""What a security level settles besides suites: Diffie-Hellman parameters, tickets; and options set by number."""
 
 from __future__ import annotations
 
