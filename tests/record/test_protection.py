@@ -375,6 +375,52 @@ def test_padding_is_taken_off(padding, data):
     assert opener.open(header, body) == (APPLICATION_DATA, data)
 
 
+class Counted:
+    """A cipher whose decryptions are counted."""
+
+    def __init__(self, opener: Any) -> None:
+        self.calls = 0
+        for name in ("decrypt", "decrypt_into"):
+            setattr(opener, name, self.counting(getattr(opener, name)))
+
+    def counting(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def decrypt(*arguments: Any) -> Any:
+            self.calls += 1
+            return real(*arguments)
+
+        return decrypt
+
+
+def padded_records(sealer: Any, *records: tuple[bytes, int]) -> bytes:
+    found = b""
+    for data, padding in records:
+        inner = data + bytes((APPLICATION_DATA,)) + bytes(padding)
+        header = pack_header(APPLICATION_DATA, TLS12, len(inner) + 16)
+        found += header + sealer.encrypt((sealer.iv ^ sealer.seq).to_bytes(12, "big"), inner, header)
+        sealer.seq += 1
+    return found
+
+
+@pytest.mark.xfail(strict=True, reason="a padded record leaves the fast path and is decrypted twice")
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=20), st.integers(0, 40)), min_size=1, max_size=6))
+def test_padded_data_is_opened_once_like_any_other(records):
+    """RFC 8446 5.4: who measures must not see which records are padded, and how much."""
+    for _ in range(2):
+        sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
+        counted, sealed = Counted(opener), padded_records(sealer, *records)
+        out = memoryview(bytearray(2000))
+        start, got = opener.open_many(sealed, memoryview(sealed), 0, len(sealed), out)
+        assert bytes(out[:got]) == b"".join(data for data, _ in records)
+        assert start == len(sealed)
+        assert counted.calls == len(records)
+        assert not any(out[got + 1 :])
+    for record in records:
+        sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
+        counted = Counted(opener)
+        assert opener.open_data(padded_records(sealer, record)) == record[0]
+        assert counted.calls == 1
+
+
 def test_the_null_cipher_takes_no_data():
     assert NullOpener().open_data(b"\x17\x03\x03\x00\x01x") is None
 
@@ -461,6 +507,38 @@ def test_the_work_does_not_depend_on_the_padding(make, monkeypatch):
         work.add(sum(counted))
     assert len(work) == 1
     del opener
+
+
+@MTE
+@pytest.mark.xfail(strict=True, reason="what is compared is as long as the padding claims to be")
+def test_comparisons_do_not_depend_on_the_padding(make, monkeypatch):
+    """The same calls on as many bytes, whatever the padding says; some dummy block is hashed in any case."""
+    from puretls._record import cbc
+
+    calls: list[tuple[str, int]] = []
+    real, real_hash = cbc.compare_digest, type(make()[0].mac).hash
+
+    def compare(a: bytes, b: bytes) -> bool:
+        calls.append(("compare", len(a)))
+        return real(a, b)
+
+    def count_hash(self: Any, data: bytes) -> bytes:
+        calls.append(("hash", bool(data)))
+        return real_hash(self, data)
+
+    monkeypatch.setattr(cbc, "compare_digest", compare)
+    monkeypatch.setattr(type(make()[0].mac), "hash", count_hash)
+    for blocks in (4, 20):
+        seen = set()
+        for pad in range(1, 257):
+            sealer, opener = make()
+            plain = (bytes(20 * sealer.size) + bytes((pad - 1,)) * pad)[-blocks * sealer.size :]
+            calls.clear()
+            with pytest.raises(Abort):
+                opener.open(pack_header(APPLICATION_DATA, sealer.version, 0), forge(sealer, plain))
+            seen.add(tuple(calls))
+        assert len(seen) == 1
+        assert ("hash", True) in seen.pop()
 
 
 @pytest.mark.parametrize("make", [make for name, make in PROTECTIONS.items() if name.endswith("etm")])

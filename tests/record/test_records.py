@@ -19,6 +19,7 @@ from pair import (
     ffdhe,
     hello,
     identity,
+    message,
     read,
     record,
     sealed13,
@@ -109,6 +110,21 @@ def test_our_record_size_limit_binds_the_peer(version):
     assert len(split_records(sent)) == 5
     assert pair.arrive(pair.server, sent) == bytes(1000)
     assert refused(pair, from_client(pair, APPLICATION_DATA, bytes(201))) is faults.DATA_LENGTH_TOO_LONG
+
+
+@pytest.mark.xfail(strict=True, reason="only what is inside the padding is counted")
+@pytest.mark.parametrize("kind", [APPLICATION_DATA, HANDSHAKE])
+def test_our_record_size_limit_counts_padding(kind):
+    """RFC 8449 4: of TLS 1.3 it limits the whole TLSInnerPlaintext, type and padding included."""
+    body = message(KEY_UPDATE, b"\x00") if kind == HANDSHAKE else b"data"
+    for excess in (0, 1):
+        pair = Pair(client_config(), server_config(record_size_limit=100)).handshake().echo()  # it says 101
+        raw = sealed13(pair.server, (body + bytes((kind,))).ljust(101 + excess, b"\x00"))
+        if excess:
+            assert refused(pair, raw) is faults.DATA_LENGTH_TOO_LONG
+        else:
+            pair.server.receive(raw)
+            assert read(pair.server) == (body if kind == APPLICATION_DATA else b"")
 
 
 @BOTH
