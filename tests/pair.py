@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from os import urandom
 from typing import Any, NamedTuple
@@ -39,8 +39,9 @@ from puretls._base.registry import (
 )
 from puretls._crypto import groups, schedule, signatures, suites
 from puretls._crypto.groups import SECP256R1, X25519
-from puretls._engine.config import CERT_REQUIRED, Config, Credential
+from puretls._engine.config import Config, Credential
 from puretls._engine.connection import CCS_RECORD, Connection
+from puretls._engine.policy import CERT_REQUIRED, PeerPolicy
 from puretls._engine.sessions import Session, SessionManager
 from puretls._engine.state import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
 from puretls._record.outbound import Outbound
@@ -116,18 +117,22 @@ def store(*kinds: str) -> Store:
     return found
 
 
+def configured(config: Config, **changes: Any) -> Config:
+    """Another configuration; what belongs to its policy is told apart here."""
+    policy = {one.name: changes.pop(one.name) for one in fields(PeerPolicy) if one.name in changes}
+    return replace(config, policy=replace(config.policy, **policy), **changes) if policy else replace(config, **changes)
+
+
 def client_config(**changes: Any) -> Config:
     """A client that verifies; quick groups, all modern suites."""
-    return replace(
+    return configured(
         Config(
             versions=(TLS13, TLS12),
             suites=AEAD12,
             suites13=SUITES13,
             groups=(X25519, SECP256R1),
             key_shares=(X25519,),
-            verify_mode=CERT_REQUIRED,
-            check_hostname=True,
-            store=store(),
+            policy=PeerPolicy(verify_mode=CERT_REQUIRED, check_hostname=True, store=store()),
             sessions=SessionManager(),
         ),
         **changes,
@@ -135,7 +140,7 @@ def client_config(**changes: Any) -> Config:
 
 
 def server_config(**changes: Any) -> Config:
-    return replace(
+    return configured(
         Config(
             versions=(TLS13, TLS12),
             suites=AEAD12,

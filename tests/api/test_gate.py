@@ -31,7 +31,6 @@ def trusting(context: Any) -> Any:
     return context
 
 
-@pytest.mark.xfail(strict=True, reason="a server that requires a certificate takes an anonymous suite")
 def test_a_server_that_requires_a_certificate_is_not_anonymous(pki):
     client, server = trusting(client_of(puretls, pki)), server_of(puretls, pki, asks=REQUIRED)
     only(V12, client)
@@ -43,7 +42,6 @@ def test_a_server_that_requires_a_certificate_is_not_anonymous(pki):
     assert pair.client.error.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
 
 
-@pytest.mark.xfail(strict=True, reason="a client that verifies takes an anonymous suite")
 @pytest.mark.parametrize("check_hostname", [True, False])
 def test_a_client_that_verifies_meets_no_anonymous_server(check_hostname, pki):
     client, server = client_of(puretls, pki), server_of(puretls, pki)
@@ -64,7 +62,6 @@ def switched(pki: Any, version: Any, first: Any, chosen: Any, identity: str = ""
     return join(client, first).shake()
 
 
-@pytest.mark.xfail(strict=True, reason="post_handshake_auth is the first context's promise, not the chosen one's")
 def test_the_chosen_context_makes_its_own_promises(pki):
     """The one that requires a certificate has not said that it will ask later."""
     first, chosen = server_of(puretls, pki), server_of(puretls, pki, asks=REQUIRED)
@@ -74,7 +71,6 @@ def test_the_chosen_context_makes_its_own_promises(pki):
     assert pair.server.error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 
 
-@pytest.mark.xfail(strict=True, reason="post_handshake_auth is the first context's promise, not the chosen one's")
 def test_the_chosen_context_may_promise_to_ask_later(pki):
     first, chosen = server_of(puretls, pki), server_of(puretls, pki, asks=REQUIRED)
     chosen.post_handshake_auth = True
@@ -126,3 +122,127 @@ def test_rsa_psk_asks_for_the_clients_certificate_too(pki):
             context.set_ciphers("RSA-PSK-AES128-GCM-SHA256:@SECLEVEL=0")
         with_key(client, server)
         assert done(join(client, server).shake())[1] == wanted
+
+
+# All ways in, under all policies
+
+DEMANDS = {  # of a server: verify_mode, post_handshake_auth
+    "none": (NONE, False),
+    "optional": (OPTIONAL, False),
+    "required": (REQUIRED, False),
+    "required later": (REQUIRED, True),
+    "optional later": (OPTIONAL, True),
+}
+CHECKS = ("nothing", "chain", "chain and name")  # by a client
+CLIENTS = ("", "client", "stranger-client")
+SERVERS = ("P-256", "wrong", "stranger")
+WAYS = ("full", "anonymous", "key", "resumed", "resumed from nothing", "switched from none", "switched from required")
+
+
+class Case:
+    """One combination: the two contexts, and who may get in."""
+
+    def __init__(self, pki: Any, version: Any, way: str, demand: str, check: str, identity: str, server: str) -> None:
+        self.version, self.way, self.check, self.identity, self.served = version, way, check, identity, server
+        self.mode, self.later = DEMANDS[demand]
+        self.client, self.server = client_of(puretls, pki, identity=identity), server_of(puretls, pki, server)
+        only(version, self.client)
+        self.pki = pki
+
+    def apply(self) -> None:
+        self.client.check_hostname = self.check == "chain and name"
+        self.client.verify_mode = NONE if self.check == "nothing" else REQUIRED
+        self.server.verify_mode, self.server.post_handshake_auth = self.mode, self.later
+
+    def connect(self) -> Pair | None:
+        """The connection that counts; None if there is no way to it."""
+        getattr(self, "by_" + self.way.partition(" ")[0])()
+        session = None
+        if self.way == "resumed from nothing":  # made when neither side verified anything
+            trusting(self.client)
+            self.server.verify_mode = NONE
+            session = join(self.client, self.server).ok().client.obj.session
+        self.apply()
+        if self.way == "resumed":
+            pair = join(self.client, self.server).shake()
+            if done(pair) != (True, True):
+                return None
+            session = pair.client.obj.session
+        listening = self.server
+        if self.way.startswith("switched"):
+            listening = server_of(puretls, self.pki)
+            if self.way.endswith("required"):
+                listening.verify_mode = REQUIRED
+                if self.mode != REQUIRED:  # the stricter of the two counts
+                    self.mode, self.later = REQUIRED, False
+            else:
+                listening.post_handshake_auth = True
+            listening.sni_callback = lambda sslobj, _name, _context: setattr(sslobj, "context", self.server)
+        return join(self.client, listening, session=session).shake()
+
+    def by_full(self) -> None:
+        """Certificates, as usual."""
+
+    by_resumed = by_switched = by_full
+
+    def by_anonymous(self) -> None:
+        self.client.set_ciphers(EVERYTHING)
+        self.server.set_ciphers(ANONYMOUS)
+
+    def by_key(self) -> None:
+        for context in (self.client, self.server):
+            context.set_ciphers("PSK-AES128-GCM-SHA256:@SECLEVEL=0")
+        with_key(self.client, self.server)
+
+    @property
+    def client_is_content(self) -> bool:
+        if self.check == "nothing" or self.way == "key":
+            return True
+        if self.way == "anonymous" or self.served == "stranger":
+            return False
+        return self.served == "P-256" or self.check == "chain"
+
+    @property
+    def server_is_content(self) -> bool:
+        if self.mode == NONE or self.way == "key":
+            return True
+        if self.way == "anonymous":
+            return self.mode == OPTIONAL
+        if self.later and self.version == V13:
+            return True
+        return self.identity == "client" or (not self.identity and self.mode == OPTIONAL)
+
+
+@pytest.mark.parametrize("demand", DEMANDS)
+@pytest.mark.parametrize("way", WAYS)
+@each_version
+def test_nobody_gets_in_who_should_not(version, way, demand, pki, request):
+    """And everybody who should."""
+    mode, later = DEMANDS[demand]
+    if way == "resumed from nothing" and mode == OPTIONAL and not (later and version == V13):
+        request.applymarker(pytest.mark.xfail(strict=True, reason="a session does not carry its policy"))
+    if way == "anonymous" and version == V13:
+        pytest.skip("TLS 1.3 has no anonymous suites")
+    counted = 0
+    for check in CHECKS:
+        for identity in CLIENTS:
+            for server in SERVERS:
+                case = Case(pki, version, way, demand, check, identity, server)
+                pair = case.connect()
+                if pair is None:
+                    continue
+                counted += 1
+                about = (check, identity, server, pair.errors)
+                if not case.client_is_content:
+                    assert not pair.client.done, about
+                if not case.server_is_content:
+                    assert not pair.server.done, about
+                if case.client_is_content and case.server_is_content:
+                    assert done(pair) == (True, True), about
+                    peer = pair.client.obj.getpeercert()
+                    assert bool(peer) == (check != "nothing" and way != "key"), about
+                else:
+                    assert done(pair) != (True, True), about
+                    told = [side.error for side in (pair.client, pair.server) if side.error]
+                    assert len(told) == 2, about  # one failed, the other was told why
+    assert counted

@@ -30,7 +30,7 @@ def test_a_setter_in_the_middle_of_a_wrap_counts_for_the_next(monkeypatch: pytes
     modes = []
     for _ in range(2):
         wrapped = context.wrap_bio(puretls.MemoryBIO(), puretls.MemoryBIO(), server_hostname="localhost")
-        modes.append(wrapped._sslobj._conn.config.verify_mode)
+        modes.append(wrapped._sslobj._conn.config.policy.verify_mode)
     assert modes == [puretls.CERT_NONE, puretls.CERT_REQUIRED]
 
 

@@ -9,7 +9,6 @@ and watched for its messages: watching must not change a byte.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from hashlib import sha256
 from itertools import zip_longest
 from typing import Any
@@ -24,6 +23,7 @@ from pair import (
     NOW,
     SUITES13,
     Pair,
+    configured,
     ffdhe,
     hello,
     message,
@@ -37,9 +37,6 @@ from puretls._crypto import groups
 from puretls._crypto.groups import SECP256R1, X25519, X25519MLKEM768
 from puretls._crypto.transcript import Transcript
 from puretls._engine.config import (
-    CERT_NONE,
-    CERT_OPTIONAL,
-    CERT_REQUIRED,
     OP_ENABLE_MIDDLEBOX_COMPAT,
     OP_NO_ENCRYPT_THEN_MAC,
     OP_NO_RENEGOTIATION,
@@ -47,6 +44,7 @@ from puretls._engine.config import (
     Config,
 )
 from puretls._engine.connection import Connection
+from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.server_start import ExpectClientHello
 from puretls._engine.sessions import SessionManager
 from puretls._engine.state import MessageEvent, PskClientRequest, PskServerRequest
@@ -82,14 +80,14 @@ class Run:
         theirs = {"verify_mode": CERT_REQUIRED, "check_hostname": True, "store": trusting()}
         ours = {"credentials": (identity("ED25519"),)}
         self.configs = [
-            Config(**{**common, "sessions": SessionManager(), **theirs, **client}),
-            Config(**{**common, "sessions": SessionManager(), **ours, **server}),
+            configured(Config(sessions=SessionManager()), **{**common, **theirs, **client}),
+            configured(Config(sessions=SessionManager()), **{**common, **ours, **server}),
         ]
         return self
 
     def changed(self, client: dict[str, Any] | None = None, server: dict[str, Any] | None = None) -> Run:
         """The next connection differs in this."""
-        self.configs = [replace(self.configs[0], **(client or {})), replace(self.configs[1], **(server or {}))]
+        self.configs = [configured(self.configs[0], **(client or {})), configured(self.configs[1], **(server or {}))]
         return self
 
     def connect(self) -> Run:

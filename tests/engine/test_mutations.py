@@ -33,8 +33,9 @@ from pair import (
 from puretls._base.faults import Abort
 from puretls._base.registry import ALERT, APPLICATION_DATA, FATAL, HANDSHAKE, TLS12, TLS13
 from puretls._crypto.groups import SECP256R1
-from puretls._engine.config import CERT_REQUIRED, OP_NO_TICKET, Config
+from puretls._engine.config import OP_NO_TICKET, Config
 from puretls._engine.connection import Connection
+from puretls._engine.policy import CERT_REQUIRED
 
 
 def plain(version: int, **more: Any) -> Pair:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from pair import (
     Pair,
     body,
     client_config,
+    configured,
     extensions,
     ffdhe,
     hello,
@@ -61,8 +61,8 @@ def first(version: int = TLS13, client: Any = None, server: Any = None, **more: 
 
 def again(pair: Pair, *, client: Any = None, server: Any = None, **more: Any) -> Pair:
     return Pair(
-        replace(pair.client.config, **(client or {})),
-        replace(pair.server.config, **(server or {})),
+        configured(pair.client.config, **(client or {})),
+        configured(pair.server.config, **(server or {})),
         **{"session": pair.client.session, "now": pair.now, **more},
     )
 

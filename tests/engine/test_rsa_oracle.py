@@ -23,7 +23,8 @@ from pair import NOW, SERVER, Pair, client_config, identity, instead, message, s
 from puretls._base import faults
 from puretls._base.registry import CLIENT_KEY_EXCHANGE, TLS10, TLS12
 from puretls._engine import server12
-from puretls._engine.config import CERT_NONE, Credential
+from puretls._engine.config import Credential
+from puretls._engine.policy import CERT_NONE
 from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
 

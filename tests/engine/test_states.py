@@ -50,7 +50,8 @@ from puretls._base.registry import (
 )
 from puretls._crypto.groups import SECP256R1
 from puretls._engine import client12, client13, established, handshake12, server12, server13, server_start
-from puretls._engine.config import CERT_OPTIONAL, CERT_REQUIRED, OP_NO_TICKET, Credential
+from puretls._engine.config import OP_NO_TICKET, Credential
+from puretls._engine.policy import CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.state import Failed, Parked, State
 from puretls._record.protection import NullOpener
 

@@ -51,7 +51,8 @@ from puretls._crypto.groups import SECP256R1, X25519, Group, MontgomeryOffer, Of
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret
 from puretls._crypto.suites import Aead
-from puretls._engine.config import CERT_NONE, CERT_OPTIONAL, OP_ENABLE_MIDDLEBOX_COMPAT, Credential
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Credential
+from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL
 from puretls._engine.sessions import Session, SessionManager
 from puretls._engine.state import SignRequest
 from puretls._record.protection import Sealer13

@@ -31,7 +31,8 @@ from puretls._api.settings import (
 )
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
-from puretls._engine.config import CERT_NONE, CERT_REQUIRED, Config
+from puretls._engine.config import Config
+from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._x509 import certificate, peercert, shapes
 from puretls._x509.store import is_ca
 

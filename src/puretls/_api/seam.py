@@ -204,7 +204,7 @@ class _SSLSocket:
     def _advance(self) -> None:
         """Let the engine work on what has arrived, and answer its requests."""
         conn = self._conn
-        if conn.state is None and not conn.server_side and conn.config.check_hostname and not conn.server_hostname:
+        if conn.state is None and not (conn.server_side or conn.server_hostname) and conn.config.policy.check_hostname:
             raise ValueError("check_hostname requires server_hostname")
         try:
             conn.advance()

@@ -20,6 +20,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine.config import Config, Credential
+from puretls._engine.policy import PeerPolicy
 from puretls._engine.sessions import SessionManager
 from puretls._x509 import certificate
 from puretls._x509.store import Store
@@ -131,9 +132,9 @@ class Settings:
     def switched(self, began: Config) -> Config:
         """The Config of a server's connection that began with another context, whose sni_callback has chosen this one.
 
-        As with SSL_set_SSL_CTX(3) what is negotiated about the certificate is ours: key, trust, suites, protocols.  The
-        rest stays: versions, options, groups, sessions, and whether a client has to have a certificate, unless we ask
-        for more.
+        As with SSL_set_SSL_CTX(3) what is negotiated about the certificate is ours: key, suites, protocols; versions,
+        options, groups and sessions stay.  The policy for clients is ours, too, unless the other context demands more;
+        then it is the other's.
         """
         switched = self._switched
         config = switched.get(began)
@@ -142,15 +143,13 @@ class Settings:
             config = replace(
                 began,
                 credentials=ours.credentials,
-                store=ours.store,
                 suites=ours.suites,
                 suites13=ours.suites13,
                 schemes=ours.schemes,
                 own_schemes=ours.own_schemes,
-                security_level=ours.security_level,
                 dh=ours.dh,
                 alpn=ours.alpn,
-                verify_mode=max(began.verify_mode, ours.verify_mode),
+                policy=ours.policy.or_stricter(began.policy),
                 watch=ours.watch,
             )
             if len(switched) >= MAX_SWITCHED:
@@ -179,15 +178,17 @@ class Settings:
             credentials=tuple(_complete(credential, self.store) for credential in self.credentials.values()),
             alpn=self.alpn,
             options=self.options,
-            verify_mode=self.verify_mode,
-            check_hostname=self.check_hostname,
-            store=self.store,
-            verify_flags=self.verify_flags,
-            host_flags=self.host_flags,
-            security_level=level,
+            policy=PeerPolicy(
+                verify_mode=self.verify_mode,
+                check_hostname=self.check_hostname,
+                post_handshake_auth=self.post_handshake_auth,
+                store=self.store,
+                verify_flags=self.verify_flags,
+                host_flags=self.host_flags,
+                security_level=level,
+            ),
             sessions=self.sessions,
             num_tickets=self.num_tickets,
-            post_handshake_auth=self.post_handshake_auth,
             choose_context=server_side and self.sni_callback is not None,
             psk_client=not server_side and self.psk_client is not None,
             psk_server=server_side and self.psk_server is not None,

@@ -80,7 +80,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     config, found = conn.config, message.extensions
     conn.set_version(version)
     conn.inbound.drop_ccs = False
-    suite = config.suite_by_code.get(message.cipher_suite)
+    suite = config.offered_by_code.get(message.cipher_suite)
     if suite is None or suite.since > version or suite.since == TLS13:
         raise Abort(faults.WRONG_CIPHER_RETURNED, f"cipher suite {message.cipher_suite:#06x}")
     if message.compression_method != 0:
@@ -260,7 +260,7 @@ def _read_key_exchange(conn: Connection, exchange: Exchange, raw: bytes) -> None
         exchange.share = group.answer(ecdh.point)
     elif suite.kx in (suites.DHE, suites.DHE_PSK):
         dh = legacy.DhParams.read(r)
-        if dh.p.bit_length() < DH_BITS[min(config.security_level, 5)]:
+        if dh.p.bit_length() < DH_BITS[min(config.policy.security_level, 5)]:
             raise Abort(faults.DH_KEY_TOO_SMALL, f"{dh.p.bit_length()} bits")
         exchange.share = FiniteField(dh.p, dh.g).answer(dh.y)
     if is_signed(suite):
@@ -321,7 +321,7 @@ def _send_key_exchange(
         body += vec16(claim.key.encrypt(secret, PKCS1v15()))
         exchange.peer = claim.encrypted_to()
     conn.send_message(legacy.client_key_exchange(body))
-    conn.peer = exchange.peer
+    conn.peer, conn.external_psk = exchange.peer, exchange.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
     if chosen is None:
         return _send_finished(conn, exchange)

@@ -61,7 +61,7 @@ class ExpectServerHello(State):
 
     def _suite(self, conn: Connection, message: ServerHello) -> Suite:
         """The checks that ServerHello and HelloRetryRequest share."""
-        suite = conn.config.suite_by_code.get(message.cipher_suite)
+        suite = conn.config.offered_by_code.get(message.cipher_suite)
         if suite is None or suite.since != TLS13:
             raise Abort(faults.WRONG_CIPHER_RETURNED, f"cipher suite {message.cipher_suite:#06x}")
         if self.retried and self.retried.cipher_suite != message.cipher_suite:
@@ -187,7 +187,7 @@ class ExpectEncryptedExtensions(State):
         conn.limit_records(found)
         conn.transcript.update(message.raw)
         if self.with_psk:
-            conn.session_reused = self.resumed is not None
+            conn.session_reused, conn.external_psk = self.resumed is not None, self.resumed is None
             return ExpectFinished(self.secret, self.resumed.peer if self.resumed else None, None)
         return ExpectCertificateOrRequest(self.secret)
 
@@ -286,11 +286,6 @@ class ExpectFinished(State):
         def finish() -> State:
             send_finished13(conn)
             conn.set_write_secret(ours)
-            sessions = conn.config.sessions
-            if sessions is not None:
-                stats = sessions.stats
-                stats.connect_good += 1
-                stats.hits += conn.session_reused
             return conn.finish(Established13(conn))
 
         if self.asked is None:

@@ -88,14 +88,14 @@ def renegotiate(conn: Connection) -> State:
 def _resumable(conn: Connection, session: Session) -> bool:
     """Whether a session still fits what this connection demands."""
     config, peer = conn.config, session.peer
-    if config.check_hostname and not (peer and peer.answers_to(conn.server_hostname, config.host_flags)):
-        return False
     return (
         session.alive(conn.clock())
         and session.version in config.versions
         and session.suite in config.offered_suites
         and session.server_name == conn.server_hostname
-        and (not config.verify_mode or (peer is not None and peer.path is not None))
+        and config.policy.admits(
+            peer, server_side=False, version=session.version, host=conn.server_hostname, external_psk=False
+        )
         and len(session.ticket) <= MAX_TICKET
         and bool(session.ticket if session.version == TLS13 else session.ticket or session.id)
     )

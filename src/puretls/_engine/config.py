@@ -7,10 +7,10 @@ them is encoded here once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import urandom
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
@@ -20,16 +20,14 @@ from puretls._crypto import signatures, suites
 from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
+from puretls._engine.policy import PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
 from puretls._wire.codec import extension, split_extensions, vec8, vec16_of
-from puretls._x509.store import Store
 
 if TYPE_CHECKING:
     from puretls._engine.sessions import SessionManager
 
-C = TypeVar("C")
-CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
 
 # OP_* as in OpenSSL 3 (the ones that the engine heeds)
 OP_LEGACY_SERVER_CONNECT = 0x4
@@ -72,11 +70,7 @@ class Credential:
         return messages.certificate(context, messages.certificate_list(tuple(entries)))
 
 
-def _slotted(cls: type[C]) -> type[C]:
-    return slotted(*(one.name for one in fields(cls)))(cls)  # type: ignore[arg-type]  # it is a dataclass
-
-
-@_slotted
+@slotted_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
 class Config:
     """The settings of a context, resolved."""
@@ -91,16 +85,9 @@ class Config:
     credentials: tuple[Credential, ...] = ()
     alpn: tuple[bytes, ...] = ()
     options: int = OP_ENABLE_MIDDLEBOX_COMPAT | OP_CIPHER_SERVER_PREFERENCE
-    verify_mode: int = CERT_NONE
-    check_hostname: bool = False
-    store: Store = field(default_factory=Store)
-    verify_flags: int = 0
-    host_flags: int = 0
-    verify_depth: int = 100
-    security_level: int = 1
+    policy: PeerPolicy = field(default_factory=PeerPolicy)
     sessions: SessionManager | None = None
     num_tickets: int = 2
-    post_handshake_auth: bool = False
     choose_context: bool = False  # a server parks after ClientHello
     psk_client: bool = False  # a client parks for a pre-shared key
     psk_server: bool = False
@@ -173,11 +160,18 @@ class Config:
 
     @cached_property
     def offered_suites(self) -> tuple[Suite, ...]:
-        """What a client offers: those that some enabled version has."""
+        """What a client offers: those that some enabled version has, and none without authentication if it verifies."""
         thirteen = self.suites13 if self.max_version >= TLS13 else ()
         older = self.suites if self.min_version < TLS13 else ()
         highest = min(self.max_version, TLS12)
+        if self.policy.verifies:
+            older = tuple(suite for suite in older if suite.auth != suites.ANON)
         return (*thirteen, *(suite for suite in older if suite.since <= highest))
+
+    @cached_property
+    def offered_by_code(self) -> dict[int, Suite]:
+        """What the suite of a ServerHello is looked up in."""
+        return {suite.code: suite for suite in self.offered_suites}
 
     @cached_property
     def hello_suites(self) -> bytes:
@@ -220,7 +214,7 @@ class Config:
                 extension(registry.SUPPORTED_VERSIONS, vec8(vec16_of((*self.grease_values[1:], *self.versions))[2:]))
             )
             parts.append(extension(registry.PSK_KEY_EXCHANGE_MODES, b"\x01\x01"))  # psk_dhe_ke
-            if self.post_handshake_auth:
+            if self.policy.post_handshake_auth:
                 parts.append(extension(registry.POST_HANDSHAKE_AUTH, b""))
             if self.ca_names:
                 parts.append(extensions.build_authorities(self.ca_names))

@@ -28,6 +28,7 @@ from puretls._crypto.suites import Aead, Suite
 from puretls._crypto.transcript import Transcript
 from puretls._engine.config import Config
 from puretls._engine.peer import Peer
+from puretls._engine.policy import gate
 from puretls._engine.sessions import Session
 from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEvent, State
 from puretls._record.inbound import SKIPPED, Inbound
@@ -63,6 +64,7 @@ class Connection:
         "etm",
         "events",
         "exporter_digest",
+        "external_psk",
         "failure",
         "finished_keys",
         "finished_received",
@@ -126,6 +128,7 @@ class Connection:
         self.group: Group | None = None
         self.alpn: bytes | None = None
         self.peer: Peer | None = None
+        self.external_psk = False  # which both sides have shown to know, and no certificate was due beside it
         self.own_credential: Any = None
         self.own_scheme: Scheme | None = None  # of our signature
         self.peer_scheme: Scheme | None = None
@@ -540,11 +543,25 @@ class Connection:
         return renegotiate(self)
 
     def finish(self, state: State) -> State:
-        """The handshake is done; `state` takes what comes after it."""
+        """The handshake is done, if it passes the gate; `state` takes what comes after it."""
+        self.pass_gate()
         self.established, self.renegotiating = True, False
         self.warnings = 0
         self.inbound.drop_ccs = False
+        if self.config.sessions is not None:
+            self.config.sessions.stats.done(self.server_side, self.session_reused)
         return state
+
+    def pass_gate(self) -> None:
+        """Abort unless the peer satisfies the policy in force; before anybody is told that a handshake is done."""
+        gate(
+            self.config.policy,
+            self.peer,
+            server_side=self.server_side,
+            version=self.version,
+            host=self.server_hostname,
+            external_psk=self.external_psk,
+        )
 
     # What arrives
 

@@ -23,8 +23,9 @@ from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
 from puretls._engine.authenticate import CLIENT_CONTEXT
-from puretls._engine.config import CERT_NONE, CERT_REQUIRED, OP_NO_TICKET
+from puretls._engine.config import OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._engine.sessions import LIFETIME, MAX_TICKET, Session, own_state
 from puretls._engine.state import State, on
 from puretls._wire import extensions, messages
@@ -55,7 +56,8 @@ class Established13(Established):
         self.digest = transcript.digest()  # of ClientHello..client Finished
         self.resumption: Resumption | None = None
         # Post-handshake authentication signs the handshake that it follows (RFC 8446 4.4)
-        wanted = conn.config.post_handshake_auth or (conn.peer_offers_pha and conn.config.verify_mode)
+        policy = conn.config.policy
+        wanted = policy.post_handshake_auth or (conn.peer_offers_pha and policy.verify_mode)
         self.transcript = transcript if wanted else None
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
@@ -178,7 +180,7 @@ class Established13(Established):
             raise Abort(faults.EXTENSION_NOT_RECEIVED)
         if self.pending is not None:
             raise Abort(faults.REQUEST_PENDING)
-        if conn.config.verify_mode == CERT_NONE:  # nothing would come of it
+        if conn.config.policy.verify_mode == CERT_NONE:  # nothing would come of it
             raise Abort(faults.INVALID_CONFIG)
         context = conn.random(32)
         raw = messages.certificate_request(context, conn.config.request_extensions)
@@ -197,7 +199,7 @@ class Established13(Established):
         transcript.update(message.raw)
         self.pending = None
         if not message.entries:
-            if conn.config.verify_mode == CERT_REQUIRED:
+            if conn.config.policy.verify_mode == CERT_REQUIRED:
                 raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
             return ExpectPostFinished(self, transcript, None)
         for entry in message.entries:
@@ -240,6 +242,7 @@ class ExpectPostFinished(Established):
         expected = finished(conn.digest, conn.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
         conn.peer = self.peer
+        conn.pass_gate()
         return self.established
 
 

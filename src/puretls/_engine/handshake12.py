@@ -147,13 +147,6 @@ def finish(conn: Connection, session: Session) -> State:
     """The handshake is done; what was negotiated can be resumed."""
     conn.transcript = None  # type: ignore[assignment]  # its time is over
     conn.session = session
-    if conn.config.sessions is not None:
-        stats = conn.config.sessions.stats
-        if conn.server_side:
-            stats.accept_good += 1
-        else:
-            stats.connect_good += 1
-        stats.hits += conn.session_reused
     return conn.finish(Established12())
 
 
@@ -185,7 +178,7 @@ def peer_scheme(conn: Connection, code: int, claim: Claim) -> Scheme:
 def legacy_scheme(conn: Connection, kind: str) -> Scheme | None:
     """What a kind of key signs with before TLS 1.2: MD5 and SHA-1, or SHA-1, which only security level 0 permits."""
     scheme = signatures.LEGACY.get(kind)
-    if scheme is not None and conn.config.security_level > 0:
+    if scheme is not None and conn.config.policy.security_level > 0:
         raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM, f"version {conn.version:#06x}")
     return scheme
 

@@ -22,6 +22,8 @@ from puretls._x509.checks import Policy
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
+Asked = tuple[str | None, int, bool]  # a host, the flags of the comparison, and whether the certificate has that name
+
 
 class Peer:
     """An authenticated peer; `path` is None where the configuration asked for no verification."""
@@ -34,18 +36,19 @@ class Peer:
         path: tuple[Certificate, ...] | None,
         scheme: Scheme | None = None,
         ocsp: bytes | None = None,
+        asked: Asked | None = None,
     ) -> None:
         self.chain, self.path, self.scheme, self.ocsp = chain, path, scheme, ocsp
-        self._asked: tuple[str | None, int, bool] | None = None
+        self._asked = asked
 
     @property
     def certificate(self) -> Certificate:
         return self.chain[0]
 
     def answers_to(self, host: str | None, flags: int) -> bool:
-        """Whether the peer of a session has the name that is asked for now: then, perhaps, nobody asked."""
+        """Whether the peer has the name that is asked for now: where a session was made, perhaps nobody asked."""
         asked = self._asked
-        if asked is None or asked[:2] != (host, flags):  # who resumes asks for the same name again and again
+        if asked is None or asked[:2] != (host, flags):  # else verification or the last resumption has asked that
             address = ip_address(host)
             if address is not None:
                 answer = names.ip_matches(self.chain[0], address)
@@ -58,12 +61,16 @@ class Peer:
 class Claim:
     """A certificate whose owner has not spoken yet."""
 
-    __slots__ = ("chain", "key", "kind", "ocsp", "path")
+    __slots__ = ("asked", "chain", "key", "kind", "ocsp", "path")
 
     def __init__(
-        self, chain: tuple[Certificate, ...], path: tuple[Certificate, ...] | None, ocsp: bytes | None = None
+        self,
+        chain: tuple[Certificate, ...],
+        path: tuple[Certificate, ...] | None,
+        ocsp: bytes | None = None,
+        asked: Asked | None = None,
     ) -> None:
-        self.chain, self.path, self.ocsp = chain, path, ocsp
+        self.chain, self.path, self.ocsp, self.asked = chain, path, ocsp, asked
         self.key: Any = chain[0].public_key()
         if self.key is None:
             raise Abort(faults.UNKNOWN_CERTIFICATE_TYPE, "no usable public key")
@@ -72,11 +79,11 @@ class Claim:
     def proven(self, scheme: Scheme, signature: bytes, signed: bytes) -> Peer:
         """The owner signed what only this handshake contains."""
         signatures.verify(scheme, self.key, signature, signed)
-        return Peer(self.chain, self.path, scheme, self.ocsp)
+        return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
 
     def encrypted_to(self) -> Peer:
         """RSA key exchange: who answers with a right Finished could decrypt."""
-        return Peer(self.chain, self.path, None, self.ocsp)
+        return Peer(self.chain, self.path, None, self.ocsp, self.asked)
 
 
 def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
@@ -85,23 +92,24 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
         chain = certificate.presented(ders)
     except ValueError:
         raise Abort(faults.UNPARSABLE_CERTIFICATE) from None
-    config = conn.config
-    verified = None
-    if config.verify_mode:  # CERT_NONE is 0
-        name = conn.server_hostname if config.check_hostname else None
+    policy = conn.config.policy
+    verified = asked = None
+    if policy.verify_mode:  # CERT_NONE is 0
+        name = conn.server_hostname if policy.check_hostname else None
         address = ip_address(name)
-        policy = Policy(
+        rules = Policy(
             purpose="clientAuth" if conn.server_side else "serverAuth",
             hostname=name,
             ip=address,
             time=conn.clock(),
-            flags=config.verify_flags,
-            host_flags=config.host_flags,
-            depth=config.verify_depth,
-            security_level=config.security_level,
+            flags=policy.verify_flags,
+            host_flags=policy.host_flags,
+            depth=policy.verify_depth,
+            security_level=policy.security_level,
         )
-        verified = tuple(path.verify(chain, config.store, policy))
-    return Claim(chain, verified, ocsp)
+        verified = tuple(path.verify(chain, policy.store, rules))
+        asked = (name, policy.host_flags, True) if name else None
+    return Claim(chain, verified, ocsp, asked)
 
 
 def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:

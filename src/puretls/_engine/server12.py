@@ -16,7 +16,7 @@ from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, FiniteField, Group
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
-from puretls._engine.config import CERT_REQUIRED, OP_NO_ENCRYPT_THEN_MAC, OP_NO_TICKET, Credential
+from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, OP_NO_TICKET, Credential
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -36,6 +36,7 @@ from puretls._engine.handshake12 import (
     with_certificate,
 )
 from puretls._engine.peer import Claim, examine
+from puretls._engine.policy import CERT_REQUIRED
 from puretls._engine.sessions import MAX_TICKET, Session, own_state
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._wire import extensions, hello, legacy, messages
@@ -117,9 +118,8 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
     schemes: tuple[int, ...] = IMPLIED_SCHEMES
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
-    known = [
-        credential for credential in config.credentials if _curve_will_do(credential, theirs, config.security_level)
-    ]
+    level = config.policy.security_level
+    known = [credential for credential in config.credentials if _curve_will_do(credential, theirs, level)]
     for suite in negotiate.in_order(config, config.suites, conn.client_suites):
         if suite.since > version or suite.since == TLS13:
             continue
@@ -128,6 +128,8 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
         if suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh is None:
             continue
         if suite.kx in PSK_EXCHANGES and not config.psk_server:
+            continue
+        if suite.auth == suites.ANON and config.policy.verify_mode == CERT_REQUIRED:
             continue
         ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
         if not with_certificate(suite):
@@ -179,7 +181,7 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
         or session.server_name != conn.server_name
         or session.suite.code not in conn.client_suites
         or session.suite not in config.suites
-        or (config.verify_mode == CERT_REQUIRED and (session.peer is None or session.peer.path is None))
+        or not config.policy.admits(session.peer, server_side=True, version=version, host=None, external_psk=False)
     ):
         return None
     if session.ems and not conn.ems:  # RFC 7627 5.3
@@ -244,7 +246,7 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[by
         block.append(extensions.UNCOMPRESSED)
     if conn.server_name is not None and config.choose_context:
         block.append(extension(registry.SERVER_NAME, b""))
-    asked = bool(config.verify_mode) and with_certificate(suite)
+    asked = bool(config.policy.verify_mode) and with_certificate(suite)
     transcript.choose(conn.digest, keep=asked)
     transcript.update(message.raw)
     session_id = b"" if by_ticket or config.sessions is None else conn.random(32)
@@ -322,7 +324,7 @@ class ExpectCertificate(_Step):
     def certificate(self, conn: Connection, message: legacy.Certificate) -> State:
         if message.ders:
             self.exchange.claim = examine(conn, message.ders)
-        elif conn.config.verify_mode == CERT_REQUIRED:
+        elif conn.config.policy.verify_mode == CERT_REQUIRED:
             raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
         conn.transcript.update(message.raw)
         return ExpectKeyExchange(self.exchange)
@@ -385,6 +387,7 @@ def _derive(conn: Connection, exchange: Exchange, share: bytes, psk: bytes | Non
         secret = _decrypt(conn, exchange.hello_version, share)
     else:
         secret = bytes(len(psk or b""))
+    conn.external_psk = exchange.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk) if psk else secret)
     keys = Keys(conn)
     if exchange.claim is not None:

@@ -20,9 +20,10 @@ from puretls._engine.authenticate import (
     send_certificate13,
     send_finished13,
 )
-from puretls._engine.config import CERT_REQUIRED, OP_NO_TICKET
+from puretls._engine.config import OP_NO_TICKET
 from puretls._engine.established import Established13
 from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.policy import CERT_REQUIRED
 from puretls._engine.sessions import Session
 from puretls._engine.state import Parked, PskServerRequest, State, on
 from puretls._wire import extensions, hello, messages
@@ -163,12 +164,12 @@ def _find_psk(
 
 
 def _resumable(conn: Connection, session: Session, suite: Suite) -> bool:
-    verified = session.peer is not None and session.peer.path is not None
+    policy = conn.config.policy
     return (
         session.version == TLS13
         and session.suite.hash is suite.hash
         and session.server_name == conn.server_name
-        and (verified or conn.config.verify_mode != CERT_REQUIRED)
+        and policy.admits(session.peer, server_side=True, version=TLS13, host=None, external_psk=False)
     )
 
 
@@ -222,13 +223,15 @@ def _answer(
     conn.set_handshake_secrets(theirs, ours)
     conn.inbound.allow_plain_alert = True
     encrypted = _encrypted_extensions(conn, found, resumed=psk is not None)
-    if psk and psk.session:
-        conn.session_reused = True
-        conn.peer = psk.session.peer
+    if psk:
+        conn.external_psk = psk.session is None
+        if psk.session:
+            conn.session_reused = True
+            conn.peer = psk.session.peer
     if chosen is None:
         conn.send_message(encrypted)
         return _finish_flight(conn, secret, False)
-    asked = bool(config.verify_mode) and not config.post_handshake_auth
+    asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
     credential = chosen[0]
     certificate = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
     flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
@@ -275,7 +278,7 @@ class ExpectCertificate(State):
         if message.context:
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         if not message.entries:
-            if conn.config.verify_mode == CERT_REQUIRED:
+            if conn.config.policy.verify_mode == CERT_REQUIRED:
                 raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
             conn.transcript.update(message.raw)
             return ExpectFinished(self.next_secret)
@@ -318,11 +321,7 @@ class ExpectFinished(State):
         conn.peer = self.peer or conn.peer
         conn.set_read_secret(self.next_secret)
         conn.inbound.allow_plain_alert = False
-        state = Established13(conn)
-        if conn.config.sessions is not None:
-            stats = conn.config.sessions.stats
-            stats.accept_good += 1
-            stats.hits += conn.session_reused
-            count = conn.config.num_tickets
-            state.send_tickets(conn, min(1, count) if conn.session_reused else count)
-        return conn.finish(state)
+        state, count = Established13(conn), conn.config.num_tickets
+        conn.finish(state)
+        state.send_tickets(conn, min(1, count) if conn.session_reused else count)
+        return state
