@@ -7,6 +7,7 @@
 #   make fuzz    random search for what breaks: new examples for the property tests, then atheris, FUZZ_SECONDS each
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
 #   make baseline  record anew what goes over the wire, after a change that is meant (tests/engine/test_baseline.py)
+#   make types   what mypy and pyright find in users' programs
 #   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
 #   make docs    these pages, in build/docs; needs no network, and any warning is an error
 #   make bench   the benchmarks: a table, and the picture in docs/
@@ -26,7 +27,7 @@ PROPERTIES = $(shell grep -rlE '@given' tests --include='test_*.py')
 FUZZ_SECONDS ?= 600
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit cpython fuzz baseline ecosystem dist package docs bench lint format clean
+.PHONY: help demo test unit cpython fuzz baseline types ecosystem dist package docs bench lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -53,6 +54,9 @@ fuzz: $(VENV)/test.stamp $(VENV)/fuzz.stamp
 
 baseline: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/engine/test_baseline.py --record-baseline
+
+types: $(VENV)/test.stamp $(VENV)/types.stamp
+	$(BIN)/python -m pytest -q tests/typing $(ARGS)
 
 # In an environment of its own: many packages, which the other tests should not see.
 ecosystem: VENV := $(VENV)-ecosystem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -58,3 +59,38 @@ def test_a_users_program(tmp_path: Path) -> None:
     """The names as they are used, and what is annotated with the interpreter's classes takes ours."""
     done = run("-m", "mypy", "--strict", "--no-error-summary", HERE / "sample.py", folder=tmp_path)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def marked(text: str) -> set[int]:
+    """The lines of a program that a checker has to report."""
+    return {number for number, line in enumerate(text.splitlines(), 1) if line.endswith("# mistake")}
+
+
+def test_mistakes_are_found_by_mypy(tmp_path: Path) -> None:
+    """Each of them, and so all that mypy finds with typeshed's `ssl`; and nothing else."""
+    text = (HERE / "mistakes.py").read_text()
+    (tmp_path / "ours.py").write_text(text)
+    (tmp_path / "theirs.py").write_text(text.replace("import puretls as ssl", "import ssl"))
+    found = {}
+    for name in ("ours", "theirs"):
+        done = run("-m", "mypy", "--strict", "--no-error-summary", f"{name}.py", folder=tmp_path)
+        found[name] = {int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error:" in line}
+    assert found["ours"] == marked(text)
+    assert len(marked(text)) > 100
+    assert found["theirs"] <= found["ours"]
+
+
+def test_mistakes_are_found_by_pyright(tmp_path: Path) -> None:
+    """The same by pyright's engine; `make types` installs it."""
+    pytest.importorskip("basedpyright")
+    text = (HERE / "mistakes.py").read_text()
+    (tmp_path / "mistakes.py").write_text(text)
+    (tmp_path / "sample.py").write_text((HERE / "sample.py").read_text())
+    settings = {"typeCheckingMode": "standard", "extraPaths": [str(SOURCE)]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    done = run("-m", "basedpyright", "--outputjson", folder=tmp_path)
+    found: dict[str, set[int]] = {"mistakes.py": set(), "sample.py": set()}
+    for problem in json.loads(done.stdout)["generalDiagnostics"]:
+        if problem["severity"] == "error":
+            found[Path(problem["file"]).name].add(problem["range"]["start"]["line"] + 1)
+    assert found == {"mistakes.py": marked(text), "sample.py": set()}

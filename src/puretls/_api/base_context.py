@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from cryptography.hazmat.primitives import serialization
 
@@ -28,6 +28,19 @@ from puretls._api.settings import (
     PROTOCOL_TLS_SERVER,
     KeyLog,
     Settings,
+)
+from puretls._api.types import (
+    CertificateSource,
+    Cipher,
+    KeySource,
+    MessageCallback,
+    Password,
+    PeerCertificate,
+    PskClientCallback,
+    PskServerCallback,
+    SniCallback,
+    StrOrBytesPath,
+    TrustSource,
 )
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
@@ -142,7 +155,7 @@ class _PureContext:
         return self._settings.check_hostname
 
     @check_hostname.setter
-    def check_hostname(self, value: Any) -> None:
+    def check_hostname(self, value: bool) -> None:
         new, settings = bool(value), self._settings
         if new and settings.verify_mode == CERT_NONE:
             settings.verify_mode = CERT_REQUIRED
@@ -215,7 +228,7 @@ class _PureContext:
         return self._settings.num_tickets
 
     @num_tickets.setter
-    def num_tickets(self, value: Any) -> None:
+    def num_tickets(self, value: int) -> None:
         new = _c_integer(value, 64)
         if new < 0:
             raise ValueError("value must be non-negative")
@@ -230,7 +243,7 @@ class _PureContext:
         return self._settings.post_handshake_auth
 
     @post_handshake_auth.setter
-    def post_handshake_auth(self, value: Any) -> None:
+    def post_handshake_auth(self, value: bool) -> None:
         self._settings.post_handshake_auth = bool(value)
         self._settings.changed()
 
@@ -243,7 +256,7 @@ class _PureContext:
         return self._settings.security_level
 
     @attribute
-    def sni_callback(self) -> Any:
+    def sni_callback(self) -> SniCallback | None:
         """What a server calls once it knows the name that a client asks for (RFC 6066 3).
 
         `callback(connection, name, context)`: the name is an A-label, or None if the client sent none.  It may set
@@ -253,7 +266,7 @@ class _PureContext:
         return self._settings.sni_callback
 
     @sni_callback.setter
-    def sni_callback(self, value: Any) -> None:
+    def sni_callback(self, value: SniCallback | None) -> None:
         if self._settings.protocol == PROTOCOL_TLS_CLIENT:
             raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
         if value is not None and not callable(value):
@@ -262,33 +275,39 @@ class _PureContext:
         self._settings.changed()
 
     @attribute
-    def _msg_callback(self) -> Any:
+    def _msg_callback(self) -> MessageCallback | None:
         return self._settings.message_callback
 
     @_msg_callback.setter
-    def _msg_callback(self, value: Any) -> None:
+    def _msg_callback(self, value: MessageCallback | None) -> None:
         if value is not None and not callable(value):
             raise TypeError("not a callable object")
         self._settings.message_callback = value
         self._settings.changed()
 
     @attribute
-    def keylog_filename(self) -> Any:
+    def keylog_filename(self) -> StrOrBytesPath | None:
         """A file that the secrets of connections are appended to, for who analyses their traffic; None switches it off.
 
         The format is NSS's, which Wireshark reads.  Whoever has the file can read the traffic.
         """
         keylog = self._settings.keylog
-        return keylog and keylog.name
+        return None if keylog is None else keylog.name
 
     @keylog_filename.setter
-    def keylog_filename(self, value: Any) -> None:
+    def keylog_filename(self, value: StrOrBytesPath | None) -> None:
         self._settings.keylog = None if value is None else KeyLog(os.fspath(value))
         self._settings.changed()
 
     # Own certificates and keys
 
-    def load_cert_chain(self, /, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
+    def load_cert_chain(
+        self,
+        /,
+        certfile: CertificateSource,
+        keyfile: KeySource | None = None,
+        password: Password | None = None,
+    ) -> None:
         """Load a certificate chain, the leaf first, and its private key.
 
         `certfile` is the name of a file, an open one, or the thing itself: PEM as str or bytes, DER or PKCS#12 as
@@ -306,7 +325,7 @@ class _PureContext:
         settings.credentials = {**settings.credentials, credential.kind: credential}
         settings.changed()
 
-    def load_dh_params(self, path: Any, /) -> None:
+    def load_dh_params(self, path: StrOrBytesPath, /) -> None:
         """Use the Diffie-Hellman parameters of a PEM file, as a server of TLS 1.2 and older.
 
         Without, no DHE suite is used.
@@ -327,7 +346,13 @@ class _PureContext:
 
     # Who is trusted
 
-    def load_verify_locations(self, /, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+    def load_verify_locations(
+        self,
+        /,
+        cafile: StrOrBytesPath | None = None,
+        capath: StrOrBytesPath | None = None,
+        cadata: TrustSource | None = None,
+    ) -> None:
         """Trust certificates, and use CRLs: what is loaded adds to what was there.
 
         `cafile` is a file of PEM or DER; `capath` a directory of files with hashed names (openssl-rehash(1)), which is
@@ -353,13 +378,21 @@ class _PureContext:
         """
         return self._settings.store.stats()
 
-    def get_ca_certs(self, /, binary_form: bool = False) -> list[Any]:
+    @overload
+    def get_ca_certs(self, /, binary_form: Literal[False] = False) -> list[PeerCertificate]: ...
+    @overload
+    def get_ca_certs(self, /, binary_form: Literal[True]) -> list[bytes]: ...
+    @overload
+    def get_ca_certs(self, /, binary_form: bool = False) -> list[PeerCertificate] | list[bytes]: ...
+    def get_ca_certs(self, /, binary_form: bool = False) -> list[PeerCertificate] | list[bytes]:
         """The loaded CA certificates: dictionaries as from getpeercert(), or with `binary_form` DER.
 
         Those of a `capath` are there once used.
         """
         found = [x for x in self._settings.store.certificates() if is_ca(x)]
-        return [x.der if binary_form else peercert.peercert(x) for x in found]
+        if binary_form:
+            return [x.der for x in found]
+        return [cast("PeerCertificate", peercert.peercert(x)) for x in found]
 
     # What may be negotiated
 
@@ -382,7 +415,7 @@ class _PureContext:
             settings.security_level = level
         settings.changed()
 
-    def get_ciphers(self) -> list[dict[str, Any]]:
+    def get_ciphers(self) -> list[Cipher]:
         """The enabled cipher suites, best first: dictionaries with `name`, `protocol`, `strength_bits` and others."""
         settings = self._settings
         return [cipher_string.describe(suite) for suite in (*settings.suites13, *settings.suites)]
@@ -421,7 +454,7 @@ class _PureContext:
         versions = settings.versions or (TLS13,)
         return lists.group_names(settings.groups, versions[-1], versions[0], aliases=include_aliases)
 
-    def set_ecdh_curve(self, name: Any, /) -> None:
+    def set_ecdh_curve(self, name: str | bytes, /) -> None:
         """Use this group only.  ValueError for an unknown one."""
         name = os.fsdecode(name)
         group = groups.BY_NAME.get(name.lower())
@@ -460,7 +493,7 @@ class _PureContext:
 
     # Pre-shared keys
 
-    def set_psk_client_callback(self, /, callback: Any) -> None:
+    def set_psk_client_callback(self, /, callback: PskClientCallback | None) -> None:
         """Have clients ask `callback(hint)` for an identity and a pre-shared key (RFC 8446 2.2, RFC 4279).
 
         `hint` is the server's, or None; with TLS 1.3 always None.  It returns the identity (str or None, 256 bytes at
@@ -473,7 +506,7 @@ class _PureContext:
         self._settings.psk_client = callback
         self._settings.changed()
 
-    def set_psk_server_callback(self, /, callback: Any, identity_hint: Any = None) -> None:
+    def set_psk_server_callback(self, /, callback: PskServerCallback | None, identity_hint: str | None = None) -> None:
         """Have servers ask `callback(identity)` for a pre-shared key (RFC 8446 2.2, RFC 4279).
 
         It returns the key (bytes), empty if the identity is not known.  `identity_hint` is sent to clients of TLS 1.2.

@@ -11,12 +11,10 @@ each in one step.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from puretls._api.errors import SSLError
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from puretls._api.types import Buffer
 
 
 class MemoryBIO:

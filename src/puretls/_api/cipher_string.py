@@ -13,6 +13,7 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from puretls._api.types import Cipher
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13, VERSIONS
 from puretls._crypto.suites import BY_CODE, BY_NAME, SUITES, Aead, Block, Suite
 
@@ -348,7 +349,7 @@ _KX = {"DHE": "DH", "ECDHE": "ECDH", "ANY": "any"}
 _AUTH = {"NULL": "None", "ANY": "any"}
 
 
-def describe(suite: Suite) -> dict[str, Any]:
+def describe(suite: Suite) -> Cipher:
     """One entry of SSLContext.get_ciphers()."""
     cipher, version = suite.cipher, VERSIONS[suite.since]
     kx = _KX.get(suite.kx, suite.kx.replace("_", ""))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import socket
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from puretls._api import native
@@ -28,11 +30,13 @@ from puretls._api.enums import (
 )
 from puretls._api.errors import SSLError
 from puretls._api.names import Purpose, _ASN1Object
+from puretls._api.objects import SSLSession
 from puretls._api.over_bio import _BioConnection
 from puretls._api.over_socket import _SocketConnection
 from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
 from puretls._api.sslobject import SSLObject
 from puretls._api.sslsocket import SSLSocket
+from puretls._api.types import Bio, MessageCallback, SniCallback
 from puretls._base.registry import SSL3
 from puretls._engine import roles
 
@@ -88,25 +92,25 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
         """The PROTOCOL_* that the context was made with."""
         return _SSLMethod(super().protocol)
 
-    @property
+    @property  # type: ignore[override]  # typeshed is wider
     def options(self) -> Options:
         """OP_* flags (SSL_CTX_set_options(3)).  To add one: `context.options |= OP_NO_TICKET`."""
         return Options(super().options)
 
     @options.setter
-    def options(self, value: int) -> None:
+    def options(self, value: Options) -> None:
         super(SSLContext, SSLContext).options.__set__(self, value)  # type: ignore[attr-defined]  # a descriptor
 
-    @property
+    @property  # type: ignore[override]  # typeshed is wider
     def verify_flags(self) -> VerifyFlags:
         """VERIFY_* flags (X509_VERIFY_PARAM_set_flags(3)): CRLs, strictness, what may be an anchor."""
         return VerifyFlags(super().verify_flags)
 
     @verify_flags.setter
-    def verify_flags(self, value: int) -> None:
+    def verify_flags(self, value: VerifyFlags) -> None:
         super(SSLContext, SSLContext).verify_flags.__set__(self, value)  # type: ignore[attr-defined]  # likewise
 
-    @property
+    @property  # type: ignore[override]  # typeshed is wider
     def verify_mode(self) -> VerifyMode:
         """Whether peers must have a certificate, and a good one: CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED.
 
@@ -115,10 +119,10 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
         return VerifyMode(super().verify_mode)
 
     @verify_mode.setter
-    def verify_mode(self, value: int) -> None:
+    def verify_mode(self, value: VerifyMode) -> None:
         super(SSLContext, SSLContext).verify_mode.__set__(self, value)  # type: ignore[attr-defined]  # likewise
 
-    @property
+    @property  # type: ignore[override]  # typeshed is wider
     def minimum_version(self) -> TLSVersion:
         """The lowest version that is enabled: a TLSVersion, TLSv1_2 unless set.
 
@@ -127,18 +131,18 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
         return TLSVersion(super().minimum_version)
 
     @minimum_version.setter
-    def minimum_version(self, value: int) -> None:
+    def minimum_version(self, value: TLSVersion) -> None:
         if value == SSL3:
             self.options &= ~Options.OP_NO_SSLv3
         super(SSLContext, SSLContext).minimum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
 
-    @property
+    @property  # type: ignore[override]  # typeshed is wider
     def maximum_version(self) -> TLSVersion:
         """The highest version that is enabled: a TLSVersion; MAXIMUM_SUPPORTED, which is TLS 1.3, unless set."""
         return TLSVersion(super().maximum_version)
 
     @maximum_version.setter
-    def maximum_version(self, value: int) -> None:
+    def maximum_version(self, value: TLSVersion) -> None:
         super(SSLContext, SSLContext).maximum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
 
     @property
@@ -147,24 +151,24 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
         return not self._host_flags & _NEVER_CHECK_SUBJECT
 
     @hostname_checks_common_name.setter
-    def hostname_checks_common_name(self, value: object) -> None:
+    def hostname_checks_common_name(self, value: bool) -> None:
         if value:
             self._host_flags &= ~_NEVER_CHECK_SUBJECT
         else:
             self._host_flags |= _NEVER_CHECK_SUBJECT
 
     @property
-    def _msg_callback(self) -> Any:
+    def _msg_callback(self) -> MessageCallback | None:
         """Called as (connection, "read" or "write", version, content type, message type, bytes) for TLS messages.
 
         That is for handshake messages, alerts and change_cipher_spec, never for application data.  What it raises
         surfaces when the operation is done.
         """
-        inner = super()._msg_callback
-        return inner and inner.user_function
+        inner: Any = super()._msg_callback
+        return None if inner is None else inner.user_function
 
     @_msg_callback.setter
-    def _msg_callback(self, callback: Any) -> None:
+    def _msg_callback(self, callback: MessageCallback | None) -> None:
         descriptor: Any = super(SSLContext, SSLContext)._msg_callback
         if callback is None:
             descriptor.__set__(self, None)
@@ -177,12 +181,12 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     def wrap_socket(
         self,
-        sock: Any,
+        sock: socket.socket,
         server_side: bool = False,
         do_handshake_on_connect: bool = True,
         suppress_ragged_eofs: bool = True,
         server_hostname: str | bytes | None = None,
-        session: Any = None,
+        session: SSLSession | None = None,  # type: ignore[override]  # typeshed is wider
     ) -> SSLSocket:
         """TLS over a stream socket, whose descriptor the returned SSLSocket takes over; `sock` is detached.
 
@@ -207,11 +211,11 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     def wrap_bio(
         self,
-        incoming: Any,
-        outgoing: Any,
+        incoming: Bio,
+        outgoing: Bio,
         server_side: bool = False,
         server_hostname: str | bytes | None = None,
-        session: Any = None,
+        session: SSLSession | None = None,  # type: ignore[override]  # typeshed is wider
     ) -> SSLObject:
         """TLS over two memory BIOs, or any objects with their methods.
 
@@ -259,7 +263,7 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
 
     # Lists and callbacks in their public form
 
-    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """Offer, or accept, these protocols (RFC 7301): ASCII strings of 1 to 255 characters, best first.
 
         The server's order decides.  If there is none in common, the handshake goes on without; see
@@ -267,13 +271,13 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
         """
         self._set_alpn_protocols(_length_prefixed(alpn_protocols, "ALPN"))
 
-    def set_npn_protocols(self, npn_protocols: Any) -> None:
+    def set_npn_protocols(self, npn_protocols: Iterable[str]) -> None:
         """Not available: NotImplementedError.  NPN is gone, ALPN has taken its place."""
         warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
         _length_prefixed(npn_protocols, "NPN")
         raise NotImplementedError("NPN is not available: use set_alpn_protocols()")
 
-    def set_servername_callback(self, server_name_callback: Any) -> None:
+    def set_servername_callback(self, server_name_callback: SniCallback | None) -> None:  # type: ignore[override]  # typeshed is wider
         """The older form of sni_callback, which is given names as U-labels ("pythön.org")."""
         if server_name_callback is None:
             self.sni_callback = None
@@ -286,7 +290,7 @@ class SSLContext(_PureContext, _Base, metaclass=native.StandIn):  # type: ignore
                 name = servername and servername.encode("ascii").decode("idna")
             except UnicodeError:
                 return ALERT_DESCRIPTION_INTERNAL_ERROR
-            return server_name_callback(sslobj, name, sslctx)
+            return server_name_callback(sslobj, name, sslctx)  # type: ignore[arg-type]  # None, too
 
         self.sni_callback = with_decoded_name
 

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from time import time as clock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from puretls._api import native
 from puretls._api.context import SSLContext
@@ -22,10 +22,20 @@ from puretls._api.enums import (
     PROTOCOL_TLS_SERVER,
     VERIFY_X509_PARTIAL_CHAIN,
     VERIFY_X509_STRICT,
+    VerifyMode,
 )
 from puretls._api.errors import abort_error
 from puretls._api.names import DER_cert_to_PEM_cert, Purpose, _ASN1Object
 from puretls._api.trust import openssl_paths
+from puretls._api.types import (
+    Buffer,
+    CertificateOrDer,
+    CertificateSource,
+    CrlOrDer,
+    KeySource,
+    StrOrBytesPath,
+    TrustSource,
+)
 from puretls._base.faults import Abort
 from puretls._x509 import verify
 from puretls._x509.checks import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST
@@ -57,7 +67,11 @@ def get_default_verify_paths() -> DefaultVerifyPaths:
 
 
 def create_default_context(
-    purpose: Purpose = Purpose.SERVER_AUTH, *, cafile: Any = None, capath: Any = None, cadata: Any = None
+    purpose: Purpose = Purpose.SERVER_AUTH,
+    *,
+    cafile: StrOrBytesPath | None = None,
+    capath: StrOrBytesPath | None = None,
+    cadata: TrustSource | None = None,
 ) -> SSLContext:
     """A context with secure settings for a client (SERVER_AUTH, the default) or a server (CLIENT_AUTH).
 
@@ -74,14 +88,14 @@ def create_default_context(
 def _create_unverified_context(
     protocol: int | None = None,
     *,
-    cert_reqs: int | None = CERT_NONE,
+    cert_reqs: VerifyMode | None = CERT_NONE,
     check_hostname: bool = False,
     purpose: Purpose = Purpose.SERVER_AUTH,
-    certfile: Any = None,
-    keyfile: Any = None,
-    cafile: Any = None,
-    capath: Any = None,
-    cadata: Any = None,
+    certfile: CertificateSource | None = None,
+    keyfile: KeySource | None = None,
+    cafile: StrOrBytesPath | None = None,
+    capath: StrOrBytesPath | None = None,
+    cadata: TrustSource | None = None,
 ) -> SSLContext:
     """The context that clients of the standard library use when they are given none: by default nothing is verified."""
     default = _protocol_for(purpose)
@@ -113,7 +127,13 @@ def _protocol_for(purpose: Purpose) -> int:
     raise ValueError(purpose)
 
 
-def _load_anchors(context: SSLContext, purpose: Purpose, cafile: Any, capath: Any, cadata: Any) -> None:
+def _load_anchors(
+    context: SSLContext,
+    purpose: Purpose,
+    cafile: StrOrBytesPath | None,
+    capath: StrOrBytesPath | None,
+    cadata: TrustSource | None,
+) -> None:
     if cafile or capath or cadata:
         context.load_verify_locations(cafile, capath, cadata)
     elif context.verify_mode != CERT_NONE:
@@ -127,7 +147,7 @@ def get_server_certificate(
     addr: tuple[str, int],
     ssl_version: int = PROTOCOL_TLS_CLIENT,
     ca_certs: str | None = None,
-    timeout: Any = socket._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]  # what socket.create_connection takes
+    timeout: float | None = socket._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]  # what socket.create_connection takes
 ) -> str:
     """The certificate of the server at that address (host and port), as PEM.
 
@@ -141,15 +161,18 @@ def get_server_certificate(
         socket.create_connection(addr, timeout=timeout) as sock,
         context.wrap_socket(sock, server_hostname=addr[0]) as wrapped,
     ):
-        return DER_cert_to_PEM_cert(wrapped.getpeercert(True))
+        der = wrapped.getpeercert(True)
+    if der is None:
+        raise ValueError("the server has no certificate")
+    return DER_cert_to_PEM_cert(der)
 
 
 def verify_chain(
-    leaf: Any,
-    intermediates: Sequence[Any],
-    roots: Sequence[Any],
+    leaf: CertificateOrDer,
+    intermediates: Sequence[CertificateOrDer],
+    roots: Sequence[CertificateOrDer],
     *,
-    crls: Sequence[Any] = (),
+    crls: Sequence[CrlOrDer] = (),
     time: float | None = None,
     hostname: str | None = None,
     purpose: str = "serverAuth",
@@ -195,7 +218,7 @@ def RAND_status() -> bool:  # noqa: N802  # ssl's name
     return True
 
 
-def RAND_add(string: Any, entropy: float, /) -> None:  # noqa: N802  # ssl's name
+def RAND_add(string: str | Buffer, entropy: float, /) -> None:  # noqa: N802  # ssl's name
     """Accepted and not needed: the operating system's generator cannot be improved from here."""
     if not isinstance(string, str):
         memoryview(string).release()

@@ -12,11 +12,12 @@ import ipaddress
 import time
 from collections import namedtuple
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from puretls._api import native
 from puretls._api.enums import PROTOCOL_NAMES
 from puretls._api.errors import CertificateError
+from puretls._api.types import Buffer
 
 if TYPE_CHECKING:
     from ssl import Purpose, _ASN1Object
@@ -102,7 +103,7 @@ def get_protocol_name(protocol_code: int) -> str:
     return PROTOCOL_NAMES.get(protocol_code, "<unknown>")  # type: ignore[call-overload,no-any-return]  # keys are ints
 
 
-def DER_cert_to_PEM_cert(der_cert_bytes: Any) -> str:  # noqa: N802  # ssl's name
+def DER_cert_to_PEM_cert(der_cert_bytes: Buffer) -> str:  # noqa: N802  # ssl's name
     """A certificate in DER as PEM, with lines of 64 characters."""
     body = base64.standard_b64encode(der_cert_bytes).decode("ascii")
     lines = [body[at : at + 64] for at in range(0, len(body), 64)]

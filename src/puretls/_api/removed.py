@@ -56,7 +56,7 @@ def wrap_socket(
     keyfile: Any = None,
     certfile: Any = None,
     server_side: bool = False,
-    cert_reqs: int = VerifyMode.CERT_NONE,
+    cert_reqs: VerifyMode = VerifyMode.CERT_NONE,
     ssl_version: int = _SSLMethod.PROTOCOL_TLS,
     ca_certs: Any = None,
     do_handshake_on_connect: bool = True,

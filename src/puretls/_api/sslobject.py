@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from puretls._api import native
 from puretls._api.queries import _Queries
+from puretls._api.types import Buffer, PeerCertificate
 
 if TYPE_CHECKING:
     from ssl import SSLObject as _Base
@@ -88,20 +89,30 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
         """The name of the server that was asked for."""
         return self._sslobj.server_hostname
 
-    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  # ssl's name
+    @overload  # type: ignore[override]
+    def read(self, len: int = 1024, buffer: None = None) -> bytes: ...
+    @overload
+    def read(self, len: int, buffer: Buffer) -> int: ...
+    def read(self, len: int = 1024, buffer: Buffer | None = None) -> bytes | int:  # noqa: A002  # ssl's name
         """Up to `len` bytes of data; with a buffer, how many were put into it."""
-        return self._sslobj.read(len) if buffer is None else self._sslobj.read(len, buffer)
+        return self._sslobj.read(len) if buffer is None else self._sslobj.read(len, buffer)  # type: ignore[no-any-return]
 
-    def write(self, data: Any) -> int:
+    def write(self, data: Buffer) -> int:
         """Send data; how many bytes of it were taken."""
         return self._sslobj.write(data)
 
-    def getpeercert(self, binary_form: bool = False) -> Any:
+    @overload  # type: ignore[override]
+    def getpeercert(self, binary_form: Literal[False] = False) -> PeerCertificate | None: ...
+    @overload
+    def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
+    @overload
+    def getpeercert(self, binary_form: bool) -> PeerCertificate | bytes | None: ...
+    def getpeercert(self, binary_form: bool = False) -> PeerCertificate | bytes | None:
         """The peer's certificate: a dictionary, empty if it was not verified, or with `binary_form` DER.
 
         None if there is none.
         """
-        return self._sslobj.getpeercert(binary_form)
+        return cast("PeerCertificate | bytes | None", self._sslobj.getpeercert(binary_form))
 
     def pending(self) -> int:
         """How many bytes can be read at once."""
@@ -111,9 +122,9 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
         """Begin the handshake, or go on with it."""
         self._sslobj.do_handshake()
 
-    def unwrap(self) -> Any:
+    def unwrap(self) -> None:
         """Say goodbye: send close_notify and wait for the peer's.  Returns None."""
-        return self._sslobj.shutdown()
+        self._sslobj.shutdown()
 
     def verify_client_post_handshake(self) -> None:
         """Ask the client for its certificate now (TLS 1.3 servers)."""

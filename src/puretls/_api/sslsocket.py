@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 from puretls._api import native
 from puretls._api.errors import SSLEOFError, SSLError
 from puretls._api.over_socket import _SocketConnection
 from puretls._api.queries import _Queries
+from puretls._api.types import Buffer, PeerCertificate
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -159,7 +160,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         """Whether an earlier session was resumed."""
         return None if self._sslobj is None else self._sslobj.session_reused
 
-    def dup(self) -> Any:
+    def dup(self) -> NoReturn:
         """Not possible: two owners of one connection would lose its state."""
         raise NotImplementedError(f"Can't dup() {type(self).__name__} instances")
 
@@ -170,14 +171,20 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         if not self._connected:
             self.getpeername()  # raises ENOTCONN, unless connect() has come through in the meantime
 
-    def getpeercert(self, binary_form: bool = False) -> Any:
+    @overload  # type: ignore[override]
+    def getpeercert(self, binary_form: Literal[False] = False) -> PeerCertificate | None: ...
+    @overload
+    def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
+    @overload
+    def getpeercert(self, binary_form: bool) -> PeerCertificate | bytes | None: ...
+    def getpeercert(self, binary_form: bool = False) -> PeerCertificate | bytes | None:
         """The peer's certificate: a dictionary, empty if it was not verified, or with `binary_form` DER.
 
         None if there is none.
         """
         self._checkClosed()
         self._check_connected()
-        return self._tls().getpeercert(binary_form)
+        return cast("PeerCertificate | bytes | None", self._tls().getpeercert(binary_form))
 
     def pending(self) -> int:
         """How many bytes of data can be read without asking the kernel: select() does not know of them."""
@@ -257,13 +264,17 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
 
     # Receiving
 
-    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  # ssl's name
+    @overload  # type: ignore[override]
+    def read(self, len: int = 1024, buffer: None = None) -> bytes: ...
+    @overload
+    def read(self, len: int, buffer: Buffer) -> int: ...
+    def read(self, len: int = 1024, buffer: Buffer | None = None) -> bytes | int:  # noqa: A002  # ssl's name
         """Up to `len` bytes of data; with a buffer, how many were put into it."""
         self._checkClosed()
         if self._sslobj is None:
             raise ValueError("Read on closed or unwrapped SSL socket.")
         try:
-            return self._sslobj.read(len) if buffer is None else self._sslobj.read(len, buffer)
+            return self._sslobj.read(len) if buffer is None else self._sslobj.read(len, buffer)  # type: ignore[no-any-return]
         except SSLEOFError:
             if self.suppress_ragged_eofs:
                 return b"" if buffer is None else 0
@@ -283,7 +294,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
                 return b""
             raise
 
-    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+    def recv_into(self, buffer: Buffer, nbytes: int | None = None, flags: int = 0) -> int:
         """Up to `nbytes` bytes of data into a buffer, which it fills otherwise; how many there were, 0 at the end."""
         sslobj = self._sslobj
         if sslobj is None:
@@ -309,34 +320,34 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         data, self._unread = self._unread[:size], self._unread[size:]
         return data
 
-    def recvfrom(self, buflen: int = 1024, flags: int = 0) -> Any:
+    def recvfrom(self, buflen: int = 1024, flags: int = 0) -> tuple[bytes, Any]:
         """For plain sockets only."""
         self._only_plain("recvfrom")
         return _plain.recvfrom(self, buflen, flags)
 
-    def recvfrom_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> Any:
+    def recvfrom_into(self, buffer: Buffer, nbytes: int | None = None, flags: int = 0) -> tuple[int, Any]:
         """For plain sockets only."""
         self._only_plain("recvfrom_into")
         return _plain.recvfrom_into(self, buffer, nbytes or 0, flags)
 
-    def recvmsg(self, *args: Any, **kwargs: Any) -> Any:
+    def recvmsg(self, *args: NoReturn, **kwargs: NoReturn) -> NoReturn:  # type: ignore[override]
         """Not available: it would return what is not decrypted."""
         raise NotImplementedError(f"recvmsg not allowed on instances of {self.__class__}")
 
-    def recvmsg_into(self, *args: Any, **kwargs: Any) -> Any:
+    def recvmsg_into(self, *args: NoReturn, **kwargs: NoReturn) -> NoReturn:  # type: ignore[override]
         """Not available: it would return what is not decrypted."""
         raise NotImplementedError(f"recvmsg_into not allowed on instances of {self.__class__}")
 
     # Sending
 
-    def write(self, data: Any) -> int:
+    def write(self, data: Buffer) -> int:
         """Send data; how many bytes were taken."""
         self._checkClosed()
         if self._sslobj is None:
             raise ValueError("Write on closed or unwrapped SSL socket.")
         return self._sslobj.write(data)
 
-    def send(self, data: Any, flags: int = 0) -> int:
+    def send(self, data: Buffer, flags: int = 0) -> int:
         """Send data; how many bytes were taken."""
         self._checkClosed()
         if self._sslobj is None:
@@ -345,7 +356,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             raise ValueError(f"non-zero flags not allowed in calls to send() on {self.__class__}")
         return self._sslobj.write(data)
 
-    def sendall(self, data: Any, flags: int = 0) -> None:
+    def sendall(self, data: Buffer, flags: int = 0) -> None:
         """Send all of the data."""
         sslobj = self._sslobj
         if sslobj is None:
@@ -371,7 +382,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             return _plain.sendto(self, data, flags_or_addr)
         return _plain.sendto(self, data, flags_or_addr, addr)
 
-    def sendmsg(self, *args: Any, **kwargs: Any) -> Any:
+    def sendmsg(self, *args: NoReturn, **kwargs: NoReturn) -> NoReturn:  # type: ignore[override]
         """Not available: it would send what is not encrypted."""
         raise NotImplementedError(f"sendmsg not allowed on instances of {self.__class__}")
 
@@ -394,7 +405,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         self._sslobj = None
         _plain.shutdown(self, how)
 
-    def unwrap(self) -> SSLSocket:
+    def unwrap(self) -> socket.socket:
         """Say goodbye with close_notify and wait for the peer's; the socket goes on in clear text.
 
         No byte that follows the peer's close_notify is lost.  SSLError (APPLICATION_DATA_AFTER_CLOSE_NOTIFY) if data of

@@ -5,6 +5,7 @@ Works for either role. What was said stays known whatever becomes of the connect
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -92,5 +93,5 @@ def logging_keys(context: SSLContext) -> Iterator[Callable[[], KeyLog]]:
         finally:
             context.keylog_filename = asked
             if asked:
-                with Path(asked).open("a", encoding="ascii") as log:
+                with Path(os.fsdecode(asked)).open("a", encoding="ascii") as log:
                     log.write(path.read_text("ascii"))
