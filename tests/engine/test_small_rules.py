@@ -1,0 +1,251 @@
+"""Rules of the protocol that no larger subject holds: sentinels, hints, empty lists, names, ids, choices of clients."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from itertools import product
+from typing import Any
+
+import pytest
+
+import puretls
+from bios import join
+from crooked import Verdict, ask, hello_of, in_record, offers, server_meets
+from pair import CLIENT, OLDER, Pair, client_config, message, server_config, store, suite
+from puretls._base import registry
+from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS11, TLS12, TLS13
+from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12
+
+
+def xfail(reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+# The downgrade sentinels (RFC 8446 4.1.3)
+
+
+@pytest.mark.parametrize(
+    "able", [True, pytest.param(False, marks=xfail("the sentinel speaks of a version that the server cannot do"))]
+)
+def test_sentinels_speak_of_what_the_server_can_do(able):
+    """Whatever makes TLS 1.3 or 1.2 impossible for it: no key for it, no suites, no group."""
+    anonymous = (suite("AECDH-AES128-SHA"), suite("ADH-AES128-GCM-SHA256"))
+    tls13, tls12 = (TLS13, TLS12), (TLS12, TLS11)
+    usual = {"suites": OLDER, "security_level": 0}
+    cases: list[tuple[tuple[int, ...], int, dict[str, Any]]] = (
+        [(tls13, TLS12, {}), (tls12, TLS11, {}), ((TLS13, TLS12, TLS11), TLS11, {})]
+        if able
+        else [
+            (tls13, TLS12, {"credentials": (), "suites": anonymous}),
+            (tls13, TLS12, {"suites13": ()}),
+            (tls12, TLS11, {"suites": tuple(one for one in OLDER if one.since < TLS12)}),
+        ]
+    )
+    for versions, chosen, changes in cases:
+        server = {**usual, "versions": versions, **changes}
+        client = {**usual, "versions": (chosen,), "suites": server["suites"], "verify_mode": 0, "check_hostname": False}
+        pair = Pair(client_config(**client), server_config(**server))
+        pair.handshake().echo()
+        said = pair.server.server_random.endswith((DOWNGRADE_TLS12, DOWNGRADE_TLS11))
+        assert said == able or (chosen == TLS11 and TLS12 in versions), (versions, chosen, changes)
+
+
+@xfail("a client that has TLS 1.3 too takes it for a downgrade")
+def test_a_server_that_has_no_certificate_serves_clients_that_have_tls13():
+    contexts = []
+    for protocol in (puretls.PROTOCOL_TLS_CLIENT, puretls.PROTOCOL_TLS_SERVER):
+        context = puretls.SSLContext(protocol)
+        context.check_hostname, context.verify_mode = False, puretls.CERT_NONE
+        context.set_ciphers("AECDH:@SECLEVEL=0")
+        contexts.append(context)
+    pair = join(*contexts).ok()
+    assert pair.client.obj.version() == "TLSv1.2"
+
+
+# change_cipher_spec before ServerHello (RFC 8446 5, RFC 5246 7.1)
+
+
+@xfail("it is dropped, though no TLS 1.3 is enabled")
+def test_no_change_cipher_spec_before_a_server_hello_of_tls12():
+    """Middlebox compatibility is TLS 1.3's: a client that has no TLS 1.3 knows nothing of it."""
+    for versions, fine in (((TLS12,), False), ((TLS13, TLS12), True), ((TLS13,), True)):
+        pair = Pair(client_config(versions=versions), server_config())
+        pair.server.wire["ServerHello"] = lambda raw: [(CHANGE_CIPHER_SPEC, b"\x01"), raw]
+        if fine:
+            pair.handshake().echo()
+        else:
+            refused = pair.refusal()
+            assert (refused.by, refused.fault.alert) == (CLIENT, registry.UNEXPECTED_MESSAGE)
+
+
+# CertificateRequest
+
+
+def request12(schemes: bytes, types: bytes = b"\x01\x40") -> bytes:
+    sized = len(schemes).to_bytes(2, "big")
+    return message(13, bytes((len(types),)) + types + sized + schemes + bytes(2))
+
+
+@xfail("an empty list is taken")
+def test_a_request_names_schemes():
+    """RFC 5246 7.4.4: supported_signature_algorithms<2..2^16-1>."""
+    for raw, good in ((request12(b"\x04\x03"), True), (request12(b""), False), (request12(b"\x04"), False)):
+        pair = Pair(client_config(versions=(TLS12,)), server_config(verify_mode=1, store=store()))
+        pair.server.lies["CertificateRequest"] = lambda _, raw=raw: raw
+        if good:
+            pair.handshake().echo()
+        else:
+            refused = pair.refusal()
+            assert (refused.by, refused.fault.alert) == (CLIENT, registry.DECODE_ERROR)
+
+
+AUTHORITIES = [b"", b"\x00\x00", b"\x00\x05\x00\x03abc\xff", b"\xff\xff", b"\x00\x02\x00\x00", b"\x00\x03\x00\x02a"]
+BODIES = [
+    *((registry.CERTIFICATE_AUTHORITIES, body) for body in AUTHORITIES),
+    *((registry.SIGNATURE_ALGORITHMS, body) for body in (b"", bytes(2), b"\x00\x01\x04", b"\x00\x02\x04\x03x")),
+    *((registry.SIGNATURE_ALGORITHMS_CERT, body) for body in (b"", bytes(2), b"\x00\x01\x04")),
+    *((registry.OID_FILTERS, body) for body in (b"", b"\x00\x05\x01", b"\x00\x04\x00\x00\x00\x01")),
+    (registry.STATUS_REQUEST, b"\x01"),
+    (registry.SIGNED_CERTIFICATE_TIMESTAMP, b"x"),
+]
+
+
+@xfail("some bodies are not looked at")
+def test_bodies_in_a_request_of_tls13():
+    """RFC 8446 4.3.2: what cannot be read is decode_error, during the handshake and after it."""
+    from pair import extensions
+
+    wrong = []
+    for kind, body in BODIES:
+        for later in (False, True):
+            config = {"post_handshake_auth": later}
+            pair = Pair(client_config(**config), server_config(verify_mode=1, store=store(), **config))
+            edit = extensions(**{f"x{kind}": body})
+            if later:
+                pair.handshake()
+                edit_later(pair, edit)
+            else:
+                pair.server.wire["CertificateRequest"] = edit
+            try:
+                refused = pair.refusal()
+            except BaseException as error:  # noqa: BLE001  # pytest.fail's
+                wrong.append((kind, body, later, type(error).__name__))
+                continue
+            if (refused.by, refused.fault.alert) != (CLIENT, registry.DECODE_ERROR):
+                wrong.append((kind, body, later, refused))
+    assert not wrong
+
+
+def edit_later(pair: Pair, edit: Any) -> None:
+    state: Any = pair.server.state
+    state.request_authentication(pair.server)
+    kind, raw = pair.server.owed.pop()  # type: ignore[misc]
+    pair.server.owed.append((kind, edit(raw)))
+
+
+# Pre-shared keys of TLS 1.2 (RFC 4279 5.2)
+
+
+EMPTY = xfail("an empty hint is text")
+HINTS = [
+    *(("PSK", hint) for hint in (None, "", "a hint")),
+    *((suites, "a hint") for suites in ("ECDHE-PSK", "DHE-PSK")),
+    *(pytest.param(suites, hint, marks=EMPTY) for suites in ("ECDHE-PSK", "DHE-PSK") for hint in (None, "")),
+]
+
+
+@pytest.mark.parametrize(("suites", "hint"), HINTS)
+def test_no_hint_is_none(hint, suites, pki):
+    """Where the suite has parameters, a server without a hint sends an empty one; programs are told None."""
+    told: list[Any] = []
+    client, server = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT), puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    client.check_hostname, client.verify_mode = False, puretls.CERT_NONE
+    client.maximum_version = server.maximum_version = ssl.TLSVersion.TLSv1_2
+    names = f"{suites}-AES128-CBC-SHA" if "-" in suites else "PSK-AES128-CBC-SHA"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server.load_dh_params(pki.dh)
+    for context in (client, server):
+        context.set_ciphers(f"{names}:@SECLEVEL=0")
+    client.set_psk_client_callback(lambda given: (told.append(given), ("me", b"key"))[1])
+    server.set_psk_server_callback(lambda _: b"key", hint)
+    join(client, server).ok()
+    assert told == [hint or None]
+
+
+# Names, ids, alerts
+
+
+NAMES = ["bücher.example".encode(), b"\xff\xfe", "日本".encode(), b"caf\xe9.example"]
+
+
+@xfail("it is refused")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_a_name_beyond_ascii_is_served_as_ssl_does(name, version, pki):
+    body = (len(name) + 3).to_bytes(2, "big") + b"\x00" + len(name).to_bytes(2, "big") + name
+    hello = in_record(hello_of(offers(version, x0=body)))
+    verdicts = []
+    for tls in (ssl, puretls):
+        context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+        verdicts.append(ask(context, hello).verdict)
+    assert verdicts == [Verdict(None, None)] * 2
+
+
+@pytest.mark.parametrize("tls", [pytest.param(puretls, marks=xfail("it is empty")), ssl], ids=["puretls", "ssl"])
+def test_a_server_of_tls13_has_a_session_id(tls, pki):
+    """32 bytes, as with `ssl`."""
+    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    ids = set()
+    for _ in range(2):
+        meeting = server_meets(context).shake()
+        ids.add(meeting.tls.obj.session.id)
+    assert {len(one) for one in ids} == {32}
+    assert len(ids) == 2
+
+
+@xfail("it is not there")
+def test_general_error():
+    """RFC 9846 6.2."""
+    assert puretls.ALERT_DESCRIPTION_GENERAL_ERROR == 117
+    assert registry.ALERTS[117] == "general_error"
+
+
+# Which certificate a client shows
+
+
+RSA, EC = "rsa_pss_rsae_sha512:rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256"
+LOADED = [("RSA",), ("P-256",), ("RSA", "P-256"), ("P-256", "RSA")]
+
+
+@xfail("the server's order decides always")
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_a_client_chooses_as_with_ssl(version, pki):
+    """By its own order under OP_CIPHER_SERVER_PREFERENCE, else by the server's."""
+    wrong = []
+    for loaded, asked, own in product(LOADED, (RSA, EC, f"{RSA}:{EC}", f"{EC}:{RSA}"), (True, False)):
+        chosen = [chosen_by(tls, version, loaded, asked, own, pki) for tls in (ssl, puretls)]
+        if chosen[0] != chosen[1]:
+            wrong.append((loaded, asked, own, chosen))
+    assert not wrong
+
+
+def chosen_by(tls: Any, version: int, loaded: tuple[str, ...], asked: str, own: bool, pki: Any) -> Any:
+    server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    server.load_verify_locations(pki.ca)
+    server.verify_mode = puretls.CERT_OPTIONAL
+    server.maximum_version = version
+    server.set_client_sigalgs(asked)
+    client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(pki.ca)
+    if not own:
+        client.options &= ~tls.OP_CIPHER_SERVER_PREFERENCE
+    for name in loaded:
+        own_name = "client-RSA" if name == "RSA" else "client"
+        client.load_cert_chain(pki.chain(own_name), pki.key(own_name))
+    pair = join(client, server).shake()
+    return pair.server.obj.client_sigalg(), pair.errors
