@@ -1,0 +1,461 @@
+"""A peer's mistakes, one at a time: the reason and the alert are those of `ssl`, or `LISTED` here and in
+docs/differences.md with what we say instead.
+
+The peer is our engine with one message edited (`crooked`); the module under test plays the other role.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+import puretls
+from both import like_openssl_30, quiet
+from crooked import Engine, Meeting, Object, Verdict, ask, client_meets, hello_of, in_record, offers, server_meets
+from joined12 import BASE
+from pair import (
+    AEAD12,
+    NOW,
+    OLDER,
+    SUITES13,
+    after,
+    before,
+    body,
+    client_config,
+    extensions,
+    hello,
+    identity,
+    instead,
+    message,
+    store,
+)
+from puretls._base import registry
+from puretls._base.registry import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    COOKIE,
+    EARLY_DATA,
+    EC_POINT_FORMATS,
+    ENCRYPT_THEN_MAC,
+    EXTENDED_MASTER_SECRET,
+    HANDSHAKE,
+    KEY_SHARE,
+    PRE_SHARED_KEY,
+    PSK_KEY_EXCHANGE_MODES,
+    RENEGOTIATION_INFO,
+    SERVER_NAME,
+    SUPPORTED_GROUPS,
+    SUPPORTED_VERSIONS,
+    TLS10,
+    TLS11,
+    TLS12,
+    TLS13,
+)
+from puretls._crypto import groups
+from puretls._engine.config import OP_NO_TICKET
+from puretls._engine.sessions import SessionManager
+from puretls._wire.codec import vec8, vec16
+from puretls._wire.extensions import build_share
+from puretls._wire.hello import ClientHello
+from support import Pki
+from test_client_hellos import CASES
+
+pytestmark = like_openssl_30
+Row = Callable[[Any, Pki], Verdict]
+ROWS: dict[str, Row] = {}
+EACH = {"1.2": {"versions": (TLS12,)}, "1.3": {}}
+
+
+# Who meets whom
+
+
+def lenient(tls: Any) -> Any:
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, tls.CERT_NONE
+    return context
+
+
+def serving(tls: Any, pki: Pki) -> Any:
+    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    return context
+
+
+def client(
+    name: str, message_name: str, edit: Any, *, how: str = "lies", prepare: Any = lenient, **config: Any
+) -> None:
+    """A row: a client of the module, and a server whose message is edited."""
+
+    def run(tls: Any, _: Pki) -> Verdict:
+        return (
+            client_meets(prepare(tls), lambda it: getattr(it, how).update({message_name: edit}), **config)
+            .shake()
+            .verdict
+        )
+
+    ROWS[f"client: {name}"] = run
+
+
+def server(
+    name: str, message_name: str, edit: Any, *, how: str = "lies", prepare: Any = serving, **config: Any
+) -> None:
+    """A row: a server of the module, and a client whose message is edited."""
+
+    def run(tls: Any, pki: Pki) -> Verdict:
+        context = prepare(tls, pki)
+        return server_meets(context, lambda it: getattr(it, how).update({message_name: edit}), **config).shake().verdict
+
+    ROWS[f"server: {name}"] = run
+
+
+# Bodies of a ClientHello's extensions
+
+for kind, content in CASES:
+    for tag, version in (("1.2", TLS12), ("1.3", TLS13)):
+        extra = {"x45": b"\x01\x01"} if kind == PRE_SHARED_KEY else {}
+        data = in_record(hello_of(offers(version, **extra, **{f"x{kind}": content})))
+        ROWS[f"server: {tag} {registry.EXTENSIONS[kind]} {content[:20].hex()}"] = lambda tls, pki, data=data: (
+            ask(serving(tls, pki), data).verdict
+        )
+
+# Versions
+
+for number in (0x0000, 0x02FF, 0x0300, 0x0301, 0x0302, 0x0305, 0x0400, 0xFFFF):
+    for tag, version in (("alone", TLS12), ("beside supported_versions", TLS13)):
+        data = in_record(hello_of(offers(version), number))
+        ROWS[f"server: legacy_version {number:#06x} {tag}"] = lambda tls, pki, data=data: (
+            ask(serving(tls, pki), data).verdict
+        )
+    client(f"1.3 legacy_version {number:#06x}", "ServerHello", hello(legacy_version=number))
+    client(f"1.2 legacy_version {number:#06x}", "ServerHello", hello(legacy_version=number), versions=(TLS12,))
+
+
+def fixed(name: str, *, serves: bool) -> Callable[..., Any]:
+    def prepare(tls: Any, pki: Pki | None = None) -> Any:
+        with quiet():
+            context = tls.SSLContext(getattr(tls, name))
+        if serves and pki:
+            context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+        return context
+
+    return prepare
+
+
+old = {"suites": OLDER, "security_level": 0}
+for versions in ((TLS13,), (TLS11,), (TLS10,), (TLS12, TLS11)):
+    names = " ".join(registry.VERSIONS[one] for one in versions)
+    both = {"versions": versions, **old}
+    server(f"fixed TLS 1.2, offered {names}", "", None, prepare=fixed("PROTOCOL_TLSv1_2", serves=True), **both)
+    edit = hello(legacy_version=versions[0])
+    client(
+        f"fixed TLS 1.2, answered {names}", "ServerHello", edit, prepare=fixed("PROTOCOL_TLSv1_2", serves=False), **old
+    )
+
+# ServerHello and HelloRetryRequest
+
+SHARE = build_share(29, bytes(range(32)))
+for what, edit in {
+    "TLS 1.4": hello({SUPPORTED_VERSIONS: b"\x03\x05"}),
+    "TLS 1.2 in supported_versions": hello({SUPPORTED_VERSIONS: b"\x03\x03"}),
+    "half a version": hello({SUPPORTED_VERSIONS: b"\x03"}),
+    "a suite that was not offered": hello(cipher_suite=0x1304),
+    "a suite of TLS 1.2": hello(cipher_suite=0xC02F),
+    "GREASE for a suite": hello(cipher_suite=0x0A0A),
+    "another session id": hello(session_id=bytes(32)),
+    "compression": hello(compression_method=1),
+    "no key_share": hello({KEY_SHARE: None}),
+    "an empty key_share": hello({KEY_SHARE: b""}),
+    "a share of nothing": hello({KEY_SHARE: build_share(29, b"")}),
+    "a share of zeros": hello({KEY_SHARE: build_share(29, bytes(32))}),
+    "a short share": hello({KEY_SHARE: build_share(29, bytes(31))}),
+    "another group": hello({KEY_SHARE: build_share(23, bytes(65))}),
+    "two shares": hello({KEY_SHARE: SHARE * 2}),
+    "a PSK from nowhere": hello({PRE_SHARED_KEY: bytes(2)}),
+    "an unsolicited cookie": hello({COOKIE: vec16(b"c")}),
+    "an unknown extension": hello({0x1234: b""}),
+    "server_name": hello({SERVER_NAME: b""}),
+    "something behind": body(lambda raw: raw + b"\x00"),
+    "half of it": body(lambda raw: raw[:50]),
+    "nothing": body(lambda _: b""),
+}.items():
+    client(f"1.3 ServerHello, {what}", "ServerHello", edit)
+
+for what, edit in {
+    "a group that was not offered": hello({KEY_SHARE: b"\x12\x34"}),
+    "a group of TLS 1.2": hello({KEY_SHARE: b"\x00\x1a"}),
+    "a group that had a share": hello({KEY_SHARE: b"\x00\x1d"}),
+    "no change": hello({KEY_SHARE: None}),
+    "a whole share": hello({KEY_SHARE: SHARE}),
+    "an empty cookie": hello({COOKIE: vec16(b"")}),
+    "a suite that was not offered": hello(cipher_suite=0x1305),
+    "an unknown extension": hello({0x1234: b""}),
+    "a PSK": hello({PRE_SHARED_KEY: bytes(2)}),
+    "server_name": hello({SERVER_NAME: b""}),
+    "TLS 1.2": hello({SUPPORTED_VERSIONS: b"\x03\x03"}),
+    "compression": hello(compression_method=1),
+}.items():
+    client(f"HelloRetryRequest, {what}", "HelloRetryRequest", edit, groups=(groups.SECP384R1,))
+
+for what, edit in {
+    "no suite": hello(cipher_suite=0x00FF),
+    "a suite that was not offered": hello(cipher_suite=0x002F),
+    "compression": hello(compression_method=1),
+    "an unknown extension": hello({0x1234: b""}),
+    "ALPN that was not offered": hello({registry.ALPN: b"\x00\x02\x01a"}),
+    "no renegotiation_info": hello({RENEGOTIATION_INFO: None}),
+    "a renegotiation": hello({RENEGOTIATION_INFO: b"\x0c" + bytes(12)}),
+    "half a renegotiation_info": hello({RENEGOTIATION_INFO: b"\x0c"}),
+    "extended_master_secret with a body": hello({EXTENDED_MASTER_SECRET: b"x"}),
+    "no uncompressed points": hello({EC_POINT_FORMATS: b"\x01\x01"}),
+    "something behind": body(lambda raw: raw + b"\x00"),
+    "half of it": body(lambda raw: raw[:30]),
+}.items():
+    client(f"1.2 ServerHello, {what}", "ServerHello", edit, versions=(TLS12,))
+
+# ClientHello
+
+for what, edit in {
+    "compression": hello(compression_methods=b"\x01\x00"),
+    "no null compression": hello(compression_methods=b"\x01"),
+    "no suites": hello(cipher_suites=b""),
+    "half a suite": hello(cipher_suites=b"\x13\x01\x13"),
+    "suites of TLS 1.2 only": hello(cipher_suites=b"\xc0\x2f"),
+    "no supported_groups": hello({SUPPORTED_GROUPS: None}),
+    "no key_share": hello({KEY_SHARE: None}),
+    "unknown versions only": hello({SUPPORTED_VERSIONS: b"\x02\x7f\x1c"}),
+    "no versions": hello({SUPPORTED_VERSIONS: b"\x00"}),
+    "a share outside the groups": hello({SUPPORTED_GROUPS: b"\x00\x02\x00\x17"}),
+    "a share twice": hello({KEY_SHARE: vec16(SHARE * 2)}),
+    "a share of zeros": hello({KEY_SHARE: vec16(build_share(29, bytes(32)))}),
+    "a long share": hello({KEY_SHARE: vec16(build_share(29, bytes(33)))}),
+    "PSK without modes": hello({PSK_KEY_EXCHANGE_MODES: None, PRE_SHARED_KEY: b""}),
+    "oid_filters": hello({registry.OID_FILTERS: b""}),
+    "something behind": body(lambda raw: raw + b"\x00"),
+    "40 bytes": body(lambda raw: raw[:40]),
+}.items():
+    server(f"1.3 ClientHello, {what}", "ClientHello", edit)
+
+for what, edit in {
+    "no null compression": hello(compression_methods=b"\x01"),
+    "no compression at all": hello(compression_methods=b""),
+    "no suites of ours": hello(cipher_suites=b"\x00\x2f\x00\x35"),
+    "a fallback": hello(cipher_suites=b"\xc0\x2b\x56\x00"),
+    "no uncompressed points": hello({EC_POINT_FORMATS: b"\x01\x01"}),
+    "encrypt_then_mac with a body": hello({ENCRYPT_THEN_MAC: b"x"}),
+    "PSK without modes": hello({PRE_SHARED_KEY: b""}),
+    "a renegotiation": hello({RENEGOTIATION_INFO: b"\x0c" + bytes(12)}),
+}.items():
+    server(f"1.2 ClientHello, {what}", "ClientHello", edit, versions=(TLS12,))
+
+
+def second(edit: Any) -> Any:
+    seen: list[bytes] = []
+
+    def apply(raw: bytes) -> bytes:
+        seen.append(raw)
+        return raw if len(seen) % 2 else edit(raw)
+
+    return apply
+
+
+def retrying(tls: Any, pki: Pki) -> Any:
+    context = serving(tls, pki)
+    context.set_ecdh_curve("prime256v1")
+    return context
+
+
+for what, edit in {
+    "another random": hello(random=bytes(32)),
+    "another session id": hello(session_id=bytes(32)),
+    "no TLS 1.3": hello({SUPPORTED_VERSIONS: b"\x02\x03\x03"}),
+    "the first share again": hello({KEY_SHARE: vec16(SHARE)}),
+    "no share": hello({KEY_SHARE: vec16(b"")}),
+    "early data": hello({EARLY_DATA: b""}),
+    "a cookie from nowhere": hello({COOKIE: vec16(b"c")}),
+    "another server_name": hello({SERVER_NAME: b"\x00\x0c\x00\x00\x09otherhost"}),
+}.items():
+    server(f"second ClientHello, {what}", "ClientHello", second(edit), prepare=retrying)
+
+# EncryptedExtensions, CertificateRequest, Certificate, lengths
+
+for what, changes in {
+    "an unknown extension": {"x4660": b""},
+    "ALPN that was not offered": {"x16": b"\x00\x02\x01a"},
+    "key_share": {"x51": b""},
+    "early data": {"x42": b""},
+    "a name": {"x0": b"\x00"},
+    "empty groups": {"x10": bytes(2)},
+    "extended_master_secret": {"x23": b""},
+}.items():
+    client(f"EncryptedExtensions, {what}", "EncryptedExtensions", extensions(**changes))
+
+asking = {"verify_mode": 1, "store": store()}
+for what, edit in {
+    "a context": body(lambda raw: b"\x01x" + raw[1:]),
+    "no signature_algorithms": extensions(x13=None),
+    "empty signature_algorithms": extensions(x13=bytes(2)),
+    "empty signature_algorithms_cert": extensions(x50=bytes(2)),
+    "empty certificate_authorities": extensions(x47=b""),
+    "broken certificate_authorities": extensions(x47=b"\x00\x05\x00\x03abc\xff"),
+    "key_share": extensions(x51=b""),
+    "half of it": body(lambda raw: raw[:-1]),
+}.items():
+    client(f"1.3 CertificateRequest, {what}", "CertificateRequest", edit, **asking)
+for what, raw in {
+    "no schemes": b"\x02\x01\x40" + bytes(2) + bytes(2),
+    "half a scheme": b"\x02\x01\x40" + b"\x00\x01\x04" + bytes(2),
+    "no types": b"\x00" + b"\x00\x02\x04\x03" + bytes(2),
+    "an empty name": b"\x02\x01\x40" + b"\x00\x02\x04\x03" + b"\x00\x02\x00\x00",
+}.items():
+    client(
+        f"1.2 CertificateRequest, {what}", "CertificateRequest", instead(message(13, raw)), versions=(TLS12,), **asking
+    )
+
+client("1.3 no certificate", "Certificate", instead(message(11, bytes(4))))
+client("1.2 no certificate", "Certificate", instead(message(11, bytes(3))), versions=(TLS12,))
+for tag, names in {
+    "1.3": ("EncryptedExtensions", "Certificate", "CertificateVerify", "Finished", "NewSessionTicket"),
+    "1.2": ("Certificate", "ServerKeyExchange", "ServerHelloDone", "Finished"),
+}.items():
+    for one in names:
+        client(f"{tag} {one}, a byte more", one, body(lambda raw: raw + b"x"), how="wire", **EACH[tag])
+        if one != "ServerHelloDone":
+            client(f"{tag} {one}, a byte less", one, body(lambda raw: raw[:-1]), how="wire", **EACH[tag])
+for one in ("ClientKeyExchange", "Finished"):
+    server(f"1.2 {one}, a byte more", one, body(lambda raw: raw + b"x"), how="wire", versions=(TLS12,))
+    server(f"1.2 {one}, a byte less", one, body(lambda raw: raw[:-1]), how="wire", versions=(TLS12,))
+
+# Records that do not belong there
+
+RECORDS = {
+    "data": (APPLICATION_DATA, b"data"),
+    "change_cipher_spec": (CHANGE_CIPHER_SPEC, b"\x01"),
+    "a bad change_cipher_spec": (CHANGE_CIPHER_SPEC, b"\x02"),
+    "a long change_cipher_spec": (CHANGE_CIPHER_SPEC, b"\x01\x01"),
+    "a heartbeat": (24, b"xx"),
+    "an empty record": (HANDSHAKE, b""),
+    "an alert": (ALERT, b"\x01\x5a"),
+    "HelloRequest": (HANDSHAKE, message(0, b"")),
+}
+
+
+def divided(between: Any) -> Any:
+    return lambda raw: [(HANDSHAKE, raw[:10]), between, (HANDSHAKE, raw[10:])]
+
+
+def strays(role: Any, tag: str, names: Iterable[str], divides: Iterable[str]) -> None:
+    for what, one in RECORDS.items():
+        for name in names:
+            role(f"{tag} {what} before {name}", name, before(one), how="wire", **EACH[tag])
+        for name in divides:
+            if what not in {"HelloRequest", "an empty record"}:
+                role(f"{tag} {what} inside {name}", name, divided(one), how="wire", **EACH[tag])
+
+
+strays(client, "1.2", ("ServerHello", "Certificate", "ServerHelloDone", "Finished"), ("ServerHello", "Certificate"))
+strays(client, "1.3", ("ServerHello", "EncryptedExtensions", "Certificate", "Finished"), ("ServerHello", "Certificate"))
+strays(server, "1.2", ("ClientHello", "ClientKeyExchange", "Finished"), ("ClientHello", "ClientKeyExchange"))
+strays(server, "1.3", ("ClientHello", "Finished"), ("ClientHello", "Finished"))
+client("1.3 a bad change_cipher_spec behind ServerHello", "ChangeCipherSpec", instead((CHANGE_CIPHER_SPEC, b"\x02")))
+client("1.3 part of a message behind ServerHello", "ServerHello", after((HANDSHAKE, b"\x08\x00")), how="wire")
+
+
+# Sessions
+
+
+def resumed(name: str, first: dict[str, Any], edit: Any, prepare: Any = lenient) -> None:
+    """A client that offers its session, and a server that answers something else."""
+
+    def run(tls: Any, _: Pki) -> Verdict:
+        context, config = prepare(tls), {"sessions": SessionManager(), **first}
+        meeting = client_meets(context, **config).shake()
+        assert meeting.tls.done, meeting.tls.error
+        session = meeting.tls.obj.session
+        return (
+            client_meets(context, lambda it: it.wire.update(ServerHello=edit), session=session, **config)
+            .shake()
+            .verdict
+        )
+
+    ROWS[f"client: {name}"] = run
+
+
+def older(tls: Any) -> Any:
+    context = lenient(tls)
+    with quiet():
+        context.minimum_version = tls.TLSVersion.TLSv1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+by_id = {"versions": (TLS12,), "options": BASE | OP_NO_TICKET}
+by_ticket = {"versions": (TLS12,)}
+at_level_0 = {"suites": OLDER, "security_level": 0, "credentials": (identity("RSA"),)}
+resumed("1.2 session, another suite", by_id, hello(cipher_suite=AEAD12[1].code))
+resumed("1.2 session, no extended_master_secret", by_id, hello({EXTENDED_MASTER_SECRET: None}))
+resumed("1.2 session by id, TLS 1.1", {**by_id, **at_level_0}, hello(legacy_version=TLS11), older)
+resumed("1.2 session by ticket, TLS 1.1", {**by_ticket, **at_level_0}, hello(legacy_version=TLS11), older)
+resumed("1.3 session, the second identity", {}, hello({PRE_SHARED_KEY: b"\x00\x01"}))
+resumed("1.3 session, half an identity", {}, hello({PRE_SHARED_KEY: b"\x00"}))
+resumed("1.3 session, another hash", {"suites13": SUITES13[:1]}, hello(cipher_suite=0x1302))
+resumed("1.3 session, another hash and a key of 48", {"suites13": SUITES13[1:2]}, hello(cipher_suite=0x1301))
+
+
+def returning(name: str, first: dict[str, Any], edit: Any, how: str = "wire", options: int = 0) -> None:
+    """A client with a session of the server's, whose hello is edited."""
+
+    def run(tls: Any, pki: Pki) -> Verdict:
+        context, config = serving(tls, pki), {"verify_mode": 0, "check_hostname": False, **first}
+        context.options |= options
+        meeting = server_meets(context, sessions=SessionManager(), **first).shake()
+        meeting.tls.obj.write(b"x")
+        meeting.move()
+        meeting.engine.read_into(memoryview(bytearray(100)))
+        session = meeting.engine.session
+        engine = Engine(
+            client_config(**config), server_side=False, server_hostname="localhost", clock=lambda: NOW, session=session
+        )
+        getattr(engine, how)["ClientHello"] = edit
+        return Meeting(Object("server", context), engine).shake().verdict
+
+    ROWS[f"server: {name}"] = run
+
+
+def identities(change: Callable[[bytes, bytes], tuple[bytes, bytes]]) -> Any:
+    """pre_shared_key with other identities and binders."""
+
+    def edit(raw: bytes) -> bytes:
+        found = ClientHello.parse(raw).extensions[PRE_SHARED_KEY]
+        size = int.from_bytes(found[:2], "big")
+        names, binders = change(found[2 : 2 + size], found[4 + size :])
+        return hello({PRE_SHARED_KEY: vec16(names) + vec16(binders)})(raw)
+
+    return edit
+
+
+returning("1.3 a wrong binder", {}, identities(lambda names, _: (names, vec8(bytes(48)))))
+returning("1.3 two identities and a binder", {}, identities(lambda names, binders: (names * 2, binders)))
+returning("1.3 an identity and two binders", {}, identities(lambda names, binders: (names, binders * 2)))
+returning("1.3 no binders", {}, identities(lambda names, _: (names, b"")))
+without = hello(cipher_suites=b"\xcc\xa9\x00\xff")
+returning("1.2 session by ticket without its suite", {"versions": (TLS12,)}, without, "lies")
+returning("1.2 session by id without its suite", {"versions": (TLS12,)}, without, "lies", ssl.OP_NO_TICKET)
+no_ems = hello({EXTENDED_MASTER_SECRET: None})
+returning("1.2 session without extended_master_secret", {"versions": (TLS12,)}, no_ems, "lies")
+
+
+LISTED: dict[str, Verdict] = {}
+
+
+@pytest.mark.xfail(strict=True, reason="many mistakes have names of our own")
+def test_mistakes_have_their_names(pki):
+    wrong = {}
+    for name, row in ROWS.items():
+        theirs, ours = (row(tls, pki) for tls in (ssl, puretls))
+        if ours != LISTED.get(name, theirs):
+            wrong[name] = theirs, ours
+    assert not wrong
