@@ -16,6 +16,7 @@ import base64
 import datetime as dt
 import ipaddress
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -176,6 +177,78 @@ def sign(private: Any, digest: str, data: bytes) -> bytes:
     return private.sign(data)
 
 
+# Keys and signatures of other forms
+
+
+def signer(private: Any, digest: str) -> Callable[[bytes], bytes]:
+    """What signs with any digest of `cryptography`, by its class's name."""
+    chosen: hashes.HashAlgorithm = getattr(hashes, digest)()
+    if isinstance(private, rsa.RSAPrivateKey):
+        return lambda data: private.sign(data, padding.PKCS1v15(), chosen)
+    if isinstance(private, ec.EllipticCurvePrivateKey):
+        return lambda data: private.sign(data, ec.ECDSA(chosen))
+    return lambda data: private.sign(data, chosen)
+
+
+RSA_PSS = "1.2.840.113549.1.1.10"
+HASHES = {"sha1": "1.3.14.3.2.26", "sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2",
+          "sha512": "2.16.840.1.101.3.4.2.3"}  # fmt: skip
+P256 = {"p": 2**256 - 2**224 + 2**192 + 2**96 - 1,
+        "b": 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+        "n": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551}  # fmt: skip
+P256_BASE = bytes.fromhex(
+    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+)
+
+
+def explicit(private: Any) -> bytes:
+    """SubjectPublicKeyInfo of a P-256 key with its curve spelled out (RFC 3279 2.3.5) instead of named."""
+    size = 32
+    field = seq(oid("1.2.840.10045.1.1"), integer(P256["p"]))
+    coefficients = seq(tlv(4, (P256["p"] - 3).to_bytes(size, "big")), tlv(4, P256["b"].to_bytes(size, "big")))
+    curve = seq(integer(1), field, coefficients, tlv(4, P256_BASE), integer(P256["n"]), integer(1))
+    point = private.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return seq(seq(oid("1.2.840.10045.2.1"), curve), bits(point))
+
+
+def rsa_numbers(n: int, e: int, *, algorithm: bytes | None = None) -> bytes:
+    """SubjectPublicKeyInfo of an RSA key, whatever its numbers are."""
+    return seq(algorithm or seq(oid("1.2.840.113549.1.1.1"), tlv(5)), bits(seq(integer(n), integer(e))))
+
+
+def pss(digest: str, mgf: str | None = None, salt: int | None = None, trailer: int | None = None) -> bytes:
+    """RSASSA-PSS-params (RFC 4055 3.1); what has a default is left out if it is that."""
+    hashed, masked = (
+        b"" if one == "sha1" else tlv(tag, content)
+        for one, tag, content in (
+            (digest, 0xA0, seq(oid(HASHES[digest]), tlv(5))),
+            (mgf or digest, 0xA1, seq(oid("1.2.840.113549.1.1.8"), seq(oid(HASHES[mgf or digest]), tlv(5)))),
+        )
+    )
+    length = _DIGESTS[digest].digest_size if salt is None else salt
+    salted = b"" if length == 20 else tlv(0xA2, integer(length))
+    return seq(hashed, masked, salted, b"" if trailer is None else tlv(0xA3, integer(trailer)))
+
+
+def pss_key(private: Any, parameters: bytes | None = None) -> bytes:
+    """SubjectPublicKeyInfo of an RSA key that is for PSS only, with restrictions or without."""
+    numbers = private.public_key().public_numbers()
+    return rsa_numbers(numbers.n, numbers.e, algorithm=seq(oid(RSA_PSS), parameters or b""))
+
+
+def pss_scheme(
+    private: Any, digest: str, mgf: str | None = None, salt: int | None = None, *, said: bytes | None = None
+) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """What signs with RSASSA-PSS, for `scheme` of a certificate; `said` are other parameters than those it uses."""
+    length = _DIGESTS[digest].digest_size if salt is None else salt
+    scheme = padding.PSS(padding.MGF1(_DIGESTS[mgf or digest]()), length)
+    return (
+        seq(oid(RSA_PSS), pss(digest, mgf, salt) if said is None else said),
+        lambda data: private.sign(data, scheme, _DIGESTS[digest]()),
+    )
+
+
 # Certificates
 
 
@@ -237,13 +310,18 @@ def certificate(
     inner: bytes | None = None,
     bad_signature: bool = False,
     extra: bytes = b"",
+    key_info: bytes | None = None,
+    scheme: tuple[bytes, Callable[[bytes], bytes]] | None = None,
 ) -> Issued:
-    """A certificate with just these extensions; `extra` is appended to them (a repeated one, for example)."""
+    """A certificate with just these extensions; `extra` is appended to them (a repeated one, for example).
+
+    `key_info` is a SubjectPublicKeyInfo in place of the key's own, `scheme` an AlgorithmIdentifier and what signs so.
+    """
     private = private or key()
     signer = signer or (issuer.key if issuer else private)
     serial = next(_serials) if serial is None else serial
     subject = name(subject)
-    outer = algorithm(signer, digest)
+    outer, signs = scheme or (algorithm(signer, digest), lambda data: sign(signer, digest, data))
     block = b"".join(extension(dotted, value) for dotted, value in extensions.items() if value is not None) + extra
     tbs = seq(
         tlv(0xA0, integer(version)) if version else b"",
@@ -252,10 +330,10 @@ def certificate(
         issuer_name if issuer_name is not None else issuer.subject if issuer else subject,
         seq(moment(not_before), moment(not_after)),
         subject,
-        spki(private),
+        key_info or spki(private),
         tlv(0xA3, seq(block)) if block else b"",
     )
-    signature = sign(signer, digest, tbs + b"x" if bad_signature else tbs)
+    signature = signs(tbs + b"x" if bad_signature else tbs)
     return Issued(seq(tbs, outer, bits(signature)), private, subject, serial)
 
 
