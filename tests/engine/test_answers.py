@@ -45,8 +45,9 @@ from puretls._base.registry import (
 )
 from puretls._crypto import schedule
 from puretls._crypto.groups import SECP256R1
-from puretls._engine.config import CERT_OPTIONAL, OP_NO_RENEGOTIATION, Config
+from puretls._engine.config import OP_NO_RENEGOTIATION, Config
 from puretls._engine.established import MAX_IN_A_ROW
+from puretls._engine.policy import CERT_OPTIONAL
 from puretls._record.inbound import MAX_EMPTY_RECORDS
 from puretls._wire.codec import vec8, vec16
 
