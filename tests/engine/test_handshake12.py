@@ -17,6 +17,7 @@ from pair import (
     instead,
     message,
     split_records,
+    swapped,
 )
 from puretls._base import faults
 from puretls._base.registry import (
@@ -45,6 +46,8 @@ from puretls._engine.config import (
     OP_NO_ENCRYPT_THEN_MAC,
     OP_NO_TICKET,
 )
+from puretls._engine.policy import CERT_NONE
+from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec8, vec16, vec24
 from puretls._wire.hello import ClientHello, ServerHello
 
@@ -398,3 +401,17 @@ def test_tls10_splits_what_goes_the_short_way(data):
     sent = pair.client.write_record(data)
     assert len(split_records(sent)) == min(len(data), 2)
     assert pair.arrive(pair.server, sent) == data
+
+
+@pytest.mark.xfail(strict=True, reason="ValueError: Encryption failed")
+@pytest.mark.parametrize("name", ["AES128-GCM-SHA256", "RSA-PSK-AES128-GCM-SHA256"])
+def test_a_key_that_cannot_encrypt(name):
+    """An even modulus, in a certificate that nobody verifies: `cryptography` loads it, and fails when it is used."""
+    modulus = identity("RSA").public_key.public_numbers().n
+    spoilt = swapped(modulus.to_bytes(256, "big"), (modulus - 1).to_bytes(256, "big"))
+    client = {"verify_mode": CERT_NONE, "check_hostname": False, "psk_client": True}
+    pair = using(name, client=client, server={"psk_server": True})
+    pair.answers.update({PskClientRequest: (b"who", b"key"), PskServerRequest: b"key"})
+    pair.server.wire["Certificate"] = spoilt
+    by, fault = pair.refusal()
+    assert (by, fault.reason) == (CLIENT, "EVP_LIB")

@@ -178,3 +178,42 @@ def test_what_decrypts_to_another_length_is_replaced(length):
     found = {server12._decrypt(pair.server, TLS12, ciphertext) for _ in range(20)}
     assert {len(one) for one in found} == {48}
     assert found == {secret} if length == 48 else len(found) == 20
+
+
+class Telling:
+    """A key whose library says what was wrong with a ciphertext, as OpenSSL did before 3.2."""
+
+    def __init__(self, key: RSAPrivateKey) -> None:
+        self.key, self.asked = key, 0
+
+    def decrypt(self, ciphertext: bytes, padding: PKCS1v15) -> bytes:
+        self.asked += 1
+        number = pow(int.from_bytes(ciphertext, "big"), *self.exponent())
+        block = number.to_bytes(256, "big")
+        if block[:2] != b"\x00\x02" or 0 not in block[10:]:
+            raise ValueError("Decryption failed")
+        return self.key.decrypt(ciphertext, padding)
+
+    def exponent(self) -> tuple[int, int]:
+        numbers = self.key.private_numbers()
+        return numbers.d, numbers.public_numbers.n
+
+    def sign(self, *arguments: Any) -> bytes:
+        return self.key.sign(*arguments)
+
+
+@pytest.mark.xfail(strict=True, reason="the library's implicit rejection is relied on, and never looked at")
+@pytest.mark.parametrize("name", ["AES128-GCM-SHA256", "RSA-PSK-AES128-GCM-SHA256"])
+def test_no_static_rsa_with_a_library_that_tells(name: str) -> None:
+    own = credential(identity("RSA").key)
+    telling = Telling(own.key)
+    owner = Credential(own.ders, telling, own.public_key, "RSA")
+    for _ in range(3):
+        assert pair_with(owner, name).refusal() == (SERVER, faults.NO_SHARED_CIPHER)
+    assert telling.asked == 1  # it was tried once
+    ephemeral = pair_with(owner, "ECDHE-RSA-AES128-GCM-SHA256")
+    ephemeral.handshake()  # what needs no decryption works
+
+
+def test_static_rsa_with_a_library_that_does_not_tell() -> None:
+    pair_with(credential(identity("RSA").key)).handshake()

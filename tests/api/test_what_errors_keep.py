@@ -1,0 +1,58 @@
+"""What an exception that somebody keeps, in a list or in a report, keeps alive with it.
+
+Its traceback has the frames that it came through, and their variables: no secret may be among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import puretls
+from bios import Pair, join
+from ours import client_context, server_context
+from support import Pki
+
+KEY = b"a very secret pre-shared key...."
+
+
+def with_psk(pki: Pki, version: str, client_key: bytes) -> Pair:
+    client, server = client_context(puretls, pki), server_context(puretls, pki)
+    client.check_hostname, client.verify_mode = False, puretls.CERT_NONE
+    for context in (client, server):
+        context.minimum_version = context.maximum_version = getattr(puretls.TLSVersion, version)
+        context.set_ciphers("PSK")
+    client.set_psk_client_callback(lambda _: ("me", client_key))
+    server.set_psk_server_callback(lambda _: KEY)
+    return join(client, server)
+
+
+def variables(error: BaseException | None) -> Iterator[tuple[str, Any]]:
+    """Those of all frames that the error, its cause and its context keep; only where they are ours."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback = error.__traceback__
+        while traceback is not None:
+            frame = traceback.tb_frame
+            if frame.f_globals["__name__"].startswith("puretls"):
+                yield from ((f"{frame.f_code.co_name}.{name}", value) for name, value in frame.f_locals.items())
+            traceback = traceback.tb_next
+        error = error.__cause__ or error.__context__
+
+
+def kept(error: BaseException | None, secrets: set[bytes]) -> list[str]:
+    named = [(name, value if isinstance(value, (tuple, list)) else (value,)) for name, value in variables(error)]
+    return [name for name, values in named for one in values if isinstance(one, bytes) and one in secrets]
+
+
+@pytest.mark.parametrize(
+    "version", [pytest.param("TLSv1_3", marks=pytest.mark.xfail(strict=True, reason="in four frames")), "TLSv1_2"]
+)
+def test_a_pre_shared_key_is_in_no_frame(pki: Pki, version: str) -> None:
+    pair = with_psk(pki, version, b"another").shake()
+    error = pair.server.error
+    assert isinstance(error, puretls.SSLError)
+    assert not kept(error, {KEY})
