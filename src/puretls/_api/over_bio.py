@@ -180,7 +180,7 @@ class _BioConnection(_SSLSocket):
             got = self._take(limit, out)
             if conn.request is not None:
                 self._advance()
-            if conn.owed or conn.events:
+            if conn.owed or conn.outbound.end or conn.events:
                 self._push()
             if got:
                 self._ease()
@@ -259,7 +259,7 @@ class _BioConnection(_SSLSocket):
         except BaseException as error:
             self._interrupted(error)
             raise
-        if conn.owed or conn.events:
+        if conn.owed or conn.outbound.end or conn.events:
             self._push()
         self._ease()
 

@@ -115,6 +115,7 @@ class _SocketConnection(_SSLSocket):
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
         self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._conn.two_threads = True
         self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
         self._forks = _Forks.count
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
@@ -251,7 +252,7 @@ class _SocketConnection(_SSLSocket):
                 got = self._take(limit, out)
                 if conn.request is not None:
                     self._advance()
-                if conn.renegotiating:
+                if conn.renegotiating or conn.update_asked:
                     self._sealer = None
                 if conn.owed or conn.events:
                     self._settle(sock)
@@ -291,11 +292,13 @@ class _SocketConnection(_SSLSocket):
                 if out is None:
                     pieces.append(more or b"")
                 have += len(more) if out is None else more
+                if conn.owed:  # now, not with what comes next: answers do not depend on how the bytes arrive
+                    self._settle(sock)
                 if not more and not inbound.plain:  # what else is there is not whole
                     break
         except Abort:  # for the next call, which raises it
             self._sealer = None
-        if conn.renegotiating:
+        if conn.renegotiating or conn.update_asked:
             self._sealer = None
         if conn.owed or conn.events:
             self._settle(sock)

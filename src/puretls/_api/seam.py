@@ -187,6 +187,7 @@ class _SSLSocket:
             or conn.close_sent
             or conn.renegotiating
             or conn.owed
+            or conn.update_asked
             or conn.events
             or outbound.end
             or outbound.fragment != MAX_PLAINTEXT

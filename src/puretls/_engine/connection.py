@@ -7,6 +7,9 @@ state unless something unusual arrives.
 Threads: one thread may be on the receiving side (`receive`, `advance`, `read_into`) while another is on the sending
 side (`write`, `data_to_send`, `close_notify`), once the handshake is done.  What the receiving side has to say (an
 alert, a KeyUpdate) waits in `owed` until the sending side seals it, so each direction's keys have one user.
+
+Whatever a peer makes us say passes `owe`: nothing does once we have said close_notify, and what has no limit of its
+own is left out, or refused, while more than MOST_HELD bytes wait that the transport has not taken.
 """
 
 from __future__ import annotations
@@ -38,6 +41,10 @@ from puretls._wire import extensions, messages
 
 MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
 SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
+MOST_HELD = 1 << 16  # bytes of control messages that the transport has not taken; more answers are not given
+SPARE = 64  # what a message costs us besides its bytes while it waits
+LAST_WORDS = 1024  # of MOST_HELD: records around messages, and what is said whoever takes it, such as an alert
+GOODBYE = ALERT, bytes((WARNING, registry.CLOSE_NOTIFY))
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 
 
@@ -58,6 +65,7 @@ class Connection:
         "close_received",
         "close_sent",
         "config",
+        "control_sealed",
         "digest",
         "ems",
         "established",
@@ -76,6 +84,7 @@ class Connection:
         "master",
         "outbound",
         "owed",
+        "owed_size",
         "own_credential",
         "own_scheme",
         "peer",
@@ -94,6 +103,9 @@ class Connection:
         "state",
         "suite",
         "transcript",
+        "two_threads",
+        "update_asked",
+        "update_awaited",
         "version",
         "warnings",
         "write_secret",
@@ -118,6 +130,10 @@ class Connection:
         self.established = self.close_sent = self.close_received = False
         self.events: list[Event] | None = [] if config.watch else None
         self.owed: deque[Owed] = deque()
+        self.owed_size = self.control_sealed = 0  # bytes that wait in `owed`; and sealed since all had been taken
+        self.two_threads = False  # who receives may not seal: somebody else may be sending
+        self.update_asked = False  # a KeyUpdate of ours goes before the next data
+        self.update_awaited = False  # we have asked for the peer's
         self.flight = b""  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.transcript = Transcript()  # None once there is no handshake: its states need not ask
@@ -204,18 +220,38 @@ class Connection:
     def has_data_to_send(self) -> bool:
         return bool(self.owed) or self.outbound.start != self.outbound.end
 
+    def owe(self, item: Owed, size: int = 0) -> None:
+        """Leave something for the sending side to seal, unless it has said that nothing more comes (RFC 8446 6.1)."""
+        if not self.close_sent:
+            self.owed_size += size + SPARE
+            self.owed.append(item)
+
+    def crowded(self, size: int = 0) -> bool:
+        """Whether the transport takes too little to owe it `size` bytes more.  Where nothing waits, anything may."""
+        outbound = self.outbound
+        held = self.owed_size + min(self.control_sealed, outbound.end - outbound.start)
+        return held > 0 and held + size >= MOST_HELD - LAST_WORDS
+
     def settle(self) -> None:
         """Seal what the receiving side has left for the sending side."""
-        while self.owed:
-            item = self.owed.popleft()
+        outbound, owed = self.outbound, self.owed
+        waiting = outbound.end - outbound.start
+        if not waiting:
+            self.control_sealed = 0
+        self.owed_size = 0
+        while owed:
+            item = owed.popleft()
             if isinstance(item, tuple):
-                self.outbound.put(*item)
+                outbound.put(*item)
+                if item == GOODBYE:  # whatever another thread has left in the meantime
+                    owed.clear()
             elif item is None:
                 self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
             elif callable(item):
-                self.outbound.put(HANDSHAKE, item())
+                outbound.put(HANDSHAKE, item())
             else:
-                self.outbound.sealer = item
+                outbound.sealer = item
+        self.control_sealed += outbound.end - outbound.start - waiting
 
     # Progress
 
@@ -276,7 +312,7 @@ class Connection:
         if self.failure:
             return
         self.failure = fault, detail  # not the exception: its traceback would keep secrets alive
-        if fault.alert is not None and not self.close_sent:
+        if fault.alert is not None:
             self.send_alert(FATAL, fault.alert)
         if self.session and self.config.sessions is not None and self.server_side:
             self.config.sessions.forget(self.session.id)
@@ -286,12 +322,14 @@ class Connection:
         self.transcript = None  # type: ignore[assignment]  # likewise
 
     def send_alert(self, level: int, description: int) -> None:
+        if self.close_sent:
+            return
         if self.ccs_due:
             self._change_cipher_spec()
         data = bytes((level, description))
         if self.events is not None:
             self.events.append(MessageEvent(True, self.version, ALERT, data))
-        self.owed.append((ALERT, data))
+        self.owe((ALERT, data), 2)
 
     def close_notify(self) -> None:
         """Say that we send no more (RFC 8446 6.1).  The peer may go on sending."""
@@ -316,6 +354,8 @@ class Connection:
                 raise
             if got:
                 self.warnings = self.key_updates = 0
+                if self.update_asked:
+                    self.answer_update()
                 return got
         self.advance()
         return self.inbound.read_into(out[: len(out) - slack]) if self.inbound.plain else 0
@@ -340,6 +380,8 @@ class Connection:
                 raise
             if data is not None:
                 inbound.empty_records = self.warnings = self.key_updates = 0
+                if self.update_asked:
+                    self.answer_update()
                 return data
         inbound.receive(record)
         return b""
@@ -357,6 +399,9 @@ class Connection:
             raise Abort(*self.failure)
         if self.close_sent:
             raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
+        if self.update_asked:
+            self.update_asked = False
+            self.owe(None)
         if self.owed:
             self.settle()
         outbound = self.outbound
@@ -374,6 +419,7 @@ class Connection:
         if (
             self.established
             and not self.owed
+            and not self.update_asked
             and not outbound.end
             and 0 < len(data) <= outbound.fragment
             and sealer.seq < sealer.limit
@@ -395,14 +441,33 @@ class Connection:
         self.outbound.put_data(data)
 
     def update_write_keys(self, request_update: int) -> None:
-        """Send a KeyUpdate and go on with the next keys (RFC 8446 4.6.3, 7.2)."""
+        """Send a KeyUpdate and go on with the next keys (RFC 8446 4.6.3, 7.2).
+
+        Who has asked already, and not seen the peer's, does not ask again (RFC 9846 4.7.3).
+        """
         if self.version != TLS13:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        if request_update == registry.UPDATE_REQUESTED:
+            if self.update_awaited:
+                request_update = registry.UPDATE_NOT_REQUESTED
+            self.update_awaited = True
         raw = messages.key_update(request_update)
         if self.events is not None:
             self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
         self.outbound.put(HANDSHAKE, raw)
         self.set_write_secret(schedule.next_traffic_secret(self.digest, self.write_secret))
+
+    def answer_update(self) -> None:
+        """Data has come behind the peer's requests for new keys: one KeyUpdate answers them all (RFC 9846 4.7.3).
+
+        It is due before the next data of ours at the latest; there it stays while the transport takes nothing.
+        """
+        if not self.crowded():
+            self.update_asked = False
+            if None not in self.owed:
+                self.owe(None)
+            if not self.two_threads:
+                self.settle()
 
     def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
         """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys."""
@@ -454,7 +519,7 @@ class Connection:
         if data:
             self.flight = b""
             if self.established:  # a renegotiation, while others may be writing
-                self.owed.append((HANDSHAKE, data))
+                self.owe((HANDSHAKE, data), len(data))
             else:
                 self.outbound.put(HANDSHAKE, data)
 
@@ -464,7 +529,8 @@ class Connection:
         if self.events is not None:
             self.events.append(MessageEvent(True, self.version, CHANGE_CIPHER_SPEC, b"\x01"))
         if self.established:
-            self.owed.extend(((CHANGE_CIPHER_SPEC, b"\x01"), sealer))
+            self.owe((CHANGE_CIPHER_SPEC, b"\x01"))
+            self.owe(sealer)
         else:
             self.outbound.put(CHANGE_CIPHER_SPEC, b"\x01")
             self.outbound.sealer = sealer
@@ -583,6 +649,8 @@ class Connection:
             inbound.plain = data
             if data:
                 self.warnings = self.key_updates = 0
+                if self.update_asked:
+                    self.answer_update()
         elif kind == ALERT:
             self._alert(data)
         elif kind == CHANGE_CIPHER_SPEC:

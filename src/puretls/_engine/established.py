@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
 MAX_TICKET_LIFETIME = 604800  # seven days (RFC 8446 4.6.1)
-MAX_IN_A_ROW = 32  # KeyUpdates or attempts to renegotiate without data between them
+MAX_IN_A_ROW = 32  # KeyUpdates, tickets, requests for a certificate or a renegotiation without data between them
 
 
 class Established(State):
@@ -76,11 +76,12 @@ class Established13(Established):
     def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
         if message.request_update not in (registry.UPDATE_NOT_REQUESTED, registry.UPDATE_REQUESTED):
             raise Abort(faults.BAD_KEY_UPDATE)
-        count(conn)
+        if not conn.update_awaited:  # the answer to ours costs nothing extra
+            count(conn)
         conn.set_read_secret(schedule.next_traffic_secret(conn.digest, conn.read_secret))
-        asked = message.request_update == registry.UPDATE_REQUESTED
-        if asked and not conn.close_sent and None not in conn.owed:
-            conn.owed.append(None)
+        conn.update_awaited = False
+        if message.request_update == registry.UPDATE_REQUESTED:
+            conn.update_asked = True  # however many requests come before data does: one answer
         return self
 
     # The client
@@ -92,6 +93,7 @@ class Established13(Established):
         extensions.check_place(message.extensions, extensions.NST)
         if message.lifetime > MAX_TICKET_LIFETIME:
             raise Abort(faults.INVALID_TICKET_LIFETIME)
+        count(conn)
         if message.lifetime and conn.suite is not None:
             if self.resumption is None:  # kept, as there will be more tickets
                 self.resumption = Resumption(conn.digest, self.secret_of_tickets(conn))
@@ -120,6 +122,9 @@ class Established13(Established):
         extensions.check_place(message.extensions, extensions.CR)
         if registry.SIGNATURE_ALGORITHMS not in message.extensions:
             raise Abort(faults.MISSING_SIGALGS)
+        count(conn)
+        if conn.close_sent:  # there is nobody to say it any more
+            return self
         transcript = self.transcript.copy()
         transcript.update(message.raw)
         flight: list[bytes] = []
@@ -133,7 +138,10 @@ class Established13(Established):
             return b"".join(flight)
 
         def finish() -> State:
-            conn.owed.append(answer)
+            size = sum(map(len, flight))
+            if conn.crowded(size):
+                raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "more requests than answers are taken")
+            conn.owe(answer, size)
             return self
 
         schemes = extensions.numbers(message.extensions[registry.SIGNATURE_ALGORITHMS])
@@ -182,10 +190,12 @@ class Established13(Established):
             raise Abort(faults.REQUEST_PENDING)
         if conn.config.policy.verify_mode == CERT_NONE:  # nothing would come of it
             raise Abort(faults.INVALID_CONFIG)
+        if conn.close_sent:
+            raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
         context = conn.random(32)
         raw = messages.certificate_request(context, conn.config.request_extensions)
         self.pending = raw
-        conn.owed.append((HANDSHAKE, raw))
+        conn.owe((HANDSHAKE, raw), len(raw))
 
     @on(CERTIFICATE, messages.Certificate.parse)
     def certificate(self, conn: Connection, message: messages.Certificate) -> State:
@@ -247,7 +257,7 @@ class ExpectPostFinished(Established):
 
 
 def count(conn: Connection) -> None:
-    """A peer that keeps asking for new keys and sends no data is cut off."""
+    """A peer that has us work for messages, KeyUpdates or others, and sends no data, is cut off."""
     conn.key_updates += 1
     if conn.key_updates > MAX_IN_A_ROW:
-        raise Abort(faults.TOO_MANY_KEY_UPDATES)
+        raise Abort(faults.TOO_MANY_KEY_UPDATES, f"{conn.key_updates} messages without data")

@@ -130,8 +130,7 @@ class Established12(Established):
         count(conn)
         if conn.secure_renegotiation and not conn.config.options & OP_NO_RENEGOTIATION and not conn.close_sent:
             return conn.renegotiate()
-        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
-        return self
+        return self.decline(conn)
 
     @on(CLIENT_HELLO, ClientHello.parse)
     def client_hello(self, conn: Connection, message: ClientHello) -> State:
@@ -139,7 +138,12 @@ class Established12(Established):
         if not conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         count(conn)
-        conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
+        return self.decline(conn)
+
+    def decline(self, conn: Connection) -> State:
+        """A warning, unless the peer takes none: it need not be answered each time (RFC 5246 7.4.1.1)."""
+        if not conn.crowded():
+            conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
         return self
 
 

@@ -302,6 +302,8 @@ class Inbound:
 
     def _skip_early_data(self, size: int) -> None:
         """What does not open after an offer of early data is early data, up to a limit (RFC 8446 4.2.10)."""
+        if not size:
+            self._count_empty(APPLICATION_DATA)
         self.early_data -= size
         if self.early_data <= 0:
             raise Abort(faults.TOO_MUCH_EARLY_DATA)
