@@ -37,16 +37,13 @@ def outcome(context: Any, file: Any) -> Any:
 
 @pytest.mark.parametrize("level", range(5))
 @pytest.mark.parametrize("size", [512, 1024, 2048])
-def test_parameters_are_weighed_when_they_are_loaded(level, size, pki, request):
-    if size == 512 or level > size // 1024:
-        request.applymarker(pytest.mark.xfail(reason="loaded"))
+def test_parameters_are_weighed_when_they_are_loaded(level, size, pki):
     file = pki.dh if size == 2048 else KEYS / f"dh{size}.pem"
     context = server(puretls, level)
     assert outcome(context, file) == outcome(server(ssl, level), file)
     assert (context._settings.dh is None) == (level > size // 1024 or size == 512)
 
 
-@pytest.mark.xfail(reason="they are used")
 @pytest.mark.parametrize("client", [ssl, puretls])
 def test_parameters_are_weighed_again_in_a_handshake(client, pki):
     """The level may have been raised since they were loaded."""
@@ -120,9 +117,9 @@ def with_prime(pair: Pair, p: int) -> None:
 @pytest.mark.parametrize(
     ("level", "size"),
     [
-        pytest.param(0, 512, marks=pytest.mark.xfail(reason="taken (Logjam)")),
-        pytest.param(0, 768, marks=pytest.mark.xfail(reason="taken (Logjam)")),
-        pytest.param(0, 1023, marks=pytest.mark.xfail(reason="taken (Logjam)")),
+        (0, 512),
+        (0, 768),
+        (0, 1023),
         (1, 1023),
     ],
 )
@@ -133,7 +130,6 @@ def test_clients_take_nothing_smaller(level, size):
     assert pair.refusal() == (CLIENT, faults.DH_KEY_TOO_SMALL)
 
 
-@pytest.mark.xfail(reason="found out in the first handshake")
 def test_parameters_that_cannot_be_used_are_refused_when_they_are_loaded():
     """`openssl dhparam -dsaparam`: the prime is none that p = 2q + 1 holds for, and `cryptography` does not use it."""
     context = server(puretls, 1)

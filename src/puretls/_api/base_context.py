@@ -12,12 +12,9 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from cryptography.hazmat.primitives import serialization
-
-from puretls._api import cipher_string, credentials, lists, native, trust
+from puretls._api import cipher_string, credentials, dh_file, lists, native, trust
 from puretls._api.enums import TLSVersion
 from puretls._api.errors import SSLError, ssl_error
-from puretls._api.pem import pem_error
 from puretls._api.settings import (
     FIXED_VERSIONS,
     MAXIMUM_SUPPORTED,
@@ -328,20 +325,9 @@ class _PureContext:
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
         """Use the Diffie-Hellman parameters of a PEM file, as a server of TLS 1.2 and older.
 
-        Without, no DHE suite is used.
+        Without, no DHE suite is used.  SSLError if p is no safe prime, or too small for the security level.
         """
-        with open(os.fspath(path), "rb") as file:  # noqa: PTH123  # bytes too
-            data = file.read()
-        if b"-----BEGIN DH PARAMETERS" not in data and b"-----BEGIN X9.42 DH PARAMETERS" not in data:
-            raise ssl_error(108, "no start line", reason="NO_START_LINE", library="PEM")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # cryptography will drop them some day: not our users' concern
-                parameters: Any = serialization.load_pem_parameters(data)
-        except ValueError:
-            raise pem_error("PEM") from None
-        numbers = parameters.parameter_numbers()
-        self._settings.dh = numbers.p, numbers.g
+        self._settings.dh = dh_file.load(path, self._settings.security_level)
         self._settings.changed()
 
     # Who is trusted

@@ -148,6 +148,14 @@ class WeierstrassOffer:
             raise Abort(BAD_KEY_SHARE) from None
 
 
+def least_prime(level: int) -> int:
+    """Least size of p at a security level.  OpenSSL has a floor at level 0 for this alone (Logjam)."""
+    return _LEAST_PRIMES[max(0, min(level, 5))]
+
+
+_LEAST_PRIMES = (1024, 1024, 2048, 3072, 7680, 15360)
+
+
 class FiniteField:
     """Diffie-Hellman modulo p as TLS 1.2 has it: shares of any length, secrets without leading zeros.
 

@@ -21,7 +21,7 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._crypto import suites
-from puretls._crypto.groups import FiniteField
+from puretls._crypto.groups import FiniteField, least_prime
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate
@@ -56,8 +56,6 @@ from puretls._wire.hello import ServerHello
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
-
-DH_BITS = (0, 1024, 2048, 3072, 7680, 15360)  # least size of p by security level, as OpenSSL
 
 
 class Exchange:
@@ -260,7 +258,7 @@ def _read_key_exchange(conn: Connection, exchange: Exchange, raw: bytes) -> None
         exchange.share = group.answer(ecdh.point)
     elif suite.kx in (suites.DHE, suites.DHE_PSK):
         dh = legacy.DhParams.read(r)
-        if dh.p.bit_length() < DH_BITS[min(config.policy.security_level, 5)]:
+        if dh.p.bit_length() < least_prime(config.policy.security_level):
             raise Abort(faults.DH_KEY_TOO_SMALL, f"{dh.p.bit_length()} bits")
         exchange.share = FiniteField(dh.p, dh.g).answer(dh.y)
     if is_signed(suite):

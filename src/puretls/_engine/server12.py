@@ -12,7 +12,7 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
 from puretls._crypto import suites
-from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer
+from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer, least_prime
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
@@ -270,6 +270,8 @@ def _send_key_exchange(
         offer = group.offer()
         params = filled(legacy.EcdhParams, (group.code, offer.public)).encode()
     elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
+        if config.dh[0].bit_length() < least_prime(config.policy.security_level):  # it was raised since they were loaded
+            raise Abort(faults.DH_KEY_TOO_SMALL, f"{config.dh[0].bit_length()} bits")
         field = FiniteField(*config.dh)
         offer = field.offer()
         params = legacy.DhParams(field.p, field.g, offer.public).encode()
