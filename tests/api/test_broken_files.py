@@ -107,7 +107,6 @@ def attempt(context: Any, load: Callable[[], Any]) -> None:
     context._config(server_side=context.protocol == puretls.PROTOCOL_TLS_SERVER)  # nothing waits to be found out
 
 
-@pytest.mark.xfail(reason="what came before is loaded")
 @many
 @given(st.data())
 def test_trust(data):
@@ -133,7 +132,6 @@ def test_trusted_files(tmp_path, data):
         attempt(context, lambda: context.load_verify_locations(file))
 
 
-@pytest.mark.xfail(reason="ValueError")
 @many
 @given(st.data())
 def test_own_chains(data):
@@ -171,7 +169,6 @@ def test_own_parameters(tmp_path, data):
     attempt(context, lambda: context.load_dh_params(file))
 
 
-@pytest.mark.xfail(reason="InternalError")
 @pytest.mark.parametrize("name", ["ed448-58-octets"])
 def test_a_key_that_escaped(name):
     """An Ed448 key of 58 octets: `cryptography` raised InternalError."""

@@ -72,7 +72,6 @@ def shake_hands(client: Any, server: Any) -> Any:
 # Bundles
 
 
-@pytest.mark.xfail(reason="the whole bundle is refused")
 @every_odd_shape
 @pytest.mark.parametrize("how", ["cafile", "cadata", "cadata in DER", "default"])
 def test_a_bundle_loads_with_an_odd_root(name, how, tmp_path, monkeypatch):
@@ -95,7 +94,6 @@ def test_a_bundle_loads_with_an_odd_root(name, how, tmp_path, monkeypatch):
     assert shake_hands(context, server(LEAF)).version() == "TLSv1.3"
 
 
-@pytest.mark.xfail(reason="nothing is trusted if one certificate is odd")
 @every_read_shape
 def test_an_odd_root_is_an_anchor(name, tmp_path):
     root = odd.ca(name)
@@ -114,7 +112,6 @@ def test_an_odd_root_is_an_anchor(name, tmp_path):
         assert shake_hands(client(cadata=root.pem), serving).version() == "TLSv1.3"
 
 
-@pytest.mark.xfail(reason="the bundle is refused")
 @every_left_shape
 def test_an_anchor_that_cannot_be_read_is_named(name, tmp_path):
     root = odd.ca(name)
@@ -135,7 +132,6 @@ def test_an_anchor_that_cannot_be_read_is_named(name, tmp_path):
 # Own certificates
 
 
-@pytest.mark.xfail(reason="refused without a reason")
 @every_read_shape
 def test_an_odd_certificate_of_ones_own(name):
     leaf = odd.leaf(name, GOOD)
@@ -144,7 +140,6 @@ def test_an_odd_certificate_of_ones_own(name):
     assert ders == (leaf.der,)
 
 
-@pytest.mark.xfail(reason="refused without a reason")
 @every_left_shape
 def test_a_certificate_of_ones_own_that_cannot_be_read(name):
     with pytest.raises(puretls.SSLError, match="PEM lib") as caught:
@@ -153,7 +148,6 @@ def test_a_certificate_of_ones_own_that_cannot_be_read(name):
     assert odd.SHAPES[name].says in told(caught.value)
 
 
-@pytest.mark.xfail(reason="ValueError")
 @every_odd_shape
 def test_an_odd_issuer_behind_ones_own(name):
     """It is sent as it is, whoever can read it."""
@@ -176,7 +170,6 @@ def unverifying() -> puretls.SSLContext:
 # Peers
 
 
-@pytest.mark.xfail(reason="bad_certificate")
 @every_read_shape
 def test_an_odd_peer_is_accepted(name, tmp_path):
     leaf = odd.leaf(name, GOOD)
@@ -203,7 +196,6 @@ def getpeercert_of_ssl(context: ssl.SSLContext, folder: Any, leaf: pki.Issued) -
     return ends[0].getpeercert()
 
 
-@pytest.mark.xfail(reason="it counts as not sent")
 @every_read_ca
 def test_an_odd_issuer_is_used(name, tmp_path):
     issuer = odd.ca(name, GOOD)
@@ -212,7 +204,6 @@ def test_an_odd_issuer_is_used(name, tmp_path):
     assert connection.get_verified_chain() == [leaf.der, issuer.der, GOOD.der]
 
 
-@pytest.mark.xfail(reason="no word about it")
 @every_left_shape
 def test_a_peer_that_cannot_be_read_is_named(name, tmp_path):
     leaf = odd.leaf(name, GOOD)
@@ -231,7 +222,6 @@ def test_a_peer_that_cannot_be_read_is_named(name, tmp_path):
 # What comes behind a certificate in its block
 
 
-@pytest.mark.xfail(reason="the bundle is refused")
 def test_octets_behind_a_root_are_passed_over(tmp_path):
     file = tmp_path / "bundle.pem"
     file.write_text(pki.pem(GOOD.der + b"\0\0", "CERTIFICATE"))
@@ -247,7 +237,6 @@ def test_octets_behind_ones_own():
 # Nothing is forgiven that signs
 
 
-@pytest.mark.xfail(reason="not read at all")
 @every_read_shape
 def test_signatures_are_over_what_was_sent(name):
     """A reading that makes certificates regular must not make a signature over the regular form good."""

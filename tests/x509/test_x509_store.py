@@ -159,7 +159,7 @@ def test_many_files_do_not_fill_memory(tmp_path: Path) -> None:
 
 def test_a_directory_is_looked_into_when_a_name_is_asked_for(tmp_path: Path) -> None:
     made = Store()
-    made.add_directory(tmp_path)
+    made.add_directories(str(tmp_path))
     assert made.by_subject(subject(ROOT)) == []
     stem = f"{store.name_hash(subject(ROOT)):08x}"
     (tmp_path / f"{stem}.0").write_text(OTHER.pem)  # another name with the same hash
@@ -179,7 +179,7 @@ def test_a_broken_file_in_a_directory_hides_no_other(tmp_path: Path) -> None:
     (tmp_path / f"{stem}.0").write_text("-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n")
     (tmp_path / f"{stem}.1").write_text(ROOT.pem)
     made = Store()
-    made.add_directory(tmp_path)
+    made.add_directories(str(tmp_path))
     assert len(made.by_subject(subject(ROOT))) == 1
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import libcrypto
+import odd
 import pki
 from pki import DAY, NOW, Issued
 from puretls._base.faults import Abort, VerifyAbort
@@ -110,10 +111,15 @@ def test_what_cannot_be_read_and_is_not_needed_does_no_harm() -> None:
 
 
 def test_what_a_peer_presents() -> None:
-    odd = pki.ca("odd", version=7).der
+    unread, version7 = odd.ca("a UTCTime with an offset").der, pki.ca("odd", version=7).der
     leaf = pki.leaf("a.test", MIDDLE).der
-    assert [x.readable for x in certificate.presented([leaf, odd, MIDDLE.der])] == [True, False, True]
-    for ders in ([odd], [leaf, b"junk"], [leaf, MIDDLE.der + b"\0"]):
+    assert [x.readable for x in certificate.presented([leaf, unread, MIDDLE.der, version7])] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    for ders in ([unread], [leaf, b"junk"], [leaf, MIDDLE.der + b"\0"], [MIDDLE.der + b"\0"]):
         with pytest.raises(ValueError):
             certificate.presented(ders)
 

@@ -557,7 +557,9 @@ def _check_strength(ders: tuple[bytes, ...], level: int) -> None:
     bits = _LEVEL_BITS[min(level, 5)]
     if not level:
         return
-    for place, x in enumerate(map(certificate.load, ders)):
+    for place, x in enumerate(map(certificate.listed, ders)):
+        if not x.readable:
+            continue  # sent as it is, for those who can
         if x.key_bits < bits:
             if place:
                 raise ssl_error(397, "ca key too small", reason="CA_KEY_TOO_SMALL", library="SSL")

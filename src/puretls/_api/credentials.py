@@ -8,25 +8,24 @@ passwords fail as `ssl` fails.  A password is asked for only if something is enc
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
 
-from puretls._api import pem
-from puretls._api.errors import ssl_error
+from puretls._api import keys, pem
+from puretls._api.errors import fault_error, noted, ssl_error
+from puretls._api.keys import PRIVATE, Password
 from puretls._api.pem import pem_error
+from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._engine.config import Credential
-from puretls._x509 import certificate
-
-MAX_PASSWORD = 1024
-CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+from puretls._x509 import certificate, odd, shapes
+from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, TRUSTED, blocks, decoded
+from puretls._x509.store import BAD_DER
 
 
 def load(certfile: Any, keyfile: Any, password: Any) -> Credential:
@@ -36,11 +35,13 @@ def load(certfile: Any, keyfile: Any, password: Any) -> Credential:
     if isinstance(source, bytes) and not pem.is_pem(source):
         source = _binary(source, secret)
     chain = _chain(source)
+    if not chain:
+        raise pem_error(detail=_without_certificate(source, keyfile))
     try:
         leaf = certificate.load(chain[0])
         public = leaf.public_key()
-    except ValueError:
-        raise pem_error() from None
+    except ValueError as error:
+        raise pem_error(detail=f"the certificate cannot be read: {error}") from None
     key = _key(source if keyfile is None else read(keyfile, "keyfile"), secret)
     if public is None:
         raise ssl_error(247, "unknown certificate type", reason="UNKNOWN_CERTIFICATE_TYPE", library="SSL")
@@ -48,48 +49,11 @@ def load(certfile: Any, keyfile: Any, password: Any) -> Credential:
     own, kind = key.public_key(), signatures.key_kind(public, algorithm)
     if own != public:
         if signatures.key_kind(own, algorithm) != kind:
-            raise ssl_error(177, "no certificate assigned", reason="NO_CERTIFICATE_ASSIGNED", library="SSL")
-        raise ssl_error(116, "key values mismatch", reason="KEY_VALUES_MISMATCH", library="X509")
+            wrong = ssl_error(177, "no certificate assigned", reason="NO_CERTIFICATE_ASSIGNED", library="SSL")
+        else:
+            wrong = ssl_error(116, "key values mismatch", reason="KEY_VALUES_MISMATCH", library="X509")
+        raise noted(wrong, "the private key belongs to another certificate than the first of the chain")
     return Credential(chain, key, public, kind)
-
-
-class Password:
-    """A password that may have to be asked for: str, bytes, a callable, or None for the terminal."""
-
-    def __init__(self, password: Any) -> None:
-        if password is not None and not callable(password):
-            if not isinstance(password, str | bytes | bytearray):
-                raise TypeError("password should be a string or callable")
-            _check_length(password)
-        self._given = password
-
-    def get(self) -> bytes:
-        given = self._given
-        if given is None:
-            return _prompt()
-        if callable(given):
-            given = given()
-            if not isinstance(given, str | bytes | bytearray):
-                raise TypeError("password callback must return a string")
-        return _check_length(given)
-
-
-def _check_length(password: str | bytes | bytearray) -> bytes:
-    raw = password.encode() if isinstance(password, str) else bytes(password)
-    if len(raw) > MAX_PASSWORD:
-        raise ValueError(f"password cannot be longer than {MAX_PASSWORD} bytes")
-    return raw
-
-
-def _prompt() -> bytes:
-    import getpass  # noqa: PLC0415 - few keys have a password that nobody gave
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", getpass.GetPassWarning)  # no terminal: neither echo nor read stdin
-            return getpass.getpass("Enter PEM pass phrase:").encode()
-    except (getpass.GetPassWarning, EOFError, OSError):
-        raise pem_error() from None
 
 
 def is_material(source: str | bytes) -> bool:
@@ -152,54 +116,74 @@ def _chain(source: Any) -> list[bytes]:
         found = [source.cert, *source.additional_certs] if source.cert else []
         chain = [entry.certificate.public_bytes(Encoding.DER) for entry in found]
     elif isinstance(source, bytes):
-        if pem.is_pem(source):
-            bodies = [pem.decode(body) for label, body, _ in pem.blocks(source) if label in CERTIFICATES]
-            chain = [item for body in bodies for item in pem.der_items(body)[0][:1]]  # without what TRUSTED adds
-        else:
-            chain, _ = pem.der_items(source)
+        chain = _pem_chain(source) if pem.is_pem(source) else _der_chain(source)
     elif isinstance(source, x509.Certificate):
         chain = [source.public_bytes(Encoding.DER)]
     elif _is_chain(source):
         chain = [one.public_bytes(Encoding.DER) for one in source]
     else:
         raise TypeError("certfile should be a valid filesystem path")
-    if not chain:
-        raise pem_error()
+    return chain
+
+
+def _without_certificate(source: Any, keyfile: Any) -> str:
+    """What to say of a file that should hold a certificate."""
+    if keyfile is not None and isinstance(source, bytes) and PRIVATE in source:
+        with suppress(OSError):
+            other = read(keyfile, "keyfile")
+            if isinstance(other, bytes) and b"CERTIFICATE-----" in other:
+                return "certfile is a private key, and keyfile a certificate: were the two swapped?"
+    return "there is no certificate in certfile"
+
+
+def _pem_chain(data: bytes) -> list[bytes]:
+    """As SSL_CTX_use_certificate_chain_file(3): the first may be a TRUSTED CERTIFICATE, and none is passed over."""
+    chain: list[bytes] = []
+    try:
+        for label, body, _ in blocks(data):
+            if label in CERTIFICATES or (label == TRUSTED and not chain):
+                chain.append(_first(decoded(body), leaf=not chain))
+    except Abort as abort:
+        detail = abort.detail or f"certificate {len(chain)} of the file: {abort.fault.text}"
+        raise (fault_error(abort.fault, detail, _NUMBERS[abort.fault]) if chain else pem_error(detail=detail)) from None
+    return chain
+
+
+_NUMBERS = {BAD_BASE64: 100, BAD_END_LINE: 102, BAD_DER: 524301}
+
+
+def _first(der: bytes, *, leaf: bool) -> bytes:
+    """The certificate in a block, without what is behind it: trust settings, if it is the first."""
+    try:
+        whole, end = odd.value(der)
+        if leaf and end < len(der):
+            shapes.read(shapes.CertAux, der[end:])
+        certificate.listed(whole.whole)
+    except ValueError as error:
+        raise Abort(BAD_DER, f"not a certificate: {error}") from None
+    return whole.whole
+
+
+def _der_chain(data: bytes) -> list[bytes]:
+    chain, rest = pem.der_items(data)
+    try:
+        for der in chain:
+            certificate.listed(der)
+    except ValueError as error:
+        raise pem_error(detail=f"not a certificate: {error}") from None
+    if rest:
+        raise pem_error(detail=f"{len(rest)} octets behind the last certificate")
     return chain
 
 
 def _key(source: Any, secret: Password) -> Any:
-    """The private key; the RSA arithmetic of an own key is not checked anew, as OpenSSL does not either."""
+    """The private key."""
     if isinstance(source, PKCS12KeyAndCertificates):
         key: Any = source.key
     elif isinstance(source, bytes):
-        key = _parse_key(source, secret)
+        key = keys.parse(source, secret)
     else:
         key = source if hasattr(source, "sign") else None
     if key is None:
-        raise pem_error()
+        raise pem_error(detail="there is no private key in keyfile, or in certfile if there is no keyfile")
     return key
-
-
-def _parse_key(data: bytes, secret: Password) -> Any:
-    parse: Any = serialization.load_der_private_key
-    encrypted: bool | None = None
-    if pem.is_pem(data):
-        found = [block for block in pem.blocks(data) if block[0].endswith("PRIVATE KEY")]
-        if not found:
-            return None
-        label, body, data = found[0]
-        parse = serialization.load_pem_private_key
-        encrypted = label.startswith("ENCRYPTED") or b"ENCRYPTED" in body[:60]
-    if not encrypted:
-        try:
-            return parse(data, None, unsafe_skip_rsa_key_validation=True)
-        except TypeError:  # encrypted DER
-            pass
-        except (ValueError, UnsupportedAlgorithm):
-            raise pem_error() from None
-    password = secret.get()
-    try:
-        return parse(data, password, unsafe_skip_rsa_key_validation=True)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise pem_error() from None

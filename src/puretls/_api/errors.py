@@ -88,14 +88,21 @@ def ssl_error(
     return error
 
 
+def noted(error: SSLError, detail: str) -> SSLError:
+    """The exception with a detail, if there is one, as a note: the message is what programs know.
+
+    Python 3.10 shows no notes; they are there to be asked for.
+    """
+    if detail:
+        cast("Any", error).__notes__ = [*getattr(error, "__notes__", ()), detail]
+    return error
+
+
 def fault_error(fault: Fault, detail: str = "", number: int = SSL_ERROR) -> SSLError:
-    """The exception for a fault.  The detail, if any, is a note (Python 3.11): the message is what programs know."""
+    """The exception for a fault."""
     if fault.reason == faults.UNEXPECTED_EOF.reason:
         return eof_error(fault.reason)
-    error = ssl_error(number, fault.text, reason=fault.reason, library=fault.library)
-    if detail and hasattr(error, "add_note"):
-        error.add_note(detail)
-    return error
+    return noted(ssl_error(number, fault.text, reason=fault.reason, library=fault.library), detail)
 
 
 def abort_error(abort: Abort) -> SSLError:
@@ -111,7 +118,7 @@ def abort_error(abort: Abort) -> SSLError:
     )
     attributes = cast("Any", error)
     attributes.verify_code, attributes.verify_message, attributes.depth = abort.code, abort.message, abort.depth
-    return error
+    return noted(error, abort.note)
 
 
 def want_read() -> SSLError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import pem
+from puretls._api.errors import ssl_error
 from puretls._api.names import DER_cert_to_PEM_cert
+from puretls._base.faults import Abort
 from puretls._crypto.kdf import SHA256
 from puretls._engine.sessions import Session
-from puretls._x509 import certificate, peercert
+from puretls._x509 import certificate, peercert, pem
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -112,5 +113,8 @@ def decode_certificate(path: str, /) -> dict[str, Any]:
     """The getpeercert() dictionary of the first certificate in a PEM file: `_ssl._test_decode_cert`."""
     with open(path, "rb") as file:  # noqa: PTH123  # str and bytes alike
         data = file.read()
-    body = next(body for label, body, _ in pem.blocks(data) if label == "CERTIFICATE")
-    return peercert.peercert(certificate.load(pem.decode(body)))
+    try:
+        body = next(body for label, body, _ in pem.blocks(data) if label in pem.CERTIFICATES)
+        return peercert.peercert(certificate.load(pem.decoded(body)))
+    except (StopIteration, ValueError, Abort):
+        raise ssl_error(0, "Error decoding PEM-encoded file") from None

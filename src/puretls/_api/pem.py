@@ -1,41 +1,18 @@
-"""PEM and DER as files hold them: blocks with labels (RFC 7468), and values one after the other.
-
-Text around blocks is ignored.  What is inside a block is not judged here, only decoded.
-"""
+"""Telling PEM from DER, values that stand one after the other, and `ssl`'s error for all that is wrong with a file."""
 
 from __future__ import annotations
 
-import binascii
-import re
-from collections.abc import Iterator
-
-from puretls._api.errors import SSLError, ssl_error
+from puretls._api.errors import SSLError, noted, ssl_error
 
 PEM_LIB = 524297  # OpenSSL's number for "the PEM part failed"
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s(.*?)-----END \1-----", re.DOTALL)
 
-
-def pem_error(library: str = "SSL") -> SSLError:
-    return ssl_error(PEM_LIB, "PEM lib", library=library)
+def pem_error(library: str = "SSL", detail: str = "") -> SSLError:
+    return noted(ssl_error(PEM_LIB, "PEM lib", library=library), detail)
 
 
 def is_pem(data: bytes) -> bool:
     return b"-----BEGIN " in data
-
-
-def blocks(data: bytes) -> Iterator[tuple[str, bytes, bytes]]:
-    """Label, body as it is, and the whole block, of each."""
-    for match in _BLOCK.finditer(data):
-        yield match[1].decode("ascii"), match[2], match[0]
-
-
-def decode(body: bytes) -> bytes:
-    """The DER in a block without headers."""
-    try:
-        return binascii.a2b_base64(body)
-    except binascii.Error:
-        raise pem_error() from None
 
 
 def der_length(data: bytes, pos: int) -> int | None:

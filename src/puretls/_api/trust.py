@@ -13,14 +13,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from puretls._api import native, pem
-from puretls._api.errors import SSLError, fault_error, ssl_error
+from puretls._api.errors import SSLError, fault_error, noted, ssl_error
 from puretls._api.pem import pem_error
 from puretls._base.faults import Abort
 from puretls._x509 import certificate
 from puretls._x509.crl import Crl
-from puretls._x509.store import NOTHING_FOUND, Store
+from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, blocks, decoded
+from puretls._x509.store import BAD_DER, NOTHING_FOUND, Bundle, Store, load_file, parse_pem
 
-_NUMBERS = {"BAD_END_LINE": 102, "HEADER_TOO_LONG": 123, "NO_CERTIFICATE_OR_CRL_FOUND": 136, "NOT_ENOUGH_DATA": 142}
+_NUMBERS = {BAD_BASE64: 100, BAD_END_LINE: 102, NOTHING_FOUND: 136, BAD_DER: 524301}
 
 # Where distributions keep their bundle, for interpreters whose OpenSSL looks elsewhere or that have none.
 _FILES = (
@@ -55,7 +56,7 @@ def load_defaults(store: Store) -> None:
         except (Abort, OSError):
             continue
     for directory in filter(os.path.isdir, directories):
-        store.add_directory(directory)
+        store.add_directories(directory)
 
 
 def _any_exist(*paths: str) -> bool:
@@ -63,45 +64,55 @@ def _any_exist(*paths: str) -> bool:
 
 
 def load(store: Store, cafile: Any, capath: Any, cadata: Any) -> None:
-    """SSLContext.load_verify_locations()."""
+    """SSLContext.load_verify_locations().  Everything is read before anything is trusted: all of it, or nothing."""
     if cafile is None and capath is None and cadata is None:
         raise TypeError("cafile, capath and cadata cannot be all omitted")
     for name, value in (("cafile", cafile), ("capath", capath)):
         if value is not None and not isinstance(value, str | bytes | os.PathLike):
             raise TypeError(f"{name} should be a valid filesystem path")
-    if cadata is not None:
-        load_data(store, cadata)
-    if cafile is not None:
-        _load_file(store, os.fsdecode(cafile))
-    if capath is not None:
-        store.add_directory(os.fsdecode(capath))
+    data = None if cadata is None else _read_data(cadata)
+    file = None if cafile is None else _read_file(os.fsdecode(cafile))
+    directories = None if capath is None else _checked_path(os.fsdecode(capath))
+    if data is not None:
+        store.add_each(data)
+    if file is not None:
+        store.add_bundle(file)
+    if directories is not None:
+        store.add_directories(directories)
 
 
-def _load_file(store: Store, name: str) -> None:
+def _checked_path(capath: str) -> str:
+    if not capath:  # not what an empty part of a path means to a shell
+        raise ssl_error(113, "invalid directory", reason="INVALID_DIRECTORY", library="X509")
+    if "\0" in capath:
+        raise ValueError("embedded null byte")
+    return capath
+
+
+def _read_file(name: str) -> Bundle:
     try:
-        store.add_file(name)
+        bundle = load_file(name)
     except Abort as abort:
-        if abort.fault is not NOTHING_FOUND:
-            raise pem_error("X509") from None
-        with open(name, "rb") as file:  # noqa: PTH123  # a name, as everywhere here
-            items, rest = pem.der_items(file.read())
-        if rest or not items:
-            raise _error(abort) from None
-        _add_items(store, items)
+        raise pem_error("X509", f"{name}: {abort.detail or abort.fault.text}") from None
+    if bundle.certificates or bundle.crls:
+        return bundle
+    with open(name, "rb") as file:  # noqa: PTH123  # a name, as everywhere here
+        items, rest = pem.der_items(file.read())
+    if rest or not items:
+        raise _error(Abort(NOTHING_FOUND, name))
+    return _bundle(items)
 
 
 def _error(abort: Abort) -> SSLError:
-    return fault_error(abort.fault, abort.detail, _NUMBERS.get(abort.fault.reason, 0))
+    return fault_error(abort.fault, abort.detail, _NUMBERS[abort.fault])
 
 
-def load_data(store: Store, cadata: Any) -> None:
+def _read_data(cadata: Any) -> Bundle:
     """PEM text, DER bytes, or `cryptography` objects."""
     if isinstance(cadata, x509.Certificate | x509.CertificateRevocationList):
         cadata = [cadata]
     if isinstance(cadata, list | tuple):
-        for item in cadata:
-            _load_object(store, item)
-        return
+        return _bundle([_encoded(item) for item in cadata])
     if isinstance(cadata, str):
         if not cadata.isascii():
             raise TypeError("cadata should be an ASCII string or a bytes-like object")
@@ -113,69 +124,67 @@ def load_data(store: Store, cadata: Any) -> None:
             raise TypeError("cadata should be an ASCII string or a bytes-like object") from None
     if not data:
         raise ValueError("Empty certificate data")
-    if isinstance(cadata, str) or pem.is_pem(data):
-        _load_pem(store, data)
-    else:
-        _load_der(store, data)
+    return _read_pem(data) if isinstance(cadata, str) or pem.is_pem(data) else _read_der(data)
 
 
-def _load_object(store: Store, item: Any) -> None:
-    if isinstance(item, x509.Certificate):
-        store.add(certificate.load(item.public_bytes(Encoding.DER)))
-    elif isinstance(item, x509.CertificateRevocationList):
-        store.add_crl(Crl(item.public_bytes(Encoding.DER)))
-    else:
-        raise TypeError("cadata should be an ASCII string or a bytes-like object")
+def _encoded(item: Any) -> bytes:
+    if isinstance(item, x509.Certificate | x509.CertificateRevocationList):
+        return item.public_bytes(Encoding.DER)
+    raise TypeError("cadata should be an ASCII string or a bytes-like object")
 
 
-def _nothing(reason: str) -> SSLError:
-    return ssl_error(0, f"{reason}: cadata does not contain a certificate")
+def _nothing(reason: str, detail: str = "") -> SSLError:
+    return noted(ssl_error(0, f"{reason}: cadata does not contain a certificate"), detail)
 
 
-def _load_pem(store: Store, data: bytes) -> None:
+def _read_pem(data: bytes) -> Bundle:
     try:
-        found = store.add_pem(data)
+        bundle = parse_pem(data)
+        bundle.named()
     except Abort as abort:
-        raise (_error(abort) if _begins_well(data) else _nothing("no start line")) from None
-    if not found:
+        raise (_error(abort) if _begins_well(data) else _nothing("no start line", abort.detail)) from None
+    if not bundle.certificates:
         raise _nothing("no start line")
+    return bundle
 
 
 def _begins_well(data: bytes) -> bool:
     """Whether the first certificate is a good one, so that the error is about a later one."""
     try:
-        certificate.load(next(pem.decode(body) for _, body, _ in pem.blocks(data)))
-    except (StopIteration, ValueError, SSLError):
+        body = next(body for label, body, _ in blocks(data) if label in CERTIFICATES)
+        return bool(certificate.listed(decoded(body)))
+    except (StopIteration, ValueError, Abort):
         return False
-    return True
 
 
-def _load_der(store: Store, data: bytes) -> None:
+def _read_der(data: bytes) -> Bundle:
     items, rest = pem.der_items(data)
     if not items:
         raise _nothing("not enough data")
-    _add_items(store, items)
+    bundle = _bundle(items)
     if rest:
         reason = "NOT_ENOUGH_DATA" if len(rest) > 1 else "HEADER_TOO_LONG"
-        raise ssl_error(_NUMBERS[reason], reason.lower().replace("_", " "), reason=reason, library="ASN1")
+        number = 142 if len(rest) > 1 else 123
+        raise ssl_error(number, reason.lower().replace("_", " "), reason=reason, library="ASN1")
+    if not bundle.certificates:
+        raise _nothing("not enough data")
+    return bundle
 
 
-def _add_items(store: Store, items: list[bytes]) -> None:
-    """Certificates and CRLs, all of them or none."""
-    found = [_certificate_or_crl(der) for der in items]
-    for item in found:
-        if isinstance(item, Crl):
-            store.add_crl(item)
-        else:
-            store.add(item)
-
-
-def _certificate_or_crl(der: bytes) -> certificate.Certificate | Crl:
-    try:
-        return certificate.load(der)
-    except ValueError:
-        pass
-    try:
-        return Crl(der)
-    except ValueError:
-        raise _nothing("not enough data") from None
+def _bundle(items: list[bytes]) -> Bundle:
+    """Certificates and CRLs, whichever each is."""
+    certificates: list[certificate.Certificate] = []
+    crls: list[Crl] = []
+    for der in items:
+        try:
+            certificates.append(certificate.listed(der))
+            continue
+        except ValueError as error:
+            why = str(error)
+        try:
+            crls.append(Crl(der))
+        except ValueError:
+            raise _nothing("not enough data", why) from None
+    bundle = Bundle(certificates, crls)
+    bundle.named()
+    return bundle

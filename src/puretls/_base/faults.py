@@ -52,6 +52,7 @@ class VerifyAbort(Abort):
     def __init__(self, code: int, message: str, depth: int, alert: int) -> None:
         super().__init__(CERTIFICATE_VERIFY_FAILED._replace(alert=alert), message)
         self.code, self.message, self.depth = code, message, depth
+        self.note = ""  # what else is known, for people
 
 
 def fault(reason: str, alert: int | None) -> Fault:

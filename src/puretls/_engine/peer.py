@@ -90,8 +90,8 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
     """Parse what the peer presented, and verify it if the configuration says so."""
     try:
         chain = certificate.presented(ders)
-    except ValueError:
-        raise Abort(faults.UNPARSABLE_CERTIFICATE) from None
+    except ValueError as error:
+        raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
     policy = conn.config.policy
     verified = asked = None
     if policy.verify_mode:  # CERT_NONE is 0
@@ -114,7 +114,7 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
 
 def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:
     """The peer of a session that is resumed from a ticket."""
-    chain = tuple(map(certificate.load, ders))
+    chain = certificate.presented(ders)
     return Peer(chain, chain if verified else None)
 
 

@@ -270,8 +270,9 @@ def _send_key_exchange(
         offer = group.offer()
         params = filled(legacy.EcdhParams, (group.code, offer.public)).encode()
     elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
-        if config.dh[0].bit_length() < least_prime(config.policy.security_level):  # it was raised since they were loaded
-            raise Abort(faults.DH_KEY_TOO_SMALL, f"{config.dh[0].bit_length()} bits")
+        size = config.dh[0].bit_length()
+        if size < least_prime(config.policy.security_level):  # which was raised since they were loaded
+            raise Abort(faults.DH_KEY_TOO_SMALL, f"{size} bits")
         field = FiniteField(*config.dh)
         offer = field.offer()
         params = legacy.DhParams(field.p, field.g, offer.public).encode()

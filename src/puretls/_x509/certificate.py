@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.x509 import ObjectIdentifier
 
 from puretls._base.slotted import slotted
-from puretls._x509 import extensions, names, shapes, strength
+from puretls._x509 import extensions, names, odd, shapes, strength
 from puretls._x509.extensions import (
     AUTHORITY_INFO,
     AUTHORITY_KEY,
@@ -51,13 +51,14 @@ class Trust(NamedTuple):
     reject: frozenset[str]
 
 
-@slotted("der", "trust")
+@slotted("der", "odd", "trust")
 class Certificate:
     """One certificate.  Fields are read when they are asked for; ValueError if the part that holds them is broken."""
 
-    def __init__(self, der: bytes, trust: Trust | None = None) -> None:
+    def __init__(self, der: bytes, trust: Trust | None = None, *, oddity: odd.Odd | None = None) -> None:
         self.der = der
         self.trust = trust
+        self.odd = oddity  # if PyCA refuses it as it is
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
@@ -71,19 +72,28 @@ class Certificate:
         except ValueError:
             return f"<Certificate of {len(self.der)} octets, broken>"
 
+    @property
+    def regular(self) -> bytes:
+        """The encoding that is read: its own, or that of its twin.  ValueError says why there is none."""
+        if self.odd is None:
+            return self.der
+        if self.odd.twin is None:
+            raise ValueError(str(self.odd))
+        return self.odd.twin
+
     @cached_property
     def tbs(self) -> shapes.TbsCertificate:
         """The fields as they are encoded."""
-        return shapes.read(shapes.Certificate, self.der).tbs
+        return shapes.read(shapes.Certificate, self.regular).tbs
 
     @cached_property
     def parsed(self) -> x509.Certificate:
         """PyCA's view, which has the key, the dates and the signature."""
         if self.tbs.serial > 0:
-            return _parsed(self.der)
+            return _parsed(self.regular)
         with _quietly, warnings.catch_warnings():  # old roots have serial 0, and PyCA warns of it
             warnings.simplefilter("ignore")
-            return _parsed(self.der)
+            return _parsed(self.regular)
 
     @cached_property
     def readable(self) -> bool:
@@ -96,12 +106,16 @@ class Certificate:
     @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 of the certificate, by which caches know it."""
-        return self.parsed.fingerprint(hashes.SHA256())
+        if self.odd is None:
+            return self.parsed.fingerprint(hashes.SHA256())
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(self.der)
+        return digest.finalize()
 
     @property
     def version(self) -> int:
         """As it is encoded: 0 is v1, 2 is v3."""
-        return self.tbs.version or 0
+        return self.tbs.version or 0 if self.odd is None else self.odd.version
 
     @cached_property
     def serial(self) -> int:
@@ -111,12 +125,12 @@ class Certificate:
     @cached_property
     def subject_rdns(self) -> tuple[names.Rdn, ...]:
         """The subject as it is written."""
-        return names.read(rdn.as_list() for rdn in self.tbs.subject)
+        return self.odd.subject if self.odd is not None else names.read(rdn.as_list() for rdn in self.tbs.subject)
 
     @cached_property
     def issuer_rdns(self) -> tuple[names.Rdn, ...]:
         """The issuer as it is written."""
-        return names.read(rdn.as_list() for rdn in self.tbs.issuer)
+        return self.odd.issuer if self.odd is not None else names.read(rdn.as_list() for rdn in self.tbs.issuer)
 
     @cached_property
     def subject(self) -> names.Name:
@@ -343,12 +357,15 @@ class Certificate:
     @cached_property
     def consistent(self) -> bool:
         """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
+        if self.odd is not None:
+            return self.odd.consistent
         outer = shapes.read(shapes.Signed, self.der).algorithm
         return shapes.whole(outer) == shapes.whole(self.tbs.algorithm)
 
     def signed_by(self, key: Any) -> bool:
         """Whether its signature is made with this key."""
-        return self.consistent and signature_is_good(self.parsed, self.parsed.tbs_certificate_bytes, key)
+        signed = self.parsed.tbs_certificate_bytes if self.odd is None else self.odd.signed
+        return self.consistent and signature_is_good(self.parsed, signed, key)
 
 
 _MATTERING = (
@@ -383,31 +400,53 @@ def parse(certificates: Iterable[Certificate]) -> Iterator[bool]:
 
 
 def load(der: bytes) -> Certificate:
-    """The certificate with this encoding; ValueError if it is none."""
+    """The certificate with this encoding; ValueError if it is none, or says why it cannot be used."""
     if len(der) <= INTERNED_SIZE:
         return _interned(der)
     return _loaded(der)
 
 
+def listed(der: bytes, trust: Trust | None = None) -> Certificate:
+    """The certificate with this encoding as it stands in a list, readable or not; ValueError if it is none at all."""
+    if trust is None:
+        try:
+            return load(der)
+        except ValueError:
+            pass
+    return oddly(Certificate(der, trust))
+
+
+def oddly(x: Certificate) -> Certificate:
+    """A certificate that PyCA has refused, with what is odd about it; ValueError if it is none to OpenSSL either."""
+    found = odd.examine(x.der)
+    if found.twin is not None:
+        twin = Certificate(found.twin)
+        if not twin.readable:
+            found = found.unreadable(_why(found.twin))
+    return Certificate(x.der, x.trust, oddity=found)
+
+
+def _why(der: bytes) -> str:
+    try:
+        _parsed(der)
+    except ValueError as error:
+        return str(error)
+    return "its names cannot be read"
+
+
 def presented(ders: Sequence[bytes]) -> tuple[Certificate, ...]:
     """What a peer sent, leaf first; ValueError if the leaf cannot be used, or another one is no certificate at all.
 
-    What PyCA is too strict to read beside the leaf stays unread, and helps to build no path.
+    What cannot be read beside the leaf helps to build no path.
     """
-    others = []
-    for der in ders[1:]:
-        try:
-            others.append(load(der))
-        except ValueError:
-            shapes.read(shapes.Signed, der)
-            others.append(Certificate(der))
-    return load(ders[0]), *others
+    return load(ders[0]), *map(listed, ders[1:])
 
 
 def _loaded(der: bytes) -> Certificate:
     certificate = Certificate(der)
     if not certificate.readable:
-        raise ValueError("not a certificate that can be used")
+        certificate = oddly(certificate)
+        certificate.regular  # noqa: B018 - ValueError says what is wrong with it
     return certificate
 
 

@@ -26,8 +26,18 @@ def verify(
     `chain` is what the peer sent, `store` what is trusted; what cannot be read of either helps nobody, but the leaf has
     to be readable.  Raises VerifyAbort with OpenSSL's code, text and depth.
     """
+    try:
+        return _verify([chain[0], *(x for x in chain[1:] if x.readable)], store, policy, budget)
+    except VerifyAbort as refused:
+        if refused.code in UNFINISHED:
+            refused.note = what_was_not_read(chain, store)
+        raise
+
+
+def _verify(
+    chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget | None
+) -> tuple[Certificate, ...]:
     leaf = chain[0]
-    chain = [leaf, *(x for x in chain[1:] if x.readable)]
     checks.strong_leaf(leaf, policy)
     budget = budget or Budget()
     try:
@@ -44,6 +54,20 @@ def verify(
             return _verified(path)
         raise first from None
     return _verified(path)
+
+
+UNFINISHED = frozenset({
+    codes.UNABLE_TO_GET_ISSUER, codes.UNABLE_TO_GET_ISSUER_LOCALLY, codes.SELF_SIGNED_LEAF, codes.SELF_SIGNED_IN_CHAIN,
+})  # fmt: skip
+MOST_ISSUERS = 10  # are looked for among what could not be read, whatever a peer sent
+
+
+def what_was_not_read(chain: Sequence[Certificate], store: Store) -> str:
+    """The certificates that might have completed a path if they could be read (odd.py), and what is wrong with them."""
+    found = [f"certificate {i} of the chain is not used: {x.odd}" for i, x in enumerate(chain) if not x.readable]
+    for name in dict.fromkeys(x.issuer for x in chain[:MOST_ISSUERS] if x.readable):
+        found += [f"a trusted certificate is not used: {x.odd}" for x in store.unread(name)]
+    return "\n".join(dict.fromkeys(found[:MOST_ISSUERS]))
 
 
 def _verified(path: Path) -> tuple[Certificate, ...]:

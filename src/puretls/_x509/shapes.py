@@ -244,13 +244,6 @@ class Accesses(Shape):
     item: list[AccessDescription]
 
 
-class TrustedPair(Shape):
-    """A certificate and what follows it in a TRUSTED CERTIFICATE block."""
-
-    certificate: TLV
-    aux: CertAux
-
-
 class RevokedCertificate(Shape):
     """5.1.2.6."""
 

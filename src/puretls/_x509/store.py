@@ -8,10 +8,10 @@ engine that opens files.
 
 from __future__ import annotations
 
-import binascii
+import errno
 import os
-import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -20,22 +20,14 @@ from cryptography.hazmat.primitives import hashes
 
 from puretls._base.faults import Abort, Fault
 from puretls._base.slotted import slotted
-from puretls._x509 import certificate, names, shapes
+from puretls._x509 import certificate, names, odd, pem, shapes
 from puretls._x509.certificate import Certificate, Trust
 from puretls._x509.checks import ca_kind
 from puretls._x509.crl import Crl
 
-BAD_END_LINE = Fault("BAD_END_LINE", None, "bad end line", "PEM")
 NOT_ENOUGH_DATA = Fault("NOT_ENOUGH_DATA", None, "not enough data", "ASN1")
-BAD_BASE64 = Fault("BAD_BASE64_DECODE", None, "bad base64 decode", "PEM")
-BAD_DER = Fault("ASN1_LIB", None, "ASN1 lib", "X509")
+BAD_DER = Fault("", None, "ASN1 lib", "PEM")
 NOTHING_FOUND = Fault("NO_CERTIFICATE_OR_CRL_FOUND", None, "no certificate or crl found", "X509")
-
-_BOM = b"\xef\xbb\xbf"
-_BEGIN = re.compile(rb"^-----BEGIN ([^-\r\n]*)-----[ \t\r]*$", re.MULTILINE)
-_END = re.compile(rb"^-----END ([^-\r\n]*)-----[ \t\r]*$", re.MULTILINE)
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
-_GAP = re.compile(rb"\n[ \t\r]*\n")
 
 
 @slotted("certificates", "crls")
@@ -51,6 +43,18 @@ class Bundle:
         return self is other or (self.certificates == other.certificates and self.crls == other.crls)
 
     @cached_property
+    def unread(self) -> tuple[Certificate, ...]:
+        """Those of its certificates that nobody can read; they are used for nothing."""
+        return tuple(x for x in self.certificates if _is_unread(x))
+
+    def named(self) -> list[tuple[Certificate, names.Name | None]]:
+        """Its certificates and their subjects; Abort if one of those is no name, None if nobody can read it."""
+        try:
+            return [(x, None if _is_unread(x) else x.subject) for x in self.certificates]
+        except ValueError as error:
+            raise Abort(BAD_DER, str(error)) from None
+
+    @cached_property
     def subjects(self) -> dict[names.Name, list[Certificate]]:
         """Its certificates by subject; one whose subject cannot be read is nobody's issuer."""
         found: dict[names.Name, list[Certificate]] = {}
@@ -60,6 +64,10 @@ class Bundle:
             except ValueError:
                 continue
         return found
+
+
+def _is_unread(x: Certificate) -> bool:
+    return x.odd is not None and x.odd.twin is None
 
 
 class Store:
@@ -84,13 +92,8 @@ class Store:
     # Adding
 
     def add(self, x: Certificate) -> None:
-        """Trust a certificate; a second time changes nothing."""
-        with self._lock:
-            if x.der in self._own:
-                return
-            subject = x.subject
-            self._own[x.der] = x
-            self._by_subject[subject] = (*self._by_subject.get(subject, ()), x)
+        """Trust a certificate; a second time changes nothing.  ValueError if its name is none."""
+        self._put([(x, x.subject)])
 
     def add_crl(self, crl: Crl) -> None:
         """Use a CRL."""
@@ -99,28 +102,36 @@ class Store:
                 self._crls = (*self._crls, crl)
 
     def add_bundle(self, bundle: Bundle) -> None:
-        """Trust all of a bundle."""
+        """Trust all of a bundle, which other stores may share."""
         with self._lock:
             if not any(bundle.holds_the_same_as(other) for other in self._bundles):
                 self._bundles = (*self._bundles, bundle)
 
+    def add_each(self, bundle: Bundle) -> None:
+        """Trust all of a bundle, each by itself, and use its CRLs.  Abort, and nothing added, if a name is none."""
+        self._put(bundle.named())
+        for crl in bundle.crls:
+            self.add_crl(crl)
+
+    def _put(self, named: Iterable[tuple[Certificate, names.Name | None]]) -> None:
+        with self._lock:
+            for x, subject in named:
+                if x.der not in self._own:
+                    self._own[x.der] = x
+                    if subject is not None:
+                        self._by_subject[subject] = (*self._by_subject.get(subject, ()), x)
+
     def add_pem(self, data: str | bytes) -> int:
         """Trust the certificates in a text, and use its CRLs; how many there were."""
         bundle = parse_pem(data.encode("ascii") if isinstance(data, str) else data)
-        self._add_all(bundle)
+        self.add_each(bundle)
         return len(bundle.certificates) + len(bundle.crls)
 
     def add_der(self, data: bytes) -> int:
         """Trust the certificates that stand one after the other; how many there were."""
         bundle = parse_der(data)
-        self._add_all(bundle)
+        self.add_each(bundle)
         return len(bundle.certificates)
-
-    def _add_all(self, bundle: Bundle) -> None:
-        for x in bundle.certificates:
-            self.add(x)
-        for crl in bundle.crls:
-            self.add_crl(crl)
 
     def add_file(self, path: str | os.PathLike[str]) -> int:
         """Trust the certificates of a PEM file, and use its CRLs; how many there were.  OSError if it is not there."""
@@ -130,11 +141,13 @@ class Store:
         self.add_bundle(bundle)
         return len(bundle.certificates) + len(bundle.crls)
 
-    def add_directory(self, path: str | os.PathLike[str]) -> None:
-        """Look for certificates and CRLs in a directory with hashed file names, as they are needed."""
+    def add_directories(self, paths: str) -> None:
+        """Look for certificates and CRLs in directories with hashed file names, as they are needed.
+
+        There may be several, with what stands between the parts of PATH between them, as for OpenSSL.
+        """
         with self._lock:
-            if (directory := os.fspath(path)) not in self._directories:
-                self._directories = (*self._directories, directory)
+            self._directories = tuple(dict.fromkeys([*self._directories, *filter(None, paths.split(os.pathsep))]))
 
     # Looking up
 
@@ -148,6 +161,11 @@ class Store:
                 self.add(x)
                 found.append(x)
         return [x for x in found if x.readable]
+
+    def unread(self, subject: names.Name) -> list[Certificate]:
+        """What would be trusted under this name if it could be read."""
+        bundles = [Bundle(self._own.values()), *self._bundles, *self._hashed(subject, "")]
+        return [x for bundle in bundles for x in bundle.unread if x.odd is not None and x.odd.is_called(subject)]
 
     def crls_of(self, issuer: names.Name) -> list[Crl]:
         """The CRLs of this issuer, the newest file of a directory included."""
@@ -163,12 +181,12 @@ class Store:
         stem = f"{name_hash(name):08x}.{kind}"
         for directory in self._directories:
             for number in range(MOST_WITH_ONE_HASH):
+                path = os.path.join(directory, f"{stem}{number}")
                 try:
-                    yield load_file(os.path.join(directory, f"{stem}{number}"))
-                except OSError:
-                    break
-                except Abort:
-                    continue  # a broken file hides no other
+                    yield load_file(path)
+                except (Abort, OSError):  # what is broken, or a link to a file that is gone, hides no other
+                    if not os.path.lexists(path):
+                        break
 
     def certificates(self) -> list[Certificate]:
         """All that are loaded, each once."""
@@ -198,69 +216,72 @@ def is_ca(x: Certificate) -> bool:
 
 # Reading
 
-_cache: OrderedDict[str, tuple[tuple[int, int, int], Bundle]] = OrderedDict()
+Stamp = tuple[int, ...]
+_cache: OrderedDict[str, tuple[Stamp, bytes, Bundle]] = OrderedDict()  # what a file was, its digest, what is in it
 _cache_lock = threading.Lock()
 CACHED_FILES = 64
+SETTLED = 2_000_000_000  # ns: two changes of a file can bear the same time if they are closer, FAT's clock included
 
 
 def load_file(path: str | os.PathLike[str]) -> Bundle:
-    """The certificates and CRLs of a PEM file, read again when the file has changed."""
+    """The certificates and CRLs of a PEM file, read again when the file has changed.
+
+    Whoever replaces a file may keep its size and the time of its content (`cp -p`); when that was done, the file system
+    notes by itself, but for Windows.  A file that has changed a moment ago may do so again and bear the same times: it
+    is read each time, and parsed if there is something else in it.
+    """
     path = os.fspath(path)
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     if not os.path.isabs(path):
         path = os.path.join(os.getcwd(), path)
     status = os.stat(path)
-    stamp = status.st_mtime_ns, status.st_size, status.st_ino
+    stamp = status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
+    settled = os.name != "nt" and time.time_ns() - max(stamp[:2]) > SETTLED
     with _cache_lock:
         known = _cache.get(path)
-        if known is not None and known[0] == stamp:
+        if known is not None and known[0] == stamp and settled:
             _cache.move_to_end(path)
-            return known[1]
+            return known[2]
     with open(path, "rb") as file:
-        bundle = parse_pem(file.read())
+        data = file.read()
+    digest = _digest(hashes.SHA256(), data)
+    bundle = known[2] if known is not None and known[1] == digest else parse_pem(data)
     with _cache_lock:
-        _cache[path] = stamp, bundle
+        _cache[path] = stamp if settled else (), digest, bundle
+        _cache.move_to_end(path)
         while len(_cache) > CACHED_FILES:
             _cache.popitem(last=False)
     return bundle
 
 
 def parse_pem(data: bytes) -> Bundle:
-    """The certificates and CRLs in a text; Abort if one of them is broken, or a block of anything else does not end."""
+    """The certificates and CRLs in a text; Abort if one of them is none, or a block of anything does not end."""
     certificates: list[Certificate] = []
     crls: list[Crl] = []
-    data = data.removeprefix(_BOM)
-    place = 0
-    while begin := _BEGIN.search(data, place):
-        end = _END.search(data, begin.end())
-        label = begin[1]
-        if end is None or end[1] != label:
-            raise Abort(BAD_END_LINE)
-        place = end.end()
-        try:
+    try:
+        for label, body, _ in pem.blocks(data):
             if label == b"X509 CRL":
-                crls.append(Crl(_decoded(data[begin.end() : end.start()])))
-            elif label in (b"CERTIFICATE", b"X509 CERTIFICATE"):
-                certificates.append(Certificate(_decoded(data[begin.end() : end.start()])))
-            elif label == b"TRUSTED CERTIFICATE":
-                certificates.append(_trusted(_decoded(data[begin.end() : end.start()])))
-        except ValueError:
-            raise Abort(BAD_DER) from None
-    return _checked(certificates, crls)
+                crls.append(Crl(pem.decoded(body)))
+            elif label in pem.CERTIFICATES:
+                certificates.append(Certificate(pem.decoded(body)))
+            elif label == pem.TRUSTED:
+                certificates.append(_trusted(pem.decoded(body)))
+        return Bundle(_read(certificates), crls)
+    except ValueError as error:
+        raise Abort(BAD_DER, str(error)) from None
 
 
-def _decoded(body: bytes) -> bytes:
-    """Base64 in lines; an empty line may come first, where headers would be, and no headers."""
-    compact = b"".join(body.split())
-    if len(compact) % 4 or not _BASE64.fullmatch(compact) or _GAP.search(body.lstrip()):
-        raise Abort(BAD_BASE64)
-    return binascii.a2b_base64(compact)
+def _read(certificates: list[Certificate]) -> list[Certificate]:
+    """All of them, parsed where PyCA can; one that is odd spoils no other.  ValueError if one is no certificate."""
+    parsed = list(certificate.parse(certificates))
+    return [x if good else certificate.oddly(_first(x)) for x, good in zip(certificates, parsed, strict=True)]
 
 
-def _checked(certificates: list[Certificate], crls: list[Crl]) -> Bundle:
-    """A bundle of certificates that can all be read; the rest of them is looked at when they are used."""
-    if not all(certificate.parse(certificates)):
-        raise Abort(BAD_DER)
-    return Bundle(certificates, crls)
+def _first(x: Certificate) -> Certificate:
+    """The certificate without what is behind it in its block, as OpenSSL reads it."""
+    whole, end = odd.value(x.der)
+    return x if end == len(x.der) else Certificate(whole.whole, x.trust)
 
 
 def parse_der(data: bytes) -> Bundle:
@@ -269,27 +290,29 @@ def parse_der(data: bytes) -> Bundle:
         values = shapes.read(shapes.Values, shapes.sequence(shapes.sequence(data))).item
     except ValueError:
         raise Abort(NOT_ENOUGH_DATA) from None
-    return _checked([Certificate(shapes.whole(value)) for value in values], [])
+    try:
+        return Bundle(_read([Certificate(shapes.whole(value)) for value in values]))
+    except ValueError as error:
+        raise Abort(BAD_DER, str(error)) from None
 
 
 def _trusted(der: bytes) -> Certificate:
     """A certificate with OpenSSL's trust settings behind it, or without."""
-    try:
-        pair = shapes.read(shapes.TrustedPair, shapes.sequence(der))
-    except ValueError:
+    whole, end = odd.value(der)
+    if end == len(der):
         return Certificate(der)
-    aux = pair.aux
+    aux = shapes.read(shapes.CertAux, der[end:])
     trust = None if aux.trust is None else frozenset(oid.dotted_string for oid in aux.trust)
     reject = frozenset(oid.dotted_string for oid in aux.reject or ())
-    return Certificate(shapes.whole(pair.certificate), Trust(trust, reject))
+    return Certificate(whole.whole, Trust(trust, reject))
 
 
 def name_hash(name: names.Name) -> int:
     """OpenSSL's hash of a name, which `openssl rehash` names files by: SHA-1 of the canonical encoding, its start."""
-    return int.from_bytes(_sha1(names.canonical_der(name))[:4], "little")
+    return int.from_bytes(_digest(hashes.SHA1(), names.canonical_der(name))[:4], "little")  # noqa: S303 - a file name
 
 
-def _sha1(data: bytes) -> bytes:
-    digest = hashes.Hash(hashes.SHA1())  # noqa: S303 - a file name, not a promise
+def _digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
+    digest = hashes.Hash(algorithm)
     digest.update(data)
     return digest.finalize()

@@ -1,0 +1,262 @@
+"""Certificates that break DER or RFC 5280 and that OpenSSL reads all the same: what is odd about one, and its twin.
+
+PyCA refuses such a certificate whole.  Here it is taken apart once more, by a reader that asks for the outline only.
+Where what it says has just one meaning, the twin says the same by the rules, and PyCA and shapes.py read that instead;
+names, keys and extensions are nobody's but theirs to read.  A signature is never made regular: it is checked over the
+octets that were signed.  Where there is more than one meaning, or none, there is no twin: the certificate stands in the
+list that it came in, is used for nothing, and a message can say what is wrong with it.
+
+What is forgiven is in `_Reading`, each with the sentence that tells of it; why, in docs/differences.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cryptography.hazmat import asn1
+from cryptography.x509 import ObjectIdentifier
+
+from puretls._x509 import names, shapes
+
+INTEGER, BOOLEAN, BIT_STRING, OCTET_STRING, OID, SEQUENCE, SET = 0x02, 0x01, 0x03, 0x04, 0x06, 0x30, 0x31
+UTF8, PRINTABLE, TELETEX, UTC_TIME, GENERALIZED_TIME = 0x0C, 0x13, 0x14, 0x17, 0x18
+VERSION, ISSUER_ID, SUBJECT_ID, EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
+DEEPEST = 32
+LONGEST_TEXT = 100
+MOST_FAULTS = 4  # in one message
+
+# AlgorithmIdentifiers without parameters (RFC 5758 3.1 and 3.2), to which some authorities give a NULL
+_BARE = ("1.2.840.10045.4.", "1.2.840.10040.4.3", "2.16.840.1.101.3.4.3.")
+_PRINTABLE = re.compile(rb"[A-Za-z0-9 '()+,./:=?-]*")  # X.680 41.4
+_DATES = {UTC_TIME: re.compile(rb"\d{12}Z"), GENERALIZED_TIME: re.compile(rb"\d{14}Z")}  # RFC 5280 4.1.2.5
+_SHORT = {"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU"}
+
+
+class Odd(NamedTuple):
+    """What is known of a certificate that PyCA refuses."""
+
+    twin: bytes | None  # the same by the rules
+    version: int  # as it is encoded
+    consistent: bool  # whether both places name the same signature algorithm (4.1.1.2)
+    signed: bytes  # TBSCertificate, as it was signed
+    issuer: tuple[names.Rdn, ...]
+    subject: tuple[names.Rdn, ...]
+    faults: tuple[str, ...]
+
+    def unreadable(self, why: str) -> Odd:
+        """The same without a twin, because that cannot be read either."""
+        return self._replace(twin=None, faults=(*self.faults, why))
+
+    def is_called(self, name: names.Name) -> bool:
+        """Whether it is the certificate of this subject."""
+        try:
+            return names.canonical(self.subject) == name
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        more = len(self.faults) - MOST_FAULTS
+        told = "; ".join(self.faults[:MOST_FAULTS]) + (f"; and {more} more" if more > 0 else "")
+        return f"{describe(self.subject)}: {told}"
+
+
+def describe(name: Sequence[names.Rdn]) -> str:
+    """A name for a message, whoever wrote it: in one line, and not too long."""
+    parts = [f"{_SHORT.get(a.oid, a.oid)}={a.value.decode('utf-8', 'replace')}" for rdn in name for a in rdn]
+    return ascii(", ".join(parts)[:LONGEST_TEXT])
+
+
+class Value(NamedTuple):
+    """One BER value."""
+
+    tag: int
+    content: bytes
+    whole: bytes
+    shortest: bool  # whether its length is written as DER has it
+
+
+def value(data: bytes, pos: int = 0, depth: int = 0) -> tuple[Value, int]:
+    """The value at this place, and where it ends; ValueError if there is none."""
+    start = pos + 2
+    if start > len(data) or data[pos] & 0x1F == 0x1F or depth > DEEPEST:
+        raise ValueError("not BER")
+    tag, size = data[pos], data[pos + 1]
+    if size == 0x80 and tag & 0x20:
+        end = start
+        while data[end : end + 2] != b"\0\0":
+            end = value(data, end, depth + 1)[1]
+        return Value(tag, data[start:end], data[pos : end + 2], False), end + 2
+    shortest = size != 0x80
+    if size & 0x80:
+        width = size & 0x7F
+        size = int.from_bytes(data[start : start + width], "big")
+        shortest = shortest and size >= max(0x80, 1 << 8 * (width - 1))
+        start += width
+    if start + size > len(data):
+        raise ValueError("cut off")
+    return Value(tag, data[start : start + size], data[pos : start + size], shortest), start + size
+
+
+def fields(content: bytes) -> list[Value]:
+    """The values that follow each other; ValueError if there is something else."""
+    found, pos = [], 0
+    while pos < len(content):
+        part, pos = value(content, pos)
+        found.append(part)
+    return found
+
+
+def dotted(field: Value) -> str:
+    """An OBJECT IDENTIFIER; ValueError if it is none."""
+    if field.tag != OID:
+        raise ValueError("not an OBJECT IDENTIFIER")
+    return asn1.decode_der(ObjectIdentifier, field.whole).dotted_string
+
+
+def examine(der: bytes) -> Odd:
+    """What is odd about a certificate that PyCA refuses.  ValueError if it is none, to OpenSSL either."""
+    whole, end = value(der)
+    if end != len(der):
+        raise ValueError(f"{len(der) - end} octets behind the certificate")
+    return _Reading().certificate(whole)
+
+
+class _Reading:
+    """One certificate on its way to its twin."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.sound = True  # there may be a twin
+        self.version = 0
+
+    def certificate(self, whole: Value) -> Odd:
+        signed, outer, signature = self.parts(whole, SEQUENCE, 3)
+        found = self.parts(signed, SEQUENCE)
+        version = self.read_version(found.pop(0)) if found and found[0].tag == VERSION else b""
+        if [field.tag for field in found[:6]] != [INTEGER, *[SEQUENCE] * 5] or signature.tag != BIT_STRING:
+            raise ValueError("not a certificate")
+        serial, inner, issuer, validity, subject, key = found[:6]
+        if (
+            len(serial.content) > 1
+            and serial.content[0] in (0, 0xFF)
+            and (serial.content[0] ^ serial.content[1]) < 0x80
+        ):
+            raise ValueError("not an INTEGER")
+        issuer_der, issuer_name = self.name(issuer, "issuer")
+        subject_der, subject_name = self.name(subject, "subject")
+        algorithms = self.algorithm(inner), self.algorithm(outer)
+        self.dates(validity)
+        rest = b"".join(map(self.last_field, found[6:]))
+        body = (version, serial.whole, algorithms[0], issuer_der, validity.whole, subject_der, key.whole, rest)
+        twin = shapes.sequence(shapes.sequence(b"".join(body)) + algorithms[1] + signature.whole)
+        return Odd(
+            twin if self.sound else None,
+            self.version,
+            inner.whole == outer.whole,
+            signed.whole,
+            issuer_name,
+            subject_name,
+            tuple(dict.fromkeys(self.faults)),
+        )
+
+    def parts(self, whole: Value, tag: int, count: int | None = None) -> list[Value]:
+        """What a constructed value holds."""
+        if whole.tag != tag:
+            raise ValueError("not a certificate")
+        found = fields(whole.content)
+        if count is not None and len(found) != count:
+            raise ValueError("not a certificate")
+        if not whole.shortest or not all(part.shortest for part in found):
+            self.refuse("it is not in DER: a length is not written in the shortest way (X.690 10.1)")
+        return found
+
+    def forgive(self, fault: str) -> None:
+        self.faults.append(fault)
+
+    def refuse(self, fault: str) -> None:
+        self.faults.append(fault)
+        self.sound = False
+
+    def read_version(self, field: Value) -> bytes:
+        """RFC 5280 4.1.2.1: be prepared to accept any version.  PyCA is told of none that it does not know."""
+        (number,) = self.parts(field, VERSION, 1)
+        if number.tag != INTEGER or len(number.content) != 1 or number.content[0] > 0x7F:
+            raise ValueError("not a version")
+        self.version = number.content[0]
+        if self.version == 0:
+            self.forgive("version 1 is the default and must not be spelled out (X.690 11.5)")
+            return b""
+        if self.version != 2:
+            self.forgive(f"it has version {self.version + 1}, and certificates have had version 3 since 1996")
+        return shapes.tagged(b"\xa0", b"\x02\x01\x02")
+
+    def algorithm(self, field: Value) -> bytes:
+        parts = self.parts(field, SEQUENCE)
+        if len(parts) == 2 and parts[1].whole == b"\x05\x00" and dotted(parts[0]).startswith(_BARE):
+            self.forgive("the signature algorithm has NULL for parameters, and must not have any (RFC 5758 3.2)")
+            return shapes.sequence(parts[0].whole)
+        return field.whole
+
+    def name(self, field: Value, which: str) -> tuple[bytes, tuple[names.Rdn, ...]]:
+        rdns, encoded = [], []
+        for rdn in self.parts(field, SEQUENCE):
+            attributes, order = [], []
+            for pair in self.parts(rdn, SET):
+                kind, content = self.parts(pair, SEQUENCE, 2)
+                attribute = names.Attribute(dotted(kind), bytes([content.tag]), content.content)
+                attribute.canonical()  # ValueError if it is of no type that OpenSSL reads
+                attributes.append(attribute)
+                order.append(shapes.sequence(kind.whole + self.text(attribute, content, which)))
+            if order != sorted(order):
+                self.forgive(f"the attributes of an RDN of the {which} are not in the order of DER (X.690 11.6)")
+            rdns.append(tuple(attributes))
+            encoded.append(shapes.tagged(b"\x31", b"".join(sorted(order))))
+        return shapes.sequence(b"".join(encoded)), tuple(rdns)
+
+    def text(self, attribute: names.Attribute, content: Value, which: str) -> bytes:
+        if content.tag != PRINTABLE or _PRINTABLE.fullmatch(content.content):
+            return content.whole
+        strange = sorted(set(content.content.decode("latin-1")) - set(map(chr, _PRINTABLE_OCTETS)))
+        self.forgive(
+            f"{describe([(attribute,)])} in the {which} is a PrintableString with {''.join(strange)[:9]!a} "
+            "in it, which it may not hold (X.680 41.4)"
+        )
+        return shapes.tagged(bytes([UTF8 if content.content.isascii() else TELETEX]), content.content)
+
+    def dates(self, field: Value) -> None:
+        for date, which in zip(self.parts(field, SEQUENCE, 2), ("notBefore", "notAfter"), strict=True):
+            if date.tag not in _DATES:
+                raise ValueError("not a date")
+            if not _DATES[date.tag].fullmatch(date.content):
+                text = ascii(date.content.decode("latin-1")[:LONGEST_TEXT])
+                self.refuse(f"{which} is {text}, not a date in the form of RFC 5280 4.1.2.5")
+
+    def last_field(self, field: Value) -> bytes:
+        if field.tag != EXTENSIONS:
+            if field.tag not in (ISSUER_ID, SUBJECT_ID):
+                raise ValueError("not a certificate")
+            return field.whole
+        (block,) = self.parts(field, EXTENSIONS, 1)
+        extensions = b"".join(map(self.extension, self.parts(block, SEQUENCE)))
+        return shapes.tagged(b"\xa3", shapes.sequence(extensions))
+
+    def extension(self, field: Value) -> bytes:
+        parts = self.parts(field, SEQUENCE)
+        if [part.tag for part in parts] == [OID, OCTET_STRING]:
+            return field.whole
+        if [part.tag for part in parts] != [OID, BOOLEAN, OCTET_STRING] or len(parts[1].content) != 1:
+            raise ValueError("not an extension")
+        oid, critical, content = parts
+        if critical.content == b"\0":
+            self.forgive(
+                f"extension {dotted(oid)} spells out that it is not critical: FALSE is the default (X.690 11.5)"
+            )
+            return shapes.sequence(oid.whole + content.whole)
+        if critical.content != b"\xff":
+            self.forgive(f"extension {dotted(oid)} is critical, and its TRUE is not FF (X.690 11.1)")
+        return shapes.sequence(oid.whole + b"\1\1\xff" + content.whole)
+
+
+_PRINTABLE_OCTETS = [octet for octet in range(256) if _PRINTABLE.fullmatch(bytes([octet]))]
