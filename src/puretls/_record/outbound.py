@@ -98,6 +98,12 @@ class Outbound:
                 if type(spare) is Buffer and len(_pool) < POOLED:
                     _pool.append(spare)
 
+    def lend(self) -> tuple[memoryview | bytes, bytes | Buffer]:
+        """All that waits, for a transport that may keep it; and the memory it is in, to `reclaim` if it has not."""
+        data, memory = self.view[self.start : self.end], self.buf
+        self.buf, self.view, self.start, self.end = b"", NOTHING, 0, 0
+        return data, memory
+
     def take(self) -> bytes:
         """All that waits, for a transport that takes everything."""
         if not self.end:
@@ -132,6 +138,12 @@ class Outbound:
         room[:kept] = view[self.start : self.end]
         self.buf, self.view, self.start, self.end = fresh, room, 0, kept
         return room[kept : kept + size]
+
+
+def reclaim(memory: bytes | Buffer) -> None:
+    """What was lent is not in use any more."""
+    if type(memory) is Buffer and len(memory.view) > KEEP and len(_pool) < POOLED:
+        _pool.append(memory)
 
 
 def _borrow(size: int) -> Buffer:

@@ -7,18 +7,22 @@ import runpy
 import sys
 from pathlib import Path
 
-from puretls import inject_into_ssl
+from puretls import asyncio, inject_into_ssl
 
 EXAMPLES = """\
 examples:
   puretls run script.py --its-own option
   puretls run -m pip download requests
+  puretls run -m uvicorn app:app --ssl-certfile chain.pem --ssl-keyfile key.pem
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """A script or a module, as the interpreter takes them; what follows is the program's."""
-    parser.usage = "puretls run [-h] (SCRIPT | -m MODULE) [ARGUMENT ...]"
+    parser.usage = "puretls run [-h] [--no-asyncio] (SCRIPT | -m MODULE) [ARGUMENT ...]"
+    parser.add_argument(
+        "--no-asyncio", action="store_true", help="leave the event loops of asyncio and uvloop their own TLS layers"
+    )
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="a module, as with python -m")
     parser.add_argument("script", nargs=argparse.REMAINDER, help="a script; what follows is for the program")
     parser.epilog = EXAMPLES
@@ -31,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("puretls run: which program?  A script, or -m and a module", file=sys.stderr)
         return 2
     inject_into_ssl()
+    if not arguments.no_asyncio:
+        asyncio.install()
     sys.argv[:] = program
     if arguments.module:
         sys.path.insert(0, str(Path.cwd()))

@@ -1,0 +1,208 @@
+"""The functions of asyncio that take `ssl=`, in the running loop, whatever that loop is.
+
+They have the arguments of asyncio's, and `half_close`.  `ssl=True` means a default context of puretls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from puretls.asyncio import routing
+
+LIMIT = 1 << 16  # of a StreamReader, as asyncio's
+ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
+
+
+async def create_connection(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    host: str | None = None,
+    port: int | str | None = None,
+    *,
+    ssl: Any = None,
+    server_hostname: str | None = None,
+    half_close: bool = False,
+    **options: Any,
+) -> tuple[asyncio.Transport, Any]:
+    """loop.create_connection()."""
+    loop = asyncio.get_running_loop()
+    context = routing.default_context(ssl, host if server_hostname is None else server_hostname)
+    return await routing.create_connection(
+        loop.create_connection,
+        loop,
+        protocol_factory,
+        host,
+        port,
+        ssl=context,
+        server_hostname=server_hostname,
+        half_close=half_close,
+        **options,
+    )
+
+
+async def create_unix_connection(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    path: Any = None,
+    *,
+    ssl: Any = None,
+    server_hostname: str | None = None,
+    half_close: bool = False,
+    **options: Any,
+) -> tuple[asyncio.Transport, Any]:
+    """loop.create_unix_connection()."""
+    loop = asyncio.get_running_loop()
+    return await routing.create_unix_connection(
+        loop.create_unix_connection,
+        loop,
+        protocol_factory,
+        path,
+        ssl=routing.default_context(ssl, server_hostname),
+        server_hostname=server_hostname,
+        half_close=half_close,
+        **options,
+    )
+
+
+async def create_server(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    host: Any = None,
+    port: int | str | None = None,
+    *,
+    ssl: Any = None,
+    half_close: bool = False,
+    **options: Any,
+) -> asyncio.Server:
+    """loop.create_server()."""
+    loop = asyncio.get_running_loop()
+    made: asyncio.Server = await routing.create_server(
+        loop.create_server, loop, protocol_factory, host, port, ssl=ssl, half_close=half_close, **options
+    )
+    return made
+
+
+async def create_unix_server(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    path: Any = None,
+    *,
+    ssl: Any = None,
+    half_close: bool = False,
+    **options: Any,
+) -> asyncio.Server:
+    """loop.create_unix_server()."""
+    loop = asyncio.get_running_loop()
+    made: asyncio.Server = await routing.create_server(
+        loop.create_unix_server, loop, protocol_factory, path, ssl=ssl, half_close=half_close, **options
+    )
+    return made
+
+
+async def connect_accepted_socket(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    sock: Any,
+    *,
+    ssl: Any = None,
+    half_close: bool = False,
+    **options: Any,
+) -> tuple[asyncio.Transport, Any]:
+    """loop.connect_accepted_socket()."""
+    loop = asyncio.get_running_loop()
+    return await routing.connect_accepted_socket(
+        loop.connect_accepted_socket, loop, protocol_factory, sock, ssl=ssl, half_close=half_close, **options
+    )
+
+
+async def start_tls(
+    transport: Any,
+    protocol: asyncio.BaseProtocol,
+    sslcontext: Any,
+    *,
+    server_side: bool = False,
+    server_hostname: str | None = None,
+    half_close: bool = False,
+    **options: Any,
+) -> asyncio.Transport:
+    """loop.start_tls(), over any transport that has the methods of one."""
+    loop = asyncio.get_running_loop()
+    made: asyncio.Transport = await routing.start_tls(
+        loop.start_tls,
+        loop,
+        transport,
+        protocol,
+        sslcontext,
+        server_side=server_side,
+        server_hostname=server_hostname,
+        half_close=half_close,
+        **options,
+    )
+    return made
+
+
+# Streams
+
+
+class _HalfClosing(asyncio.StreamReaderProtocol):
+    """After the peer's end the writer goes on."""
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return True
+
+
+def _stream(limit: int, half_close: bool, connected: Any = None) -> tuple[asyncio.StreamReader, Any]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=limit, loop=loop)
+    kind = _HalfClosing if half_close else asyncio.StreamReaderProtocol
+    return reader, kind(reader, connected, loop=loop)
+
+
+async def open_connection(
+    host: str | None = None,
+    port: int | str | None = None,
+    *,
+    limit: int = LIMIT,
+    half_close: bool = False,
+    **options: Any,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """asyncio.open_connection()."""
+    reader, protocol = _stream(limit, half_close)
+    transport, _ = await create_connection(lambda: protocol, host, port, half_close=half_close, **options)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+
+
+async def open_unix_connection(
+    path: Any = None, *, limit: int = LIMIT, half_close: bool = False, **options: Any
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """asyncio.open_unix_connection()."""
+    reader, protocol = _stream(limit, half_close)
+    transport, _ = await create_unix_connection(lambda: protocol, path, half_close=half_close, **options)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+
+
+async def start_server(
+    client_connected_cb: ClientConnected,
+    host: Any = None,
+    port: int | str | None = None,
+    *,
+    limit: int = LIMIT,
+    half_close: bool = False,
+    **options: Any,
+) -> asyncio.Server:
+    """asyncio.start_server()."""
+    return await create_server(
+        lambda: _stream(limit, half_close, client_connected_cb)[1], host, port, half_close=half_close, **options
+    )
+
+
+async def start_unix_server(
+    client_connected_cb: ClientConnected,
+    path: Any = None,
+    *,
+    limit: int = LIMIT,
+    half_close: bool = False,
+    **options: Any,
+) -> asyncio.Server:
+    """asyncio.start_unix_server()."""
+    return await create_unix_server(
+        lambda: _stream(limit, half_close, client_connected_cb)[1], path, half_close=half_close, **options
+    )

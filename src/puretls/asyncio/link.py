@@ -1,0 +1,222 @@
+"""What the transport asks of the engine: the only module here that knows a Connection.
+
+Bytes from the plain transport go in, data and bytes for it come out; nothing waits, and nobody else reads or writes.  A
+Link is also `_sslobj` of the `ssl_object` that get_extra_info() gives, so it answers what that is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from puretls._api.errors import abort_error, ssl_error, zero_return
+from puretls._api.seam import SMALL, _SSLSocket
+from puretls._base.faults import Abort
+from puretls._base.registry import APPLICATION_DATA, TLS13
+from puretls._record.outbound import reclaim
+from puretls._record.protection import HEADER, MAX_PLAINTEXT
+
+if TYPE_CHECKING:
+    from puretls._api.context import SSLContext
+
+CHUNK = 1 << 18
+
+
+class Link(_SSLSocket):
+    """A connection without a transport.
+
+    `_opener` and `_sealer` are there while nothing but data comes and goes, as `seam` describes it.
+    """
+
+    __slots__ = ("_said",)
+
+    def __init__(
+        self, context: SSLContext, server_side: bool, server_hostname: str | None, owner: Any, said: Callable[[], None]
+    ) -> None:
+        super().__init__(context, server_side, server_hostname, owner, None)
+        self._said = said  # called when there is something to send that the transport does not know of
+
+    # The handshake
+
+    def shake(self) -> bool:
+        """Go on with the handshake; whether it is done."""
+        conn = self._conn
+        try:
+            self._advance()
+        except Abort as abort:
+            raise abort_error(abort) from None
+        if self._callback_error is not None:
+            self._raise_callback_error()
+        if conn.close_received:
+            raise zero_return()
+        return conn.established
+
+    # Receiving
+
+    def receive(self, data: bytes) -> None:
+        """Ciphertext, behind what is here."""
+        self._conn.receive(data)
+
+    def open_into(self, out: memoryview) -> int:
+        """Data of what has been received, by the way that knows every rule; 0 if there is none.
+
+        The last byte of `out` is left free.
+        """
+        conn = self._conn
+        self._opener = self._sealer = None
+        try:
+            got = conn.read_into(out, 1)
+            if conn.request is not None:
+                self._advance()
+        except Abort as abort:
+            raise abort_error(abort) from None
+        if conn.events:
+            self._report()
+        if self._callback_error is not None:
+            self._raise_callback_error()
+        return got
+
+    def opened(self) -> bool:
+        """Whether there is data already that did not fit the last time."""
+        return bool(self._conn.inbound.plain)
+
+    def keep(self, data: bytes) -> None:
+        """Data that was opened and is not wanted yet: `open_into` gives it first."""
+        self._opener, inbound = None, self._conn.inbound
+        inbound.plain, inbound.plain_at = data, 0
+
+    def broken(self, abort: Abort) -> Exception:
+        """A record did not open: the peer is told, and this is the exception."""
+        self._opener = self._sealer = None
+        self._conn.fail(abort.fault, abort.detail)
+        return abort_error(abort)
+
+    def incomplete(self, data: bytes) -> bool:
+        """Whether this is the beginning of a record of application data that goes on with what comes."""
+        have = len(data)
+        if have < HEADER:
+            return True
+        size = data[3] << 8 | data[4]
+        return (
+            data[0] == APPLICATION_DATA
+            and have < HEADER + size
+            and size <= MAX_PLAINTEXT + self._conn.inbound.opener.expansion
+        )
+
+    def held(self) -> int:
+        """Bytes that are here and have not been delivered."""
+        inbound = self._conn.inbound
+        return inbound.end - inbound.start + len(inbound.plain) - inbound.plain_at
+
+    def leftover(self) -> bytes:
+        """Take out what was received and not opened."""
+        inbound = self._conn.inbound
+        return inbound.leftover() if inbound.start != inbound.end else b""
+
+    def ease(self) -> None:
+        """Open the short ways, if all is as usual."""
+        self._ease_writing()
+        inbound = self._conn.inbound
+        if inbound.start == inbound.end:
+            self._ease_reading()
+
+    def unease(self) -> None:
+        """Close them: data does not go the usual way now."""
+        self._opener = self._sealer = None
+
+    # Sending
+
+    def take(self) -> bytes:
+        """What the engine has to say to the peer."""
+        conn = self._conn
+        data = conn.take()
+        if conn.events:
+            self._report()
+        return data
+
+    def may_write(self) -> bool:
+        """Whether data can be sealed now."""
+        conn = self._conn
+        return conn.established and not (conn.renegotiating or conn.close_sent or conn.failure)
+
+    def send(self, view: memoryview, transport: Any) -> None:
+        """Seal this data and write it to the plain transport, as far as that is still there."""
+        conn = self._conn
+        outbound = conn.outbound
+        self._sealer = None
+        try:
+            if len(view) <= SMALL:
+                transport.write(conn.write_record(view))
+            else:
+                for pos in range(0, len(view), CHUNK):
+                    conn.write(view[pos : pos + CHUNK])
+                    sealed, memory = outbound.lend()
+                    transport.write(sealed)
+                    if transport.is_closing():
+                        break
+                    if not transport.get_write_buffer_size():
+                        reclaim(memory)
+        except Abort as abort:
+            raise abort_error(abort) from None
+        except BaseException as error:
+            self._interrupted(error)
+            raise
+
+    def interrupted(self, error: BaseException) -> None:
+        """Something came between sealing a record and sending it: the peer could not go on, nor can we."""
+        self._interrupted(error)
+
+    def say_goodbye(self) -> None:
+        """close_notify, with the next `take`."""
+        self._opener = self._sealer = None
+        self._conn.close_notify()
+
+    # How far it is
+
+    @property
+    def peer_has_ended(self) -> bool:
+        """Whether close_notify has come."""
+        return self._conn.close_received
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether we have sent ours."""
+        return self._conn.close_sent
+
+    @property
+    def halves_close_alone(self) -> bool:
+        """Whether one direction may end before the other (RFC 8446 6.1; not so in RFC 5246 7.2.1)."""
+        return self._conn.version == TLS13
+
+    # What an SSLObject may be asked for, and has to leave to the transport
+
+    def do_handshake(self) -> None:
+        """The transport does it."""
+        if not self._conn.established:
+            raise self._not_yours()
+
+    def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
+        """Not here: the transport delivers data."""
+        del size, buffer
+        raise self._not_yours()
+
+    def write(self, data: Any, /) -> int:
+        """Not here: the transport takes data."""
+        del data
+        raise self._not_yours()
+
+    def shutdown(self) -> Any:
+        """Not here: the transport closes."""
+        raise self._not_yours()
+
+    def pending(self) -> int:
+        """0: what has come is with the transport."""
+        return 0
+
+    def verify_client_post_handshake(self) -> None:
+        """Ask the client for its certificate now (RFC 8446 4.6.2)."""
+        super().verify_client_post_handshake()
+        self._said()
+
+    def _not_yours(self) -> Exception:
+        return ssl_error(0, "an asyncio transport reads and writes this connection")

@@ -1,0 +1,285 @@
+"""From the plain transport to the application: ciphertext comes into shared memory, and is opened from there.
+
+While nothing but data comes, the records of one buffer are opened in a loop, straight into a BufferedProtocol's memory
+or into one `bytes` for data_received().  Anything else goes through the engine's own buffer, by `_read`.  What is there
+of a record that has not come whole is kept as `_rest`, and put in front of what comes next.
+
+While the application is called, nothing of ours lies in shared memory (see `memory`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import transports
+from asyncio.log import logger
+from typing import Any
+
+from puretls._base.faults import Abort
+from puretls.asyncio.link import Link
+from puretls.asyncio.memory import RECEIVE, SLACK, Memory
+from puretls.asyncio.stages import CLOSED, CLOSING, HANDSHAKE, NEW, OPEN, Application
+
+SHORT = 1 << 12  # bytes that are cheaper to copy than to open in place
+
+
+class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
+    """The half of a TLS transport that is the protocol of a plain one.  (asyncio's sendfile() asks for the mixin.)"""
+
+    __slots__ = (
+        "_app", "_app_stage", "_buffered", "_ended", "_link", "_lower_paused", "_memory", "_odd", "_read_high",
+        "_read_low", "_reading_paused", "_rest", "_stage", "_transport",
+    )  # fmt: skip
+
+    _loop: asyncio.AbstractEventLoop
+    _memory: Memory
+    _protocol_paused: bool  # what the application was told
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
+        super().__init__(None, loop)
+        self._link = link
+        self._stage = NEW
+        self._app: Any = None
+        self._app_stage = Application.NEW
+        self._buffered = False  # the application's protocol is a BufferedProtocol
+        self._transport: Any = None  # the plain one
+        self._rest = b""  # ciphertext that has come and was not opened
+        self._read_high = self._read_low = 0
+        self._reading_paused = self._lower_paused = False
+        self._ended = False  # the plain connection, by the peer
+        self._odd = True  # what comes does not lie in memory that all share, or the application has paused
+
+    # For the transport to define
+
+    def _fatal_error(self, exc: BaseException | None, message: str = "") -> None:
+        raise NotImplementedError
+
+    def _handshake(self) -> None:
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        raise NotImplementedError
+
+    def _push(self) -> None:
+        raise NotImplementedError
+
+    def _peer_has_ended(self) -> None:
+        raise NotImplementedError
+
+    # The plain transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to put what comes."""
+        del sizehint
+        rest, memory = self._rest, self._memory
+        if rest and not memory.private and (size := len(rest)) <= SLACK:
+            view = memory.view
+            view[:size] = rest
+            return view[size : size + RECEIVE]
+        return memory.receive
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes have come."""
+        memory, link = self._memory, self._link
+        opener, count, rest = link._opener, nbytes, self._rest
+        if opener is None or self._odd or len(rest) > SLACK:
+            self._take(count)
+            return
+        if rest:
+            count += len(rest)  # it lies in front
+            self._rest = b""
+        try:
+            if count <= SHORT and not self._buffered:
+                data = opener.open_data(bytes(memory.view[:count]))
+                if data:
+                    self._app.data_received(data)
+                    return
+            tail = self._open(memory.buf, memory.view, count)
+            if tail:
+                self._receive(tail)
+        except Abort as abort:
+            self._broken(abort)
+        except Exception as error:  # noqa: BLE001  # as asyncio: the connection ends, the loop goes on
+            self._fatal_error(error, "Fatal error on SSL protocol")
+
+    def _take(self, count: int) -> None:
+        """The same, when something is not as usual."""
+        memory, rest = self._memory, self._rest
+        if memory.private or len(rest) > SLACK:
+            data = rest + bytes(memory.view[:count])
+        else:
+            data = bytes(memory.view[: len(rest) + count])
+        self._rest = b""
+        if self._reading_paused and self._stage == OPEN:
+            self._hold(data)
+        elif self._link._opener is None:
+            self._receive(data)
+        else:
+            try:
+                tail = self._open(data, memoryview(data), len(data))
+                if tail:
+                    self._receive(tail)
+            except Abort as abort:
+                self._broken(abort)
+            except Exception as error:  # noqa: BLE001  # as above
+                self._fatal_error(error, "Fatal error on SSL protocol")
+
+    # Opening
+
+    def _open(self, buf: bytes | bytearray, view: memoryview, end: int) -> bytes:
+        """Give the application the data of the records at `buf[:end]`; what is not for the short way is returned."""
+        link, memory, pos = self._link, self._memory, 0
+        while True:
+            opener = link._opener
+            if opener is None or self._reading_paused:
+                return bytes(view[pos:end])
+            if self._buffered:
+                room = self._room(end - pos)
+                at, got = opener.open_many(buf, view, pos, end, room)
+                if not got:  # the record does not fit, or is none
+                    at, got = opener.open_many(buf, view, pos, end, memory.plain[: SLACK >> 1 | 1])
+                    data = bytes(memory.plain[:got])
+                else:
+                    data = b""
+            else:
+                at, got = opener.open_many(buf, view, pos, end, memory.plain)
+                data = bytes(memory.plain[:got])
+            pos = at
+            rest = bytes(view[pos:end]) if pos != end else b""
+            incomplete = rest and link.incomplete(rest)
+            if incomplete:
+                self._rest = rest
+            if data:
+                self._deliver(data)
+            elif got:
+                self._app.buffer_updated(got)
+            if not rest or incomplete:
+                return b""
+            if not got:
+                return rest
+            buf, view, pos, end = rest, memoryview(rest), 0, len(rest)
+
+    def _room(self, size: int) -> memoryview:
+        buffer = self._app.get_buffer(size)
+        room = memoryview(buffer)
+        if not room.nbytes:
+            raise RuntimeError("get_buffer() returned an empty buffer")
+        return room if room.format == "B" and room.ndim == 1 else room.cast("B")
+
+    def _deliver(self, data: bytes) -> None:
+        """Data to the application, in the way of its protocol now."""
+        if not self._buffered:
+            self._app.data_received(data)
+            return
+        left = memoryview(data)
+        while left and self._stage == OPEN:
+            if self._reading_paused:
+                self._link.keep(bytes(left))
+                return
+            if not self._buffered:  # another protocol
+                self._app.data_received(bytes(left))
+                return
+            room = self._room(len(left))
+            size = min(len(left), len(room))
+            room[:size] = left[:size]
+            left = left[size:]
+            self._app.buffer_updated(size)
+
+    # The way that knows every case
+
+    def _receive(self, data: bytes) -> None:
+        """Any bytes, at any stage."""
+        stage = self._stage
+        if stage == CLOSED or (self._link.peer_has_ended and stage != HANDSHAKE):
+            return
+        if self._reading_paused and stage == OPEN:
+            self._hold(data)
+            return
+        self._link.receive(data)
+        if stage == HANDSHAKE:
+            self._handshake()
+        else:
+            self._read()
+
+    def _read(self) -> None:
+        """What the engine has received, until there is no more or the application has paused."""
+        link, memory = self._link, self._memory
+        try:
+            while self._stage == CLOSING or (self._stage == OPEN and not self._reading_paused):
+                got = link.open_into(memory.plain)
+                if got:
+                    if self._stage == OPEN:
+                        self._deliver(bytes(memory.plain[:got]))
+                elif not link.opened():
+                    break
+        except Exception as error:  # noqa: BLE001  # as asyncio: the connection ends, the loop goes on
+            self._flush()
+            self._fatal_error(error, "Fatal error on SSL protocol")
+            return
+        if self._stage == CLOSED:
+            return
+        self._flush()
+        if link.peer_has_ended and not link.opened():
+            self._peer_has_ended()
+            return
+        if self._stage == OPEN:
+            if not self._reading_paused and not link.opened():
+                self._rest = link.leftover() + self._rest
+            link.ease()
+        self._push()
+
+    def _broken(self, abort: Abort) -> None:
+        error = self._link.broken(abort)
+        self._flush()
+        self._fatal_error(error, "Fatal error on SSL protocol")
+
+    # Pausing: the kernel is told only when there is more, as mostly the application resumes before that
+
+    def _hold(self, data: bytes) -> None:
+        self._rest += data
+        if len(self._rest) > self._read_high:
+            self._pause_lower()
+
+    def _pause_lower(self) -> None:
+        if not self._lower_paused and self._transport is not None:
+            self._lower_paused = True
+            self._transport.pause_reading()
+
+    def _resume_lower(self) -> None:
+        if self._lower_paused and self._transport is not None:
+            self._lower_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _read_again(self) -> None:
+        """The application has resumed: it gets what is here, and then what comes."""
+        if self._reading_paused or self._stage != OPEN:
+            return
+        link = self._link
+        rest, self._rest = self._rest, b""
+        if rest:
+            link.receive(rest)
+        self._read()
+        if self._ended and not self._reading_paused and self._stage == OPEN:
+            self._eof()
+        if not self._reading_paused:
+            self._resume_lower()
+
+    def _eof(self) -> bool:
+        raise NotImplementedError
+
+    def _call_eof_received(self) -> bool:
+        """Tell the application, once, that nothing more comes; whether it wants to go on sending."""
+        if self._app_stage is not Application.CONNECTED:
+            return False
+        self._app_stage = Application.ENDED
+        try:
+            return bool(self._app.eof_received())
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # as asyncio
+            self._fatal_error(error, "Error calling eof_received()")
+            return False
+
+    def _debug(self, text: str) -> None:
+        if self._loop.get_debug():
+            logger.debug(text, self)

@@ -1,0 +1,537 @@
+"""SSLTransport: TLS over any plain transport of an event loop.
+
+One object is the transport of the application and the protocol of the plain transport below it.  It behaves as the pair
+of asyncio's own, `asyncio.sslproto`, does; what differs is in docs/differences.md.  Only documented methods of plain
+transports are needed, so it works over every loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+import weakref
+from asyncio import constants
+from asyncio.log import logger
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from puretls._api.errors import CertificateError
+from puretls._api.seam import SMALL
+from puretls.asyncio.link import Link
+from puretls.asyncio.memory import memory_for
+from puretls.asyncio.receiving import Receiving
+from puretls.asyncio.stages import CLOSED, CLOSING, HANDSHAKE, OPEN, Application
+
+if TYPE_CHECKING:
+    from puretls._api.context import SSLContext
+
+HANDSHAKE_TIMEOUT: float = constants.SSL_HANDSHAKE_TIMEOUT
+SHUTDOWN_TIMEOUT: float = getattr(constants, "SSL_SHUTDOWN_TIMEOUT", 30.0)  # from Python 3.11
+WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; likewise
+
+
+def check_timeout(name: str, value: float | None, default: float) -> float:
+    """A timeout of a function's caller, or the default."""
+    if value is None:
+        return default
+    if value <= 0:
+        raise ValueError(f"{name} should be a positive number, got {value}")
+    return value
+
+
+def water_marks(high: int | None, low: int | None, default: int) -> tuple[int, int]:
+    """Limits of a buffer as asyncio completes them."""
+    if high is None:
+        high = default if low is None else 4 * low
+    if low is None:
+        low = high // 4
+    if not high >= low >= 0:
+        raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+    return high, low
+
+
+class SSLTransport(Receiving):
+    """A TLS connection of an application in an event loop, over a plain transport."""
+
+    __slots__ = (
+        "__weakref__", "_backlog", "_backlog_size", "_closed", "_eof_written", "_error", "_goodbye_due", "_half_close",
+        "_handshake_timeout", "_lost", "_lower_full", "_pushing", "_shutdown_timeout", "_sslcontext", "_sslobj",
+        "_started", "_timer", "_waiter", "_write_limits",
+    )  # fmt: skip
+    _start_tls_compatible = True
+    _sendfile_compatible = constants._SendfileMode.FALLBACK
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        app_protocol: asyncio.BaseProtocol,
+        sslcontext: SSLContext,
+        waiter: asyncio.Future[None] | None,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        call_connection_made: bool = True,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        *,
+        half_close: bool = False,
+    ) -> None:
+        self._closed = True  # until there is something to close
+        self._handshake_timeout = check_timeout("ssl_handshake_timeout", ssl_handshake_timeout, HANDSHAKE_TIMEOUT)
+        self._shutdown_timeout = check_timeout("ssl_shutdown_timeout", ssl_shutdown_timeout, SHUTDOWN_TIMEOUT)
+        host = sslcontext._encode_hostname(server_hostname) if server_hostname and not server_side else None
+        self._sslobj = sslcontext.sslobject_class.__new__(sslcontext.sslobject_class)
+        self._sslobj._sslobj = link = Link(sslcontext, server_side, host, self._sslobj, _flushing(self))
+        super().__init__(loop, link)
+        self._sslcontext, self._waiter, self._half_close = sslcontext, waiter, half_close
+        if not call_connection_made:
+            self._app_stage = Application.CONNECTED
+        self._backlog: list[Any] = []  # data that could not be sealed yet
+        self._backlog_size = 0
+        self._write_limits = water_marks(None, None, WRITE_HIGH * 1024)
+        self._lower_full = self._pushing = self._eof_written = self._goodbye_due = False
+        self._lost = 0  # writes after the end
+        self._error: BaseException | None = None  # why we have ended the connection
+        self._timer: asyncio.TimerHandle | None = None
+        self._started = 0.0
+        self.set_protocol(app_protocol)
+        self._closed = False
+
+    # Names that asyncio's own layer has, and others use
+
+    @property
+    def _app_transport(self) -> SSLTransport:
+        return self
+
+    _ssl_protocol = _app_transport
+
+    @property
+    def _app_protocol(self) -> Any:
+        return self._app
+
+    def _get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.get_extra_info(name, default)
+
+    def _test__append_write_backlog(self, data: bytes) -> None:
+        self._backlog.append(data)
+        self._backlog_size += len(data)
+        self._link.unease()
+
+    # The plain transport: beginning and end
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The plain transport is connected: the handshake begins."""
+        lower: Any = transport
+        self._transport = lower
+        self._memory = memory_for(self._loop, transport)
+        self._see_whether_odd()
+        if self._closed:
+            self._force_close(None)
+            return
+        self._limit_lower()
+        self._stage = HANDSHAKE
+        if self._loop.get_debug():
+            logger.debug("%r starts SSL handshake", self)
+            self._started = self._loop.time()
+        self._timer = self._loop.call_later(self._handshake_timeout, self._check_handshake_timeout)
+        self._handshake()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The plain transport has gone."""
+        self._stage, self._closed = CLOSED, True
+        exc, self._error = exc or self._error, None
+        self._lost += 1
+        self._link.unease()
+        self._cancel_timer()
+        if self._app_stage in (Application.CONNECTED, Application.ENDED):
+            self._app_stage = Application.LOST
+            self._loop.call_soon(self._app.connection_lost, exc)
+        self._transport = self._app = None
+        self._rest = b""
+        self._backlog.clear()
+        self._backlog_size = 0
+        if exc is None and self._waiter is not None:
+            exc = ConnectionResetError("the connection was closed during the SSL handshake")
+        self._wake(exc)
+
+    def eof_received(self) -> bool:
+        """The peer has closed its side of the plain connection."""
+        self._debug("%r received EOF")
+        self._ended = True
+        if self._stage == HANDSHAKE:
+            self._handshake_is_over(ConnectionResetError())
+        elif self._stage == OPEN:
+            if self._link.peer_has_ended:  # and we go on sending
+                return True
+            return self._reading_paused or self._eof()
+        elif self._stage == CLOSING:
+            self._call_eof_received()
+            self._cancel_timer()
+        return False  # it closes itself
+
+    def _eof(self) -> bool:
+        """The connection has ended without close_notify: what waits is sent, but there is nobody to take leave of."""
+        if self._call_eof_received() and not isinstance(self._app, SSLTransport):
+            logger.warning("returning true from eof_received() has no effect when using ssl")
+        if self._stage == OPEN:
+            self._closed = True
+            self._push()
+            self._finish()
+        return False
+
+    # Handshake
+
+    def _handshake(self) -> None:
+        try:
+            done = self._link.shake()
+        except Exception as error:  # noqa: BLE001  # whoever waits is told
+            self._flush()
+            self._handshake_is_over(error)
+        else:
+            self._flush()
+            if done:
+                self._handshake_is_over(None)
+
+    def _handshake_is_over(self, error: BaseException | None) -> None:
+        self._cancel_timer()
+        if error is not None:
+            certificate = " on verifying the certificate" if isinstance(error, CertificateError) else ""
+            self._fatal_error(error, f"SSL handshake failed{certificate}")
+            self._wake(error)
+            return
+        if self._loop.get_debug():
+            logger.debug("%r: SSL handshake took %.1f ms", self, (self._loop.time() - self._started) * 1e3)
+        self._stage = OPEN
+        if self._app_stage is Application.NEW:
+            self._app_stage = Application.CONNECTED
+            self._app.connection_made(self)
+        self._wake(None)
+        if self._stage == OPEN:
+            self._read()
+
+    def _wake(self, error: BaseException | None) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+
+    def _check_handshake_timeout(self) -> None:
+        if self._stage == HANDSHAKE:
+            self._fatal_error(
+                ConnectionAbortedError(
+                    f"SSL handshake is taking longer than {self._handshake_timeout} seconds: aborting the connection"
+                )
+            )
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # Sending
+
+    def write(self, data: Any) -> None:
+        """Send data; what the kernel does not take at once is sent later."""
+        sealer = self._link._sealer
+        if sealer is not None and type(data) is bytes and 0 < len(data) <= SMALL and sealer.seq < sealer.limit:
+            try:
+                self._transport.write(sealer.seal_data(data))
+            except BaseException as error:
+                self._link.interrupted(error)
+                raise
+        else:
+            self._write(data)
+
+    def _write(self, data: Any) -> None:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"data: expecting a bytes-like instance, got {type(data).__name__}")
+        if self._eof_written:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if not data:
+            return
+        if self._stage not in (HANDSHAKE, OPEN) or self._closed:
+            if self._lost >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
+                logger.warning("SSL connection is closed")
+            self._lost += 1
+            return
+        view = memoryview(data)
+        if view.format != "B" or view.ndim != 1:
+            view = view.cast("B")
+        if self._pushing or not self._link.may_write():
+            view = memoryview(bytes(view))
+        self._backlog.append(view)
+        self._backlog_size += len(view)
+        self._push()
+
+    def _push(self) -> None:
+        """Seal what waits, in order."""
+        link = self._link
+        if not self._backlog or self._pushing or not link.may_write():
+            self._control_writing()
+            return
+        self._pushing = True
+        try:
+            while self._backlog and self._transport is not None and link.may_write():
+                data = self._backlog.pop(0)
+                self._backlog_size -= len(data)
+                link.send(memoryview(data), self._transport)
+            self._flush()
+        except Exception as error:  # noqa: BLE001  # as asyncio
+            self._fatal_error(error, "Fatal error on SSL protocol")
+        finally:
+            self._pushing = False
+        if self._stage == OPEN and not self._closed:
+            link.ease()
+        self._control_writing()
+        if self._goodbye_due and not self._backlog:
+            self._goodbye_due = False
+            self._begin_to_close()
+
+    def _flush(self) -> None:
+        """Send what the engine has to say."""
+        data = self._link.take()
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        """Send all of this."""
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        """Whether write_eof() is possible: with half_close, and TLS 1.3, where one direction may end alone."""
+        return self._half_close and self._link.halves_close_alone
+
+    def write_eof(self) -> None:
+        """Say that we send no more, and go on receiving; NotImplementedError unless can_write_eof()."""
+        if not self.can_write_eof():
+            raise NotImplementedError
+        if self._eof_written or self._stage != OPEN or self._closed:
+            return
+        self._eof_written = True
+        self._say_goodbye()
+        if self._link.peer_has_ended:
+            self._closed = True
+            self._finish()
+
+    # Flow control of what is sent
+
+    def pause_writing(self) -> None:
+        """The plain transport has too much."""
+        self._lower_full = True
+        self._control_writing()
+
+    def resume_writing(self) -> None:
+        """It can take more."""
+        self._lower_full = False
+        self._control_writing()
+
+    def _control_writing(self) -> None:
+        high, low = self._write_limits
+        full = self._lower_full or self._backlog_size > (low if self._protocol_paused else high)
+        if full == self._protocol_paused or self._app_stage not in (Application.CONNECTED, Application.ENDED):
+            return
+        self._protocol_paused = full
+        name = "pause_writing" if full else "resume_writing"
+        try:
+            getattr(self._app, name)()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # as asyncio
+            self._loop.call_exception_handler(
+                {"message": f"protocol.{name}() failed", "exception": error, "transport": self, "protocol": self._app}
+            )
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Above `high` waiting bytes the application is told to pause, from `low` on to go on."""
+        self._write_limits = water_marks(high, low, WRITE_HIGH * 1024)
+        if self._transport is not None:
+            self._limit_lower()
+        self._control_writing()
+
+    def _limit_lower(self) -> None:
+        high, low = self._write_limits
+        self._transport.set_write_buffer_limits(high=high, low=low)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The low and the high limit."""
+        high, low = self._write_limits
+        return low, high
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes wait to be sent."""
+        return self._backlog_size + (0 if self._transport is None else self._transport.get_write_buffer_size())
+
+    # Flow control of what is received
+
+    def is_reading(self) -> bool:
+        """Whether data is delivered when it comes."""
+        return not self._reading_paused
+
+    def pause_reading(self) -> None:
+        """Deliver nothing until resume_reading()."""
+        self._reading_paused = self._odd = True
+
+    def resume_reading(self) -> None:
+        """Deliver again."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self._see_whether_odd()
+            if self._rest or self._lower_paused or self._ended or self._link.held():
+                self._loop.call_soon(self._read_again)
+
+    def _see_whether_odd(self) -> None:
+        self._odd = self._reading_paused or self._transport is None or self._memory.private
+
+    def set_read_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """How much may come while the application pauses, before the plain transport is paused, too; else nothing."""
+        self._read_high, self._read_low = water_marks(high, low, 0)
+
+    def get_read_buffer_limits(self) -> tuple[int, int]:
+        """The low and the high limit."""
+        return self._read_low, self._read_high
+
+    def get_read_buffer_size(self) -> int:
+        """How many bytes have come and were not delivered."""
+        return len(self._rest) + self._link.held()
+
+    # The end
+
+    def _peer_has_ended(self) -> None:
+        """close_notify has come."""
+        wants = self._call_eof_received()
+        if self._stage == CLOSING:
+            self._finish()
+        if self._stage != OPEN:
+            return
+        if wants and self._half_close and self._link.halves_close_alone and not self._eof_written:
+            self._resume_lower()  # to learn when it goes
+            self._link.ease()
+            self._push()
+            return
+        if wants and not self._half_close and not isinstance(self._app, SSLTransport):
+            logger.warning("returning true from eof_received() has no effect when using ssl")
+        self._closed = True
+        self._say_goodbye()
+        self._finish()
+
+    def _say_goodbye(self) -> None:
+        """What waits, and then close_notify."""
+        self._push()
+        self._link.say_goodbye()
+        self._flush()
+
+    def _finish(self) -> None:
+        """Both sides have said that they send no more."""
+        self._cancel_timer()
+        self._stage = CLOSED
+        self._link.unease()
+        if self._transport is not None:
+            self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is closed, or about to be."""
+        return self._closed
+
+    def close(self) -> None:
+        """Send what waits and close_notify, wait for the peer's, close the plain transport."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._stage == HANDSHAKE:
+            self._force_close(None)
+        elif self._stage == OPEN:
+            self._stage = CLOSING
+            if self._pushing:
+                self._goodbye_due = True
+            else:
+                self._begin_to_close()
+
+    def _begin_to_close(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._shutdown_timeout, self._check_shutdown_timeout)
+        if self._backlog and not self._link.may_write():  # in a renegotiation
+            self._goodbye_due = True
+        else:
+            self._say_goodbye()
+        if self._link.peer_has_ended or self._ended:
+            self._finish()
+            return
+        rest, self._rest = self._rest, b""
+        self._receive(rest)
+        self._resume_lower()
+
+    def _check_shutdown_timeout(self) -> None:
+        if self._stage == CLOSING:
+            self._force_close(asyncio.TimeoutError("SSL shutdown timed out"))
+
+    def abort(self) -> None:
+        """Close at once; what waits is lost."""
+        self._force_close(None)
+
+    def _force_close(self, exc: BaseException | None) -> None:
+        self._stage, self._closed, self._error = CLOSED, True, exc
+        self._link.unease()
+        lower = self._transport
+        if lower is not None:
+            force = getattr(lower, "_force_close", None)
+            if force is None:
+                lower.abort()
+            else:
+                force(exc)
+
+    def _fatal_error(self, exc: BaseException | None, message: str = "Fatal error on transport") -> None:
+        if self._transport is not None:
+            self._force_close(exc)
+        if isinstance(exc, OSError):
+            if self._loop.get_debug():
+                logger.debug("%r: %s", self, message, exc_info=True)
+        elif not isinstance(exc, asyncio.CancelledError):
+            self._loop.call_exception_handler(
+                {"message": message, "exception": exc, "transport": self._transport, "protocol": self}
+            )
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        if not self._closed:
+            self._closed = True
+            _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+
+    # What the application asks
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Who gets the data from now on."""
+        self._app: Any = protocol
+        self._buffered = hasattr(protocol, "get_buffer") and isinstance(protocol, asyncio.BufferedProtocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Who gets the data."""
+        return self._app  # type: ignore[no-any-return]
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """`ssl_object`, `sslcontext`, `peercert`, `cipher`, `compression`, and what the plain transport knows."""
+        if name == "sslcontext":
+            return self._sslcontext
+        if self._link.version() is not None:
+            if name == "ssl_object":
+                return self._sslobj
+            if name == "peercert":
+                return self._sslobj.getpeercert()
+            if name == "cipher":
+                return self._sslobj.cipher()
+            if name == "compression":
+                return None
+        return default if self._transport is None else self._transport.get_extra_info(name, default)
+
+
+def _flushing(transport: SSLTransport) -> Any:
+    """Sends what the engine has to say; keeps nobody alive."""
+    weak = weakref.ref(transport)
+
+    def flush() -> None:
+        found = weak()
+        if found is not None:
+            found._flush()
+            if found._stage == OPEN:
+                found._link.ease()
+
+    return flush
