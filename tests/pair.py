@@ -42,7 +42,8 @@ from puretls._crypto.groups import SECP256R1, X25519
 from puretls._engine.config import Config, Credential
 from puretls._engine.connection import CCS_RECORD, Connection
 from puretls._engine.policy import CERT_REQUIRED, PeerPolicy
-from puretls._engine.sessions import Session, SessionManager
+from puretls._engine.session import Session
+from puretls._engine.sessions import SessionManager
 from puretls._engine.state import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
 from puretls._record.outbound import Outbound
 from puretls._record.protection import NullOpener, Opener13

@@ -216,11 +216,8 @@ class Case:
 @pytest.mark.parametrize("demand", DEMANDS)
 @pytest.mark.parametrize("way", WAYS)
 @each_version
-def test_nobody_gets_in_who_should_not(version, way, demand, pki, request):
+def test_nobody_gets_in_who_should_not(version, way, demand, pki):
     """And everybody who should."""
-    mode, later = DEMANDS[demand]
-    if way == "resumed from nothing" and mode == OPTIONAL and not (later and version == V13):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="a session does not carry its policy"))
     if way == "anonymous" and version == V13:
         pytest.skip("TLS 1.3 has no anonymous suites")
     counted = 0

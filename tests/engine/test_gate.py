@@ -161,10 +161,10 @@ def test_the_whole_table():
             )
         found = policy.admits(
             peer,  # type: ignore[arg-type]
-            server_side=server_side,
-            version=version,
-            host=HOST,
-            external_psk=key,
+            server_side,
+            version,
+            HOST,
+            key,
         )
         assert found == wanted, (mode, check, later, server_side, version, peer and vars(peer), key)
 

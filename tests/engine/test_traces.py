@@ -52,9 +52,11 @@ from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret
 from puretls._crypto.suites import Aead
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Credential
-from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL
-from puretls._engine.sessions import Session, SessionManager
+from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, PeerPolicy
+from puretls._engine.session import Session
+from puretls._engine.sessions import SessionManager
 from puretls._engine.state import SignRequest
+from puretls._engine.tickets import TicketKeys
 from puretls._record.protection import Sealer13
 from puretls._wire import extensions, messages
 from puretls._wire.extensions import key_share, selected_u16
@@ -122,15 +124,22 @@ def session() -> Session:
         ticket=rfc8448.TICKET,
         age_add=0xFAD6AAC5,
         server_name="server",
+        policy=PeerPolicy().digest(),
     )
 
 
-class OldTickets(SessionManager):
-    """Knows the trace's ticket."""
+class OldKeys(TicketKeys):
+    """They open the trace's ticket."""
 
     def open(self, ticket: bytes, now: float) -> Session | None:
         del now
         return session() if ticket == rfc8448.TICKET else None
+
+
+def old_sessions() -> SessionManager:
+    manager = SessionManager()
+    manager.tickets = OldKeys(manager.stats, manager.lifetime)
+    return manager
 
 
 class Early(Side):
@@ -250,7 +259,7 @@ def make_server(trace: Trace) -> Side:
         store=store,
         security_level=0,
         retry_cookie=trace is RETRY,
-        sessions=OldTickets() if trace in (SIMPLE, RESUMED) else None,
+        sessions=old_sessions() if trace in (SIMPLE, RESUMED) else None,
         num_tickets=1 if trace is SIMPLE else 0,
     )
     cookie = (rfc8448.COOKIE,) if trace is RETRY else ()

@@ -228,23 +228,25 @@ def test_ticket_keys_change_and_old_ones_are_honoured(tls):
     if tls.__name__ == "ssl":
         pytest.skip("OpenSSL's tickets are its own")
     from puretls._crypto.suites import BY_NAME
-    from puretls._engine.sessions import Session, SessionManager, own_state
+    from puretls._engine.session import Session
+    from puretls._engine.sessions import SessionManager
+    from puretls._engine.tickets import own_state, shared_state
 
-    manager, now = SessionManager(), 1_800_000_000.0
+    keys, now = SessionManager().tickets, 1_800_000_000.0
     suite = BY_NAME["TLS_AES_128_GCM_SHA256"]
 
     def ticket(at):
         state = Session(version=0x0303, suite=suite, secret=b"s" * 32, time=at)
-        return manager.seal([own_state(0, 0) + state.encode(7200, state.secret)], at)[0]
+        return keys.seal([own_state(0, 0) + shared_state(state, 7200, state.secret)], at)[0]
 
     first = ticket(now)
     assert ticket(now + 3000)[:16] == first[:16]
     later = ticket(now + 3700)
     assert later[:16] != first[:16]
-    assert manager.open(first, now + 7100).secret == b"s" * 32
-    assert manager.open(first, now + 7300) is None
+    assert keys.open(first, now + 7100).secret == b"s" * 32
+    assert keys.open(first, now + 7300) is None
     for broken in (b"", first[:20], first[:-1] + bytes([first[-1] ^ 1]), os.urandom(len(first))):
-        assert manager.open(broken, now + 10) is None
+        assert keys.open(broken, now + 10) is None
 
 
 # Security considerations

@@ -55,6 +55,7 @@ if hasattr(os, "register_at_fork"):
 
 TO_THE_CALLER = 4  # frames between a warning and who set the attribute: the setter, the descriptor, the property
 _POLICY_FLAGS, _POLICY_CHECK = 0x780, 0x80  # asking for policies turns their check on (X509_VERIFY_PARAM_set_flags)
+_MAX_SESSION_ID_CONTEXT = 32  # SSL_MAX_SID_CTX_LENGTH
 _LEVEL_BITS = (0, 80, 112, 128, 192, 256)
 
 
@@ -242,6 +243,24 @@ class _PureContext:
     @post_handshake_auth.setter
     def post_handshake_auth(self, value: bool) -> None:
         self._settings.post_handshake_auth = bool(value)
+        self._settings.changed()
+
+    @property
+    def session_id_context(self) -> bytes:
+        """A word that tells sessions of one use from those of another; b"" unless set.
+
+        A session is resumed only under the word, and the policy for certificates, that it was made under.  Set it where
+        contexts share sessions, as with sni_callback, and who is known to the one has to be verified again by the other
+        (SSL_CTX_set_session_id_context(3)).  At most 32 bytes, or ValueError.
+        """
+        return self._settings.session_id_context
+
+    @session_id_context.setter
+    def session_id_context(self, value: Any) -> None:
+        new = bytes(memoryview(value))
+        if len(new) > _MAX_SESSION_ID_CONTEXT:
+            raise ValueError(f"session_id_context is longer than {_MAX_SESSION_ID_CONTEXT} bytes")
+        self._settings.session_id_context = new
         self._settings.changed()
 
     @attribute
@@ -520,7 +539,7 @@ class _PureContext:
         `number` is how many sessions are kept now.
         """
         sessions = self._settings.sessions
-        return {"number": len(sessions)} | {name: getattr(sessions.stats, name) for name in STATISTICS}
+        return {"number": len(sessions.cache)} | {name: getattr(sessions.stats, name) for name in STATISTICS}
 
 
 STATISTICS = (

@@ -8,7 +8,7 @@ from puretls._api.errors import ssl_error
 from puretls._api.names import DER_cert_to_PEM_cert
 from puretls._base.faults import Abort
 from puretls._crypto.kdf import SHA256
-from puretls._engine.sessions import Session
+from puretls._engine.session import Session
 from puretls._x509 import certificate, peercert, pem
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
 from puretls._crypto.kdf import SHA256
 from puretls._engine.config import OP_IGNORE_UNEXPECTED_EOF
 from puretls._engine.connection import Connection
-from puretls._engine.sessions import Session
+from puretls._engine.session import Session
 from puretls._engine.state import (
     ClientHelloRequest,
     MessageEvent,

@@ -81,6 +81,7 @@ class Settings:
     alpn: tuple[bytes, ...] = ()
     num_tickets = 2
     post_handshake_auth = False
+    session_id_context = b""
     dh: tuple[int, int] | None = None
     sni_callback: Callable[..., Any] | None = None
     message_callback: Callable[..., Any] | None = None
@@ -186,6 +187,7 @@ class Settings:
                 verify_flags=self.verify_flags,
                 host_flags=self.host_flags,
                 security_level=level,
+                session_id_context=self.session_id_context,
             ),
             sessions=self.sessions,
             num_tickets=self.num_tickets,

@@ -21,7 +21,7 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._crypto import suites
-from puretls._crypto.groups import FiniteField, least_prime
+from puretls._crypto.groups import BY_CODE, FiniteField, least_prime
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate
@@ -39,7 +39,8 @@ from puretls._engine.handshake12 import (
     derive_master,
     finish,
     is_signed,
-    new_session,
+    lifetime,
+    master_of,
     peer_scheme,
     psk_premaster,
     send_finished,
@@ -47,7 +48,7 @@ from puretls._engine.handshake12 import (
     with_certificate,
 )
 from puretls._engine.peer import Claim, Peer, examine
-from puretls._engine.sessions import Session
+from puretls._engine.session import Session, agreed
 from puretls._engine.state import Parked, PskClientRequest, State, decode, on
 from puretls._wire import extensions, legacy, messages
 from puretls._wire.codec import Reader, vec8, vec16
@@ -124,7 +125,8 @@ def _resume(conn: Connection, session: Session | None, exchange: Exchange) -> St
     if session.ems != conn.ems:  # RFC 7627 5.3
         raise Abort(faults.INCONSISTENT_EXTMS)
     conn.session_reused = True
-    conn.session, conn.peer = session, session.peer
+    conn.session = conn.resumed = session
+    conn.peer, conn.group = session.peer, BY_CODE.get(session.group)
     set_master(conn, session.secret)
     keys = Keys(conn)
     state = ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec
@@ -388,7 +390,8 @@ class ExpectFinished(State):
             send_finished(conn, self.keys)
         ticket = self.ticket
         if ticket is not None and ticket.ticket:
-            session = new_session(conn, SHA256.hash(ticket.ticket), ticket.ticket, ticket.lifetime_hint)
+            sealed, hint = ticket.ticket, ticket.lifetime_hint
+            session = agreed(conn, master_of(conn), lifetime(conn), SHA256.hash(sealed), sealed, lifetime_hint=hint)
         else:
-            session = resumed or new_session(conn, self.exchange.session_id)
+            session = resumed or agreed(conn, master_of(conn), lifetime(conn), self.exchange.session_id)
         return finish(conn, session)

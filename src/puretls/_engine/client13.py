@@ -28,7 +28,7 @@ from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.established import Established13
 from puretls._engine.peer import Claim, Peer, examine
-from puretls._engine.sessions import Session
+from puretls._engine.session import Session
 from puretls._engine.state import State, on
 from puretls._wire import extensions, messages
 from puretls._wire.extensions import EE, HRR, SH, check_response
@@ -188,6 +188,7 @@ class ExpectEncryptedExtensions(State):
         conn.transcript.update(message.raw)
         if self.with_psk:
             conn.session_reused, conn.external_psk = self.resumed is not None, self.resumed is None
+            conn.resumed = self.resumed
             return ExpectFinished(self.secret, self.resumed.peer if self.resumed else None, None)
         return ExpectCertificateOrRequest(self.secret)
 

@@ -15,7 +15,7 @@ from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import EarlySecret, finished
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
 from puretls._engine.peer import ip_address
-from puretls._engine.sessions import Session
+from puretls._engine.session import Session
 from puretls._wire import extensions, hello
 from puretls._wire.codec import extension, vec8, vec16
 

@@ -18,8 +18,9 @@ from puretls._crypto.transcript import Transcript
 from puretls._engine.client13 import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
-from puretls._engine.sessions import MAX_TICKET, Session
+from puretls._engine.session import Session
 from puretls._engine.state import Parked, PskClientRequest, State
+from puretls._engine.tickets import MAX_TICKET
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -43,6 +44,7 @@ def begin(conn: Connection) -> State:
 
 def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
     config = conn.config
+    conn.policy_digest = config.policy.digest()
     session, conn.session = conn.session, None
     if session is not None and not _resumable(conn, session):
         session = None
@@ -76,7 +78,8 @@ def renegotiate(conn: Connection) -> State:
     conn.config = replace(conn.config, versions=(conn.version,))
     conn.transcript = Transcript()
     conn.client_random = conn.random(32)
-    conn.session_reused, conn.renegotiating = False, True
+    conn.session_reused, conn.resumed, conn.renegotiating = False, None, True
+    conn.policy_digest = conn.config.policy.digest()
     if conn.config.sessions is not None:
         conn.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])
@@ -87,15 +90,12 @@ def renegotiate(conn: Connection) -> State:
 
 def _resumable(conn: Connection, session: Session) -> bool:
     """Whether a session still fits what this connection demands."""
-    config, peer = conn.config, session.peer
+    config = conn.config
     return (
         session.alive(conn.clock())
+        and session.fits(conn)
         and session.version in config.versions
         and session.suite in config.offered_suites
-        and session.server_name == conn.server_hostname
-        and config.policy.admits(
-            peer, server_side=False, version=session.version, host=conn.server_hostname, external_psk=False
-        )
         and len(session.ticket) <= MAX_TICKET
         and bool(session.ticket if session.version == TLS13 else session.ticket or session.id)
     )

@@ -31,8 +31,8 @@ from puretls._crypto.suites import Aead, Suite
 from puretls._crypto.transcript import Transcript
 from puretls._engine.config import Config
 from puretls._engine.peer import Peer
-from puretls._engine.policy import gate
-from puretls._engine.sessions import Session
+from puretls._engine.policy import refusal
+from puretls._engine.session import Session
 from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEvent, State
 from puretls._record.inbound import SKIPPED, Inbound
 from puretls._record.outbound import Outbound
@@ -80,6 +80,7 @@ class Connection:
         "flight",
         "group",
         "inbound",
+        "kept",
         "key_updates",
         "master",
         "outbound",
@@ -90,9 +91,11 @@ class Connection:
         "peer",
         "peer_offers_pha",
         "peer_scheme",
+        "policy_digest",
         "random",
         "read_secret",
         "renegotiating",
+        "resumed",
         "secure_renegotiation",
         "server_hostname",
         "server_name",
@@ -150,6 +153,9 @@ class Connection:
         self.peer_scheme: Scheme | None = None
         self.session = session  # offered, then negotiated, then renewed by tickets
         self.session_reused = False
+        self.resumed: Session | None = None
+        self.policy_digest = b""  # of the policy when the handshake began
+        self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
         self.server_name: str | None = None  # what a client asked for
         self.client_suites: tuple[int, ...] = ()  # what a server was offered
         self.peer_offers_pha = False
@@ -314,8 +320,9 @@ class Connection:
         self.failure = fault, detail  # not the exception: its traceback would keep secrets alive
         if fault.alert is not None:
             self.send_alert(FATAL, fault.alert)
-        if self.session and self.config.sessions is not None and self.server_side:
-            self.config.sessions.forget(self.session.id)
+        if self.config.sessions is not None:
+            for session_id in self.kept:
+                self.config.sessions.cache.forget(session_id)
         self.state = Failed()
         self.flight = b""
         self.master, self.read_secret, self.finished_keys = None, b"", (b"", b"")
@@ -619,15 +626,10 @@ class Connection:
         return state
 
     def pass_gate(self) -> None:
-        """Abort unless the peer satisfies the policy in force; before anybody is told that a handshake is done."""
-        gate(
-            self.config.policy,
-            self.peer,
-            server_side=self.server_side,
-            version=self.version,
-            host=self.server_hostname,
-            external_psk=self.external_psk,
-        )
+        """The end of every handshake: whatever way it took, the policy in force is satisfied, or it fails."""
+        peer, server_side, version = self.peer, self.server_side, self.version
+        if not self.config.policy.admits(peer, server_side, version, self.server_hostname, self.external_psk):
+            raise refusal(peer, server_side, version)
 
     # What arrives
 

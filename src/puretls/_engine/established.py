@@ -26,14 +26,14 @@ from puretls._engine.authenticate import CLIENT_CONTEXT
 from puretls._engine.config import OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
-from puretls._engine.sessions import LIFETIME, MAX_TICKET, Session, own_state
+from puretls._engine.session import LIFETIME, LONGEST, agreed
 from puretls._engine.state import State, on
+from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, messages
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
-MAX_TICKET_LIFETIME = 604800  # seven days (RFC 8446 4.6.1)
 MAX_IN_A_ROW = 32  # KeyUpdates, tickets, requests for a certificate or a renegotiation without data between them
 
 
@@ -51,8 +51,6 @@ class Established13(Established):
 
     def __init__(self, conn: Connection) -> None:
         transcript = conn.transcript
-        if conn.suite is None:
-            raise Abort(faults.INTERNAL)
         self.digest = transcript.digest()  # of ClientHello..client Finished
         self.resumption: Resumption | None = None
         # Post-handshake authentication signs the handshake that it follows (RFC 8446 4.4)
@@ -62,10 +60,7 @@ class Established13(Established):
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
         conn.transcript = None  # type: ignore[assignment]  # its time is over
-        name = conn.server_name if conn.server_side else conn.server_hostname
-        conn.session = Session(  # by position, which is a third of the cost
-            TLS13, conn.suite, b"", conn.clock(), conn.alpn, name, conn.peer, False, b"", b"", 0, LIFETIME, 0
-        )
+        conn.session = agreed(conn, b"", LIFETIME)
 
     def secret_of_tickets(self, conn: Connection) -> bytes:
         if type(conn.master) is not MasterSecret:
@@ -91,24 +86,19 @@ class Established13(Established):
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         extensions.check_place(message.extensions, extensions.NST)
-        if message.lifetime > MAX_TICKET_LIFETIME:
+        if message.lifetime > LONGEST:
             raise Abort(faults.INVALID_TICKET_LIFETIME)
         count(conn)
-        if message.lifetime and conn.suite is not None:
+        if message.lifetime:
             if self.resumption is None:  # kept, as there will be more tickets
                 self.resumption = Resumption(conn.digest, self.secret_of_tickets(conn))
-            conn.session = Session(
-                version=TLS13,
-                suite=conn.suite,
-                secret=self.resumption.psk(message.nonce),
-                time=conn.clock(),
-                alpn=conn.alpn,
-                server_name=conn.server_hostname,
-                peer=conn.peer,
+            conn.session = agreed(
+                conn,
+                self.resumption.psk(message.nonce),
+                message.lifetime,
                 id=SHA256.hash(message.ticket),  # as OpenSSL names such a session
                 ticket=message.ticket,
                 age_add=message.age_add,
-                lifetime=message.lifetime,
                 lifetime_hint=message.lifetime,
             )
         return self
@@ -166,14 +156,20 @@ class Established13(Established):
         sessions, session = conn.config.sessions, conn.session
         if sessions is None or session is None or not count:
             return
-        lifetime, first = sessions.lifetime, self.nonce
+        lifetime, first = session.left(session.time, sessions.lifetime), self.nonce
+        if not lifetime:  # the peer has to be authenticated anew by then
+            return
         self.nonce = end = first + count
         own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
-        shared = session.encode(lifetime, self.secret_of_tickets(conn))
+        shared = shared_state(session, lifetime, self.secret_of_tickets(conn))
         if len(shared) > MAX_TICKET and not conn.config.options & OP_NO_TICKET:
             return  # a long chain of the client's
         states = [own_state(age_add, nonce) + shared for age_add, nonce in own]
-        tickets = sessions.keep(states) if conn.config.options & OP_NO_TICKET else sessions.seal(states, session.time)
+        if conn.config.options & OP_NO_TICKET:
+            tickets = sessions.keep(states)
+            conn.kept += tuple(tickets)
+        else:
+            tickets = sessions.tickets.seal(states, session.time)
         conn.send_post_handshake(
             [
                 messages.new_session_ticket(lifetime, age_add, nonce.to_bytes(8, "big"), ticket, b"")

@@ -21,7 +21,7 @@ from puretls._engine import authenticate
 from puretls._engine.config import OP_NO_RENEGOTIATION, Credential
 from puretls._engine.established import Established, count
 from puretls._engine.peer import Claim
-from puretls._engine.sessions import LIFETIME, Session
+from puretls._engine.session import LIFETIME, Session
 from puretls._engine.state import State, on
 from puretls._record import older
 from puretls._record.protection import Opener, Sealer
@@ -154,16 +154,16 @@ def finish(conn: Connection, session: Session) -> State:
     return conn.finish(Established12())
 
 
-def new_session(conn: Connection, session_id: bytes, ticket: bytes = b"", lifetime_hint: int = 0) -> Session:
-    """What this handshake agreed on."""
-    if conn.suite is None or not isinstance(conn.master, bytes):
+def master_of(conn: Connection) -> bytes:
+    """The master secret, which a session keeps."""
+    if not isinstance(conn.master, bytes):
         raise Abort(faults.INTERNAL)
-    version, suite, master, now, sessions = conn.version, conn.suite, conn.master, conn.clock(), conn.config.sessions
-    name, lifetime = conn.server_name if conn.server_side else conn.server_hostname, LIFETIME
-    if sessions is not None:
-        lifetime = sessions.lifetime
-    about = conn.alpn, name, conn.peer, conn.ems  # by position, which is a third of the cost
-    return Session(version, suite, master, now, *about, session_id, ticket, 0, lifetime, lifetime_hint)
+    return conn.master
+
+
+def lifetime(conn: Connection) -> int:
+    """For how many seconds a session of this context is good."""
+    return LIFETIME if conn.config.sessions is None else conn.config.sessions.lifetime
 
 
 # Signatures (RFC 5246 4.7, 7.4.3, 7.4.8; RFC 4346 4.7)

@@ -1,4 +1,4 @@
-"""Whom a side lets in: the settings that form one policy, and the gate that holds every handshake to it.
+"""Whom a side lets in: the settings that form one policy, and what a handshake has to end with to satisfy it.
 
 The settings mean something only together: a demand without its trust anchors, or with somebody else's promise to ask
 later, is another demand.  So they are one value, which a configuration has whole.
@@ -7,12 +7,14 @@ later, is another demand.  So they are one value, which a configuration has whol
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._base.slotted import slotted
+from puretls._crypto.kdf import SHA256
 from puretls._x509 import codes
 from puretls._x509.store import Store
 
@@ -40,6 +42,7 @@ class PeerPolicy:
     host_flags: int = 0
     verify_depth: int = 100
     security_level: int = 1
+    session_id_context: bytes = b""
 
     @property
     def verifies(self) -> bool:
@@ -53,8 +56,30 @@ class PeerPolicy:
         """
         return before if before.verify_mode > self.verify_mode else self
 
+    def digest(self) -> bytes:
+        """What a session carries of the policy that its peer was held to: equal for equal policies, in any process.
+
+        Where nothing is verified, only the application's word tells sessions apart.
+        """
+        if not self.verifies:
+            return self._digest_of(b"")
+        store, known = self.store.digest(), self._known[0]
+        if known[0] is not store:
+            self._known[0] = known = store, self._digest_of(store)
+        return known[1]
+
+    @cached_property
+    def _known(self) -> list[tuple[bytes, bytes]]:
+        """The digest of the store as it last was, and that of the policy with it."""
+        return [(b"", b"")]
+
+    def _digest_of(self, store: bytes) -> bytes:
+        settings = self.verify_mode, self.check_hostname, self.verify_depth, self.security_level
+        text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} " if store else "no policy "
+        return SHA256.hash(text.encode() + store + self.session_id_context)
+
     def admits(
-        self, peer: Peer | None, *, server_side: bool, version: int, host: str | None, external_psk: bool
+        self, peer: Peer | None, server_side: bool, version: int, host: str | None, external_psk: bool = False
     ) -> bool:
         """Whether a handshake that ends with this peer may stand.
 
@@ -71,14 +96,10 @@ class PeerPolicy:
         return not self.verifies
 
 
-def gate(
-    policy: PeerPolicy, peer: Peer | None, *, server_side: bool, version: int, host: str | None, external_psk: bool
-) -> None:
-    """The end of every handshake: whatever way it took, the policy in force is satisfied, or the connection fails."""
-    if policy.admits(peer, server_side=server_side, version=version, host=host, external_psk=external_psk):
-        return
+def refusal(peer: Peer | None, server_side: bool, version: int) -> Abort:
+    """Why a peer was not admitted."""
     if peer is not None:
-        raise codes.refusal(codes.UNSPECIFIED if peer.path is None else codes.HOSTNAME_MISMATCH, 0)
+        return codes.refusal(codes.UNSPECIFIED if peer.path is None else codes.HOSTNAME_MISMATCH, 0)
     if server_side and version == TLS13:  # which has an alert for it (RFC 8446 6.2)
-        raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
-    raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
+        return Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
+    return Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)

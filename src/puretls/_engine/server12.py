@@ -12,7 +12,7 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
 from puretls._crypto import suites
-from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer, least_prime
+from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer, least_prime
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
@@ -28,7 +28,8 @@ from puretls._engine.handshake12 import (
     derive_master,
     finish,
     is_signed,
-    new_session,
+    lifetime,
+    master_of,
     peer_scheme,
     psk_premaster,
     send_finished,
@@ -37,8 +38,9 @@ from puretls._engine.handshake12 import (
 )
 from puretls._engine.peer import Claim, examine
 from puretls._engine.policy import CERT_REQUIRED
-from puretls._engine.sessions import MAX_TICKET, Session, own_state
+from puretls._engine.session import Session, agreed
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
+from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, hello, legacy, messages
 from puretls._wire.codec import Reader, extension, filled, vec16
 from puretls._wire.hello import ClientHello
@@ -170,18 +172,17 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
         return None
     ticket = message.extensions.get(registry.SESSION_TICKET)
     if ticket and not config.options & OP_NO_TICKET:
-        session = sessions.open(ticket, now)
+        session = sessions.tickets.open(ticket, now)
     elif message.session_id:
-        session = sessions.find(message.session_id, now)
+        session = sessions.cache.find(message.session_id, now)
     else:
         return None
     if (
         session is None
         or session.version != version
-        or session.server_name != conn.server_name
+        or not session.fits(conn)
         or session.suite.code not in conn.client_suites
         or session.suite not in config.suites
-        or not config.policy.admits(session.peer, server_side=True, version=version, host=None, external_psk=False)
     ):
         return None
     if session.ems and not conn.ems:  # RFC 7627 5.3
@@ -193,7 +194,10 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     """The abbreviated handshake: our Finished comes first."""
     transcript = conn.transcript
     conn.set_suite(session.suite)
-    conn.session_reused, conn.peer = True, session.peer
+    conn.session_reused, conn.resumed, conn.peer = True, session, session.peer
+    conn.group = BY_CODE.get(session.group)
+    if session.id:
+        conn.kept = (session.id,)
     _answer_encrypt_then_mac(conn, message, session.suite, block)
     transcript.choose(conn.digest)
     transcript.update(message.raw)
@@ -464,14 +468,17 @@ class ExpectFinished(State):
         check_finished(conn, message, self.keys)
         if conn.session_reused and conn.session:
             return finish(conn, conn.session)
-        session, sessions = new_session(conn, self.session.id), conn.config.sessions
+        session, sessions = agreed(conn, master_of(conn), lifetime(conn), self.session.id), conn.config.sessions
         if sessions is not None:
             if self.session.by_ticket:
-                state = own_state(0, 0) + session.encode(session.lifetime, session.secret)
-                tickets = sessions.seal((state,), conn.clock()) if len(state) <= MAX_TICKET else [b""]  # RFC 5077 3.3
-                conn.send_message(legacy.new_session_ticket(sessions.lifetime, tickets[0]))
+                left = session.left(session.time, session.lifetime)
+                state = own_state(0, 0) + shared_state(session, left, session.secret)
+                fits = len(state) <= MAX_TICKET and left > 0
+                tickets = sessions.tickets.seal((state,), session.time) if fits else [b""]  # RFC 5077 3.3
+                conn.send_message(legacy.new_session_ticket(left, tickets[0]))
             else:
-                sessions.add(session)
+                sessions.cache.add(session)
+                conn.kept = (session.id,)
         conn.switch_write_keys(self.keys.sealer)
         send_finished(conn, self.keys)
         return finish(conn, session)

@@ -24,7 +24,7 @@ from puretls._engine.config import OP_NO_TICKET
 from puretls._engine.established import Established13
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.policy import CERT_REQUIRED
-from puretls._engine.sessions import Session
+from puretls._engine.session import Session
 from puretls._engine.state import Parked, PskServerRequest, State, on
 from puretls._wire import extensions, hello, messages
 from puretls._wire.codec import extension
@@ -145,7 +145,7 @@ def _find_psk(
     if suite is None:
         raise Abort(faults.INTERNAL)
     sessions, now = conn.config.sessions, conn.clock()
-    find = sessions is not None and (sessions.find if conn.config.options & OP_NO_TICKET else sessions.open)
+    find = sessions and (sessions.cache.find if conn.config.options & OP_NO_TICKET else sessions.tickets.open)
     for i in range(index, min(len(identities), MAX_IDENTITIES)):
         identity = identities[i][0]
         session = find(identity, now) if find else None
@@ -164,13 +164,7 @@ def _find_psk(
 
 
 def _resumable(conn: Connection, session: Session, suite: Suite) -> bool:
-    policy = conn.config.policy
-    return (
-        session.version == TLS13
-        and session.suite.hash is suite.hash
-        and session.server_name == conn.server_name
-        and policy.admits(session.peer, server_side=True, version=TLS13, host=None, external_psk=False)
-    )
+    return session.version == TLS13 and session.suite.hash is suite.hash and session.fits(conn)
 
 
 def _check_binder(
@@ -226,8 +220,10 @@ def _answer(
     if psk:
         conn.external_psk = psk.session is None
         if psk.session:
-            conn.session_reused = True
+            conn.session_reused, conn.resumed = True, psk.session
             conn.peer = psk.session.peer
+            if psk.session.id:
+                conn.kept = (psk.session.id,)
     if chosen is None:
         conn.send_message(encrypted)
         return _finish_flight(conn, secret, False)

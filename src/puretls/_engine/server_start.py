@@ -54,6 +54,7 @@ class ExpectClientHello(State):
 
 
 def _negotiate(conn: Connection, message: ClientHello) -> State:
+    conn.policy_digest = conn.config.policy.digest()
     version = choose_version(conn.config, message)
     if registry.FALLBACK_SCSV in conn.client_suites and version < conn.config.max_version:  # RFC 7507 3
         raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)

@@ -80,6 +80,9 @@ class Store:
         self._own: dict[bytes, Certificate] = {}  # added one by one; replaced, never changed
         self._by_subject: dict[names.Name, tuple[Certificate, ...]] = {}
         self._crls: tuple[Crl, ...] = ()
+        self._from_directories: set[bytes] = set()  # of `_own`: what directories were found to hold
+        self._revision = object()  # another one whenever somebody has added something
+        self._digest: tuple[object, bytes] = None, b""  # of which revision, and it
 
     def copy(self) -> Store:
         """Another store with the same content."""
@@ -87,6 +90,7 @@ class Store:
         with self._lock:
             other._bundles, other._directories, other._crls = self._bundles, self._directories, self._crls
             other._own, other._by_subject = dict(self._own), dict(self._by_subject)
+            other._from_directories = set(self._from_directories)
         return other
 
     # Adding
@@ -100,12 +104,14 @@ class Store:
         with self._lock:
             if crl not in self._crls:
                 self._crls = (*self._crls, crl)
+                self._revision = object()
 
     def add_bundle(self, bundle: Bundle) -> None:
         """Trust all of a bundle, which other stores may share."""
         with self._lock:
             if not any(bundle.holds_the_same_as(other) for other in self._bundles):
                 self._bundles = (*self._bundles, bundle)
+                self._revision = object()
 
     def add_each(self, bundle: Bundle) -> None:
         """Trust all of a bundle, each by itself, and use its CRLs.  Abort, and nothing added, if a name is none."""
@@ -113,13 +119,20 @@ class Store:
         for crl in bundle.crls:
             self.add_crl(crl)
 
-    def _put(self, named: Iterable[tuple[Certificate, names.Name | None]]) -> None:
+    def _put(self, named: Iterable[tuple[Certificate, names.Name | None]], *, found: bool = False) -> None:
+        """`found`: in a directory, which is trusted already."""
         with self._lock:
             for x, subject in named:
                 if x.der not in self._own:
                     self._own[x.der] = x
                     if subject is not None:
                         self._by_subject[subject] = (*self._by_subject.get(subject, ()), x)
+                    if found:
+                        self._from_directories.add(x.der)
+                if not found:
+                    self._from_directories.discard(x.der)
+            if not found:
+                self._revision = object()
 
     def add_pem(self, data: str | bytes) -> int:
         """Trust the certificates in a text, and use its CRLs; how many there were."""
@@ -148,6 +161,7 @@ class Store:
         """
         with self._lock:
             self._directories = tuple(dict.fromkeys([*self._directories, *filter(None, paths.split(os.pathsep))]))
+            self._revision = object()
 
     # Looking up
 
@@ -158,7 +172,7 @@ class Store:
             found += bundle.subjects.get(subject, ())
         for bundle in self._hashed(subject, "") if self._directories and not found else ():
             for x in bundle.subjects.get(subject, ()):
-                self.add(x)
+                self._put([(x, subject)], found=True)
                 found.append(x)
         return [x for x in found if x.readable]
 
@@ -199,8 +213,34 @@ class Store:
         crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(self._crls)
         return {"x509": len(certificates), "crl": len(crls), "x509_ca": sum(map(is_ca, certificates))}
 
+    def digest(self) -> bytes:
+        """Of all that is trusted and the CRLs, in whatever order they came; directories count by their paths.
+
+        As long as nothing is added it is the same object.
+        """
+        known = self._digest
+        if known[0] is not (revision := self._revision):
+            items = {b"directory " + os.fsencode(path) for path in self._directories}
+            for x in (x for bundle in self._bundles for x in bundle.certificates):
+                items.add(_trusted_as(x))
+            items |= {_trusted_as(x) for x in list(self._own.values()) if x.der not in self._from_directories}
+            crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(self._crls)
+            items |= {b"crl " + crl.der for crl in crls}
+            digest = hashes.Hash(hashes.SHA256())
+            for item in sorted(items):
+                digest.update(len(item).to_bytes(4, "big"))
+                digest.update(item)
+            self._digest = known = revision, digest.finalize()
+        return known[1]
+
     def __contains__(self, x: Certificate) -> bool:
         return x in self.by_subject(x.subject)
+
+
+def _trusted_as(x: Certificate) -> bytes:
+    """A certificate with its trust settings, as one string."""
+    settings = x.trust and (x.trust.trust and sorted(x.trust.trust), sorted(x.trust.reject))
+    return f"certificate {settings} ".encode() + x.der
 
 
 MOST_WITH_ONE_HASH = 100

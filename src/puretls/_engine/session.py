@@ -1,0 +1,136 @@
+"""A session: what two peers agreed on, to begin with another time (RFC 5246 7.3, RFC 8446 2.2).
+
+It is worth what its peer was held to when it was made: the session carries the digest of that policy, when the peer was
+last authenticated, and until when that holds, however often it is resumed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._crypto.suites import Suite
+from puretls._engine.peer import Peer
+from puretls._x509.checks import NO_CHECK_TIME
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+
+LIFETIME = 7200  # seconds; OpenSSL's default
+LONGEST = 604800  # seconds from one authentication to the next: a week, as of a single ticket (RFC 8446 4.6.1)
+NO_POLICY = b""  # of a session that nobody may resume
+
+
+class Session:
+    """One session.  Immutable, but for the ticket that a TLS 1.2 server may renew."""
+
+    __slots__ = (
+        "age_add",
+        "alpn",
+        "authenticated",
+        "ems",
+        "group",
+        "id",
+        "lifetime",
+        "lifetime_hint",
+        "peer",
+        "policy",
+        "secret",
+        "server_name",
+        "suite",
+        "ticket",
+        "time",
+        "until",
+        "version",
+    )
+
+    def __init__(
+        self,
+        version: int,
+        suite: Suite,
+        secret: bytes,
+        time: float,
+        alpn: bytes | None = None,
+        server_name: str | None = None,
+        peer: Peer | None = None,
+        ems: bool = False,
+        id: bytes = b"",  # noqa: A002 (session_id, as SSLSession calls it)
+        ticket: bytes = b"",
+        age_add: int = 0,
+        lifetime: int = LIFETIME,
+        lifetime_hint: int = 0,
+        group: int = 0,
+        policy: bytes = NO_POLICY,
+        authenticated: float | None = None,
+        until: float | None = None,
+    ) -> None:
+        self.version, self.suite, self.secret, self.time = version, suite, secret, time
+        self.id, self.ticket, self.age_add, self.lifetime = id, ticket, age_add, lifetime
+        self.lifetime_hint, self.alpn, self.server_name, self.peer = lifetime_hint, alpn, server_name, peer
+        self.ems, self.group, self.policy = ems, group, policy
+        self.authenticated = time if authenticated is None else authenticated
+        self.until = self.authenticated + LONGEST if until is None else until
+
+    def __repr__(self) -> str:
+        return f"<Session {self.version:#x} {self.suite.openssl}>"
+
+    def alive(self, now: float) -> bool:
+        return 0 <= now - self.time + 1 <= self.lifetime + 1 and now <= self.until
+
+    def left(self, now: float, lifetime: int) -> int:
+        """For how many seconds a ticket that is made now may be good, if `lifetime` is what there is to give."""
+        return max(0, min(lifetime, int(self.until - now)))
+
+    def fits(self, conn: Connection) -> bool:
+        """Whether the peer that it stands for would pass here: the same policy and name, and the gate besides."""
+        policy, name = conn.config.policy, conn.server_name if conn.server_side else conn.server_hostname
+        return (
+            self.policy == conn.policy_digest
+            and self.server_name == name
+            and policy.admits(self.peer, conn.server_side, self.version, conn.server_hostname)
+        )
+
+
+def agreed(
+    conn: Connection,
+    secret: bytes,
+    lifetime: int,
+    id: bytes = b"",  # noqa: A002
+    ticket: bytes = b"",
+    age_add: int = 0,
+    lifetime_hint: int = 0,
+) -> Session:
+    """The session of a handshake, the one place where one is made.
+
+    If it resumed one itself, that one says when the peer was authenticated.
+    """
+    suite, peer, resumed, policy, now = conn.suite, conn.peer, conn.resumed, conn.config.policy, conn.clock()
+    if suite is None:
+        raise Abort(faults.INTERNAL)
+    if resumed is not None:
+        authenticated, until = resumed.authenticated, resumed.until
+    else:
+        authenticated, until = now, now + LONGEST
+        if peer is not None and peer.path is not None and not policy.verify_flags & NO_CHECK_TIME:
+            until = min(until, *[certificate.not_after for certificate in peer.path])
+    return Session(  # by position, which is a third of the cost
+        conn.version,
+        suite,
+        secret,
+        now,
+        conn.alpn,
+        conn.server_name if conn.server_side else conn.server_hostname,
+        peer,
+        conn.ems,
+        id,
+        ticket,
+        age_add,
+        lifetime,
+        lifetime_hint,
+        conn.group.code if conn.group is not None else 0,
+        # What is trusted may have changed meanwhile, and nobody knows which it was verified under
+        conn.policy_digest if conn.policy_digest == policy.digest() else NO_POLICY,
+        authenticated,
+        until,
+    )
