@@ -112,7 +112,6 @@ def test_our_record_size_limit_binds_the_peer(version):
     assert refused(pair, from_client(pair, APPLICATION_DATA, bytes(201))) is faults.DATA_LENGTH_TOO_LONG
 
 
-@pytest.mark.xfail(strict=True, reason="only what is inside the padding is counted")
 @pytest.mark.parametrize("kind", [APPLICATION_DATA, HANDSHAKE])
 def test_our_record_size_limit_counts_padding(kind):
     """RFC 8449 4: of TLS 1.3 it limits the whole TLSInnerPlaintext, type and padding included."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 class RunningHash(Protocol):
     """A hash under way, as `Digest.new` starts it."""
 
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | memoryview, /) -> None: ...
     def copy(self) -> RunningHash: ...
     def finalize(self) -> bytes: ...
 
@@ -43,7 +43,7 @@ class Digest:
     def new(self) -> RunningHash:
         return self._start.copy()
 
-    def hash(self, data: bytes) -> bytes:
+    def hash(self, data: bytes | memoryview) -> bytes:
         running = self._start.copy()
         running.update(data)
         return running.finalize()
@@ -52,7 +52,7 @@ class Digest:
         """An HMAC under `key`, to be copied for each use."""
         return HMAC(key, self.algorithm)
 
-    def hmac(self, key: bytes, data: bytes) -> bytes:
+    def hmac(self, key: bytes, data: bytes | memoryview) -> bytes:
         mac = HMAC(key, self.algorithm)
         mac.update(data)
         return mac.finalize()
@@ -72,7 +72,7 @@ class _Both:
     def __init__(self, md5: RunningHash, sha1: RunningHash) -> None:
         self._md5, self._sha1 = md5, sha1
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         self._md5.update(data)
         self._sha1.update(data)
 
@@ -94,7 +94,7 @@ class _Md5(Digest):
     def new(self) -> RunningHash:
         return hashes.Hash(self.algorithm)
 
-    def hash(self, data: bytes) -> bytes:
+    def hash(self, data: bytes | memoryview) -> bytes:
         running = self.new()
         running.update(data)
         return running.finalize()

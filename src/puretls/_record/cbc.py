@@ -1,14 +1,18 @@
 """CBC suites and the null cipher: MAC-then-encrypt (RFC 5246 6.2.3.2) and encrypt-then-MAC (RFC 7366).
 
-Without encrypt-then-MAC a receiver must not tell bad padding from a bad MAC: both end in the same fault, after a MAC
-over as many blocks as the longest plaintext would have had (RFC 5246 6.2.3.2, and Lucky Thirteen after it).  Python
-cannot promise equal time to the nanosecond; SECURITY.md says so.
+Without encrypt-then-MAC a receiver must not tell bad padding from a bad MAC: both end in the same fault, after the same
+steps (RFC 5246 6.2.3.2, and Lucky Thirteen after it).  As many bytes are joined, compared and hashed whatever the
+padding says, with at least one block that is hashed for nothing: whether there is one shows, too.  Of Python itself
+three things show, and are kept out of what the padding decides: integers up to 256 are ready-made and larger ones are
+not, so indices come from tables or lie above; slices of no or one byte are ready-made; slices of bytes are copies.
+docs/timing.md has the measurements; SECURITY.md says what is promised.
 """
 
 from __future__ import annotations
 
 from hmac import compare_digest
 from os import urandom
+from struct import Struct
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
@@ -30,6 +34,12 @@ from puretls._record.protection import (
 )
 
 EXPANSION = 2048  # RFC 5246 6.2.3
+PADDING = tuple(bytes((last,)) * (last + 1) for last in range(256))  # all of it, by its last byte
+BEFORE = tuple(slice(None, -1 - last) for last in range(256))  # what is before it
+TAIL = 272  # bytes that always contain the padding, and more
+MARGIN = bytes(TAIL)  # keeps indices above the small integers
+DUMMY = {block: tuple(slice(count * block) for count in range(8)) for block in (64, 128)}  # blocks hashed for nothing
+pack_mac_header = Struct("!QBI").pack  # seq_num, type, and the version with the length behind it
 
 
 class BlockOpener:
@@ -73,22 +83,27 @@ class BlockOpener:
         return plain[:-pad]
 
     def _check(self, seq: int, kind: int, plain: bytes) -> bytes:
-        """MAC-then-encrypt: padding and MAC are judged together."""
-        mac_size, total = self.mac.size, len(plain)
-        pad = plain[-1] + 1
-        fits = pad + mac_size <= total
-        pad = pad if fits else 1
-        good = fits & compare_digest(plain[total - pad :], bytes((pad - 1,)) * pad)
-        pad = pad if good else 1
-        size = total - pad - mac_size
-        expected = self.mac.hmac(self.mac_key, pack_aad(seq, kind, self.version, size) + plain[:size])
-        # The blocks that a record without padding would have cost besides
-        longest, block = total - 1 - mac_size, 128 if mac_size > 32 else 64
-        extra = (13 + longest + block // 8) // block - (13 + size + block // 8) // block
-        self.mac.hash(bytes(extra * block))
-        if not good & compare_digest(expected, plain[size : size + mac_size]):
+        """MAC-then-encrypt: padding and MAC are judged together, in the same steps for whatever the padding says."""
+        mac_size = self.mac.size
+        longest = len(plain) - 1 - mac_size  # bytes of data if there is no padding; public, and not negative
+        tail = plain[-TAIL:]
+        pad = tail[-1]
+        fits = pad <= longest
+        pad *= fits
+        good = fits & compare_digest(b"".join((tail[BEFORE[pad]], PADDING[pad])), tail)
+        pad *= good
+        header = pack_mac_header(seq, kind, (self.version << 16 | longest) - pad)
+        data = memoryview(b"".join((MARGIN, header, plain)))
+        end = TAIL + 13 + longest - pad
+        expected = self.mac.hmac(self.mac_key, data[TAIL:end])
+        # One block, and those that a record without padding would have cost besides: how many more of them
+        # 13 + longest bytes fill than 13 + longest - pad, with the end of the message that the hash adds
+        block = 128 if mac_size > 32 else 64
+        left = (13 + longest + block // 8) % block
+        self.mac.hash(data[DUMMY[block][(pad + 17 * block - 1 - left) // block - 15]])  # these are in the cache
+        if not good & compare_digest(expected, data[end : end + mac_size]):
             raise Abort(faults.DECRYPTION_FAILED)
-        return plain[:size]
+        return bytes(data[TAIL + 13 : end])
 
     def open_many(
         self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview

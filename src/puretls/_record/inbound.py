@@ -223,7 +223,9 @@ class Inbound:
             return SKIPPED, b""
         if protected:
             self.allow_plain_alert, self.early_data = False, 0
-            if len(data) > self.plain_limit:
+            # RFC 8449 4: in TLS 1.3 the limit is the whole inner plaintext's, with its type and padding
+            length = size - opener.overhead + HEADER if version == TLS13 else len(data)
+            if length > self.plain_limit:
                 raise Abort(faults.DATA_LENGTH_TOO_LONG)
         self.start = stop
         if data:
