@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +147,8 @@ def test_parameters_that_cannot_be_used_are_refused_when_they_are_loaded():
 
 @pytest.mark.parametrize(("client_level", "server_level"), [(2, 2), (3, 3), (3, 2), (2, 3)])
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-def test_tickets_are_below_level_3(version, client_level, server_level, pki, request):
+def test_tickets_are_below_level_3(version, client_level, server_level, pki):
     """SSL_CTX_set_security_level(3): those of TLS 1.2; what TLS 1.3 calls by that name is another thing to OpenSSL."""
-    if version == "TLSv1_2" and max(client_level, server_level) > 2:
-        request.applymarker(pytest.mark.xfail(reason="tickets"))
 
     def handshake(client: Any, serving: Any) -> bool:
         context = serving.SSLContext(serving.PROTOCOL_TLS_SERVER)
@@ -168,7 +168,7 @@ def test_tickets_are_below_level_3(version, client_level, server_level, pki, req
 # Options
 
 
-@pytest.mark.parametrize("bit", [0x4, pytest.param(0x40000, marks=pytest.mark.xfail(reason="ignored"))])
+@pytest.mark.parametrize("bit", [0x4, 0x40000])
 def test_servers_without_rfc_5746(bit):
     """SSL_OP_LEGACY_SERVER_CONNECT, and SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION: it is older, and lets in the same."""
     context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
@@ -176,3 +176,43 @@ def test_servers_without_rfc_5746(bit):
     pair = twelve({"options": context.options})
     pair.server.lies["ServerHello"] = hello({registry.RENEGOTIATION_INFO: None})
     pair.handshake().echo()
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize("chacha_first", [True, False])
+@pytest.mark.parametrize("bit", [0, 0x200000])
+def test_chacha_for_who_puts_it_first(version, chacha_first, bit, pki):
+    """SSL_OP_PRIORITIZE_CHACHA, which servers set for clients without AES in their processors."""
+    found = []
+    for module in (ssl, puretls):
+        context = module.SSLContext(module.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+        context.options |= bit
+        context.maximum_version = getattr(module.TLSVersion, version)
+        asking = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+        asking.load_verify_locations(pki.ca)
+        order = ["ECDHE+CHACHA20", "ECDHE+AESGCM"]
+        suites13 = ["TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_256_GCM_SHA384"]
+        asking.set_ciphers(":".join(order if chacha_first else order[::-1]))
+        asking.set_ciphersuites(":".join(suites13 if chacha_first else suites13[::-1]))
+        found.append(shake_hands((puretls, asking), (module, context))[0].cipher()[0])
+    assert found[0] == found[1]
+    assert ("CHACHA20" in found[1]) == (chacha_first and bit != 0)
+
+
+OPTIONS = range(36)  # the bits of OpenSSL 3.0 to 3.5
+
+
+@pytest.mark.parametrize("bit", OPTIONS)
+def test_every_option_is_accounted_for(bit):
+    """docs/differences.md says of each bit of OpenSSL's what it does here, by its number."""
+    table = (
+        (Path(__file__).parents[2] / "docs" / "differences.md").read_text("utf-8").partition("### Options by number")[2]
+    )
+    rows = re.findall(r"^\| `0x([0-9A-F]+)`", table.partition("\n## ")[0], re.MULTILINE)
+    assert rows.count(f"{1 << bit:X}") == 1
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.options |= 1 << bit
+    assert context.options >> bit & 1

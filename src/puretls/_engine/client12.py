@@ -27,7 +27,7 @@ from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate
 from puretls._engine.client13 import accepted_protocol, count_miss
 from puretls._engine.client_hello import ClientOffer
-from puretls._engine.config import OP_LEGACY_SERVER_CONNECT, Credential
+from puretls._engine.config import OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, OP_LEGACY_SERVER_CONNECT, Credential
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -58,6 +58,8 @@ from puretls._wire.hello import ServerHello
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
+LEGACY_SERVERS = OP_LEGACY_SERVER_CONNECT | OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION  # the second is older and does more
+
 
 class Exchange:
     """What the messages of one handshake leave for those after them."""
@@ -87,7 +89,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     conn.set_suite(suite)
     conn.server_random = message.random
     check_response(found, SH12, offer.offered)
-    check_renegotiation(conn, found, legacy=bool(config.options & OP_LEGACY_SERVER_CONNECT))
+    check_renegotiation(conn, found, legacy=bool(config.options & LEGACY_SERVERS))
     for kind in (registry.SERVER_NAME, registry.EXTENDED_MASTER_SECRET, registry.SESSION_TICKET):
         if kind in found:
             extensions.empty(found[kind])

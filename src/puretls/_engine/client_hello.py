@@ -13,7 +13,7 @@ from puretls._base.registry import TLS12, TLS13
 from puretls._crypto.groups import Group, Offer
 from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import EarlySecret, finished
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.peer import ip_address
 from puretls._engine.session import Session
 from puretls._wire import extensions, hello
@@ -66,7 +66,7 @@ def send(conn: Connection, offer: ClientOffer) -> None:
             suites = config.hello_suites
             block += extension(registry.RENEGOTIATION_INFO, vec8(conn.finished_sent))
         legacy = offer.legacy_session
-        if not config.options & OP_NO_TICKET:
+        if config.tickets12:
             block += extension(registry.SESSION_TICKET, legacy.ticket if legacy else b"")
     if offer.shares:
         block += extensions.build_shares([(code, share.public) for code, share in offer.shares.items()])

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 OP_LEGACY_SERVER_CONNECT = 0x4
 OP_IGNORE_UNEXPECTED_EOF = 0x80
 OP_NO_TICKET = 0x4000
+OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION = 0x40000
 OP_NO_ENCRYPT_THEN_MAC = 0x80000
 OP_ENABLE_MIDDLEBOX_COMPAT = 0x100000
+OP_PRIORITIZE_CHACHA = 0x200000
 OP_CIPHER_SERVER_PREFERENCE = 0x400000
 OP_NO_RENEGOTIATION = 0x40000000
 
@@ -243,9 +245,14 @@ class Config:
             offers.add(registry.KEY_SHARE)
         if self.min_version < TLS13:
             offers.add(registry.RENEGOTIATION_INFO)  # or the SCSV that stands for it
-            if not self.options & OP_NO_TICKET:
+            if self.tickets12:
                 offers.add(registry.SESSION_TICKET)
         return frozenset(offers)
+
+    @cached_property
+    def tickets12(self) -> bool:
+        """Whether TLS 1.2 and older use tickets (RFC 5077): from level 3 on not (SSL_CTX_set_security_level(3))."""
+        return not self.options & OP_NO_TICKET and self.policy.security_level < 3
 
     @cached_property
     def first_suites(self) -> bytes:

@@ -11,13 +11,14 @@ from typing import NamedTuple
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._crypto.groups import Group
-from puretls._crypto.suites import Suite
-from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config
+from puretls._crypto.suites import BY_CODE, SUITES, Suite
+from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, OP_PRIORITIZE_CHACHA, Config
 from puretls._wire import extensions
 from puretls._wire.codec import filled
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 
+CHACHA = frozenset(suite.code for suite in SUITES if suite.cipher.name.startswith("CHACHA20"))
 FEW = 4  # suites, for which a set of what is offered does not pay
 
 
@@ -25,7 +26,10 @@ def in_order(config: Config, ours: Sequence[Suite], theirs: Sequence[int]) -> li
     """The suites of both sides, in the order of the side that decides."""
     if config.options & OP_CIPHER_SERVER_PREFERENCE:
         offered = frozenset(theirs) if len(ours) > FEW else theirs
-        return [suite for suite in ours if suite.code in offered]
+        shared = [suite for suite in ours if suite.code in offered]
+        if config.options & OP_PRIORITIZE_CHACHA and next(filter(BY_CODE.get, theirs), None) in CHACHA:
+            shared.sort(key=lambda suite: suite.code not in CHACHA)  # the client's processor has no AES, it seems
+        return shared
     by_code = {suite.code: suite for suite in ours}
     return [by_code[code] for code in theirs if code in by_code]
 

@@ -16,7 +16,7 @@ from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, FiniteFie
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
-from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, OP_NO_TICKET, Credential
+from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, Credential
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -171,7 +171,7 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
     if sessions is None:
         return None
     ticket = message.extensions.get(registry.SESSION_TICKET)
-    if ticket and not config.options & OP_NO_TICKET:
+    if ticket and config.tickets12:
         session = sessions.tickets.open(ticket, now)
     elif message.session_id:
         session = sessions.cache.find(message.session_id, now)
@@ -240,7 +240,7 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[by
     conn.set_suite(suite)
     conn.own_credential, conn.own_scheme = credential, scheme
     _answer_encrypt_then_mac(conn, message, suite, block)
-    by_ticket = config.sessions is not None and registry.SESSION_TICKET in found and not config.options & OP_NO_TICKET
+    by_ticket = config.sessions is not None and registry.SESSION_TICKET in found and config.tickets12
     if by_ticket:
         block.append(WITH_TICKET)
     staple = credential.ocsp if credential and registry.STATUS_REQUEST in found else None
