@@ -8,6 +8,7 @@
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
 #   make baseline  record anew what goes over the wire, after a change that is meant (tests/engine/test_baseline.py)
 #   make types   what mypy and pyright find in users' programs
+#   make floor   the unit tests with the oldest versions of everything that pyproject.toml allows
 #   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
 #   make docs    these pages, in build/docs; needs no network, and any warning is an error
 #   make bench   the benchmarks: a table, and the picture in docs/
@@ -27,7 +28,7 @@ PROPERTIES = $(shell grep -rlE '@given' tests --include='test_*.py')
 FUZZ_SECONDS ?= 600
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit cpython fuzz baseline types ecosystem dist package docs bench lint format clean
+.PHONY: help demo test unit cpython fuzz baseline types floor ecosystem dist package docs bench lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -49,14 +50,24 @@ cpython: $(VENV)/test.stamp
 
 fuzz: $(VENV)/test.stamp $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest -n 2 -q $(PROPERTIES) --hypothesis-profile=fuzz $(ARGS)
-	$(BIN)/python fuzz/engine.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -max_len=20000
-	$(BIN)/python fuzz/x509.py -max_total_time=$(FUZZ_SECONDS) -timeout=20
+	@mkdir -p build/corpus/engine build/corpus/x509
+	$(BIN)/python fuzz/engine.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -max_len=20000 build/corpus/engine
+	$(BIN)/python fuzz/x509.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 build/corpus/x509
 
 baseline: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/engine/test_baseline.py --record-baseline
 
 types: $(VENV)/test.stamp $(VENV)/types.stamp
 	$(BIN)/python -m pytest -q tests/typing $(ARGS)
+
+# The oldest versions that pyproject.toml allows, of the package's own dependencies too.
+floor: VENV := $(VENV)-floor
+floor:
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq 'pip>=25.1' 'tomli; python_version < "3.11"'
+	$(BIN)/python tools/floor.py unit > $(VENV)/floor.txt
+	@$(BIN)/python -m pip install -qq --editable '.[cli]' --group unit --constraint $(VENV)/floor.txt
+	$(BIN)/python -m pytest -n 2 -q $(ELSEWHERE:%=--ignore=%) --ignore=tests/peers --ignore=tests/programs --ignore=tests/typing $(ARGS)
 
 # In an environment of its own: many packages, which the other tests should not see.
 ecosystem: VENV := $(VENV)-ecosystem
@@ -98,10 +109,11 @@ clean:
 	rm -rf .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp for each extra of pyproject.toml; the package itself is installed in place.
+# One stamp for each dependency group of pyproject.toml (pip knows them since 25.1); the package is installed in place.
 $(VENV)/%.stamp: pyproject.toml
 	@PYTHON=$(PYTHON) tools/system-packages venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "preparing $(VENV) for $*"
-	@$(BIN)/python -m pip install -qq --editable '.[$*]'
+	@$(BIN)/python -m pip install -qq 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --editable '.[cli]' $(if $(filter cli,$*),,--group $*)
 	@touch $@

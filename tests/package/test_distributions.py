@@ -6,6 +6,7 @@ Every environment here is new and every process starts in an empty folder, so no
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -19,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 KINDS = {".py", ".typed", ".html", ".css", ".js"}  # code, its mark for type checkers, and what pages are made of
-LEFT_OUT = {".ci", ".gitignore"}  # of the files under version control: how this place runs them
+LEFT_OUT = {".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "CITATION.cff"}  # how a public place keeps them
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,26 @@ def test_the_wheel_is_for_every_python_and_needs_cryptography_only(wheel: Path) 
         metadata = message_from_bytes(archive.read(name))
     needed = metadata.get_all("Requires-Dist", [])
     assert [one.split(">")[0] for one in needed if "extra ==" not in one] == ["cryptography"]
-    assert set(metadata.get_all("Provides-Extra", [])) >= {"cli", "test"}
+    assert "cli" in metadata.get_all("Provides-Extra", [])
+    assert not {"test", "docs", "dist", "ecosystem"} & set(metadata.get_all("Provides-Extra", []))  # nobody's but ours
+
+
+def test_links_of_the_description_are_absolute_and_lead_to_one_place(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        metadata = message_from_bytes(archive.read(name))
+    urls = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL", []))
+    assert set(urls) == {"Documentation", "Source", "Changelog", "Issues", "Security"}
+    home = urls["Source"]
+    assert all(url.startswith(home) for url in urls.values())
+    text = metadata.get_payload()
+    assert isinstance(text, str)
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 20
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    for link in links:
+        if link.startswith(home):
+            assert (ROOT / link.removeprefix(home).split("/", 3)[3]).exists(), link
 
 
 def test_the_sdist_is_what_a_developer_has(sdist: Path) -> None:

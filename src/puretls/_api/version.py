@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Programs look for "OpenSSL " and compare numbers to know which behaviour to expect; ours is that of 3.0.
 OPENSSL_VERSION_INFO = (3, 0, 0, 0, 0)
