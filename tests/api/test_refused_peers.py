@@ -110,7 +110,6 @@ def status(port: int, shows: Issued) -> bytes:
         return b""
 
 
-@pytest.mark.xfail(reason="issue 11: found from outside, not mended yet")  # the server ends in its own thread
 def test_a_server_outlives_a_stranger(port: int) -> None:
     client = ca.leaf("client", ROOT, **TIMES)
     assert status(port, client) == b"HTTP/1.0 204"

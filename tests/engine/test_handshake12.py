@@ -403,7 +403,6 @@ def test_tls10_splits_what_goes_the_short_way(data):
     assert pair.arrive(pair.server, sent) == data
 
 
-@pytest.mark.xfail(strict=True, reason="ValueError: Encryption failed")
 @pytest.mark.parametrize("name", ["AES128-GCM-SHA256", "RSA-PSK-AES128-GCM-SHA256"])
 def test_a_key_that_cannot_encrypt(name):
     """An even modulus, in a certificate that nobody verifies: `cryptography` loads it, and fails when it is used."""

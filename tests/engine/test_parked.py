@@ -103,7 +103,6 @@ def test_a_handshake_that_nobody_goes_on_with_is_gone_with_its_last_user(name: s
     assert number not in {id(one) for one in gc.get_objects() if isinstance(one, Connection)}
 
 
-@pytest.mark.xfail(strict=True, reason="it ends the connection")
 def test_an_answer_that_nobody_waits_for() -> None:
     """It is the caller's mistake; the connection goes on."""
     pair = Pair()

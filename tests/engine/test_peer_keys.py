@@ -141,13 +141,7 @@ def odd_pairs() -> Any:
             yield pair, pair.client, version
 
 
-CANNOT_ENCRYPT = {
-    "RSA, n = 18446744073709551616", "RSA, 64 bits", "RSA, n even", "RSA, 256 bits", "RSA, 384 bits", "RSA, 400 bits",
-    "RSA, 16400 bits", "RSA, 40000 bits", "RSA, 4096 bits, a great e",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=today if name in CANNOT_ENCRYPT else ()) for name in ODD])
+@pytest.mark.parametrize("name", ODD)
 def test_an_odd_key_is_refused_and_that_is_all(name: str) -> None:
     """Whatever the key of a certificate is, an Abort with an alert is the worst that comes of it."""
     der = odd_certificate(ODD[name])

@@ -333,3 +333,52 @@ def test_messages_that_no_rfc_allows(parse, raw, reason):
     with pytest.raises(Abort) as caught:
         decode(parse, message(1, raw))
     assert caught.value.fault.reason == reason
+
+
+LONG = {256: bytes(1 << 8), 65_536: bytes(1 << 16), 1 << 24: bytes(1 << 24)}  # one more than there is room for
+TOO_LONG: dict[str, Callable[[], bytes]] = {
+    "vec8": lambda: vec8(LONG[256]),
+    "vec16": lambda: vec16(LONG[65_536]),
+    "vec16_of": lambda: vec16_of((0,) * 32_768),
+    "vec24": lambda: vec24(LONG[1 << 24]),
+    "message": lambda: message(1, LONG[1 << 24]),
+    "extension": lambda: extension(1, LONG[65_536]),
+    "ClientHello, session_id": lambda: hello.client_hello(0x0303, bytes(32), LONG[256], b"\x13\x01", b""),
+    "ClientHello, cipher_suites": lambda: hello.client_hello(0x0303, bytes(32), b"", LONG[65_536], b""),
+    "ClientHello, extensions": lambda: hello.client_hello(0x0303, bytes(32), b"", b"\x13\x01", LONG[65_536]),
+    "ServerHello, session_id": lambda: hello.server_hello(0x0303, bytes(32), LONG[256], 0x1301, b""),
+    "ServerHello, extensions": lambda: hello.server_hello(0x0303, bytes(32), b"", 0x1301, LONG[65_536]),
+    "EncryptedExtensions": lambda: messages.encrypted_extensions(LONG[65_536]),
+    "CertificateRequest, context": lambda: messages.certificate_request(LONG[256], b""),
+    "CertificateRequest, extensions": lambda: messages.certificate_request(b"", LONG[65_536]),
+    "Certificate, an extension": lambda: messages.certificate_list((CertificateEntry(b"der", {5: LONG[65_536]}),)),
+    "Certificate, the list": lambda: messages.certificate_list((CertificateEntry(LONG[1 << 24][:-5], {}),)),
+    "Certificate, the message": lambda: messages.certificate(b"", LONG[1 << 24]),
+    "CertificateVerify": lambda: messages.certificate_verify(0x0804, LONG[65_536]),
+    "NewSessionTicket, nonce": lambda: messages.new_session_ticket(1, 1, LONG[256], b"ticket", b""),
+    "NewSessionTicket, ticket": lambda: messages.new_session_ticket(1, 1, b"", LONG[65_536], b""),
+    "NewSessionTicket, lifetime": lambda: messages.new_session_ticket(1 << 32, 1, b"", b"ticket", b""),
+    "server_name": lambda: extensions.build_server_name(LONG[65_536][:-4]),
+    "protocols": lambda: extensions.build_protocols((LONG[256],)),
+    "protocols, all": lambda: extensions.build_protocols((b"x",) * 32_768),
+    "numbers": lambda: extensions.build_numbers(registry.SUPPORTED_GROUPS, (29,) * 32_767),
+    "share": lambda: extensions.build_share(29, LONG[65_536]),
+    "own share": lambda: extensions.build_own_share(29, LONG[65_536]),
+    "shares": lambda: extensions.build_shares([(29, LONG[65_536][:-1])]),
+    "authorities": lambda: extensions.build_authorities((LONG[65_536][:-2],)),
+    "Certificate of 1.2": lambda: legacy.certificate((LONG[1 << 24][:-3],)),
+    "CertificateStatus": lambda: legacy.certificate_status(LONG[1 << 24][:-1]),
+    "CertificateVerify of 1.1": lambda: legacy.certificate_verify(LONG[65_536]),
+    "CertificateRequest of 1.2": lambda: legacy.certificate_request(b"\x01", (0x0804,) * 32_768, ()),
+    "NewSessionTicket of 1.2": lambda: legacy.new_session_ticket(1, LONG[65_536]),
+    "ServerECDHParams": lambda: legacy.EcdhParams(29, LONG[256]).encode(),
+    "ServerDHParams": lambda: legacy.DhParams(1 << (8 * 65_536), 2, b"y").encode(),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+def test_what_has_no_room_is_not_sent(name):
+    """A peer chooses how long some of it is; then it is a failed handshake, and nothing else (RFC 8446 6.2)."""
+    with pytest.raises(Abort) as caught:
+        TOO_LONG[name]()
+    assert caught.value.fault.alert == registry.INTERNAL_ERROR

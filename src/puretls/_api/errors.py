@@ -8,6 +8,7 @@ log filters and tests expect it, and `reason` is spelled as OpenSSL spells it.  
 
 from __future__ import annotations
 
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, cast
 
 from puretls._api import native
@@ -106,7 +107,14 @@ def fault_error(fault: Fault, detail: str = "", number: int = SSL_ERROR) -> SSLE
 
 
 def abort_error(abort: Abort) -> SSLError:
-    """What the caller is told of an Abort."""
+    """What the caller is told of an Abort; to be raised from its cause, which it has if the mistake was ours.
+
+    Whoever keeps the exception keeps the frames that it came through, but not what their variables were: there are
+    secrets among them, and the connection itself.
+    """
+    for error in (abort, abort.__cause__):
+        if error is not None:
+            clear_frames(error.__traceback__)
     if not isinstance(abort, VerifyAbort):
         return fault_error(abort.fault, abort.detail)
     error = ssl_error(

@@ -93,7 +93,7 @@ class _BioConnection(_SSLSocket):
                     self._push()
                 self._ease()
             except Abort as abort:
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             finally:
                 self._inside = False
                 if conn.owed or conn.outbound.end or conn.events:
@@ -145,7 +145,7 @@ class _BioConnection(_SSLSocket):
                 self._told = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self._push()
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             finally:
                 self._inside = False
                 if self._callback_error is not None:
@@ -216,7 +216,7 @@ class _BioConnection(_SSLSocket):
                     return size
                 self._write(view, size)
             except Abort as abort:
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             finally:
                 self._inside = False
         finally:
@@ -310,7 +310,7 @@ class _BioConnection(_SSLSocket):
                     self._push()
                     self._pull()
             except Abort as abort:
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             finally:
                 self._push()
                 self._raise_callback_error()

@@ -158,7 +158,7 @@ class _SocketConnection(_SSLSocket):
                     self._fill(sock, conn.wanted(), deadline, HANDSHAKE_TIMEOUT)
             except Abort as abort:
                 self._say_last_words(sock)
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             finally:
                 self._in_read = self._in_write = False
                 self._after()
@@ -222,7 +222,7 @@ class _SocketConnection(_SSLSocket):
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self._opener = self._sealer = None
                 self._settle(sock)
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             finally:
                 self._in_read = False
                 if self._callback_error is not None:
@@ -395,7 +395,7 @@ class _SocketConnection(_SSLSocket):
                     size = self._write(sock, memoryview(view), timeout, deadline)
             except Abort as abort:
                 self._say_last_words(sock)
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             else:
                 self._ease_writing()
                 return size
@@ -432,7 +432,7 @@ class _SocketConnection(_SSLSocket):
                     return
             except Abort as abort:
                 self._settle(sock)
-                raise abort_error(abort) from None
+                raise abort_error(abort) from abort.__cause__
             finally:
                 self._in_read = False
                 self._reading.release()
@@ -558,7 +558,7 @@ class _SocketConnection(_SSLSocket):
                     self._in_read = False
         except Abort as abort:
             self._settle(sock)
-            raise abort_error(abort) from None
+            raise abort_error(abort) from abort.__cause__
         finally:
             self._after()
         return sock

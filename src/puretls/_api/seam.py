@@ -554,8 +554,10 @@ class _SSLSocket:
             raise fault_error(faults.NOT_SERVER, number=284)
         if not conn.established:
             raise fault_error(faults.STILL_IN_INIT, number=121)
+        if conn.failure:
+            raise fault_error(*conn.failure)
         try:
-            conn.state.request_authentication(conn)  # type: ignore[union-attr]  # the established state of TLS 1.3
+            conn.state.request_authentication(conn)  # type: ignore[union-attr]  # there is one by then
         except Abort as abort:
             raise _numbered(abort.fault) from None
         finally:
@@ -584,7 +586,7 @@ def _identity(given: str | bytes | None) -> bytes:
     return name
 
 
-_PHA_NUMBERS = {"EXTENSION_NOT_RECEIVED": 279, "INVALID_CONFIG": 283, "REQUEST_PENDING": 285}
+_PHA_NUMBERS = {"STILL_IN_INIT": 121, "EXTENSION_NOT_RECEIVED": 279, "INVALID_CONFIG": 283, "REQUEST_PENDING": 285}
 
 
 def _numbered(fault: Fault) -> SSLError:

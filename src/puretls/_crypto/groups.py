@@ -28,12 +28,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from puretls._base.faults import BAD_DH_VALUE, BAD_KEY_SHARE, DH_KEY_TOO_SMALL, Abort
 from puretls._base.registry import TLS10, TLS12, TLS13
+from puretls._crypto.primitives import attempt
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # cryptography warns that it will drop FFDH some day: not our users' concern
     from cryptography.hazmat.primitives.asymmetric.dh import DHParameterNumbers, DHPublicNumbers
 
 ECDH = ec.ECDH()
+load_point = ec.EllipticCurvePublicKey.from_encoded_point
 
 
 class Offer(Protocol):
@@ -92,10 +94,8 @@ class Montgomery(Group):
     def answer(self, share: bytes) -> tuple[bytes, bytes]:
         """As for any group, without the offer between."""
         key = self._generate()
-        try:
-            return key.public_key().public_bytes_raw(), key.exchange(self._load(share))
-        except ValueError:  # as in MontgomeryOffer
-            raise Abort(BAD_KEY_SHARE) from None
+        secret = attempt(BAD_KEY_SHARE, key.exchange, attempt(BAD_KEY_SHARE, self._load, share))  # as MontgomeryOffer
+        return key.public_key().public_bytes_raw(), secret
 
 
 class MontgomeryOffer:
@@ -108,10 +108,8 @@ class MontgomeryOffer:
         self.public = key.public_key().public_bytes_raw()
 
     def complete(self, share: bytes) -> bytes:
-        try:
-            return self._key.exchange(self._load(share))
-        except ValueError:  # wrong length, or a point of small order: the result is zero (RFC 8446 7.4.2)
-            raise Abort(BAD_KEY_SHARE) from None
+        point = attempt(BAD_KEY_SHARE, self._load, share)  # not if it has a wrong length
+        return attempt(BAD_KEY_SHARE, self._key.exchange, point)  # nor if the result is zero (RFC 8446 7.4.2)
 
 
 class Weierstrass(Group):
@@ -142,10 +140,8 @@ class WeierstrassOffer:
     def complete(self, share: bytes) -> bytes:
         if len(share) != len(self.public) or share[0] != 4:  # cryptography would also load compressed points
             raise Abort(BAD_KEY_SHARE)
-        try:
-            return self._key.exchange(ECDH, ec.EllipticCurvePublicKey.from_encoded_point(self._key.curve, share))
-        except ValueError:  # not on the curve
-            raise Abort(BAD_KEY_SHARE) from None
+        point = attempt(BAD_KEY_SHARE, load_point, self._key.curve, share)  # not if it is off the curve
+        return attempt(BAD_KEY_SHARE, self._key.exchange, ECDH, point)
 
 
 def least_prime(level: int) -> int:
@@ -171,11 +167,8 @@ class FiniteField:
             raise Abort(BAD_DH_VALUE, "bad p or g")
         self.p, self.g = p, g
         self.size = (p.bit_length() + 7) // 8
-        try:
-            self._numbers = DHParameterNumbers(p, g)
-            self._parameters = self._numbers.parameters()
-        except ValueError:
-            raise Abort(BAD_DH_VALUE, "p is not a safe prime") from None
+        self._numbers = DHParameterNumbers(p, g)
+        self._parameters = attempt(BAD_DH_VALUE, self._numbers.parameters)  # not if p is not a safe prime
 
     @property
     def bits(self) -> int:
@@ -208,10 +201,8 @@ class FiniteFieldOffer:
         y = int.from_bytes(share, "big")
         if not 1 < y < self._field.p - 1:
             raise Abort(BAD_DH_VALUE)
-        try:
-            return self._key.exchange(DHPublicNumbers(y, self._field._numbers).public_key())
-        except ValueError:
-            raise Abort(BAD_DH_VALUE) from None
+        theirs = attempt(BAD_DH_VALUE, DHPublicNumbers(y, self._field._numbers).public_key)
+        return attempt(BAD_DH_VALUE, self._key.exchange, theirs)
 
     def complete(self, share: bytes) -> bytes:
         """Without leading zeros (RFC 5246 8.1.2)."""
@@ -295,10 +286,9 @@ class Hybrid(Group):
     def answer(self, share: bytes) -> tuple[bytes, bytes]:
         key, point = self.split(share, self.kem.key)
         own, classic_secret = self.classic.answer(point)
-        try:
-            secret, ciphertext = self.kem.public.from_public_bytes(key).encapsulate()
-        except ValueError:  # a coefficient is not reduced (FIPS 203 7.2)
-            raise Abort(BAD_KEY_SHARE) from None
+        # Not if a coefficient is not reduced (FIPS 203 7.2)
+        theirs: Any = attempt(BAD_KEY_SHARE, self.kem.public.from_public_bytes, key)
+        secret, ciphertext = attempt(BAD_KEY_SHARE, theirs.encapsulate)
         return self.join(ciphertext, own), self.join(secret, classic_secret)
 
     def join(self, kem: bytes, classic: bytes) -> bytes:
@@ -325,7 +315,8 @@ class HybridOffer:
 
     def complete(self, share: bytes) -> bytes:
         ciphertext, point = self._group.split(share, self._group.kem.ciphertext)
-        return self._group.join(self._key.decapsulate(ciphertext), self._classic.complete(point))
+        secret = attempt(BAD_KEY_SHARE, self._key.decapsulate, ciphertext)
+        return self._group.join(secret, self._classic.complete(point))
 
 
 def offers(groups: Iterable[Group]) -> list[Offer]:

@@ -23,6 +23,7 @@ from puretls._base.registry import (
 from puretls._crypto import suites
 from puretls._crypto.groups import BY_CODE, FiniteField, least_prime
 from puretls._crypto.kdf import SHA256
+from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate
 from puretls._engine.client13 import accepted_protocol, count_miss
@@ -320,7 +321,7 @@ def _send_key_exchange(
         if claim is None or not isinstance(claim.key, RSAPublicKey):
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
         secret = min(conn.config.max_version, TLS12).to_bytes(2, "big") + conn.random(46)  # RFC 5246 7.4.7.1
-        body += vec16(claim.key.encrypt(secret, PKCS1v15()))
+        body += vec16(attempt(faults.CANNOT_ENCRYPT, claim.key.encrypt, secret, PKCS1v15()))
         exchange.peer = claim.encrypted_to()
     conn.send_message(legacy.client_key_exchange(body))
     conn.peer, conn.external_psk = exchange.peer, exchange.suite.auth == suites.PSK

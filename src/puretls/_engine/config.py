@@ -23,7 +23,7 @@ from puretls._crypto.suites import Suite
 from puretls._engine.policy import PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
-from puretls._wire.codec import extension, split_extensions, vec8, vec16_of
+from puretls._wire.codec import extension, split_extensions, vec8, vec16_of, vec24
 
 if TYPE_CHECKING:
     from puretls._engine.sessions import SessionManager
@@ -67,7 +67,7 @@ class Credential:
         """A Certificate message of TLS 1.3, with an OCSP response in the entry of the leaf (RFC 8446 4.4.2.1)."""
         entries = [messages.CertificateEntry(der, {}) for der in self.ders]
         if ocsp is not None:
-            status = b"\x01" + len(ocsp).to_bytes(3, "big") + ocsp
+            status = b"\x01" + vec24(ocsp)
             entries[0] = messages.CertificateEntry(self.ders[0], {registry.STATUS_REQUEST: status})
         return messages.certificate(context, messages.certificate_list(tuple(entries)))
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
+from puretls._base.outside import from_outside
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
 from puretls._crypto import schedule
 from puretls._crypto.groups import Group
@@ -33,7 +34,7 @@ from puretls._engine.config import Config
 from puretls._engine.peer import Peer
 from puretls._engine.policy import refusal
 from puretls._engine.session import Session
-from puretls._engine.state import Event, Failed, MessageEvent, Request, SecretEvent, State
+from puretls._engine.state import Event, Failed, MessageEvent, Parked, Request, SecretEvent, State
 from puretls._record.inbound import SKIPPED, Inbound
 from puretls._record.outbound import Outbound
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, Bytes, NullOpener, NullSealer, Opener13, Sealer, Sealer13
@@ -294,24 +295,42 @@ class Connection:
                 state = self.state = state.step(self, raw)
                 if self.established != established:
                     return
-        except Abort as abort:
-            self.fail(abort.fault, abort.detail)
-            raise
-        except Exception:  # our bug: say internal_error, let it surface
-            self.fail(faults.INTERNAL)
-            raise
+        except BaseException as error:  # noqa: BLE001  # see _ended_by
+            raise self._ended_by(error)  # noqa: B904  # it has its cause
 
     def resume(self, answer: Any) -> None:
-        """Answer `request`.  The answer's type is that of the Request."""
-        state: Any = self.state
+        """Answer `request`.  The answer's type is that of the Request.
+
+        ValueError if nothing is parked: that is the caller's mistake, and the connection goes on.
+        """
+        if self.failure:
+            raise Abort(*self.failure)
+        state = self.state
+        if not isinstance(state, Parked):
+            raise ValueError("nothing waits for an answer")  # noqa: TRY004
         try:
             self.state = state.then(answer)
-        except Abort as abort:
-            self.fail(abort.fault, abort.detail)
-            raise
-        except Exception:
-            self.fail(faults.INTERNAL)
-            raise
+        except BaseException as error:  # noqa: BLE001  # see _ended_by
+            del answer  # it may be a key, and the traceback has this frame
+            raise self._ended_by(error)  # noqa: B904  # it has its cause
+
+    def _ended_by(self, error: BaseException) -> BaseException:
+        """What to raise after `error` came out of the middle of a step: the connection cannot go on.
+
+        An exception that is no Abort is a mistake of ours that a peer has found.  It must not end a server that is
+        ready for SSLError and OSError only: so it is an Abort, too, whose cause is there for the report.  What comes
+        from outside, of a signal handler or a debugger, goes through as it is.
+        """
+        if isinstance(error, Abort):
+            self.fail(error.fault, error.detail)
+            return error
+        if not isinstance(error, Exception) or from_outside(error):
+            self.fail(faults.INTERNAL, "interrupted")
+            return error
+        abort = Abort(faults.INTERNAL, f"{type(error).__name__}: please report it")  # its text may be anything
+        abort.__cause__ = error
+        self.fail(abort.fault, abort.detail)
+        return abort
 
     def fail(self, fault: Fault, detail: str = "") -> None:
         """The end: the peer is told once, the secrets go, every later call raises the same."""
@@ -356,9 +375,8 @@ class Connection:
         if self.established and self.state.accepts_data:  # type: ignore[union-attr]  # there is one by then
             try:
                 got = self.inbound.read_into(out)
-            except Abort as abort:
-                self.fail(abort.fault, abort.detail)
-                raise
+            except BaseException as error:  # noqa: BLE001  # see _ended_by
+                raise self._ended_by(error)  # noqa: B904  # it has its cause
             if got:
                 self.warnings = self.key_updates = 0
                 if self.update_asked:
@@ -382,9 +400,8 @@ class Connection:
         ):
             try:
                 data = inbound.opener.open_data(record)
-            except Abort as abort:
-                self.fail(abort.fault, abort.detail)
-                raise
+            except BaseException as error:  # noqa: BLE001  # see _ended_by
+                raise self._ended_by(error)  # noqa: B904  # it has its cause
             if data is not None:
                 inbound.empty_records = self.warnings = self.key_updates = 0
                 if self.update_asked:

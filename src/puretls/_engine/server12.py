@@ -13,6 +13,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
 from puretls._crypto import suites
 from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer, least_prime
+from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate
@@ -411,8 +412,8 @@ def _decrypt(conn: Connection, version: int, ciphertext: bytes) -> bytes:
     """
     fallback = conn.random(48)
     try:
-        secret = conn.own_credential.key.decrypt(ciphertext, PKCS1v15())
-    except ValueError:
+        secret: bytes = attempt(faults.DECRYPTION_FAILED, conn.own_credential.key.decrypt, ciphertext, PKCS1v15())
+    except Abort:  # of a wrong length
         return fallback
     good = (len(secret) == 48) & (secret[:2] == version.to_bytes(2, "big"))
     return (fallback, secret)[good]

@@ -116,6 +116,11 @@ class State:
             raise Abort(faults.LENGTH_MISMATCH) from None
         return handler(self, conn, message)
 
+    def request_authentication(self, conn: Connection) -> None:
+        """Ask the client for its certificate after the handshake; only where nothing else is under way."""
+        del conn
+        raise Abort(faults.STILL_IN_INIT)
+
     def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
         """RFC 5246 7.1; states of TLS 1.2 and older that expect it override this."""
         del conn, body

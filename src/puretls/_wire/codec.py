@@ -2,7 +2,7 @@
 
 A handshake message is one `bytes`; values are slices of it.  Every length is checked against what is there: a Reader
 past its end raises IndexError or Abort, and whoever drives a parser (`State.step`, `parse_extension`) turns both into
-decode_error.
+decode_error.  What has no room for what it should hold is an Abort as well: a peer may have chosen how long that is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "extension",
     "filled",
     "message",
+    "packer",
     "remembering",
     "split_extensions",
     "u16s",
@@ -33,9 +34,24 @@ __all__ = [
 
 T = TypeVar("T")
 type_and_size = Struct("!HH").unpack_from
-pack_u32 = Struct("!I").pack
-pack_extension = Struct("!HH").pack
 filled = tuple.__new__  # filled(cls, fields): a NamedTuple without the call of Python code that its own way costs
+
+
+def packer(layout: str) -> Callable[..., bytes]:
+    """What packs fields of this layout; Abort if a number does not fit, such as the length of what has no room."""
+    pack = Struct(layout).pack
+
+    def packed(*fields: int | bytes) -> bytes:
+        try:
+            return pack(*fields)
+        except StructError:
+            raise Abort(faults.TOO_LONG_TO_SAY) from None
+
+    return packed
+
+
+pack_u32, pack_extension = packer("!I"), packer("!HH")
+MAX_BODY = (1 << 24) - 1  # bytes of a handshake message (RFC 8446 4)
 
 
 class Reader:
@@ -108,25 +124,35 @@ def u16s(data: bytes) -> tuple[int, ...]:
 
 
 def vec8(data: bytes) -> bytes:
-    return bytes((len(data),)) + data
+    try:
+        return bytes((len(data),)) + data
+    except ValueError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 def vec16(data: bytes) -> bytes:
-    return len(data).to_bytes(2, "big") + data
+    try:
+        return len(data).to_bytes(2, "big") + data
+    except OverflowError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 def vec24(data: bytes) -> bytes:
-    return len(data).to_bytes(3, "big") + data
+    try:
+        return len(data).to_bytes(3, "big") + data
+    except OverflowError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 def vec16_of(numbers: tuple[int, ...]) -> bytes:
     """A vector of uint16, with its length of two bytes."""
-    size = 2 * len(numbers)
-    return Struct(f"!{len(numbers) + 1}H").pack(size, *numbers)
+    return vec16(Struct(f"!{len(numbers)}H").pack(*numbers))
 
 
 def message(kind: int, body: bytes) -> bytes:
     """A handshake message: msg_type, length of 24 bits, body (RFC 8446 4)."""
+    if len(body) > MAX_BODY:
+        raise Abort(faults.TOO_LONG_TO_SAY)
     return pack_u32(kind << 24 | len(body)) + body
 
 

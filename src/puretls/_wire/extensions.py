@@ -7,17 +7,16 @@ decode_error, so that no parser here has to.
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import Struct
 from typing import NamedTuple, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, StructError, extension, filled, remembering, u16s, vec8, vec16, vec16_of
+from puretls._wire.codec import Reader, StructError, extension, filled, packer, remembering, u16s, vec8, vec16, vec16_of
 
 T = TypeVar("T")
 
-pack_two, pack_four = Struct("!HH").pack, Struct("!HHHH").pack
-pack_server_name = Struct("!HHHBH").pack  # the extension's type and length, those of the list, of the name
+pack_two, pack_four = packer("!HH"), packer("!HHHH")
+pack_server_name = packer("!HHHBH")  # the extension's type and length, those of the list, of the name
 
 # The messages an extension may appear in (RFC 8446 4.2); SH12: ServerHello of TLS 1.2 and older
 CH, SH, HRR, EE, CT, CR, NST, SH12 = 1, 2, 4, 8, 16, 32, 64, 128

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import filled, message, split_extensions, vec8, vec16
+from puretls._wire.codec import filled, message, packer, split_extensions, vec8, vec16
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
 HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -15,10 +14,10 @@ DOWNGRADE_TLS12 = b"DOWNGRD\x01"  # last eight bytes of a server random (RFC 844
 DOWNGRADE_TLS11 = b"DOWNGRD\x00"
 
 
-pack_head = Struct("!H32sB").pack  # legacy_version, random, length of legacy_session_id
-pack_server = Struct("!IH32sB").pack  # the same behind the header of a message
-pack_choices = Struct("!HBH").pack  # cipher_suite, legacy_compression_method, length of extensions
-pack_choice = Struct("!HB").pack  # cipher_suite, legacy_compression_method
+pack_head = packer("!H32sB")  # legacy_version, random, length of legacy_session_id
+pack_server = packer("!IH32sB")  # the same behind the header of a message
+pack_choices = packer("!HBH")  # cipher_suite, legacy_compression_method, length of extensions
+pack_choice = packer("!HB")  # cipher_suite, legacy_compression_method
 
 # Both hellos are read by where their vectors end: one that overruns makes the next index raise IndexError, or leaves
 # `_extensions_from` with an end that is not the message's.

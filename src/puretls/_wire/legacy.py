@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, filled, message, u16s, vec8, vec16, vec16_of, vec24
+from puretls._wire.codec import Reader, filled, message, packer, u16s, vec8, vec16, vec16_of, vec24
 from puretls._wire.extensions import names
 
 # ClientCertificateType (RFC 5246 7.4.4, RFC 8422 5.5)
@@ -15,7 +14,7 @@ RSA_SIGN, DSS_SIGN, ECDSA_SIGN = 1, 2, 64
 
 NAMED_CURVE = 3  # ECCurveType (RFC 8422 5.4)
 
-pack_params = Struct("!BHB").pack  # ECCurveType, named curve, length of the point
+pack_params = packer("!BHB")  # ECCurveType, named curve, length of the point
 
 
 class Empty(NamedTuple):

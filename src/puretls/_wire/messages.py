@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, filled, message, split_extensions, vec8, vec16, vec24
+from puretls._wire.codec import Reader, filled, message, packer, split_extensions, vec8, vec16, vec24
 
-pack_u32 = Struct("!I").pack
-pack_verify = Struct("!IHH").pack  # header, scheme, length of signature
-pack_ticket = Struct("!IIIB").pack  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
+pack_verify = packer("!IHH")  # header, scheme, length of signature
+pack_ticket = packer("!IIIB")  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
 
 
 class EncryptedExtensions(NamedTuple):
@@ -128,7 +126,7 @@ class Finished(NamedTuple):
 
 
 def finished(verify_data: bytes) -> bytes:
-    return pack_u32(registry.FINISHED << 24 | len(verify_data)) + verify_data
+    return message(registry.FINISHED, verify_data)
 
 
 class NewSessionTicket(NamedTuple):
