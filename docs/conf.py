@@ -80,8 +80,26 @@ def inside(_app: Any, name: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\(\.\./([A-Z]+\.md)", lambda link: f"]({link[1].lower()}", source[0])
 
 
+def for_machines(app: Any, exception: Exception | None) -> None:
+    """llms.txt: what each page is about, in a line, with its Markdown beside it (llmstxt.org)."""
+    if exception is not None or app.builder.name != "html":
+        return
+    lines = ["# puretls", "", "> The ssl module of Python's standard library, in Python, over PyCA cryptography.", ""]
+    (out := Path(app.outdir, "pages")).mkdir(exist_ok=True)
+    for name in sorted(app.env.found_docs):
+        text = Path(app.env.doc2path(name)).read_text("utf-8")
+        title = re.search(r"^# (.+)$", text, re.MULTILINE)
+        prose = [block for block in text.split("\n\n") if block[:1].isalpha() or block[:1] in "`[*"]
+        about = re.split(r"(?<=[.:])\s", re.sub(r"\]\([^)]*\)", "]", " ".join(prose[:1]).replace("\n", " ")))[0]
+        file = name.replace("/", "-") + ".md"
+        (out / file).write_text(text, "utf-8")
+        lines.append(f"- [{title[1] if title else name}](pages/{file}): {about}")
+    Path(app.outdir, "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
+
+
 def setup(app: Any) -> None:
     """Sphinx calls this."""
+    app.connect("build-finished", for_machines)
     app.connect("source-read", inside)
     app.connect("autodoc-process-docstring", plain)
     app.connect("autodoc-process-signature", without_any)
