@@ -13,11 +13,13 @@ import pytest
 import odd
 import pki
 import puretls
+from verifying import ours, theirs
 
 GOOD = pki.ca("good", not_after=pki.NOW + 3650 * pki.DAY)
 LEAF = pki.leaf("localhost", GOOD, not_after=pki.NOW + 3650 * pki.DAY)
 
-every_odd_shape = pytest.mark.parametrize("name", [*odd.READ, *odd.LEFT])
+every_odd_shape = pytest.mark.parametrize("name", [*odd.READ, *odd.UNDATED, *odd.LEFT])
+every_undated_shape = pytest.mark.parametrize("name", odd.UNDATED)
 every_read_shape = pytest.mark.parametrize("name", odd.READ)
 every_left_shape = pytest.mark.parametrize("name", odd.LEFT)
 every_read_ca = pytest.mark.parametrize("name", odd.CAS)
@@ -127,6 +129,38 @@ def test_an_anchor_that_cannot_be_read_is_named(name, tmp_path):
     with pytest.raises(puretls.SSLCertVerificationError) as caught:  # another one, which has nothing to do with it
         shake_hands(client(cafile=file), server(pki.leaf("localhost", pki.ca("stranger"))))
     assert f"CA with {name}" not in told(caught.value)
+
+
+@every_undated_shape
+def test_an_undated_root_is_no_anchor(name):
+    """As with OpenSSL: it is there, and never valid."""
+    root = odd.ca(name)
+    listed = []
+    for module in (ssl, puretls):
+        context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=root.pem)
+        (found,) = context.get_ca_certs()
+        found["notAfter"] = found["notAfter"].replace("00:00.0", "00:00")  # ssl shows fractions
+        listed.append((context.cert_store_stats(), found, context.get_ca_certs(binary_form=True)))
+    assert listed[0] == listed[1]
+    leaf = pki.leaf("localhost", root, not_after=pki.NOW + 3650 * pki.DAY)
+    with pytest.raises(puretls.SSLCertVerificationError) as caught:
+        shake_hands(client(cadata=root.pem), server(leaf))
+    code = 13 if odd.SHAPES[name].says == "notBefore" else 14
+    assert (caught.value.verify_code, caught.value.depth) == (code, 1)
+    assert ours([leaf], [root])[:2] == theirs([leaf], [root])[:2] == (code, 1)
+    assert f"CA with {name}" in told(caught.value)
+
+
+@every_undated_shape
+def test_an_undated_leaf_is_for_who_does_not_verify(name, tmp_path):
+    leaf = odd.leaf(name, GOOD)
+    for serving in (server(leaf), ssl_server(tmp_path, leaf)):
+        assert shake_hands(unverifying(), serving).getpeercert(binary_form=True) == leaf.der
+        with pytest.raises(puretls.SSLCertVerificationError) as caught:
+            shake_hands(client(cadata=GOOD.pem), serving)
+        assert caught.value.verify_code == (13 if odd.SHAPES[name].says == "notBefore" else 14)
+        assert "localhost" in told(caught.value)
 
 
 # Own certificates

@@ -3,8 +3,8 @@
     odd.ca("critical FALSE")              a root of this shape
     odd.leaf("critical FALSE", issuer)    an end entity of it for localhost
 
-`READ` are the shapes that are used like any other certificate, `LEFT` those that nobody can use, and that spoil nothing
-else.  Each names what a message has to say of it.
+`READ` are the shapes that are used like any other certificate, `UNDATED` those that are used where nobody verifies, and
+`LEFT` those that nobody can use, and that spoil nothing else.  Each names what a message has to say of it.
 """
 
 from __future__ import annotations
@@ -58,17 +58,22 @@ READ: dict[str, Shape] = {
     "version 2": Shape("version", version=tlv(0xA0, integer(1)), extensions=False),
     "version 4": Shape("version", version=tlv(0xA0, integer(3))),
 }
-LEFT: dict[str, Shape] = {
+UNDATED: dict[str, Shape] = {
     "a UTCTime without seconds": Shape("notBefore", validity=seq(tlv(0x17, b"2001010000Z"), tlv(0x17, b"4001010000Z"))),
     "a UTCTime with an offset": Shape(
         "notBefore", validity=seq(tlv(0x17, b"200101000000+0100"), tlv(0x17, b"400101000000Z"))
     ),
     "a GeneralizedTime with fractions": Shape(
-        "notAfter", validity=seq(tlv(0x17, b"200101000000Z"), tlv(0x18, b"20600101000000.5Z"))
+        "notAfter", validity=seq(tlv(0x17, b"200101000000Z"), tlv(0x18, b"20600101000000.0Z"))
     ),
 }
+LEFT: dict[str, Shape] = {
+    "a date in words": Shape("notAfter", validity=seq(tlv(0x17, b"200101000000Z"), tlv(0x17, b"never"))),
+    "a long length": Shape("X.690 10.1", serial=b"\2\x81\1\5"),
+    "a length left open": Shape("X.690 10.1", validity=b"\x30\x80" + ORDINARY.validity[2:] + b"\0\0"),
+}
 CAS = {name: shape for name, shape in READ.items() if shape.extensions}  # of READ; without extensions nobody is a CA
-SHAPES = {"ordinary": ORDINARY, **READ, **LEFT}
+SHAPES = {"ordinary": ORDINARY, **READ, **UNDATED, **LEFT}
 
 
 def _issue(

@@ -111,7 +111,7 @@ def test_what_cannot_be_read_and_is_not_needed_does_no_harm() -> None:
 
 
 def test_what_a_peer_presents() -> None:
-    unread, version7 = odd.ca("a UTCTime with an offset").der, pki.ca("odd", version=7).der
+    unread, version7 = odd.ca("a date in words").der, pki.ca("odd", version=7).der
     leaf = pki.leaf("a.test", MIDDLE).der
     assert [x.readable for x in certificate.presented([leaf, unread, MIDDLE.der, version7])] == [
         True,

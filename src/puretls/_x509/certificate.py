@@ -7,6 +7,7 @@ certificate `invalid` as a whole, an unknown critical one makes it `unhandled`; 
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from collections import Counter
@@ -144,12 +145,16 @@ class Certificate:
 
     @cached_property
     def not_before(self) -> float:
-        """When it begins to be valid, in seconds since the epoch."""
+        """When it begins to be valid, in seconds since the epoch; never, if it does not say so in due form."""
+        if self.odd is not None and self.odd.undated[0]:
+            return math.inf
         return self.parsed.not_valid_before_utc.timestamp()
 
     @cached_property
     def not_after(self) -> float:
         """Its last second."""
+        if self.odd is not None and self.odd.undated[1]:
+            return -math.inf
         return self.parsed.not_valid_after_utc.timestamp()
 
     @cached_property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from puretls._base.faults import VerifyAbort
 from puretls._x509 import codes, names, strength
 from puretls._x509.certificate import Certificate
 from puretls._x509.codes import refusal
@@ -213,9 +214,16 @@ def validity(x: Certificate, depth: int, policy: Policy) -> None:
     if policy.flags & NO_CHECK_TIME:
         return
     if policy.time < x.not_before:
-        raise refusal(codes.NOT_YET_VALID, depth)
+        raise _untimely(x, depth, x.not_before, codes.NOT_YET_VALID, codes.BAD_NOT_BEFORE)
     if math.floor(policy.time) > x.not_after:
-        raise refusal(codes.EXPIRED, depth)
+        raise _untimely(x, depth, x.not_after, codes.EXPIRED, codes.BAD_NOT_AFTER)
+
+
+def _untimely(x: Certificate, depth: int, limit: float, code: int, malformed: int) -> VerifyAbort:
+    """The second code is for a date in a form that is never valid, whatever it says (odd.py)."""
+    refused = refusal(malformed if math.isinf(limit) else code, depth)
+    refused.note = str(x.odd) if math.isinf(limit) else ""
+    return refused
 
 
 def may_sign(issuer: Certificate, subject: Certificate) -> int:

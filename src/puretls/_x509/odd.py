@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import NamedTuple
 
 from cryptography.hazmat import asn1
@@ -31,6 +32,10 @@ MOST_FAULTS = 4  # in one message
 _BARE = ("1.2.840.10045.4.", "1.2.840.10040.4.3", "2.16.840.1.101.3.4.3.")
 _PRINTABLE = re.compile(rb"[A-Za-z0-9 '()+,./:=?-]*")  # X.680 41.4
 _DATES = {UTC_TIME: re.compile(rb"\d{12}Z"), GENERALIZED_TIME: re.compile(rb"\d{14}Z")}  # RFC 5280 4.1.2.5
+_ANY_DATES = {  # X.680 46 and 47
+    UTC_TIME: re.compile(r"(\d{10})(\d\d)?(Z|[+-]\d{4})", re.ASCII),
+    GENERALIZED_TIME: re.compile(r"(\d{12})(\d\d)?(?:[.,]\d+)?(Z|[+-]\d{4})", re.ASCII),
+}
 _SHORT = {"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU"}
 
 
@@ -41,6 +46,7 @@ class Odd(NamedTuple):
     version: int  # as it is encoded
     consistent: bool  # whether both places name the same signature algorithm (4.1.1.2)
     signed: bytes  # TBSCertificate, as it was signed
+    undated: tuple[bool, bool]  # whether notBefore and notAfter are in a form that is never valid
     issuer: tuple[names.Rdn, ...]
     subject: tuple[names.Rdn, ...]
     faults: tuple[str, ...]
@@ -123,6 +129,17 @@ def examine(der: bytes) -> Odd:
     return _Reading().certificate(whole)
 
 
+def regular_date(text: str, tag: int) -> bytes:
+    """A date with or without seconds, fractions and an offset, in the form of RFC 5280 4.1.2.5."""
+    year = "%y" if tag == UTC_TIME else "%Y"
+    match = _ANY_DATES[tag].fullmatch(text)
+    if match is None:
+        raise ValueError("not a date")
+    minutes, seconds, offset = match.groups()
+    moment = datetime.strptime(minutes + (seconds or "00") + offset.replace("Z", "+0000"), f"{year}%m%d%H%M%S%z")
+    return moment.astimezone(timezone.utc).strftime(f"{year}%m%d%H%M%SZ").encode()
+
+
 class _Reading:
     """One certificate on its way to its twin."""
 
@@ -147,15 +164,16 @@ class _Reading:
         issuer_der, issuer_name = self.name(issuer, "issuer")
         subject_der, subject_name = self.name(subject, "subject")
         algorithms = self.algorithm(inner), self.algorithm(outer)
-        self.dates(validity)
+        dates, undated = self.dates(validity)
         rest = b"".join(map(self.last_field, found[6:]))
-        body = (version, serial.whole, algorithms[0], issuer_der, validity.whole, subject_der, key.whole, rest)
+        body = (version, serial.whole, algorithms[0], issuer_der, dates, subject_der, key.whole, rest)
         twin = shapes.sequence(shapes.sequence(b"".join(body)) + algorithms[1] + signature.whole)
         return Odd(
             twin if self.sound else None,
             self.version,
             inner.whole == outer.whole,
             signed.whole,
+            undated,
             issuer_name,
             subject_name,
             tuple(dict.fromkeys(self.faults)),
@@ -225,13 +243,23 @@ class _Reading:
         )
         return shapes.tagged(bytes([UTF8 if content.content.isascii() else TELETEX]), content.content)
 
-    def dates(self, field: Value) -> None:
+    def dates(self, field: Value) -> tuple[bytes, tuple[bool, bool]]:
+        """OpenSSL shows dates of other forms, and takes none of them for valid (X509_V_ERR 13 and 14)."""
+        encoded, bad = [], []
         for date, which in zip(self.parts(field, SEQUENCE, 2), ("notBefore", "notAfter"), strict=True):
             if date.tag not in _DATES:
                 raise ValueError("not a date")
-            if not _DATES[date.tag].fullmatch(date.content):
-                text = ascii(date.content.decode("latin-1")[:LONGEST_TEXT])
-                self.refuse(f"{which} is {text}, not a date in the form of RFC 5280 4.1.2.5")
+            bad.append(not _DATES[date.tag].fullmatch(date.content))
+            if not bad[-1]:
+                encoded.append(date.whole)
+                continue
+            text = date.content.decode("latin-1")
+            self.forgive(f"{which} is {text[:LONGEST_TEXT]!a}, not a date in the form of RFC 5280 4.1.2.5")
+            try:
+                encoded.append(shapes.tagged(bytes([date.tag]), regular_date(text, date.tag)))
+            except ValueError:
+                self.sound = False
+        return shapes.sequence(b"".join(encoded)), (bad[0], bad[1])
 
     def last_field(self, field: Value) -> bytes:
         if field.tag != EXTENSIONS:

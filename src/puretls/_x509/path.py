@@ -79,7 +79,8 @@ LONGEST = 1000  # whatever depth is asked for
 
 # What is wrong with a leaf on any path.
 FINAL = frozenset({
-    codes.NOT_YET_VALID, codes.EXPIRED, codes.INVALID_PURPOSE, codes.UNHANDLED_CRITICAL_EXTENSION,
+    codes.NOT_YET_VALID, codes.EXPIRED, codes.BAD_NOT_BEFORE, codes.BAD_NOT_AFTER,
+    codes.INVALID_PURPOSE, codes.UNHANDLED_CRITICAL_EXTENSION,
     codes.PROXY_NOT_ALLOWED, codes.HOSTNAME_MISMATCH, codes.IP_MISMATCH,
 })  # fmt: skip
 
