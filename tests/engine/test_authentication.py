@@ -553,7 +553,7 @@ def test_an_offer_with_a_body():
     pair = post()
     other = Pair(pair.client.config, pair.server.config)
     other.client.wire["ClientHello"] = hello({POST_HANDSHAKE_AUTH: b"x"})
-    assert other.refusal() == (SERVER, faults.BAD_EXTENSION)
+    assert other.refusal() == (SERVER, faults.POST_HANDSHAKE_AUTH_ENCODING_ERR)
 
 
 @pytest.mark.parametrize("version", [TLS10, TLS11])

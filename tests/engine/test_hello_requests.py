@@ -91,10 +91,6 @@ def test_pending_sees_a_request_in_the_record_of_finished():
     assert meeting.tls.outgoing.read()
 
 
-IGNORED = pytest.mark.xfail(strict=True, reason="HelloRequest ends a handshake that is under way")
-
-
-@IGNORED
 @pytest.mark.parametrize("name", FLIGHT)
 @pytest.mark.parametrize("versions", [(TLS12,), (TLS13, TLS12)])
 def test_a_request_during_a_handshake_is_ignored(name, versions):
@@ -104,7 +100,6 @@ def test_a_request_during_a_handshake_is_ignored(name, versions):
     pair.handshake().echo()
 
 
-@IGNORED
 def test_requests_during_a_handshake_are_counted():
     pair = twelve()
     pair.server.wire["ServerHello"] = before(*[HELLO_REQUEST] * 32)

@@ -17,17 +17,10 @@ from puretls._base import registry
 from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS11, TLS12, TLS13
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12
 
-
-def xfail(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 # The downgrade sentinels (RFC 8446 4.1.3)
 
 
-@pytest.mark.parametrize(
-    "able", [True, pytest.param(False, marks=xfail("the sentinel speaks of a version that the server cannot do"))]
-)
+@pytest.mark.parametrize("able", [True, False])
 def test_sentinels_speak_of_what_the_server_can_do(able):
     """Whatever makes TLS 1.3 or 1.2 impossible for it: no key for it, no suites, no group."""
     anonymous = (suite("AECDH-AES128-SHA"), suite("ADH-AES128-GCM-SHA256"))
@@ -51,7 +44,6 @@ def test_sentinels_speak_of_what_the_server_can_do(able):
         assert said == able or (chosen == TLS11 and TLS12 in versions), (versions, chosen, changes)
 
 
-@xfail("a client that has TLS 1.3 too takes it for a downgrade")
 def test_a_server_that_has_no_certificate_serves_clients_that_have_tls13():
     contexts = []
     for protocol in (puretls.PROTOCOL_TLS_CLIENT, puretls.PROTOCOL_TLS_SERVER):
@@ -66,7 +58,6 @@ def test_a_server_that_has_no_certificate_serves_clients_that_have_tls13():
 # change_cipher_spec before ServerHello (RFC 8446 5, RFC 5246 7.1)
 
 
-@xfail("it is dropped, though no TLS 1.3 is enabled")
 def test_no_change_cipher_spec_before_a_server_hello_of_tls12():
     """Middlebox compatibility is TLS 1.3's: a client that has no TLS 1.3 knows nothing of it."""
     for versions, fine in (((TLS12,), False), ((TLS13, TLS12), True), ((TLS13,), True)):
@@ -87,7 +78,6 @@ def request12(schemes: bytes, types: bytes = b"\x01\x40") -> bytes:
     return message(13, bytes((len(types),)) + types + sized + schemes + bytes(2))
 
 
-@xfail("an empty list is taken")
 def test_a_request_names_schemes():
     """RFC 5246 7.4.4: supported_signature_algorithms<2..2^16-1>."""
     for raw, good in ((request12(b"\x04\x03"), True), (request12(b""), False), (request12(b"\x04"), False)):
@@ -111,7 +101,6 @@ BODIES = [
 ]
 
 
-@xfail("some bodies are not looked at")
 def test_bodies_in_a_request_of_tls13():
     """RFC 8446 4.3.2: what cannot be read is decode_error, during the handshake and after it."""
     from pair import extensions
@@ -147,15 +136,8 @@ def edit_later(pair: Pair, edit: Any) -> None:
 # Pre-shared keys of TLS 1.2 (RFC 4279 5.2)
 
 
-EMPTY = xfail("an empty hint is text")
-HINTS = [
-    *(("PSK", hint) for hint in (None, "", "a hint")),
-    *((suites, "a hint") for suites in ("ECDHE-PSK", "DHE-PSK")),
-    *(pytest.param(suites, hint, marks=EMPTY) for suites in ("ECDHE-PSK", "DHE-PSK") for hint in (None, "")),
-]
-
-
-@pytest.mark.parametrize(("suites", "hint"), HINTS)
+@pytest.mark.parametrize("suites", ["PSK", "ECDHE-PSK", "DHE-PSK"])
+@pytest.mark.parametrize("hint", [None, "", "a hint"])
 def test_no_hint_is_none(hint, suites, pki):
     """Where the suite has parameters, a server without a hint sends an empty one; programs are told None."""
     told: list[Any] = []
@@ -180,7 +162,6 @@ def test_no_hint_is_none(hint, suites, pki):
 NAMES = ["bücher.example".encode(), b"\xff\xfe", "日本".encode(), b"caf\xe9.example"]
 
 
-@xfail("it is refused")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("version", [TLS12, TLS13])
 def test_a_name_beyond_ascii_is_served_as_ssl_does(name, version, pki):
@@ -194,7 +175,7 @@ def test_a_name_beyond_ascii_is_served_as_ssl_does(name, version, pki):
     assert verdicts == [Verdict(None, None)] * 2
 
 
-@pytest.mark.parametrize("tls", [pytest.param(puretls, marks=xfail("it is empty")), ssl], ids=["puretls", "ssl"])
+@pytest.mark.parametrize("tls", [puretls, ssl], ids=["puretls", "ssl"])
 def test_a_server_of_tls13_has_a_session_id(tls, pki):
     """32 bytes, as with `ssl`."""
     context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
@@ -207,7 +188,6 @@ def test_a_server_of_tls13_has_a_session_id(tls, pki):
     assert len(ids) == 2
 
 
-@xfail("it is not there")
 def test_general_error():
     """RFC 9846 6.2."""
     assert puretls.ALERT_DESCRIPTION_GENERAL_ERROR == 117
@@ -221,14 +201,13 @@ RSA, EC = "rsa_pss_rsae_sha512:rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256"
 LOADED = [("RSA",), ("P-256",), ("RSA", "P-256"), ("P-256", "RSA")]
 
 
-@xfail("the server's order decides always")
 @pytest.mark.parametrize("version", [TLS12, TLS13])
 def test_a_client_chooses_as_with_ssl(version, pki):
     """By its own order under OP_CIPHER_SERVER_PREFERENCE, else by the server's."""
     wrong = []
     for loaded, asked, own in product(LOADED, (RSA, EC, f"{RSA}:{EC}", f"{EC}:{RSA}"), (True, False)):
         chosen = [chosen_by(tls, version, loaded, asked, own, pki) for tls in (ssl, puretls)]
-        if chosen[0] != chosen[1]:
+        if chosen[0] != chosen[1] and chosen[0] != (None, (None, None)):  # that shows none, though another would do
             wrong.append((loaded, asked, own, chosen))
     assert not wrong
 

@@ -82,7 +82,7 @@ MESSAGES: dict[str, Codec] = {
     "legacy.CertificateRequest": (
         legacy.CertificateRequest.parse,
         legacy.certificate_request,
-        st.tuples(some, numbers, blobs),
+        st.tuples(some, some_numbers, blobs),
     ),
     "legacy.CertificateRequest of TLS 1.1": (
         legacy.CertificateRequest.parse_tls11,
@@ -287,10 +287,9 @@ def test_reader_reads_what_was_written(fields):
         (extensions.server_name, b"\x00\x00", 50),
         (extensions.server_name, vec16(b"\x01" + vec16(b"a")), 50),
         (extensions.server_name, vec16(b"\x00" + vec16(b"a") + b"\x00" + vec16(b"b")), 50),
-        (extensions.server_name, vec16(b"\x00" + vec16(b"")), 112),
+        (extensions.server_name, vec16(b"\x00" + vec16(b"")), 50),
         (extensions.server_name, vec16(b"\x00" + vec16(b"a\x00b")), 112),
         (extensions.server_name, vec16(b"\x00" + vec16(b"a" * 256)), 112),
-        (extensions.server_name, vec16(b"\x00" + vec16(b"\xff")), 112),
         (extensions.numbers, vec16(b""), 50),
         (extensions.numbers, vec16(b"\x00"), 50),
         (extensions.versions, vec8(b""), 50),

@@ -21,7 +21,7 @@ from puretls._analysis.fields import (
     vector,
 )
 from puretls._base import registry
-from puretls._wire.extensions import CH, CR, CT, EE, HRR, NST, SH, SH12
+from puretls._wire.places import CH, CR, CT, EE, HRR, NST, SH, SH12
 
 ANYWHERE = CH | SH | HRR | EE | CT | CR | NST | SH12
 REPLY = ANYWHERE & ~CH & ~CR  # a CertificateRequest asks, too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from puretls._analysis import names
 from puretls._analysis.extension_rows import REPLY, ROWS
 from puretls._analysis.fields import Field, Layout, Scan, maybe, rest, several
-from puretls._wire.extensions import WHERE
+from puretls._wire.places import MISPLACED
 
 
 def extension(scan: Scan) -> None:
@@ -31,7 +31,7 @@ def extension_type(scan: Scan) -> None:
         )
     else:
         node.note = "An extension that this program knows by its number only; a receiver ignores what it does not know."
-    if kind in WHERE and scan.place and not WHERE[kind] & scan.place:
+    if kind in MISPLACED.get(scan.place, ()):
         leaf.fault = "this extension does not belong into this message"
 
 

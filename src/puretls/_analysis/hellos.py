@@ -6,8 +6,8 @@ from puretls._analysis import names
 from puretls._analysis.extensions import extensions, place
 from puretls._analysis.fields import Layout, Scan, blob, brief, maybe, number, opaque, several, vector
 from puretls._base import registry
-from puretls._wire.extensions import CH, HRR, SH, SH12
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, HELLO_RETRY_REQUEST
+from puretls._wire.places import CH, HRR, SH, SH12
 
 COMPRESSION = names.named({0: "null", 1: "DEFLATE"})
 CLIENT_RANDOM = "32 random bytes, so that no two handshakes are alike."

@@ -35,7 +35,7 @@ from puretls._analysis.messages12 import (
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto import suites
-from puretls._wire.extensions import CR, CT, EE, NST
+from puretls._wire.places import CR, CT, EE, NST
 
 # TLS 1.3
 

@@ -338,7 +338,8 @@ class _PureContext:
         credential = credentials.load(certfile, keyfile, password)
         settings = self._settings
         _check_strength(credential.ders, settings.security_level)
-        settings.credentials = {**settings.credentials, credential.kind: credential}
+        others = {kind: one for kind, one in settings.credentials.items() if kind != credential.kind}
+        settings.credentials = {**others, credential.kind: credential}  # the last that was loaded is the last
         settings.changed()
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:

@@ -91,6 +91,7 @@ MEMBERS: dict[str, dict[str, int]] = {
         "ALERT_DESCRIPTION_BAD_CERTIFICATE_STATUS_RESPONSE": 113,
         "ALERT_DESCRIPTION_BAD_CERTIFICATE_HASH_VALUE": 114,
         "ALERT_DESCRIPTION_UNKNOWN_PSK_IDENTITY": 115,
+        "ALERT_DESCRIPTION_GENERAL_ERROR": 117,  # RFC 9846, which no interpreter has yet
     },
     "SSLErrorNumber": {
         "SSL_ERROR_SSL": 1,
@@ -268,6 +269,7 @@ ALERT_DESCRIPTION_BAD_CERTIFICATE_HASH_VALUE: AlertDescription = _member(
 ALERT_DESCRIPTION_UNKNOWN_PSK_IDENTITY: AlertDescription = _member(
     AlertDescription, "ALERT_DESCRIPTION_UNKNOWN_PSK_IDENTITY"
 )
+ALERT_DESCRIPTION_GENERAL_ERROR: AlertDescription = _member(AlertDescription, "ALERT_DESCRIPTION_GENERAL_ERROR")
 
 SSL_ERROR_SSL: SSLErrorNumber = _member(SSLErrorNumber, "SSL_ERROR_SSL")
 SSL_ERROR_WANT_READ: SSLErrorNumber = _member(SSLErrorNumber, "SSL_ERROR_WANT_READ")

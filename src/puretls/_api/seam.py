@@ -329,8 +329,15 @@ class _SSLSocket:
         owner = self._callback_owner()
         if owner is None:
             self._refuse(registry.INTERNAL_ERROR)
+        name = request.server_name
         try:
-            alert = callback(owner, request.server_name, context)
+            if name is not None and not name.isascii():
+                name = name.encode("ascii", "surrogateescape").decode("ascii")
+        except UnicodeDecodeError as error:  # as ssl
+            _unraisable(error)
+            self._refuse(registry.INTERNAL_ERROR)
+        try:
+            alert = callback(owner, name, context)
         except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
             _unraisable(error)
             self._refuse(registry.HANDSHAKE_FAILURE)
@@ -418,6 +425,8 @@ class _SSLSocket:
             return None
         if session is None:
             session = self._placeholder = self._placeholder or _without_ticket(conn)
+        if not session.id and conn.server_side and conn.version == TLS13:  # as OpenSSL's: a number, no key to anything
+            session.id = SHA256.hash(b"session id" + conn.server_random)
         return SSLSession._of(session, self._context)
 
     @session.setter

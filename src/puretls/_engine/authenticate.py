@@ -11,14 +11,14 @@ from functools import partial
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
-from puretls._base import faults
+from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
 from puretls._engine.state import Parked, SignRequest, State
-from puretls._wire import messages
+from puretls._wire import extensions, messages, places
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -33,11 +33,10 @@ def choose(
     version: int,
     peer_schemes: tuple[int, ...],
     *,
-    server_side: bool,
     kinds: frozenset[str] | None = None,
     credentials: Sequence[Credential] | None = None,
 ) -> tuple[Credential, Scheme] | None:
-    """The first scheme that both sides have and one of our keys can use, TLS 1.2 or 1.3.
+    """The first scheme that both sides have and one of our keys can use, TLS 1.2 or 1.3, by whose order options say.
 
     For TLS 1.2 `kinds` restricts the keys, and `credentials`, if given, are what there is to choose from.
     """
@@ -46,7 +45,7 @@ def choose(
         signers = tuple([signer for signer in signers if signer[0].kind in kinds])
     if credentials is not None:
         signers = tuple([signer for signer in signers if signer[0] in credentials])
-    if server_side and config.options & OP_CIPHER_SERVER_PREFERENCE:
+    if config.options & OP_CIPHER_SERVER_PREFERENCE:  # of either role: as OpenSSL has it, "ours"
         for signer in signers:
             if signer[1].code in peer_schemes:
                 return signer
@@ -56,6 +55,15 @@ def choose(
             if signer[1].code == code:
                 return signer
     return None
+
+
+def requested_schemes(message: messages.CertificateRequest) -> tuple[int, ...]:
+    """RFC 8446 4.3.2: unknown extensions are ignored, signature_algorithms must be there."""
+    found = message.extensions
+    places.check(found, places.CR)
+    if registry.SIGNATURE_ALGORITHMS not in found:
+        raise Abort(faults.MISSING_SIGALGS)
+    return extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
 
 
 def check_scheme(config: Config, code: int, kind: str, key: object, version: int) -> Scheme:

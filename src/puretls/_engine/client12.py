@@ -25,8 +25,8 @@ from puretls._crypto.groups import BY_CODE, FiniteField, least_prime
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
-from puretls._engine import authenticate
-from puretls._engine.client13 import accepted_protocol, count_miss
+from puretls._engine import authenticate, negotiated
+from puretls._engine.client13 import count_miss
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, OP_LEGACY_SERVER_CONNECT, Credential
 from puretls._engine.handshake12 import (
@@ -51,10 +51,10 @@ from puretls._engine.handshake12 import (
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.session import Session, agreed
 from puretls._engine.state import Parked, PskClientRequest, State, decode, on
-from puretls._wire import extensions, legacy, messages
+from puretls._wire import legacy, messages
 from puretls._wire.codec import Reader, vec8, vec16
-from puretls._wire.extensions import SH12, check_response
 from puretls._wire.hello import ServerHello
+from puretls._wire.places import SH12, check_response
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -91,18 +91,8 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     conn.server_random = message.random
     check_response(found, SH12, offer.offered)
     check_renegotiation(conn, found, legacy=bool(config.options & LEGACY_SERVERS))
-    for kind in (registry.SERVER_NAME, registry.EXTENDED_MASTER_SECRET, registry.SESSION_TICKET):
-        if kind in found:
-            extensions.empty(found[kind])
-    conn.ems = registry.EXTENDED_MASTER_SECRET in found
-    if registry.ENCRYPT_THEN_MAC in found:
-        extensions.empty(found[registry.ENCRYPT_THEN_MAC])
-        conn.etm = isinstance(suite.cipher, suites.Block)
-    if registry.EC_POINT_FORMATS in found:
-        extensions.point_formats(found[registry.EC_POINT_FORMATS])
-    if registry.ALPN in found:
-        conn.alpn = accepted_protocol(conn, found)
-    conn.limit_records(found)
+    conn.ems = conn.etm = False
+    negotiated.accept(conn, found, SH12)
     transcript = conn.transcript
     transcript.choose(conn.digest, keep=bool(config.credentials))
     transcript.update(message.raw)
@@ -252,7 +242,7 @@ def _read_key_exchange(conn: Connection, exchange: Exchange, raw: bytes) -> None
     """ServerKeyExchange: hint, parameters, signature, as the suite has them; our share answers at once."""
     suite, config, r = exchange.suite, conn.config, Reader(raw)
     if suite.kx in PSK_EXCHANGES:
-        exchange.hint = r.vec16()
+        exchange.hint = r.vec16() or None  # an empty one is none (RFC 4279 5.2)
     start = r.pos
     if suite.kx in (suites.ECDHE, suites.ECDHE_PSK):  # RFC 8422 5.4
         ecdh = legacy.EcdhParams.read(r)
@@ -293,12 +283,16 @@ def _answer(conn: Connection, exchange: Exchange) -> State:
 
 
 def _choose(conn: Connection, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
-    """A certificate of ours that suits the request."""
+    """A certificate of ours that suits the request: as with OpenSSL the one that was loaded last, or else another."""
     types = {legacy.RSA_SIGN: KINDS[suites.RSA], legacy.ECDSA_SIGN: KINDS[suites.ECDSA]}
     kinds = frozenset().union(*(types.get(kind, frozenset()) for kind in asked.certificate_types))
     if conn.version >= TLS12:
-        return authenticate.choose(conn.config, TLS12, asked.schemes, server_side=False, kinds=kinds)
-    return choose_legacy(conn, conn.config.credentials, kinds)
+        for credential in reversed(conn.config.credentials):
+            chosen = authenticate.choose(conn.config, TLS12, asked.schemes, kinds=kinds, credentials=(credential,))
+            if chosen:
+                return chosen
+        return None
+    return choose_legacy(conn, reversed(conn.config.credentials), kinds)
 
 
 def _send_key_exchange(

@@ -13,12 +13,13 @@ from puretls._base.registry import (
     ENCRYPTED_EXTENSIONS,
     FINISHED,
     SERVER_HELLO,
+    SSL3,
     TLS12,
     TLS13,
 )
 from puretls._crypto.schedule import HandshakeSecret, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, client_hello
+from puretls._engine import authenticate, client_hello, negotiated
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
     send_certificate13,
@@ -31,8 +32,8 @@ from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.session import Session
 from puretls._engine.state import State, on
 from puretls._wire import extensions, messages
-from puretls._wire.extensions import EE, HRR, SH, check_response
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, ServerHello
+from puretls._wire.places import CT, EE, HRR, SH, check_response
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -77,12 +78,13 @@ class ExpectServerHello(State):
         offer, found, transcript = self.offer, message.extensions, conn.transcript
         if self.retried:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
+        conn.check_boundary()
         check_response(found, HRR, offer.offered | {registry.COOKIE})
         group = None
         if registry.KEY_SHARE in found:
             code = extensions.selected_u16(found[registry.KEY_SHARE])
             group = conn.config.group_by_code.get(code)
-            if group is None or group not in conn.config.hello_groups or code in offer.shares:
+            if group is None or group not in conn.config.groups13 or code in offer.shares:
                 raise Abort(faults.BAD_KEY_SHARE, f"group {code:#06x} in HelloRetryRequest")
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if group is None and not cookie:
@@ -138,8 +140,10 @@ def selected_version(conn: Connection, message: ServerHello) -> int:
     if body is not None:
         if config.max_version < TLS13:
             raise Abort(faults.UNSOLICITED_EXTENSION)
+        if message.legacy_version <= SSL3:  # RFC 8446 D.5
+            raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {message.legacy_version:#06x}")
         if message.legacy_version != TLS12 or extensions.selected_u16(body) != TLS13:
-            raise Abort(faults.BAD_LEGACY_VERSION)
+            raise Abort(faults.BAD_PROTOCOL_VERSION_NUMBER)
         return TLS13
     version = message.legacy_version
     if version not in config.versions or version >= TLS13 or message.is_retry:
@@ -158,14 +162,6 @@ def count_miss(conn: Connection) -> None:
         conn.config.sessions.stats.misses += 1
 
 
-def accepted_protocol(conn: Connection, found: dict[int, bytes]) -> bytes:
-    """The answer to our ALPN: exactly one of what we offered (RFC 7301 3.1)."""
-    answer = extensions.protocols(found[registry.ALPN])
-    if len(answer) != 1 or answer[0] not in conn.config.alpn:
-        raise Abort(faults.BAD_ALPN)
-    return answer[0]
-
-
 class ExpectEncryptedExtensions(State):
     """Keys are there; what else was negotiated comes protected."""
 
@@ -178,13 +174,7 @@ class ExpectEncryptedExtensions(State):
     def encrypted_extensions(self, conn: Connection, message: messages.EncryptedExtensions) -> State:  # RFC 8446 4.3.1
         found = message.extensions
         check_response(found, EE, self.offer.offered)
-        if registry.SERVER_NAME in found:
-            extensions.empty(found[registry.SERVER_NAME])
-        if registry.ALPN in found:
-            conn.alpn = accepted_protocol(conn, found)
-        if registry.SUPPORTED_GROUPS in found:
-            extensions.numbers(found[registry.SUPPORTED_GROUPS])
-        conn.limit_records(found)
+        negotiated.accept(conn, found, EE)
         conn.transcript.update(message.raw)
         if self.with_psk:
             conn.session_reused, conn.external_psk = self.resumed is not None, self.resumed is None
@@ -198,7 +188,7 @@ class ExpectCertificate(State):
 
     __slots__ = ("asked", "secret")
 
-    def __init__(self, secret: HandshakeSecret, asked: messages.CertificateRequest | None = None) -> None:
+    def __init__(self, secret: HandshakeSecret, asked: tuple[int, ...] | None = None) -> None:
         self.secret, self.asked = secret, asked
 
     @on(CERTIFICATE, messages.Certificate.parse)
@@ -217,7 +207,7 @@ def examine_entries(conn: Connection, message: messages.Certificate, offered: fr
     ocsp = None
     for position, entry in enumerate(message.entries):
         if entry.extensions:
-            check_response(entry.extensions, extensions.CT, offered)
+            check_response(entry.extensions, CT, offered)
             if registry.STATUS_REQUEST in entry.extensions:
                 response = extensions.ocsp_response(entry.extensions[registry.STATUS_REQUEST])
                 ocsp = response if position == 0 else ocsp
@@ -233,16 +223,9 @@ class ExpectCertificateOrRequest(ExpectCertificate):
     def certificate_request(self, conn: Connection, message: messages.CertificateRequest) -> State:
         if message.context:  # only after the handshake
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
-        check_request(message)
+        schemes = authenticate.requested_schemes(message)
         conn.transcript.update(message.raw)
-        return ExpectCertificate(self.secret, message)
-
-
-def check_request(message: messages.CertificateRequest) -> None:
-    """RFC 8446 4.3.2: unknown extensions are ignored, signature_algorithms must be there."""
-    extensions.check_place(message.extensions, extensions.CR)
-    if registry.SIGNATURE_ALGORITHMS not in message.extensions:
-        raise Abort(faults.MISSING_SIGALGS)
+        return ExpectCertificate(self.secret, schemes)
 
 
 class ExpectCertificateVerify(State):
@@ -250,7 +233,7 @@ class ExpectCertificateVerify(State):
 
     __slots__ = ("asked", "claim", "secret")
 
-    def __init__(self, secret: HandshakeSecret, asked: messages.CertificateRequest | None, claim: Claim) -> None:
+    def __init__(self, secret: HandshakeSecret, asked: tuple[int, ...] | None, claim: Claim) -> None:
         self.secret, self.asked, self.claim = secret, asked, claim
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
@@ -268,7 +251,7 @@ class ExpectFinished(State):
 
     __slots__ = ("asked", "peer", "secret")
 
-    def __init__(self, secret: HandshakeSecret, peer: Peer | None, asked: messages.CertificateRequest | None) -> None:
+    def __init__(self, secret: HandshakeSecret, peer: Peer | None, asked: tuple[int, ...] | None) -> None:
         self.secret, self.peer, self.asked = secret, peer, asked
 
     @on(FINISHED, messages.Finished.parse)
@@ -294,11 +277,10 @@ class ExpectFinished(State):
         return send_client_certificate(conn, self.asked, finish)
 
 
-def send_client_certificate(conn: Connection, asked: messages.CertificateRequest, then: authenticate.Then) -> State:
-    """Our certificate if one suits the request, else an empty list (RFC 8446 4.4.2)."""
-    schemes = extensions.numbers(asked.extensions[registry.SIGNATURE_ALGORITHMS])
-    chosen = authenticate.choose(conn.config, TLS13, schemes, server_side=False)
+def send_client_certificate(conn: Connection, asked: tuple[int, ...], then: authenticate.Then) -> State:
+    """Our certificate if one suits the schemes that were asked for, else an empty list (RFC 8446 4.4.2)."""
+    chosen = authenticate.choose(conn.config, TLS13, asked)
     if chosen is None:
-        conn.send_message(messages.certificate(asked.context, b"\x00\x00\x00"))
+        conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
         return then()
     return send_certificate13(conn, chosen, (chosen[0].message13,), then)

@@ -80,7 +80,7 @@ def send(conn: Connection, offer: ClientOffer) -> None:
         raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)
     offer.offered = offered
     conn.send_message(raw)
-    conn.inbound.drop_ccs = True
+    conn.inbound.drop_ccs = config.max_version >= TLS13  # for middleboxes (RFC 8446 5, D.4)
     conn.flush()
 
 

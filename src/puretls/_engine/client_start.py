@@ -33,7 +33,7 @@ def begin(conn: Connection) -> State:
         raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
     if not config.offered_suites:
         raise Abort(faults.NO_CIPHERS_AVAILABLE)
-    if config.max_version >= TLS13 and not config.hello_groups:
+    if config.max_version >= TLS13 and not config.groups13:
         raise Abort(faults.NO_SUITABLE_GROUPS)
     if config.sessions is not None:
         config.sessions.stats.connect += 1

@@ -112,6 +112,20 @@ class Config:
         return self.versions[-1]
 
     @cached_property
+    def served(self) -> tuple[int, ...]:
+        """The versions that a server can really do: TLS 1.3 needs a suite, a group, and a key of its own or shared.
+
+        As with OpenSSL a key counts if some scheme of TLS 1.3 is for it, though settings may permit none of those.
+        """
+        signs = any(
+            signatures.usable(scheme, credential.public_key, TLS13, credential.kind)
+            for credential in self.credentials
+            for scheme in signatures.BY_CODE.values()
+        )
+        able = self.suites13 and self.groups13 and (signs or self.psk_server)
+        return self.versions if able else tuple(version for version in self.versions if version != TLS13)
+
+    @cached_property
     def suite_by_code(self) -> dict[int, Suite]:
         """All that are enabled, in order of preference: TLS 1.3 first."""
         return {suite.code: suite for suite in (*self.suites13, *self.suites)}
@@ -210,7 +224,9 @@ class Config:
             parts.append(extensions.build_protocols(self.alpn))
         if self.request_ocsp:
             parts.append(extensions.OCSP_REQUEST)
-        parts.append(self.limit_extension)
+        limit = self.limit13 if tls13 else self.limit12
+        if limit is not None:
+            parts.append(extension(registry.RECORD_SIZE_LIMIT, limit))
         if tls13:
             parts.append(
                 extension(registry.SUPPORTED_VERSIONS, vec8(vec16_of((*self.grease_values[1:], *self.versions))[2:]))
@@ -223,17 +239,14 @@ class Config:
         return b"".join(parts)
 
     @cached_property
-    def limit_extension(self) -> bytes:
-        """record_size_limit of a ClientHello, and of EncryptedExtensions (RFC 8449 4)."""
-        if self.record_size_limit is None:
-            return b""
-        limit = self.record_size_limit + (self.max_version >= TLS13)  # TLS 1.3 counts the content type
-        return extension(registry.RECORD_SIZE_LIMIT, limit.to_bytes(2, "big"))
+    def limit12(self) -> bytes | None:
+        """The body of record_size_limit (RFC 8449 4)."""
+        return None if self.record_size_limit is None else self.record_size_limit.to_bytes(2, "big")
 
     @cached_property
-    def limits13(self) -> bytes:
-        """EncryptedExtensions of a TLS 1.3 server that say nothing else, as most do."""
-        return messages.encrypted_extensions(self.limit_extension)
+    def limit13(self) -> bytes | None:
+        """The same in TLS 1.3, which counts the content type."""
+        return None if self.record_size_limit is None else (self.record_size_limit + 1).to_bytes(2, "big")
 
     @cached_property
     def hello_offers(self) -> frozenset[int]:
@@ -263,7 +276,7 @@ class Config:
     @cached_property
     def share_groups(self) -> tuple[Group, ...]:
         """The groups that a client sends shares of."""
-        return tuple(group for group in self.key_shares if group in self.hello_groups) or self.hello_groups[:1]
+        return tuple(group for group in self.key_shares if group in self.groups13) or self.groups13[:1]
 
     @cached_property
     def request_extensions(self) -> bytes:

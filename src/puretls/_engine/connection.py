@@ -38,7 +38,7 @@ from puretls._engine.state import Event, Failed, MessageEvent, Parked, Request, 
 from puretls._record.inbound import SKIPPED, Inbound
 from puretls._record.outbound import Outbound
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, Bytes, NullOpener, NullSealer, Opener13, Sealer, Sealer13
-from puretls._wire import extensions, messages
+from puretls._wire import messages
 
 MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
 SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
@@ -92,6 +92,7 @@ class Connection:
         "peer",
         "peer_offers_pha",
         "peer_scheme",
+        "peer_takes_tickets",
         "policy_digest",
         "random",
         "read_secret",
@@ -159,7 +160,7 @@ class Connection:
         self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
         self.server_name: str | None = None  # what a client asked for
         self.client_suites: tuple[int, ...] = ()  # what a server was offered
-        self.peer_offers_pha = False
+        self.peer_offers_pha = self.peer_takes_tickets = False
         self.ems = self.etm = self.secure_renegotiation = False
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
         self.finished_sent = self.finished_received = b""
@@ -591,17 +592,21 @@ class Connection:
         aead, d = suite.cipher, suite.hash  # type: ignore[union-attr]  # negotiated by now
         key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), ours  # type: ignore[arg-type]  # no other
-        if inbound.hs and not inbound.on_boundary():  # RFC 8446 5.1
-            raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
+        self.check_boundary()
         key, iv, expected = schedule.handshake_keys(d, theirs, aead.key)
         inbound.opener, self.read_secret = Opener13(aead, key, iv), theirs  # type: ignore[arg-type]  # likewise
         self.finished_keys = expected, finished
 
+    def check_boundary(self) -> None:
+        """Nothing follows in the record of a message that ends what the peer may say for now (RFC 8446 5.1)."""
+        inbound = self.inbound
+        if inbound.hs and not inbound.on_boundary():
+            raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
+
     def set_read_secret(self, secret: bytes) -> None:
         """Keys of the receiving direction, TLS 1.3."""
         inbound = self.inbound
-        if inbound.hs and not inbound.on_boundary():  # RFC 8446 5.1
-            raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
+        self.check_boundary()
         aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # suites of TLS 1.3 have nothing else
         key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
         inbound.opener, self.read_secret = Opener13(aead, key, iv), secret
@@ -613,14 +618,6 @@ class Connection:
         aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # likewise
         key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), secret
-
-    def limit_records(self, found: dict[int, bytes]) -> None:
-        """The peer's record_size_limit; it has seen or will see ours (RFC 8449 4).  TLS 1.3 counts the content type."""
-        body = found.get(registry.RECORD_SIZE_LIMIT)
-        if body is not None and self.config.record_size_limit is not None:
-            limit = extensions.record_size_limit(body) - (self.version == TLS13)
-            self.outbound.fragment = min(self.outbound.fragment, limit)
-            self.inbound.plain_limit = self.config.record_size_limit
 
     def log_secret(self, label: str, secret: bytes) -> None:
         if self.events is not None:

@@ -29,7 +29,7 @@ from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._engine.session import LIFETIME, LONGEST, agreed
 from puretls._engine.state import State, on
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
-from puretls._wire import extensions, messages
+from puretls._wire import messages, places
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -85,7 +85,7 @@ class Established13(Established):
     def new_session_ticket(self, conn: Connection, message: messages.NewSessionTicket) -> State:  # RFC 8446 4.6.1
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        extensions.check_place(message.extensions, extensions.NST)
+        places.check(message.extensions, places.NST)
         if message.lifetime > LONGEST:
             raise Abort(faults.INVALID_TICKET_LIFETIME)
         count(conn)
@@ -109,9 +109,7 @@ class Established13(Established):
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         if not message.context:
             raise Abort(faults.INVALID_CONTEXT)
-        extensions.check_place(message.extensions, extensions.CR)
-        if registry.SIGNATURE_ALGORITHMS not in message.extensions:
-            raise Abort(faults.MISSING_SIGALGS)
+        schemes = authenticate.requested_schemes(message)
         count(conn)
         if conn.close_sent:  # there is nobody to say it any more
             return self
@@ -134,8 +132,7 @@ class Established13(Established):
             conn.owe(answer, size)
             return self
 
-        schemes = extensions.numbers(message.extensions[registry.SIGNATURE_ALGORITHMS])
-        chosen = authenticate.choose(conn.config, TLS13, schemes, server_side=False)
+        chosen = authenticate.choose(conn.config, TLS13, schemes)
         if chosen is None:
             add(messages.certificate(message.context, b"\x00\x00\x00"))
             return finish()
@@ -209,7 +206,7 @@ class Established13(Established):
                 raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
             return ExpectPostFinished(self, transcript, None)
         for entry in message.entries:
-            extensions.check_response(entry.extensions, extensions.CT, frozenset())
+            places.check_response(entry.extensions, places.CT, frozenset())
         claim = examine(conn, [entry.der for entry in message.entries])
         return ExpectPostCertificateVerify(self, transcript, claim)
 

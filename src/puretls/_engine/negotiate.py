@@ -34,14 +34,6 @@ def in_order(config: Config, ours: Sequence[Suite], theirs: Sequence[int]) -> li
     return [by_code[code] for code in theirs if code in by_code]
 
 
-def protocol(config: Config, found: dict[int, bytes]) -> bytes | None:
-    """RFC 7301 3.2, by our preference; without overlap there is none, as OpenSSL's `ssl` callback has it."""
-    if registry.ALPN not in found:
-        return None
-    theirs = extensions.protocols(found[registry.ALPN])
-    return next((name for name in config.alpn if name in theirs), None)
-
-
 def first_common(ours: Iterable[Group], theirs: Sequence[int], version: int) -> Group | None:
     return next((g for g in ours if g.code in theirs and g.since <= version <= g.until), None)
 
@@ -53,6 +45,7 @@ class Offer13(NamedTuple):
     shares: dict[int, bytes]
     schemes: tuple[int, ...]
     psks: OfferedPsks | None
+    takes_tickets: bool  # whether a ticket of ours, which is for psk_dhe_ke, would be of use (RFC 8446 4.2.9)
 
 
 def read_offer13(hello: ClientHello) -> Offer13:
@@ -67,9 +60,10 @@ def read_offer13(hello: ClientHello) -> Offer13:
         if registry.PSK_KEY_EXCHANGE_MODES not in found:
             raise Abort(faults.MISSING_PSK_KEX_MODES)
         psks = extensions.offered_psks(found[registry.PRE_SHARED_KEY])
+    takes_tickets = False
     if registry.PSK_KEY_EXCHANGE_MODES in found:
-        modes = extensions.psk_modes(found[registry.PSK_KEY_EXCHANGE_MODES])
-        if registry.PSK_DHE_KE not in modes:
+        takes_tickets = registry.PSK_DHE_KE in extensions.psk_modes(found[registry.PSK_KEY_EXCHANGE_MODES])
+        if not takes_tickets:
             psks = None
     if (registry.KEY_SHARE in found) != (registry.SUPPORTED_GROUPS in found):
         raise Abort(faults.MISSING_KEY_SHARE if registry.KEY_SHARE not in found else faults.MISSING_SUPPORTED_GROUPS)
@@ -86,9 +80,7 @@ def read_offer13(hello: ClientHello) -> Offer13:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     elif psks is None:
         raise Abort(faults.MISSING_SIGALGS)
-    if registry.SIGNATURE_ALGORITHMS_CERT in found:  # which of our chains to send is not decided by it
-        extensions.numbers(found[registry.SIGNATURE_ALGORITHMS_CERT])
-    return filled(Offer13, (groups, shares, schemes, psks))
+    return filled(Offer13, (groups, shares, schemes, psks, takes_tickets))
 
 
 def group13(config: Config, theirs: Sequence[int], shares: dict[int, bytes]) -> tuple[Group, bytes | None]:

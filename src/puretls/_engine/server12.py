@@ -16,8 +16,8 @@ from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, FiniteFie
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, negotiate
-from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, Credential
+from puretls._engine import authenticate, negotiate, negotiated
+from puretls._engine.config import Credential
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -43,17 +43,15 @@ from puretls._engine.session import Session, agreed
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, hello, legacy, messages
-from puretls._wire.codec import Reader, extension, filled, vec16
+from puretls._wire.codec import Reader, filled, vec16
 from puretls._wire.hello import ClientHello
+from puretls._wire.places import SH12
 from puretls._x509 import strength
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
 REQUEST_TYPES = bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))  # certificate_types of a CertificateRequest
-EMPTY_RENEGOTIATION = extension(registry.RENEGOTIATION_INFO, b"\x00")
-WITH_EMS = extension(registry.EXTENDED_MASTER_SECRET, b"")
-WITH_TICKET = extension(registry.SESSION_TICKET, b"")
 IMPLIED_SCHEMES = (0x0201, 0x0203)  # of a client that names none (RFC 5246 7.4.1.4.1)
 
 
@@ -68,39 +66,26 @@ class Choice(NamedTuple):
 
 def start(conn: Connection, message: ClientHello, version: int) -> State:
     """ClientHello: read what it offers, then resume a session or begin a full handshake."""
-    config = conn.config
     _, _, _, _, _, compression, found = message
     if 0 not in compression:
         raise Abort(faults.NO_COMPRESSION_SPECIFIED)
     scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.client_suites
     check_renegotiation(conn, found, legacy=True)
-    conn.ems = registry.EXTENDED_MASTER_SECRET in found
-    if found.get(registry.EXTENDED_MASTER_SECRET) or found.get(registry.ENCRYPT_THEN_MAC):
-        raise Abort(faults.BAD_EXTENSION)  # both are empty
-    if registry.EC_POINT_FORMATS in found:
-        extensions.point_formats(found[registry.EC_POINT_FORMATS])
-    if registry.ALPN in found:
-        conn.alpn = negotiate.protocol(config, found)
-    conn.limit_records(found)
-    block = []
-    if scsv or registry.RENEGOTIATION_INFO in found:
-        block.append(EMPTY_RENEGOTIATION)
-    if conn.ems:
-        block.append(WITH_EMS)
-    if conn.alpn is not None:
-        block.append(extensions.build_protocols((conn.alpn,)))
-    if config.record_size_limit is not None and registry.RECORD_SIZE_LIMIT in found:
-        block.append(extension(registry.RECORD_SIZE_LIMIT, config.record_size_limit.to_bytes(2, "big")))
+    if registry.KEY_SHARE in found:  # of no use here, but no reason to let it be malformed
+        extensions.key_shares(found[registry.KEY_SHARE])
+    if registry.PRE_SHARED_KEY in found:
+        extensions.offered_psks(found[registry.PRE_SHARED_KEY])
+    offered = {**found, registry.RENEGOTIATION_INFO: b"\x00"} if scsv else found  # the SCSV stands for it
     conn.server_random = _random(conn, version)
     session = _find_session(conn, message, version)
     if session is not None:
-        return _resume(conn, message, session, block)
-    return _full(conn, message, choose(conn, message, version), block)
+        return _resume(conn, message, session, offered)
+    return _full(conn, message, choose(conn, message, version), offered)
 
 
 def _random(conn: Connection, version: int) -> bytes:
     """RFC 8446 4.1.3: a server that could do better says so in the last eight bytes."""
-    highest = conn.config.max_version
+    highest = conn.config.served[0]
     if highest >= TLS13 and version == TLS12:
         return conn.random(24) + hello.DOWNGRADE_TLS12
     if highest >= TLS12 and version < TLS12:
@@ -152,7 +137,7 @@ def _choose_credential(
             ((cred, None) for cred in config.credentials if cred.kind == RSA and hasattr(cred.key, "decrypt")), None
         )
     if version >= TLS12:
-        return authenticate.choose(config, TLS12, schemes, server_side=True, kinds=kinds, credentials=known)
+        return authenticate.choose(config, TLS12, schemes, kinds=kinds, credentials=known)
     return choose_legacy(conn, known, kinds)
 
 
@@ -186,12 +171,13 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
         or session.suite not in config.suites
     ):
         return None
-    if session.ems and not conn.ems:  # RFC 7627 5.3
+    ems = registry.EXTENDED_MASTER_SECRET in message.extensions
+    if session.ems and not ems:  # RFC 7627 5.3
         raise Abort(faults.EMS_REQUIRED)
-    return session if session.ems == conn.ems else None
+    return session if session.ems == ems else None
 
 
-def _resume(conn: Connection, message: ClientHello, session: Session, block: list[bytes]) -> State:
+def _resume(conn: Connection, message: ClientHello, session: Session, offered: dict[int, bytes]) -> State:
     """The abbreviated handshake: our Finished comes first."""
     transcript = conn.transcript
     conn.set_suite(session.suite)
@@ -199,29 +185,18 @@ def _resume(conn: Connection, message: ClientHello, session: Session, block: lis
     conn.group = BY_CODE.get(session.group)
     if session.id:
         conn.kept = (session.id,)
-    _answer_encrypt_then_mac(conn, message, session.suite, block)
+    block = negotiated.answers(conn, offered, SH12, resumed=True)
     transcript.choose(conn.digest)
     transcript.update(message.raw)
     conn.session = session
     conn.send_message(
-        hello.server_hello(conn.version, conn.server_random, message.session_id, session.suite.code, b"".join(block))
+        hello.server_hello(conn.version, conn.server_random, message.session_id, session.suite.code, block)
     )
     set_master(conn, session.secret)
     keys = Keys(conn)
     conn.switch_write_keys(keys.sealer)
     send_finished(conn, keys)
     return ExpectChangeCipherSpec(keys, Session12(b"", False))
-
-
-def _answer_encrypt_then_mac(conn: Connection, message: ClientHello, suite: Suite, block: list[bytes]) -> None:
-    """RFC 7366 2; of each handshake anew, as a client may not offer again what its session had."""
-    conn.etm = (
-        registry.ENCRYPT_THEN_MAC in message.extensions
-        and isinstance(suite.cipher, suites.Block)
-        and not conn.config.options & OP_NO_ENCRYPT_THEN_MAC
-    )
-    if conn.etm:
-        block.append(extension(registry.ENCRYPT_THEN_MAC, b""))
 
 
 class Session12(NamedTuple):
@@ -234,28 +209,20 @@ class Session12(NamedTuple):
 # The full handshake
 
 
-def _full(conn: Connection, message: ClientHello, choice: Choice, block: list[bytes]) -> State:
+def _full(conn: Connection, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> State:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
-    config, found, transcript = conn.config, message.extensions, conn.transcript
+    config, transcript = conn.config, conn.transcript
     suite, credential, scheme, conn.group = choice
     conn.set_suite(suite)
     conn.own_credential, conn.own_scheme = credential, scheme
-    _answer_encrypt_then_mac(conn, message, suite, block)
-    by_ticket = config.sessions is not None and registry.SESSION_TICKET in found and config.tickets12
-    if by_ticket:
-        block.append(WITH_TICKET)
-    staple = credential.ocsp if credential and registry.STATUS_REQUEST in found else None
-    if staple:
-        block.append(extension(registry.STATUS_REQUEST, b""))
-    if conn.group is not None:
-        block.append(extensions.UNCOMPRESSED)
-    if conn.server_name is not None and config.choose_context:
-        block.append(extension(registry.SERVER_NAME, b""))
+    block = negotiated.answers(conn, offered, SH12, resumed=False)
+    by_ticket = config.sessions is not None and registry.SESSION_TICKET in offered and config.tickets12
+    staple = credential.ocsp if credential and registry.STATUS_REQUEST in offered else None
     asked = bool(config.policy.verify_mode) and with_certificate(suite)
     transcript.choose(conn.digest, keep=asked)
     transcript.update(message.raw)
     session_id = b"" if by_ticket or config.sessions is None else conn.random(32)
-    flight = [hello.server_hello(conn.version, conn.server_random, session_id, suite.code, b"".join(block))]
+    flight = [hello.server_hello(conn.version, conn.server_random, session_id, suite.code, block)]
     if credential:
         flight.append(credential.message12)
     if staple:

@@ -14,27 +14,38 @@ from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret, HandshakeSecret, finished, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, negotiate
+from puretls._engine import authenticate, negotiate, negotiated
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
     send_certificate13,
     send_finished13,
 )
-from puretls._engine.config import OP_NO_TICKET
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
 from puretls._engine.established import Established13
 from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.policy import CERT_REQUIRED
 from puretls._engine.session import Session
 from puretls._engine.state import Parked, PskServerRequest, State, on
-from puretls._wire import extensions, hello, messages
+from puretls._wire import extensions, hello, messages, places
 from puretls._wire.codec import extension
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
+from puretls._wire.places import EE
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
 VERSION_EXTENSION = extension(registry.SUPPORTED_VERSIONS, b"\x03\x04")
+MAY_CHANGE = frozenset(  # in a second ClientHello (RFC 8446 4.1.2, RFC 9849 6.1.5)
+    {
+        registry.KEY_SHARE,
+        registry.EARLY_DATA,
+        registry.COOKIE,
+        registry.PRE_SHARED_KEY,
+        registry.PADDING,
+        registry.ENCRYPTED_CLIENT_HELLO,
+    }
+)
 MAX_EARLY_DATA = 1 << 16  # bytes of it that are skipped (RFC 8446 4.2.10)
 MAX_IDENTITIES = 8  # PSK identities looked at: each may cost a decryption
 
@@ -60,7 +71,7 @@ class Retry:
 def start(conn: Connection, message: ClientHello, retry: Retry | None = None) -> State:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
     config, found = conn.config, message.extensions
-    groups, shares, schemes, psks = negotiate.read_offer13(message)
+    groups, shares, schemes, psks, conn.peer_takes_tickets = negotiate.read_offer13(message)
     shared = negotiate.in_order(config, config.suites13, conn.client_suites)
     if not shared:
         raise Abort(faults.NO_SHARED_CIPHER)
@@ -77,12 +88,7 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
         return _send_retry(conn, message, conn.group)
-    if registry.ALPN in found:
-        conn.alpn = negotiate.protocol(config, found)
-    if registry.POST_HANDSHAKE_AUTH in found:
-        extensions.empty(found[registry.POST_HANDSHAKE_AUTH])
-        conn.peer_offers_pha = True
-    conn.limit_records(found)
+    conn.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found
     retried = retry is not None
     if psks is None:
         return _answer(conn, message, schemes, share, retried, None)
@@ -94,6 +100,7 @@ def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
     transcript, suite = conn.transcript, conn.suite
     if suite is None:
         raise Abort(faults.INTERNAL)
+    conn.check_boundary()
     cookie = conn.random(32) if conn.config.retry_cookie else b""
     block = VERSION_EXTENSION + extension(registry.KEY_SHARE, group.code.to_bytes(2, "big"))
     if cookie:
@@ -102,9 +109,14 @@ def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
     transcript.rewrite_for_retry()
     conn.send_message(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
     conn.flush()
-    if message.session_id:
-        conn.send_change_cipher_spec()
+    _send_change_cipher_spec(conn, message.session_id)
     return ExpectSecondClientHello(Retry(message, group, cookie))
+
+
+def _send_change_cipher_spec(conn: Connection, session_id: bytes) -> None:
+    """For middleboxes, behind our first message, if both sides go along with it (RFC 8446 D.4)."""
+    if session_id and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        conn.send_change_cipher_spec()
 
 
 class ExpectSecondClientHello(State):
@@ -119,22 +131,21 @@ class ExpectSecondClientHello(State):
     @on(CLIENT_HELLO, ClientHello.parse)
     def client_hello(self, conn: Connection, message: ClientHello) -> State:
         first, found = self.retry.hello, message.extensions
-        extensions.check_place(found, extensions.CH)
-        if (message.legacy_version, message.random, message.session_id, message.cipher_suites) != (
-            first.legacy_version,
-            first.random,
-            first.session_id,
-            first.cipher_suites,
-        ) or TLS13 not in extensions.versions(found.get(registry.SUPPORTED_VERSIONS, b"")):
+        places.check_hello(found)
+        if message[1:6] != first[1:6] or _what_stays(message) != _what_stays(first) or registry.EARLY_DATA in found:
             raise Abort(faults.MISPLACED_EXTENSION, "the second ClientHello is another one")
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if not compare_digest(cookie, self.retry.cookie):
             raise Abort(faults.BAD_HRR_COOKIE)
         conn.inbound.early_data = 0
-        _, shares, _, _ = negotiate.read_offer13(message)
-        if tuple(shares) != (self.retry.group.code,) or registry.EARLY_DATA in found:
+        shares = negotiate.read_offer13(message).shares
+        if tuple(shares) != (self.retry.group.code,):
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
         return start(conn, message, self.retry)
+
+
+def _what_stays(message: ClientHello) -> dict[int, bytes]:
+    return {kind: body for kind, body in message.extensions.items() if kind not in MAY_CHANGE}
 
 
 def _find_psk(
@@ -195,7 +206,7 @@ def _answer(
     conn.transcript.update(raw)
     chosen = None
     if psk is None:
-        chosen = authenticate.choose(config, TLS13, schemes, server_side=True)
+        chosen = authenticate.choose(config, TLS13, schemes)
         if chosen is None:
             if not schemes:  # RFC 8446 4.2.3
                 raise Abort(faults.MISSING_SIGALGS)
@@ -208,15 +219,15 @@ def _answer(
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
     conn.send_message(hello.server_hello(TLS12, random, session_id, suite.code, block))
     conn.flush()
-    if session_id and not retried:
-        conn.send_change_cipher_spec()
+    if not retried:
+        _send_change_cipher_spec(conn, session_id)
     theirs, ours = secret.traffic(conn.transcript.digest())
     if conn.events is not None:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     conn.set_handshake_secrets(theirs, ours)
     conn.inbound.allow_plain_alert = True
-    encrypted = _encrypted_extensions(conn, found, resumed=psk is not None)
+    encrypted = messages.encrypted_extensions(negotiated.answers(conn, found, EE, resumed=psk is not None))
     if psk:
         conn.external_psk = psk.session is None
         if psk.session:
@@ -232,19 +243,6 @@ def _answer(
     certificate = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
     flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
     return send_certificate13(conn, chosen, flight, partial(_finish_flight, conn, secret, asked))
-
-
-def _encrypted_extensions(conn: Connection, found: dict[int, bytes], *, resumed: bool) -> bytes:
-    """RFC 8446 4.3.1."""
-    config, limited = conn.config, registry.RECORD_SIZE_LIMIT in found
-    block = b""
-    if conn.server_name is not None and config.choose_context and not resumed:
-        block = extension(registry.SERVER_NAME, b"")
-    if conn.alpn is not None:
-        block += extensions.build_protocols((conn.alpn,))
-    if not block and limited:
-        return config.limits13
-    return messages.encrypted_extensions(block + config.limit_extension if limited else block)
 
 
 def _finish_flight(conn: Connection, secret: HandshakeSecret, asked: bool) -> State:
@@ -279,7 +277,7 @@ class ExpectCertificate(State):
             conn.transcript.update(message.raw)
             return ExpectFinished(self.next_secret)
         for entry in message.entries:
-            extensions.check_response(entry.extensions, extensions.CT, frozenset())
+            places.check_response(entry.extensions, places.CT, frozenset())
         claim = examine(conn, [entry.der for entry in message.entries])
         conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.next_secret, claim)
@@ -319,5 +317,6 @@ class ExpectFinished(State):
         conn.inbound.allow_plain_alert = False
         state, count = Established13(conn), conn.config.num_tickets
         conn.finish(state)
-        state.send_tickets(conn, min(1, count) if conn.session_reused else count)
+        if conn.peer_takes_tickets:
+            state.send_tickets(conn, min(1, count) if conn.session_reused else count)
         return state

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._base.registry import CLIENT_HELLO, TLS12, TLS13
+from puretls._base.registry import CLIENT_HELLO, SSL3, TLS12, TLS13
 from puretls._engine import server13
 from puretls._engine.config import Config
 from puretls._engine.state import ClientHelloRequest, Parked, State, on
-from puretls._wire import extensions
+from puretls._wire import extensions, places
 from puretls._wire.codec import u16s
 from puretls._wire.hello import ClientHello
 
@@ -38,7 +38,7 @@ class ExpectClientHello(State):
     def client_hello(self, conn: Connection, message: ClientHello) -> State:  # RFC 8446 4.1.2
         _, _, conn.client_random, _, suites, _, found = message
         conn.client_suites = u16s(suites)
-        extensions.check_place(found, extensions.CH)
+        places.check_hello(found)
         if registry.SERVER_NAME in found:
             conn.server_name = extensions.server_name(found[registry.SERVER_NAME])
         if not conn.config.choose_context:
@@ -56,7 +56,7 @@ class ExpectClientHello(State):
 def _negotiate(conn: Connection, message: ClientHello) -> State:
     conn.policy_digest = conn.config.policy.digest()
     version = choose_version(conn.config, message)
-    if registry.FALLBACK_SCSV in conn.client_suites and version < conn.config.max_version:  # RFC 7507 3
+    if registry.FALLBACK_SCSV in conn.client_suites and version < conn.config.served[0]:  # RFC 7507 3
         raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
     conn.set_version(version)
     if version == TLS13:
@@ -67,22 +67,20 @@ def _negotiate(conn: Connection, message: ClientHello) -> State:
 
 
 def choose_version(config: Config, message: ClientHello) -> int:
-    """The highest that both sides have (RFC 8446 4.2.1, 4.1.2; D.2 for clients that know no TLS 1.3)."""
-    _, said, _, _, _, _, found = message
-    body = found.get(registry.SUPPORTED_VERSIONS)
-    ours = config.versions
-    if not config.credentials and not config.psk_server:
-        ours = tuple(version for version in ours if version != TLS13)
+    """The highest that both sides have (RFC 8446 4.2.1, D.2 for clients that know no TLS 1.3, D.5 for SSL)."""
+    said, body = message.legacy_version, message.extensions.get(registry.SUPPORTED_VERSIONS)
     if body is not None:
+        if said <= SSL3:
+            raise Abort(faults.BAD_LEGACY_VERSION, f"version {said:#06x}")
         theirs = extensions.versions(body)
-        for version in ours:
+        for version in config.served:
             if version in theirs:
                 return version
     else:
-        if said >> 8 != 3:
-            raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {said:#06x}")
+        if said <= SSL3:
+            raise Abort(faults.VERSION_TOO_LOW, f"version {said:#06x}")
         highest = min(said, TLS12)
-        for version in ours:
+        for version in config.served:
             if version <= highest:
                 return version
-    raise Abort(faults.UNSUPPORTED_PROTOCOL)
+    raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {said:#06x}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
 from puretls._wire.codec import StructError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ Parse = Callable[[bytes], Any]
 Handler = Callable[[Any, "Connection", Any], "State"]
 H = TypeVar("H", bound=Callable[..., "State"])
 T = TypeVar("T")
+HELLO_REQUEST = bytes((registry.HELLO_REQUEST, 0, 0, 0))
+MAX_REQUESTS = 32  # in one handshake
 
 
 def on(kind: int, parse: Parse) -> Callable[[H], H]:
@@ -107,6 +110,9 @@ class State:
         """Hand one whole handshake message to its handler; the state after it."""
         entry = self.expects.get(raw[0])
         if entry is None:
+            if raw == HELLO_REQUEST and not conn.server_side and (conn.version or conn.config.min_version) < TLS13:
+                _count_request(conn)
+                return self  # in a handshake it means nothing (RFC 5246 7.4.1.1)
             name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}")
         parse, handler = entry
@@ -125,6 +131,12 @@ class State:
         """RFC 5246 7.1; states of TLS 1.2 and older that expect it override this."""
         del conn, body
         raise Abort(faults.CCS_RECEIVED_EARLY, f"in {type(self).__name__}")
+
+
+def _count_request(conn: Connection) -> None:
+    conn.key_updates += 1
+    if conn.key_updates > MAX_REQUESTS:
+        raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{conn.key_updates} HelloRequests")
 
 
 class Parked(State):

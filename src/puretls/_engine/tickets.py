@@ -46,7 +46,7 @@ def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
     `secret` is the master secret of TLS 1.2, and of TLS 1.3 the resumption secret: the PSK of a ticket is derived when
     the ticket comes back, and most never do.
     """
-    peer, alpn, name = session.peer, session.alpn or b"", (session.server_name or "").encode("ascii")
+    peer, alpn, name = session.peer, session.alpn or b"", (session.server_name or "").encode("ascii", "surrogateescape")
     state = _shared.pack(
         session.version,
         session.suite.code,
@@ -91,7 +91,7 @@ def read_state(data: bytes) -> Session:
         secret=secret,
         time=time / 1000,
         alpn=alpn or None,
-        server_name=name.decode("ascii") or None,
+        server_name=name.decode("ascii", "surrogateescape") or None,
         peer=remembered(chain, verified=bool(flags & VERIFIED)) if chain else None,
         ems=bool(flags & EMS),
         age_add=age_add,

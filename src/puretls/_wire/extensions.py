@@ -1,7 +1,6 @@
-"""Extensions: one row each, saying where it may appear; how its body is read and written (RFC 8446 4.2).
+"""How the bodies of extensions are read and written (RFC 8446 4.2); `places` says where each may stand.
 
-Bodies stay bytes until somebody asks.  A reader of a body may run past its end: `reading` turns that into
-decode_error, so that no parser here has to.
+A reader of a body may run past its end: `reading` turns that into decode_error, so that no parser here has to.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from puretls._base import faults, registry
-from puretls._base.faults import Abort
+from puretls._base.faults import Abort, Fault
 from puretls._wire.codec import Reader, StructError, extension, filled, packer, remembering, u16s, vec8, vec16, vec16_of
 
 T = TypeVar("T")
@@ -18,65 +17,20 @@ T = TypeVar("T")
 pack_two, pack_four = packer("!HH"), packer("!HHHH")
 pack_server_name = packer("!HHHBH")  # the extension's type and length, those of the list, of the name
 
-# The messages an extension may appear in (RFC 8446 4.2); SH12: ServerHello of TLS 1.2 and older
-CH, SH, HRR, EE, CT, CR, NST, SH12 = 1, 2, 4, 8, 16, 32, 64, 128
 
-WHERE = {
-    registry.SERVER_NAME: CH | EE | SH12,
-    registry.MAX_FRAGMENT_LENGTH: CH | EE | SH12,
-    registry.STATUS_REQUEST: CH | CR | CT | SH12,
-    registry.SUPPORTED_GROUPS: CH | EE | SH12,  # the last is no RFC's, but some servers send it
-    registry.EC_POINT_FORMATS: CH | SH12,
-    registry.SIGNATURE_ALGORITHMS: CH | CR,
-    registry.ALPN: CH | EE | SH12,
-    registry.SIGNED_CERTIFICATE_TIMESTAMP: CH | CR | CT | SH12,
-    registry.PADDING: CH,
-    registry.ENCRYPT_THEN_MAC: CH | SH12,
-    registry.EXTENDED_MASTER_SECRET: CH | SH12,
-    registry.RECORD_SIZE_LIMIT: CH | EE | SH12,
-    registry.SESSION_TICKET: CH | SH12,
-    registry.PRE_SHARED_KEY: CH | SH,
-    registry.EARLY_DATA: CH | EE | NST,
-    registry.SUPPORTED_VERSIONS: CH | SH | HRR,
-    registry.COOKIE: CH | HRR,
-    registry.PSK_KEY_EXCHANGE_MODES: CH,
-    registry.CERTIFICATE_AUTHORITIES: CH | CR,
-    registry.OID_FILTERS: CR,
-    registry.POST_HANDSHAKE_AUTH: CH,
-    registry.SIGNATURE_ALGORITHMS_CERT: CH | CR,
-    registry.KEY_SHARE: CH | SH | HRR,
-    registry.ENCRYPTED_CLIENT_HELLO: CH | EE | HRR,
-    registry.RENEGOTIATION_INFO: CH | SH12,
-}
-MISPLACED = {  # an unknown one may be anywhere
-    message: frozenset(kind for kind, where in WHERE.items() if not where & message)
-    for message in (CH, SH, HRR, EE, CT, CR, NST, SH12)
-}
-
-
-def check_response(found: dict[int, bytes], message: int, offered: frozenset[int]) -> None:
-    """What answers a hello holds only what was offered and belongs there (RFC 8446 4.2)."""
-    if not offered.issuperset(found):
-        raise Abort(faults.UNSOLICITED_EXTENSION, f"extensions {sorted(found.keys() - offered)}")
-    check_place(found, message)
-
-
-def check_place(found: dict[int, bytes], message: int) -> None:
-    """A known extension in the wrong message is illegal; an unknown one is ignored."""
-    misplaced = MISPLACED[message]
-    if not misplaced.isdisjoint(found):
-        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
-
-
-def reading(parse: Callable[[Reader], T], body: bytes) -> T:
-    """Read a whole body with `parse`."""
+def reading(parse: Callable[[Reader], T], body: bytes, fault: Fault = faults.BAD_EXTENSION) -> T:
+    """Read a whole body with `parse`; `fault` is what it is if it cannot be read."""
     r = Reader(body, 0)
     try:
         value = parse(r)
     except (IndexError, StructError):
-        raise Abort(faults.BAD_EXTENSION) from None
+        raise Abort(fault) from None
+    except Abort as abort:
+        if abort.fault is faults.LENGTH_MISMATCH:  # a Reader's, which does not know what it reads
+            raise Abort(fault) from None
+        raise
     if r.more():
-        raise Abort(faults.BAD_EXTENSION)
+        raise Abort(fault)
     return value
 
 
@@ -87,7 +41,7 @@ def _some(data: bytes) -> bytes:
 
 
 def empty(body: bytes) -> None:
-    """extended_master_secret, encrypt_then_mac, post_handshake_auth and some answers have no body."""
+    """extended_master_secret, encrypt_then_mac, early_data, some requests and some answers have no body."""
     if body:
         raise Abort(faults.BAD_EXTENSION)
 
@@ -106,18 +60,17 @@ def numbers(body: bytes) -> tuple[int, ...]:
 
 @remembering
 def server_name(body: bytes) -> str:
-    """The host_name of a ClientHello."""
+    """The host_name of a ClientHello; octets beyond ASCII, which no host name has, become lone surrogates."""
     size = len(body)
     # ServerNameList of one ServerName: its length, name_type host_name, HostName
     if size < 5 or body[0] << 8 | body[1] != size - 2 or body[2] != 0 or body[3] << 8 | body[4] != size - 5:
         raise Abort(faults.BAD_EXTENSION)
     name = body[5:]
-    if not 0 < len(name) <= 255 or 0 in name:
+    if not name:
+        raise Abort(faults.BAD_EXTENSION)
+    if len(name) > 255 or 0 in name:
         raise Abort(faults.BAD_EXTENSION._replace(alert=registry.UNRECOGNIZED_NAME))
-    try:
-        return name.decode("ascii")
-    except UnicodeDecodeError:
-        raise Abort(faults.BAD_EXTENSION._replace(alert=registry.UNRECOGNIZED_NAME)) from None
+    return name.decode("ascii", "surrogateescape")
 
 
 def build_server_name(name: bytes) -> bytes:
@@ -143,6 +96,32 @@ def build_protocols(names: tuple[bytes, ...]) -> bytes:
     return extension(registry.ALPN, vec16(b"".join(map(vec8, names))))
 
 
+# max_fragment_length (RFC 6066 4), which we do not use
+
+
+def fragment_length(body: bytes) -> int:
+    if len(body) != 1:
+        raise Abort(faults.BAD_EXTENSION)
+    if body[0] not in registry.FRAGMENT_LENGTHS:
+        raise Abort(faults.INVALID_MAX_FRAGMENT_LENGTH)
+    return body[0]
+
+
+# signed_certificate_timestamp (RFC 6962 3.3), which we do not use
+
+
+def certificate_timestamps(body: bytes) -> tuple[bytes, ...]:
+    """SignedCertificateTimestampList: SerializedSCT<1..2^16-1> in a vector of 1 to 2^16-1 bytes."""
+
+    def parse(r: Reader) -> tuple[bytes, ...]:
+        entries, found = Reader(_some(r.vec16()), 0), []
+        while entries.more():
+            found.append(_some(entries.vec16()))
+        return tuple(found)
+
+    return reading(parse, body)
+
+
 # supported_versions (RFC 8446 4.2.1)
 
 
@@ -156,7 +135,7 @@ def versions(body: bytes) -> tuple[int, ...]:
 def selected_u16(body: bytes) -> int:
     """selected_version of a ServerHello, selected_group of a HelloRetryRequest, selected_identity."""
     if len(body) != 2:
-        raise Abort(faults.BAD_EXTENSION)
+        raise Abort(faults.LENGTH_MISMATCH)
     return body[0] << 8 | body[1]
 
 
@@ -170,7 +149,7 @@ def key_share(body: bytes) -> KeyShare:
     """The one share of a ServerHello."""
     size = len(body) - 4
     if size < 1 or body[2] << 8 | body[3] != size:
-        raise Abort(faults.BAD_EXTENSION)
+        raise Abort(faults.LENGTH_MISMATCH)
     return body[0] << 8 | body[1], body[4:]
 
 
@@ -178,14 +157,14 @@ def key_shares(body: bytes) -> tuple[KeyShare, ...]:
     """Those of a ClientHello; there may be none."""
     end, pos, found = len(body), 2, []
     if end < 2 or body[0] << 8 | body[1] != end - 2:
-        raise Abort(faults.BAD_EXTENSION)
+        raise Abort(faults.LENGTH_MISMATCH)
     while pos < end:
         start = pos + 4
         if start >= end:
-            raise Abort(faults.BAD_EXTENSION)
+            raise Abort(faults.LENGTH_MISMATCH)
         stop = start + (body[start - 2] << 8 | body[start - 1])
         if not start < stop <= end:
-            raise Abort(faults.BAD_EXTENSION)
+            raise Abort(faults.LENGTH_MISMATCH)
         found.append((body[pos] << 8 | body[pos + 1], body[start:stop]))
         pos = stop
     return tuple(found)
@@ -268,15 +247,15 @@ def psk_modes(body: bytes) -> bytes:
 
 @remembering
 def record_size_limit(body: bytes) -> int:
-    limit = selected_u16(body)
+    if len(body) != 2:
+        raise Abort(faults.BAD_EXTENSION)
+    limit = body[0] << 8 | body[1]
     if limit < 64:
         raise Abort(faults.MISPLACED_EXTENSION, "record_size_limit below 64")
     return limit
 
 
 # ec_point_formats (RFC 8422 5.1.2)
-
-UNCOMPRESSED = extension(registry.EC_POINT_FORMATS, b"\x01\x00")
 
 
 def point_formats(body: bytes) -> bytes:
@@ -311,8 +290,33 @@ def names(block: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def post_handshake_auth(body: bytes) -> None:
+    """RFC 8446 4.2.6."""
+    if body:
+        raise Abort(faults.POST_HANDSHAKE_AUTH_ENCODING_ERR)
+
+
+def oid_filters(body: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """RFC 8446 4.2.5: OIDs of certificate extensions, and the values that are wanted."""
+
+    def parse(r: Reader) -> tuple[tuple[bytes, bytes], ...]:
+        entries, found = Reader(r.vec16(), 0), []
+        while entries.more():
+            found.append((_some(entries.vec8()), entries.vec16()))
+        return tuple(found)
+
+    return reading(parse, body)
+
+
+def max_early_data(body: bytes) -> int:
+    """early_data of a NewSessionTicket: max_early_data_size (RFC 8446 4.2.10)."""
+    if len(body) != 4:
+        raise Abort(faults.BAD_EXTENSION)
+    return int.from_bytes(body, "big")
+
+
 def authorities(body: bytes) -> tuple[bytes, ...]:
-    return reading(lambda r: names(_some(r.vec16())), body)
+    return reading(lambda r: names(_some(r.vec16())), body, faults.LENGTH_MISMATCH)
 
 
 def build_authorities(ders: tuple[bytes, ...]) -> bytes:

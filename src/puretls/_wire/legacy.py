@@ -154,6 +154,8 @@ class CertificateRequest(NamedTuple):
         r = Reader(raw)
         types = r.vec8()
         schemes = u16s(r.vec16()) if with_schemes else ()
+        if with_schemes and not schemes:
+            raise Abort(faults.LENGTH_MISMATCH, "no signature algorithms")
         block = r.vec16()
         r.done()
         if not types:

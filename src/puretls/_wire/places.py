@@ -1,0 +1,122 @@
+"""Where each extension may stand, and how its body is read there: one row each (RFC 8446 4.2).
+
+`check` is how an extension block enters: whatever we know is in its place and can be read, whether or not anybody is
+going to ask for it.  What short bodies say is remembered (`codec.remembering`), so a second look costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._wire.extensions import (
+    authorities,
+    certificate_timestamps,
+    cookie,
+    empty,
+    fragment_length,
+    key_share,
+    key_shares,
+    max_early_data,
+    numbers,
+    ocsp_response,
+    offered_psks,
+    oid_filters,
+    point_formats,
+    post_handshake_auth,
+    protocols,
+    psk_modes,
+    record_size_limit,
+    renegotiated_connection,
+    selected_u16,
+    server_name,
+    status_request,
+    versions,
+)
+
+Read = Callable[[bytes], object]
+
+# The messages an extension may appear in (RFC 8446 4.2); SH12: ServerHello of TLS 1.2 and older
+CH, SH, HRR, EE, CT, CR, NST, SH12 = 1, 2, 4, 8, 16, 32, 64, 128
+MESSAGES = (CH, SH, HRR, EE, CT, CR, NST, SH12)
+
+
+def anything(_: bytes) -> None:
+    """A body without a structure, or with one that is not ours to judge."""
+
+
+ROWS: dict[int, dict[int, Read]] = {
+    registry.SERVER_NAME: {CH: server_name, EE: empty, SH12: empty},
+    registry.MAX_FRAGMENT_LENGTH: {CH: fragment_length, EE: fragment_length, SH12: fragment_length},
+    registry.STATUS_REQUEST: {CH: status_request, CR: empty, CT: ocsp_response, SH12: empty},
+    registry.SUPPORTED_GROUPS: {CH: numbers, EE: numbers, SH12: numbers},  # the last is no RFC's, but some send it
+    registry.EC_POINT_FORMATS: {CH: point_formats, SH12: point_formats},
+    registry.SIGNATURE_ALGORITHMS: {CH: numbers, CR: numbers},
+    registry.ALPN: {CH: protocols, EE: protocols, SH12: protocols},
+    registry.SIGNED_CERTIFICATE_TIMESTAMP: {
+        CH: empty,
+        CR: empty,
+        CT: certificate_timestamps,
+        SH12: certificate_timestamps,
+    },
+    registry.PADDING: {CH: anything},
+    registry.ENCRYPT_THEN_MAC: {CH: empty, SH12: empty},
+    registry.EXTENDED_MASTER_SECRET: {CH: empty, SH12: empty},
+    registry.RECORD_SIZE_LIMIT: {CH: record_size_limit, EE: record_size_limit, SH12: record_size_limit},
+    registry.SESSION_TICKET: {CH: anything, SH12: empty},
+    registry.PRE_SHARED_KEY: {CH: offered_psks, SH: selected_u16},
+    registry.EARLY_DATA: {CH: empty, EE: empty, NST: max_early_data},
+    registry.SUPPORTED_VERSIONS: {CH: versions, SH: selected_u16, HRR: selected_u16},
+    registry.COOKIE: {CH: cookie, HRR: cookie},
+    registry.PSK_KEY_EXCHANGE_MODES: {CH: psk_modes},
+    registry.CERTIFICATE_AUTHORITIES: {CH: authorities, CR: authorities},
+    registry.OID_FILTERS: {CR: oid_filters},
+    registry.POST_HANDSHAKE_AUTH: {CH: post_handshake_auth},
+    registry.SIGNATURE_ALGORITHMS_CERT: {CH: numbers, CR: numbers},
+    registry.KEY_SHARE: {CH: key_shares, SH: key_share, HRR: selected_u16},
+    registry.ENCRYPTED_CLIENT_HELLO: {CH: anything, EE: anything, HRR: anything},
+    registry.RENEGOTIATION_INFO: {CH: renegotiated_connection, SH12: renegotiated_connection},
+}
+READERS: dict[int, dict[int, Read]] = {
+    message: {kind: row[message] for kind, row in ROWS.items() if row.get(message, anything) is not anything}
+    for message in MESSAGES
+}
+MISPLACED = {  # an unknown one may be anywhere
+    message: frozenset(kind for kind, row in ROWS.items() if message not in row) for message in MESSAGES
+}
+HOPELESS = {**MISPLACED, **dict.fromkeys((SH, SH12), MISPLACED[SH] & MISPLACED[SH12])}  # illegal even if unsolicited
+LONG = frozenset({registry.KEY_SHARE, registry.PRE_SHARED_KEY})  # of a ClientHello; read later, and once
+BUT_LONG = {kind: read for kind, read in READERS[CH].items() if kind not in LONG}
+
+
+def check(found: dict[int, bytes], message: int) -> None:
+    """A known extension in the wrong message is illegal; one in its place can be read; an unknown one is ignored."""
+    misplaced = MISPLACED[message]
+    if not misplaced.isdisjoint(found):
+        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
+    _read(found, READERS[message])
+
+
+def check_hello(found: dict[int, bytes]) -> None:
+    """The same for a ClientHello, but for the bodies that are long, which `negotiate` reads."""
+    misplaced = MISPLACED[CH]
+    if not misplaced.isdisjoint(found):
+        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
+    _read(found, BUT_LONG)
+
+
+def _read(found: dict[int, bytes], readers: dict[int, Read]) -> None:
+    for kind, body in found.items():
+        if kind in readers:
+            readers[kind](body)
+
+
+def check_response(found: dict[int, bytes], message: int, offered: frozenset[int]) -> None:
+    """What answers a hello holds only what was offered and belongs there (RFC 8446 4.2)."""
+    hopeless = HOPELESS[message]
+    if not hopeless.isdisjoint(found):
+        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(hopeless & found.keys())}")
+    if not offered.issuperset(found):
+        raise Abort(faults.UNSOLICITED_EXTENSION, f"extensions {sorted(found.keys() - offered)}")
+    check(found, message)
