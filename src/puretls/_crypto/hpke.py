@@ -1,0 +1,180 @@
+"""Hybrid public-key encryption, base mode (RFC 9180): what Encrypted Client Hello seals its inner hello with.
+
+A sender makes an encapsulated secret for a receiver's public key, and both derive a context from it: a key, a base
+nonce and a sequence number.  `cryptography` has the single-shot form only, and ECH seals twice under one context after
+a HelloRetryRequest, so the key schedule (RFC 9180 5.1) is here, over its primitives.
+
+Adding a KEM, a KDF or an AEAD is one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from puretls._crypto.kdf import SHA256, SHA384, SHA512, Digest, hkdf_expand
+from puretls._crypto.primitives import refuses
+
+NONCE = 12  # bytes, of all three AEADs
+LAST = (1 << 8 * NONCE) - 1  # sequence number (RFC 9180 5.2)
+
+
+class HpkeError(ValueError):
+    """A key, an encapsulated secret or a ciphertext is not what it should be."""
+
+
+def _extract(d: Digest, suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:
+    """LabeledExtract (RFC 9180 4)."""
+    return d.hmac(salt or d.zeros, b"HPKE-v1" + suite + label + ikm)
+
+
+def _expand(d: Digest, suite: bytes, prk: bytes, label: bytes, info: bytes, size: int) -> bytes:
+    """LabeledExpand (RFC 9180 4)."""
+    return hkdf_expand(d, prk, size.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info, size)
+
+
+class Kem:
+    """A key encapsulation mechanism of Diffie-Hellman (RFC 9180 4.1); X25519 or a curve of NIST's."""
+
+    __slots__ = ("_curve", "_digest", "_size", "_suite", "code", "name", "public_size")
+
+    def __init__(
+        self, code: int, name: str, digest: Digest, size: int, public_size: int, curve: ec.EllipticCurve | None
+    ) -> None:
+        self.code, self.name, self.public_size = code, name, public_size
+        self._digest, self._size, self._curve = digest, size, curve
+        self._suite = b"KEM" + code.to_bytes(2, "big")
+
+    def __repr__(self) -> str:
+        return f"<Kem {self.name}>"
+
+    def generate(self) -> Any:
+        """A private key of `cryptography`."""
+        return X25519PrivateKey.generate() if self._curve is None else ec.generate_private_key(self._curve)
+
+    def owns(self, key: Any) -> bool:
+        """Whether a private key is of this kind."""
+        if self._curve is None:
+            return isinstance(key, X25519PrivateKey)
+        return isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == self._curve.name
+
+    def public_bytes(self, key: Any) -> bytes:
+        """The public half of a private key, serialized."""
+        public = key.public_key()
+        if self._curve is None:
+            return bytes(public.public_bytes_raw())
+        return bytes(public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+
+    def _exchange(self, key: Any, public: bytes) -> bytes:
+        if len(public) != self.public_size or (self._curve is not None and public[0] != 4):
+            raise HpkeError(f"no public key of {self.name}")
+        try:
+            if self._curve is None:
+                return bytes(key.exchange(X25519PublicKey.from_public_bytes(public)))  # not if it is zero
+            return bytes(key.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(self._curve, public)))
+        except BaseException as error:
+            if not refuses(error):
+                raise
+            raise HpkeError(f"no public key of {self.name}") from None
+
+    def _secret(self, shared: bytes, context: bytes) -> bytes:
+        """ExtractAndExpand (RFC 9180 4.1)."""
+        prk = _extract(self._digest, self._suite, b"", b"eae_prk", shared)
+        return _expand(self._digest, self._suite, prk, b"shared_secret", context, self._size)
+
+    def encapsulate(self, public: bytes, generate: Callable[[], Any] | None = None) -> tuple[bytes, bytes]:
+        """A shared secret for the owner of a public key, and its encapsulation."""
+        own = self.generate() if generate is None else generate()
+        enc = self.public_bytes(own)
+        return self._secret(self._exchange(own, public), enc + public), enc
+
+    def decapsulate(self, enc: bytes, key: Any) -> bytes:
+        """The shared secret that was encapsulated for our key."""
+        return self._secret(self._exchange(key, enc), enc + self.public_bytes(key))
+
+
+KEMS = {
+    kem.code: kem
+    for kem in (
+        Kem(0x0010, "P-256", SHA256, 32, 65, ec.SECP256R1()),
+        Kem(0x0011, "P-384", SHA384, 48, 97, ec.SECP384R1()),
+        Kem(0x0012, "P-521", SHA512, 64, 133, ec.SECP521R1()),
+        Kem(0x0020, "X25519", SHA256, 32, 32, None),
+    )
+}
+KDFS: dict[int, Digest] = {1: SHA256, 2: SHA384, 3: SHA512}
+AEADS: dict[int, tuple[type[AESGCM | ChaCha20Poly1305], int]] = {
+    1: (AESGCM, 16),
+    2: (AESGCM, 32),
+    3: (ChaCha20Poly1305, 32),
+}
+
+
+class Context:
+    """What both sides derive from the shared secret (RFC 9180 5): seals or opens, one message after the other."""
+
+    __slots__ = ("_aead", "_base", "_digest", "_exporter", "_sequence", "_suite")
+
+    def __init__(self, kem: Kem, kdf: int, aead: int, shared: bytes, info: bytes) -> None:
+        """Mode 0, without a pre-shared key.  HpkeError for a KDF or an AEAD that is not in the table."""
+        if kdf not in KDFS or aead not in AEADS:
+            raise HpkeError(f"KDF {kdf:#06x} with AEAD {aead:#06x}")
+        self._digest = d = KDFS[kdf]
+        kind, size = AEADS[aead]
+        self._suite = suite = b"HPKE" + b"".join(code.to_bytes(2, "big") for code in (kem.code, kdf, aead))
+        context = b"\x00" + _extract(d, suite, b"", b"psk_id_hash", b"") + _extract(d, suite, b"", b"info_hash", info)
+        secret = _extract(d, suite, shared, b"secret", b"")
+        self._aead = kind(_expand(d, suite, secret, b"key", context, size))
+        self._base = int.from_bytes(_expand(d, suite, secret, b"base_nonce", context, NONCE), "big")
+        self._exporter = _expand(d, suite, secret, b"exp", context, d.size)
+        self._sequence = 0
+
+    def __repr__(self) -> str:
+        return f"<Context {self._suite[4:].hex()}>"
+
+    def _nonce(self) -> bytes:
+        """Each is used once: the number is consumed before anything is sealed or opened."""
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        if sequence > LAST:
+            raise HpkeError("the sequence numbers have run out")
+        return (self._base ^ sequence).to_bytes(NONCE, "big")
+
+    def seal(self, aad: bytes, plaintext: bytes) -> bytes:
+        """ContextS.Seal (RFC 9180 5.2)."""
+        return self._aead.encrypt(self._nonce(), plaintext, aad)
+
+    def open(self, aad: bytes, ciphertext: bytes) -> bytes:
+        """ContextR.Open (RFC 9180 5.2); HpkeError if it was not sealed by the other side as the next one.
+
+        A message that does not open takes no number: whoever sends rubbish cannot move the receiver's sequence.
+        """
+        sequence = self._sequence
+        try:
+            return self._aead.decrypt(self._nonce(), ciphertext, aad)
+        except BaseException as error:
+            if not refuses(error):
+                raise
+            self._sequence = sequence
+            raise HpkeError("it does not open") from None
+
+    def export(self, context: bytes, size: int) -> bytes:
+        """Context.Export (RFC 9180 5.3)."""
+        return _expand(self._digest, self._suite, self._exporter, b"sec", context, size)
+
+
+def sender(
+    kem: Kem, kdf: int, aead: int, public: bytes, info: bytes, generate: Callable[[], Any] | None = None
+) -> tuple[bytes, Context]:
+    """SetupBaseS (RFC 9180 5.1.1): the encapsulated secret, to be sent, and the context to seal with."""
+    shared, enc = kem.encapsulate(public, generate)
+    return enc, Context(kem, kdf, aead, shared, info)
+
+
+def receiver(kem: Kem, kdf: int, aead: int, enc: bytes, key: Any, info: bytes) -> Context:
+    """SetupBaseR (RFC 9180 5.1.1): the context to open with.  HpkeError for an `enc` that is no public key."""
+    return Context(kem, kdf, aead, kem.decapsulate(enc, key), info)
