@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import os
 import re
 import ssl
+import subprocess
 import sys
 import warnings
 
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import puretls
+from support import PATIENCE
 
 PASSWORD = b"somepass"
 
@@ -145,11 +148,49 @@ def test_what_a_password_callback_raises_gets_through(server, material):
         server.load_cert_chain(chain, key_bytes(key, password=PASSWORD), no)
 
 
-def test_the_terminal_is_asked(server, material, monkeypatch):
+def test_the_terminal_is_asked(material, tmp_path):
+    """The terminal of the process, though standard input is a pipe; nothing is shown, and no warning issued."""
+    pty = pytest.importorskip("pty")
     chain, key = material
-    monkeypatch.setattr("getpass.getpass", lambda prompt: PASSWORD.decode() if "pass phrase" in prompt else "")
-    server.load_cert_chain(chain, key_bytes(key, password=PASSWORD))
-    assert loaded(server)
+    (tmp_path / "chain.pem").write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in chain))
+    (tmp_path / "key.pem").write_bytes(key_bytes(key, password=PASSWORD))
+    code = """if True:
+        import os, sys, puretls
+        os.setsid()
+        os.close(os.open(sys.argv[1], os.O_RDWR))  # now it is the terminal of this process
+        puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_cert_chain("chain.pem", "key.pem")
+    """
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-W", "error", "-c", code, os.ttyname(theirs)]
+    with subprocess.Popen(argv, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        shown = b""
+        while b"pass phrase" not in shown:
+            shown += os.read(ours, 100)
+        os.write(ours, PASSWORD + b"\n")
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert not process.returncode, errors
+    assert PASSWORD not in shown
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_nobody_is_asked_without_a_terminal(material, tmp_path):
+    """Standard input is not for passwords."""
+    chain, key = material
+    (tmp_path / "chain.pem").write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in chain))
+    (tmp_path / "key.pem").write_bytes(key_bytes(key, password=PASSWORD))
+    code = 'import puretls as p; p.SSLContext(p.PROTOCOL_TLS_SERVER).load_cert_chain("chain.pem", "key.pem")'
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        input=PASSWORD + b"\n",
+        capture_output=True,
+        timeout=PATIENCE,
+        start_new_session=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"ssl.SSLError: [SSL] PEM lib" in done.stderr
 
 
 def outcome(action):

@@ -42,7 +42,6 @@ SECRETS = [
 
 
 @posix
-@pytest.mark.xfail(reason="a text file is opened, which asks where it is")
 def test_a_pipe(tls: Any, pki: Pki, tmp_path: Path) -> None:
     """It cannot seek, and is given no header: nobody knows whether it has one."""
     path = tmp_path / "fifo"
@@ -81,7 +80,6 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @posix
 @pytest.mark.parametrize("size", [0, 60, 250])
-@pytest.mark.xfail(reason="OSError out of do_handshake()")
 def test_a_full_disk(pki: Pki, tmp_path: Path, reported: list[Any], size: int) -> None:
     """The connection goes on, one report says what is missing, and what is written later is not spoiled."""
     path = tmp_path / "keys"
@@ -100,7 +98,6 @@ def test_a_full_disk(pki: Pki, tmp_path: Path, reported: list[Any], size: int) -
 
 
 @posix
-@pytest.mark.xfail(reason="BrokenPipeError out of do_handshake()")
 def test_a_pipe_that_nobody_reads_any_more(pki: Pki, tmp_path: Path, reported: list[Any]) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
@@ -111,9 +108,7 @@ def test_a_pipe_that_nobody_reads_any_more(pki: Pki, tmp_path: Path, reported: l
     assert [type(error) for error in reported] == [BrokenPipeError]
 
 
-@pytest.mark.parametrize(
-    "kind", [str, pytest.param(Path, marks=pytest.mark.xfail(reason="it comes back as str")), os.fsencode]
-)
+@pytest.mark.parametrize("kind", [str, Path, os.fsencode])
 def test_the_name_comes_back_as_it_was_given(tls: Any, pki: Pki, tmp_path: Path, kind: Any) -> None:
     given = kind(tmp_path / "keys")
     assert logged(tls, pki, given).keylog_filename == given

@@ -10,6 +10,7 @@ from threading import Barrier
 from types import FrameType
 
 import pytest
+from cryptography.hazmat import asn1
 
 from puretls._x509 import shapes
 
@@ -108,25 +109,64 @@ def test_what_is_no_such_sequence() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nobody forks")
 def test_a_child_can_declare_shapes_whatever_its_parent_was_at() -> None:
-    """The lock is free in a child that is forked while another thread of the parent has it."""
+    """A thread of the parent is half way through it when the process forks."""
     code = """
-import os, threading, time
+import os, threading
+from cryptography.hazmat import asn1
 from puretls._x509 import shapes
 
-held = threading.Event()
+half, go_on, whole = threading.Event(), threading.Event(), asn1.sequence
 
-def hold():
-    with shapes.declaring:
-        held.set()
-        time.sleep(0.3)
+def hold(shape):
+    half.set()
+    go_on.wait()
+    return whole(shape)
 
-thread = threading.Thread(target=hold)
+def declare():
+    return shapes.read(shapes.BasicConstraints, b"\\x30\\x03\\x01\\x01\\xff").ca
+
+asn1.sequence = hold
+thread = threading.Thread(target=declare)
 thread.start()
-held.wait()
+half.wait()
+asn1.sequence = whole
 child = os.fork()
 if not child:
-    os._exit(0 if shapes.declaring.acquire(timeout=5) else 1)
+    os._exit(not declare())
+assert declare()
+go_on.set()
 thread.join()
+assert declare()
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=30)
+
+
+def test_a_shape_that_changes_while_it_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread is at it, too: it is tried again, and not for ever."""
+    tries, whole = [], asn1.sequence
+
+    class Fresh(shapes.Shape):
+        item: int
+
+    def disturbed(shape: type) -> type:
+        tries.append(shape)
+        if len(tries) % 3 and len(tries) < 3:
+            raise RuntimeError("dictionary changed size during iteration")
+        return whole(shape)
+
+    monkeypatch.setattr(asn1, "sequence", disturbed)
+    assert shapes.read(Fresh, b"\x30\x03\x02\x01\x05").item == 5
+    assert len(tries) == 3
+
+    def hopeless(_: type) -> type:
+        tries.append(_)
+        raise RuntimeError("it does not go")
+
+    class Never(shapes.Shape):
+        pass
+
+    monkeypatch.setattr(asn1, "sequence", hopeless)
+    with pytest.raises(RuntimeError):
+        shapes.read(Never, b"\x30\x00")
+    assert len(tries) == 3 + shapes.MOST_TRIES

@@ -5,7 +5,7 @@ PyCA's parser reads them; what it cannot read is shown as bytes.
 
 from __future__ import annotations
 
-import warnings
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from puretls._analysis.fields import Field, Scan, brief, printable
+from puretls._base.quiet import quietly
 
 UNREADABLE = (
     ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType, x509.DuplicateExtension,
@@ -22,11 +23,15 @@ KEY_USAGES = (
     "key_cert_sign", "crl_sign",
 )  # fmt: skip
 
+# What a peer's certificate has odd, a serial number or a name, is no business of our user's warnings.
+_load, _name_from = quietly(x509.load_der_x509_certificate), quietly(x509.Name.from_bytes)
+_names = quietly(attrgetter("issuer", "subject"))
+
 
 def distinguished_name(der: bytes) -> str:
     """A DER name as RFC 4514 writes it."""
     try:
-        return printable(x509.Name.from_bytes(der).rfc4514_string()) or "(empty)"
+        return printable(_name_from(der).rfc4514_string()) or "(empty)"
     except UNREADABLE:
         return brief(der)
 
@@ -34,11 +39,9 @@ def distinguished_name(der: bytes) -> str:
 def certificate(der: bytes) -> str:
     """Subject, issuer, key, names and until when."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a peer's odd serial number is no business of our user's warnings
-            parsed = x509.load_der_x509_certificate(der)
-            subject, issuer = (printable(name.rfc4514_string()) for name in (parsed.subject, parsed.issuer))
-            until = f"{parsed.not_valid_after_utc:%Y-%m-%d}"
+        parsed = _load(der)
+        issuer, subject = (printable(name.rfc4514_string()) for name in _names(parsed))
+        until = f"{parsed.not_valid_after_utc:%Y-%m-%d}"
     except UNREADABLE:
         return brief(der)
     return f"{subject or '(no subject)'}, issued by {issuer or '(nobody)'}, {key(parsed)}, until {until}"
@@ -71,9 +74,7 @@ def certificate_fields(scan: Scan) -> None:
     """
     der = scan.data[scan.pos : scan.pos + scan.left]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            parts = _parts(x509.load_der_x509_certificate(der))
+        parts = _parts(_load(der))
     except UNREADABLE:
         leaf, data = scan.take("Certificate", scan.left)
         leaf.value, leaf.fault = brief(data), "this is no certificate that can be read" if data else ""
@@ -112,19 +113,19 @@ def _parts(parsed: x509.Certificate) -> list[Part]:
     """In the order of RFC 5280 4.1."""
     serial = parsed.serial_number
     number = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
-    names = [printable(name.rfc4514_string()) or "(empty)" for name in (parsed.issuer, parsed.subject)]
+    issuer, subject = _names(parsed)
     valid = f"{parsed.not_valid_before_utc:%Y-%m-%d %H:%M:%S} to {parsed.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
     algorithm = parsed.signature_algorithm_oid._name  # PyCA has no public way to ask for it
     parts = [
         Part("version", None, parsed.version.name, "Where it begins, and the version.", "RFC 5280 4.1.2.1"),
         Part("serialNumber", number, str(serial), "Unique for the issuer.", "RFC 5280 4.1.2.2"),
         Part("signature", None, algorithm, "How it is signed, as in signatureAlgorithm below.", "RFC 5280 4.1.2.3"),
-        Part("issuer", parsed.issuer.public_bytes(), names[0], "Who has signed it.", "RFC 5280 4.1.2.4"),
+        Part("issuer", issuer.public_bytes(), _said_name(issuer), "Who has signed it.", "RFC 5280 4.1.2.4"),
         Part("validity", None, valid, "From when to when it may be used.", "RFC 5280 4.1.2.5"),
         Part(
             "subject",
-            parsed.subject.public_bytes(),
-            names[1],
+            subject.public_bytes(),
+            _said_name(subject),
             "Whose certificate it is; host names are in subjectAltName.",
             "RFC 5280 4.1.2.6",
         ),
@@ -141,6 +142,10 @@ def _parts(parsed: x509.Certificate) -> list[Part]:
     note = "The issuer's signature over all before signatureAlgorithm."
     parts.append(Part("signatureValue", parsed.signature, "", note, "RFC 5280 4.1.1.3"))
     return parts
+
+
+def _said_name(name: x509.Name) -> str:
+    return printable(name.rfc4514_string()) or "(empty)"
 
 
 def _extension(one: x509.Extension[Any]) -> Part:

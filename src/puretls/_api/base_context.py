@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from puretls._api import cipher_string, credentials, dh_file, lists, native, trust
 from puretls._api.enums import TLSVersion
 from puretls._api.errors import SSLError, ssl_error
+from puretls._api.keylog import KeyLog
 from puretls._api.settings import (
     FIXED_VERSIONS,
     MAXIMUM_SUPPORTED,
@@ -23,7 +24,6 @@ from puretls._api.settings import (
     PROTOCOL_TLS,
     PROTOCOL_TLS_CLIENT,
     PROTOCOL_TLS_SERVER,
-    KeyLog,
     Settings,
 )
 from puretls._api.types import (
@@ -43,15 +43,8 @@ from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
 from puretls._engine.config import Config
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
-from puretls._x509 import certificate, peercert, shapes
+from puretls._x509 import certificate, peercert
 from puretls._x509.store import is_ca
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=shapes.declaring.acquire,
-        after_in_parent=shapes.declaring.release,
-        after_in_child=shapes.declaring.release,
-    )
 
 TO_THE_CALLER = 4  # frames between a warning and who set the attribute: the setter, the descriptor, the property
 _POLICY_FLAGS, _POLICY_CHECK = 0x780, 0x80  # asking for policies turns their check on (X509_VERIFY_PARAM_set_flags)
@@ -312,7 +305,7 @@ class _PureContext:
 
     @keylog_filename.setter
     def keylog_filename(self, value: StrOrBytesPath | None) -> None:
-        self._settings.keylog = None if value is None else KeyLog(os.fspath(value))
+        self._settings.keylog = None if value is None else KeyLog(value)
         self._settings.changed()
 
     # Own certificates and keys

@@ -7,7 +7,6 @@ They are judged when they are loaded, and not in each handshake: `openssl dhpara
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,9 +16,12 @@ from puretls._api.errors import SSLError, fault_error, ssl_error
 from puretls._api.pem import pem_error
 from puretls._base import faults
 from puretls._base.faults import Abort, Fault
+from puretls._base.quiet import quietly
 from puretls._crypto.groups import FiniteField, least_prime
 
 _NUMBERS = {faults.BAD_DH_VALUE: 102, faults.DH_KEY_TOO_SMALL: 394}
+
+_look_up = quietly(getattr)  # cryptography will drop it some day, and warns: not our users' concern
 
 
 def load(path: Any, level: int) -> tuple[int, int]:
@@ -29,9 +31,7 @@ def load(path: Any, level: int) -> tuple[int, int]:
     if b"-----BEGIN DH PARAMETERS" not in data and b"-----BEGIN X9.42 DH PARAMETERS" not in data:
         raise ssl_error(108, "no start line", reason="NO_START_LINE", library="PEM")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # cryptography will drop them some day: not our users' concern
-            numbers = serialization.load_pem_parameters(data).parameter_numbers()
+        numbers = _look_up(serialization, "load_pem_parameters")(data).parameter_numbers()
     except (ValueError, UnsupportedAlgorithm):
         raise pem_error("PEM") from None
     p, g, size = numbers.p, numbers.g, numbers.p.bit_length()

@@ -5,9 +5,11 @@ As with `ssl` every such error reads "PEM lib"; which mistake it was is told in 
 
 from __future__ import annotations
 
+import os
 import re
-import warnings
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
@@ -67,16 +69,21 @@ def _check_length(password: str | bytes | bytearray) -> bytes:
 
 
 def _prompt() -> bytes:
-    import getpass  # noqa: PLC0415 - few keys have a password that nobody gave
+    if _has_terminal():  # without one, getpass would show what is typed, or read standard input
+        import getpass  # noqa: PLC0415 - few keys have a password that nobody gave
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", getpass.GetPassWarning)  # no terminal: neither echo nor read stdin
+        with suppress(EOFError, OSError):
             return getpass.getpass("Enter PEM pass phrase:").encode()
-    except (getpass.GetPassWarning, EOFError, OSError):
-        raise pem_error(
-            detail="the private key is encrypted, and nobody was there to be asked for a password"
-        ) from None
+    raise pem_error(detail="the private key is encrypted, and nobody was there to be asked for a password")
+
+
+def _has_terminal() -> bool:
+    """Where getpass looks for one: the terminal of this process, or else standard input."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+            return True
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def parse(data: bytes, secret: Password) -> Any:

@@ -9,7 +9,6 @@ where the application looks for it after unwrap().
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING, Any
 
 from puretls._api import native
@@ -18,6 +17,7 @@ from puretls._api.errors import SSLError, abort_error, fault_error, want_read, z
 from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._base.locks import new_lock
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -55,7 +55,7 @@ class _BioConnection(_SSLSocket):
         self._incoming, self._outgoing = incoming, outgoing
         self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
         self._portion = SMALL if isinstance(incoming, NATIVE_BIO) else -1  # what read() takes at once; -1: all
-        self._lock = threading.RLock()
+        self._lock = new_lock(self, "_inside")
         self._inside = False  # who has the lock and finds True has interrupted itself
 
     def _ease(self) -> None:

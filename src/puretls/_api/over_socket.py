@@ -17,10 +17,8 @@ The rules that programs rely on:
 
 from __future__ import annotations
 
-import os
 import select
 import socket
-import threading
 import weakref
 from collections.abc import Callable
 from time import monotonic
@@ -35,9 +33,11 @@ from puretls._api.errors import (
     want_write,
     zero_return,
 )
+from puretls._api.forks import Forks
 from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._base.locks import new_lock
 from puretls._base.registry import TLS13
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, Opener
 
@@ -79,20 +79,6 @@ def gone() -> Exception:
     return ssl_error(5, "Underlying socket connection gone")
 
 
-class _Forks:
-    """How often this process has forked: a connection from before may be another process's now."""
-
-    count = 0
-
-    @classmethod
-    def more(cls) -> None:
-        cls.count += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_Forks.more)
-
-
 class _SocketConnection(_SSLSocket):
     """The socket is held by a weak reference only: it owns us."""
 
@@ -114,10 +100,10 @@ class _SocketConnection(_SSLSocket):
         # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
-        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._reading, self._writing = new_lock(self, "_in_read"), new_lock(self, "_in_write")
         self._conn.two_threads = True
         self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
-        self._forks = _Forks.count
+        self._forks = Forks.count
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
     def _socket(self) -> Any:
@@ -582,7 +568,7 @@ class _SocketConnection(_SSLSocket):
         conn, sock = self._conn, self._sock()
         if sock is None or conn.server_side or conn.version != TLS13 or conn.close_received or conn.failure:
             return
-        if self._forks != _Forks.count or (conn.session is not None and conn.session.ticket):
+        if self._forks != Forks.count or (conn.session is not None and conn.session.ticket):
             return
         if not self._reading.acquire(blocking=False):
             return

@@ -23,6 +23,7 @@ from puretls._api import cipher_string
 from puretls._api.errors import SSLError, eof_error, fault_error, ssl_error
 from puretls._api.objects import Certificate, SSLSession
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
+from puretls._api.unraisable import report_unraisable
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
@@ -288,8 +289,11 @@ class _SSLSocket:
 
     def _raise_callback_error(self) -> None:
         error, self._callback_error = self._callback_error, None
-        if error is not None:
-            raise error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # its traceback leads to this frame
 
     def _at_end(self) -> None:
         """The transport has ended without close_notify: an error, unless the options have it pass for a clean end."""
@@ -334,19 +338,19 @@ class _SSLSocket:
             if name is not None and not name.isascii():
                 name = name.encode("ascii", "surrogateescape").decode("ascii")
         except UnicodeDecodeError as error:  # as ssl
-            _unraisable(error)
+            report_unraisable(error)
             self._refuse(registry.INTERNAL_ERROR)
         try:
             alert = callback(owner, name, context)
         except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
-            _unraisable(error)
-            self._refuse(registry.HANDSHAKE_FAILURE)
+            report_unraisable(error)
+            alert = registry.HANDSHAKE_FAILURE
         if alert is None:
             return
         try:
             number = operator.index(alert)
         except TypeError as error:
-            _unraisable(error)
+            report_unraisable(error)
             number = registry.INTERNAL_ERROR
         self._refuse(number if number in registry.ALERTS else registry.INTERNAL_ERROR)
 
@@ -364,7 +368,7 @@ class _SSLSocket:
             identity, key = callback(None if hint is None else hint.decode())
             name, secret = _identity(identity), bytes(memoryview(key))
         except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
-            _unraisable(error)
+            report_unraisable(error)
             return None
         return (name, secret) if secret else None
 
@@ -379,7 +383,7 @@ class _SSLSocket:
         try:
             return bytes(memoryview(callback(name))) or None
         except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
-            _unraisable(error)
+            report_unraisable(error)
             return None
 
     # Who and with whom
@@ -612,21 +616,6 @@ def _described(event: MessageEvent, highest: int) -> tuple[int, int, int, bytes]
     else:
         message = 0x0101 if kind == CHANGE_CIPHER_SPEC else -1
     return event.version or highest, kind, message, data
-
-
-class _Unraisable:
-    """Its finaliser raises: the interpreter then calls sys.unraisablehook, which it lets nobody else prepare."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-    def __del__(self) -> None:
-        raise self.error
-
-
-def _unraisable(error: BaseException) -> None:
-    """Report what a callback raised where nobody can catch it."""
-    _Unraisable(error)
 
 
 def _without_ticket(conn: Connection) -> Session:

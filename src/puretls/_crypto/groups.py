@@ -9,13 +9,12 @@ group is taken, and where a share stands in a message, is the engine's business.
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import dh, ec
 from cryptography.hazmat.primitives.asymmetric.mlkem import (
     MLKEM768PrivateKey,
     MLKEM768PublicKey,
@@ -27,12 +26,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from puretls._base.faults import BAD_DH_VALUE, BAD_KEY_SHARE, DH_KEY_TOO_SMALL, Abort
+from puretls._base.quiet import quietly
 from puretls._base.registry import TLS10, TLS12, TLS13
 from puretls._crypto.primitives import attempt
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # cryptography warns that it will drop FFDH some day: not our users' concern
-    from cryptography.hazmat.primitives.asymmetric.dh import DHParameterNumbers, DHPublicNumbers
+_from_dh = quietly(partial(getattr, dh))  # cryptography will drop it some day, and warns: not our users' concern
+DHParameterNumbers: Any = _from_dh("DHParameterNumbers")
+DHPublicNumbers: Any = _from_dh("DHPublicNumbers")
 
 ECDH = ec.ECDH()
 load_point = ec.EllipticCurvePublicKey.from_encoded_point
@@ -202,7 +202,8 @@ class FiniteFieldOffer:
         if not 1 < y < self._field.p - 1:
             raise Abort(BAD_DH_VALUE)
         theirs = attempt(BAD_DH_VALUE, DHPublicNumbers(y, self._field._numbers).public_key)
-        return attempt(BAD_DH_VALUE, self._key.exchange, theirs)
+        secret: bytes = attempt(BAD_DH_VALUE, self._key.exchange, theirs)
+        return secret
 
     def complete(self, share: bytes) -> bytes:
         """Without leading zeros (RFC 5246 8.1.2)."""

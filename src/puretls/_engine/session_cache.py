@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 
+from puretls._base.locks import new_lock
 from puretls._engine.counters import Stats
 from puretls._engine.session import Session
 
@@ -19,7 +19,7 @@ class SessionCache:
     def __init__(self, stats: Stats, size: int = CACHE_SIZE) -> None:
         self._stats, self._size = stats, size
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def __len__(self) -> int:
         return len(self._sessions)

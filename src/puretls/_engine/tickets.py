@@ -6,7 +6,6 @@ none of its own, so servers of different age may share keys.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from os import urandom
 from struct import Struct
@@ -15,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from puretls._base.faults import Abort
+from puretls._base.locks import new_lock
 from puretls._base.registry import TLS13
 from puretls._crypto import suites
 from puretls._crypto.schedule import Resumption
@@ -120,7 +120,7 @@ class TicketKeys:
     def __init__(self, stats: Stats, lifetime: int) -> None:
         self._stats, self._lifetime = stats, lifetime
         self._keys: tuple[TicketKey, ...] = ()  # the newest first
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def __len__(self) -> int:
         return len(self._keys)

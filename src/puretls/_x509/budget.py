@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-
+from puretls._base.recent import Recent
 from puretls._x509.certificate import Certificate
 from puretls._x509.crl import Crl
 
@@ -16,8 +14,7 @@ AT_ONCE = 1 << 20
 
 # A signature that was right stays right, whatever the time, the store and the CRLs.
 REMEMBERED = 1024
-_verified: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
-_lock = threading.Lock()
+_verified: Recent[tuple[bytes, bytes], bool] = Recent(REMEMBERED)
 
 
 class Budget:
@@ -39,17 +36,12 @@ class Budget:
     def signed(self, subject: Certificate | Crl, issuer: Certificate) -> bool:
         """Whether the issuer's key signed this; not, if no more signatures may be checked."""
         known = subject.fingerprint, issuer.key_der
-        with _lock:
-            if known in _verified:
-                _verified.move_to_end(known)
-                return True
+        if _verified.get(known):
+            return True
         if self.signatures <= 0:
             return False
         self.signatures -= 1
         if not subject.signed_by(issuer.public_key()):
             return False
-        with _lock:
-            _verified[known] = None
-            if len(_verified) > REMEMBERED:
-                _verified.popitem(last=False)
+        _verified.put(known, True)
         return True

@@ -8,8 +8,6 @@ certificate `invalid` as a whole, an unknown critical one makes it `unhandled`; 
 from __future__ import annotations
 
 import math
-import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.x509 import ObjectIdentifier
 
+from puretls._base.quiet import quietly
 from puretls._base.slotted import slotted
 from puretls._x509 import extensions, names, odd, shapes, strength
 from puretls._x509.extensions import (
@@ -90,11 +89,7 @@ class Certificate:
     @cached_property
     def parsed(self) -> x509.Certificate:
         """PyCA's view, which has the key, the dates and the signature."""
-        if self.tbs.serial > 0:
-            return _parsed(self.regular)
-        with _quietly, warnings.catch_warnings():  # old roots have serial 0, and PyCA warns of it
-            warnings.simplefilter("ignore")
-            return _parsed(self.regular)
+        return _parsed(self.regular)
 
     @cached_property
     def readable(self) -> bool:
@@ -380,28 +375,26 @@ _MATTERING = (
     (PROXY, "proxy"),
 )  # fmt: skip
 
-_quietly = threading.Lock()
+_load_quietly = quietly(x509.load_der_x509_certificate)  # old roots have serial 0, and PyCA warns of it
 INTERNED_SIZE = 8192
 
 
 def _parsed(der: bytes) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(der)
+        return _load_quietly(der)
     except x509.InvalidVersion as error:
         raise ValueError(str(error)) from None
 
 
 def parse(certificates: Iterable[Certificate]) -> Iterator[bool]:
     """Whether each can be parsed, which PyCA does far faster than all of it can be read."""
-    with _quietly, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for x in certificates:
-            try:
-                x.parsed = _parsed(x.der)
-            except ValueError:
-                yield False
-            else:
-                yield True
+    for x in certificates:
+        try:
+            x.parsed = _parsed(x.der)
+        except ValueError:
+            yield False
+        else:
+            yield True
 
 
 def load(der: bytes) -> Certificate:

@@ -9,7 +9,6 @@ Annotations are not postponed in this module: `_declare` and PyCA need the types
 """
 
 from collections.abc import Iterator
-from threading import RLock
 from typing import Annotated, Any, Protocol, TypeVar, get_args
 
 from cryptography.hazmat import asn1
@@ -39,22 +38,25 @@ def parse(shape: type[T], value: TLV) -> T:
 
 
 _declared: set[type] = set()
-declaring = RLock()  # whoever forks holds it meanwhile, so that no child finds it taken
+MOST_TRIES = 100
 
 
 def _declare(shape: type) -> None:
-    with declaring:
-        for kind in shape.__annotations__.values():
-            for part in _shapes_in(kind):
+    """Once, or several times: threads and signal handlers do not wait for each other, and the result is the same."""
+    for kind in shape.__annotations__.values():
+        for part in _shapes_in(kind):
+            if part not in _declared:
                 _declare(part)
+    for tries_left in reversed(range(MOST_TRIES)):
         if shape in _declared:
             return
         try:
             asn1.sequence(shape)
-        except RuntimeError:  # a signal handler did it just now, while the class was looked through
-            if shape not in _declared:
+        except RuntimeError:  # the class has changed while it was looked through: somebody else is at it, too
+            if not tries_left:
                 raise
-        _declared.add(shape)
+        else:
+            _declared.add(shape)
 
 
 def _shapes_in(kind: Any) -> Iterator[type[Shape]]:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from cryptography.hazmat.primitives import hashes
 
 from puretls._base.faults import Abort, Fault
+from puretls._base.recent import Recent
 from puretls._base.slotted import slotted
 from puretls._x509 import certificate, names, odd, pem, shapes
 from puretls._x509.certificate import Certificate, Trust
@@ -71,26 +70,28 @@ def _is_unread(x: Certificate) -> bool:
 
 
 class Store:
-    """The trust anchors and CRLs of one context."""
+    """The trust anchors and CRLs of one context.
+
+    It only grows, one step of a list or a dict at a time, and only once what is added has been read: so there is no
+    lock, and nobody waits.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._bundles: tuple[Bundle, ...] = ()
-        self._directories: tuple[str, ...] = ()
-        self._own: dict[bytes, Certificate] = {}  # added one by one; replaced, never changed
-        self._by_subject: dict[names.Name, tuple[Certificate, ...]] = {}
-        self._crls: tuple[Crl, ...] = ()
-        self._from_directories: set[bytes] = set()  # of `_own`: what directories were found to hold
+        self._bundles: list[Bundle] = []
+        self._directories: dict[str, None] = {}
+        self._own: dict[bytes, Certificate] = {}  # added one by one
+        self._found: dict[bytes, Certificate] = {}  # what directories were found to hold
+        self._by_subject: dict[names.Name, dict[bytes, Certificate]] = {}  # both
+        self._crls: dict[Crl, None] = {}
         self._revision = object()  # another one whenever somebody has added something
         self._digest: tuple[object, bytes] = None, b""  # of which revision, and it
 
     def copy(self) -> Store:
         """Another store with the same content."""
         other = Store()
-        with self._lock:
-            other._bundles, other._directories, other._crls = self._bundles, self._directories, self._crls
-            other._own, other._by_subject = dict(self._own), dict(self._by_subject)
-            other._from_directories = set(self._from_directories)
+        other._bundles, other._directories = list(self._bundles), dict(self._directories)
+        other._own, other._found, other._crls = dict(self._own), dict(self._found), dict(self._crls)
+        other._by_subject = {subject: dict(found) for subject, found in list(self._by_subject.items())}
         return other
 
     # Adding
@@ -101,17 +102,14 @@ class Store:
 
     def add_crl(self, crl: Crl) -> None:
         """Use a CRL."""
-        with self._lock:
-            if crl not in self._crls:
-                self._crls = (*self._crls, crl)
-                self._revision = object()
+        self._crls.setdefault(crl)
+        self._revision = object()
 
     def add_bundle(self, bundle: Bundle) -> None:
         """Trust all of a bundle, which other stores may share."""
-        with self._lock:
-            if not any(bundle.holds_the_same_as(other) for other in self._bundles):
-                self._bundles = (*self._bundles, bundle)
-                self._revision = object()
+        if not any(bundle.holds_the_same_as(other) for other in self._bundles):
+            self._bundles.append(bundle)
+            self._revision = object()
 
     def add_each(self, bundle: Bundle) -> None:
         """Trust all of a bundle, each by itself, and use its CRLs.  Abort, and nothing added, if a name is none."""
@@ -121,18 +119,13 @@ class Store:
 
     def _put(self, named: Iterable[tuple[Certificate, names.Name | None]], *, found: bool = False) -> None:
         """`found`: in a directory, which is trusted already."""
-        with self._lock:
-            for x, subject in named:
-                if x.der not in self._own:
-                    self._own[x.der] = x
-                    if subject is not None:
-                        self._by_subject[subject] = (*self._by_subject.get(subject, ()), x)
-                    if found:
-                        self._from_directories.add(x.der)
-                if not found:
-                    self._from_directories.discard(x.der)
-            if not found:
-                self._revision = object()
+        kept = self._found if found else self._own
+        for x, subject in named:
+            if subject is not None:
+                self._by_subject.setdefault(subject, {}).setdefault(x.der, x)
+            kept.setdefault(x.der, x)
+        if not found:
+            self._revision = object()
 
     def add_pem(self, data: str | bytes) -> int:
         """Trust the certificates in a text, and use its CRLs; how many there were."""
@@ -159,15 +152,14 @@ class Store:
 
         There may be several, with what stands between the parts of PATH between them, as for OpenSSL.
         """
-        with self._lock:
-            self._directories = tuple(dict.fromkeys([*self._directories, *filter(None, paths.split(os.pathsep))]))
-            self._revision = object()
+        self._directories.update(dict.fromkeys(filter(None, paths.split(os.pathsep))))
+        self._revision = object()
 
     # Looking up
 
     def by_subject(self, subject: names.Name) -> list[Certificate]:
         """What is trusted under this name; what cannot be read anchors nothing."""
-        found = list(self._by_subject.get(subject, ()))
+        found = list(self._by_subject.get(subject, {}).values())
         for bundle in self._bundles:
             found += bundle.subjects.get(subject, ())
         for bundle in self._hashed(subject, "") if self._directories and not found else ():
@@ -178,12 +170,12 @@ class Store:
 
     def unread(self, subject: names.Name) -> list[Certificate]:
         """What would be trusted under this name if it could be read."""
-        bundles = [Bundle(self._own.values()), *self._bundles, *self._hashed(subject, "")]
+        bundles = [Bundle({**self._found, **self._own}.values()), *self._bundles, *self._hashed(subject, "")]
         return [x for bundle in bundles for x in bundle.unread if x.odd is not None and x.odd.is_called(subject)]
 
     def crls_of(self, issuer: names.Name) -> list[Crl]:
         """The CRLs of this issuer, the newest file of a directory included."""
-        found = [crl for crl in self._crls if crl.issuer == issuer]
+        found = [crl for crl in list(self._crls) if crl.issuer == issuer]
         for bundle in self._bundles:
             found += [crl for crl in bundle.crls if crl.issuer == issuer]
         for bundle in self._hashed(issuer, "r") if self._directories else ():
@@ -193,7 +185,7 @@ class Store:
     def _hashed(self, name: names.Name, kind: str) -> Iterator[Bundle]:
         """The files of the directories for this name: its hash, a dot, and numbers from 0 on."""
         stem = f"{name_hash(name):08x}.{kind}"
-        for directory in self._directories:
+        for directory in list(self._directories):
             for number in range(MOST_WITH_ONE_HASH):
                 path = os.path.join(directory, f"{stem}{number}")
                 try:
@@ -205,12 +197,12 @@ class Store:
     def certificates(self) -> list[Certificate]:
         """All that are loaded, each once."""
         found = dict.fromkeys(x for bundle in self._bundles for x in bundle.certificates)
-        return list(dict.fromkeys([*found, *self._own.values()]))
+        return list(dict.fromkeys([*found, *list(self._own.values()), *list(self._found.values())]))
 
     def stats(self) -> dict[str, int]:
         """How many there are, as cert_store_stats() says it."""
         certificates = self.certificates()
-        crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(self._crls)
+        crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(list(self._crls))
         return {"x509": len(certificates), "crl": len(crls), "x509_ca": sum(map(is_ca, certificates))}
 
     def digest(self) -> bytes:
@@ -220,11 +212,11 @@ class Store:
         """
         known = self._digest
         if known[0] is not (revision := self._revision):
-            items = {b"directory " + os.fsencode(path) for path in self._directories}
+            items = {b"directory " + os.fsencode(path) for path in list(self._directories)}
             for x in (x for bundle in self._bundles for x in bundle.certificates):
                 items.add(_trusted_as(x))
-            items |= {_trusted_as(x) for x in list(self._own.values()) if x.der not in self._from_directories}
-            crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(self._crls)
+            items |= {_trusted_as(x) for x in list(self._own.values())}
+            crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(list(self._crls))
             items |= {b"crl " + crl.der for crl in crls}
             digest = hashes.Hash(hashes.SHA256())
             for item in sorted(items):
@@ -257,9 +249,8 @@ def is_ca(x: Certificate) -> bool:
 # Reading
 
 Stamp = tuple[int, ...]
-_cache: OrderedDict[str, tuple[Stamp, bytes, Bundle]] = OrderedDict()  # what a file was, its digest, what is in it
-_cache_lock = threading.Lock()
 CACHED_FILES = 64
+_cache: Recent[str, tuple[Stamp, bytes, Bundle]] = Recent(CACHED_FILES)  # what a file was, its digest, what is in it
 SETTLED = 2_000_000_000  # ns: two changes of a file can bear the same time if they are closer, FAT's clock included
 
 
@@ -278,20 +269,14 @@ def load_file(path: str | os.PathLike[str]) -> Bundle:
     status = os.stat(path)
     stamp = status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
     settled = os.name != "nt" and time.time_ns() - max(stamp[:2]) > SETTLED
-    with _cache_lock:
-        known = _cache.get(path)
-        if known is not None and known[0] == stamp and settled:
-            _cache.move_to_end(path)
-            return known[2]
+    known = _cache.get(path)
+    if known is not None and known[0] == stamp and settled:
+        return known[2]
     with open(path, "rb") as file:
         data = file.read()
     digest = _digest(hashes.SHA256(), data)
     bundle = known[2] if known is not None and known[1] == digest else parse_pem(data)
-    with _cache_lock:
-        _cache[path] = stamp if settled else (), digest, bundle
-        _cache.move_to_end(path)
-        while len(_cache) > CACHED_FILES:
-            _cache.popitem(last=False)
+    _cache.put(path, (stamp if settled else (), digest, bundle))
     return bundle
 
 

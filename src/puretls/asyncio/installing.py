@@ -12,16 +12,17 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from puretls._base.locks import new_lock
+
 _ABSENT = object()
 Replacement = tuple[Any, str, Any]  # where, name, and what is, or was, there
-_lock = threading.Lock()  # not held while anything is imported
+_lock = new_lock()  # not held while anything is imported
 _undo: list[Replacement] = []
 _current: list[_Watch] = []  # the one that is in sys.meta_path
 

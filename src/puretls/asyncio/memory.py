@@ -11,9 +11,10 @@ one go.  So all connections of a loop share one, and an idle connection has none
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from typing import Any
+
+from puretls._base.locks import new_lock
 
 RECEIVE = 1 << 17  # bytes asked of the kernel at once: what a loop does for one connection before it turns to others
 OWN = 1 << 15  # the same for a connection with memory of its own
@@ -34,7 +35,7 @@ class Memory:
         self.plain = memoryview(bytearray(size + SLACK))
 
 
-_lock = threading.Lock()
+_lock = new_lock()
 _of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Memory] = weakref.WeakKeyDictionary()
 _at_once: dict[type, bool] = {}
 

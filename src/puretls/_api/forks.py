@@ -1,0 +1,22 @@
+"""What a fork means here: locks that nobody would give back, and connections that two processes have now."""
+
+from __future__ import annotations
+
+import os
+
+from puretls._base import locks
+
+
+class Forks:
+    """How often this process, or one that it comes from, has forked."""
+
+    count = 0
+
+    @classmethod
+    def more(cls) -> None:
+        """A fork is about to happen: a connection from before may be another process's afterwards."""
+        cls.count += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=Forks.more, after_in_child=locks.renew)
