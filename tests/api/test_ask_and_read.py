@@ -15,8 +15,7 @@ import puretls
 from bios import join
 from support import Pki
 
-SILENT = pytest.mark.xfail(strict=True, reason="only what is written sends the request")
-MODULES = pytest.mark.parametrize("tls", [pytest.param(puretls, marks=SILENT), ssl], ids=["puretls", "ssl"])
+MODULES = pytest.mark.parametrize("tls", [puretls, ssl], ids=["puretls", "ssl"])
 
 
 def contexts(tls: Any, pki: Pki) -> tuple[Any, Any]:

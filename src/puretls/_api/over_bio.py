@@ -74,6 +74,8 @@ class _BioConnection(_SSLSocket):
             if self._inside:
                 raise reentered()
             if conn.established:
+                if conn.owed:
+                    self._push()
                 return
             try:
                 self._inside = True
@@ -161,6 +163,8 @@ class _BioConnection(_SSLSocket):
         self._opener = self._sealer = None
         conn, incoming = self._conn, self._incoming
         inbound = conn.inbound
+        if conn.owed:  # a request of ours
+            self._push()
         here = inbound.plain or inbound.ready() or conn.failure or conn.close_received
         while True:
             if not here:

@@ -233,6 +233,8 @@ class _SocketConnection(_SSLSocket):
         self._opener = None
         conn = self._conn
         inbound = conn.inbound
+        if conn.owed:  # a request of ours: the peer may be waiting for it, and we for the peer
+            self._ask(sock, deadline)
         while True:
             if inbound.plain or inbound.ready() or conn.failure or conn.close_received:
                 got = self._take(limit, out)
@@ -256,6 +258,20 @@ class _SocketConnection(_SSLSocket):
                     continue
             if not self._fill(sock, self._wanted(limit, greedy), deadline, READ_TIMEOUT):
                 return b"" if out is None else 0
+
+    def _ask(self, sock: Any, deadline: float | None) -> None:
+        """Send what has to go out before an answer can come, unless a writer is at it, who does it."""
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            if not self._in_write:
+                self._in_write, self._sealer = True, None
+                try:
+                    self._flush(sock, deadline, READ_TIMEOUT)
+                finally:
+                    self._in_write = False
+        finally:
+            self._writing.release()
 
     def _wanted(self, limit: int, greedy: bool) -> int:
         """How many bytes a read of up to `limit` may take from the kernel, by the first rule of this module."""

@@ -172,6 +172,7 @@ class _SSLSocket:
             or inbound.plain
             or inbound.hs
             or inbound.plain_limit != MAX_PLAINTEXT
+            or conn.owed  # which read() sends first
             or inbound.empty_records + conn.warnings + conn.key_updates  # which data has to reset
             or not conn.state.accepts_data  # type: ignore[union-attr]  # there is one by then
         ):
@@ -559,7 +560,7 @@ class _SSLSocket:
         return self._conn.export_keying_material(label, length, context)
 
     def verify_client_post_handshake(self) -> None:
-        """Ask the client for its certificate now, with the next data that is written (RFC 8446 4.6.2)."""
+        """Ask the client for its certificate with the next operation, whatever it is (RFC 8446 4.6.2)."""
         conn = self._conn
         if conn.version != TLS13:
             raise fault_error(faults.PHA_WRONG_VERSION, number=266)
@@ -574,7 +575,7 @@ class _SSLSocket:
         except Abort as abort:
             raise _numbered(abort.fault) from None
         finally:
-            self._sealer = None  # there is something to say first
+            self._opener = self._sealer = None  # there is something to say first
 
     # Kernel TLS is not used
 

@@ -412,9 +412,9 @@ class Connection:
         return b""
 
     def pending(self) -> int:
-        """Bytes that `read_into` would give at once; opens the next record, if it is all here, to count them."""
+        """Bytes that `read_into` would give at once; looks at what is here, if it is whole, to count them."""
         inbound = self.inbound
-        if not inbound.plain and self.established and not self.failure and not inbound.wanted():
+        if not inbound.plain and self.established and not self.failure and (inbound.ready() or not inbound.wanted()):
             self.advance()
         return len(inbound.plain) - inbound.plain_at
 

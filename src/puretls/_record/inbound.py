@@ -120,7 +120,11 @@ class Inbound:
         return max(0, HEADER + size - have)
 
     def ready(self) -> bool:
-        """Whether there is something to open: a whole record, or a header that need not be waited with."""
+        """Whether there is something to make use of: a whole record, a header that need not be waited with, or a whole
+        message that came in the record of another.
+        """
+        if self.hs and self._whole_message():
+            return True
         start, have = self.start, self.end - self.start
         if have <= HEADER:
             return False
@@ -264,6 +268,10 @@ class Inbound:
             return None
         self.hs, self.hs_pos = b"", 0
         return bytes(hs[pos:] if pos else hs)
+
+    def _whole_message(self) -> bool:
+        have = len(self.hs) - self.hs_pos
+        return have >= 4 and have - 4 >= first_u32(self.hs, self.hs_pos)[0] & 0xFFFFFF
 
     def on_boundary(self) -> bool:
         """Whether no part of a handshake message is waiting: keys may change only there (RFC 8446 5.1)."""
