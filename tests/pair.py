@@ -38,6 +38,7 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._crypto import groups, schedule, signatures, suites
+from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import SECP256R1, X25519
 from puretls._engine.config import Config, Credential
 from puretls._engine.connection import CCS_RECORD, Connection
@@ -157,9 +158,8 @@ def server_config(**changes: Any) -> Config:
 FFDHE = groups.BY_NAME["ffdhe2048"]
 
 
-def ffdhe() -> tuple[int, int]:
-    field = FFDHE.field  # type: ignore[attr-defined]  # only finite fields have one
-    return field.p, field.g
+def ffdhe() -> FiniteField:
+    return FFDHE.field  # type: ignore[attr-defined,no-any-return]  # only finite fields have one
 
 
 # Messages and records as they pass

@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 import puretls
-from joined12 import twelve, using
-from pair import CLIENT, Pair, hello, identity, message
+from joined12 import twelve, using, with_field
+from pair import CLIENT, hello
 from puretls._base import faults, registry
-from puretls._crypto import signatures
-from puretls._wire.codec import vec16
 
 KEYS = Path(__file__).parent.parent / "data" / "keys"
 
@@ -102,20 +100,6 @@ SMALL = {  # safe primes; the generator is 2
 }
 
 
-def with_prime(pair: Pair, p: int) -> None:
-    """Have the server name another field, under a signature of its own."""
-    scheme = signatures.BY_NAME["rsa_pss_rsae_sha256"]
-    size = (p.bit_length() + 7) // 8
-    params = b"".join(vec16(n.to_bytes(size, "big").lstrip(b"\0")) for n in (p, 2, 4))
-
-    def edit(_: bytes) -> bytes:
-        server = pair.server
-        signature = signatures.sign(scheme, identity("RSA").key, server.client_random + server.server_random + params)
-        return message(12, params + scheme.code.to_bytes(2, "big") + vec16(signature))
-
-    pair.server.lies["ServerKeyExchange"] = edit
-
-
 @pytest.mark.parametrize(
     ("level", "size"),
     [
@@ -128,7 +112,7 @@ def with_prime(pair: Pair, p: int) -> None:
 def test_clients_take_nothing_smaller(level, size):
     """OpenSSL's floor of 80 bits holds for Diffie-Hellman at level 0 as well (Logjam)."""
     pair = using("DHE-RSA-AES128-GCM-SHA256", client={"security_level": level})
-    with_prime(pair, int(SMALL[size], 16))
+    with_field(pair, int(SMALL[size], 16))
     assert pair.refusal() == (CLIENT, faults.DH_KEY_TOO_SMALL)
 
 

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import groups
-from puretls._crypto.groups import BY_CODE, BY_NAME, DEFAULT, DEFAULT_SHARES, GROUPS, Ffdhe, FiniteField, Hybrid
+from puretls._crypto.finite_field import FiniteField, checked
+from puretls._crypto.groups import BY_CODE, BY_NAME, DEFAULT, DEFAULT_SHARES, GROUPS, Ffdhe, Hybrid
 
 SIZES = {  # of the client's share, the server's and the secret
     "X25519MLKEM768": (1216, 1120, 64),
@@ -182,7 +183,7 @@ def test_leading_zeros_of_the_secret():
 )
 def test_bad_parameters(p, g, fault):
     with pytest.raises(Abort) as caught:
-        FiniteField(p, g)
+        checked(p, g)
     assert caught.value.fault is fault
 
 

@@ -30,7 +30,7 @@ from cryptography.x509.oid import NameOID
 
 import puretls
 from pair import HOST, NOW
-from puretls._crypto import groups, signatures
+from puretls._crypto import finite_field, groups, signatures
 from puretls._engine.config import Credential
 from puretls._x509.certificate import Certificate
 from puretls._x509.store import Store
@@ -188,7 +188,7 @@ def repeatable(patch: pytest.MonkeyPatch) -> Source:
     )
     patch.setattr(groups.X448, "_generate", lambda: x448.X448PrivateKey.from_private_bytes(source.draw("x448", 56)))
     patch.setattr(ec, "generate_private_key", on_curve)
-    patch.setattr(groups.FiniteFieldOffer, "__init__", exponent)
+    patch.setattr(finite_field.FiniteFieldOffer, "__init__", exponent)
     patch.setattr(Certificate, "public_key", public_key)
     hybrid = groups.X25519MLKEM768
     patch.setattr(hybrid, "kem", hybrid.kem._replace(private=Seeded(source), public=Encapsulated))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from joined12 import BASE, twelve, using
+from joined12 import BASE, twelve, using, with_field, with_params
 from pair import (
     CLIENT,
     SERVER,
@@ -250,9 +250,9 @@ KEY_EXCHANGES = [
     ("an explicit curve", lambda raw: b"\x01" + raw[1:], faults.WRONG_CURVE, 47),
     ("a curve that was not offered", lambda raw: raw[:1] + b"\x00\x1e" + raw[3:], faults.WRONG_CURVE, 47),
     ("a hybrid", lambda raw: raw[:1] + b"\x11\xec" + raw[3:], faults.WRONG_CURVE, 47),
-    ("a point of zeros", lambda raw: ecdh(bytes(32)) + raw[36:], faults.BAD_KEY_SHARE, 47),
-    ("a short point", lambda raw: ecdh(bytes(31)) + raw[36:], faults.BAD_KEY_SHARE, 47),
-    ("no point", lambda raw: ecdh(b"") + raw[36:], faults.BAD_KEY_SHARE, 47),
+    ("a point of zeros", lambda raw: ecdh(bytes(32)) + raw[36:], faults.BAD_SIGNATURE, 51),
+    ("a short point", lambda raw: ecdh(bytes(31)) + raw[36:], faults.BAD_SIGNATURE, 51),
+    ("no point", lambda raw: ecdh(b"") + raw[36:], faults.BAD_SIGNATURE, 51),
     ("another point", lambda raw: ecdh(b"\x09" + bytes(31)) + raw[36:], faults.BAD_SIGNATURE, 51),
     ("a scheme that was not offered", lambda raw: raw[:36] + b"\x02\x02" + raw[38:], faults.WRONG_SIGNATURE_TYPE, 47),
     ("a scheme of another key", lambda raw: raw[:36] + b"\x08\x04" + raw[38:], faults.WRONG_SIGNATURE_TYPE, 47),
@@ -275,12 +275,17 @@ def test_server_key_exchange(what, change, fault, alert):
     assert fault.alert == alert
 
 
+@pytest.mark.parametrize("point", [bytes(32), bytes(31), b"", bytes(33)])
+def test_a_server_that_means_a_bad_point(point):
+    pair = twelve()
+    with_params(pair, lambda _: ecdh(point))
+    assert pair.refusal() == (CLIENT, faults.BAD_KEY_SHARE)
+
+
 def test_points_are_uncompressed():
     """RFC 8422 5.4.1: we offered no other format, and take none."""
     pair = twelve({"groups": (SECP256R1,)})
-    pair.server.wire["ServerKeyExchange"] = body(
-        lambda raw: ecdh(bytes((2 + (raw[68] & 1),)) + raw[5:37], group=23) + raw[69:]
-    )
+    with_params(pair, lambda raw: ecdh(bytes((2 + (raw[68] & 1),)) + raw[5:37], group=23))
     assert pair.refusal() == (CLIENT, faults.BAD_KEY_SHARE)
     pair = twelve({"groups": (SECP256R1,)})
     pair.client.wire["ClientKeyExchange"] = body(lambda raw: vec8(bytes((2 + (raw[65] & 1),)) + raw[2:34]))
@@ -295,8 +300,8 @@ def test_points_are_uncompressed():
     [
         ("zero", bytes(256), faults.BAD_DH_VALUE),
         ("one", bytes(255) + b"\x01", faults.BAD_DH_VALUE),
-        ("p - 1", (ffdhe()[0] - 1).to_bytes(256, "big"), faults.BAD_DH_VALUE),
-        ("p", ffdhe()[0].to_bytes(256, "big"), faults.BAD_DH_VALUE),
+        ("p - 1", (ffdhe().p - 1).to_bytes(256, "big"), faults.BAD_DH_VALUE),
+        ("p", ffdhe().p.to_bytes(256, "big"), faults.BAD_DH_VALUE),
         ("more than p", b"\xff" * 256, faults.BAD_DH_VALUE),
         ("nothing", b"", faults.LENGTH_MISMATCH),
     ],
@@ -306,18 +311,16 @@ def test_finite_field_shares(what, share, fault):
     pair.client.wire["ClientKeyExchange"] = body(lambda _: vec16(share))
     assert pair.refusal() == (SERVER, fault), what
     pair = using("DHE-RSA-AES128-GCM-SHA256")
-    p, g = ffdhe()
-    params = vec16(p.to_bytes(256, "big")) + vec16(bytes((g,))) + vec16(share)
-    pair.server.wire["ServerKeyExchange"] = body(lambda raw: params + raw[len(params) + 256 - len(share) :])
+    with_field(pair, ffdhe().p, ffdhe().g, share)
     assert pair.refusal() == (CLIENT, fault), what
 
 
 @pytest.mark.parametrize(
     ("p", "g", "fault"),
     [
-        (ffdhe()[0] - 1, 2, faults.BAD_DH_VALUE),
-        (ffdhe()[0], 1, faults.BAD_DH_VALUE),
-        (ffdhe()[0], ffdhe()[0] - 1, faults.BAD_DH_VALUE),
+        (ffdhe().p - 1, 2, faults.BAD_DH_VALUE),
+        (ffdhe().p, 1, faults.BAD_DH_VALUE),
+        (ffdhe().p, ffdhe().p - 1, faults.BAD_DH_VALUE),
         ((1 << 2048) - 1, 2, faults.BAD_DH_VALUE),
         (0xF7E75FDC469067FFDC4E847C51F452DF, 2, faults.DH_KEY_TOO_SMALL),
         (23, 5, faults.DH_KEY_TOO_SMALL),
@@ -326,12 +329,8 @@ def test_finite_field_shares(what, share, fault):
 )
 def test_finite_fields(p, g, fault):
     """Weak and absurd parameters of a server (Logjam)."""
-    pair = using("DHE-RSA-AES128-GCM-SHA256", client={"security_level": 1} if 0 else None)
-
-    def number(n: int) -> bytes:
-        return vec16(n.to_bytes((n.bit_length() + 7) // 8, "big"))
-
-    pair.server.wire["ServerKeyExchange"] = body(lambda _: number(p) + number(g) + number(4) + bytes(8))
+    pair = using("DHE-RSA-AES128-GCM-SHA256")
+    with_field(pair, p, g)
     assert pair.refusal() == (CLIENT, fault)
 
 

@@ -15,6 +15,7 @@ from puretls._api import cipher_string, lists
 from puretls._api.keylog import KeyLog
 from puretls._base.registry import SSL3, TLS10, TLS11, TLS12, TLS13
 from puretls._crypto import groups, signatures, suites
+from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
@@ -58,7 +59,7 @@ class Settings:
     num_tickets = 2
     post_handshake_auth = False
     session_id_context = b""
-    dh: tuple[int, int] | None = None
+    dh: FiniteField | None = None
     sni_callback: Callable[..., Any] | None = None
     message_callback: Callable[..., Any] | None = None
     psk_client: Callable[..., Any] | None = None

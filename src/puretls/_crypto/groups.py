@@ -3,18 +3,15 @@
 Curves (RFC 7748, RFC 8422), finite fields (RFC 7919) and the ML-KEM hybrids (draft-ietf-tls-ecdhe-mlkem), whose shares
 and secrets are two concatenated.  A group knows what a share looks like and refuses every other (RFC 8446 4.2.8); which
 group is taken, and where a share stands in a message, is the engine's business.
-
-`FiniteField` is the Diffie-Hellman of TLS 1.2 over any p and g that a server names (RFC 5246 7.4.3).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
-from cryptography.hazmat.primitives.asymmetric import dh, ec
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mlkem import (
     MLKEM768PrivateKey,
     MLKEM768PublicKey,
@@ -25,14 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448P
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from puretls._base.faults import BAD_DH_VALUE, BAD_KEY_SHARE, DH_KEY_TOO_SMALL, Abort
-from puretls._base.quiet import quietly
+from puretls._base.faults import BAD_KEY_SHARE, Abort
 from puretls._base.registry import TLS10, TLS12, TLS13
+from puretls._crypto import finite_field
+from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.primitives import attempt
-
-_from_dh = quietly(partial(getattr, dh))  # cryptography will drop it some day, and warns: not our users' concern
-DHParameterNumbers: Any = _from_dh("DHParameterNumbers")
-DHPublicNumbers: Any = _from_dh("DHPublicNumbers")
 
 ECDH = ec.ECDH()
 load_point = ec.EllipticCurvePublicKey.from_encoded_point
@@ -144,85 +138,19 @@ class WeierstrassOffer:
         return attempt(BAD_KEY_SHARE, self._key.exchange, ECDH, point)
 
 
-def least_prime(level: int) -> int:
-    """Least size of p at a security level.  OpenSSL has a floor at level 0 for this alone (Logjam)."""
-    return _LEAST_PRIMES[max(0, min(level, 5))]
-
-
-_LEAST_PRIMES = (1024, 1024, 2048, 3072, 7680, 15360)
-
-
-class FiniteField:
-    """Diffie-Hellman modulo p as TLS 1.2 has it: shares of any length, secrets without leading zeros.
-
-    The primitive insists on a safe prime, so p = 2q + 1 holds for whatever passes here.
-    """
-
-    __slots__ = ("_numbers", "_parameters", "g", "p", "size")
-
-    def __init__(self, p: int, g: int) -> None:
-        if p.bit_length() < 512:
-            raise Abort(DH_KEY_TOO_SMALL, f"{p.bit_length()} bits")
-        if p.bit_length() > 8192 or p % 2 == 0 or not 1 < g < p - 1:
-            raise Abort(BAD_DH_VALUE, "bad p or g")
-        self.p, self.g = p, g
-        self.size = (p.bit_length() + 7) // 8
-        self._numbers = DHParameterNumbers(p, g)
-        self._parameters = attempt(BAD_DH_VALUE, self._numbers.parameters)  # not if p is not a safe prime
-
-    @property
-    def bits(self) -> int:
-        """Security by the length of p, as OpenSSL counts it (NIST SP 800-57 part 1, table 2)."""
-        size = self.p.bit_length()
-        return next((bits for least, bits in ((7680, 192), (3072, 128), (2048, 112), (1024, 80)) if size >= least), 0)
-
-    def offer(self) -> FiniteFieldOffer:
-        """A fresh key pair."""
-        return FiniteFieldOffer(self)
-
-    def answer(self, share: bytes) -> tuple[bytes, bytes]:
-        """Our share and the secret, for the peer's share."""
-        own = self.offer()
-        return own.public, own.complete(share)
-
-
-class FiniteFieldOffer:
-    """x and g**x."""
-
-    __slots__ = ("_field", "_key", "public")
-
-    def __init__(self, field: FiniteField) -> None:
-        self._field = field
-        self._key = field._parameters.generate_private_key()
-        self.public = self._key.public_key().public_numbers().y.to_bytes(field.size, "big")
-
-    def secret(self, share: bytes) -> bytes:
-        """As long as p (RFC 8446 7.4.1)."""
-        y = int.from_bytes(share, "big")
-        if not 1 < y < self._field.p - 1:
-            raise Abort(BAD_DH_VALUE)
-        theirs = attempt(BAD_DH_VALUE, DHPublicNumbers(y, self._field._numbers).public_key)
-        secret: bytes = attempt(BAD_DH_VALUE, self._key.exchange, theirs)
-        return secret
-
-    def complete(self, share: bytes) -> bytes:
-        """Without leading zeros (RFC 5246 8.1.2)."""
-        return self.secret(share).lstrip(b"\x00")
-
-
 class Ffdhe(Group):
     """The groups of RFC 7919 as TLS 1.3 has them: shares and secrets are as long as p (RFC 8446 4.2.8.1, 7.4.1)."""
 
-    __slots__ = ("_parameters",)
+    __slots__ = ("size",)
 
-    def __init__(self, code: int, size: int, bits: int, x: int) -> None:
+    def __init__(self, code: int, size: int, bits: int) -> None:
         super().__init__(code, f"ffdhe{size}", bits)
-        self._parameters = size, x
+        self.size = size
 
     @property
     def field(self) -> FiniteField:
         """For TLS 1.2; computed when first needed."""
-        return _rfc7919(*self._parameters)
+        return finite_field.rfc7919(self.size)
 
     def offer(self) -> Offer:
         return FfdheOffer(self.field)
@@ -244,17 +172,6 @@ class FfdheOffer:
             return self._inner.secret(share)
         except Abort:
             raise Abort(BAD_KEY_SHARE) from None
-
-
-@cache
-def _rfc7919(size: int, x: int) -> FiniteField:
-    """RFC 7919 A: p = 2**size - 2**(size - 64) + (floor(2**(size - 130) * e) + x) * 2**64 - 1."""
-    guard = 64
-    e, term, n = 0, 1 << (size - 130 + guard), 0
-    while term:  # e = sum of 1/n!
-        e, n = e + term, n + 1
-        term //= n
-    return FiniteField((1 << size) - (1 << (size - 64)) + (((e >> guard) + x) << 64) - 1, 2)
 
 
 class Kem(NamedTuple):
@@ -344,10 +261,12 @@ SECP521R1 = Weierstrass(0x0019, ec.SECP521R1(), 256, "p-521")
 X25519MLKEM768 = Hybrid(0x11EC, "X25519MLKEM768", 192, MLKEM768, X25519, 32, kem_first=True)
 SECP256R1MLKEM768 = Hybrid(0x11EB, "SecP256r1MLKEM768", 192, MLKEM768, SECP256R1, 65)
 SECP384R1MLKEM1024 = Hybrid(0x11ED, "SecP384r1MLKEM1024", 256, MLKEM1024, SECP384R1, 97)
-FFDHE2048 = Ffdhe(0x0100, 2048, 112, 560316)
-FFDHE3072 = Ffdhe(0x0101, 3072, 128, 2625351)
+FFDHE2048 = Ffdhe(0x0100, 2048, 112)
+FFDHE3072 = Ffdhe(0x0101, 3072, 128)
+_FINITE = (FFDHE2048, FFDHE3072, Ffdhe(0x0102, 4096, 128), Ffdhe(0x0103, 6144, 128), Ffdhe(0x0104, 8192, 192))
+FINITE = _FINITE if finite_field.AVAILABLE else ()
 
-GROUPS: tuple[Group, ...] = (
+MODERN: tuple[Group, ...] = (
     X25519MLKEM768,
     SECP256R1MLKEM768,
     SECP384R1MLKEM1024,
@@ -356,12 +275,8 @@ GROUPS: tuple[Group, ...] = (
     X448,
     SECP384R1,
     SECP521R1,
-    FFDHE2048,
-    FFDHE3072,
-    Ffdhe(0x0102, 4096, 128, 5736041),
-    Ffdhe(0x0103, 6144, 128, 15705020),
-    Ffdhe(0x0104, 8192, 192, 10965728),
-    # Brainpool (RFC 7027, and RFC 8734 for TLS 1.3)
+)
+BRAINPOOL = (  # RFC 7027, and RFC 8734 for TLS 1.3
     Weierstrass(0x001A, ec.BrainpoolP256R1(), 128, until=TLS12),
     Weierstrass(0x001B, ec.BrainpoolP384R1(), 192, until=TLS12),
     Weierstrass(0x001C, ec.BrainpoolP512R1(), 256, until=TLS12),
@@ -369,7 +284,8 @@ GROUPS: tuple[Group, ...] = (
     Weierstrass(0x0020, ec.BrainpoolP384R1(), 192, since=TLS13),
     Weierstrass(0x0021, ec.BrainpoolP512R1(), 256, since=TLS13),
 )
+GROUPS: tuple[Group, ...] = (*MODERN, *FINITE, *BRAINPOOL)
 BY_CODE = {group.code: group for group in GROUPS}
 BY_NAME = {name: group for group in GROUPS for name in (group.name.lower(), *group.aliases)}  # look up in lower case
-DEFAULT = GROUPS[:10]  # OpenSSL 3.5's, and the other hybrids
+DEFAULT = (*MODERN, *FINITE[:2])  # OpenSSL 3.5's, and the other hybrids
 DEFAULT_SHARES: tuple[Group, ...] = (X25519MLKEM768, X25519)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
+from puretls._crypto import finite_field
 from puretls._crypto.kdf import MD5, SHA1, SHA256, SHA384, Digest
 
 # Key exchange and authentication; the suites of TLS 1.3 leave both open (ANY).  ANON is what OpenSSL calls aNULL.
@@ -287,6 +288,7 @@ _ROWS = (
     (0xCCAE, "TLS_RSA_PSK_WITH_CHACHA20_POLY1305_SHA256", "RSA-PSK-CHACHA20-POLY1305"),
 )
 
-SUITES = tuple(_suite(*row) for row in _ROWS)
+_ALL = tuple(_suite(*row) for row in _ROWS)
+SUITES = tuple(suite for suite in _ALL if finite_field.AVAILABLE or suite.kx not in {DHE, DHE_PSK})
 BY_CODE = {suite.code: suite for suite in SUITES}
 BY_NAME = {name: suite for suite in SUITES for name in (suite.name, suite.openssl)}

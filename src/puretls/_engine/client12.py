@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -21,7 +22,8 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._crypto import suites
-from puretls._crypto.groups import BY_CODE, FiniteField, least_prime
+from puretls._crypto.finite_field import least_prime, of_peer
+from puretls._crypto.groups import BY_CODE
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
@@ -196,7 +198,8 @@ class ExpectKeyExchange(_Step):
     @on(SERVER_KEY_EXCHANGE, legacy.KeyExchange.parse)
     def server_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
         exchange = self.exchange
-        decode(lambda raw: _read_key_exchange(conn, exchange, raw), message.raw)
+        read = decode(partial(_read_key_exchange, exchange.suite, conn.version), message.raw)
+        _accept_key_exchange(conn, exchange, read)
         conn.transcript.update(message.raw)
         return ExpectHelloDone(exchange)
 
@@ -238,33 +241,56 @@ class ExpectStatusHintOrDone(_ExpectStatus, ExpectHintOrDone):
     expects = _ExpectStatus.expects | ExpectHintOrDone.expects
 
 
-def _read_key_exchange(conn: Connection, exchange: Exchange, raw: bytes) -> None:
-    """ServerKeyExchange: hint, parameters, signature, as the suite has them; our share answers at once."""
-    suite, config, r = exchange.suite, conn.config, Reader(raw)
-    if suite.kx in PSK_EXCHANGES:
-        exchange.hint = r.vec16() or None  # an empty one is none (RFC 4279 5.2)
+class KeyExchange(NamedTuple):
+    """ServerKeyExchange, read as the suite has it; parts that it does not have are None or empty."""
+
+    hint: bytes | None
+    ecdh: legacy.EcdhParams | None
+    dh: legacy.DhParams | None
+    params: bytes  # what is signed
+    scheme: int  # 0 before TLS 1.2
+    signature: bytes
+
+
+def _read_key_exchange(suite: suites.Suite, version: int, raw: bytes) -> KeyExchange:
+    """RFC 5246 7.4.3, RFC 8422 5.4, RFC 4279 2 to 4."""
+    r, ecdh, dh, scheme, signature = Reader(raw), None, None, 0, b""
+    hint = (r.vec16() or None) if suite.kx in PSK_EXCHANGES else None  # an empty one is none (RFC 4279 5.2)
     start = r.pos
-    if suite.kx in (suites.ECDHE, suites.ECDHE_PSK):  # RFC 8422 5.4
+    if suite.kx in (suites.ECDHE, suites.ECDHE_PSK):
         ecdh = legacy.EcdhParams.read(r)
-        group = config.group_by_code.get(ecdh.group)
-        if group is None or not group.since <= conn.version <= group.until:
-            raise Abort(faults.WRONG_CURVE, f"group {ecdh.group:#06x}")
-        conn.group = group
-        exchange.share = group.answer(ecdh.point)
     elif suite.kx in (suites.DHE, suites.DHE_PSK):
         dh = legacy.DhParams.read(r)
-        if dh.p.bit_length() < least_prime(config.policy.security_level):
-            raise Abort(faults.DH_KEY_TOO_SMALL, f"{dh.p.bit_length()} bits")
-        exchange.share = FiniteField(dh.p, dh.g).answer(dh.y)
+    params = raw[start : r.pos]
     if is_signed(suite):
-        claim = exchange.claim
+        scheme = r.u16() if version >= TLS12 else 0
+        signature = r.vec16()
+    r.done()
+    return KeyExchange(hint, ecdh, dh, params, scheme, signature)
+
+
+def _accept_key_exchange(conn: Connection, exchange: Exchange, read: KeyExchange) -> None:
+    """Our share answers the server's.  Nothing is computed with what it names before its signature is verified."""
+    config, group, claim = conn.config, None, exchange.claim
+    exchange.hint = read.hint
+    if read.ecdh:
+        group = config.group_by_code.get(read.ecdh.group)
+        if group is None or not group.since <= conn.version <= group.until:
+            raise Abort(faults.WRONG_CURVE, f"group {read.ecdh.group:#06x}")
+    elif read.dh and read.dh.p.bit_length() < least_prime(config.policy.security_level):
+        raise Abort(faults.DH_KEY_TOO_SMALL, f"{read.dh.p.bit_length()} bits")
+    if is_signed(exchange.suite):
         if claim is None:
             raise Abort(faults.INTERNAL)
-        params = raw[start : r.pos]
-        scheme = peer_scheme(conn, r.u16() if conn.version >= TLS12 else 0, claim)
-        exchange.peer = claim.proven(scheme, r.vec16(), conn.client_random + conn.server_random + params)
+        scheme = peer_scheme(conn, read.scheme, claim)
+        exchange.peer = claim.proven(scheme, read.signature, conn.client_random + conn.server_random + read.params)
         conn.peer_scheme = scheme
-    r.done()
+    if group and read.ecdh:
+        conn.group = group
+        exchange.share = group.answer(read.ecdh.point)
+    elif read.dh:
+        verified = exchange.peer is not None and exchange.peer.path is not None
+        exchange.share = of_peer(read.dh.p, read.dh.g, verified=verified).answer(read.dh.y)
 
 
 def _answer(conn: Connection, exchange: Exchange) -> State:

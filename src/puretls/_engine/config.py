@@ -17,6 +17,7 @@ from puretls._base.registry import TLS12, TLS13
 from puretls._base.slotted import slotted
 from puretls._crypto import groups as _groups
 from puretls._crypto import signatures, suites
+from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
@@ -94,7 +95,7 @@ class Config:
     psk_client: bool = False  # a client parks for a pre-shared key
     psk_server: bool = False
     psk_hint: bytes | None = None
-    dh: tuple[int, int] | None = None  # p, g of a server; None: chosen to fit
+    dh: FiniteField | None = None  # of a server; None: no DHE
     ca_names: tuple[bytes, ...] = ()  # DER names sent in CertificateRequest and certificate_authorities
     retry_cookie: bool = False  # a HelloRetryRequest carries one (RFC 8446 4.2.2)
     record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)

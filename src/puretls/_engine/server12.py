@@ -12,7 +12,8 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
 from puretls._crypto import suites
-from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, FiniteField, Group, Offer, least_prime
+from puretls._crypto.finite_field import least_prime
+from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, Group, Offer
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import EC, RSA, Scheme
 from puretls._crypto.suites import Suite
@@ -242,10 +243,9 @@ def _send_key_exchange(
         offer = group.offer()
         params = filled(legacy.EcdhParams, (group.code, offer.public)).encode()
     elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
-        size = config.dh[0].bit_length()
+        field, size = config.dh, config.dh.p.bit_length()
         if size < least_prime(config.policy.security_level):  # which was raised since they were loaded
             raise Abort(faults.DH_KEY_TOO_SMALL, f"{size} bits")
-        field = FiniteField(*config.dh)
         offer = field.offer()
         params = legacy.DhParams(field.p, field.g, offer.public).encode()
     if suite.kx in PSK_EXCHANGES and (params or config.psk_hint):

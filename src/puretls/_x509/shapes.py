@@ -113,6 +113,23 @@ class Signed(Shape):
     signature: BitString
 
 
+class ValidationParms(Shape):
+    """RFC 3279 2.3.3."""
+
+    seed: BitString
+    counter: int
+
+
+class DhParameters(Shape):
+    """PKCS #3 9, and X9.42 in RFC 3279 2.3.3, which agree in the first two fields."""
+
+    p: int
+    g: int
+    third: int | None  # privateValueLength, or q
+    j: int | None
+    validation: ValidationParms | None
+
+
 class OtherName(Shape):
     """4.2.1.6."""
 
