@@ -42,6 +42,7 @@ from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import SECP256R1, X25519
 from puretls._engine.config import Config, Credential
 from puretls._engine.connection import CCS_RECORD, Connection
+from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_REQUIRED, PeerPolicy
 from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
@@ -306,7 +307,10 @@ class Wire(Outbound):
 
 
 class Side(Connection):
-    """A connection whose messages can be changed on their way out."""
+    """A connection whose messages can be changed on their way out, and which answers for its handshake.
+
+    What a handshake has agreed on is asked of the side itself: `outcome` once there is one, `draft` until then.
+    """
 
     __slots__ = ("lies", "name", "wire")
 
@@ -317,6 +321,11 @@ class Side(Connection):
         self.outbound = Wire(self.outbound.sealer.version)  # type: ignore[attr-defined]  # a NullSealer still
         self.wire: Edits = {}
         self.outbound.edits, self.outbound.each = self.wire, each
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Outcome.__slots__ and name != "session_reused":
+            raise AttributeError(name)
+        return getattr(self.outcome if self.established or self.outcome is not NOTHING else self.draft, name, None)
 
     def send_message(self, raw: bytes) -> None:
         super().send_messages(list(self._edited([raw])))

@@ -413,5 +413,5 @@ def test_no_exporter_binding_without_extended_master_secret(contexts):
     client.maximum_version = puretls.TLSVersion.TLSv1_2
     pair = Pair(client, server).shake()
     assert pair.c.get_channel_binding("tls-exporter")
-    pair.c._sslobj._conn.ems = False  # as with a peer that does not have it
+    pair.c._sslobj._conn.outcome.ems = False  # as with a peer that does not have it
     assert pair.c.get_channel_binding("tls-exporter") is None

@@ -44,6 +44,7 @@ from puretls._engine.config import (
     Config,
 )
 from puretls._engine.connection import Connection
+from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.server_start import ExpectClientHello
 from puretls._engine.sessions import SessionManager
@@ -190,7 +191,7 @@ class Run:
             self.exchange()
         assert self.client.close_received
         assert self.server.close_received
-        self.session = self.client.session
+        self.session = self.client.outcome.session
         return self
 
     def whole(self) -> Run:
@@ -240,21 +241,21 @@ kind("TLS 1.3, a server that chooses its context", {}, {"choose_context": True})
 def resumed(run: Run) -> None:
     run.whole().say("again")
     run.whole()
-    assert run.client.session_reused
+    assert run.client.outcome.session_reused
 
 
 @kind("TLS 1.3, resumed with HelloRetryRequest")
 def resumed_retry(run: Run) -> None:
     run.whole().say("again")
     run.changed(server={"groups": (SECP256R1,)}).whole()
-    assert run.client.session_reused
+    assert run.client.outcome.session_reused
 
 
 @kind("TLS 1.3, a ticket of somebody else")
 def foreign(run: Run) -> None:
     run.whole().say("again")
     run.changed(server={"sessions": SessionManager()}).whole()
-    assert not run.client.session_reused
+    assert not run.client.outcome.session_reused
 
 
 EXTERNAL = ({"psk_client": True, "verify_mode": CERT_NONE, "check_hostname": False}, {"psk_server": True})
@@ -264,7 +265,7 @@ EXTERNAL = ({"psk_client": True, "verify_mode": CERT_NONE, "check_hostname": Fal
 def psk(run: Run) -> None:
     run.answers = {PskClientRequest: PSK, PskServerRequest: lambda request: dict([PSK]).get(request.identity)}
     run.whole()
-    assert run.server.peer is None
+    assert run.server.outcome.peer is None
 
 
 @kind("TLS 1.3, PSK with HelloRetryRequest", *EXTERNAL)
@@ -276,7 +277,7 @@ def psk_retry(run: Run) -> None:
 def unknown_psk(run: Run) -> None:
     run.answers[PskClientRequest] = PSK
     run.whole()
-    assert run.client.peer
+    assert run.client.outcome.peer
 
 
 ASKING = {"verify_mode": CERT_REQUIRED, "store": trusting()}
@@ -290,10 +291,10 @@ LATER = {"post_handshake_auth": True}
 @kind("TLS 1.3, post-handshake authentication, declined", LATER, {**ASKING, **LATER, "verify_mode": CERT_OPTIONAL})
 def authenticated_later(run: Run) -> None:
     run.connect().handshake().talk()
-    assert run.server.peer is None
+    assert run.server.outcome.peer is None
     run.server.state.request_authentication(run.server)
     run.exchange().talk().close()
-    assert bool(run.server.peer) == bool(run.configs[0].credentials)
+    assert bool(run.server.outcome.peer) == bool(run.configs[0].credentials)
 
 
 @kind("TLS 1.3, KeyUpdate")
@@ -390,10 +391,11 @@ def renegotiated(run: Run) -> None:
     run.handshake().say("again")
     client, server = pair.client, pair.server
     server.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
-    both = vec8(client.finished_sent + client.finished_received)
+    both = vec8(client.outcome.finished_sent + client.outcome.finished_received)
     server.lies["ServerHello"] = hello({registry.RENEGOTIATION_INFO: both})
     client.lies["ClientHello"] = hello({registry.RENEGOTIATION_INFO: None})
     server.state, server.transcript, server.established = ExpectClientHello(), Transcript(), False
+    server.outcome, server.draft = NOTHING, Outcome()
     run.handshake().talk().close()
 
 

@@ -58,9 +58,10 @@ def test_a_bug_of_ours_surfaces_and_the_peer_is_told(monkeypatch):
 
     monkeypatch.setitem(ExpectEncryptedExtensions.expects, 8, (lambda raw: raw, bug))
     pair = Pair()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(Abort) as caught:
         pair.run()
-    assert pair.client.failure == (faults.INTERNAL, "")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert pair.client.failure == (faults.INTERNAL, "ZeroDivisionError: please report it")
     assert faults.INTERNAL.alert == 80
     with pytest.raises(Abort) as caught:
         pair.deliver(pair.server, pair.client.take())
@@ -69,9 +70,10 @@ def test_a_bug_of_ours_surfaces_and_the_peer_is_told(monkeypatch):
 
 def test_a_bug_in_an_answer_surfaces():
     pair = Pair(server=server_config(choose_context=True), answers={ClientHelloRequest: "not a Config"})
-    with pytest.raises(AttributeError):
+    with pytest.raises(Abort) as caught:
         pair.run()
-    assert pair.server.failure == (faults.INTERNAL, "")
+    assert isinstance(caught.value.__cause__, AttributeError)
+    assert pair.server.failure == (faults.INTERNAL, "AttributeError: please report it")
 
 
 def test_a_failure_keeps_no_secrets():
@@ -327,7 +329,7 @@ def test_a_warning_is_told_from_an_end():
 def test_a_used_up_key_makes_no_finished():
     """Who computes the Finished of an empty key knows no secret."""
     conn = Pair().client
-    conn.digest = SHA256
+    conn.draft.digest = SHA256
     conn.transcript.choose(SHA256)
     assert conn.finished_keys == (b"", b"")
     forged = SHA256.hmac(b"", conn.transcript.digest())

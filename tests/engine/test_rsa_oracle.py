@@ -172,7 +172,7 @@ def test_the_version_of_the_offer_counts_and_not_the_chosen_one():
 def test_what_decrypts_to_another_length_is_replaced(length):
     """The premaster secret is the one sent only if length and version are right; else another each time."""
     pair = pair_with(identity("RSA"))
-    pair.server.own_credential = identity("RSA")
+    pair.server.draft.own_credential = identity("RSA")
     secret = (b"\x03\x03" + b"s" * 47)[:length]
     ciphertext = identity("RSA").public_key.encrypt(secret, PKCS1v15())
     found = {server12._decrypt(pair.server, TLS12, ciphertext) for _ in range(20)}

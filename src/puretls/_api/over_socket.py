@@ -584,7 +584,7 @@ class _SocketConnection(_SSLSocket):
         conn, sock = self._conn, self._sock()
         if sock is None or conn.server_side or conn.version != TLS13 or conn.close_received or conn.failure:
             return
-        if self._forks != Forks.count or (conn.session is not None and conn.session.ticket):
+        if self._forks != Forks.count or (conn.outcome.session is not None and conn.outcome.session.ticket):
             return
         if not self._reading.acquire(blocking=False):
             return

@@ -425,13 +425,13 @@ class _SSLSocket:
     def session(self) -> SSLSession | None:
         """The session, once there is one; a client may set it before the handshake to resume it."""
         conn = self._conn
-        session = conn.session
+        session = conn.outcome.session
         if not conn.established:
             return None
         if session is None:
             session = self._placeholder = self._placeholder or _without_ticket(conn)
         if not session.id and conn.server_side and conn.version == TLS13:  # as OpenSSL's: a number, no key to anything
-            session.id = SHA256.hash(b"session id" + conn.server_random)
+            session.id = SHA256.hash(b"session id" + conn.outcome.server_random)
         return SSLSession._of(session, self._context)
 
     @session.setter
@@ -444,12 +444,12 @@ class _SSLSocket:
             raise ValueError("Cannot set session for server-side SSLSocket.")
         if self._conn.state is not None:
             raise ValueError("Cannot set session after handshake.")
-        self._conn.session = value._session
+        self._conn.offered = value._session
 
     @property
     def session_reused(self) -> bool:
         """Whether an earlier session was resumed."""
-        return self._conn.session_reused
+        return self._conn.outcome.session_reused
 
     # The peer's certificate
 
@@ -458,39 +458,42 @@ class _SSLSocket:
         conn = self._conn
         if not conn.established:
             raise ValueError("handshake not done yet")
-        if conn.peer is None:
+        peer = conn.outcome.peer
+        if peer is None:
             return None
         if binary_form:
-            return conn.peer.certificate.der
-        return {} if conn.peer.path is None else peercert.peercert(conn.peer.certificate)
+            return peer.certificate.der
+        return {} if peer.path is None else peercert.peercert(peer.certificate)
 
     def get_verified_chain(self) -> list[Certificate] | None:
         """The path from the peer's certificate to the anchor; what the peer sent if nothing was verified."""
-        peer = self._conn.peer
+        peer = self._conn.outcome.peer
         return None if peer is None else [Certificate._of(x) for x in peer.path or peer.chain]
 
     def get_unverified_chain(self) -> list[Certificate] | None:
         """What the peer sent."""
-        peer = self._conn.peer
+        peer = self._conn.outcome.peer
         return None if peer is None else [Certificate._of(x) for x in peer.chain]
 
     # What was negotiated
 
     def version(self) -> str | None:
         """The version of the protocol."""
-        return registry.VERSIONS[self._conn.version] if self._conn.established else None
+        return registry.VERSIONS[self._conn.outcome.version] if self._conn.established else None
 
     def cipher(self) -> tuple[str, str, int] | None:
         """The name of the cipher suite, the version that defines it, and its secret bits."""
-        suite = self._conn.suite
-        return None if suite is None else (suite.openssl, cipher_string.protocol(suite), 8 * suite.cipher.key)
+        if not self._conn.established:
+            return None
+        suite = self._conn.outcome.suite
+        return (suite.openssl, cipher_string.protocol(suite), 8 * suite.cipher.key)
 
     def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
         """The suites that both sides have, on a server."""
         conn = self._conn
-        if not conn.server_side or conn.suite is None:
+        if not conn.server_side or not conn.established:
             return None
-        shared = [suite for code, suite in conn.config.suite_by_code.items() if code in conn.client_suites]
+        shared = [suite for code, suite in conn.config.suite_by_code.items() if code in conn.outcome.client_suites]
         return [(suite.openssl, cipher_string.protocol(suite), 8 * suite.cipher.key) for suite in shared]
 
     def compression(self) -> None:
@@ -498,24 +501,24 @@ class _SSLSocket:
 
     def selected_alpn_protocol(self) -> str | None:
         """The protocol that was agreed on."""
-        alpn = self._conn.alpn
+        alpn = self._conn.outcome.alpn
         return None if alpn is None else alpn.decode("ascii")
 
     def group(self) -> str | None:
         """The group of the key agreement."""
-        group = self._conn.group
+        group = self._conn.outcome.group
         return None if group is None else group.name
 
     def client_sigalg(self) -> str | None:
         """The scheme of the client's signature, if it made one."""
         conn = self._conn
-        scheme = conn.peer_scheme if conn.server_side else conn.own_scheme
+        scheme = conn.outcome.peer_scheme if conn.server_side else conn.outcome.own_scheme
         return scheme.name if scheme and conn.established else None
 
     def server_sigalg(self) -> str | None:
         """The scheme of the server's signature, if it made one."""
         conn = self._conn
-        scheme = conn.own_scheme if conn.server_side else conn.peer_scheme
+        scheme = conn.outcome.own_scheme if conn.server_side else conn.outcome.peer_scheme
         return scheme.name if scheme and conn.established else None
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
@@ -526,14 +529,14 @@ class _SSLSocket:
         if not conn.established:
             return None
         if cb_type == "tls-exporter":
-            if conn.version != TLS13 and not conn.ems:
+            if conn.version != TLS13 and not conn.outcome.ems:
                 return None  # the master secret need not be unique: RFC 9266 does not define it here
             return conn.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
         if cb_type == "tls-server-end-point":
             return self._end_point()
         # The first Finished: the client's, or the server's when a session is resumed.
-        ours = conn.session_reused == conn.server_side
-        return (conn.finished_sent if ours else conn.finished_received) or None
+        ours = conn.outcome.session_reused == conn.server_side
+        return (conn.outcome.finished_sent if ours else conn.outcome.finished_received) or None
 
     def _end_point(self) -> bytes | None:
         """The hash of the server's certificate (RFC 5929 4.1)."""
@@ -542,10 +545,11 @@ class _SSLSocket:
         from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
 
         if conn.server_side:
-            own = conn.own_credential
+            own = conn.outcome.own_credential
             der = own.ders[0] if own else None
         else:
-            der = conn.peer.certificate.der if conn.peer else None
+            peer = conn.outcome.peer
+            der = peer.certificate.der if peer else None
         if der is None:
             return None
         parsed = x509.load_der_x509_certificate(der)
@@ -621,6 +625,5 @@ def _described(event: MessageEvent, highest: int) -> tuple[int, int, int, bytes]
 
 def _without_ticket(conn: Connection) -> Session:
     """A session that cannot be resumed, to be asked for its id and time."""
-    if conn.suite is None:
-        raise ValueError("handshake not done yet")
-    return Session(version=conn.version, suite=conn.suite, secret=b"", time=conn.clock(), id=conn.server_random)
+    outcome = conn.outcome
+    return Session(outcome.version, outcome.suite, b"", conn.clock(), id=outcome.server_random)

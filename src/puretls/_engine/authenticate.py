@@ -85,7 +85,7 @@ def send_certificate13(
     conn: Connection, chosen: tuple[Credential, Scheme], flight: Sequence[bytes], then: Then
 ) -> State:
     """`flight`, which ends with our Certificate, and CertificateVerify, then `then()`."""
-    conn.own_credential, conn.own_scheme = credential, scheme = chosen
+    conn.draft.own_credential, conn.draft.own_scheme = credential, scheme = chosen
     conn.send_messages(flight)
     data = (SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT) + conn.transcript.digest()
     if credential.key is None:
@@ -101,7 +101,7 @@ def _send_verify13(conn: Connection, scheme: Scheme, then: Then, signature: byte
 def send_finished13(conn: Connection) -> None:
     """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
     theirs, ours = conn.finished_keys
-    conn.finished_sent = sent = conn.digest.hmac(ours, conn.transcript.digest())
+    conn.draft.finished_sent = sent = conn.draft.digest.hmac(ours, conn.transcript.digest())
     conn.finished_keys = theirs, b""
     conn.send_message(messages.finished(sent))
 
@@ -112,8 +112,8 @@ def check_finished13(conn: Connection, message: messages.Finished) -> None:
     if not theirs:  # used up: anybody could compute the Finished of an empty key
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second Finished")
     raw, received = message
-    check_finished(received, conn.digest.hmac(theirs, conn.transcript.digest()))
-    conn.finished_received, conn.finished_keys = received, (b"", ours)
+    check_finished(received, conn.draft.digest.hmac(theirs, conn.transcript.digest()))
+    conn.draft.finished_received, conn.finished_keys = received, (b"", ours)
     conn.transcript.update(raw)
 
 

@@ -90,13 +90,15 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     if message.compression_method != 0:
         raise Abort(faults.UNSUPPORTED_COMPRESSION_ALGORITHM)
     conn.set_suite(suite)
-    conn.server_random = message.random
+    conn.draft.server_random = message.random
     check_response(found, SH12, offer.offered)
     check_renegotiation(conn, found, legacy=bool(config.options & LEGACY_SERVERS))
-    conn.ems = conn.etm = False
+    conn.draft.ems = conn.draft.etm = False
     negotiated.accept(conn, found, SH12)
+    if conn.established:
+        _check_what_stays(conn)
     transcript = conn.transcript
-    transcript.choose(conn.digest, keep=bool(config.credentials))
+    transcript.choose(conn.draft.digest, keep=bool(config.credentials))
     transcript.update(message.raw)
     exchange = Exchange(suite, message.session_id)
     exchange.ticket_follows = registry.SESSION_TICKET in found
@@ -109,6 +111,15 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     return _expect_key_exchange(exchange)
 
 
+def _check_what_stays(conn: Connection) -> None:
+    """In a renegotiation: neither protection may be left out that the handshake before had, nor EMS be an addition."""
+    before, after = conn.outcome, conn.draft
+    if before.ems != after.ems:  # RFC 7627 5.4
+        raise Abort(faults.EMS_REQUIRED)
+    if before.etm and not after.etm and isinstance(after.suite.cipher, suites.Block):  # RFC 7366 3.1
+        raise Abort(faults.ENCRYPT_THEN_MAC_REQUIRED)
+
+
 def _resume(conn: Connection, session: Session | None, exchange: Exchange) -> State:
     """The abbreviated handshake (RFC 5246 7.3): the server's Finished comes first."""
     if session is None:  # it echoes what we sent for middleboxes, which only TLS 1.3 does
@@ -117,11 +128,10 @@ def _resume(conn: Connection, session: Session | None, exchange: Exchange) -> St
         raise Abort(faults.WRONG_SSL_VERSION)
     if session.suite is not exchange.suite:
         raise Abort(faults.OLD_SESSION_CIPHER_NOT_RETURNED)
-    if session.ems != conn.ems:  # RFC 7627 5.3
+    if session.ems != conn.draft.ems:  # RFC 7627 5.3
         raise Abort(faults.INCONSISTENT_EXTMS)
-    conn.session_reused = True
-    conn.session = conn.resumed = session
-    conn.peer, conn.group = session.peer, BY_CODE.get(session.group)
+    conn.draft.session = conn.draft.resumed = session
+    conn.draft.peer, conn.draft.group = session.peer, BY_CODE.get(session.group)
     set_master(conn, session.secret)
     keys = Keys(conn)
     state = ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec
@@ -283,10 +293,12 @@ def _accept_key_exchange(conn: Connection, exchange: Exchange, read: KeyExchange
         if claim is None:
             raise Abort(faults.INTERNAL)
         scheme = peer_scheme(conn, read.scheme, claim)
-        exchange.peer = claim.proven(scheme, read.signature, conn.client_random + conn.server_random + read.params)
-        conn.peer_scheme = scheme
+        exchange.peer = claim.proven(
+            scheme, read.signature, conn.draft.client_random + conn.draft.server_random + read.params
+        )
+        conn.draft.peer_scheme = scheme
     if group and read.ecdh:
-        conn.group = group
+        conn.draft.group = group
         exchange.share = group.answer(read.ecdh.point)
     elif read.dh:
         verified = exchange.peer is not None and exchange.peer.path is not None
@@ -299,7 +311,7 @@ def _answer(conn: Connection, exchange: Exchange) -> State:
     if exchange.asked is not None:
         chosen = _choose(conn, exchange.asked)
         if chosen:
-            conn.own_credential, conn.own_scheme = chosen
+            conn.draft.own_credential, conn.draft.own_scheme = chosen
         conn.send_message(chosen[0].message12 if chosen else legacy.certificate(()))
     if exchange.suite.kx not in PSK_EXCHANGES:
         return _send_key_exchange(conn, exchange, None, chosen)
@@ -344,7 +356,7 @@ def _send_key_exchange(
         body += vec16(attempt(faults.CANNOT_ENCRYPT, claim.key.encrypt, secret, PKCS1v15()))
         exchange.peer = claim.encrypted_to()
     conn.send_message(legacy.client_key_exchange(body))
-    conn.peer, conn.external_psk = exchange.peer, exchange.suite.auth == suites.PSK
+    conn.draft.peer, conn.draft.external_psk = exchange.peer, exchange.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
     if chosen is None:
         return _send_finished(conn, exchange)
@@ -407,7 +419,7 @@ class ExpectFinished(State):
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         check_finished(conn, message, self.keys)
-        resumed = conn.session if conn.session_reused else None
+        resumed = conn.draft.resumed
         if resumed:
             conn.switch_write_keys(self.keys.sealer)
             send_finished(conn, self.keys)

@@ -111,7 +111,7 @@ class ExpectServerHello(State):
         ours = offer.shares.get(group)
         if ours is None:
             raise Abort(faults.BAD_KEY_SHARE, f"group {group:#06x} was not offered")
-        conn.group = conn.config.group_by_code[group]
+        conn.draft.group = conn.config.group_by_code[group]
         secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share))
         if not self.retried:
             transcript.choose(d)
@@ -120,7 +120,7 @@ class ExpectServerHello(State):
         if conn.events is not None:
             conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
             conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
-        conn.server_random = message.random
+        conn.draft.server_random = message.random
         if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
             conn.ccs_due = True  # before anything protected (RFC 8446 D.4), but not alone: Nagle would delay the rest
         conn.set_handshake_secrets(theirs, next_ours)
@@ -177,8 +177,7 @@ class ExpectEncryptedExtensions(State):
         negotiated.accept(conn, found, EE)
         conn.transcript.update(message.raw)
         if self.with_psk:
-            conn.session_reused, conn.external_psk = self.resumed is not None, self.resumed is None
-            conn.resumed = self.resumed
+            conn.draft.resumed, conn.draft.external_psk = self.resumed, self.resumed is None
             return ExpectFinished(self.secret, self.resumed.peer if self.resumed else None, None)
         return ExpectCertificateOrRequest(self.secret)
 
@@ -241,7 +240,7 @@ class ExpectCertificateVerify(State):
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
         peer = claim.proven(scheme, message.signature, SERVER_CONTEXT + conn.transcript.digest())
-        conn.peer_scheme = scheme
+        conn.draft.peer_scheme = scheme
         conn.transcript.update(message.raw)
         return ExpectFinished(self.secret, peer, self.asked)  # no Finished without a peer, but for a PSK
 
@@ -257,9 +256,9 @@ class ExpectFinished(State):
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         authenticate.check_finished13(conn, message)
-        conn.peer = self.peer
-        conn.exporter_digest = digest = conn.transcript.digest()
-        conn.master = master = self.secret.finish()
+        conn.draft.peer = self.peer
+        conn.draft.exporter_digest = digest = conn.transcript.digest()
+        conn.draft.master = master = self.secret.finish()
         ours, theirs = master.traffic(digest)
         if conn.events is not None:
             conn.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)

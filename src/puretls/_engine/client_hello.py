@@ -64,7 +64,7 @@ def send(conn: Connection, offer: ClientOffer) -> None:
     if config.min_version < TLS13:
         if conn.established:  # RFC 5746 3.5
             suites = config.hello_suites
-            block += extension(registry.RENEGOTIATION_INFO, vec8(conn.finished_sent))
+            block += extension(registry.RENEGOTIATION_INFO, vec8(conn.outcome.finished_sent))
         legacy = offer.legacy_session
         if config.tickets12:
             block += extension(registry.SESSION_TICKET, legacy.ticket if legacy else b"")
@@ -77,7 +77,7 @@ def send(conn: Connection, offer: ClientOffer) -> None:
         offered |= RESUMING
         raw = _with_binders(conn, offer, version, suites, block)
     else:
-        raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)
+        raw = hello.client_hello(version, conn.draft.client_random, offer.session_id, suites, block)
     offer.offered = offered
     conn.send_message(raw)
     conn.inbound.drop_ccs = config.max_version >= TLS13  # for middleboxes (RFC 8446 5, D.4)
@@ -92,7 +92,7 @@ def _with_binders(conn: Connection, offer: ClientOffer, version: int, suites: by
         identities += vec16(psk.identity) + psk.age.to_bytes(4, "big")
         size += 1 + psk.digest.size
     block = head + extension(registry.PRE_SHARED_KEY, vec16(identities) + bytes(size))
-    raw = hello.client_hello(version, conn.client_random, offer.session_id, suites, block)[:-size]
+    raw = hello.client_hello(version, conn.draft.client_random, offer.session_id, suites, block)[:-size]
     binders = b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks])
     return raw + vec16(binders)
 

@@ -18,6 +18,7 @@ from puretls._crypto.transcript import Transcript
 from puretls._engine.client13 import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.outcome import Outcome
 from puretls._engine.session import Session
 from puretls._engine.state import Parked, PskClientRequest, State
 from puretls._engine.tickets import MAX_TICKET
@@ -44,11 +45,11 @@ def begin(conn: Connection) -> State:
 
 def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
     config = conn.config
-    conn.policy_digest = config.policy.digest()
-    session, conn.session = conn.session, None
+    conn.draft.policy_digest = config.policy.digest()
+    session, conn.offered = conn.offered, None
     if session is not None and not _resumable(conn, session):
         session = None
-    conn.client_random = conn.random(32)
+    conn.draft.client_random = conn.random(32)
     shares: dict[int, Offer] = {}
     psks: list[OfferedPsk] = []
     session_id = b""
@@ -75,11 +76,11 @@ def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
 
 def renegotiate(conn: Connection) -> State:
     """A new handshake inside this connection, in the same version, because the server asked (RFC 5246 7.4.1.1)."""
-    conn.config = replace(conn.config, versions=(conn.version,))
+    conn.config = replace(conn.config, versions=(conn.version,), alpn=())  # whose protocol goes on
     conn.transcript = Transcript()
-    conn.client_random = conn.random(32)
-    conn.session_reused, conn.resumed, conn.renegotiating = False, None, True
-    conn.policy_digest = conn.config.policy.digest()
+    conn.draft, conn.renegotiating = Outcome(), True
+    conn.draft.client_random = conn.random(32)
+    conn.draft.policy_digest = conn.config.policy.digest()
     if conn.config.sessions is not None:
         conn.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])

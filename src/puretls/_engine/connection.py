@@ -24,14 +24,12 @@ from puretls._base.faults import Abort, Fault
 from puretls._base.outside import from_outside
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
 from puretls._crypto import schedule
-from puretls._crypto.groups import Group
-from puretls._crypto.kdf import MD5_SHA1, SHA256, Digest, prf
+from puretls._crypto.kdf import MD5_SHA1, prf
 from puretls._crypto.schedule import MasterSecret
-from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Aead, Suite
 from puretls._crypto.transcript import Transcript
 from puretls._engine.config import Config
-from puretls._engine.peer import Peer
+from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.session import Session
 from puretls._engine.state import Event, Failed, MessageEvent, Parked, Request, SecretEvent, State
@@ -58,55 +56,32 @@ class Connection:
     """One TLS connection, either role, any version."""
 
     __slots__ = (
-        "alpn",
         "ccs_due",
-        "client_random",
-        "client_suites",
         "clock",
         "close_received",
         "close_sent",
         "config",
         "control_sealed",
-        "digest",
-        "ems",
+        "draft",
         "established",
-        "etm",
         "events",
-        "exporter_digest",
-        "external_psk",
         "failure",
         "finished_keys",
-        "finished_received",
-        "finished_sent",
         "flight",
-        "group",
         "inbound",
         "kept",
         "key_updates",
-        "master",
+        "offered",
         "outbound",
+        "outcome",
         "owed",
         "owed_size",
-        "own_credential",
-        "own_scheme",
-        "peer",
-        "peer_offers_pha",
-        "peer_scheme",
-        "peer_takes_tickets",
-        "policy_digest",
         "random",
         "read_secret",
         "renegotiating",
-        "resumed",
-        "secure_renegotiation",
         "server_hostname",
-        "server_name",
-        "server_random",
         "server_side",
-        "session",
-        "session_reused",
         "state",
-        "suite",
         "transcript",
         "two_threads",
         "update_asked",
@@ -142,31 +117,13 @@ class Connection:
         self.flight = b""  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.transcript = Transcript()  # None once there is no handshake: its states need not ask
-        self.client_random = self.server_random = b""
-        self.version = 0
-        self.suite: Suite | None = None
-        self.digest: Digest = SHA256  # the hash of the suite; before TLS 1.2 there is only one
-        self.group: Group | None = None
-        self.alpn: bytes | None = None
-        self.peer: Peer | None = None
-        self.external_psk = False  # which both sides have shown to know, and no certificate was due beside it
-        self.own_credential: Any = None
-        self.own_scheme: Scheme | None = None  # of our signature
-        self.peer_scheme: Scheme | None = None
-        self.session = session  # offered, then negotiated, then renewed by tickets
-        self.session_reused = False
-        self.resumed: Session | None = None
-        self.policy_digest = b""  # of the policy when the handshake began
+        self.version = 0  # that records are in
+        self.outcome = NOTHING  # of the last handshake that is done
+        self.draft = Outcome()  # of the one under way; once that is done, the same
+        self.offered = session  # by a client, before the handshake
         self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
-        self.server_name: str | None = None  # what a client asked for
-        self.client_suites: tuple[int, ...] = ()  # what a server was offered
-        self.peer_offers_pha = self.peer_takes_tickets = False
-        self.ems = self.etm = self.secure_renegotiation = False
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
-        self.finished_sent = self.finished_received = b""
         self.read_secret = self.write_secret = b""  # TLS 1.3 traffic secrets
-        self.master: MasterSecret | bytes | None = None  # a stage of TLS 1.3, or the master secret before it
-        self.exporter_digest = b""
         self.warnings = self.key_updates = 0
         self.renegotiating = False  # nothing is written until that is over: servers do not expect data in between
 
@@ -176,7 +133,7 @@ class Connection:
         if not self.server_side or not self.established:
             return None
         ours = self.config.suite_by_code
-        return tuple(ours[code] for code in self.client_suites if code in ours)
+        return tuple(ours[code] for code in self.outcome.client_suites if code in ours)
 
     # The transport's side
 
@@ -340,12 +297,13 @@ class Connection:
         self.failure = fault, detail  # not the exception: its traceback would keep secrets alive
         if fault.alert is not None:
             self.send_alert(FATAL, fault.alert)
-        if self.config.sessions is not None:
+        if self.kept and self.config.sessions is not None:
             for session_id in self.kept:
                 self.config.sessions.cache.forget(session_id)
         self.state = Failed()
         self.flight = b""
-        self.master, self.read_secret, self.finished_keys = None, b"", (b"", b"")
+        self.outcome.master = self.draft.master = None
+        self.read_secret, self.finished_keys = b"", (b"", b"")
         self.transcript = None  # type: ignore[assignment]  # likewise
 
     def send_alert(self, level: int, description: int) -> None:
@@ -480,7 +438,7 @@ class Connection:
         if self.events is not None:
             self.events.append(MessageEvent(True, self.version, HANDSHAKE, raw))
         self.outbound.put(HANDSHAKE, raw)
-        self.set_write_secret(schedule.next_traffic_secret(self.digest, self.write_secret))
+        self.set_write_secret(schedule.next_traffic_secret(self.draft.digest, self.write_secret))
 
     def answer_update(self) -> None:
         """Data has come behind the peer's requests for new keys: one KeyUpdate answers them all (RFC 9846 4.7.3).
@@ -496,22 +454,23 @@ class Connection:
 
     def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
         """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys."""
-        if not self.established or self.master is None:
+        outcome = self.outcome
+        if not self.established or outcome.master is None:
             raise ValueError("handshake not done yet")
-        if isinstance(self.master, MasterSecret):
-            exporter = self.master.exporter(self.exporter_digest)
-            return schedule.export(self.digest, exporter, label, context or b"", length)
-        seed = self.client_random + self.server_random
+        if isinstance(outcome.master, MasterSecret):
+            exporter = outcome.master.exporter(outcome.exporter_digest)
+            return schedule.export(outcome.digest, exporter, label, context or b"", length)
+        seed = outcome.client_random + outcome.server_random
         if context is not None:
             seed += len(context).to_bytes(2, "big") + context
-        return prf(self.digest, self.master, label, seed, length)
+        return prf(outcome.digest, outcome.master, label, seed, length)
 
     # For the states
 
     def set_suite(self, suite: Suite) -> None:
         """What was negotiated, after the version."""
-        self.suite = suite
-        self.digest = suite.hash if self.version >= TLS12 else MD5_SHA1
+        self.draft.suite = suite
+        self.draft.digest = suite.hash if self.version >= TLS12 else MD5_SHA1
 
     def send_message(self, raw: bytes) -> None:
         """A handshake message into the transcript and the flight."""
@@ -573,7 +532,7 @@ class Connection:
         self.outbound.put_record(CCS_RECORD)
 
     def set_version(self, version: int) -> None:
-        self.version = self.inbound.version = version
+        self.version = self.draft.version = self.inbound.version = version
         sealer = self.outbound.sealer
         if type(sealer) is NullSealer:
             sealer.version = min(version, TLS12)
@@ -588,8 +547,8 @@ class Connection:
         """Keys of both directions and of both Finished, TLS 1.3."""
         if self.flight:
             self.flush()
-        suite, inbound = self.suite, self.inbound
-        aead, d = suite.cipher, suite.hash  # type: ignore[union-attr]  # negotiated by now
+        suite, inbound = self.draft.suite, self.inbound
+        aead, d = suite.cipher, suite.hash
         key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), ours  # type: ignore[arg-type]  # no other
         self.check_boundary()
@@ -607,21 +566,21 @@ class Connection:
         """Keys of the receiving direction, TLS 1.3."""
         inbound = self.inbound
         self.check_boundary()
-        aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # suites of TLS 1.3 have nothing else
-        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
+        aead: Aead = self.draft.suite.cipher  # type: ignore[assignment]  # suites of TLS 1.3 have nothing else
+        key, iv = schedule.traffic_keys(self.draft.digest, secret, aead.key)
         inbound.opener, self.read_secret = Opener13(aead, key, iv), secret
 
     def set_write_secret(self, secret: bytes) -> None:
         """Keys of the sending direction, TLS 1.3."""
         if self.flight:
             self.flush()
-        aead: Aead = self.suite.cipher  # type: ignore[union-attr,assignment]  # likewise
-        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
+        aead: Aead = self.draft.suite.cipher  # type: ignore[assignment]  # likewise
+        key, iv = schedule.traffic_keys(self.draft.digest, secret, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), secret
 
     def log_secret(self, label: str, secret: bytes) -> None:
         if self.events is not None:
-            self.events.append(SecretEvent(label, self.client_random, secret))
+            self.events.append(SecretEvent(label, self.draft.client_random, secret))
 
     def renegotiate(self) -> State:
         """The server has asked for a new handshake, and gets it."""
@@ -632,17 +591,19 @@ class Connection:
     def finish(self, state: State) -> State:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""
         self.pass_gate()
+        self.outcome = self.draft
         self.established, self.renegotiating = True, False
         self.warnings = 0
         self.inbound.drop_ccs = False
         if self.config.sessions is not None:
-            self.config.sessions.stats.done(self.server_side, self.session_reused)
+            self.config.sessions.stats.done(self.server_side, self.outcome.resumed is not None)
         return state
 
     def pass_gate(self) -> None:
         """The end of every handshake: whatever way it took, the policy in force is satisfied, or it fails."""
-        peer, server_side, version = self.peer, self.server_side, self.version
-        if not self.config.policy.admits(peer, server_side, version, self.server_hostname, self.external_psk):
+        draft, server_side = self.draft, self.server_side
+        peer, version = draft.peer, draft.version
+        if not self.config.policy.admits(peer, server_side, version, self.server_hostname, draft.external_psk):
             raise refusal(peer, server_side, version)
 
     # What arrives

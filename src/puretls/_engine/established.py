@@ -55,17 +55,17 @@ class Established13(Established):
         self.resumption: Resumption | None = None
         # Post-handshake authentication signs the handshake that it follows (RFC 8446 4.4)
         policy = conn.config.policy
-        wanted = policy.post_handshake_auth or (conn.peer_offers_pha and policy.verify_mode)
+        wanted = policy.post_handshake_auth or (conn.draft.peer_offers_pha and policy.verify_mode)
         self.transcript = transcript if wanted else None
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
         conn.transcript = None  # type: ignore[assignment]  # its time is over
-        conn.session = agreed(conn, b"", LIFETIME)
+        conn.draft.session = agreed(conn, b"", LIFETIME)
 
     def secret_of_tickets(self, conn: Connection) -> bytes:
-        if type(conn.master) is not MasterSecret:
+        if type(conn.outcome.master) is not MasterSecret:
             raise Abort(faults.INTERNAL)
-        return conn.master.resumption(self.digest)
+        return conn.outcome.master.resumption(self.digest)
 
     @on(KEY_UPDATE, messages.KeyUpdate.parse)
     def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
@@ -73,7 +73,7 @@ class Established13(Established):
             raise Abort(faults.BAD_KEY_UPDATE)
         if not conn.update_awaited:  # the answer to ours costs nothing extra
             count(conn)
-        conn.set_read_secret(schedule.next_traffic_secret(conn.digest, conn.read_secret))
+        conn.set_read_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.read_secret))
         conn.update_awaited = False
         if message.request_update == registry.UPDATE_REQUESTED:
             conn.update_asked = True  # however many requests come before data does: one answer
@@ -91,8 +91,8 @@ class Established13(Established):
         count(conn)
         if message.lifetime:
             if self.resumption is None:  # kept, as there will be more tickets
-                self.resumption = Resumption(conn.digest, self.secret_of_tickets(conn))
-            conn.session = agreed(
+                self.resumption = Resumption(conn.outcome.digest, self.secret_of_tickets(conn))
+            conn.outcome.session = agreed(
                 conn,
                 self.resumption.psk(message.nonce),
                 message.lifetime,
@@ -122,7 +122,7 @@ class Established13(Established):
             flight.append(raw)
 
         def answer() -> bytes:  # when it is sealed: a KeyUpdate may be before it
-            add(messages.finished(finished(conn.digest, conn.write_secret, transcript.digest())))
+            add(messages.finished(finished(conn.outcome.digest, conn.write_secret, transcript.digest())))
             return b"".join(flight)
 
         def finish() -> State:
@@ -137,7 +137,7 @@ class Established13(Established):
             add(messages.certificate(message.context, b"\x00\x00\x00"))
             return finish()
         credential, scheme = chosen
-        conn.own_credential, conn.own_scheme = chosen
+        conn.outcome.own_credential, conn.outcome.own_scheme = chosen
         add(credential.certificate13(message.context, None))
 
         def signed(signature: bytes) -> State:
@@ -150,7 +150,7 @@ class Established13(Established):
 
     def send_tickets(self, conn: Connection, count: int) -> None:
         """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
-        sessions, session = conn.config.sessions, conn.session
+        sessions, session = conn.config.sessions, conn.outcome.session
         if sessions is None or session is None or not count:
             return
         lifetime, first = session.left(session.time, sessions.lifetime), self.nonce
@@ -177,7 +177,7 @@ class Established13(Established):
 
     def request_authentication(self, conn: Connection) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
-        if not conn.peer_offers_pha or self.transcript is None:
+        if not conn.outcome.peer_offers_pha or self.transcript is None:
             raise Abort(faults.EXTENSION_NOT_RECEIVED)
         if self.pending is not None:
             raise Abort(faults.REQUEST_PENDING)
@@ -226,7 +226,7 @@ class ExpectPostCertificateVerify(Established):
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
         peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + self.transcript.digest())
-        conn.peer_scheme = scheme
+        conn.outcome.peer_scheme = scheme
         self.transcript.update(message.raw)
         return ExpectPostFinished(self.established, self.transcript, peer)
 
@@ -242,9 +242,9 @@ class ExpectPostFinished(Established):
 
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
-        expected = finished(conn.digest, conn.read_secret, self.transcript.digest())
+        expected = finished(conn.outcome.digest, conn.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
-        conn.peer = self.peer
+        conn.outcome.peer = self.peer
         conn.pass_gate()
         return self.established
 

@@ -58,15 +58,16 @@ def psk_premaster(other: bytes, key: bytes) -> bytes:
 
 def derive_master(conn: Connection, premaster: bytes) -> None:
     """RFC 5246 8.1, or RFC 7627 4, where the transcript ends with ClientKeyExchange."""
-    if conn.ems:
-        master = prf(conn.digest, premaster, b"extended master secret", conn.transcript.digest(), 48)
+    draft = conn.draft
+    if draft.ems:
+        master = prf(draft.digest, premaster, b"extended master secret", conn.transcript.digest(), 48)
     else:
-        master = prf(conn.digest, premaster, b"master secret", conn.client_random + conn.server_random, 48)
+        master = prf(draft.digest, premaster, b"master secret", draft.client_random + draft.server_random, 48)
     set_master(conn, master)
 
 
 def set_master(conn: Connection, master: bytes) -> None:
-    conn.master = master
+    conn.draft.master = master
     if conn.events is not None:
         conn.log_secret("CLIENT_RANDOM", master)
 
@@ -80,14 +81,12 @@ class Keys:
     __slots__ = ("opener", "prf", "sealer")
 
     def __init__(self, conn: Connection) -> None:
-        suite, version = conn.suite, conn.version
-        if suite is None or not isinstance(conn.master, bytes):
-            raise Abort(faults.INTERNAL)
-        self.prf = Prf(conn.digest, conn.master)
-        client, server = older.key_block(suite, self.prf, conn.server_random + conn.client_random)
+        draft = conn.draft
+        self.prf = Prf(draft.digest, master_of(conn))
+        client, server = older.key_block(draft.suite, self.prf, draft.server_random + draft.client_random)
         theirs, ours = (client, server) if conn.server_side else (server, client)
-        self.opener: Opener = older.opener(suite, version, theirs, etm=conn.etm)
-        self.sealer: Sealer = older.sealer(suite, version, ours, etm=conn.etm)
+        self.opener: Opener = older.opener(draft.suite, draft.version, theirs, etm=draft.etm)
+        self.sealer: Sealer = older.sealer(draft.suite, draft.version, ours, etm=draft.etm)
 
 
 def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None:
@@ -102,8 +101,8 @@ def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None
 
 def send_finished(conn: Connection, keys: Keys) -> None:
     label = SERVER_FINISHED if conn.server_side else CLIENT_FINISHED
-    conn.finished_sent = keys.prf(label, conn.transcript.digest(), 12)
-    conn.send_message(messages.finished(conn.finished_sent))
+    conn.draft.finished_sent = keys.prf(label, conn.transcript.digest(), 12)
+    conn.send_message(messages.finished(conn.draft.finished_sent))
     conn.flush()
 
 
@@ -111,7 +110,7 @@ def check_finished(conn: Connection, message: messages.Finished, keys: Keys) -> 
     label = CLIENT_FINISHED if conn.server_side else SERVER_FINISHED
     raw, received = message
     authenticate.check_finished(received, keys.prf(label, conn.transcript.digest(), 12))
-    conn.finished_received = received
+    conn.draft.finished_received = received
     conn.transcript.update(raw)
 
 
@@ -128,7 +127,7 @@ class Established12(Established):
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         count(conn)
-        if conn.secure_renegotiation and not conn.config.options & OP_NO_RENEGOTIATION and not conn.close_sent:
+        if conn.outcome.secure_renegotiation and not conn.config.options & OP_NO_RENEGOTIATION and not conn.close_sent:
             return conn.renegotiate()
         return self.decline(conn)
 
@@ -150,15 +149,15 @@ class Established12(Established):
 def finish(conn: Connection, session: Session) -> State:
     """The handshake is done; what was negotiated can be resumed."""
     conn.transcript = None  # type: ignore[assignment]  # its time is over
-    conn.session = session
+    conn.draft.session = session
     return conn.finish(Established12())
 
 
 def master_of(conn: Connection) -> bytes:
     """The master secret, which a session keeps."""
-    if not isinstance(conn.master, bytes):
+    if not isinstance(conn.draft.master, bytes):
         raise Abort(faults.INTERNAL)
-    return conn.master
+    return conn.draft.master
 
 
 def lifetime(conn: Connection) -> int:
@@ -205,6 +204,7 @@ def check_renegotiation(conn: Connection, found: dict[int, bytes], *, legacy: bo
         if conn.established or not legacy:
             raise Abort(faults.UNSAFE_LEGACY_RENEGOTIATION_DISABLED)
         return
-    if not compare_digest(extensions.renegotiated_connection(body), conn.finished_sent + conn.finished_received):
+    before = conn.outcome
+    if not compare_digest(extensions.renegotiated_connection(body), before.finished_sent + before.finished_received):
         raise Abort(faults.RENEGOTIATION_MISMATCH)
-    conn.secure_renegotiation = True
+    conn.draft.secure_renegotiation = True

@@ -63,12 +63,12 @@ def _answer_renegotiation(_: Connection, __: bytes, ___: bool) -> bytes:
 
 
 def _answer_ems(conn: Connection, _: bytes, __: bool) -> bytes:
-    conn.ems = True
+    conn.draft.ems = True
     return b""
 
 
 def _accept_ems(conn: Connection, _: bytes) -> None:
-    conn.ems = True
+    conn.draft.ems = True
 
 
 # application_layer_protocol_negotiation (RFC 7301 3.1)
@@ -79,7 +79,7 @@ def _answer_protocols(conn: Connection, body: bytes, _: bool) -> bytes | None:
     theirs = extensions.protocols(body)
     for name in conn.config.alpn:
         if name in theirs:
-            conn.alpn = name
+            conn.draft.alpn = name
             return vec16(vec8(name))
     return None
 
@@ -89,7 +89,7 @@ def _accept_protocol(conn: Connection, body: bytes) -> None:
     answer = extensions.protocols(body)
     if len(answer) != 1 or answer[0] not in conn.config.alpn:
         raise Abort(faults.BAD_ALPN)
-    conn.alpn = answer[0]
+    conn.draft.alpn = answer[0]
 
 
 # record_size_limit (RFC 8449 4): of what the other side sends; TLS 1.3 counts the content type
@@ -112,15 +112,15 @@ def _accept_limit(conn: Connection, body: bytes) -> None:
 
 
 def _answer_etm(conn: Connection, _: bytes, __: bool) -> bytes | None:
-    suite = conn.suite
-    if suite is None or not isinstance(suite.cipher, Block) or conn.config.options & OP_NO_ENCRYPT_THEN_MAC:
+    suite = conn.draft.suite
+    if not isinstance(suite.cipher, Block) or conn.config.options & OP_NO_ENCRYPT_THEN_MAC:
         return None
-    conn.etm = True
+    conn.draft.etm = True
     return b""
 
 
 def _accept_etm(conn: Connection, _: bytes) -> None:
-    conn.etm = conn.suite is not None and isinstance(conn.suite.cipher, Block)
+    conn.draft.etm = isinstance(conn.draft.suite.cipher, Block)
 
 
 # What a full handshake answers only
@@ -134,12 +134,12 @@ def _answer_ticket(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  
 
 
 def _answer_status(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 8
-    credential = conn.own_credential
+    credential = conn.draft.own_credential
     return b"" if credential is not None and credential.ocsp and not resumed else None
 
 
 def _answer_point_formats(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  # RFC 8422 5.2
-    return b"\x01\x00" if conn.group is not None and not resumed else None
+    return b"\x01\x00" if conn.draft.group is not None and not resumed else None
 
 
 def _answer_name(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 3

@@ -70,14 +70,14 @@ def start(conn: Connection, message: ClientHello, version: int) -> State:
     _, _, _, _, _, compression, found = message
     if 0 not in compression:
         raise Abort(faults.NO_COMPRESSION_SPECIFIED)
-    scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.client_suites
+    scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.draft.client_suites
     check_renegotiation(conn, found, legacy=True)
     if registry.KEY_SHARE in found:  # of no use here, but no reason to let it be malformed
         extensions.key_shares(found[registry.KEY_SHARE])
     if registry.PRE_SHARED_KEY in found:
         extensions.offered_psks(found[registry.PRE_SHARED_KEY])
     offered = {**found, registry.RENEGOTIATION_INFO: b"\x00"} if scsv else found  # the SCSV stands for it
-    conn.server_random = _random(conn, version)
+    conn.draft.server_random = _random(conn, version)
     session = _find_session(conn, message, version)
     if session is not None:
         return _resume(conn, message, session, offered)
@@ -109,7 +109,7 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     level = config.policy.security_level
     known = [credential for credential in config.credentials if _curve_will_do(credential, theirs, level)]
-    for suite in negotiate.in_order(config, config.suites, conn.client_suites):
+    for suite in negotiate.in_order(config, config.suites, conn.draft.client_suites):
         if suite.since > version or suite.since == TLS13:
             continue
         if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) and group is None:
@@ -168,7 +168,7 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
         session is None
         or session.version != version
         or not session.fits(conn)
-        or session.suite.code not in conn.client_suites
+        or session.suite.code not in conn.draft.client_suites
         or session.suite not in config.suites
     ):
         return None
@@ -182,16 +182,15 @@ def _resume(conn: Connection, message: ClientHello, session: Session, offered: d
     """The abbreviated handshake: our Finished comes first."""
     transcript = conn.transcript
     conn.set_suite(session.suite)
-    conn.session_reused, conn.resumed, conn.peer = True, session, session.peer
-    conn.group = BY_CODE.get(session.group)
+    conn.draft.resumed, conn.draft.peer = session, session.peer
+    conn.draft.group = BY_CODE.get(session.group)
     if session.id:
         conn.kept = (session.id,)
     block = negotiated.answers(conn, offered, SH12, resumed=True)
-    transcript.choose(conn.digest)
+    transcript.choose(conn.draft.digest)
     transcript.update(message.raw)
-    conn.session = session
     conn.send_message(
-        hello.server_hello(conn.version, conn.server_random, message.session_id, session.suite.code, block)
+        hello.server_hello(conn.version, conn.draft.server_random, message.session_id, session.suite.code, block)
     )
     set_master(conn, session.secret)
     keys = Keys(conn)
@@ -213,17 +212,17 @@ class Session12(NamedTuple):
 def _full(conn: Connection, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> State:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
     config, transcript = conn.config, conn.transcript
-    suite, credential, scheme, conn.group = choice
+    suite, credential, scheme, conn.draft.group = choice
     conn.set_suite(suite)
-    conn.own_credential, conn.own_scheme = credential, scheme
+    conn.draft.own_credential, conn.draft.own_scheme = credential, scheme
     block = negotiated.answers(conn, offered, SH12, resumed=False)
     by_ticket = config.sessions is not None and registry.SESSION_TICKET in offered and config.tickets12
     staple = credential.ocsp if credential and registry.STATUS_REQUEST in offered else None
     asked = bool(config.policy.verify_mode) and with_certificate(suite)
-    transcript.choose(conn.digest, keep=asked)
+    transcript.choose(conn.draft.digest, keep=asked)
     transcript.update(message.raw)
     session_id = b"" if by_ticket or config.sessions is None else conn.random(32)
-    flight = [hello.server_hello(conn.version, conn.server_random, session_id, suite.code, block)]
+    flight = [hello.server_hello(conn.version, conn.draft.server_random, session_id, suite.code, block)]
     if credential:
         flight.append(credential.message12)
     if staple:
@@ -270,7 +269,9 @@ def _send_key_exchange(
         head = scheme.code.to_bytes(2, "big") if conn.version >= TLS12 else b""
         return go_on(head + vec16(signature))
 
-    return authenticate.sign_then(credential, scheme, conn.client_random + conn.server_random + params, signed)
+    return authenticate.sign_then(
+        credential, scheme, conn.draft.client_random + conn.draft.server_random + params, signed
+    )
 
 
 class Exchange:
@@ -362,7 +363,7 @@ def _derive(conn: Connection, exchange: Exchange, share: bytes, psk: bytes | Non
         secret = _decrypt(conn, exchange.hello_version, share)
     else:
         secret = bytes(len(psk or b""))
-    conn.external_psk = exchange.suite.auth == suites.PSK
+    conn.draft.external_psk = exchange.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk) if psk else secret)
     keys = Keys(conn)
     if exchange.claim is not None:
@@ -379,7 +380,7 @@ def _decrypt(conn: Connection, version: int, ciphertext: bytes) -> bytes:
     """
     fallback = conn.random(48)
     try:
-        secret: bytes = attempt(faults.DECRYPTION_FAILED, conn.own_credential.key.decrypt, ciphertext, PKCS1v15())
+        secret: bytes = attempt(faults.DECRYPTION_FAILED, conn.draft.own_credential.key.decrypt, ciphertext, PKCS1v15())
     except Abort:  # of a wrong length
         return fallback
     good = (len(secret) == 48) & (secret[:2] == version.to_bytes(2, "big"))
@@ -403,8 +404,8 @@ class ExpectCertificateVerify(State):
             verify = decode(legacy.CertificateVerify.parse, message.raw)
         transcript = conn.transcript
         scheme = peer_scheme(conn, verify.scheme, self.claim)
-        conn.peer = self.claim.proven(scheme, verify.signature, transcript.messages())
-        conn.peer_scheme = scheme
+        conn.draft.peer = self.claim.proven(scheme, verify.signature, transcript.messages())
+        conn.draft.peer_scheme = scheme
         transcript.forget()
         conn.transcript.update(message.raw)
         return ExpectChangeCipherSpec(self.keys, self.exchange.session)
@@ -434,8 +435,8 @@ class ExpectFinished(State):
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         check_finished(conn, message, self.keys)
-        if conn.session_reused and conn.session:
-            return finish(conn, conn.session)
+        if conn.draft.resumed is not None:
+            return finish(conn, conn.draft.resumed)
         session, sessions = agreed(conn, master_of(conn), lifetime(conn), self.session.id), conn.config.sessions
         if sessions is not None:
             if self.session.by_ticket:

@@ -71,24 +71,24 @@ class Retry:
 def start(conn: Connection, message: ClientHello, retry: Retry | None = None) -> State:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
     config, found = conn.config, message.extensions
-    groups, shares, schemes, psks, conn.peer_takes_tickets = negotiate.read_offer13(message)
-    shared = negotiate.in_order(config, config.suites13, conn.client_suites)
+    groups, shares, schemes, psks, conn.draft.peer_takes_tickets = negotiate.read_offer13(message)
+    shared = negotiate.in_order(config, config.suites13, conn.draft.client_suites)
     if not shared:
         raise Abort(faults.NO_SHARED_CIPHER)
     if config.psk_server:  # an external key goes with SHA-256 (RFC 8446 4.2.11): let there be a suite for it
         shared.sort(key=lambda suite: suite.hash is not SHA256)
     if retry is None:
         conn.set_suite(shared[0])
-        conn.transcript.choose(conn.digest)
+        conn.transcript.choose(conn.draft.digest)
     conn.inbound.drop_ccs = True
     if registry.EARLY_DATA in found:  # we accept none, but a client may send it under a ticket not ours
         conn.inbound.early_data = MAX_EARLY_DATA
-    conn.group, share = negotiate.group13(config, groups, shares)
+    conn.draft.group, share = negotiate.group13(config, groups, shares)
     if share is None:
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
-        return _send_retry(conn, message, conn.group)
-    conn.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found
+        return _send_retry(conn, message, conn.draft.group)
+    conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found
     retried = retry is not None
     if psks is None:
         return _answer(conn, message, schemes, share, retried, None)
@@ -97,9 +97,7 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
 
 def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
     """RFC 8446 4.1.4."""
-    transcript, suite = conn.transcript, conn.suite
-    if suite is None:
-        raise Abort(faults.INTERNAL)
+    transcript, suite = conn.transcript, conn.draft.suite
     conn.check_boundary()
     cookie = conn.random(32) if conn.config.retry_cookie else b""
     block = VERSION_EXTENSION + extension(registry.KEY_SHARE, group.code.to_bytes(2, "big"))
@@ -152,9 +150,7 @@ def _find_psk(
     conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, then: Callable[[ChosenPsk | None], State]
 ) -> State:
     """The first PSK from `index` on that is good for this handshake (RFC 8446 4.2.11)."""
-    suite, identities = conn.suite, psks.identities
-    if suite is None:
-        raise Abort(faults.INTERNAL)
+    suite, identities = conn.draft.suite, psks.identities
     sessions, now = conn.config.sessions, conn.clock()
     find = sessions and (sessions.cache.find if conn.config.options & OP_NO_TICKET else sessions.tickets.open)
     for i in range(index, min(len(identities), MAX_IDENTITIES)):
@@ -182,7 +178,7 @@ def _check_binder(
     conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
 ) -> ChosenPsk:
     """Who names a PSK has to know it (RFC 8446 4.2.11.2)."""
-    d, (_, binders, size) = conn.digest, psks
+    d, (_, binders, size) = conn.draft.digest, psks
     early = EarlySecret(d, key)
     covered = conn.transcript.digest_with(message.raw[:-size], d)
     if not compare_digest(finished(d, early.binder_key(external=session is None), covered), binders[index]):
@@ -199,8 +195,8 @@ def _answer(
     psk: ChosenPsk | None,
 ) -> State:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
-    config, suite, group, d = conn.config, conn.suite, conn.group, conn.digest
-    if suite is None or group is None:
+    config, suite, group, d = conn.config, conn.draft.suite, conn.draft.group, conn.draft.digest
+    if group is None:
         raise Abort(faults.INTERNAL)
     raw, _, _, session_id, _, _, found = message
     conn.transcript.update(raw)
@@ -213,7 +209,7 @@ def _answer(
             raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(d)).mix(shared)
-    conn.server_random = random = conn.random(32)
+    conn.draft.server_random = random = conn.random(32)
     block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
@@ -229,10 +225,9 @@ def _answer(
     conn.inbound.allow_plain_alert = True
     encrypted = messages.encrypted_extensions(negotiated.answers(conn, found, EE, resumed=psk is not None))
     if psk:
-        conn.external_psk = psk.session is None
+        conn.draft.external_psk = psk.session is None
         if psk.session:
-            conn.session_reused, conn.resumed = True, psk.session
-            conn.peer = psk.session.peer
+            conn.draft.resumed, conn.draft.peer = psk.session, psk.session.peer
             if psk.session.id:
                 conn.kept = (psk.session.id,)
     if chosen is None:
@@ -248,8 +243,8 @@ def _answer(
 def _finish_flight(conn: Connection, secret: HandshakeSecret, asked: bool) -> State:
     """Our Finished, and the keys that follow it (RFC 8446 4.4.4, 7.1)."""
     send_finished13(conn)
-    conn.exporter_digest = digest = conn.transcript.digest()
-    conn.master = master = secret.finish()
+    conn.draft.exporter_digest = digest = conn.transcript.digest()
+    conn.draft.master = master = secret.finish()
     theirs, ours = master.traffic(digest)
     if conn.events is not None:
         conn.log_secret("CLIENT_TRAFFIC_SECRET_0", theirs)
@@ -296,7 +291,7 @@ class ExpectCertificateVerify(State):
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
         peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + conn.transcript.digest())
-        conn.peer_scheme = scheme
+        conn.draft.peer_scheme = scheme
         conn.transcript.update(message.raw)
         return ExpectFinished(self.next_secret, peer)
 
@@ -312,11 +307,11 @@ class ExpectFinished(State):
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         authenticate.check_finished13(conn, message)
-        conn.peer = self.peer or conn.peer
+        conn.draft.peer = self.peer or conn.draft.peer
         conn.set_read_secret(self.next_secret)
         conn.inbound.allow_plain_alert = False
         state, count = Established13(conn), conn.config.num_tickets
         conn.finish(state)
-        if conn.peer_takes_tickets:
-            state.send_tickets(conn, min(1, count) if conn.session_reused else count)
+        if conn.draft.peer_takes_tickets:
+            state.send_tickets(conn, min(1, count) if conn.draft.resumed else count)
         return state

@@ -36,11 +36,11 @@ class ExpectClientHello(State):
 
     @on(CLIENT_HELLO, ClientHello.parse)
     def client_hello(self, conn: Connection, message: ClientHello) -> State:  # RFC 8446 4.1.2
-        _, _, conn.client_random, _, suites, _, found = message
-        conn.client_suites = u16s(suites)
+        _, _, conn.draft.client_random, _, suites, _, found = message
+        conn.draft.client_suites = u16s(suites)
         places.check_hello(found)
         if registry.SERVER_NAME in found:
-            conn.server_name = extensions.server_name(found[registry.SERVER_NAME])
+            conn.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
         if not conn.config.choose_context:
             return _negotiate(conn, message)
 
@@ -50,13 +50,13 @@ class ExpectClientHello(State):
                 conn.events = []
             return _negotiate(conn, message)
 
-        return Parked(ClientHelloRequest(message, conn.server_name), chosen)
+        return Parked(ClientHelloRequest(message, conn.draft.server_name), chosen)
 
 
 def _negotiate(conn: Connection, message: ClientHello) -> State:
-    conn.policy_digest = conn.config.policy.digest()
+    conn.draft.policy_digest = conn.config.policy.digest()
     version = choose_version(conn.config, message)
-    if registry.FALLBACK_SCSV in conn.client_suites and version < conn.config.served[0]:  # RFC 7507 3
+    if registry.FALLBACK_SCSV in conn.draft.client_suites and version < conn.config.served[0]:  # RFC 7507 3
         raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
     conn.set_version(version)
     if version == TLS13:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from puretls._base import faults
-from puretls._base.faults import Abort
 from puretls._crypto.suites import Suite
 from puretls._engine.peer import Peer
 from puretls._x509.checks import NO_CHECK_TIME
@@ -84,9 +82,9 @@ class Session:
 
     def fits(self, conn: Connection) -> bool:
         """Whether the peer that it stands for would pass here: the same policy and name, and the gate besides."""
-        policy, name = conn.config.policy, conn.server_name if conn.server_side else conn.server_hostname
+        policy, name = conn.config.policy, conn.draft.server_name if conn.server_side else conn.server_hostname
         return (
-            self.policy == conn.policy_digest
+            self.policy == conn.draft.policy_digest
             and self.server_name == name
             and policy.admits(self.peer, conn.server_side, self.version, conn.server_hostname)
         )
@@ -105,9 +103,8 @@ def agreed(
 
     If it resumed one itself, that one says when the peer was authenticated.
     """
-    suite, peer, resumed, policy, now = conn.suite, conn.peer, conn.resumed, conn.config.policy, conn.clock()
-    if suite is None:
-        raise Abort(faults.INTERNAL)
+    draft, policy, now = conn.draft, conn.config.policy, conn.clock()
+    peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
     if resumed is not None:
         authenticated, until = resumed.authenticated, resumed.until
     else:
@@ -115,22 +112,22 @@ def agreed(
         if peer is not None and peer.path is not None and not policy.verify_flags & NO_CHECK_TIME:
             until = min(until, *[certificate.not_after for certificate in peer.path])
     return Session(  # by position, which is a third of the cost
-        conn.version,
-        suite,
+        draft.version,
+        draft.suite,
         secret,
         now,
-        conn.alpn,
-        conn.server_name if conn.server_side else conn.server_hostname,
+        draft.alpn,
+        draft.server_name if conn.server_side else conn.server_hostname,
         peer,
-        conn.ems,
+        draft.ems,
         id,
         ticket,
         age_add,
         lifetime,
         lifetime_hint,
-        conn.group.code if conn.group is not None else 0,
+        draft.group.code if draft.group is not None else 0,
         # What is trusted may have changed meanwhile, and nobody knows which it was verified under
-        conn.policy_digest if conn.policy_digest == policy.digest() else NO_POLICY,
+        digest if digest == policy.digest() else NO_POLICY,
         authenticated,
         until,
     )

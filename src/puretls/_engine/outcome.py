@@ -1,0 +1,87 @@
+"""What a handshake has agreed on: one object for each, which becomes the connection's when Finished has come.
+
+Until then the one before it counts, whole: a renegotiation begins with an empty one and inherits nothing, and whoever
+asks the connection, or exports keys from it, hears of the handshake that is done (RFC 5246 7.4.1.1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from puretls._crypto.kdf import SHA256, Digest
+
+if TYPE_CHECKING:
+    from puretls._crypto.groups import Group
+    from puretls._crypto.schedule import MasterSecret
+    from puretls._crypto.signatures import Scheme
+    from puretls._crypto.suites import Suite
+    from puretls._engine.peer import Peer
+    from puretls._engine.session import Session
+
+
+class Outcome:
+    """Filled in by the states, message by message, as `Connection.draft`; from Finished on `Connection.outcome`."""
+
+    __slots__ = (
+        "alpn",
+        "client_random",
+        "client_suites",
+        "digest",
+        "ems",
+        "etm",
+        "exporter_digest",
+        "external_psk",
+        "finished_received",
+        "finished_sent",
+        "group",
+        "master",
+        "own_credential",
+        "own_scheme",
+        "peer",
+        "peer_offers_pha",
+        "peer_scheme",
+        "peer_takes_tickets",
+        "policy_digest",
+        "resumed",
+        "secure_renegotiation",
+        "server_name",
+        "server_random",
+        "session",
+        "suite",
+        "version",
+    )
+
+    suite: Suite  # not there before it is chosen
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.digest: Digest = SHA256  # the hash of the suite; before TLS 1.2 there is only one
+        self.group: Group | None = None
+        self.alpn: bytes | None = None
+        self.ems = self.etm = self.secure_renegotiation = False
+        # Who is on the other side, and by which right it is let in
+        self.peer: Peer | None = None
+        self.external_psk = False  # which both sides have shown to know, and no certificate was due beside it
+        self.peer_scheme: Scheme | None = None  # of the peer's signature
+        self.own_credential: Any = None
+        self.own_scheme: Scheme | None = None  # of ours
+        self.peer_offers_pha = self.peer_takes_tickets = False
+        self.policy_digest = b""  # of the policy when the handshake began
+        self.resumed: Session | None = None  # the session that it goes on with
+        self.session: Session | None = None  # which it leaves; tickets renew it
+        # What was said
+        self.server_name: str | None = None  # a client asked for
+        self.client_suites: tuple[int, ...] = ()  # a server was offered
+        self.client_random = self.server_random = b""
+        self.finished_sent = self.finished_received = b""
+        # Secrets
+        self.master: MasterSecret | bytes | None = None  # a stage of TLS 1.3, or the master secret before it
+        self.exporter_digest = b""
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self.resumed is not None
+
+
+NOTHING = Outcome()  # before the first handshake is done; nobody writes to it
