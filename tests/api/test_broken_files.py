@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import dsa, ed448, mldsa, mlkem, x448, x25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +45,16 @@ PRIVATE = [
     ("EC PRIVATE KEY", key_of(LEAF, PrivateFormat.TraditionalOpenSSL)),
     ("RSA PRIVATE KEY", key_of(RSA, PrivateFormat.TraditionalOpenSSL)),
     ("ENCRYPTED PRIVATE KEY", key_of(LEAF, PrivateFormat.PKCS8, locked=True)),
+]
+OTHERS = [  # keys of kinds that TLS has little or no use for
+    x25519.X25519PrivateKey.generate(), ed448.Ed448PrivateKey.generate(), x448.X448PrivateKey.generate(),
+    dsa.generate_private_key(1024), mldsa.MLDSA44PrivateKey.generate(), mlkem.MLKEM768PrivateKey.generate(),
+    pki.key("p521"), pki.key("p192"),
+]  # fmt: skip
+PRIVATE += [("PRIVATE KEY", one.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())) for one in OTHERS]
+P12 = [
+    pkcs12.serialize_key_and_certificates(b"", LEAF.key, LEAF.x509, [ROOT.x509], encryption)
+    for encryption in (NoEncryption(), BestAvailableEncryption(b"secret"))
 ]
 PARAMETERS = base64.b64decode("".join((KEYS / "dh512.pem").read_text().splitlines()[1:-1]))
 
@@ -156,6 +173,14 @@ def test_own_keys(data):
     context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     for key in (data.draw(text(content, label)).encode(), b"\x30\x82" + content[2:]):
         attempt(context, lambda key=key: context.load_cert_chain(chain, b"-----BEGIN \n" + key, "secret"))
+
+
+@many
+@given(st.data())
+def test_pkcs12(data):
+    content = data.draw(mutated(P12))
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    attempt(context, lambda: context.load_cert_chain(b"\x30\x82" + content[2:], None, "secret"))
 
 
 @many

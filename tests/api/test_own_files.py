@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 
 import pki
 import puretls
@@ -130,6 +136,8 @@ def locked(private: Any, form: PrivateFormat = PrivateFormat.PKCS8, encoding: En
     return private.private_bytes(encoding, form, BestAvailableEncryption(b"secret"))
 
 
+P12 = pkcs12.serialize_key_and_certificates(b"", LEAF.key, LEAF.x509, None, BestAvailableEncryption(b"secret"))
+
 # What is wrong, and the words that tell it from the others.
 WRONG: dict[str, tuple[tuple[Any, ...], str]] = {
     "a wrong password": ((LEAF.pem, locked(LEAF.key), "wrong"), "password"),
@@ -150,6 +158,7 @@ WRONG: dict[str, tuple[tuple[Any, ...], str]] = {
     "the key of another certificate": ((LEAF.pem, OTHER_KEY), "another certificate"),
     "a key that is damaged": ((LEAF.pem, LEAF.key_pem.replace("M", "N", 1)), "damaged"),
     "a key cut off": ((LEAF.pem, LEAF.key_pem[:-30]), "cut off"),
+    "a wrong password for PKCS #12": ((P12, None, "wrong"), "password"),
 }
 
 
@@ -168,3 +177,61 @@ def test_mistakes_are_told_apart(what):
 def test_der_keys_without_encryption_need_no_password():
     der = LEAF.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     server().load_cert_chain(LEAF.pem, der, lambda: pytest.fail("asked"))
+
+
+# Diffie-Hellman parameters
+
+GOOD_DH = (KEYS / "dh1024.pem").read_text()
+DH = base64.b64decode("".join(GOOD_DH.splitlines()[1:-1]))
+DH_FILES = {
+    "good": GOOD_DH,
+    "behind a certificate": ROOT.pem + GOOD_DH,
+    "octets behind": block(DH + b"\0\0", "DH PARAMETERS"),
+    "empty": "",
+    "text": "text",
+    "another label": GOOD_DH.replace("DH PARAMETERS", "DSA PARAMETERS"),
+    "cut off": GOOD_DH[:-20],
+    "behind a block cut off": ROOT.pem[:-20] + "\n" + GOOD_DH,
+    "no base64": GOOD_DH.replace(GOOD_DH.splitlines()[1], "!" + GOOD_DH.splitlines()[1][1:]),
+    "cut off within": block(DH[:-3], "DH PARAMETERS"),
+    "one number": block(bytes.fromhex("3003020105"), "DH PARAMETERS"),
+    "zero": block(bytes.fromhex("3006020100020102"), "DH PARAMETERS"),
+    "negative": block(bytes.fromhex("30060201ff020102"), "DH PARAMETERS"),
+}
+
+
+@pytest.mark.parametrize("what", DH_FILES)
+def test_dh_files_as_with_ssl(what, tmp_path):
+    file = tmp_path / "dh.pem"
+    file.write_text(DH_FILES[what])
+    results = []
+    for module in (ssl, puretls):
+        context = server(module)
+        context.set_ciphers("DEFAULT:@SECLEVEL=1")
+        try:
+            context.load_dh_params(file)
+        except OSError as error:
+            results.append((type(error), error.args[0], str(error).partition("(_ssl")[0], error.reason, error.library))
+        else:
+            results.append("loaded")
+    assert results[0] == results[1]
+
+
+INVALID = {
+    "a repeated extension": {"extra": pki.extension(pki.KU, pki.key_usage(0x80))},
+    "basic constraints that are none": {"extensions": {pki.BC: (True, b"\x05\0")}},
+    "a name that is none": {"extensions": {pki.SAN: (False, b"\x05\0")}},
+    "key usage for nothing": {"extensions": {pki.KU: (True, b"\x03\x01\0")}},
+    "a path of negative length": {"extensions": {pki.BC: (True, pki.seq(pki.integer(-1)))}},
+    "an unknown critical extension": {"extensions": {"1.2.3.4": (True, b"\x05\0")}},
+}
+
+
+@pytest.mark.parametrize("what", INVALID)
+def test_certificates_with_broken_extensions_as_with_ssl(what, tmp_path):
+    """The leaf is refused, what stands behind it is not."""
+    odd = pki.leaf("localhost", ROOT, **INVALID[what])
+    for chain in (odd.key_pem + odd.pem, LEAF.key_pem + LEAF.pem + odd.pem):
+        file = tmp_path / "chain.pem"
+        file.write_text(chain)
+        assert outcome(puretls, file) == outcome(ssl, file)

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCert
 
 from puretls._api import keys, pem
 from puretls._api.errors import fault_error, noted, ssl_error
-from puretls._api.keys import PRIVATE, Password
+from puretls._api.keys import PRIVATE, REFUSED, Password
 from puretls._api.pem import pem_error
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
+from puretls._crypto.primitives import attempt
 from puretls._engine.config import Credential
 from puretls._x509 import certificate, odd, shapes
 from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, TRUSTED, blocks, decoded
@@ -42,6 +43,9 @@ def load(certfile: Any, keyfile: Any, password: Any) -> Credential:
         public = leaf.public_key()
     except ValueError as error:
         raise pem_error(detail=f"the certificate cannot be read: {error}") from None
+    if leaf.invalid:
+        wrong = ssl_error(158, "invalid certificate", reason="INVALID_CERTIFICATE", library="X509V3")
+        raise noted(wrong, "an extension of the certificate is repeated, unreadable, or contradicts another")
     key = _key(source if keyfile is None else read(keyfile, "keyfile"), secret)
     if public is None:
         raise ssl_error(247, "unknown certificate type", reason="UNKNOWN_CERTIFICATE_TYPE", library="SSL")
@@ -87,19 +91,19 @@ def _is_chain(given: Any) -> bool:
 def _binary(data: bytes, secret: Password) -> bytes | PKCS12KeyAndCertificates:
     """PKCS#12 if it is that: then the version comes first, where a certificate or key has something longer."""
     if not data.startswith(b"\x30"):
-        raise pem_error()
+        raise pem_error(detail="there is no certificate in certfile: neither PEM nor DER")
     certificates, _ = pem.der_items(data)
     if certificates and _is_certificate(certificates[0]):
         return data
     try:
-        return pkcs12.load_pkcs12(data, None)
-    except (ValueError, TypeError):
-        pass
-    password = secret.get()
+        return attempt(REFUSED, pkcs12.load_pkcs12, data, None)
+    except Abort:
+        password = secret.get()
     try:
-        return pkcs12.load_pkcs12(data, password)
-    except (ValueError, TypeError):
-        raise pem_error() from None
+        return attempt(REFUSED, pkcs12.load_pkcs12, data, password)
+    except Abort:
+        why = "the password is wrong, or what it protects is no PKCS #12 file with certificates that can be read"
+        raise pem_error(detail=why) from None
 
 
 def _is_certificate(der: bytes) -> bool:

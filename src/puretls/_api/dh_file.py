@@ -9,39 +9,55 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from puretls._api.errors import SSLError, fault_error, ssl_error
-from puretls._api.pem import pem_error
+from puretls._api.errors import SSLError, fault_error
 from puretls._base import faults
 from puretls._base.faults import Abort, Fault
 from puretls._crypto import finite_field
 from puretls._crypto.finite_field import FiniteField, least_prime
-from puretls._x509 import pem, shapes
+from puretls._x509 import odd, pem, shapes
+from puretls._x509.store import BAD_DER
 
-LABELS = b"DH PARAMETERS", b"X9.42 DH PARAMETERS"
-_NUMBERS = {faults.BAD_DH_VALUE: 102, faults.DH_KEY_TOO_SMALL: 394}
+LABELS = (b"DH PARAMETERS", b"X9.42 DH PARAMETERS")
+NO_START_LINE = Fault("NO_START_LINE", None, "no start line", "PEM")
+_NUMBERS = {
+    pem.BAD_BASE64: 100,
+    pem.BAD_END_LINE: 102,
+    NO_START_LINE: 108,
+    BAD_DER: 524301,
+    faults.BAD_DH_VALUE: 102,
+    faults.DH_KEY_TOO_SMALL: 394,
+}
 
 
 def load(path: Any, level: int) -> FiniteField | None:
     """The field of a PEM file; None if there is no such key exchange, and the file will do."""
     with open(os.fspath(path), "rb") as file:  # noqa: PTH123  # bytes too
         data = file.read()
-    if not any(b"-----BEGIN " + label in data for label in LABELS):
-        raise ssl_error(108, "no start line", reason="NO_START_LINE", library="PEM")
     try:
-        body = next(body for label, body, _ in pem.blocks(data) if label in LABELS)
-        numbers = shapes.read(shapes.DhParameters, pem.decoded(body))
-    except (ValueError, StopIteration, Abort):
-        raise pem_error("PEM") from None
-    p, g, size = numbers.p, numbers.g, numbers.p.bit_length()
-    if size < least_prime(level):
-        raise _error(faults.DH_KEY_TOO_SMALL, path, f"p has {size} bits, and security level {level} wants more")
-    if not finite_field.AVAILABLE:
-        return None
-    try:
-        return finite_field.checked(p, g)
+        return _field(_parameters(data), level)
     except Abort as abort:
-        raise _error(abort.fault, path, abort.detail) from None
+        raise _error(abort, path) from None
 
 
-def _error(fault: Fault, path: Any, detail: str) -> SSLError:
-    return fault_error(fault, f"{os.fsdecode(path)}: {detail}", _NUMBERS[fault])
+def _field(numbers: shapes.DhParameters, level: int) -> FiniteField | None:
+    size = numbers.p.bit_length()
+    if size < least_prime(level):
+        raise Abort(faults.DH_KEY_TOO_SMALL, f"p has {size} bits, and security level {level} wants more")
+    return finite_field.checked(numbers.p, numbers.g) if finite_field.AVAILABLE else None
+
+
+def _parameters(data: bytes) -> shapes.DhParameters:
+    body = next((body for label, body, _ in pem.blocks(data) if label in LABELS), None)
+    if body is None:
+        raise Abort(NO_START_LINE, "there is no block of DH PARAMETERS")
+    try:
+        whole, _ = odd.value(pem.decoded(body))
+        return shapes.read(shapes.DhParameters, whole.whole)
+    except ValueError:
+        raise Abort(BAD_DER, "not a SEQUENCE of two numbers") from None
+
+
+def _error(abort: Abort, path: Any) -> SSLError:
+    unsafe = "p is not a safe prime, or g is of no use with it" if abort.fault is faults.BAD_DH_VALUE else ""
+    detail = f"{os.fsdecode(path)}: {unsafe or abort.detail or abort.fault.text}"
+    return fault_error(abort.fault, detail, _NUMBERS[abort.fault])

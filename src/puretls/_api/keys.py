@@ -10,16 +10,18 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from puretls._api.pem import is_pem, pem_error
-from puretls._base.faults import Abort
+from puretls._base.faults import Abort, Fault
+from puretls._crypto.primitives import attempt
 from puretls._x509 import odd, pem
 
 MAX_PASSWORD = 1024
+REFUSED = Fault("", None, "PEM lib")
 PRIVATE = b"PRIVATE KEY"
 
 # What `cryptography` decrypts: by the names of DEK-Info (RFC 1421 4.6.1.3), and by the ciphers of PBES2 (RFC 8018 B.2).
@@ -123,8 +125,8 @@ def _decrypted(load: Callable[..., Any], data: bytes, secret: Password, lacking:
 
 def _loaded(load: Callable[..., Any], data: bytes, password: bytes | None, why: str) -> Any:
     try:
-        return load(data, password, unsafe_skip_rsa_key_validation=True)
-    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
+        return attempt(REFUSED, partial(load, data, password, unsafe_skip_rsa_key_validation=True))
+    except Abort:
         raise pem_error(detail=why) from None
 
 
