@@ -128,7 +128,7 @@ def test_keys_of_different_kinds_live_together(server, pki):
     for kind in ("P-256", "RSA"):
         server.load_cert_chain(pki.chain(kind), pki.key(kind))
     server.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
-    assert list(server._settings.credentials) == ["EC", "RSA"]
+    assert list(server._settings.credentials) == ["RSA", "EC"]  # the last that was loaded is the last
 
 
 def test_a_password_is_asked_for_only_if_it_is_needed(server, pki):
