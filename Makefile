@@ -12,6 +12,7 @@
 #   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
 #   make docs    these pages, in build/docs; needs no network, and any warning is an error
 #   make bench   the benchmarks: a table, and the picture in docs/
+#   make timing  what time tells of padding, MACs and keys: a table for docs/timing.md, on a machine that does nothing else
 #   make lint    ruff and mypy alone
 #   make format  let ruff lay out the code
 #   make clean   remove what the others made
@@ -28,7 +29,7 @@ PROPERTIES = $(shell grep -rlE '@given' tests --include='test_*.py')
 FUZZ_SECONDS ?= 600
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit cpython fuzz baseline types floor ecosystem dist package docs bench lint format clean
+.PHONY: help demo test unit cpython fuzz baseline types floor ecosystem dist package docs bench timing lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -95,6 +96,9 @@ docs: $(VENV)/docs.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks --picture docs/benchmarks.svg $(ARGS)
+
+timing: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.timing $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check --quiet .

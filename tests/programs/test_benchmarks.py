@@ -1,4 +1,4 @@
-"""The benchmarks run: not how fast, only that every contender does its part and the picture is drawn."""
+"""The benchmarks run: not how fast, only that every contender does its part; and so does what measures time."""
 
 from __future__ import annotations
 
@@ -43,3 +43,24 @@ def test_what_grows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     live = next(row for row in ROWS if row.name.startswith("live"))
     rates = {(live.name, kind, OURS): [10.0 if "hand" in kind else 1000.0] for kind in live.kinds}
     assert check(live, rates) == []  # handshakes are compared with handshakes
+
+
+def test_each_class_of_timing_does_its_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.timing import handshakes, records
+    from benchmarks.timing.measure import CONTROL, times
+
+    for experiment in (*records.experiments(), *handshakes.experiments()):
+        found = times(experiment, 3)
+        assert list(found) == [*experiment.classes, CONTROL]
+        assert all(len(taken) == 3 and min(taken) > 0 for taken in found.values())
+
+
+def test_timing_finds_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.timing.measure import compare
+
+    noise = [1000 + n * 7919 % 101 for n in range(2000)]
+    slow, same = compare({"one": noise, "two": [taken + 50 for taken in noise], "control": noise[::-1]})
+    assert slow.low <= 50 <= slow.high
+    assert same.low <= 0 <= same.high

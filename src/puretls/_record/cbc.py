@@ -3,8 +3,8 @@
 Without encrypt-then-MAC a receiver must not tell bad padding from a bad MAC: both end in the same fault, after the same
 steps (RFC 5246 6.2.3.2, and Lucky Thirteen after it).  As many bytes are joined, compared and hashed whatever the
 padding says, with at least one block that is hashed for nothing: whether there is one shows, too.  Of Python itself
-three things show, and are kept out of what the padding decides: integers up to 256 are ready-made and larger ones are
-not, so indices come from tables or lie above; slices of no or one byte are ready-made; slices of bytes are copies.
+two things show, and are kept out of what the padding decides: integers up to 256 are ready-made and larger ones are
+not, so most indices lie above; and slices of no or one byte are ready-made.
 docs/timing.md has the measurements; SECURITY.md says what is promised.
 """
 
@@ -35,7 +35,6 @@ from puretls._record.protection import (
 
 EXPANSION = 2048  # RFC 5246 6.2.3
 PADDING = tuple(bytes((last,)) * (last + 1) for last in range(256))  # all of it, by its last byte
-BEFORE = tuple(slice(None, -1 - last) for last in range(256))  # what is before it
 TAIL = 272  # bytes that always contain the padding, and more
 MARGIN = bytes(TAIL)  # keeps indices above the small integers
 DUMMY = {block: tuple(slice(count * block) for count in range(8)) for block in (64, 128)}  # blocks hashed for nothing
@@ -90,7 +89,7 @@ class BlockOpener:
         pad = tail[-1]
         fits = pad <= longest
         pad *= fits
-        good = fits & compare_digest(b"".join((tail[BEFORE[pad]], PADDING[pad])), tail)
+        good = fits & compare_digest(b"".join((tail[: len(tail) - 1 - pad], PADDING[pad])), tail)
         pad *= good
         header = pack_mac_header(seq, kind, (self.version << 16 | longest) - pad)
         data = memoryview(b"".join((MARGIN, header, plain)))

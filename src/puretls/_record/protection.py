@@ -34,7 +34,8 @@ from_bytes = int.from_bytes
 
 TYPES = {kind: bytes((kind,)) for kind in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA)}
 
-ZEROS = tuple((1 << n, bytes(1 << n)) for n in range(14, -1, -1))
+CUTS = [(bytes(1 << n), (0, 1 << n)) for n in range(14, -1, -1)]  # zeros; what to cut if they are not there, and if
+HALVES = tuple(tuple(CUTS[len(CUTS) - bits :]) for bits in range(len(CUTS) + 1))  # by the bits of a length
 
 Bytes = bytes | bytearray | memoryview
 
@@ -255,9 +256,11 @@ class Opener13:
         if inner[-1] != APPLICATION_DATA:
             if inner[-1]:
                 return None
-            inner = inner[: without_padding(inner)]
-            if len(inner) < 2 or inner[-1] != APPLICATION_DATA:
+            end = without_padding(inner)
+            if end < 2 or inner[end - 1] != APPLICATION_DATA:
                 return None
+            self.seq = seq + 1
+            return inner[: end - 1]
         self.seq = seq + 1
         return inner[:-1]
 
@@ -500,12 +503,11 @@ class Sealer12:
 def without_padding(inner: bytes) -> int:
     """Where the zeros begin that end a TLSInnerPlaintext (RFC 8446 5.4).
 
-    The same number of steps for every length, by halves: what padding hides must not be told by the time that it takes.
+    By halves, in steps that only the length of the whole decides: what padding hides, time must not tell.
     """
     end = len(inner)
-    for size, zeros in ZEROS:
-        if inner.endswith(zeros, 0, end):
-            end -= size
+    for zeros, cut in HALVES[end.bit_length()]:
+        end -= cut[inner.endswith(zeros, 0, end)]
     return end
 
 

@@ -1,0 +1,1 @@
+"""What time tells: whether the library takes as long for one secret as for another."""
