@@ -16,13 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.loops import streams as loop_streams
+from benchmarks.loops import web
 from benchmarks.scale import backlog, live, messages, threads, trickle
 from puretls.cli.contenders import Case, Files
 from puretls.cli.workloads import Spent, handshakes, memory, spending
 
 __all__ = [
-    "backlog", "bulk", "contexts", "handshakes", "idle", "live", "memory", "messages", "ping", "streams", "threads",
-    "trickle",
+    "backlog", "bulk", "contexts", "handshakes", "idle", "live", "loop_streams", "memory", "messages", "ping", "streams",
+    "threads", "trickle", "web",
 ]  # fmt: skip
 
 

@@ -186,6 +186,29 @@ def test_close_inside_pause_writing(tls: ModuleType, pki: Pki) -> None:
     run("asyncio", work())
 
 
+@pytest.mark.parametrize("size", [10, 1 << 20])
+def test_abort_inside_pause_writing(tls: ModuleType, pki: Pki, size: int) -> None:
+    async def work() -> None:
+        client, server = Recorder(), Recorder()
+        both = await Both(tls, pki, client, server).connect()
+        write, once = both.plain.write, iter([True])
+
+        def writing(data: Any) -> None:
+            write(data)
+            if next(once, False):
+                both.tls_client.abort()
+
+        both.plain.write = writing  # type: ignore[method-assign]
+        for _ in range(3):
+            both.tls_client.write(bytes(size))
+        await asyncio.gather(client.lost, server.lost)
+        for _ in range(2):
+            both.tls_client.write(bytes(size))
+        assert client.events == ["made", "lost"]
+
+    run("asyncio", work())
+
+
 @VERSIONS
 def test_close_notify_is_not_lost_though_the_peer_goes_on_sending(tls: ModuleType, pki: Pki, version: str) -> None:
     """asyncio's own layer fails here with APPLICATION_DATA_AFTER_CLOSE_NOTIFY, and drops what waits."""

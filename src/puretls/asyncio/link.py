@@ -143,7 +143,7 @@ class Link(_SSLSocket):
         """Seal this data and write it to the plain transport, as far as that is still there."""
         conn = self._conn
         outbound = conn.outbound
-        self._sealer = None
+        sealer, self._sealer = self._sealer, None  # until all is out: what the application writes meanwhile waits
         try:
             if len(view) <= SMALL:
                 transport.write(conn.write_record(view))
@@ -153,7 +153,7 @@ class Link(_SSLSocket):
                     sealed, memory = outbound.lend()
                     transport.write(sealed)
                     if transport.is_closing():
-                        break
+                        return
                     if not transport.get_write_buffer_size():
                         reclaim(memory)
         except Abort as abort:
@@ -161,6 +161,8 @@ class Link(_SSLSocket):
         except BaseException as error:
             self._interrupted(error)
             raise
+        if outbound.sealer is sealer and not (conn.owed or conn.events or conn.close_sent or transport.is_closing()):
+            self._sealer = sealer  # all is as before
 
     def interrupted(self, error: BaseException) -> None:
         """Something came between sealing a record and sending it: the peer could not go on, nor can we."""

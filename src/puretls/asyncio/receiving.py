@@ -26,8 +26,8 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     """The half of a TLS transport that is the protocol of a plain one.  (asyncio's sendfile() asks for the mixin.)"""
 
     __slots__ = (
-        "_app", "_app_stage", "_buffered", "_ended", "_link", "_lower_paused", "_memory", "_odd", "_read_high",
-        "_read_low", "_reading_paused", "_rest", "_stage", "_transport",
+        "_app", "_app_stage", "_buffered", "_copies", "_ended", "_link", "_lower_paused", "_memory", "_odd",
+        "_read_high", "_read_low", "_reading_paused", "_rest", "_stage", "_transport",
     )  # fmt: skip
 
     _loop: asyncio.AbstractEventLoop
@@ -41,6 +41,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._app: Any = None
         self._app_stage = Application.NEW
         self._buffered = False  # the application's protocol is a BufferedProtocol
+        self._copies: Any = bytes  # what data_received() gets: as a rule bytes, as is promised
         self._transport: Any = None  # the plain one
         self._rest = b""  # ciphertext that has come and was not opened
         self._read_high = self._read_low = 0
@@ -93,7 +94,14 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
                 if data:
                     self._app.data_received(data)
                     return
-            tail = self._open(memory.buf, memory.view, count)
+            if self._buffered:
+                pos, got = 0, 0
+            else:
+                pos, got = opener.open_many(memory.buf, memory.view, 0, count, memory.plain)
+                if pos == count:
+                    self._app.data_received(self._copies(memory.plain[:got]))
+                    return
+            tail = self._open(memory.buf, memory.view, pos, count, got)
             if tail:
                 self._receive(tail)
         except Abort as abort:
@@ -115,7 +123,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             self._receive(data)
         else:
             try:
-                tail = self._open(data, memoryview(data), len(data))
+                tail = self._open(data, memoryview(data), 0, len(data), 0)
                 if tail:
                     self._receive(tail)
             except Abort as abort:
@@ -125,14 +133,19 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
 
     # Opening
 
-    def _open(self, buf: bytes | bytearray, view: memoryview, end: int) -> bytes:
-        """Give the application the data of the records at `buf[:end]`; what is not for the short way is returned."""
-        link, memory, pos = self._link, self._memory, 0
+    def _open(self, buf: bytes | bytearray, view: memoryview, pos: int, end: int, got: int) -> bytes:
+        """Give the application the data of the records at `buf[pos:end]`; what is not for the short way is returned.
+
+        The first `got` bytes are in memory already.
+        """
+        link, memory = self._link, self._memory
         while True:
             opener = link._opener
             if opener is None or self._reading_paused:
                 return bytes(view[pos:end])
-            if self._buffered:
+            if got:
+                at, data = pos, bytes(memory.plain[:got])
+            elif self._buffered:
                 room = self._room(end - pos)
                 at, got = opener.open_many(buf, view, pos, end, room)
                 if not got:  # the record does not fit, or is none
@@ -156,7 +169,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
                 return b""
             if not got:
                 return rest
-            buf, view, pos, end = rest, memoryview(rest), 0, len(rest)
+            buf, view, pos, end, got = rest, memoryview(rest), 0, len(rest), 0
 
     def _room(self, size: int) -> memoryview:
         buffer = self._app.get_buffer(size)

@@ -85,7 +85,7 @@ class SSLTransport(Receiving):
         self._sslcontext, self._waiter, self._half_close = sslcontext, waiter, half_close
         if not call_connection_made:
             self._app_stage = Application.CONNECTED
-        self._backlog: list[Any] = []  # data that could not be sealed yet
+        self._backlog: list[memoryview] = []  # data that could not be sealed yet
         self._backlog_size = 0
         self._write_limits = water_marks(None, None, WRITE_HIGH * 1024)
         self._lower_full = self._pushing = self._eof_written = self._goodbye_due = False
@@ -112,7 +112,7 @@ class SSLTransport(Receiving):
         return self.get_extra_info(name, default)
 
     def _test__append_write_backlog(self, data: bytes) -> None:
-        self._backlog.append(data)
+        self._backlog.append(memoryview(data))
         self._backlog_size += len(data)
         self._link.unease()
 
@@ -259,34 +259,34 @@ class SSLTransport(Receiving):
         if view.format != "B" or view.ndim != 1:
             view = view.cast("B")
         if self._pushing or not self._link.may_write():
-            view = memoryview(bytes(view))
+            view = memoryview(bytes(view))  # it stays here
         self._backlog.append(view)
         self._backlog_size += len(view)
         self._push()
 
     def _push(self) -> None:
         """Seal what waits, in order."""
-        link = self._link
-        if not self._backlog or self._pushing or not link.may_write():
+        link, backlog = self._link, self._backlog
+        if backlog and not self._pushing and link.may_write():
+            self._pushing = True
+            try:
+                while backlog and self._transport is not None and link.may_write():
+                    data = backlog.pop(0)
+                    self._backlog_size -= len(data)
+                    link.send(data, self._transport)
+            except Exception as error:  # noqa: BLE001  # as asyncio
+                self._fatal_error(error, "Fatal error on SSL protocol")
+            finally:
+                self._pushing = False
+            if link._sealer is None and self._stage == OPEN:
+                self._flush()
+                if not self._closed:
+                    link.ease()
+            if self._goodbye_due and not backlog:
+                self._goodbye_due = False
+                self._begin_to_close()
+        if self._backlog_size or self._protocol_paused:
             self._control_writing()
-            return
-        self._pushing = True
-        try:
-            while self._backlog and self._transport is not None and link.may_write():
-                data = self._backlog.pop(0)
-                self._backlog_size -= len(data)
-                link.send(memoryview(data), self._transport)
-            self._flush()
-        except Exception as error:  # noqa: BLE001  # as asyncio
-            self._fatal_error(error, "Fatal error on SSL protocol")
-        finally:
-            self._pushing = False
-        if self._stage == OPEN and not self._closed:
-            link.ease()
-        self._control_writing()
-        if self._goodbye_due and not self._backlog:
-            self._goodbye_due = False
-            self._begin_to_close()
 
     def _flush(self) -> None:
         """Send what the engine has to say."""
@@ -502,6 +502,7 @@ class SSLTransport(Receiving):
         """Who gets the data from now on."""
         self._app: Any = protocol
         self._buffered = hasattr(protocol, "get_buffer") and isinstance(protocol, asyncio.BufferedProtocol)
+        self._copies = _whole if _is_stream(protocol) else bytes
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Who gets the data."""
@@ -521,6 +522,19 @@ class SSLTransport(Receiving):
             if name == "compression":
                 return None
         return default if self._transport is None else self._transport.get_extra_info(name, default)
+
+
+def _is_stream(protocol: Any) -> bool:
+    """Whether it is asyncio's own, whose reader copies what it gets, and keeps none of it."""
+    return (
+        type(protocol) is asyncio.StreamReaderProtocol
+        and "data_received" not in vars(protocol)
+        and type(protocol._stream_reader) is asyncio.StreamReader  # type: ignore[attr-defined]
+    )
+
+
+def _whole(view: memoryview) -> memoryview:
+    return view
 
 
 def _flushing(transport: SSLTransport) -> Any:
