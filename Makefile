@@ -94,7 +94,8 @@ docs: $(VENV)/docs.stamp
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs $(ARGS)
 	$(BIN)/python tools/self_contained.py build/docs
 
-bench: $(VENV)/test.stamp
+bench: $(VENV)/bench.stamp
+	@tools/system-packages wrk
 	$(BIN)/python -m benchmarks --picture docs/benchmarks.svg $(ARGS)
 
 timing: $(VENV)/test.stamp

@@ -101,7 +101,7 @@ def streams(
     return result
 
 
-def web(library: Any, files: Files, case: Case, kind: str, size: int, connections: int, each: bool) -> Spent:
+def web(library: Any, files: Files, kind: str, size: int, connections: int, each: bool) -> Spent:
     """Answers of uvicorn, with httptools, to `wrk`, for a second after one to warm up; CPU of the server alone."""
     command = [sys.executable, "-m", "benchmarks.loops", library.name, files.folder, kind, str(size)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -119,8 +119,8 @@ def web(library: Any, files: Files, case: Case, kind: str, size: int, connection
             if "Non-2xx" in said or "Socket errors" in said:
                 raise RuntimeError(said)
             count = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-            clock = count / float(re.search(r"Requests/sec: +([\d.]+)", said)[1])  # type: ignore[index]
-            rates.append(Spent(count, clock, _cpu(server.pid) - before))
+            rate = float(re.search(r"Requests/sec: +([\d.]+)", said)[1])  # type: ignore[index]
+            rates.append(Spent(count, count / rate, _cpu(server.pid) - before))
         return rates[-1]
     finally:
         server.send_signal(signal.SIGKILL)

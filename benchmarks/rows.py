@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from benchmarks.loops import HAS_UVLOOP, HAS_WEB
 from benchmarks.workers import Pair
 from puretls.cli.contenders import Case, Files
 
@@ -79,6 +80,34 @@ def exchange(name: str, function: str, size: int, count: int, kinds: dict[str, f
     return Row(name, kinds, "1/s", measure, without)
 
 
+def loops(
+    name: str, size: int, count: int, aims: dict[str, float], *, connections: int = 1, each: bool = False
+) -> list[Row]:
+    """Streams in asyncio and in uvloop; CPU of both ends."""
+
+    def row(kind: str, aim: float) -> Row:
+        def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+            server, client = pair.both("streams", files, AES128, kind, size, count, connections, each)
+            return (count / (server.cpu + client.cpu),)
+
+        return Row(f"{kind}: {name}", {"CPU": aim}, "1/s", measure, ("pyopenssl",))
+
+    return [row(kind, aim) for kind, aim in aims.items() if kind == "asyncio" or HAS_UVLOOP]
+
+
+def web(name: str, size: int, connections: int, aims: dict[str, float], *, each: bool = False) -> list[Row]:
+    """uvicorn under `wrk`; CPU of the server alone."""
+
+    def row(kind: str, aim: float) -> Row:
+        def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+            spent = pair.alone("web", files, kind, size, connections, each)
+            return spent.number / spent.clock, spent.number / spent.cpu
+
+        return Row(f"{kind}: uvicorn, {name}", {"clock": aim, "CPU": aim}, "1/s", measure, ("pyopenssl",))
+
+    return [row(kind, aim) for kind, aim in aims.items() if HAS_WEB and (kind == "asyncio" or HAS_UVLOOP)]
+
+
 def context(name: str, role: str, count: int, aim: float) -> Row:
     def measure(pair: Pair, files: Files) -> tuple[float, ...]:
         spent = pair.alone("contexts", files, AES128, role, count)
@@ -89,10 +118,18 @@ def context(name: str, role: str, count: int, aim: float) -> Row:
 
 def idle(count: int) -> Row:
     def measure(pair: Pair, files: Files) -> tuple[float, ...]:
-        client, server = pair.alone("idle", files, count)
+        client, server = pair.alone("idle", files, count, "")
         return 1024 / client, 1024 / server
 
     return Row("idle connections in a MiB", {"client": 1.0, "server": 1.0}, "1/MiB", measure, MEMORY)
+
+
+def idle_in_loop(kind: str, count: int) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        client, server = pair.alone("idle", files, count, kind)
+        return (2048 / (client + server),)
+
+    return Row(f"{kind}: idle connections in a MiB", {"each side": 10.0}, "1/MiB", measure, SIMPLE)
 
 
 def threads(what: str, count: int) -> Row:
@@ -132,8 +169,13 @@ ROWS = (
     memory(256 << 10, 64 * MB, 1.6),
     memory(1024, 4 * MB, 0.8),
     memory(16, 1 << 16, 0.8),
-    exchange("asyncio, echo of 64 KiB", "streams", 64 << 10, 400, {"clock": 1.2}, SIMPLE),
-    exchange("asyncio, requests of 100 B", "streams", 100, 1500, {"clock": 0.9}, SIMPLE),
+    *web("13 B", 13, 32, {"asyncio": 1.25, "uvloop": 1.05}),
+    *web("100 KiB", 100 << 10, 8, {"asyncio": 1.5, "uvloop": 1.4}),
+    *web("a connection each", 13, 16, {"asyncio": 1.1, "uvloop": 1.1}, each=True),
+    *loops("echo of 64 KiB", 64 << 10, 400, {"asyncio": 1.3, "uvloop": 1.8}),
+    *loops("requests of 100 B", 100, 1500, {"asyncio": 1.35, "uvloop": 1.05}),
+    *loops("the same, 20 connections", 100, 3000, {"asyncio": 1.35, "uvloop": 1.05}, connections=20),
+    *loops("connect, request, close", 100, 60, {"asyncio": 1.3, "uvloop": 1.25}, each=True),
     exchange("sockets, requests of 100 B", "ping", 100, 3000, {"CPU": 0.95}, ()),
     handshake("handshake, TLS 1.3 ECDSA", AES128, (1.4, 1.5, 1.1)),
     handshake("handshake, TLS 1.3 RSA-2048", RSA, (1.25, 0, 0)),
@@ -142,6 +184,7 @@ ROWS = (
     handshake("resumed, TLS 1.3", AES128, (1.5, 0, 0), resume=True),
     handshake("resumed, TLS 1.2", AES128_12, (1.2, 0, 0), resume=True),
     idle(300),
+    *(idle_in_loop(kind, 200) for kind in ("asyncio", "uvloop") if kind == "asyncio" or HAS_UVLOOP),
     context("server with certificate", "server", 100, 1.0),
     context("client", "client", 200, 1.0),
     context("client with the CA bundle", "bundle", 5, 5.0),

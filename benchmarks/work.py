@@ -6,7 +6,6 @@ else has both ends in one process over memory BIOs, and times each side's calls 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -16,15 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.loops import streams as loop_streams
-from benchmarks.loops import web
+from benchmarks.loops import streams, web
 from benchmarks.scale import backlog, live, messages, threads, trickle
 from puretls.cli.contenders import Case, Files
 from puretls.cli.workloads import Spent, handshakes, memory, spending
 
 __all__ = [
-    "backlog", "bulk", "contexts", "handshakes", "idle", "live", "loop_streams", "memory", "messages", "ping", "streams",
-    "threads", "trickle", "web",
+    "backlog", "bulk", "contexts", "handshakes", "idle", "live", "memory", "messages", "ping", "streams", "threads",
+    "trickle", "web",
 ]  # fmt: skip
 
 
@@ -100,40 +98,6 @@ def ping(library: Any, files: Files, case: Case, end: tuple[Any, int], size: int
     return spent[0]
 
 
-def streams(library: Any, files: Files, case: Case, end: tuple[Any, int], size: int, count: int) -> Spent:
-    """The same through asyncio's streams."""
-    listener, port = end
-    context = library.context(files, case, server=bool(listener))
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(count):
-            writer.write(await reader.readexactly(size))
-            await writer.drain()
-        done.set_result(None)
-
-    async def serve() -> None:
-        global done  # noqa: PLW0603 - of this process's only run
-        done = asyncio.get_running_loop().create_future()
-        async with await asyncio.start_server(answer, sock=listener.dup(), ssl=context):
-            await done
-
-    async def ask() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
-        for _ in range(count):
-            writer.write(b"x" * size)
-            await reader.readexactly(size)
-        writer.close()
-
-    with spending(count) as spent:
-        asyncio.run(serve() if listener else ask())
-    if listener:
-        listener.setblocking(True)  # asyncio has made it, and what it shares, non-blocking
-    return spent[0]
-
-
-done: asyncio.Future[None]
-
-
 # One process and memory
 
 
@@ -161,9 +125,9 @@ def contexts(library: Any, files: Files, case: Case, role: str, count: int) -> S
     return spent[0]
 
 
-def idle(library: Any, files: Files, count: int) -> tuple[float, float]:
+def idle(library: Any, files: Files, count: int, loop: str) -> tuple[float, float]:
     """KiB that an established connection holds, client and server: in a process of its own, where all memory counts."""
-    command = [sys.executable, "-m", "benchmarks.idle", library.name, files.folder, str(count)]
+    command = [sys.executable, "-m", "benchmarks.idle", library.name, files.folder, str(count), loop]
     environment = {**os.environ, "PYTHONMALLOC": "malloc"}
     client, server = subprocess.check_output(command, env=environment, text=True).split()
     return float(client), float(server)

@@ -129,6 +129,8 @@ class Link(_SSLSocket):
     def take(self) -> bytes:
         """What the engine has to say to the peer."""
         conn = self._conn
+        if not (conn.owed or conn.outbound.end or conn.events):
+            return b""
         data = conn.take()
         if conn.events:
             self._report()

@@ -19,6 +19,7 @@ from puretls.asyncio.link import Link
 from puretls.asyncio.memory import RECEIVE, SLACK, Memory
 from puretls.asyncio.stages import CLOSED, CLOSING, HANDSHAKE, NEW, OPEN, Application
 
+CREDIT = 2  # writes in a row after which it pays to gather them
 SHORT = 1 << 12  # bytes that are cheaper to copy than to open in place
 
 
@@ -26,8 +27,8 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     """The half of a TLS transport that is the protocol of a plain one.  (asyncio's sendfile() asks for the mixin.)"""
 
     __slots__ = (
-        "_app", "_app_stage", "_buffered", "_copies", "_ended", "_link", "_lower_paused", "_memory", "_odd",
-        "_read_high", "_read_low", "_reading_paused", "_rest", "_stage", "_transport",
+        "_alone", "_app", "_app_stage", "_buffered", "_copies", "_credit", "_ended", "_link", "_lower_paused",
+        "_memory", "_odd", "_read_high", "_read_low", "_reading_paused", "_rest", "_stage", "_transport",
     )  # fmt: skip
 
     _loop: asyncio.AbstractEventLoop
@@ -46,6 +47,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._rest = b""  # ciphertext that has come and was not opened
         self._read_high = self._read_low = 0
         self._reading_paused = self._lower_paused = False
+        self._alone = self._credit = CREDIT  # so many writes go at once unless something comes; 0: all are gathered
         self._ended = False  # the plain connection, by the peer
         self._odd = True  # what comes does not lie in memory that all share, or the application has paused
 
@@ -82,6 +84,8 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         """So many bytes have come."""
         memory, link = self._memory, self._link
         opener, count, rest = link._opener, nbytes, self._rest
+        if self._alone:
+            self._alone = self._credit
         if opener is None or self._odd or len(rest) > SLACK:
             self._take(count)
             return

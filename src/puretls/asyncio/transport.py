@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api.errors import CertificateError
 from puretls._api.seam import SMALL
-from puretls.asyncio.link import Link
+from puretls.asyncio.link import CHUNK, Link
 from puretls.asyncio.memory import memory_for
-from puretls.asyncio.receiving import Receiving
+from puretls.asyncio.receiving import CREDIT, Receiving
 from puretls.asyncio.stages import CLOSED, CLOSING, HANDSHAKE, OPEN, Application
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HANDSHAKE_TIMEOUT: float = constants.SSL_HANDSHAKE_TIMEOUT
 SHUTDOWN_TIMEOUT: float = getattr(constants, "SSL_SHUTDOWN_TIMEOUT", 30.0)  # from Python 3.11
+GATHERED = 1 << 16  # bytes that wait for the next iteration of the loop at most
+MOST_CREDIT = 1 << 9
 WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; likewise
 
 
@@ -54,9 +56,9 @@ class SSLTransport(Receiving):
     """A TLS connection of an application in an event loop, over a plain transport."""
 
     __slots__ = (
-        "__weakref__", "_backlog", "_backlog_size", "_closed", "_eof_written", "_error", "_goodbye_due", "_half_close",
-        "_handshake_timeout", "_lost", "_lower_full", "_pushing", "_shutdown_timeout", "_sslcontext", "_sslobj",
-        "_started", "_timer", "_waiter", "_write_limits",
+        "__weakref__", "_backlog", "_backlog_size", "_closed", "_eof_written", "_error", "_gathered", "_goodbye_due",
+        "_half_close", "_handshake_timeout", "_lost", "_lower_full", "_pushing", "_shutdown_timeout", "_sslcontext",
+        "_sslobj", "_started", "_timer", "_waiter", "_write_limits",
     )  # fmt: skip
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK
@@ -85,9 +87,10 @@ class SSLTransport(Receiving):
         self._sslcontext, self._waiter, self._half_close = sslcontext, waiter, half_close
         if not call_connection_made:
             self._app_stage = Application.CONNECTED
-        self._backlog: list[memoryview] = []  # data that could not be sealed yet
+        self._backlog: list[bytes | memoryview] = []  # data that is not sealed yet
         self._backlog_size = 0
         self._write_limits = water_marks(None, None, WRITE_HIGH * 1024)
+        self._gathered = GATHERED
         self._lower_full = self._pushing = self._eof_written = self._goodbye_due = False
         self._lost = 0  # writes after the end
         self._error: BaseException | None = None  # why we have ended the connection
@@ -206,7 +209,11 @@ class SSLTransport(Receiving):
             self._app.connection_made(self)
         self._wake(None)
         if self._stage == OPEN:
-            self._read()
+            if self._link.held():
+                self._read()
+            else:
+                self._link.ease()
+                self._push()
 
     def _wake(self, error: BaseException | None) -> None:
         waiter, self._waiter = self._waiter, None
@@ -234,14 +241,44 @@ class SSLTransport(Receiving):
     def write(self, data: Any) -> None:
         """Send data; what the kernel does not take at once is sent later."""
         sealer = self._link._sealer
-        if sealer is not None and type(data) is bytes and 0 < len(data) <= SMALL and sealer.seq < sealer.limit:
+        if sealer is None or type(data) is not bytes or not 0 < len(data) <= SMALL or sealer.seq >= sealer.limit:
+            self._write(data)
+        elif self._alone:
+            self._alone -= 1
             try:
                 self._transport.write(sealer.seal_data(data))
             except BaseException as error:
                 self._link.interrupted(error)
                 raise
         else:
-            self._write(data)
+            backlog = self._backlog
+            if not backlog:
+                self._loop.call_soon(self._push_gathered)
+            backlog.append(data)
+            self._backlog_size += len(data)
+            if self._backlog_size > self._gathered:
+                self._push()
+
+    def _push_gathered(self) -> None:
+        """What was written in one iteration of the loop goes as one; a single write could have gone at once."""
+        backlog, sealer = self._backlog, self._link._sealer
+        if not backlog or self._alone:
+            return
+        if len(backlog) > 1:
+            self._credit = CREDIT
+        else:
+            self._alone = self._credit = min(2 * self._credit, MOST_CREDIT)
+        if sealer is None or self._backlog_size > SMALL or sealer.seq >= sealer.limit:
+            self._push()
+            return
+        data = b"".join(backlog)
+        backlog.clear()
+        self._backlog_size = 0
+        try:
+            self._transport.write(sealer.seal_data(data))
+        except BaseException as error:
+            self._link.interrupted(error)
+            raise
 
     def _write(self, data: Any) -> None:
         if not isinstance(data, bytes | bytearray | memoryview):
@@ -258,6 +295,8 @@ class SSLTransport(Receiving):
         view = memoryview(data)
         if view.format != "B" or view.ndim != 1:
             view = view.cast("B")
+        if self._alone:
+            self._alone -= 1
         if self._pushing or not self._link.may_write():
             view = memoryview(bytes(view))  # it stays here
         self._backlog.append(view)
@@ -271,9 +310,11 @@ class SSLTransport(Receiving):
             self._pushing = True
             try:
                 while backlog and self._transport is not None and link.may_write():
+                    if len(backlog) > 1 and self._backlog_size <= CHUNK:
+                        backlog[:] = [memoryview(b"".join(backlog))]
                     data = backlog.pop(0)
                     self._backlog_size -= len(data)
-                    link.send(data, self._transport)
+                    link.send(memoryview(data), self._transport)
             except Exception as error:  # noqa: BLE001  # as asyncio
                 self._fatal_error(error, "Fatal error on SSL protocol")
             finally:
@@ -345,6 +386,7 @@ class SSLTransport(Receiving):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Above `high` waiting bytes the application is told to pause, from `low` on to go on."""
         self._write_limits = water_marks(high, low, WRITE_HIGH * 1024)
+        self._gathered = min(GATHERED, self._write_limits[0])
         if self._transport is not None:
             self._limit_lower()
         self._control_writing()
@@ -457,8 +499,9 @@ class SSLTransport(Receiving):
         if self._link.peer_has_ended or self._ended:
             self._finish()
             return
-        rest, self._rest = self._rest, b""
-        self._receive(rest)
+        if self._rest or self._link.held():
+            rest, self._rest = self._rest, b""
+            self._receive(rest)
         self._resume_lower()
 
     def _check_shutdown_timeout(self) -> None:
@@ -470,6 +513,8 @@ class SSLTransport(Receiving):
         self._force_close(None)
 
     def _force_close(self, exc: BaseException | None) -> None:
+        if self._backlog and self._stage == OPEN:  # gathered: without that it would be out already
+            self._push()
         self._stage, self._closed, self._error = CLOSED, True, exc
         self._link.unease()
         lower = self._transport

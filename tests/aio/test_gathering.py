@@ -1,0 +1,170 @@
+"""Writes of one iteration of the loop go as one record, once a connection has shown that it writes so."""
+
+from __future__ import annotations
+
+import asyncio
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from support import Pki
+from wire import Both, Recorder, run, settle
+
+
+def records(data: bytes) -> list[int]:
+    """The lengths of the records in it."""
+    found, pos = [], 0
+    while pos < len(data):
+        size = int.from_bytes(data[pos + 3 : pos + 5], "big")
+        found.append(size - 17)
+        pos += 5 + size
+    assert pos == len(data)
+    return found
+
+
+async def answering(tls: ModuleType, pki: Pki, *parts: Any, between: bool = False) -> tuple[Both, Any]:
+    """A server that answers each message with these parts; `between` them other things happen."""
+
+    class Server(Recorder):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.task = asyncio.get_running_loop().create_task(self.answer())
+
+        async def answer(self) -> None:
+            for part in parts:
+                self.transport.write(part)
+                if between:
+                    await asyncio.sleep(0)
+
+    both = await Both(tls, pki, Recorder(), Server()).connect()
+    await settle()
+
+    async def ask(times: int) -> list[list[int]]:
+        """What the answers look like on the wire."""
+        found = []
+        for _ in range(times):
+            both.far.sent.clear()
+            both.client.data.clear()
+            both.tls_client.write(b"question")
+            await both.client.until(sum(map(len, parts)))
+            assert both.client.data == b"".join(parts)
+            found.append(records(bytes(both.far.sent)))
+        return found
+
+    return both, ask
+
+
+def test_two_writes_for_each_answer(tls: ModuleType, pki: Pki) -> None:
+    async def work() -> None:
+        both, ask = await answering(tls, pki, b"head", b"body")
+        assert await ask(5) == [[4, 4]] + [[8]] * 4
+        await both.close()
+
+    run("asyncio", work())
+
+
+def test_a_long_body(tls: ModuleType, pki: Pki) -> None:
+    """Goes at once, with the head in front of it."""
+
+    async def work() -> None:
+        both, ask = await answering(tls, pki, b"head", bytes(20_000))
+        answers = await ask(5)
+        assert answers[-1] == [16384, 20_004 - 16384]
+        await both.close()
+
+    run("asyncio", work())
+
+
+def test_one_write_for_each_answer_goes_at_once(tls: ModuleType, pki: Pki) -> None:
+    async def work() -> None:
+        both, ask = await answering(tls, pki, b"answer")
+        assert await ask(5) == [[6]] * 5
+        both.far.sent.clear()
+        both.tls_server.write(b"now")
+        assert records(bytes(both.far.sent)) == [3]
+        await both.close()
+
+    run("asyncio", work())
+
+
+def test_writes_of_several_iterations_are_not_held_back_for_long(tls: ModuleType, pki: Pki) -> None:
+    """It is tried less and less often."""
+
+    async def work() -> None:
+        both, ask = await answering(tls, pki, b"head", b"body", between=True)
+        assert await ask(20) == [[4, 4]] * 20
+        assert both.tls_server._credit > 2
+        held = 0
+        for _ in range(1000):
+            both.tls_server.write(b"tick")
+            held += both.tls_server.get_write_buffer_size() > 0
+            await asyncio.sleep(0)
+        assert held < 20
+        await both.close()
+
+    run("asyncio", work())
+
+
+@pytest.mark.parametrize("end", ["close", "abort", "write_eof", "raise"])
+def test_what_was_gathered_is_sent_before_the_end(tls: ModuleType, pki: Pki, end: str) -> None:
+    async def work() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        client, server = Recorder(), Recorder()
+        both = await Both(tls, pki, client, server, half_close=True).connect()
+        for _ in range(2):
+            both.tls_client.write(b"at once")
+        both.tls_client.write(b"later")
+        assert both.tls_client.get_write_buffer_size() == 5
+        if end == "raise":
+            both.tls_client._fatal_error(ZeroDivisionError())
+        else:
+            getattr(both.tls_client, end)()
+        await server.until(19)
+        assert server.data == b"at onceat oncelater"
+        both.tls_client.close()
+        await asyncio.gather(client.lost, server.lost)
+
+    run("asyncio", work())
+
+
+def test_all_kinds_of_buffers_in_order(tls: ModuleType, pki: Pki) -> None:
+    """A buffer that its owner changes after write() was sent as it was."""
+
+    async def work() -> None:
+        client, server = Recorder(), Recorder()
+        both = await Both(tls, pki, client, server).connect()
+        expected = b""
+        for number in range(300):
+            piece = bytearray(b"%d" % number)
+            kind = number % 5
+            both.tls_client.write(bytes(piece) if kind < 3 else memoryview(piece) if kind == 3 else piece)
+            expected += piece
+            piece[:] = b"?" * len(piece)
+            if number % 50 == 0:
+                both.tls_client.writelines([b"[", memoryview(b"lines"), bytearray(b"]")])
+                expected += b"[lines]"
+        await server.until(len(expected))
+        assert server.data == expected
+        await both.close()
+
+    run("asyncio", work())
+
+
+def test_no_more_waits_than_the_limits_allow(tls: ModuleType, pki: Pki) -> None:
+    async def work() -> None:
+        client, server = Recorder(), Recorder()
+        both = await Both(tls, pki, client, server).connect()
+        both.tls_client.set_write_buffer_limits(high=100)
+        for _ in range(100):
+            both.tls_client.write(bytes(60))
+            assert both.tls_client.get_write_buffer_size() <= 100
+        both.tls_client.set_write_buffer_limits(high=0)
+        for _ in range(100):
+            both.tls_client.write(bytes(60))
+            assert both.tls_client.get_write_buffer_size() == 0
+        await server.until(12_000)
+        assert client.events == ["made"]
+        await both.close()
+
+    run("asyncio", work())
