@@ -595,8 +595,14 @@ class Connection:
         self.established, self.renegotiating = True, False
         self.warnings = 0
         self.inbound.drop_ccs = False
-        if self.config.sessions is not None:
-            self.config.sessions.stats.done(self.server_side, self.outcome.resumed is not None)
+        sessions = self.config.sessions
+        if sessions is not None:
+            stats = sessions.stats
+            if self.server_side:
+                stats.accept_good += 1
+            else:
+                stats.connect_good += 1
+            stats.hits += self.draft.resumed is not None
         return state
 
     def pass_gate(self) -> None:

@@ -23,11 +23,3 @@ class Stats:
         self.hits = self.misses = self.timeouts = self.cache_full = 0
         self.accept = self.accept_good = self.accept_renegotiate = 0
         self.connect = self.connect_good = self.connect_renegotiate = 0
-
-    def done(self, server_side: bool, resumed: bool) -> None:
-        """A handshake has ended well."""
-        if server_side:
-            self.accept_good += 1
-        else:
-            self.connect_good += 1
-        self.hits += resumed

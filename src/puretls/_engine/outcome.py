@@ -24,6 +24,7 @@ class Outcome:
 
     __slots__ = (
         "alpn",
+        "authenticated",
         "client_random",
         "client_suites",
         "digest",
@@ -48,6 +49,7 @@ class Outcome:
         "server_random",
         "session",
         "suite",
+        "until",
         "version",
     )
 
@@ -69,6 +71,7 @@ class Outcome:
         self.policy_digest = b""  # of the policy when the handshake began
         self.resumed: Session | None = None  # the session that it goes on with
         self.session: Session | None = None  # which it leaves; tickets renew it
+        self.authenticated = self.until = 0.0  # when the peer was, and until when sessions may say so
         # What was said
         self.server_name: str | None = None  # a client asked for
         self.client_suites: tuple[int, ...] = ()  # a server was offered

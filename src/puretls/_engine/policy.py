@@ -44,7 +44,7 @@ class PeerPolicy:
     security_level: int = 1
     session_id_context: bytes = b""
 
-    @property
+    @cached_property
     def verifies(self) -> bool:
         """Whether a peer that shows nothing may be too little."""
         return bool(self.verify_mode or self.check_hostname)
@@ -61,22 +61,23 @@ class PeerPolicy:
 
         Where nothing is verified, only the application's word tells sessions apart.
         """
-        if not self.verifies:
-            return self._digest_of(b"")
-        store, known = self.store.digest(), self._known[0]
-        if known[0] is not store:
-            self._known[0] = known = store, self._digest_of(store)
-        return known[1]
+        known, revision = self._known, self.store.revision
+        found = known[0]
+        if found[0] is not revision:
+            known[0] = found = revision, self._digest()
+        return found[1]
 
     @cached_property
-    def _known(self) -> list[tuple[bytes, bytes]]:
-        """The digest of the store as it last was, and that of the policy with it."""
-        return [(b"", b"")]
+    def _known(self) -> list[tuple[object, bytes]]:
+        """The digest, with the revision of the store that it is of: one pair, so that threads see both or neither."""
+        return [(None, b"")]
 
-    def _digest_of(self, store: bytes) -> bytes:
+    def _digest(self) -> bytes:
+        if not self.verifies:
+            return SHA256.hash(b"no policy " + self.session_id_context)
         settings = self.verify_mode, self.check_hostname, self.verify_depth, self.security_level
-        text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} " if store else "no policy "
-        return SHA256.hash(text.encode() + store + self.session_id_context)
+        text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} "
+        return SHA256.hash(text.encode() + self.store.digest() + self.session_id_context)
 
     def admits(
         self, peer: Peer | None, server_side: bool, version: int, host: str | None, external_psk: bool = False

@@ -105,12 +105,13 @@ def agreed(
     """
     draft, policy, now = conn.draft, conn.config.policy, conn.clock()
     peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
-    if resumed is not None:
-        authenticated, until = resumed.authenticated, resumed.until
-    else:
-        authenticated, until = now, now + LONGEST
-        if peer is not None and peer.path is not None and not policy.verify_flags & NO_CHECK_TIME:
-            until = min(until, *[certificate.not_after for certificate in peer.path])
+    if draft.until == 0.0:  # the first session of this handshake
+        if resumed is not None:
+            draft.authenticated, draft.until = resumed.authenticated, resumed.until
+        else:
+            draft.authenticated, draft.until = now, now + LONGEST
+            if peer is not None and peer.path is not None and not policy.verify_flags & NO_CHECK_TIME:
+                draft.until = min(draft.until, *[certificate.not_after for certificate in peer.path])
     return Session(  # by position, which is a third of the cost
         draft.version,
         draft.suite,
@@ -128,6 +129,6 @@ def agreed(
         draft.group.code if draft.group is not None else 0,
         # What is trusted may have changed meanwhile, and nobody knows which it was verified under
         digest if digest == policy.digest() else NO_POLICY,
-        authenticated,
-        until,
+        draft.authenticated,
+        draft.until,
     )

@@ -83,7 +83,7 @@ class Store:
         self._found: dict[bytes, Certificate] = {}  # what directories were found to hold
         self._by_subject: dict[names.Name, dict[bytes, Certificate]] = {}  # both
         self._crls: dict[Crl, None] = {}
-        self._revision = object()  # another one whenever somebody has added something
+        self.revision = object()  # another one whenever somebody has added something
         self._digest: tuple[object, bytes] = None, b""  # of which revision, and it
 
     def copy(self) -> Store:
@@ -103,13 +103,13 @@ class Store:
     def add_crl(self, crl: Crl) -> None:
         """Use a CRL."""
         self._crls.setdefault(crl)
-        self._revision = object()
+        self.revision = object()
 
     def add_bundle(self, bundle: Bundle) -> None:
         """Trust all of a bundle, which other stores may share."""
         if not any(bundle.holds_the_same_as(other) for other in self._bundles):
             self._bundles.append(bundle)
-            self._revision = object()
+            self.revision = object()
 
     def add_each(self, bundle: Bundle) -> None:
         """Trust all of a bundle, each by itself, and use its CRLs.  Abort, and nothing added, if a name is none."""
@@ -125,7 +125,7 @@ class Store:
                 self._by_subject.setdefault(subject, {}).setdefault(x.der, x)
             kept.setdefault(x.der, x)
         if not found:
-            self._revision = object()
+            self.revision = object()
 
     def add_pem(self, data: str | bytes) -> int:
         """Trust the certificates in a text, and use its CRLs; how many there were."""
@@ -153,7 +153,7 @@ class Store:
         There may be several, with what stands between the parts of PATH between them, as for OpenSSL.
         """
         self._directories.update(dict.fromkeys(filter(None, paths.split(os.pathsep))))
-        self._revision = object()
+        self.revision = object()
 
     # Looking up
 
@@ -208,10 +208,10 @@ class Store:
     def digest(self) -> bytes:
         """Of all that is trusted and the CRLs, in whatever order they came; directories count by their paths.
 
-        As long as nothing is added it is the same object.
+        Whoever keeps it asks for it again when there is another `revision`.
         """
         known = self._digest
-        if known[0] is not (revision := self._revision):
+        if known[0] is not (revision := self.revision):
             items = {b"directory " + os.fsencode(path) for path in list(self._directories)}
             for x in (x for bundle in self._bundles for x in bundle.certificates):
                 items.add(_trusted_as(x))
