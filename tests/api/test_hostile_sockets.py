@@ -91,11 +91,8 @@ def test_a_descriptor_that_goes_away(
     timeout: float | None,
     polling: bool,
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
 ) -> None:
     """At every question that a call asks of its socket, as a thread that closes it could."""
-    if timeout == 5.0 and betrayal != "shut down" and operation not in {"send", "pending"}:
-        request.applymarker(pytest.mark.xfail(reason="poll() is asked for descriptor -1", raises=ValueError))
     if not polling:
         monkeypatch.delattr(select, "poll", raising=False)
     for place in range(1, 12):

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from socket import create_connection
 from time import time as clock
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def create_default_context(
     if all are None, the system's CAs.  VERIFY_X509_STRICT and VERIFY_X509_PARTIAL_CHAIN are set on every Python.  A
     server asks for no certificate until `verify_mode` is set.  SSLKEYLOGFILE in the environment sets `keylog_filename`.
     """
-    context = SSLContext(_protocol_for(purpose))
+    context = _context(_protocol_for(purpose))
     context.verify_flags |= VERIFY_X509_PARTIAL_CHAIN | VERIFY_X509_STRICT
     _load_anchors(context, purpose, cafile, capath, cadata)
     return context
@@ -99,7 +100,7 @@ def _create_unverified_context(
 ) -> SSLContext:
     """The context that clients of the standard library use when they are given none: by default nothing is verified."""
     default = _protocol_for(purpose)
-    context = SSLContext(default if protocol is None else protocol)
+    context = _context(default if protocol is None else protocol)
     context.check_hostname = check_hostname
     if cert_reqs is not None:
         context.verify_mode = cert_reqs
@@ -115,6 +116,17 @@ def _create_unverified_context(
 
 _create_stdlib_context = _create_unverified_context
 _create_default_https_context = create_default_context
+
+
+def _context(protocol: int) -> SSLContext:
+    made: SSLContext = native.now("SSLContext", SSLContext)(protocol)
+    return made
+
+
+def _connect(addr: tuple[str, int], timeout: float | None) -> socket.socket:
+    theirs = native.now("create_connection", create_connection)
+    made: socket.socket = (socket.create_connection if theirs is create_connection else theirs)(addr, timeout=timeout)
+    return made
 
 
 def _protocol_for(purpose: Purpose) -> int:
@@ -154,11 +166,11 @@ def get_server_certificate(
     It is verified, but not against the name, if `ca_certs`, a file, is given; otherwise it may be anybody's.
     `ssl_version` is a PROTOCOL_*, `timeout` in seconds.
     """
-    context = _create_stdlib_context(
+    context: SSLContext = native.now("_create_stdlib_context", _create_stdlib_context)(
         ssl_version, cert_reqs=CERT_NONE if ca_certs is None else CERT_REQUIRED, cafile=ca_certs
     )
     with (
-        socket.create_connection(addr, timeout=timeout) as sock,
+        _connect(addr, timeout=timeout) as sock,
         context.wrap_socket(sock, server_hostname=addr[0]) as wrapped,
     ):
         der = wrapped.getpeercert(True)

@@ -15,13 +15,14 @@ On an interpreter without `_ssl` there is nothing to replace, and we become the 
 
 from __future__ import annotations
 
+import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
 from puretls._api import native
+from puretls._base.locks import new_lock
 
 PACKAGE = __name__.partition(".")[0]  # the whole of the public names; it imports this module
 CLASSES = ("SSLContext", "SSLSocket", "SSLObject")
@@ -66,26 +67,36 @@ READY_MADE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (  # contexts ma
 )
 
 _ABSENT = object()
-_lock = threading.RLock()
+_lock = new_lock()  # not held while anything of a library runs
 _undo: list[tuple[Any, str, Any]] = []  # (where, name, what was there), in the order of the changes
 
 
 def inject_into_ssl() -> None:
-    """Make `ssl` mean puretls in this process, until extract_from_ssl().  Harmless when it is done again."""
+    """Make `ssl` mean puretls in this process, until extract_from_ssl().  Harmless when it is done again.
+
+    RuntimeError if eventlet has been there first: its sockets are none, and nothing of ours could work with them.
+    """
     with _lock:
         if _undo:
             return
+        native.check_sockets(socket.socket)
         puretls = sys.modules[PACKAGE]
         if native.ssl is None:
             for name, module in (("ssl", puretls), ("_ssl", puretls._ssl)):
                 _undo.append((sys.modules, name, sys.modules.get(name, _ABSENT)))
                 sys.modules[name] = module
             return
+        original = native.ssl.SSLContext
         try:
             _replace(native.ssl, puretls)
         except BaseException:
             extract_from_ssl()
             raise
+    try:
+        _make_anew(original)
+    except BaseException:
+        extract_from_ssl()
+        raise
 
 
 def extract_from_ssl() -> None:
@@ -126,10 +137,19 @@ def _replace(ssl: Any, puretls: Any) -> None:
     for module in _imported(CAPTURED):
         if getattr(module, "SSLContext", None) is originals["SSLContext"]:
             _set(module, "SSLContext", puretls.SSLContext)
+
+
+def _make_anew(original: Any) -> None:
+    """The contexts that libraries have made of the interpreter's class while they were imported."""
     for name, attribute, make in READY_MADE:
         for module in _imported((name,)):
-            if isinstance(getattr(module, attribute, None), originals["SSLContext"]):
-                _set(module, attribute, make(module))
+            theirs = getattr(module, attribute, None)
+            if not isinstance(theirs, original):
+                continue
+            made = make(module)
+            with _lock:
+                if _undo and getattr(module, attribute, None) is theirs:
+                    _set(module, attribute, made)
 
 
 def _set(where: Any, name: str, value: Any) -> None:

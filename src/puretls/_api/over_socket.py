@@ -17,6 +17,8 @@ The rules that programs rely on:
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 import weakref
@@ -66,12 +68,16 @@ def _await(sock: Any, event: str, deadline: float, message: str) -> None:
 
 
 def _ready(sock: Any, event: str, seconds: float) -> bool:
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN if event == "read" else select.POLLOUT)
-        return bool(poll.poll(seconds * 1000))
-    waiting = [sock.fileno()]
-    return any(select.select(*((waiting, [], []) if event == "read" else ([], waiting, [])), seconds))
+    number = sock.fileno()
+    try:
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(number, select.POLLIN if event == "read" else select.POLLOUT)
+            return bool(poll.poll(seconds * 1000))
+        waiting = [number]
+        return any(select.select(*((waiting, [], []) if event == "read" else ([], waiting, [])), seconds))
+    except ValueError:  # -1, as another thread has closed it; or it is too high for select()
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
 
 
 def gone() -> Exception:

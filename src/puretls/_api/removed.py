@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from puretls._api import native
 from puretls._api.context import SSLContext
 from puretls._api.enums import VerifyMode, _SSLMethod
 from puretls._api.errors import SSLCertVerificationError
@@ -69,7 +70,7 @@ def wrap_socket(
         raise ValueError("certfile must be specified for server-side operations")
     if keyfile and not certfile:
         raise ValueError("certfile must be specified")
-    context = SSLContext(ssl_version)
+    context: SSLContext = native.now("SSLContext", SSLContext)(ssl_version)
     context.verify_mode = cert_reqs
     if ca_certs:
         context.load_verify_locations(ca_certs)

@@ -167,8 +167,9 @@ class TicketKeys:
         keys = self._keys
         if keys and 0 <= now - keys[0].made < KEY_LIFETIME:
             return keys[0]
+        fresh = TicketKey(urandom(16), AESGCM(urandom(32)), now)
         with self._lock:
             keys = self._keys
             if not keys or not 0 <= now - keys[0].made < KEY_LIFETIME:
-                self._keys = keys = (TicketKey(urandom(16), AESGCM(urandom(32)), now), *self._young(now))
+                self._keys = keys = (fresh, *self._young(now))
             return keys[0]

@@ -11,13 +11,13 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Lock
 from time import monotonic, sleep
 from typing import Any, Protocol
 
 from puretls import SSLContext
 from puretls._analysis import ssl2
 from puretls._analysis.probe import Answer, Offer, Reading, Silence, compose
+from puretls._base.locks import new_lock
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.starttls import start
 from puretls.cli.target import Target, dial
@@ -47,7 +47,7 @@ class Asker:
         self.stopped = ""  # why there are no more connections
         self._interrupted = False
         self._open: set[socket.socket] = set()
-        self._lock, self._next = Lock(), 0.0
+        self._lock, self._next = new_lock(), 0.0
 
     def settle(self) -> str:
         """Resolve the name once: all questions go to one address, which is returned. Failure if nobody is there."""

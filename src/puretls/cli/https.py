@@ -12,9 +12,11 @@ import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 from time import monotonic, sleep
 from typing import Any
+
+from puretls._base.locks import new_lock
 
 HANDSHAKE_TIMEOUT, REQUEST_TIMEOUT, GOODBYE_TIMEOUT = 10.0, 30.0, 1.0
 LONGEST_REQUEST = 1 << 16  # its header, all lines together
@@ -29,7 +31,7 @@ class HttpsServer(ThreadingHTTPServer):
     def __init__(self, context: Any, host: str, port: int, handler: Any) -> None:
         self.context = context
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.places, self.lock = BoundedSemaphore(MOST_CONNECTIONS), Lock()
+        self.places, self.lock = BoundedSemaphore(MOST_CONNECTIONS), new_lock()
         self.waiting: dict[Any, None] = {}  # connections that have asked for nothing yet, the longest waiting first
         super().__init__((host, port), handler)
 

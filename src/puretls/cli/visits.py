@@ -13,6 +13,7 @@ from datetime import datetime
 from threading import Condition
 
 from puretls._analysis.ja4 import ja4
+from puretls._base.locks import new_lock
 from puretls.cli.observe import Message
 from puretls.cli.text import printable
 
@@ -56,7 +57,7 @@ class Visits:
 
     def __init__(self) -> None:
         self._kept: deque[Visit] = deque(maxlen=KEPT)
-        self._changed = Condition()
+        self._changed = Condition(new_lock())
         self.total = 0
 
     def add(self, visit: Visit) -> Visit:
