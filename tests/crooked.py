@@ -123,6 +123,8 @@ class Meeting:
                 self.answer()
             except Abort as abort:
                 self.told = RECEIVED.get(abort.fault.reason, self.told)
+                if self.told is None and sent[:1] == b"\x15" and len(sent) == 7:  # in a record of another version
+                    self.told = sent[6]
         back = self.engine.take()
         self.tls.incoming.write(back)
         return bool(sent or back)

@@ -58,8 +58,8 @@ SERVER_HELLOS = [
     ("supported_versions", hello({SUPPORTED_VERSIONS: b"\x03\x03"}), faults.UNSOLICITED_EXTENSION, 110),
     ("a suite that was not offered", hello(cipher_suite=0x002F), faults.WRONG_CIPHER_RETURNED, 47),
     ("a suite of TLS 1.3", hello(cipher_suite=0x1301), faults.WRONG_CIPHER_RETURNED, 47),
-    ("the SCSV", hello(cipher_suite=0x00FF), faults.WRONG_CIPHER_RETURNED, 47),
-    ("compression", hello(compression_method=1), faults.UNSUPPORTED_COMPRESSION_ALGORITHM, 47),
+    ("the SCSV", hello(cipher_suite=0x00FF), faults.UNKNOWN_CIPHER_RETURNED, 47),
+    ("compression", hello(compression_method=1), faults.COMPRESSION_DISABLED, 47),
     ("an unknown extension", hello({0x1234: b""}), faults.UNSOLICITED_EXTENSION, 110),
     ("ALPN that was not offered", hello({ALPN: b"\x00\x02\x01a"}), faults.UNSOLICITED_EXTENSION, 110),
     ("encrypt_then_mac without CBC", hello({ENCRYPT_THEN_MAC: b""}), faults.UNSOLICITED_EXTENSION, 110),
@@ -69,8 +69,8 @@ SERVER_HELLOS = [
     ("half a renegotiation_info", hello({RENEGOTIATION_INFO: b"\x0c"}), faults.RENEGOTIATION_ENCODING_ERR, 50),
     ("extended_master_secret with a body", hello({EXTENDED_MASTER_SECRET: b"x"}), faults.BAD_EXTENSION, 50),
     ("session_ticket with a body", hello({SESSION_TICKET: b"x"}), faults.BAD_EXTENSION, 50),
-    ("no uncompressed points", hello({EC_POINT_FORMATS: b"\x01\x01"}), faults.MISPLACED_EXTENSION, 47),
-    ("something behind", body(lambda raw: raw + b"\x00"), faults.LENGTH_MISMATCH, 50),
+    ("no uncompressed points", hello({EC_POINT_FORMATS: b"\x01\x01"}), faults.ILLEGAL_POINT_COMPRESSION, 47),
+    ("something behind", body(lambda raw: raw + b"\x00"), faults.BAD_LENGTH, 50),
     ("half of it", body(lambda raw: raw[:30]), faults.LENGTH_MISMATCH, 50),
 ]
 
@@ -125,7 +125,7 @@ CLIENT_HELLOS = [
     ("nonsense", hello(legacy_version=0x0203), faults.VERSION_TOO_LOW, 70),
     ("a fallback", hello(cipher_suites=b"\xc0\x2b\x56\x00"), faults.INAPPROPRIATE_FALLBACK_SCSV, 86),
     ("extended_master_secret with a body", hello({EXTENDED_MASTER_SECRET: b"x"}), faults.BAD_EXTENSION, 50),
-    ("no uncompressed points", hello({EC_POINT_FORMATS: b"\x01\x01"}), faults.MISPLACED_EXTENSION, 47),
+    ("no uncompressed points", hello({EC_POINT_FORMATS: b"\x01\x01"}), faults.ILLEGAL_POINT_COMPRESSION, 47),
     ("no points", hello({EC_POINT_FORMATS: b"\x00"}), faults.BAD_EXTENSION, 50),
     ("odd groups", hello({SUPPORTED_GROUPS: b"\x00\x03\x00\x1d\x00"}), faults.BAD_EXTENSION, 50),
     ("something behind", body(lambda raw: raw + b"\x00"), faults.LENGTH_MISMATCH, 50),
@@ -204,15 +204,15 @@ def test_extended_master_secret_and_resumption(tickets, name):
 
     pair = again(with_ems())
     pair.client.wire["ClientHello"] = hello({EXTENDED_MASTER_SECRET: None})
-    assert pair.refusal() == (SERVER, faults.EMS_REQUIRED), name
-    assert faults.EMS_REQUIRED.alert == 40
+    assert pair.refusal() == (SERVER, faults.INCONSISTENT_EXTMS), name
+    assert faults.INCONSISTENT_EXTMS.alert == 40
     pair = again(plain).handshake().echo()  # a session without it is not resumed with it
     assert not pair.client.session_reused
     for edit in (hello({EXTENDED_MASTER_SECRET: None}), hello(cipher_suite=0xC02C), hello(cipher_suite=0xC030)):
         pair = again(with_ems())
         pair.server.wire["ServerHello"] = edit
         refused = pair.refusal()
-        assert (refused.by, refused.fault.alert) == (CLIENT, 47)
+        assert (refused.by, refused.fault.alert) == (CLIENT, 40)
 
 
 def test_encrypt_then_mac():

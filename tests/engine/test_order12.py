@@ -26,6 +26,7 @@ from pair import (
 from puretls._base import faults
 from puretls._base.registry import (
     APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
     HANDSHAKE,
     HELLO_REQUEST,
     NEW_SESSION_TICKET,
@@ -122,7 +123,7 @@ def test_change_cipher_spec_comes_late_enough():
     for before in ("ClientKeyExchange",):
         pair = twelve()
         pair.client.wire[before] = lambda raw: [(20, b"\x01"), raw]
-        assert pair.refusal() == (SERVER, faults.CCS_RECEIVED_EARLY)
+        assert pair.refusal() == (SERVER, faults.UNEXPECTED_HANDSHAKE_MESSAGE)
 
 
 def test_a_ticket_that_was_promised_comes_and_no_other():
@@ -165,11 +166,18 @@ def test_a_resumed_finished_is_checked_too():
 
 
 def test_an_echo_for_middleboxes_is_no_session():
-    """RFC 8446 D.4: TLS 1.2 servers do not know the session id of a TLS 1.3 offer."""
-    pair = twelve({"versions": (TLS13, TLS12)}, {"versions": (TLS12,), "options": BASE | OP_NO_TICKET})
+    """RFC 8446 D.4: TLS 1.2 servers do not know the session id of a TLS 1.3 offer; the handshake is a full one."""
+    config = {"versions": (TLS13, TLS12)}, {"versions": (TLS12,), "options": BASE | OP_NO_TICKET}
+    pair = twelve(*config)
     pair.client.advance()
-    pair.server.wire["ServerHello"] = hello(session_id=pair.client.state.offer.session_id)
-    assert pair.refusal() == (CLIENT, faults.INVALID_SESSION_ID)
+    pair.server.lies["ServerHello"] = hello(session_id=pair.client.state.offer.session_id)
+    pair.handshake().echo()
+    assert not pair.client.session_reused
+    pair = twelve(*config)  # and a server that goes on as if it were resumed is out of order
+    pair.client.advance()
+    pair.server.lies["ServerHello"] = hello(session_id=pair.client.state.offer.session_id)
+    pair.server.wire["Certificate"] = lambda _: [(CHANGE_CIPHER_SPEC, b"\x01")]
+    assert pair.refusal() == (CLIENT, faults.UNEXPECTED_HANDSHAKE_MESSAGE)
 
 
 def test_a_failed_connection_is_not_resumed():
@@ -227,7 +235,7 @@ def test_data_waits_until_a_renegotiation_is_done():
     pair.client.receive(pair.server.take())
     with pytest.raises(faults.Abort) as caught:
         pair.client.read_into(memoryview(bytearray(99)))
-    assert caught.value.fault is faults.APP_DATA_IN_HANDSHAKE
+    assert caught.value.fault is faults.UNEXPECTED_RECORD
 
 
 @pytest.mark.parametrize("info", [None, b"\x00", b"\x18" + bytes(24), b"\x01"])
@@ -303,7 +311,7 @@ def test_no_data_inside_a_renegotiation(where):
 
     with pytest.raises(faults.Abort) as caught:
         run()
-    assert caught.value.fault is faults.APP_DATA_IN_HANDSHAKE
+    assert caught.value.fault is faults.UNEXPECTED_RECORD
 
 
 @pytest.mark.parametrize("name", ["Certificate", "ServerKeyExchange", "Finished"])

@@ -123,7 +123,7 @@ def test_extended_master_secret_stays_as_it_was():
     pair = renegotiating()
     assert pair.client.ems
     without(EXTENDED_MASTER_SECRET)(pair)
-    assert pair.refusal() == (CLIENT, faults.EMS_REQUIRED)
+    assert pair.refusal() == (CLIENT, faults.INCONSISTENT_EXTMS)
 
 
 def test_there_is_no_way_back_from_encrypt_then_mac():

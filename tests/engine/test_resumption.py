@@ -418,14 +418,14 @@ def test_a_key_that_fits_needs_no_signature_algorithms():
 def test_a_server_chooses_what_was_offered(chosen):
     pair = again(first())
     pair.server.wire["ServerHello"] = hello({PRE_SHARED_KEY: chosen.to_bytes(2, "big")})
-    assert pair.refusal() == (CLIENT, faults.BAD_PSK)
-    assert faults.BAD_PSK.alert == 47
+    assert pair.refusal() == (CLIENT, faults.BAD_PSK_IDENTITY)
+    assert faults.BAD_PSK_IDENTITY.alert == 47
 
 
 def test_a_key_goes_with_its_hash_only():
     pair = again(first(server={"suites13": SUITES13[:1]}))
     pair.server.wire["ServerHello"] = hello(cipher_suite=0x1302)
-    assert pair.refusal() == (CLIENT, faults.BAD_PSK)
+    assert pair.refusal() == (CLIENT, faults.CIPHERSUITE_DIGEST_HAS_CHANGED)
 
 
 def test_after_a_key_no_certificate():

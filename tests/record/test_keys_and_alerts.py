@@ -70,7 +70,7 @@ def test_no_message_crosses_change_cipher_spec():
         pair = Pair(client_config(versions=(TLS12,)))
         side = getattr(pair, by)
         side.wire["ChangeCipherSpec"] = lambda _: [(HANDSHAKE, b"\x14\x00"), (CHANGE_CIPHER_SPEC, b"\x01")]
-        assert pair.refusal().fault is faults.MIXED_RECORDS
+        assert pair.refusal().fault is faults.CCS_RECEIVED_EARLY
 
 
 @BOTH
@@ -79,7 +79,12 @@ def test_no_record_between_the_parts_of_a_message(version):
     for kind, data in ((APPLICATION_DATA, b"x"), (ALERT, bytes((WARNING, 0))), (APPLICATION_DATA, b"")):
         pair = established(version)
         inject(pair, pair.server, HANDSHAKE, part)
-        assert refused(pair, from_client(pair, kind, data)) is faults.MIXED_RECORDS
+        assert refused(pair, from_client(pair, kind, data)) in {faults.MIXED_RECORDS, faults.UNEXPECTED_RECORD}
+    pair = established(version)
+    inject(pair, pair.server, HANDSHAKE, part)
+    with pytest.raises(Abort) as caught:  # a peer that gives up in the middle says why
+        inject(pair, pair.server, ALERT, bytes((FATAL, 40)))
+    assert caught.value.fault == faults.received(40)
 
 
 def test_change_cipher_spec_for_middleboxes():
@@ -97,11 +102,11 @@ def test_change_cipher_spec_for_middleboxes():
         for by in ("client", "server"):
             pair = Pair()
             getattr(pair, by).wire["ChangeCipherSpec"] = lambda _, wrong=wrong: [wrong]
-            assert pair.refusal().fault is faults.UNEXPECTED_CCS_MESSAGE
+            assert pair.refusal().fault is faults.INVALID_CCS_MESSAGE
     pair = Pair()
     pair.server.wire["ChangeCipherSpec"] = lambda raw: [raw] * (MAX_EMPTY_RECORDS + 1)
     assert pair.refusal().fault.alert == 10
-    assert refused(Pair(), ccs) is faults.CCS_RECEIVED_EARLY  # before ClientHello
+    assert refused(Pair(), ccs) is faults.UNEXPECTED_HANDSHAKE_MESSAGE  # before ClientHello
 
 
 # Limits of keys

@@ -495,7 +495,7 @@ def test_early_data_is_refused_by_tls12():
     pair.server.receive(pair.client.take() + record(APPLICATION_DATA, bytes(40)))
     with pytest.raises(Abort) as caught:
         pair.advance(pair.server)
-    assert caught.value.fault is faults.APP_DATA_IN_HANDSHAKE
+    assert caught.value.fault is faults.UNEXPECTED_RECORD
 
 
 # Messages longer than a record

@@ -317,7 +317,11 @@ def test_bodies_that_no_rfc_allows(parse, body, alert):
     ("parse", "raw", "reason"),
     [
         (hello.ClientHello.parse, (bytes(34) + vec8(bytes(33)) + vec16(bytes(2)) + vec8(b"\x00")), "LENGTH_MISMATCH"),
-        (hello.ClientHello.parse, (bytes(34) + vec8(b"") + vec16(bytes(3)) + vec8(b"\x00")), "LENGTH_MISMATCH"),
+        (
+            hello.ClientHello.parse,
+            (bytes(34) + vec8(b"") + vec16(bytes(3)) + vec8(b"\x00")),
+            "ERROR_IN_RECEIVED_CIPHER_LIST",
+        ),
         (hello.ClientHello.parse, (bytes(34) + vec8(b"") + vec16(b"") + vec8(b"\x00")), "NO_CIPHERS_SPECIFIED"),
         (hello.ClientHello.parse, (bytes(34) + vec8(b"") + vec16(bytes(2)) + vec8(b"")), "NO_COMPRESSION_SPECIFIED"),
         (hello.ServerHello.parse, (bytes(34) + vec8(bytes(33)) + bytes(3)), "LENGTH_MISMATCH"),

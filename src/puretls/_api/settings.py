@@ -147,6 +147,7 @@ class Settings:
 
         return Config(
             versions=self.versions,
+            fixed=self.protocol in FIXED_VERSIONS,
             suites=tuple(suite for suite in self.suites if cipher_string.permitted(suite, level) and offered(suite)),
             suites13=tuple(suite for suite in self.suites13 if cipher_string.permitted(suite, level)),
             groups=groups_,

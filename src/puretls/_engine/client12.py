@@ -28,7 +28,7 @@ from puretls._crypto.kdf import SHA256
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate, negotiated
-from puretls._engine.client13 import count_miss
+from puretls._engine.client13 import count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, OP_LEGACY_SERVER_CONNECT, Credential
 from puretls._engine.handshake12 import (
@@ -86,9 +86,9 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     conn.inbound.drop_ccs = False
     suite = config.offered_by_code.get(message.cipher_suite)
     if suite is None or suite.since > version or suite.since == TLS13:
-        raise Abort(faults.WRONG_CIPHER_RETURNED, f"cipher suite {message.cipher_suite:#06x}")
+        raise Abort(wrong_suite(message.cipher_suite), f"cipher suite {message.cipher_suite:#06x}")
     if message.compression_method != 0:
-        raise Abort(faults.UNSUPPORTED_COMPRESSION_ALGORITHM)
+        raise Abort(faults.COMPRESSION_DISABLED)
     conn.set_suite(suite)
     conn.draft.server_random = message.random
     check_response(found, SH12, offer.offered)
@@ -102,7 +102,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     transcript.update(message.raw)
     exchange = Exchange(suite, message.session_id)
     exchange.ticket_follows = registry.SESSION_TICKET in found
-    if message.session_id and message.session_id == offer.session_id:
+    if offer.legacy_session and message.session_id and message.session_id == offer.session_id:
         return _resume(conn, offer.legacy_session, exchange)
     if offer.legacy_session or any(psk.session for psk in offer.psks):
         count_miss(conn)
@@ -115,17 +115,15 @@ def _check_what_stays(conn: Connection) -> None:
     """In a renegotiation: neither protection may be left out that the handshake before had, nor EMS be an addition."""
     before, after = conn.outcome, conn.draft
     if before.ems != after.ems:  # RFC 7627 5.4
-        raise Abort(faults.EMS_REQUIRED)
+        raise Abort(faults.INCONSISTENT_EXTMS)
     if before.etm and not after.etm and isinstance(after.suite.cipher, suites.Block):  # RFC 7366 3.1
         raise Abort(faults.ENCRYPT_THEN_MAC_REQUIRED)
 
 
-def _resume(conn: Connection, session: Session | None, exchange: Exchange) -> State:
+def _resume(conn: Connection, session: Session, exchange: Exchange) -> State:
     """The abbreviated handshake (RFC 5246 7.3): the server's Finished comes first."""
-    if session is None:  # it echoes what we sent for middleboxes, which only TLS 1.3 does
-        raise Abort(faults.INVALID_SESSION_ID)
     if session.version != conn.version:
-        raise Abort(faults.WRONG_SSL_VERSION)
+        raise Abort(faults.SSL_SESSION_VERSION_MISMATCH)
     if session.suite is not exchange.suite:
         raise Abort(faults.OLD_SESSION_CIPHER_NOT_RETURNED)
     if session.ems != conn.draft.ems:  # RFC 7627 5.3
@@ -159,7 +157,7 @@ class ExpectCertificate(_Step):
     @on(CERTIFICATE, legacy.Certificate.parse)
     def certificate(self, conn: Connection, message: legacy.Certificate) -> State:
         if not message.ders:
-            raise Abort(faults.MISSING_SERVER_CERTIFICATE)
+            raise Abort(faults.LENGTH_MISMATCH, "no certificate")
         exchange = self.exchange
         claim = exchange.claim = examine(conn, message.ders)
         kinds = KINDS[exchange.suite.auth] if is_signed(exchange.suite) else {RSA}  # a key for signatures only, or not
@@ -405,7 +403,7 @@ class ExpectTicket(ExpectChangeCipherSpec):
 
     def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
         del conn, body
-        raise Abort(faults.UNEXPECTED_CCS_MESSAGE, "NewSessionTicket is missing")
+        raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "NewSessionTicket is missing")
 
 
 class ExpectFinished(State):

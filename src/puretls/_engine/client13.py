@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
-from puretls._base.faults import Abort
+from puretls._base.faults import Abort, Fault
 from puretls._base.registry import (
     CERTIFICATE,
     CERTIFICATE_REQUEST,
@@ -17,6 +17,7 @@ from puretls._base.registry import (
     TLS12,
     TLS13,
 )
+from puretls._crypto import suites
 from puretls._crypto.schedule import HandshakeSecret, without_psk
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, client_hello, negotiated
@@ -64,7 +65,7 @@ class ExpectServerHello(State):
         """The checks that ServerHello and HelloRetryRequest share."""
         suite = conn.config.offered_by_code.get(message.cipher_suite)
         if suite is None or suite.since != TLS13:
-            raise Abort(faults.WRONG_CIPHER_RETURNED, f"cipher suite {message.cipher_suite:#06x}")
+            raise Abort(wrong_suite(message.cipher_suite), f"cipher suite {message.cipher_suite:#06x}")
         if self.retried and self.retried.cipher_suite != message.cipher_suite:
             raise Abort(faults.CIPHERSUITE_DIGEST_HAS_CHANGED)
         if message.session_id != self.offer.session_id:
@@ -88,7 +89,7 @@ class ExpectServerHello(State):
                 raise Abort(faults.BAD_KEY_SHARE, f"group {code:#06x} in HelloRetryRequest")
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if group is None and not cookie:
-            raise Abort(faults.MISPLACED_EXTENSION, "HelloRetryRequest asks for no change")
+            raise Abort(faults.NO_CHANGE_FOLLOWING_HRR)
         transcript.choose(suite.hash)
         transcript.rewrite_for_retry()
         transcript.update(message.raw)
@@ -100,9 +101,11 @@ class ExpectServerHello(State):
         psk = None
         if registry.PRE_SHARED_KEY in found:  # RFC 8446 4.2.11
             index = extensions.selected_u16(found[registry.PRE_SHARED_KEY])
-            if index >= len(offer.psks) or offer.psks[index].digest is not d:
-                raise Abort(faults.BAD_PSK)
+            if index >= len(offer.psks):
+                raise Abort(faults.BAD_PSK_IDENTITY)
             psk = offer.psks[index]
+            if psk.digest is not d:
+                raise Abort(faults.CIPHERSUITE_DIGEST_HAS_CHANGED)
         if offer.psks and (psk is None or psk.session is None) and any(offered.session for offered in offer.psks):
             count_miss(conn)
         if registry.KEY_SHARE not in found:  # we offer psk_dhe_ke only
@@ -147,13 +150,18 @@ def selected_version(conn: Connection, message: ServerHello) -> int:
         return TLS13
     version = message.legacy_version
     if version not in config.versions or version >= TLS13 or message.is_retry:
-        raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {version:#06x}")
+        raise Abort(faults.WRONG_SSL_VERSION if config.fixed else faults.UNSUPPORTED_PROTOCOL, f"{version:#06x}")
     sentinel = message.random[24:]
     if (config.max_version >= TLS13 and sentinel in (DOWNGRADE_TLS12, DOWNGRADE_TLS11)) or (
         config.max_version == TLS12 and version < TLS12 and sentinel == DOWNGRADE_TLS11
     ):
         raise Abort(faults.DOWNGRADE_DETECTED)
     return version
+
+
+def wrong_suite(code: int) -> Fault:
+    """What a suite is that we have not offered, or that does not go with the version."""
+    return faults.WRONG_CIPHER_RETURNED if code in suites.BY_CODE else faults.UNKNOWN_CIPHER_RETURNED
 
 
 def count_miss(conn: Connection) -> None:
@@ -195,7 +203,7 @@ class ExpectCertificate(State):
         if message.context:
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         if not message.entries:
-            raise Abort(faults.MISSING_SERVER_CERTIFICATE)
+            raise Abort(faults.LENGTH_MISMATCH, "no certificate")
         claim = examine_entries(conn, message, conn.config.hello_offers)
         conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.secret, self.asked, claim)

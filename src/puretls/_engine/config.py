@@ -79,6 +79,7 @@ class Config:
     """The settings of a context, resolved."""
 
     versions: tuple[int, ...] = (TLS13, TLS12)  # enabled, highest first
+    fixed: bool = False  # one version by the protocol of the context: OpenSSL has another reason for those
     suites: tuple[Suite, ...] = ()  # of TLS 1.2 and older, in order of preference
     suites13: tuple[Suite, ...] = ()
     groups: tuple[Group, ...] = _groups.DEFAULT

@@ -32,7 +32,7 @@ from puretls._engine.config import Config
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.session import Session
-from puretls._engine.state import Event, Failed, MessageEvent, Parked, Request, SecretEvent, State
+from puretls._engine.state import Event, Failed, MessageEvent, Parked, Request, SecretEvent, State, stray
 from puretls._record.inbound import SKIPPED, Inbound
 from puretls._record.outbound import Outbound
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, Bytes, NullOpener, NullSealer, Opener13, Sealer, Sealer13
@@ -625,10 +625,13 @@ class Connection:
         """A record by its content type, but for handshake messages (RFC 8446 5); the state after it."""
         inbound = self.inbound
         if not inbound.on_boundary():  # no other record between the parts of a message (RFC 8446 5.1)
-            raise Abort(faults.MIXED_RECORDS)
+            if kind == ALERT:
+                self._alert(data)  # which says more, if it is fatal
+                raise Abort(faults.MIXED_RECORDS)
+            raise Abort(stray(self, kind, inside=True))
         if kind == APPLICATION_DATA:
             if not state.accepts_data:
-                raise Abort(faults.APP_DATA_IN_HANDSHAKE)
+                raise Abort(stray(self, kind))
             inbound.plain = data
             if data:
                 self.warnings = self.key_updates = 0

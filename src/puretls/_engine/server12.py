@@ -75,6 +75,8 @@ def start(conn: Connection, message: ClientHello, version: int) -> State:
     if registry.KEY_SHARE in found:  # of no use here, but no reason to let it be malformed
         extensions.key_shares(found[registry.KEY_SHARE])
     if registry.PRE_SHARED_KEY in found:
+        if registry.PSK_KEY_EXCHANGE_MODES not in found:  # TLS 1.2 has no alert missing_extension
+            raise Abort(faults.MISSING_PSK_KEX_MODES._replace(alert=registry.HANDSHAKE_FAILURE))
         extensions.offered_psks(found[registry.PRE_SHARED_KEY])
     offered = {**found, registry.RENEGOTIATION_INFO: b"\x00"} if scsv else found  # the SCSV stands for it
     conn.draft.server_random = _random(conn, version)
@@ -164,17 +166,13 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
         session = sessions.cache.find(message.session_id, now)
     else:
         return None
-    if (
-        session is None
-        or session.version != version
-        or not session.fits(conn)
-        or session.suite.code not in conn.draft.client_suites
-        or session.suite not in config.suites
-    ):
+    if session is None or session.version != version or not session.fits(conn) or session.suite not in config.suites:
         return None
+    if session.suite.code not in conn.draft.client_suites:  # RFC 5246 7.4.1.2
+        raise Abort(faults.REQUIRED_CIPHER_MISSING)
     ems = registry.EXTENDED_MASTER_SECRET in message.extensions
     if session.ems and not ems:  # RFC 7627 5.3
-        raise Abort(faults.EMS_REQUIRED)
+        raise Abort(faults.INCONSISTENT_EXTMS)
     return session if session.ems == ems else None
 
 

@@ -83,4 +83,4 @@ def choose_version(config: Config, message: ClientHello) -> int:
         for version in config.served:
             if version <= highest:
                 return version
-    raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {said:#06x}")
+    raise Abort(faults.WRONG_SSL_VERSION if config.fixed else faults.UNSUPPORTED_PROTOCOL, f"version {said:#06x}")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from puretls._base import faults, registry
-from puretls._base.faults import Abort
-from puretls._base.registry import TLS13
+from puretls._base.faults import Abort, Fault
+from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS13
 from puretls._wire.codec import StructError
 
 if TYPE_CHECKING:
@@ -129,8 +129,24 @@ class State:
 
     def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
         """RFC 5246 7.1; states of TLS 1.2 and older that expect it override this."""
-        del conn, body
-        raise Abort(faults.CCS_RECEIVED_EARLY, f"in {type(self).__name__}")
+        wrong = stray(conn, CHANGE_CIPHER_SPEC)
+        if wrong is faults.UNEXPECTED_HANDSHAKE_MESSAGE and body != b"\x01":
+            wrong = faults.BAD_CHANGE_CIPHER_SPEC
+        raise Abort(wrong, f"in {type(self).__name__}")
+
+
+def stray(conn: Connection, kind: int, *, inside: bool = False) -> Fault:
+    """What OpenSSL calls a record that is not expected here, or not inside a message (RFC 8446 5.1)."""
+    version, own = conn.version, kind == CHANGE_CIPHER_SPEC
+    if not version:
+        return faults.UNEXPECTED_HANDSHAKE_MESSAGE
+    if version == TLS13:
+        return faults.BAD_RECORD_TYPE if own else faults.UNEXPECTED_RECORD
+    if not conn.established and conn.inbound.opener.expansion:
+        return faults.DATA_BETWEEN_CCS_AND_FINISHED
+    if own:
+        return faults.CCS_RECEIVED_EARLY if inside or conn.established else faults.UNEXPECTED_HANDSHAKE_MESSAGE
+    return faults.UNEXPECTED_RECORD
 
 
 def _count_request(conn: Connection) -> None:

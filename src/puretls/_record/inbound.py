@@ -285,7 +285,8 @@ class Inbound:
             if not known or version >> 8 != 3:
                 raise Abort(self._not_tls(known))
         elif not known:
-            raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind}")
+            wrong = faults.UNEXPECTED_RECORD if self.version < TLS13 else faults.BAD_RECORD_TYPE
+            raise Abort(wrong, f"content type {kind}")
         elif version != self.version if self.version < TLS13 else version >> 8 != 3:
             raise Abort(faults.WRONG_VERSION_NUMBER)  # legacy_record_version is ignored in TLS 1.3, RFC 8446 5.1
         expansion = self.opener.expansion
@@ -304,8 +305,12 @@ class Inbound:
 
     def _check_ccs(self, body: memoryview | bytes) -> None:
         """RFC 8446 5: exactly one byte of value 1, during the handshake only, else unexpected_message."""
-        if not self.drop_ccs or len(body) != 1 or body[0] != 1 or self.hs_pos != len(self.hs):
+        if not self.drop_ccs:
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
+        if self.hs_pos != len(self.hs):
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "change_cipher_spec inside a message")
+        if len(body) != 1 or body[0] != 1:
+            raise Abort(faults.INVALID_CCS_MESSAGE if self.version else faults.BAD_CHANGE_CIPHER_SPEC)
         self.empty_records += 1
         if self.empty_records > MAX_EMPTY_RECORDS:
             raise Abort(faults.TOO_MANY_EMPTY_RECORDS)
@@ -320,7 +325,7 @@ class Inbound:
 
     def _count_empty(self, kind: int) -> None:
         if kind != APPLICATION_DATA:  # RFC 8446 5.1, RFC 5246 6.2.1
-            raise Abort(faults.UNEXPECTED_RECORD, "an empty record")
+            raise Abort(faults.EMPTY_RECORD if self.version == TLS13 else faults.UNEXPECTED_RECORD, "an empty record")
         self.empty_records += 1
         if self.empty_records > MAX_EMPTY_RECORDS:
             raise Abort(faults.TOO_MANY_EMPTY_RECORDS)

@@ -26,7 +26,10 @@ def reading(parse: Callable[[Reader], T], body: bytes, fault: Fault = faults.BAD
     except (IndexError, StructError):
         raise Abort(fault) from None
     except Abort as abort:
-        if abort.fault is faults.LENGTH_MISMATCH:  # a Reader's, which does not know what it reads
+        if abort.fault in {
+            faults.LENGTH_MISMATCH,
+            faults.BAD_EXTENSION,
+        }:  # a Reader's, which does not know what it reads
             raise Abort(fault) from None
         raise
     if r.more():
@@ -232,7 +235,7 @@ def offered_psks(body: bytes) -> OfferedPsks:
     if not binders:
         raise Abort(faults.BAD_EXTENSION)
     if len(identities) != len(binders):
-        raise Abort(faults.BAD_PSK)
+        raise Abort(faults.BINDER_DOES_NOT_VERIFY)
     return filled(OfferedPsks, (tuple(identities), tuple(binders), size - end))
 
 
@@ -263,7 +266,7 @@ def point_formats(body: bytes) -> bytes:
         raise Abort(faults.BAD_EXTENSION)
     formats = body[1:]
     if 0 not in formats:  # uncompressed MUST be there
-        raise Abort(faults.MISPLACED_EXTENSION, "no uncompressed points")
+        raise Abort(faults.ILLEGAL_POINT_COMPRESSION)
     return formats
 
 

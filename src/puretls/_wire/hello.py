@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from puretls._base import faults, registry
-from puretls._base.faults import Abort
+from puretls._base.faults import Abort, Fault
 from puretls._wire.codec import filled, message, packer, split_extensions, vec8, vec16
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
@@ -23,14 +23,14 @@ pack_choice = packer("!HB")  # cipher_suite, legacy_compression_method
 # `_extensions_from` with an end that is not the message's.
 
 
-def _extensions_from(raw: bytes, pos: int) -> dict[int, bytes]:
+def _extensions_from(raw: bytes, pos: int, wrong: Fault = faults.LENGTH_MISMATCH) -> dict[int, bytes]:
     """The last vector of a hello, which may be absent altogether (RFC 5246 7.4.1.2)."""
     size = len(raw)
     if pos == size:
         return {}
     start = pos + 2
     if start + (raw[pos] << 8 | raw[pos + 1]) != size:
-        raise Abort(faults.LENGTH_MISMATCH)
+        raise Abort(wrong)
     return split_extensions(raw[start:])
 
 
@@ -52,8 +52,10 @@ class ClientHello(NamedTuple):
         end = suites_end + 1 + raw[suites_end]
         session_id, suites, compression = raw[39:id_end], raw[id_end + 2 : suites_end], raw[suites_end + 1 : end]
         extensions = _extensions_from(raw, end)
-        if len(session_id) > 32 or len(suites) & 1:
+        if len(session_id) > 32:
             raise Abort(faults.LENGTH_MISMATCH)
+        if len(suites) & 1:
+            raise Abort(faults.ERROR_IN_RECEIVED_CIPHER_LIST)
         if not suites:
             raise Abort(faults.NO_CIPHERS_SPECIFIED)
         if not compression:
@@ -103,7 +105,7 @@ class ServerHello(NamedTuple):
     def parse(cls, raw: bytes) -> ServerHello:
         id_end = 39 + raw[38]
         suite, compression = raw[id_end] << 8 | raw[id_end + 1], raw[id_end + 2]
-        extensions = _extensions_from(raw, id_end + 3)
+        extensions = _extensions_from(raw, id_end + 3, faults.BAD_LENGTH)
         if id_end > 39 + 32:
             raise Abort(faults.LENGTH_MISMATCH)
         return filled(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], raw[39:id_end], suite, compression, extensions))
