@@ -130,7 +130,7 @@ def call(arguments: argparse.Namespace, context: SSLContext, where: Target, sess
             }
             if arguments.http:
                 fetch(tap, name)
-            with ending(sock):
+            with ending(tap):
                 tap.drive(tap.tls.unwrap)
         except OSError as error:
             failed = reason(error)
@@ -138,22 +138,23 @@ def call(arguments: argparse.Namespace, context: SSLContext, where: Target, sess
 
 
 def fetch(tap: Tap, name: str) -> None:
-    """One request, and as much of its answer as there is up to a limit."""
+    """One request, and as much of its answer as there is in time and up to a limit."""
     if tap.tls.selected_alpn_protocol() not in (None, "http/1.1"):
         raise Misuse("--http speaks HTTP/1.1, and with --alpn the server chose something else")
+    tap.allow(tap.timeout)
     tap.drive(
         tap.tls.write, f"GET / HTTP/1.1\r\nHost: {name}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode("ascii")
     )
     got = 0
-    with ending(tap.sock):
+    with ending(tap, tap.timeout):
         while got < LIMIT and (data := tap.drive(tap.tls.read, 1 << 14)):
             got += len(data)
 
 
 @contextmanager
-def ending(sock: socket.socket) -> Iterator[None]:
+def ending(tap: Tap, seconds: float = PARTING) -> Iterator[None]:
     """The last words of a connection: an end without any, or silence, is no failure of what was to be looked at."""
-    sock.settimeout(min(sock.gettimeout() or PARTING, PARTING))
+    tap.allow(seconds)
     with suppress(SSLError, ConnectionError, TimeoutError):
         yield
 
@@ -203,9 +204,9 @@ def listen(arguments: argparse.Namespace) -> list[Inspection]:
 
 def serve(tap: Tap) -> None:
     """An answer, if it looks like a request for a page; then goodbye."""
-    with ending(tap.sock):
+    with ending(tap):
         asked = tap.drive(tap.tls.read, 1 << 14)
         if asked.startswith((b"GET ", b"HEAD ", b"POST ")):
             tap.drive(tap.tls.write, ANSWER)
-    with ending(tap.sock):
+    with ending(tap):
         tap.drive(tap.tls.unwrap)

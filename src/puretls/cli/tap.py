@@ -1,6 +1,7 @@
 """A connection whose every byte is kept: TLS over memory BIOs, beside them a socket that we read and write ourselves.
 
 Works for either role. What was said stays known whatever becomes of the connection: a refusal is worth explaining, too.
+Whoever is at the other end gets so much time for an operation and no more, however slowly, or endlessly, it talks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple, TypeVar
 
 from puretls import MemoryBIO, SSLContext, SSLWantReadError
@@ -20,6 +21,7 @@ from puretls._analysis.keylog import KeyLog
 
 T = TypeVar("T")
 BLOCK = 1 << 16
+FOREVER = 86400.0  # seconds
 
 
 class Heard(NamedTuple):
@@ -37,16 +39,27 @@ class Tap:
         self.sock, self.server_side = sock, server_side
         self.incoming, self.outgoing = MemoryBIO(), MemoryBIO()
         self.heard: list[Heard] = []
-        self.start = perf_counter()
+        self.start, self.timeout = perf_counter(), sock.gettimeout() or FOREVER
+        self.allow(self.timeout)
         self.tls: Any = context.wrap_bio(self.incoming, self.outgoing, server_side=server_side, **options)
 
+    def allow(self, seconds: float) -> None:
+        """So much time for what is driven from now on, and no more than the socket's timeout."""
+        self.deadline = monotonic() + min(seconds, self.timeout)
+
     def drive(self, operation: Callable[..., T], *arguments: Any) -> T:
-        """Carry bytes until the operation is done; what it raises, and what the socket raises, is the caller's."""
+        """Carry bytes until the operation is done; what it raises, and what the socket raises, is the caller's.
+
+        TimeoutError when the time that was allowed is over.
+        """
         while True:
             try:
                 result = operation(*arguments)
             except SSLWantReadError:
                 self._flush()
+                if monotonic() >= self.deadline:
+                    raise TimeoutError("timed out") from None
+                self._hurry()
                 data = self.sock.recv(BLOCK)
                 if data:
                     self._hear(not self.server_side, data)
@@ -66,7 +79,11 @@ class Tap:
     def _flush(self) -> None:
         if data := self.outgoing.read():
             self._hear(self.server_side, data)
+            self._hurry()
             self.sock.sendall(data)
+
+    def _hurry(self) -> None:
+        self.sock.settimeout(max(self.deadline - monotonic(), 0.001))  # none left: what is ready is still taken
 
     def explained(self, log: KeyLog) -> Conversation:
         """Everything that was said, taken apart."""
