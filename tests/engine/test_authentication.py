@@ -68,7 +68,13 @@ def pair_of(version: int, kind: str = "EC", mode: int = CERT_REQUIRED, **more: A
             store=store(kind),
             **more.pop("client", {}),
         ),
-        server_config(credentials=(identity(kind),), verify_mode=mode, store=store(kind), **more.pop("server", {})),
+        server_config(
+            groups=(X25519, SECP256R1, SECP384R1),
+            credentials=(identity(kind),),
+            verify_mode=mode,
+            store=store(kind),
+            **more.pop("server", {}),
+        ),
         **more,
     )
 

@@ -13,7 +13,6 @@ from puretls._x509 import certificate
 from verifying import ours, theirs
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
-today = pytest.mark.xfail(strict=True, reason="issue 11: found from outside, not mended yet")
 ROOT = pki.ca("root")
 STRICT = 0x8020
 UNREADABLE = -1, 0
@@ -98,16 +97,11 @@ LEAVES: dict[str, dict[str, Any]] = {
     "an empty RDN": {"subject": seq(tlv(0x31), pki.name("a")[2:])},
     "a name in an RDN": {"subject": seq(seq(oid("2.5.4.3"), TEXT))},
 }  # fmt: skip
-LOOSE = {
-    "a point whose name is an empty choice", "a point whose name is both", "an ediPartyName that is none",
-    "an ediPartyName without a party", "an ediPartyName that is a number", "an empty ediPartyName",
-    "an ediPartyName with more", "101 unused bits", "eight unused bits", "no unused bits",
-}  # fmt: skip
 BER = {"a constructed dNSName"}  # which OpenSSL reads, and which is broken here
 
 
 @reference
-@pytest.mark.parametrize("what", [pytest.param(name, marks=today if name in LOOSE else ()) for name in LEAVES])
+@pytest.mark.parametrize("what", LEAVES)
 def test_a_leaf_that_openssl_refuses(what: str) -> None:
     leaf = pki.leaf("example.test", ROOT, **LEAVES[what])
     for flags in (0x8000, STRICT):
@@ -116,7 +110,6 @@ def test_a_leaf_that_openssl_refuses(what: str) -> None:
 
 
 @reference
-@today
 def test_a_name_of_nothing_is_empty() -> None:
     """One relative distinguished name, and no attribute in it."""
     leaf = pki.leaf("example.test", ROOT, subject=EMPTY_RDN)

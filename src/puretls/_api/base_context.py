@@ -577,5 +577,5 @@ def _check_strength(ders: tuple[bytes, ...], level: int) -> None:
             if place:
                 raise ssl_error(397, "ca key too small", reason="CA_KEY_TOO_SMALL", library="SSL")
             raise ssl_error(399, "ee key too small", reason="EE_KEY_TOO_SMALL", library="SSL")
-        if not x.self_signed and x.digest_bits < bits:
+        if not x.self_signed and x.signature.bits < bits:
             raise ssl_error(398, "ca md too weak", reason="CA_MD_TOO_WEAK", library="SSL")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from puretls._base.faults import Abort, Fault
-from puretls._base.outside import from_outside
+from puretls._base.foreign import refuses
 
 T = TypeVar("T")
 
@@ -24,9 +24,3 @@ def attempt(fault: Fault, operation: Callable[..., T], *arguments: Any) -> T:
         if not refuses(error):
             raise
         raise Abort(fault) from None
-
-
-def refuses(error: BaseException) -> bool:
-    """Whether this is how a primitive says no.  A panic of Rust's is no Exception; interruptions are no answer."""
-    panic = type(error).__module__ == "pyo3_runtime"
-    return panic or (isinstance(error, Exception) and not from_outside(error))

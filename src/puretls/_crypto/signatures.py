@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey, Ed448PublicKey
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo
 
 from puretls._base.faults import BAD_SIGNATURE, Abort
+from puretls._base.foreign import signed
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto.kdf import MD5_SHA1, SHA1, SHA224, SHA256, SHA384, SHA512, Digest
 
@@ -38,6 +38,9 @@ _KINDS = (
     (ML_DSA_65, (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey)),
     (ML_DSA_87, (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey)),
 )
+
+
+Limits = tuple[str, str, int]  # the digest and the mask's digest of a PSS key, and how much salt it has at least
 
 
 class Scheme:
@@ -150,10 +153,18 @@ def _kind_of(key: type) -> str:
     return next((kind for kind, types in _KINDS if issubclass(key, types)), "")
 
 
-def usable(scheme: Scheme, public_key: Any, version: int, kind: str = "") -> bool:
-    """Whether this key signs with this scheme in this version; `kind` is that of `key_kind`, which see."""
+def usable(scheme: Scheme, public_key: Any, version: int, kind: str = "", limits: Limits | None = None) -> bool:
+    """Whether this key signs with this scheme in this version; `kind` is that of `key_kind`, which see.
+
+    `limits`: what its certificate says of a key for RSASSA-PSS only (RFC 4055 1.2).  The schemes of TLS use one digest
+    for both purposes and as much salt as it is long (RFC 8446 4.2.3), which a key may forbid.
+    """
     if scheme.key != (kind or key_kind(public_key)):
         return False
+    if limits is not None and scheme.digest is not None:
+        digest, mask, salt = limits
+        if not digest == mask == scheme.digest.name or salt > scheme.digest.size:
+            return False
     if scheme.pss and (public_key.key_size + 6) // 8 < scheme.pss:
         return False
     if version >= TLS13:
@@ -175,7 +186,5 @@ def verify(scheme: Scheme, public_key: Any, signature: bytes, data: bytes) -> No
     """Abort if this is not the key's signature over `data`."""
     if scheme.digest is MD5_SHA1:
         data = MD5_SHA1.hash(data)
-    try:
-        public_key.verify(signature, data, *scheme.parameters)
-    except (InvalidSignature, ValueError):
-        raise Abort(BAD_SIGNATURE) from None
+    if not signed(public_key, signature, data, *scheme.parameters):
+        raise Abort(BAD_SIGNATURE)

@@ -22,6 +22,7 @@ from puretls._wire import extensions, messages, places
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
+    from puretls._engine.peer import Claim
 
 Then = Callable[[], State]
 SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 8446 4.4.3
@@ -66,10 +67,10 @@ def requested_schemes(message: messages.CertificateRequest) -> tuple[int, ...]:
     return extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
 
 
-def check_scheme(config: Config, code: int, kind: str, key: object, version: int) -> Scheme:
-    """The scheme of the peer's signature: one that we offered, and of its key's kind (RFC 8446 4.4.3)."""
+def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Scheme:
+    """The scheme of the peer's signature: one that we offered, and that its key is for (RFC 8446 4.4.3)."""
     scheme = config.scheme_by_code.get(code)
-    if scheme is None or not signatures.usable(scheme, key, version, kind):
+    if scheme is None or not signatures.usable(scheme, claim.key, version, claim.kind, claim.limits):
         raise Abort(faults.WRONG_SIGNATURE_TYPE, f"scheme {code:#06x} in version {version:#06x}")
     return scheme
 

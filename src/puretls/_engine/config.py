@@ -25,6 +25,8 @@ from puretls._engine.policy import PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
 from puretls._wire.codec import extension, split_extensions, vec8, vec16_of, vec24
+from puretls._x509 import certificate
+from puretls._x509.certificate import Certificate
 
 if TYPE_CHECKING:
     from puretls._engine.sessions import SessionManager
@@ -56,6 +58,18 @@ class Credential:
         self.message13 = self.stapled13 = self.certificate13(b"", None)  # that of TLS 1.3, during the handshake
         if ocsp is not None:
             self.stapled13 = self.certificate13(b"", ocsp)
+
+    @cached_property
+    def leaf(self) -> Certificate:
+        """The certificate of the key."""
+        return certificate.load(self.ders[0])
+
+    def signs(self, scheme: Scheme, version: int) -> bool:
+        """Whether its key may sign with this scheme in this version, by what it is and by what its certificate says."""
+        leaf = self.leaf
+        return leaf.public_key() is not None and signatures.usable(
+            scheme, self.public_key, version, self.kind, leaf.limits
+        )
 
     @cached_property
     def message12(self) -> bytes:
@@ -159,7 +173,7 @@ class Config:
             (credential, scheme)
             for scheme in self.signing_schemes
             for credential in self.credentials
-            if signatures.usable(scheme, credential.public_key, version, credential.kind)
+            if credential.signs(scheme, version)
         )
 
     @cached_property

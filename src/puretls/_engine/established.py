@@ -224,7 +224,7 @@ class ExpectPostCertificateVerify(Established):
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
     def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
         claim = self.claim
-        scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
+        scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
         peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + self.transcript.digest())
         conn.outcome.peer_scheme = scheme
         self.transcript.update(message.raw)

@@ -14,6 +14,7 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CLIENT_HELLO, HELLO_REQUEST, TLS12, WARNING
 from puretls._crypto import signatures, suites
+from puretls._crypto.groups import BY_NAME
 from puretls._crypto.kdf import Prf, prf
 from puretls._crypto.signatures import EC, ED448, ED25519, RSA, RSA_PSS, Scheme
 from puretls._crypto.suites import Suite
@@ -28,6 +29,7 @@ from puretls._record.protection import Opener, Sealer
 from puretls._wire import extensions, legacy, messages
 from puretls._wire.codec import vec16
 from puretls._wire.hello import ClientHello
+from puretls._x509.extensions import DIGITAL_SIGNATURE
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -169,12 +171,21 @@ def lifetime(conn: Connection) -> int:
 
 
 def peer_scheme(conn: Connection, code: int, claim: Claim) -> Scheme:
-    """The scheme of the peer's signature; before TLS 1.2 its key decides."""
+    """The scheme of the peer's signature; before TLS 1.2 its key decides.
+
+    Its curve has to be one that we said we have (RFC 8422 5.3), and its key one that may sign (RFC 5246 7.4.2, 7.4.6).
+    """
+    scheme: Scheme | None
     if conn.version >= TLS12:
-        return authenticate.check_scheme(conn.config, code, claim.kind, claim.key, TLS12)
-    scheme = legacy_scheme(conn, claim.kind)
-    if scheme is None:
-        raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {conn.version:#06x}")
+        scheme = authenticate.check_scheme(conn.config, code, claim, TLS12)
+    else:
+        scheme = legacy_scheme(conn, claim.kind)
+        if scheme is None:
+            raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {conn.version:#06x}")
+    if claim.kind == EC and BY_NAME.get(claim.key.curve.name) not in conn.config.groups:
+        raise Abort(faults.WRONG_CURVE, claim.key.curve.name)
+    if not claim.chain[0].usable_for(DIGITAL_SIGNATURE):
+        raise Abort(faults.MISSING_SIGNING_CERT if claim.kind in KINDS[suites.RSA] else faults.BAD_ECC_CERT)
     return scheme
 
 

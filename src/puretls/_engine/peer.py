@@ -61,7 +61,7 @@ class Peer:
 class Claim:
     """A certificate whose owner has not spoken yet."""
 
-    __slots__ = ("asked", "chain", "key", "kind", "ocsp", "path")
+    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path")
 
     def __init__(
         self,
@@ -71,10 +71,11 @@ class Claim:
         asked: Asked | None = None,
     ) -> None:
         self.chain, self.path, self.ocsp, self.asked = chain, path, ocsp, asked
-        self.key: Any = chain[0].public_key()
+        leaf = chain[0]
+        self.key: Any = leaf.public_key()
         if self.key is None:
             raise Abort(faults.UNKNOWN_CERTIFICATE_TYPE, "no usable public key")
-        self.kind = signatures.key_kind(self.key, chain[0].parsed.public_key_algorithm_oid.dotted_string)
+        self.kind, self.limits = signatures.key_kind(self.key, leaf.key_algorithm), leaf.limits
 
     def proven(self, scheme: Scheme, signature: bytes, signed: bytes) -> Peer:
         """The owner signed what only this handshake contains."""

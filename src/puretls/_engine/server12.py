@@ -48,6 +48,7 @@ from puretls._wire.codec import Reader, filled, vec16
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 from puretls._x509 import strength
+from puretls._x509.extensions import DIGITAL_SIGNATURE
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -110,7 +111,7 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     level = config.policy.security_level
-    known = [credential for credential in config.credentials if _curve_will_do(credential, theirs, level)]
+    known = [one for one in config.credentials if may_sign(one) and _curve_will_do(one, theirs, level)]
     for suite in negotiate.in_order(config, config.suites, conn.draft.client_suites):
         if suite.since > version or suite.since == TLS13:
             continue
@@ -142,6 +143,11 @@ def _choose_credential(
     if version >= TLS12:
         return authenticate.choose(config, TLS12, schemes, kinds=kinds, credentials=known)
     return choose_legacy(conn, known, kinds)
+
+
+def may_sign(credential: Credential) -> bool:
+    """Whether the key usage of a certificate allows signatures, as TLS 1.2 wants it (RFC 5246 7.4.2, RFC 8422 2.2)."""
+    return credential.leaf.usable_for(DIGITAL_SIGNATURE)
 
 
 def _curve_will_do(credential: Credential, groups: tuple[int, ...] | None, level: int) -> bool:

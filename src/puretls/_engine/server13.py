@@ -289,7 +289,7 @@ class ExpectCertificateVerify(State):
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
     def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
         claim = self.claim
-        scheme = authenticate.check_scheme(conn.config, message.scheme, claim.kind, claim.key, TLS13)
+        scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
         peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + conn.transcript.digest())
         conn.draft.peer_scheme = scheme
         conn.transcript.update(message.raw)

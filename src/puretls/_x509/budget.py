@@ -6,7 +6,7 @@ from puretls._base.recent import Recent
 from puretls._x509.certificate import Certificate
 from puretls._x509.crl import Crl
 
-SIGNATURES = 100  # checked for one verification
+SIGNATURES = 128  # checked for one verification
 STEPS = 2000  # issuers tried
 PATHS = 64  # complete paths checked
 COMPARISONS = 1 << 22  # of names with name constraints; OpenSSL's limit is 2**20 for one certificate and one CA
@@ -41,7 +41,7 @@ class Budget:
         if self.signatures <= 0:
             return False
         self.signatures -= 1
-        if not subject.signed_by(issuer.public_key()):
+        if not subject.signed_by(issuer):
             return False
         _verified.put(known, True)
         return True

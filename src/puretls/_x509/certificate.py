@@ -14,15 +14,15 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
-from cryptography.x509 import ObjectIdentifier
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from puretls._base.foreign import asked
 from puretls._base.quiet import quietly
 from puretls._base.slotted import slotted
-from puretls._x509 import extensions, names, odd, shapes, strength
+from puretls._x509 import algorithms, extensions, names, odd, shapes, strength
+from puretls._x509.algorithms import Algorithm, Pss
 from puretls._x509.extensions import (
     AUTHORITY_INFO,
     AUTHORITY_KEY,
@@ -82,9 +82,13 @@ class Certificate:
         return self.odd.twin
 
     @cached_property
+    def _outer(self) -> shapes.Certificate:
+        return shapes.read(shapes.Certificate, self.regular)
+
+    @cached_property
     def tbs(self) -> shapes.TbsCertificate:
         """The fields as they are encoded."""
-        return shapes.read(shapes.Certificate, self.regular).tbs
+        return self._outer.tbs
 
     @cached_property
     def parsed(self) -> x509.Certificate:
@@ -93,9 +97,17 @@ class Certificate:
 
     @cached_property
     def readable(self) -> bool:
-        """Whether PyCA can read it, and its names are good."""
+        """Whether all of it that is not told apart as broken can be read: then asking for it raises nothing."""
         try:
-            return bool(self.parsed) and isinstance(self.subject, tuple) and isinstance(self.issuer, tuple)
+            return (
+                bool(self.parsed)
+                and isinstance(self.subject, tuple)
+                and isinstance(self.issuer, tuple)
+                and isinstance(self.key_algorithm, str)
+                and isinstance(self.algorithm, str)
+                and isinstance(self.not_before, float)
+                and isinstance(self.not_after, float)
+            )
         except ValueError:
             return False
 
@@ -103,7 +115,7 @@ class Certificate:
     def fingerprint(self) -> bytes:
         """SHA-256 of the certificate, by which caches know it."""
         if self.odd is None:
-            return self.parsed.fingerprint(hashes.SHA256())
+            return asked(self.parsed.fingerprint, hashes.SHA256())
         digest = hashes.Hash(hashes.SHA256())
         digest.update(self.der)
         return digest.finalize()
@@ -143,14 +155,16 @@ class Certificate:
         """When it begins to be valid, in seconds since the epoch; never, if it does not say so in due form."""
         if self.odd is not None and self.odd.undated[0]:
             return math.inf
-        return self.parsed.not_valid_before_utc.timestamp()
+        return asked(_begin, self.parsed)
 
     @cached_property
     def not_after(self) -> float:
         """Its last second."""
         if self.odd is not None and self.odd.undated[1]:
             return -math.inf
-        return self.parsed.not_valid_after_utc.timestamp()
+        return asked(_end, self.parsed)
+
+    # Its key
 
     @cached_property
     def key_der(self) -> bytes:
@@ -158,34 +172,72 @@ class Certificate:
         return shapes.whole(self.tbs.key)
 
     @cached_property
-    def _key(self) -> Any:
-        try:
-            return self.parsed.public_key()
-        except (ValueError, UnsupportedAlgorithm):
-            return None
-
-    def public_key(self) -> Any:
-        """PyCA's key object, or None if PyCA does not know such keys or finds this one broken."""
-        return self._key
+    def _key_algorithm(self) -> shapes.AlgorithmIdentifier:
+        return shapes.algorithm(shapes.parse(shapes.SubjectPublicKeyInfo, self.tbs.key).algorithm)
 
     @cached_property
     def key_algorithm(self) -> str:
         """What kind of key it is: an OID."""
-        return self.parsed.public_key_algorithm_oid.dotted_string
+        return self._key_algorithm.oid
+
+    @cached_property
+    def spells_out_its_curve(self) -> bool:
+        """Whether it has the numbers of an elliptic curve where its name should be (RFC 5480 2.1.1)."""
+        parameters = self._key_algorithm.parameters
+        return self.key_algorithm == algorithms.EC and parameters is not None and parameters.tag_bytes != _OID
+
+    @cached_property
+    def _key_and_limits(self) -> tuple[Any, Pss | None]:
+        try:
+            key, parameters = asked(self.parsed.public_key), self._key_algorithm.parameters
+            if isinstance(key, RSAPublicKey) and asked(key.public_numbers).e.bit_length() > MAX_EXPONENT:
+                return None, None
+            if self.key_algorithm != algorithms.RSA_PSS or parameters is None:
+                return key, None
+            return key, algorithms.pss_parameters(parameters)
+        except ValueError:
+            return None, None
+
+    def public_key(self) -> Any:
+        """PyCA's key object, or None if PyCA does not know such keys, or if this one is of no use."""
+        return self._key_and_limits[0]
+
+    @property
+    def limits(self) -> Pss | None:
+        """What the signatures of its key have to be, if its key is for RSASSA-PSS only and says so (RFC 4055 1.2)."""
+        return self._key_and_limits[1]
 
     @cached_property
     def key_bits(self) -> int:
         """Security bits of its key; 0 if it is of an unknown kind."""
-        return strength.of_key(self._key, self.key_algorithm)
+        try:
+            return asked(strength.of_key, self.public_key(), self.key_algorithm)
+        except ValueError:
+            return 0
+
+    # Its signature
 
     @cached_property
-    def digest_bits(self) -> int:
-        """Security bits of the digest that its signature is made over; 0 if it is unknown."""
-        try:
-            digest = self.parsed.signature_hash_algorithm
-        except UnsupportedAlgorithm:
-            return 0
-        return strength.of_signature(digest, self.parsed.signature_algorithm_oid.dotted_string)
+    def _signature_algorithm(self) -> shapes.AlgorithmIdentifier:
+        return shapes.algorithm(self.tbs.algorithm)
+
+    @cached_property
+    def algorithm(self) -> str:
+        """The signature algorithm, as the signed part names it: an OID."""
+        return self._signature_algorithm.oid
+
+    @cached_property
+    def signature(self) -> Algorithm:
+        """What that stands for."""
+        return algorithms.named(self._signature_algorithm)
+
+    @cached_property
+    def consistent(self) -> bool:
+        """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
+        if self.odd is not None:
+            return self.odd.consistent
+        inner, outer = self.tbs.algorithm, self._outer.algorithm
+        return bool(inner.tag_bytes == outer.tag_bytes and inner.data == outer.data)
 
     # Extensions
 
@@ -339,33 +391,24 @@ class Certificate:
         """Whether the authority key identifier and the signature's algorithm fit a certificate of the issuer's name."""
         if issuer.public_key() is None or not issuer.has_identifier(self.authority_key):
             return False
-        beginnings = _SIGNATURES_OF.get(issuer.key_algorithm)
-        return self.algorithm.startswith(beginnings) if beginnings else self.algorithm == issuer.key_algorithm
+        return algorithms.may_make(issuer.key_algorithm, self.signature)
 
     def may_be_issued_by(self, issuer: Certificate) -> bool:
         """Whether this certificate says that the other one is its issuer's."""
         return self.issuer == issuer.subject and not issuer.invalid and not self.invalid and self.names_key_of(issuer)
 
-    @cached_property
-    def algorithm(self) -> str:
-        """The signature algorithm, as the signed part names it."""
-        if self.consistent:
-            return self.parsed.signature_algorithm_oid.dotted_string
-        fields = shapes.read(shapes.Values, shapes.sequence(shapes.whole(self.tbs.algorithm))).item
-        return asn1.decode_der(ObjectIdentifier, shapes.whole(fields[0])).dotted_string
-
-    @cached_property
-    def consistent(self) -> bool:
-        """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
-        if self.odd is not None:
-            return self.odd.consistent
-        outer = shapes.read(shapes.Signed, self.der).algorithm
-        return shapes.whole(outer) == shapes.whole(self.tbs.algorithm)
-
-    def signed_by(self, key: Any) -> bool:
-        """Whether its signature is made with this key."""
-        signed = self.parsed.tbs_certificate_bytes if self.odd is None else self.odd.signed
-        return self.consistent and signature_is_good(self.parsed, signed, key)
+    def signed_by(self, issuer: Certificate) -> bool:
+        """Whether its signature is made with the issuer's key, in a way which that key is for."""
+        return (
+            self.consistent
+            and not self._outer.signature.padding_bits()
+            and signature_is_good(
+                self.signature,
+                self.parsed,
+                self.parsed.tbs_certificate_bytes if self.odd is None else self.odd.signed,
+                issuer,
+            )
+        )
 
 
 _MATTERING = (
@@ -377,13 +420,20 @@ _MATTERING = (
 
 _load_quietly = quietly(x509.load_der_x509_certificate)  # old roots have serial 0, and PyCA warns of it
 INTERNED_SIZE = 8192
+MAX_EXPONENT = 64  # bits of an RSA exponent; the cost of a signature grows with them, and nobody has more
+_OID = b"\x06"
 
 
 def _parsed(der: bytes) -> x509.Certificate:
-    try:
-        return _load_quietly(der)
-    except x509.InvalidVersion as error:
-        raise ValueError(str(error)) from None
+    return asked(_load_quietly, der)
+
+
+def _begin(parsed: x509.Certificate) -> float:
+    return parsed.not_valid_before_utc.timestamp()
+
+
+def _end(parsed: x509.Certificate) -> float:
+    return parsed.not_valid_after_utc.timestamp()
 
 
 def parse(certificates: Iterable[Certificate]) -> Iterator[bool]:
@@ -451,34 +501,8 @@ def _loaded(der: bytes) -> Certificate:
 _interned = lru_cache(maxsize=512)(_loaded)
 
 
-def signature_is_good(signed: x509.Certificate | x509.CertificateRevocationList, data: bytes, key: Any) -> bool:
-    """Whether a certificate or CRL is signed with this key.  What PyCA cannot check is not good."""
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            scheme, digest = signed.signature_algorithm_parameters, signed.signature_hash_algorithm
-            if digest is None or not isinstance(scheme, padding.PKCS1v15 | padding.PSS):
-                return False
-            key.verify(signed.signature, data, scheme, digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            if signed.signature_hash_algorithm is None:
-                return False
-            key.verify(signed.signature, data, ec.ECDSA(signed.signature_hash_algorithm))
-        elif isinstance(key, dsa.DSAPublicKey):
-            if signed.signature_hash_algorithm is None:
-                return False
-            key.verify(signed.signature, data, signed.signature_hash_algorithm)
-        elif key is not None:
-            key.verify(signed.signature, data)
-        else:
-            return False
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, AttributeError):
-        return False
-    return True
-
-
-# How the OIDs of a key's signatures begin, if the key's own OID is not the signature's.
-_SIGNATURES_OF: dict[str, tuple[str, ...]] = {
-    "1.2.840.113549.1.1.1": ("1.2.840.113549.1.1.",),  # RSA
-    "1.2.840.10045.2.1": ("1.2.840.10045.4.",),  # EC
-    "1.2.840.10040.4.1": ("1.2.840.10040.4.", "2.16.840.1.101.3.4.3."),  # DSA
-}
+def signature_is_good(
+    algorithm: Algorithm, signed: x509.Certificate | x509.CertificateRevocationList, data: bytes, issuer: Certificate
+) -> bool:
+    """Whether a certificate or CRL is signed with this issuer's key.  What PyCA cannot check is not good."""
+    return algorithms.is_good(algorithm, issuer.public_key(), issuer.limits, signed.signature, data)

@@ -40,6 +40,7 @@ NO_ALT_CHAINS = 0x100000
 NO_CHECK_TIME = 0x200000
 
 SERVER, CLIENT = "serverAuth", "clientAuth"
+LONGEST = 1000  # certificates of a path, whatever depth is asked for
 
 
 class Policy(NamedTuple):
@@ -80,6 +81,10 @@ def extensions(path: Path, policy: Policy) -> None:
             wrong = ca == 0 or (ca > 1 and (i < last or bool(flags & STRICT))) if must_be_ca else ca > 0
         if wrong:
             raise refusal(codes.INVALID_CA if must_be_ca else codes.INVALID_NON_CA, i)
+        if last and x.spells_out_its_curve:
+            raise refusal(codes.EXPLICIT_CURVE, i)
+        if last and x.public_key() is None:
+            raise refusal(codes.UNSPECIFIED, i)
         if last and flags & STRICT:
             strict(x, i, issued=i < last)
         fits = purpose_fits(x, policy.purpose, non_leaf=must_be_ca > 0) if not x.invalid else not flags & STRICT
@@ -119,7 +124,7 @@ def strict(x: Certificate, depth: int, *, issued: bool) -> None:
     if x.path_length is not None:
         if not x.ca:
             raise refusal(codes.PATHLEN_INVALID_FOR_NON_CA, depth)
-        if not x.usable_for(CERT_SIGN):
+        if not usage & CERT_SIGN:
             raise refusal(codes.PATHLEN_WITHOUT_CERT_SIGN, depth)
     if x.ca and not x.critical(BASIC_CONSTRAINTS):
         raise refusal(codes.CA_CONSTRAINTS_NOT_CRITICAL, depth)
@@ -187,7 +192,7 @@ def strong(path: Path, policy: Policy) -> None:
     for i, x in enumerate(path.chain):
         if i and x.key_bits < floor:
             raise refusal(codes.CA_KEY_TOO_SMALL, i)
-        if i < len(path.chain) - 1 and x.digest_bits < floor:
+        if i < len(path.chain) - 1 and x.signature.bits < floor:
             raise refusal(codes.CA_DIGEST_TOO_WEAK, i)
 
 

@@ -1,5 +1,7 @@
 """Name constraints (RFC 5280 4.2.1.10, 6.1.4 g): which names certificates below a CA may have, as OpenSSL applies them.
 
+Where a common name has made the leaf good for the host that was asked for, that host is held to them as well.
+
 A certificate's constraints are compiled once; a name is then checked in C (suffixes, sets) or against numbers, so that
 thousands of constraints against thousands of names cost milliseconds.  What exceeds that is refused unseen.
 """
@@ -9,41 +11,57 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from cryptography.hazmat.asn1 import TLV
+
 from puretls._x509 import codes, names
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import STRICT, Path, Policy
 from puretls._x509.codes import refusal
-from puretls._x509.extensions import directory_name
-from puretls._x509.shapes import GeneralSubtree
+from puretls._x509.extensions import directory_name, other_name
+from puretls._x509.shapes import GeneralSubtree, OtherName
+
+SMTP_UTF8 = "1.3.6.1.5.5.7.8.9"  # id-on-SmtpUTF8Mailbox
+_UTF8 = b"\x0c"
 
 
 def check(path: Path, policy: Policy, budget: Budget) -> None:
     """Each certificate against the constraints of all above it, the anchor's included."""
     chain = path.chain
+    constrained = [i for i, x in enumerate(chain) if x.name_constraints is not None]
     for i in range(len(chain) - 1, -1, -1):
         x = chain[i]
         if i and x.self_issued:
             continue
         if x.proxy is not None and not proxy_name_fits(x):
             raise refusal(codes.PROXY_SUBJECT_VIOLATION, i)
-        for above in reversed(chain[i + 1 :]):
-            if above.name_constraints is not None:
-                code = violation(x, above, budget, common_names=i == 0 and _common_names_count(x, policy))
-                if code:
-                    raise refusal(code, i)
-    for i, x in enumerate(chain if policy.flags & STRICT else ()):
-        if x.name_constraints is not None and _compiled(x).malformed:
+        for above in reversed(constrained):
+            if above <= i:
+                break
+            code = violation(x, chain[above], budget, () if i else _hosts(x, policy))
+            if code:
+                raise refusal(code, i)
+    for i in constrained if policy.flags & STRICT else ():
+        if _compiled(chain[i]).malformed:
             raise refusal(codes.UNSUPPORTED_CONSTRAINT_SYNTAX, i)
 
 
-def _common_names_count(x: Certificate, policy: Policy) -> bool:
-    """Whether hosts would be matched with its common names; an address is not."""
+def _hosts(x: Certificate, policy: Policy) -> list[bytes | None]:
+    """What the leaf's common names say of hosts, if they count; None in it: one with a NUL."""
     if policy.ip is not None or policy.host_flags & names.NEVER_CHECK_SUBJECT:
-        return False
-    return bool(policy.host_flags & names.ALWAYS_CHECK_SUBJECT) or not any(
-        tag == names.DNS for tag, _ in x.alternative_names
-    )
+        return []
+    if not policy.host_flags & names.ALWAYS_CHECK_SUBJECT and any(tag == names.DNS for tag, _ in x.alternative_names):
+        return []
+    found: list[bytes | None] = []
+    for name in names.common_names(x):
+        name = name.rstrip(b"\0")
+        if b"\0" in name:
+            found.append(None)
+        elif host := names.as_host(name):
+            found.append(host)
+    if policy.hostname is not None:  # which is one of them: checks.identity came first
+        found.append(policy.hostname.encode("ascii").lower().removesuffix(b"."))
+    return found
 
 
 def proxy_name_fits(x: Certificate) -> bool:
@@ -58,14 +76,14 @@ def proxy_name_fits(x: Certificate) -> bool:
     )
 
 
-def violation(x: Certificate, above: Certificate, budget: Budget, *, common_names: bool) -> int:
-    """0, or why a CA's constraints refuse one of the certificate's names."""
+def violation(x: Certificate, above: Certificate, budget: Budget, hosts: Sequence[bytes | None] = ()) -> int:
+    """0, or why a CA's constraints refuse one of the certificate's names, or of the hosts that it stands for."""
     constraints = _compiled(above)
     subject = [a for rdn in x.subject_rdns for a in rdn]
     alternative = x.alternative_names
     if not budget.compare(len(subject) + len(alternative), constraints.size):
         return codes.UNSPECIFIED
-    if x.subject_rdns:
+    if x.subject:
         code = constraints.of_directory(x.subject)
         if code:
             return code
@@ -80,11 +98,8 @@ def violation(x: Certificate, above: Certificate, budget: Budget, *, common_name
         code = constraints.of(tag, value)
         if code:
             return code
-    for name in names.common_names(x) if common_names else ():
-        name = name.rstrip(b"\0")
-        if b"\0" in name:
-            return codes.UNSUPPORTED_NAME_SYNTAX
-        code = names.looks_like_host(name) and constraints.of(names.DNS, name)
+    for host in hosts:
+        code = codes.UNSUPPORTED_NAME_SYNTAX if host is None else constraints.of(names.DNS, host)
         if code:
             return code
     return 0
@@ -126,6 +141,7 @@ class Hosts(Bases):
         return self.all or name in self.exact or name.endswith(self.suffixes)
 
     def cover(self, name: bytes) -> bool:
+        name = name.removesuffix(b".")  # which a name of a host may end with, and hosts are matched so
         return self.match(name) or (name.startswith(b"*.") and name[2:].lower() in self.parents)
 
 
@@ -137,6 +153,7 @@ class Mailboxes(Bases):
         boxes = [base.rpartition(b"@") for base in self.bases]
         self.boxes = frozenset((local, host.lower()) for local, at, host in boxes if at and local)
         self.hosts = frozenset(host.lower() for local, _, host in boxes if not local)
+        self.bare_hosts = frozenset(host.lower() for _, at, host in boxes if not at)
         self.suffixes = tuple(host.lower() for _, at, host in boxes if not at and host.startswith(b"."))
 
     def match(self, name: bytes) -> bool:
@@ -145,6 +162,19 @@ class Mailboxes(Bases):
             raise _Malformed
         host = host.lower()
         return (local, host) in self.boxes or host in self.hosts or name.lower().endswith(self.suffixes)
+
+    def holds(self, name: str, *, whole: bool) -> bool:
+        """The same of a SmtpUTF8Mailbox (RFC 9598 6): by its host; as a `whole` mailbox only to be on the safe side."""
+        local, at, domain = name.rpartition("@")
+        if not at:
+            raise _Malformed
+        try:
+            host = (domain if domain.isascii() else domain.encode("idna").decode()).encode().lower()
+        except UnicodeError:
+            raise _Malformed from None
+        if whole and ((local.encode(), host) in self.boxes or host in self.hosts):
+            return True
+        return host in self.bare_hosts or (at.encode() + host).endswith(self.suffixes)
 
 
 class Uris(Bases):
@@ -207,7 +237,7 @@ class Constraints:
     def __init__(self, permitted: Sequence[GeneralSubtree] | None, excluded: Sequence[GeneralSubtree] | None) -> None:
         permitted, excluded = permitted or (), excluded or ()
         self.size = len(permitted) + len(excluded)
-        self.bounded = {bytes(s.base.tag_bytes) for s in (*permitted, *excluded) if s.minimum or s.maximum is not None}
+        self.bounded = {_kind(s.base) for s in (*permitted, *excluded) if s.minimum or s.maximum is not None}
         self.permitted, self.permitted_directories = _sorted_out(permitted)
         self.excluded, self.excluded_directories = _sorted_out(excluded)
         addresses = (self.permitted.get(names.IP), self.excluded.get(names.IP))
@@ -220,14 +250,20 @@ class Constraints:
                 return self.of_directory(names.canonical(directory_name(value)))
             except ValueError:
                 return codes.UNSUPPORTED_NAME_SYNTAX
-        permitted, excluded = self.permitted.get(tag), self.excluded.get(tag)
+        kind = tag
+        if tag == names.OTHER:
+            other = other_name(value)
+            kind = names.EMAIL if other.type.dotted_string == SMTP_UTF8 else _other(other)
+        permitted, excluded = self.permitted.get(kind), self.excluded.get(kind)
         if permitted is None and excluded is None:
             return 0
-        if tag in self.bounded:
+        if kind in self.bounded:
             return codes.SUBTREE_MINMAX
-        if tag not in _KINDS:
+        if kind not in _KINDS:
             return codes.UNSUPPORTED_CONSTRAINT_TYPE
         try:
+            if tag == names.OTHER:
+                return _mailbox(other.value, permitted, excluded)
             if permitted is not None and not permitted.match(value):
                 return codes.PERMITTED_VIOLATION
             return codes.EXCLUDED_VIOLATION if excluded is not None and excluded.cover(value) else 0
@@ -244,6 +280,29 @@ class Constraints:
         return codes.EXCLUDED_VIOLATION if excluded and _within(name, excluded) else 0
 
 
+def _mailbox(value: TLV, permitted: Bases | None, excluded: Bases | None) -> int:
+    """0, or why constraints of mailboxes refuse a SmtpUTF8Mailbox."""
+    if value.tag_bytes != _UTF8:
+        raise _Malformed
+    try:
+        name = bytes(value.data).decode()
+    except UnicodeDecodeError:
+        raise _Malformed from None
+    if isinstance(permitted, Mailboxes) and not permitted.holds(name, whole=False):
+        return codes.PERMITTED_VIOLATION
+    return codes.EXCLUDED_VIOLATION if isinstance(excluded, Mailboxes) and excluded.holds(name, whole=True) else 0
+
+
+def _kind(base: TLV) -> bytes:
+    """The type of a name, by which constraints are told apart: that of an otherName has its own type in it."""
+    tag = bytes(base.tag_bytes)
+    return _other(other_name(bytes(base.data))) if tag == names.OTHER else tag
+
+
+def _other(name: OtherName) -> bytes:
+    return names.OTHER + name.type.dotted_string.encode()
+
+
 Directories = dict[int, set[names.Name]]  # by their length
 
 
@@ -256,7 +315,7 @@ def _sorted_out(subtrees: Sequence[GeneralSubtree]) -> tuple[dict[bytes, Bases],
     found: dict[bytes, list[bytes]] = {}
     directories: Directories = {}
     for subtree in subtrees:
-        tag, value = bytes(subtree.base.tag_bytes), bytes(subtree.base.data)
+        tag, value = _kind(subtree.base), bytes(subtree.base.data)
         if tag == names.DIRECTORY:
             name = names.canonical(directory_name(value))
             directories.setdefault(len(name), set()).add(name)

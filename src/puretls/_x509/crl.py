@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from puretls._base.foreign import asked
 from puretls._base.slotted import slotted
-from puretls._x509 import names, shapes
-from puretls._x509.certificate import signature_is_good
-from puretls._x509.extensions import AUTHORITY_KEY, KeyIdentifier, key_identifier
+from puretls._x509 import algorithms, names, shapes
+from puretls._x509.certificate import Certificate, signature_is_good
+from puretls._x509.extensions import AUTHORITY_KEY, KeyIdentifier, key_identifier, point_name
 
 CRL_NUMBER = "2.5.29.20"
 REASON = "2.5.29.21"
@@ -29,10 +29,7 @@ class Crl:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        try:
-            self.parsed = x509.load_der_x509_crl(der)
-        except x509.InvalidVersion as error:
-            raise ValueError(str(error)) from None
+        self.parsed = asked(x509.load_der_x509_crl, der)
         self.tbs = shapes.read(shapes.CertList, der).tbs
         self.issuer  # noqa: B018 - one without a readable issuer is nobody's list
 
@@ -81,7 +78,11 @@ class Crl:
     def scope(self) -> shapes.IssuingDistributionPoint | None:
         """What it is for; None: all that its issuer issued."""
         value = self.extensions.get(ISSUING_POINT)
-        return None if value is None else shapes.read(shapes.IssuingDistributionPoint, value)
+        if value is None:
+            return None
+        scope = shapes.read(shapes.IssuingDistributionPoint, value)
+        point_name(scope.name)
+        return scope
 
     @cached_property
     def usable(self) -> bool:
@@ -121,9 +122,12 @@ class Crl:
             if not any(e.value == REMOVE_FROM_CRL and e.oid.dotted_string == REASON for e in entry.extensions or ())
         )
 
-    def signed_by(self, key: Any) -> bool:
-        """Whether its signature is made with this key."""
+    def signed_by(self, issuer: Certificate) -> bool:
+        """Whether its signature is made with this issuer's key."""
         outer = shapes.read(shapes.Signed, self.der).algorithm
-        return shapes.whole(outer) == shapes.whole(self.tbs.algorithm) and signature_is_good(
-            self.parsed, self.parsed.tbs_certlist_bytes, key
+        if shapes.whole(outer) != shapes.whole(self.tbs.algorithm):
+            return False
+        algorithm = algorithms.named(shapes.algorithm(outer))
+        return algorithms.may_make(issuer.key_algorithm, algorithm) and signature_is_good(
+            algorithm, self.parsed, self.parsed.tbs_certlist_bytes, issuer
         )

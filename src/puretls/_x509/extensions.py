@@ -74,12 +74,29 @@ def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
         if tag == names.DIRECTORY:
             names.canonical(directory_name(content))
         elif tag == names.OTHER:
-            shapes.read(shapes.OtherName, shapes.sequence(content))
+            other_name(content)
+        elif tag == names.EDI_PARTY:
+            _edi_party(content)
         elif tag == names.REGISTERED:
             asn1.decode_der(ObjectIdentifier, shapes.tagged(b"\x06", content))
         elif tag not in names.TYPES:
             raise ValueError("not a GeneralName")
     return found
+
+
+def _edi_party(content: bytes) -> None:
+    """ValueError if it is no EDIPartyName: a party, and perhaps who named it, both in text."""
+    values = shapes.items(shapes.Values, shapes.sequence(content))
+    texts = [text for value in values for text in shapes.items(shapes.Values, shapes.sequence(bytes(value.data)))]
+    known = [bytes(value.tag_bytes) for value in values] in ([b"\xa1"], [b"\xa0", b"\xa1"])
+    if not known or len(texts) != len(values) or any(bytes(x.tag_bytes) not in names.DIRECTORY_STRINGS for x in texts):
+        raise ValueError("not an EDIPartyName")
+
+
+def point_name(name: shapes.DistributionPointName | None) -> None:
+    """ValueError unless it is there and a choice, or not there."""
+    if name is not None and (name.full is None) == (name.relative is None):
+        raise ValueError("not a DistributionPointName")
 
 
 def distribution_points(der: bytes) -> list[shapes.DistributionPoint]:
@@ -88,6 +105,7 @@ def distribution_points(der: bytes) -> list[shapes.DistributionPoint]:
     for point in points:
         if point.name is None and not point.issuer:
             raise ValueError("a distribution point of nothing")
+        point_name(point.name)
         _general_names([*(point.issuer or ()), *((point.name and point.name.full) or ())])
     return points
 
@@ -102,6 +120,11 @@ def subtrees(der: bytes) -> shapes.NameConstraints:
 def directory_name(content: bytes) -> tuple[names.Rdn, ...]:
     """The name in a directoryName."""
     return names.read(rdn.as_list() for rdn in shapes.read(shapes.Rdns, shapes.sequence(content)).item)
+
+
+def other_name(content: bytes) -> shapes.OtherName:
+    """What is in an otherName."""
+    return shapes.read(shapes.OtherName, shapes.sequence(content))
 
 
 def key_identifier(der: bytes) -> KeyIdentifier:

@@ -7,6 +7,7 @@ constraints.py.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,10 +28,10 @@ MULTI_LABEL_WILDCARDS = 0x8
 NEVER_CHECK_SUBJECT = 0x20
 
 # GeneralName, RFC 5280 4.2.1.6: the context tags as they stand in DER
-OTHER, EMAIL, DNS, X400, DIRECTORY, EDI, URI, IP, REGISTERED = (
+OTHER, EMAIL, DNS, X400, DIRECTORY, EDI_PARTY, URI, IP, REGISTERED = (
     b"\xa0", b"\x81", b"\x82", b"\xa3", b"\xa4", b"\xa5", b"\x86", b"\x87", b"\x88",
 )  # fmt: skip
-TYPES = frozenset({OTHER, EMAIL, DNS, X400, DIRECTORY, EDI, URI, IP, REGISTERED})
+TYPES = frozenset({OTHER, EMAIL, DNS, X400, DIRECTORY, EDI_PARTY, URI, IP, REGISTERED})
 
 COMMON_NAME = "2.5.4.3"
 EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
@@ -39,6 +40,8 @@ EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
 _CODECS = {b"\x0c": "utf-8", b"\x13": "latin-1", b"\x14": "latin-1", b"\x16": "latin-1", b"\x1c": "utf-32-be",
            b"\x1e": "utf-16-be"}  # fmt: skip
 _OCTETS = (b"\x03", b"\x12", b"\x30")  # BIT STRING, NumericString, SEQUENCE
+_BITS = b"\x03"
+DIRECTORY_STRINGS = (b"\x0c", b"\x13", b"\x14", b"\x1c", b"\x1e")  # 4.1.2.4
 _WIDE = (b"\x1e", b"\x1c")
 _SPACES = re.compile(rb"[ \t\n\v\f\r]+")
 
@@ -67,6 +70,8 @@ class Attribute(NamedTuple):
         """
         value = self.value
         if self.tag in _OCTETS:
+            if self.tag == _BITS and not b"" < value[:1] < b"\x08":  # how many bits of the last octet are unused
+                raise ValueError("not a BIT STRING")
             return self
         if self.tag not in _CODECS:
             raise ValueError("not an attribute's value")
@@ -88,8 +93,10 @@ def read(rdns: Iterable[Iterable[shapes.Attribute]]) -> tuple[Rdn, ...]:
 
 
 def canonical(rdns: Sequence[Rdn]) -> Name:
-    """A name in the form in which it is compared."""
-    return tuple((rdn[0].canonical(),) if len(rdn) == 1 else tuple(sorted(a.canonical() for a in rdn)) for rdn in rdns)
+    """A name in the form in which it is compared; an RDN without attributes is not there, as with OpenSSL."""
+    return tuple(
+        (rdn[0].canonical(),) if len(rdn) == 1 else tuple(sorted(a.canonical() for a in rdn)) for rdn in rdns if rdn
+    )
 
 
 def host_matches(certificate: Certificate, host: str, flags: int) -> bool:
@@ -153,10 +160,30 @@ def _good_wildcard(pattern: bytes, flags: int) -> bool:
     return bool(_LABEL.fullmatch(b"a" + after if after else before))
 
 
-def looks_like_host(name: bytes) -> bool:
-    """Whether a common name is taken for a host by name constraints: two labels at least, and no IPv4 address."""
-    labels = name.lower().split(b".")
-    return len(labels) > 1 and all(map(_LAX_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+def as_host(name: bytes) -> bytes | None:
+    """A common name as the name of hosts that constraints hold it to; None if it is no host's.
+
+    Two labels at least, as OpenSSL has it; but also a wildcard, a dot at the end, and numbers that are no address.
+    """
+    host = name.lower().removesuffix(b".")
+    first, *others = host.split(b".")
+    if not others or not all(map(_LAX_LABEL.fullmatch, others)):
+        return None
+    if not _LAX_LABEL.fullmatch(first) and not (
+        first.count(b"*") == 1 and _LAX_LABEL.fullmatch(first.replace(b"*", b"a"))
+    ):
+        return None
+    return None if _is_address(host) else host
+
+
+def _is_address(host: bytes) -> bool:
+    if not host[-1:].isdigit():
+        return False
+    try:
+        ipaddress.IPv4Address(host.decode())
+    except ValueError:
+        return False
+    return True
 
 
 def canonical_der(name: Name) -> bytes:

@@ -1,20 +1,23 @@
 """Finding a path from a certificate to a trust anchor (RFC 5280 6.1 says what a path is, RFC 4158 how one is found).
 
 First the path that OpenSSL would build, which decides by its rules which error is reported; it takes each step once and
-for good.  When that path does not stand, the others are searched depth first: a step that fails its checks is taken
-back.  What this may cost is bounded by a budget, so that no chain a peer sends costs more.
+for good.  When that path does not stand, the others are searched (search.py).  What this may cost is bounded by a
+budget, so that no chain a peer sends costs more; the steps here look issuers up by their names, so that a long list
+costs no more than its length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from puretls._base.faults import VerifyAbort
-from puretls._x509 import checks, codes, constraints, names, strength
+from puretls._x509 import checks, codes, constraints
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import CRL_CHECK, PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
+from puretls._x509.checks import CRL_CHECK, LONGEST, PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
 from puretls._x509.codes import refusal
+from puretls._x509.names import Name
+from puretls._x509.search import other_paths
 from puretls._x509.store import Store
 
 
@@ -75,8 +78,6 @@ def _verified(path: Path) -> tuple[Certificate, ...]:
     return path.chain if path.untrusted else path.chain[:1]
 
 
-LONGEST = 1000  # whatever depth is asked for
-
 # What is wrong with a leaf on any path.
 FINAL = frozenset({
     codes.NOT_YET_VALID, codes.EXPIRED, codes.BAD_NOT_BEFORE, codes.BAD_NOT_AFTER,
@@ -110,6 +111,10 @@ def signatures(path: Path, policy: Policy, budget: Budget) -> None:
             code = checks.may_sign(issuer, x)
             if code:
                 raise refusal(code, i + 1)
+            if not x.signature.checked:
+                unchecked = refusal(codes.UNSUPPORTED_SIGNATURE_ALGORITHM, i)
+                unchecked.note = f"signature algorithm {x.algorithm}: PyCA's `cryptography` cannot check it"
+                raise unchecked
             if not budget.signed(x, issuer):
                 raise refusal(codes.SIGNATURE_FAILURE, i)
         elif policy.flags & checks.CHECK_SELF_SIGNATURE and x.self_signed:
@@ -125,7 +130,10 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
     """The path that OpenSSL builds, or its error: 1, 2, 18, 19, 20, 22 or 28."""
     path = [chain[0]]
     untrusted = 1  # so many of the path are the peer's
-    others = list(dict.fromkeys(chain))
+    used = {chain[0]}
+    others: dict[Name, dict[Certificate, None]] = {}  # what the peer sent and the path has not, by subject
+    for x in chain:
+        others.setdefault(x.subject, {})[x] = None
     self_signed = chain[0].self_signed
     limit = min(policy.depth, LONGEST) + 1
     use_store = bool(policy.flags & TRUSTED_FIRST)
@@ -138,6 +146,7 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
             issuer = None if limit < len(path) else _best(current, store.by_subject(current.issuer), policy)
             if issuer is not None:
                 if alternative:
+                    used.difference_update(path[size:])
                     del path[size:]
                     untrusted, alternative = size, 0
                     self_signed = False
@@ -169,13 +178,16 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
         if use_others:
             current = path[-1]
             again = len(path) == 1 and current.self_issued  # the leaf may occur a second time then
-            unused = [x for x in others if again or x not in path]
-            issuer = None if self_signed or limit < len(path) else _best(current, unused, policy)
+            issuer = None
+            if not self_signed and limit >= len(path):
+                named = others.get(current.issuer, {})
+                issuer = _best(current, (x for x in named if again or x not in used), policy)
             if issuer is None:
                 use_others, use_store = False, True
                 continue
-            others.remove(issuer)
+            del others[current.issuer][issuer]
             path.append(issuer)
+            used.add(issuer)
             untrusted += 1
             self_signed = issuer.self_signed
     return _last_chance(path, untrusted, store, policy, limit)
@@ -208,56 +220,13 @@ def _trusted(path: list[Certificate], untrusted: int, policy: Policy) -> bool:
     return bool(policy.flags & PARTIAL_CHAIN) and untrusted < len(path)
 
 
-def _best(subject: Certificate, candidates: Sequence[Certificate], policy: Policy) -> Certificate | None:
+def _best(subject: Certificate, candidates: Iterable[Certificate], policy: Policy) -> Certificate | None:
     """Of the possible issuers the first that is valid now, else the one that expires last."""
-    possible = [x for x in candidates if subject.may_be_issued_by(x)]
-    for x in possible:
-        if x.not_before <= policy.time <= x.not_after or policy.flags & checks.NO_CHECK_TIME:
-            return x
-    return max(possible, key=lambda x: x.not_after, default=None)
-
-
-def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget) -> Iterator[Path]:
-    """Every path that leads to something trusted, the promising ones first, until the budget is spent."""
-    others: dict[names.Name, list[Certificate]] = {}
-    for x in dict.fromkeys(chain):
-        others.setdefault(x.subject, []).append(x)
-    if policy.flags & PARTIAL_CHAIN and chain[0] in store and budget.step():
-        yield Path((chain[0],), 0)
-
-    def extend(path: tuple[Certificate, ...], untrusted: int) -> Iterator[Path]:
-        """`untrusted`: so many of the path are the peer's."""
-        current = path[-1]
-        anchors = store.by_subject(current.issuer)
-        sent = [x for x in others.get(current.issuer, ()) if x not in anchors]
-        for issuer in [*anchors, *sent]:
-            if not budget.step():
-                return
-            if issuer in path or not _useful(path, issuer, policy) or not budget.signed(current, issuer):
-                continue
-            longer = (*path, issuer)
-            if issuer in anchors:
-                trust = checks.trust(issuer, policy.purpose)
-                if trust is None and policy.flags & PARTIAL_CHAIN:
-                    trust = True
-                if trust:
-                    budget.paths -= 1
-                    yield Path(longer, untrusted)
-                if trust is not None:
-                    continue
-            if len(longer) <= min(policy.depth, LONGEST) + 1:
-                yield from extend(longer, untrusted + (issuer not in anchors and untrusted == len(path)))
-
-    yield from extend((chain[0],), 1)
-
-
-def _useful(path: tuple[Certificate, ...], issuer: Certificate, policy: Policy) -> bool:
-    """Whether a path can go on with this issuer: what would fail later, whatever follows, fails here."""
-    below = sum(not x.self_issued for x in path[1:])
-    return (
-        path[-1].may_be_issued_by(issuer)
-        and (bool(policy.flags & checks.NO_CHECK_TIME) or issuer.not_before <= policy.time < issuer.not_after + 1)
-        and not checks.may_sign(issuer, path[-1])
-        and (issuer.path_length is None or below <= issuer.path_length or path[-1].proxy is not None)
-        and issuer.key_bits >= strength.floor(policy.security_level)
-    )
+    best = None
+    for x in candidates:
+        if subject.may_be_issued_by(x):
+            if x.not_before <= policy.time <= x.not_after or policy.flags & checks.NO_CHECK_TIME:
+                return x
+            if best is None or x.not_after > best.not_after:
+                best = x
+    return best

@@ -13,7 +13,7 @@ from cryptography.x509 import ObjectIdentifier
 from puretls._x509 import names, shapes
 from puretls._x509.attributes import long_name
 from puretls._x509.certificate import Certificate
-from puretls._x509.extensions import AUTHORITY_INFO, directory_name
+from puretls._x509.extensions import AUTHORITY_INFO, directory_name, other_name
 
 _OCSP = "1.3.6.1.5.5.7.48.1"
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
@@ -77,7 +77,7 @@ def _general_name(tag: bytes, value: bytes) -> tuple[str, Any]:
 
 
 _STRINGS = {names.EMAIL: "email", names.DNS: "DNS", names.URI: "URI"}
-_UNSUPPORTED = {names.X400: "X400Name", names.EDI: "EdiPartyName"}
+_UNSUPPORTED = {names.X400: "X400Name", names.EDI_PARTY: "EdiPartyName"}
 
 
 def _address(value: bytes) -> str:
@@ -99,7 +99,7 @@ _OTHERS = {
 
 
 def _other_name(content: bytes) -> str:
-    other = shapes.read(shapes.OtherName, shapes.sequence(content))
+    other = other_name(content)
     oid, value = other.type.dotted_string, other.value
     label, wanted = _OTHERS.get(oid, ("", b""))
     if value.tag_bytes != wanted:

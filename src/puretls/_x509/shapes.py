@@ -9,7 +9,7 @@ Annotations are not postponed in this module: `_declare` and PyCA need the types
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Protocol, TypeVar, get_args
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, get_args
 
 from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV, BitString, Explicit, GeneralizedTime, Implicit, SetOf, UTCTime
@@ -80,6 +80,35 @@ class Extension(Shape):
     oid: ObjectIdentifier
     critical: bool | None
     value: bytes
+
+
+class AlgorithmAlone(Shape):
+    """AlgorithmIdentifier without parameters, 4.1.1.2."""
+
+    oid: ObjectIdentifier
+
+
+class AlgorithmWithParameters(Shape):
+    """AlgorithmIdentifier with parameters."""
+
+    oid: ObjectIdentifier
+    parameters: TLV
+
+
+class SubjectPublicKeyInfo(Shape):
+    """4.1.2.7."""
+
+    algorithm: TLV
+    key: BitString
+
+
+class PssParameters(Shape):
+    """RFC 4055 3.1; the defaults are SHA-1 in both places, 20 and 1."""
+
+    digest: Annotated[list[TLV] | None, Explicit(0)]  # AlgorithmIdentifiers
+    mask: Annotated[list[TLV] | None, Explicit(1)]
+    salt: Annotated[int | None, Explicit(2)]
+    trailer: Annotated[int | None, Explicit(3)]
 
 
 class TbsCertificate(Shape):
@@ -168,7 +197,7 @@ class NameConstraints(Shape):
 
 
 class DistributionPointName(Shape):
-    """4.2.1.13; a CHOICE, of which `relative` is only ever seen absent."""
+    """4.2.1.13; a CHOICE, so that `extensions.point_name` has to see that it is one of them."""
 
     full: Annotated[list[TLV] | None, Implicit(0)]
     relative: Annotated[list[Attribute] | None, Implicit(1)]
@@ -304,6 +333,27 @@ def sequence(content: bytes) -> bytes:
 def whole(value: TLV) -> bytes:
     """DER of a value that was read into its parts."""
     return tagged(bytes(value.tag_bytes), bytes(value.data))
+
+
+class AlgorithmIdentifier(NamedTuple):
+    """4.1.1.2; read from either of its shapes."""
+
+    oid: str
+    parameters: TLV | None
+
+
+def algorithm(value: TLV) -> AlgorithmIdentifier:
+    """An AlgorithmIdentifier; ValueError if it is none."""
+    content = value.data
+    if len(content) > 1 and content[1] + 2 == len(content):
+        return AlgorithmIdentifier(parse(AlgorithmAlone, value).oid.dotted_string, None)
+    found = parse(AlgorithmWithParameters, value)
+    return AlgorithmIdentifier(found.oid.dotted_string, found.parameters)
+
+
+def oid(value: TLV) -> str:
+    """An OBJECT IDENTIFIER; ValueError if it is none."""
+    return asn1.decode_der(ObjectIdentifier, whole(value)).dotted_string
 
 
 def items(shape: type[Item[T]], der: bytes) -> T:

@@ -1,26 +1,18 @@
-"""Security bits of keys and signature digests, which the levels of SSL_CTX_set_security_level(3) are compared with."""
+"""Security bits of keys, which the levels of SSL_CTX_set_security_level(3) are compared with."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+from puretls._x509.algorithms import PURE
 
 LEVELS = (0, 80, 112, 128, 192, 256)
 
-# Keys that are all of one size, and their signatures, which name no digest.
-_FIXED = {
-    "1.3.101.112": 128,  # Ed25519
-    "1.3.101.113": 224,  # Ed448
-    "2.16.840.1.101.3.4.3.17": 128,  # ML-DSA-44, -65, -87
-    "2.16.840.1.101.3.4.3.18": 192,
-    "2.16.840.1.101.3.4.3.19": 256,
-}
 _CURVES = ((512, 256), (384, 192), (256, 128), (224, 112), (160, 80))
 _FACTORING = {2048: 112, 3072: 128, 4096: 152, 6144: 176, 7680: 192, 8192: 200, 15360: 256}
-_BROKEN = {"md5": 39, "sha1": 63}  # less than any level
 
 
 def floor(level: int) -> int:
@@ -30,8 +22,8 @@ def floor(level: int) -> int:
 
 def of_key(key: Any, algorithm: str) -> int:
     """Bits of a key, whose SubjectPublicKeyInfo names this algorithm; 0 if it is of an unknown kind."""
-    if key is None or algorithm in _FIXED:
-        return 0 if key is None else _FIXED[algorithm]
+    if key is None or algorithm in PURE:
+        return 0 if key is None else PURE[algorithm]
     if isinstance(key, rsa.RSAPublicKey):
         return _factoring(key.key_size)
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -41,13 +33,6 @@ def of_key(key: Any, algorithm: str) -> int:
         parameters = key.parameters().parameter_numbers()
         return min(_factoring(parameters.p.bit_length()), parameters.q.bit_length() // 2)
     return 0
-
-
-def of_signature(digest: hashes.HashAlgorithm | None, algorithm: str) -> int:
-    """Bits of a signature's digest: half its size; 0 if it is unknown."""
-    if digest is None:
-        return _FIXED.get(algorithm, 0)
-    return _BROKEN.get(digest.name, digest.digest_size * 4)
 
 
 def _factoring(size: int) -> int:
