@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from puretls._base.foreign import refuses
 from puretls._crypto.kdf import SHA256, SHA384, SHA512, Digest, hkdf_expand
-from puretls._crypto.primitives import refuses
 
 NONCE = 12  # bytes, of all three AEADs
 LAST = (1 << 8 * NONCE) - 1  # sequence number (RFC 9180 5.2)

@@ -211,7 +211,7 @@ class Certificate:
     def key_bits(self) -> int:
         """Security bits of its key; 0 if it is of an unknown kind."""
         try:
-            return asked(strength.of_key, self.public_key(), self.key_algorithm)
+            return asked(strength.of_key, self._key_and_limits[0], self.key_algorithm)
         except ValueError:
             return 0
 
