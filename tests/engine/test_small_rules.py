@@ -12,10 +12,12 @@ import pytest
 import puretls
 from bios import join
 from crooked import Verdict, ask, hello_of, in_record, offers, server_meets
-from pair import CLIENT, OLDER, Pair, client_config, message, server_config, store, suite
+from pair import CLIENT, OLDER, Pair, client_config, hello, message, server_config, store, suite
 from puretls._base import registry
 from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS11, TLS12, TLS13
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12
+
+NO_EXTENDED_MASTER_SECRET = 0x1  # of `ssl`'s options, which has no name for it
 
 # The downgrade sentinels (RFC 8446 4.1.3)
 
@@ -173,6 +175,67 @@ def test_a_name_beyond_ascii_is_served_as_ssl_does(name, version, pki):
         context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
         verdicts.append(ask(context, hello).verdict)
     assert verdicts == [Verdict(None, None)] * 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_name_beyond_ascii_and_a_callback(name, version, pki):
+    """Which takes text: as with `ssl` the server cannot call it, and says internal_error."""
+    body = (len(name) + 3).to_bytes(2, "big") + b"\x00" + len(name).to_bytes(2, "big") + name
+    data = in_record(hello_of(offers(version, x0=body)))
+    verdicts, called = [], []
+    for tls in (ssl, puretls):
+        context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+        context.sni_callback = lambda *given: called.append(given)
+        verdicts.append(ask(context, data).verdict)
+    assert verdicts == [Verdict("CALLBACK_FAILED", registry.INTERNAL_ERROR)] * 2
+    assert not called
+
+
+def test_a_session_of_a_name_beyond_ascii():
+    """A ticket keeps the name; another of the same kind gets no session."""
+    for kept, asked in ((b"caf\xe9", b"caf\xe9"), (b"caf\xe9", b"caf\xe8")):
+        config = client_config(versions=(TLS12,)), server_config()
+        session = None
+        for octets in (kept, asked):
+            pair = Pair(*config, session=session)
+            body = (len(octets) + 3).to_bytes(2, "big") + b"\x00" + len(octets).to_bytes(2, "big") + octets
+            pair.client.lies["ClientHello"] = hello({registry.SERVER_NAME: body})
+            pair.handshake().echo()
+            session = pair.client.session
+        assert pair.server.session_reused == (kept == asked)
+
+
+# Without extended_master_secret: as `ssl`, not as RFC 7627 5.4 has it
+
+
+@pytest.mark.parametrize("plain", ["client", "server"])
+def test_channel_bindings_without_extended_master_secret(plain, pki):
+    """tls-unique is the first Finished all the same; tls-exporter, which `ssl` lacks, is not there (RFC 9266 4.2)."""
+    client = (ssl if plain == "client" else puretls).SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    server = (ssl if plain == "server" else puretls).SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    client.load_verify_locations(pki.ca)
+    server.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
+    (client if plain == "client" else server).options |= NO_EXTENDED_MASTER_SECRET
+    pair = join(client, server).ok()
+    bindings = [side.obj.get_channel_binding("tls-unique") for side in (pair.client, pair.server)]
+    assert bindings[0]
+    assert bindings[0] == bindings[1]
+    ours = pair.server if plain == "client" else pair.client
+    assert ours.obj.get_channel_binding("tls-exporter") is None
+    assert len(ours.obj.export_keying_material("EXPORTER-test", 40)) == 40
+
+
+def test_exporters_without_extended_master_secret():
+    pair = Pair(client_config(versions=(TLS12,)), server_config())
+    pair.client.lies["ClientHello"] = hello({registry.EXTENDED_MASTER_SECRET: None})
+    pair.handshake().echo()
+    exported = [side.export_keying_material(b"EXPORTER-test", 32, b"x") for side in (pair.client, pair.server)]
+    assert exported[0] == exported[1]
+    assert any(exported[0])
 
 
 @pytest.mark.parametrize("tls", [puretls, ssl], ids=["puretls", "ssl"])

@@ -17,7 +17,7 @@ from puretls._base.registry import TLS13
 from puretls._crypto.suites import Block
 from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC
 from puretls._wire import extensions
-from puretls._wire.codec import extension, vec8, vec16
+from puretls._wire.codec import vec8, vec16
 from puretls._wire.places import EE, SH12
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ class Row(NamedTuple):
     accept: Callable[[Connection, bytes], None] | None = None  # a client: what the answer means for it
 
 
-def answers(conn: Connection, offered: dict[int, bytes], message: int, *, resumed: bool) -> bytes:
+def answers(conn: Connection, offered: dict[int, bytes], message: int, *, resumed: bool) -> dict[int, bytes]:
     """The extensions of `message`, EncryptedExtensions or ServerHello of TLS 1.2 and older, that answer the offer."""
-    block = b""
+    found = {}
     for number, answer in ANSWERS[message]:
         if number in offered:
             body = answer(conn, offered[number], resumed)
             if body is not None:
-                block += extension(number, body)
-    return block
+                found[number] = body
+    return found
 
 
 def accept(conn: Connection, found: dict[int, bytes], message: int) -> None:

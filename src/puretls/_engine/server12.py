@@ -44,7 +44,7 @@ from puretls._engine.session import Session, agreed
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, hello, legacy, messages
-from puretls._wire.codec import Reader, filled, vec16
+from puretls._wire.codec import Reader, filled, join_extensions, vec16
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 from puretls._x509 import strength
@@ -190,7 +190,7 @@ def _resume(conn: Connection, message: ClientHello, session: Session, offered: d
     conn.draft.group = BY_CODE.get(session.group)
     if session.id:
         conn.kept = (session.id,)
-    block = negotiated.answers(conn, offered, SH12, resumed=True)
+    block = join_extensions(negotiated.answers(conn, offered, SH12, resumed=True))
     transcript.choose(conn.draft.digest)
     transcript.update(message.raw)
     conn.send_message(
@@ -219,14 +219,16 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, offered: dict[
     suite, credential, scheme, conn.draft.group = choice
     conn.set_suite(suite)
     conn.draft.own_credential, conn.draft.own_scheme = credential, scheme
-    block = negotiated.answers(conn, offered, SH12, resumed=False)
-    by_ticket = config.sessions is not None and registry.SESSION_TICKET in offered and config.tickets12
-    staple = credential.ocsp if credential and registry.STATUS_REQUEST in offered else None
+    answers = negotiated.answers(conn, offered, SH12, resumed=False)
+    by_ticket = registry.SESSION_TICKET in answers
+    staple = credential.ocsp if credential and registry.STATUS_REQUEST in answers else None
     asked = bool(config.policy.verify_mode) and with_certificate(suite)
     transcript.choose(conn.draft.digest, keep=asked)
     transcript.update(message.raw)
     session_id = b"" if by_ticket or config.sessions is None else conn.random(32)
-    flight = [hello.server_hello(conn.version, conn.draft.server_random, session_id, suite.code, block)]
+    flight = [
+        hello.server_hello(conn.version, conn.draft.server_random, session_id, suite.code, join_extensions(answers))
+    ]
     if credential:
         flight.append(credential.message12)
     if staple:

@@ -27,7 +27,7 @@ from puretls._engine.policy import CERT_REQUIRED
 from puretls._engine.session import Session
 from puretls._engine.state import Parked, PskServerRequest, State, on
 from puretls._wire import extensions, hello, messages, places
-from puretls._wire.codec import extension
+from puretls._wire.codec import extension, join_extensions
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import EE
@@ -223,7 +223,8 @@ def _answer(
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     conn.set_handshake_secrets(theirs, ours)
     conn.inbound.allow_plain_alert = True
-    encrypted = messages.encrypted_extensions(negotiated.answers(conn, found, EE, resumed=psk is not None))
+    answers = join_extensions(negotiated.answers(conn, found, EE, resumed=psk is not None))
+    encrypted = messages.encrypted_extensions(answers)
     if psk:
         conn.draft.external_psk = psk.session is None
         if psk.session:

@@ -21,6 +21,7 @@ __all__ = [
     "StructError",
     "extension",
     "filled",
+    "join_extensions",
     "message",
     "packer",
     "remembering",
@@ -158,6 +159,10 @@ def message(kind: int, body: bytes) -> bytes:
 
 def extension(kind: int, body: bytes) -> bytes:
     return pack_extension(kind, len(body)) + body
+
+
+def join_extensions(found: dict[int, bytes]) -> bytes:
+    return b"".join([pack_extension(kind, len(body)) + body for kind, body in found.items()])
 
 
 def split_extensions(block: bytes) -> dict[int, bytes]:
