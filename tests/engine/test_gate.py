@@ -22,7 +22,7 @@ from pair import (
 )
 from puretls._base import faults
 from puretls._base.registry import TLS12, TLS13
-from puretls._engine import client_start
+from puretls._engine import client_start, established
 from puretls._engine.config import Config
 from puretls._engine.connection import Connection
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, PeerPolicy
@@ -61,10 +61,10 @@ def test_a_client_that_has_not_verified_goes_no_further(version, monkeypatch):
     pair = Pair(client_config(versions=(version,), verify_mode=CERT_NONE, check_hostname=False))
     pass_gate = Connection.pass_gate
 
-    def stricter(conn: Connection) -> None:
+    def stricter(conn: Connection, *, later: bool) -> None:
         if conn is pair.client:
             conn.config = client_config(versions=(version,))
-        pass_gate(conn)
+        pass_gate(conn, later=later)
 
     monkeypatch.setattr(Connection, "pass_gate", stricter)
     refused = pair.refusal()
@@ -126,6 +126,22 @@ def test_a_certificate_that_comes_later_has_to_be_good():
     assert lacking.refusal() == (SERVER, faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
 
 
+def test_a_promise_to_ask_is_kept_once():
+    """A client that had nothing to show when it was asked has not been let in by the promise."""
+    optional = {"verify_mode": CERT_OPTIONAL, "store": store(), "post_handshake_auth": True}
+    pair = Pair(client_config(post_handshake_auth=True), server_config(**optional)).handshake()
+    pair.server.state.request_authentication(pair.server)
+    pair.deliver(pair.client, pair.server.take())
+    pair.server.config = configured(pair.server.config, verify_mode=CERT_REQUIRED)
+    answer = pair.client.take()
+    with pytest.MonkeyPatch.context() as patch:  # as if nobody had looked at the empty Certificate
+        patch.setattr(established, "CERT_REQUIRED", None)
+        assert pair.refusal(lambda: pair.deliver(pair.server, answer)) == (
+            SERVER,
+            faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13,
+        )
+
+
 class Known:
     """As much of a Peer as the gate looks at."""
 
@@ -162,8 +178,8 @@ def test_the_whole_table():
         found = policy.admits(
             peer,  # type: ignore[arg-type]
             server_side,
-            version,
             HOST,
+            version == TLS13,
             key,
         )
         assert found == wanted, (mode, check, later, server_side, version, peer and vars(peer), key)

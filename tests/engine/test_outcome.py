@@ -126,6 +126,12 @@ def test_extended_master_secret_stays_as_it_was():
     assert pair.refusal() == (CLIENT, faults.INCONSISTENT_EXTMS)
 
 
+def test_extended_master_secret_is_no_addition_either():
+    pair = renegotiating()
+    pair.client.outcome.ems = False  # as if the server had not had it the first time
+    assert pair.refusal() == (CLIENT, faults.INCONSISTENT_EXTMS)
+
+
 def test_there_is_no_way_back_from_encrypt_then_mac():
     """RFC 7366 3.1."""
     cbc = {"suites": (suite("ECDHE-ECDSA-AES128-SHA256"),)}

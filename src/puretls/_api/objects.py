@@ -58,7 +58,7 @@ class SSLSession:
     @property
     def timeout(self) -> int:
         """For how many seconds after `time` it may be resumed."""
-        return self._session.lifetime
+        return self._session.left(self._session.time, self._session.lifetime)
 
     @property
     def ticket_lifetime_hint(self) -> int:

@@ -590,7 +590,7 @@ class Connection:
 
     def finish(self, state: State) -> State:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""
-        self.pass_gate()
+        self.pass_gate(later=self.version == TLS13)
         self.outcome = self.draft
         self.established, self.renegotiating = True, False
         self.warnings = 0
@@ -605,12 +605,14 @@ class Connection:
             stats.hits += self.draft.resumed is not None
         return state
 
-    def pass_gate(self) -> None:
-        """The end of every handshake: whatever way it took, the policy in force is satisfied, or it fails."""
+    def pass_gate(self, *, later: bool) -> None:
+        """The end of every handshake: whatever way it took, the policy in force is satisfied, or it fails.
+
+        `later`: there is post-handshake authentication still to come, or there may be.
+        """
         draft, server_side = self.draft, self.server_side
-        peer, version = draft.peer, draft.version
-        if not self.config.policy.admits(peer, server_side, version, self.server_hostname, draft.external_psk):
-            raise refusal(peer, server_side, version)
+        if not self.config.policy.admits(draft.peer, server_side, self.server_hostname, later, draft.external_psk):
+            raise refusal(draft.peer, server_side, draft.version)
 
     # What arrives
 

@@ -245,7 +245,7 @@ class ExpectPostFinished(Established):
         expected = finished(conn.outcome.digest, conn.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
         conn.outcome.peer = self.peer
-        conn.pass_gate()
+        conn.pass_gate(later=False)
         return self.established
 
 

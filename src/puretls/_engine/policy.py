@@ -80,12 +80,13 @@ class PeerPolicy:
         return SHA256.hash(text.encode() + self.store.digest() + self.session_id_context)
 
     def admits(
-        self, peer: Peer | None, server_side: bool, version: int, host: str | None, external_psk: bool = False
+        self, peer: Peer | None, server_side: bool, host: str | None, later: bool, external_psk: bool = False
     ) -> bool:
         """Whether a handshake that ends with this peer may stand.
 
-        `external_psk`: both sides have shown that they know the same pre-shared key, and no certificate was due beside
-        it: the key stands for certificate and name.
+        `later`: the peer can still be asked for its certificate, as the policy may have promised.  `external_psk`: both
+        sides have shown that they know the same pre-shared key, and no certificate was due beside it: the key stands
+        for certificate and name.
         """
         if peer is not None:
             verified = peer.path is not None or not self.verify_mode
@@ -93,7 +94,7 @@ class PeerPolicy:
         if external_psk:
             return True
         if server_side:
-            return self.verify_mode != CERT_REQUIRED or (self.post_handshake_auth and version == TLS13)
+            return self.verify_mode != CERT_REQUIRED or (later and self.post_handshake_auth)
         return not self.verifies
 
 

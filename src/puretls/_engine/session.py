@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from puretls._base.registry import TLS13
 from puretls._crypto.suites import Suite
 from puretls._engine.peer import Peer
 from puretls._x509.checks import NO_CHECK_TIME
@@ -86,7 +87,7 @@ class Session:
         return (
             self.policy == conn.draft.policy_digest
             and self.server_name == name
-            and policy.admits(self.peer, conn.server_side, self.version, conn.server_hostname)
+            and policy.admits(self.peer, conn.server_side, conn.server_hostname, self.version == TLS13)
         )
 
 
