@@ -27,6 +27,7 @@ random = st.binary(min_size=32, max_size=32)
 session_id = st.binary(max_size=32)
 numbers = st.lists(u16, max_size=5).map(tuple)
 some_numbers = st.lists(u16, min_size=1, max_size=5).map(tuple)
+some_ranks = st.lists(u16, max_size=5, unique=True).map(lambda found: {n: i for i, n in enumerate(found)})
 ext_dict = st.dictionaries(u16, blob, max_size=4)
 blobs = st.lists(some, max_size=4).map(tuple)
 
@@ -81,13 +82,13 @@ MESSAGES: dict[str, Codec] = {
     ),
     "legacy.CertificateRequest": (
         legacy.CertificateRequest.parse,
-        legacy.certificate_request,
-        st.tuples(some, some_numbers, blobs),
+        lambda types, schemes, names: legacy.certificate_request(types, tuple(schemes), names),
+        st.tuples(some, some_ranks.filter(bool), blobs),
     ),
     "legacy.CertificateRequest of TLS 1.1": (
         legacy.CertificateRequest.parse_tls11,
         lambda types, _, names: legacy.certificate_request(types, None, names),
-        st.tuples(some, st.just(()), blobs),
+        st.tuples(some, st.just({}), blobs),
     ),
     "legacy.CertificateVerify": (
         legacy.CertificateVerify.parse,
@@ -117,7 +118,11 @@ def body_of(build: Callable[..., bytes]) -> Callable[..., bytes]:
 
 
 BODIES: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes], st.SearchStrategy[Any]]] = {
-    "numbers": (extensions.numbers, lambda n: extensions.build_numbers(10, n)[4:], some_numbers),
+    "numbers": (
+        extensions.numbers,
+        lambda found: extensions.build_numbers(10, tuple(found))[4:],
+        some_ranks.filter(bool),
+    ),
     "server_name": (
         extensions.server_name,
         lambda name: extensions.build_server_name(name.encode())[4:],
@@ -385,3 +390,7 @@ def test_what_has_no_room_is_not_sent(name):
     with pytest.raises(Abort) as caught:
         TOO_LONG[name]()
     assert caught.value.fault.alert == registry.INTERNAL_ERROR
+
+
+def test_a_number_that_comes_again_has_its_first_rank():
+    assert codec.ranks(b"\0\5\0\3\0\5\0\1\0\3") == {5: 0, 3: 1, 1: 2}

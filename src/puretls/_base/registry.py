@@ -231,6 +231,7 @@ EXTENSIONS = {
 # Signalling cipher suite values
 EMPTY_RENEGOTIATION_INFO_SCSV = 0x00FF  # RFC 5746 3.3
 FALLBACK_SCSV = 0x5600  # RFC 7507
+SCSVS = frozenset({EMPTY_RENEGOTIATION_INFO_SCSV, FALLBACK_SCSV})  # suites that are none
 
 # GREASE (RFC 8701 2): values that an implementation must ignore
 GREASE = tuple(0x0A0A + 0x1010 * n for n in range(16))

@@ -19,6 +19,7 @@ from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
 from puretls._engine.state import Parked, SignRequest, State
 from puretls._wire import extensions, messages, places
+from puretls._wire.codec import Ranks
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
@@ -32,7 +33,7 @@ CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
 def choose(
     config: Config,
     version: int,
-    peer_schemes: tuple[int, ...],
+    theirs: Ranks,
     *,
     kinds: frozenset[str] | None = None,
     credentials: Sequence[Credential] | None = None,
@@ -46,19 +47,13 @@ def choose(
         signers = tuple([signer for signer in signers if signer[0].kind in kinds])
     if credentials is not None:
         signers = tuple([signer for signer in signers if signer[0] in credentials])
+    shared = (signer for signer in signers if signer[1].code in theirs)
     if config.options & OP_CIPHER_SERVER_PREFERENCE:  # of either role: as OpenSSL has it, "ours"
-        for signer in signers:
-            if signer[1].code in peer_schemes:
-                return signer
-        return None
-    for code in peer_schemes:
-        for signer in signers:
-            if signer[1].code == code:
-                return signer
-    return None
+        return next(shared, None)
+    return min(shared, key=lambda signer: theirs[signer[1].code], default=None)
 
 
-def requested_schemes(message: messages.CertificateRequest) -> tuple[int, ...]:
+def requested_schemes(message: messages.CertificateRequest) -> Ranks:
     """RFC 8446 4.3.2: unknown extensions are ignored, signature_algorithms must be there."""
     found = message.extensions
     places.check(found, places.CR)

@@ -33,6 +33,7 @@ from puretls._engine.peer import Claim, Peer, examine
 from puretls._engine.session import Session
 from puretls._engine.state import State, on
 from puretls._wire import extensions, messages
+from puretls._wire.codec import Ranks
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, ServerHello
 from puretls._wire.places import CT, EE, HRR, SH, check_response
 
@@ -195,7 +196,7 @@ class ExpectCertificate(State):
 
     __slots__ = ("asked", "secret")
 
-    def __init__(self, secret: HandshakeSecret, asked: tuple[int, ...] | None = None) -> None:
+    def __init__(self, secret: HandshakeSecret, asked: Ranks | None = None) -> None:
         self.secret, self.asked = secret, asked
 
     @on(CERTIFICATE, messages.Certificate.parse)
@@ -240,7 +241,7 @@ class ExpectCertificateVerify(State):
 
     __slots__ = ("asked", "claim", "secret")
 
-    def __init__(self, secret: HandshakeSecret, asked: tuple[int, ...] | None, claim: Claim) -> None:
+    def __init__(self, secret: HandshakeSecret, asked: Ranks | None, claim: Claim) -> None:
         self.secret, self.asked, self.claim = secret, asked, claim
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
@@ -258,7 +259,7 @@ class ExpectFinished(State):
 
     __slots__ = ("asked", "peer", "secret")
 
-    def __init__(self, secret: HandshakeSecret, peer: Peer | None, asked: tuple[int, ...] | None) -> None:
+    def __init__(self, secret: HandshakeSecret, peer: Peer | None, asked: Ranks | None) -> None:
         self.secret, self.peer, self.asked = secret, peer, asked
 
     @on(FINISHED, messages.Finished.parse)
@@ -284,7 +285,7 @@ class ExpectFinished(State):
         return send_client_certificate(conn, self.asked, finish)
 
 
-def send_client_certificate(conn: Connection, asked: tuple[int, ...], then: authenticate.Then) -> State:
+def send_client_certificate(conn: Connection, asked: Ranks, then: authenticate.Then) -> State:
     """Our certificate if one suits the schemes that were asked for, else an empty list (RFC 8446 4.4.2)."""
     chosen = authenticate.choose(conn.config, TLS13, asked)
     if chosen is None:

@@ -132,8 +132,9 @@ class Connection:
         """What a server and its client both have, in the client's order; None on a client and before the handshake."""
         if not self.server_side or not self.established:
             return None
-        ours = self.config.suite_by_code
-        return tuple(ours[code] for code in self.outcome.client_suites if code in ours)
+        theirs = self.outcome.client_suites
+        shared = (suite for suite in self.config.suite_by_code.values() if suite.code in theirs)
+        return tuple(sorted(shared, key=lambda suite: theirs[suite.code]))
 
     # The transport's side
 

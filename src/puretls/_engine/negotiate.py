@@ -14,36 +14,38 @@ from puretls._crypto.groups import Group
 from puretls._crypto.suites import BY_CODE, SUITES, Suite
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, OP_PRIORITIZE_CHACHA, Config
 from puretls._wire import extensions
-from puretls._wire.codec import filled
+from puretls._wire.codec import Ranks, filled
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 
 CHACHA = frozenset(suite.code for suite in SUITES if suite.cipher.name.startswith("CHACHA20"))
-FEW = 4  # suites, for which a set of what is offered does not pay
 
 
-def in_order(config: Config, ours: Sequence[Suite], theirs: Sequence[int]) -> list[Suite]:
+def in_order(config: Config, ours: Sequence[Suite], theirs: Ranks) -> list[Suite]:
     """The suites of both sides, in the order of the side that decides."""
-    if config.options & OP_CIPHER_SERVER_PREFERENCE:
-        offered = frozenset(theirs) if len(ours) > FEW else theirs
-        shared = [suite for suite in ours if suite.code in offered]
-        if config.options & OP_PRIORITIZE_CHACHA and next(filter(BY_CODE.get, theirs), None) in CHACHA:
-            shared.sort(key=lambda suite: suite.code not in CHACHA)  # the client's processor has no AES, it seems
-        return shared
-    by_code = {suite.code: suite for suite in ours}
-    return [by_code[code] for code in theirs if code in by_code]
+    shared = [suite for suite in ours if suite.code in theirs]
+    if not config.options & OP_CIPHER_SERVER_PREFERENCE:
+        shared.sort(key=lambda suite: theirs[suite.code])
+    elif config.options & OP_PRIORITIZE_CHACHA and _favourite(theirs) in CHACHA:
+        shared.sort(key=lambda suite: suite.code not in CHACHA)  # the client's processor has no AES, it seems
+    return shared
 
 
-def first_common(ours: Iterable[Group], theirs: Sequence[int], version: int) -> Group | None:
+def _favourite(theirs: Ranks) -> int | None:
+    """The first of a client's suites that we know, enabled or not."""
+    return min((code for code in BY_CODE if code in theirs), key=theirs.__getitem__, default=None)
+
+
+def first_common(ours: Iterable[Group], theirs: Ranks, version: int) -> Group | None:
     return next((g for g in ours if g.code in theirs and g.since <= version <= g.until), None)
 
 
 class Offer13(NamedTuple):
     """What of a ClientHello TLS 1.3 looks at."""
 
-    groups: tuple[int, ...]
+    groups: Ranks
     shares: dict[int, bytes]
-    schemes: tuple[int, ...]
+    schemes: Ranks
     psks: OfferedPsks | None
     takes_tickets: bool  # whether a ticket of ours, which is for psk_dhe_ke, would be of use (RFC 8446 4.2.9)
 
@@ -75,7 +77,7 @@ def read_offer13(hello: ClientHello) -> Offer13:
         if group in shares or group not in groups:
             raise Abort(faults.BAD_KEY_SHARE, "key_share disagrees with supported_groups")
         shares[group] = share
-    schemes: tuple[int, ...] = ()
+    schemes: Ranks = {}
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     elif psks is None:
@@ -83,7 +85,7 @@ def read_offer13(hello: ClientHello) -> Offer13:
     return filled(Offer13, (groups, shares, schemes, psks, takes_tickets))
 
 
-def group13(config: Config, theirs: Sequence[int], shares: dict[int, bytes]) -> tuple[Group, bytes | None]:
+def group13(config: Config, theirs: Ranks, shares: dict[int, bytes]) -> tuple[Group, bytes | None]:
     """Our most wanted group that came with a share, else one to ask for in a HelloRetryRequest."""
     for group in config.groups13:
         if group.code in shares:

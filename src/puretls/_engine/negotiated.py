@@ -76,7 +76,7 @@ def _accept_ems(conn: Connection, _: bytes) -> None:
 
 def _answer_protocols(conn: Connection, body: bytes, _: bool) -> bytes | None:
     """By our preference; without overlap there is none, as OpenSSL's `ssl` callback has it (RFC 7301 3.2)."""
-    theirs = extensions.protocols(body)
+    theirs = frozenset(extensions.protocols(body))
     for name in conn.config.alpn:
         if name in theirs:
             conn.draft.alpn = name

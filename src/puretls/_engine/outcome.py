@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from puretls._crypto.suites import Suite
     from puretls._engine.peer import Peer
     from puretls._engine.session import Session
+    from puretls._wire.codec import Ranks
 
 
 class Outcome:
@@ -74,7 +75,7 @@ class Outcome:
         self.authenticated = self.until = 0.0  # when the peer was, and until when sessions may say so
         # What was said
         self.server_name: str | None = None  # a client asked for
-        self.client_suites: tuple[int, ...] = ()  # a server was offered
+        self.client_suites: Ranks = {}  # a server was offered
         self.client_random = self.server_random = b""
         self.finished_sent = self.finished_received = b""
         # Secrets

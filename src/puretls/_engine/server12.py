@@ -44,7 +44,7 @@ from puretls._engine.session import Session, agreed
 from puretls._engine.state import Parked, PskServerRequest, State, decode, on
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, hello, legacy, messages
-from puretls._wire.codec import Reader, filled, join_extensions, vec16
+from puretls._wire.codec import Ranks, Reader, filled, join_extensions, vec16
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 from puretls._x509 import strength
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from puretls._engine.connection import Connection
 
 REQUEST_TYPES = bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))  # certificate_types of a CertificateRequest
-IMPLIED_SCHEMES = (0x0201, 0x0203)  # of a client that names none (RFC 5246 7.4.1.4.1)
+IMPLIED_SCHEMES: Ranks = {0x0201: 0, 0x0203: 1}  # of a client that names none (RFC 5246 7.4.1.4.1)
 
 
 class Choice(NamedTuple):
@@ -100,14 +100,14 @@ def _random(conn: Connection, version: int) -> bytes:
 def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
     """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
     config, found = conn.config, message.extensions
-    theirs: tuple[int, ...] | None = None
+    theirs: Ranks | None = None
     if registry.SUPPORTED_GROUPS in found:
         theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
         curves = [group for group in config.groups if not isinstance(group, Ffdhe)]
         group = negotiate.first_common(curves, theirs, version)
     else:  # a client that says nothing takes any curve
         group = SECP256R1 if SECP256R1 in config.groups else None
-    schemes: tuple[int, ...] = IMPLIED_SCHEMES
+    schemes: Ranks = IMPLIED_SCHEMES
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     level = config.policy.security_level
@@ -133,7 +133,7 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
 
 
 def _choose_credential(
-    conn: Connection, suite: Suite, version: int, schemes: tuple[int, ...], known: list[Credential]
+    conn: Connection, suite: Suite, version: int, schemes: Ranks, known: list[Credential]
 ) -> tuple[Credential, Scheme | None] | None:
     config, kinds = conn.config, KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
@@ -150,7 +150,7 @@ def may_sign(credential: Credential) -> bool:
     return credential.leaf.usable_for(DIGITAL_SIGNATURE)
 
 
-def _curve_will_do(credential: Credential, groups: tuple[int, ...] | None, level: int) -> bool:
+def _curve_will_do(credential: Credential, groups: Ranks | None, level: int) -> bool:
     """Whether the curve of a certificate is one of the client's groups (RFC 8422 5.1) and strong enough for us."""
     if credential.kind != EC:
         return True

@@ -27,7 +27,7 @@ from puretls._engine.policy import CERT_REQUIRED
 from puretls._engine.session import Session
 from puretls._engine.state import Parked, PskServerRequest, State, on
 from puretls._wire import extensions, hello, messages, places
-from puretls._wire.codec import extension, join_extensions
+from puretls._wire.codec import Ranks, extension, join_extensions
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import EE
@@ -189,7 +189,7 @@ def _check_binder(
 def _answer(
     conn: Connection,
     message: ClientHello,
-    schemes: tuple[int, ...],
+    schemes: Ranks,
     share: bytes,
     retried: bool,
     psk: ChosenPsk | None,

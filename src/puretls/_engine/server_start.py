@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CLIENT_HELLO, SSL3, TLS12, TLS13
+from puretls._crypto.suites import BY_CODE
 from puretls._engine import server13
 from puretls._engine.config import Config
 from puretls._engine.state import ClientHelloRequest, Parked, State, on
 from puretls._wire import extensions, places
-from puretls._wire.codec import u16s
+from puretls._wire.codec import Ranks, ranks
 from puretls._wire.hello import ClientHello
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
+
+
+MANY = 512  # suites: more than IANA has given numbers to
 
 
 def begin(conn: Connection) -> State:
@@ -37,7 +41,7 @@ class ExpectClientHello(State):
     @on(CLIENT_HELLO, ClientHello.parse)
     def client_hello(self, conn: Connection, message: ClientHello) -> State:  # RFC 8446 4.1.2
         _, _, conn.draft.client_random, _, suites, _, found = message
-        conn.draft.client_suites = u16s(suites)
+        conn.draft.client_suites = _kept(ranks(suites))
         places.check_hello(found)
         if registry.SERVER_NAME in found:
             conn.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
@@ -51,6 +55,13 @@ class ExpectClientHello(State):
             return _negotiate(conn, message)
 
         return Parked(ClientHelloRequest(message, conn.draft.server_name), chosen)
+
+
+def _kept(theirs: Ranks) -> Ranks:
+    """What of a client's suites the connection keeps: all, unless somebody has made up more than there are."""
+    if len(theirs) <= MANY:
+        return theirs
+    return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
 
 
 def _negotiate(conn: Connection, message: ClientHello) -> State:

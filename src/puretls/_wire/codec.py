@@ -7,7 +7,7 @@ decode_error.  What has no room for what it should hold is an Abort as well: a p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from struct import Struct, unpack_from
 from struct import error as StructError
@@ -17,6 +17,7 @@ from puretls._base import faults
 from puretls._base.faults import Abort
 
 __all__ = [
+    "Ranks",
     "Reader",
     "StructError",
     "extension",
@@ -24,6 +25,7 @@ __all__ = [
     "join_extensions",
     "message",
     "packer",
+    "ranks",
     "remembering",
     "split_extensions",
     "u16s",
@@ -36,6 +38,11 @@ __all__ = [
 T = TypeVar("T")
 type_and_size = Struct("!HH").unpack_from
 filled = tuple.__new__  # filled(cls, fields): a NamedTuple without the call of Python code that its own way costs
+
+
+# A peer's list of numbers: each with its rank, in the peer's order.  It may be long, so nobody walks along it: who
+# chooses looks up what is in a list of our own.
+Ranks = Mapping[int, int]
 
 
 def packer(layout: str) -> Callable[..., bytes]:
@@ -122,6 +129,15 @@ def u16s(data: bytes) -> tuple[int, ...]:
     if len(data) & 1:
         raise Abort(faults.LENGTH_MISMATCH)
     return unpack_from(f"!{len(data) >> 1}H", data)
+
+
+@remembering
+def ranks(data: bytes) -> Ranks:
+    """The numbers in a vector of uint16, as what to choose from; the first counts of those that are equal."""
+    if len(data) & 1:
+        raise Abort(faults.LENGTH_MISMATCH)
+    numbers = unpack_from(f"!{len(data) >> 1}H", data)
+    return dict(zip(dict.fromkeys(numbers), range(len(numbers)), strict=False))
 
 
 def vec8(data: bytes) -> bytes:

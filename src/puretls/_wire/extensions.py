@@ -10,7 +10,20 @@ from typing import NamedTuple, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
-from puretls._wire.codec import Reader, StructError, extension, filled, packer, remembering, u16s, vec8, vec16, vec16_of
+from puretls._wire.codec import (
+    Ranks,
+    Reader,
+    StructError,
+    extension,
+    filled,
+    packer,
+    ranks,
+    remembering,
+    u16s,
+    vec8,
+    vec16,
+    vec16_of,
+)
 
 T = TypeVar("T")
 
@@ -50,12 +63,12 @@ def empty(body: bytes) -> None:
 
 
 @remembering
-def numbers(body: bytes) -> tuple[int, ...]:
+def numbers(body: bytes) -> Ranks:
     """supported_groups, signature_algorithms, signature_algorithms_cert: uint16 values<2..2^16-2>."""
     size = len(body)
     if size < 4 or size & 1 or body[0] << 8 | body[1] != size - 2:
         raise Abort(faults.BAD_EXTENSION)
-    return u16s(body[2:])
+    return ranks(body[2:])
 
 
 # server_name (RFC 6066 3)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, filled, message, packer, u16s, vec8, vec16, vec16_of, vec24
+from puretls._wire.codec import Ranks, Reader, filled, message, packer, ranks, vec8, vec16, vec16_of, vec24
 from puretls._wire.extensions import names
 
 # ClientCertificateType (RFC 5246 7.4.4, RFC 8422 5.5)
@@ -138,7 +138,7 @@ class CertificateRequest(NamedTuple):
 
     raw: bytes
     certificate_types: bytes
-    schemes: tuple[int, ...]
+    schemes: Ranks
     authorities: tuple[bytes, ...]  # DER names
 
     @classmethod
@@ -153,7 +153,7 @@ class CertificateRequest(NamedTuple):
     def _parse(cls, raw: bytes, *, with_schemes: bool) -> CertificateRequest:
         r = Reader(raw)
         types = r.vec8()
-        schemes = u16s(r.vec16()) if with_schemes else ()
+        schemes = ranks(r.vec16()) if with_schemes else {}
         if with_schemes and not schemes:
             raise Abort(faults.LENGTH_MISMATCH, "no signature algorithms")
         block = r.vec16()

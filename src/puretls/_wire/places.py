@@ -86,6 +86,7 @@ MISPLACED = {  # an unknown one may be anywhere
     message: frozenset(kind for kind, row in ROWS.items() if message not in row) for message in MESSAGES
 }
 HOPELESS = {**MISPLACED, **dict.fromkeys((SH, SH12), MISPLACED[SH] & MISPLACED[SH12])}  # illegal even if unsolicited
+FEW = 8  # extensions that an error names
 LONG = frozenset({registry.KEY_SHARE, registry.PRE_SHARED_KEY})  # of a ClientHello; read later, and once
 BUT_LONG = {kind: read for kind, read in READERS[CH].items() if kind not in LONG}
 
@@ -118,5 +119,5 @@ def check_response(found: dict[int, bytes], message: int, offered: frozenset[int
     if not hopeless.isdisjoint(found):
         raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(hopeless & found.keys())}")
     if not offered.issuperset(found):
-        raise Abort(faults.UNSOLICITED_EXTENSION, f"extensions {sorted(found.keys() - offered)}")
+        raise Abort(faults.UNSOLICITED_EXTENSION, f"extensions {sorted(found.keys() - offered)[:FEW]}")
     check(found, message)
