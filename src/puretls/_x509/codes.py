@@ -47,6 +47,9 @@ LEAF_KEY_TOO_SMALL = 66
 CA_KEY_TOO_SMALL = 67
 CA_DIGEST_TOO_WEAK = 68
 PROXY_SUBJECT_VIOLATION = 72
+OCSP_NEEDED = 73
+OCSP_FAILED = 74
+OCSP_UNKNOWN = 75
 UNSUPPORTED_SIGNATURE_ALGORITHM = 76
 SIGNATURE_ALGORITHM_INCONSISTENT = 78
 INVALID_CA = 79
@@ -128,6 +131,9 @@ _TEXTS = """
 67 CA certificate key too weak
 68 CA signature digest algorithm too weak
 72 proxy subject name violation
+73 OCSP verification needed
+74 OCSP verification failed
+75 OCSP unknown cert
 76 Cannot find certificate signature algorithm
 78 cert info signature and signature algorithm mismatch
 79 invalid CA certificate
@@ -157,6 +163,7 @@ _ALERTS = {
     registry.DECRYPT_ERROR: (7, 8),
     registry.HANDSHAKE_FAILURE: (50,),
     registry.INTERNAL_ERROR: (1, 17),
+    registry.BAD_CERTIFICATE_STATUS_RESPONSE: (73, 74, 75),
     registry.UNKNOWN_CA: (2, 3, 18, 19, 20, 21, 22, 25, 33, 79),
     registry.UNSUPPORTED_CERTIFICATE: (26,),
 }

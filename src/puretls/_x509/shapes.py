@@ -159,6 +159,28 @@ class DhParameters(Shape):
     validation: ValidationParms | None
 
 
+class TbsNames(Shape):
+    """4.1.2, where the names are asked for as they are encoded."""
+
+    version: Annotated[int | None, Explicit(0)]
+    serial: int
+    algorithm: TLV
+    issuer: TLV
+    validity: TLV
+    subject: TLV
+    key: TLV
+    issuer_id: Annotated[BitString | None, Implicit(1)]
+    subject_id: Annotated[BitString | None, Implicit(2)]
+    extensions: Annotated[list[Extension] | None, Explicit(3)]
+
+
+class KeyInfo(Shape):
+    """SubjectPublicKeyInfo, 4.1.2.7."""
+
+    algorithm: TLV
+    key: BitString
+
+
 class OtherName(Shape):
     """4.2.1.6."""
 
@@ -272,6 +294,12 @@ class Oids(Shape):
     """ExtKeyUsageSyntax, 4.2.1.12."""
 
     item: list[ObjectIdentifier]
+
+
+class Integers(Shape):
+    """Features, RFC 7633 4."""
+
+    item: list[int]
 
 
 class Rdns(Shape):

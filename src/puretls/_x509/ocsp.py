@@ -1,0 +1,178 @@
+"""What an OCSP response says of a certificate, if it may be believed (RFC 6960 3.2).
+
+A response counts only if it is signed by the issuer of the certificate, or by somebody whom that issuer has certified
+for this and nobody else (4.2.2.2), speaks of exactly this certificate, and is neither from the future nor stale.  No
+responder is ever asked: the response is one that a server has stapled, or that a program has fetched.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from puretls._x509 import certificate, names, shapes, strength
+from puretls._x509.certificate import Certificate
+from puretls._x509.extensions import directory_name
+
+OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
+TLS_FEATURE, STATUS_REQUEST = "1.3.6.1.5.5.7.1.24", 5  # what a certificate may demand of its server (RFC 7633 4)
+SKEW = 300.0  # seconds that clocks may be apart
+MAX_AGE = 7 * 86400.0  # of a response that does not say when the next one will be there
+LARGEST = 1 << 18  # bytes of a response that are looked at
+
+
+class OCSPResult(NamedTuple):
+    """What a response says: `status` is "good", "revoked" or "unknown".  Moments are datetimes in UTC."""
+
+    status: str
+    this_update: dt.datetime
+    next_update: dt.datetime | None
+    produced_at: dt.datetime
+    revocation_time: dt.datetime | None
+    reason: str | None
+
+
+class Unusable(ValueError):
+    """A response that says nothing, and why."""
+
+
+class _Signed:
+    """The signature of a response, as `certificate.signature_is_good` asks for one.
+
+    `cryptography` does not tell the parameters of RSASSA-PSS here, so that such responses are not usable.
+    """
+
+    def __init__(self, response: ocsp.OCSPResponse) -> None:
+        self.signature = response.signature
+        self.signature_hash_algorithm = response.signature_hash_algorithm
+        self.signature_algorithm_parameters: Any = padding.PKCS1v15()
+
+
+def verify(
+    response: bytes, leaf: Certificate, issuer: Certificate, *, time: float, max_age: float | None, level: int
+) -> OCSPResult:
+    """The answer about `leaf`, whose issuer is `issuer`, at `time`.  Unusable if there is none to be believed.
+
+    A response may be `max_age` seconds old at the most, if that is not None, whatever it says of itself.  Keys and
+    digests have to be as strong as the security level asks for.
+    """
+    if len(response) > LARGEST:
+        raise Unusable("it is too long")
+    try:
+        parsed = ocsp.load_der_ocsp_response(response)
+        single = _only_answer(parsed)
+        _check_subject(single, leaf, issuer)
+        _check_signature(parsed, issuer, time, level)
+        return _result(parsed, single, time, max_age)
+    except Unusable:
+        raise
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
+        raise Unusable("it cannot be read") from None
+
+
+def must_staple(leaf: Certificate) -> bool:
+    """Whether the certificate is only good with a stapled response (TLS feature status_request, RFC 7633).
+
+    One whose list of features cannot be read asks for it, too.
+    """
+    found = leaf.extensions.get(TLS_FEATURE)
+    if found is None:
+        return False
+    try:
+        return STATUS_REQUEST in shapes.items(shapes.Integers, found.value)
+    except ValueError:
+        return True
+
+
+def _only_answer(parsed: ocsp.OCSPResponse) -> ocsp.OCSPSingleResponse:
+    if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise Unusable(f"the responder says {parsed.response_status.name.lower()}")
+    singles = list(parsed.responses)
+    if len(singles) != 1:
+        raise Unusable(f"it has {len(singles)} answers, not one")
+    return singles[0]
+
+
+def _check_signature(parsed: ocsp.OCSPResponse, issuer: Certificate, time: float, level: int) -> None:
+    """RFC 6960 3.2 items 2 to 4, 4.2.2.2."""
+    oid = parsed.signature_algorithm_oid.dotted_string
+    if strength.of_signature(parsed.signature_hash_algorithm, oid) < strength.floor(level):
+        raise Unusable("its signature is too weak")
+    if _is_responder(parsed, issuer):
+        signer = issuer
+    else:
+        delegates = (certificate.load(x.public_bytes(Encoding.DER)) for x in parsed.certificates[:4])
+        signer = next((x for x in delegates if _is_responder(parsed, x)), issuer)
+        if signer is issuer:
+            raise Unusable("it names another responder")
+        if OCSP_SIGNING not in (signer.extended_key_usage or ()):
+            raise Unusable("its signer may not sign responses")
+        if signer.issuer != issuer.subject or not signer.signed_by(issuer.public_key()):
+            raise Unusable("its signer was certified by somebody else")
+        if not signer.not_before <= time <= signer.not_after:
+            raise Unusable("its signer's certificate is not valid now")
+        if strength.of_key(signer.public_key(), signer.key_algorithm) < strength.floor(level):
+            raise Unusable("its signer's key is too weak")
+    signed: Any = _Signed(parsed)
+    if not certificate.signature_is_good(signed, parsed.tbs_response_bytes, signer.public_key()):
+        raise Unusable("its signature is wrong")
+
+
+def _is_responder(parsed: ocsp.OCSPResponse, x: Certificate) -> bool:
+    """Whether the response names this certificate's owner as the one who signed (RFC 6960 4.2.1)."""
+    if parsed.responder_name is not None:
+        return names.canonical(directory_name(parsed.responder_name.public_bytes())) == x.subject
+    return parsed.responder_key_hash == _digest(hashes.SHA1(), _key_bits(x))  # noqa: S303 - a name, not a proof
+
+
+def _check_subject(single: ocsp.OCSPSingleResponse, leaf: Certificate, issuer: Certificate) -> None:
+    """RFC 6960 3.2 item 1: the answer is about this certificate of this issuer."""
+    digest = single.hash_algorithm
+    tbs = shapes.read(shapes.TbsNames, shapes.whole(shapes.read(shapes.Signed, leaf.der).tbs))
+    name = shapes.whole(tbs.issuer)
+    if (single.serial_number, single.issuer_name_hash, single.issuer_key_hash) != (
+        leaf.serial,
+        _digest(digest, name),
+        _digest(digest, _key_bits(issuer)),
+    ):
+        raise Unusable("it is about another certificate")
+
+
+def _result(
+    parsed: ocsp.OCSPResponse, single: ocsp.OCSPSingleResponse, time: float, max_age: float | None
+) -> OCSPResult:
+    """RFC 6960 3.2 items 5 and 6: neither from the future nor stale."""
+    made, following = single.this_update_utc, single.next_update_utc
+    if made.timestamp() > time + SKEW:
+        raise Unusable("it is from the future")
+    if following is not None and following.timestamp() < time - SKEW:
+        raise Unusable("it is stale")
+    oldest = max_age if following is not None else MAX_AGE if max_age is None else max_age
+    if oldest is not None and made.timestamp() < time - oldest - SKEW:
+        raise Unusable("it is too old")
+    reason = single.revocation_reason
+    return OCSPResult(
+        single.certificate_status.name.lower(),
+        made,
+        following,
+        parsed.produced_at_utc,
+        single.revocation_time_utc,
+        None if reason is None else reason.value,
+    )
+
+
+def _key_bits(x: Certificate) -> bytes:
+    """The octets of a certificate's public key, without what surrounds them."""
+    return shapes.read(shapes.KeyInfo, x.key_der).key.as_bytes()
+
+
+def _digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
+    running = hashes.Hash(algorithm)
+    running.update(data)
+    return running.finalize()

@@ -1,0 +1,185 @@
+"""OCSP responses (RFC 6960 3.2): which of them say something of a certificate, and why the others do not."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp as builder
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pki
+from pki import DAY, NOW, Issued
+from puretls._x509 import certificate, ocsp
+from puretls._x509.ocsp import OCSPResult, Unusable
+
+ROOT = pki.ca("root")
+MIDDLE = pki.ca("middle", ROOT)
+OTHER = pki.ca("other", ROOT)
+LEAF = pki.leaf("example.test", MIDDLE)
+SIGNER = {pki.EKU: x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.OCSP_SIGNING])}
+DELEGATE = pki.leaf("responder", MIDDLE, extensions=SIGNER)
+
+
+def loaded(one: Issued) -> x509.Certificate:
+    return x509.load_der_x509_certificate(one.der)
+
+
+def at(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
+
+
+def response(
+    signer: Issued = MIDDLE,
+    *,
+    leaf: Issued = LEAF,
+    issuer: Issued = MIDDLE,
+    status: builder.OCSPCertStatus = builder.OCSPCertStatus.GOOD,
+    made: float = NOW - 60,
+    following: float | None = NOW + DAY,
+    digest: hashes.HashAlgorithm | None = None,
+    signed: hashes.HashAlgorithm | None = None,
+    by_name: bool = False,
+    sent: tuple[Issued, ...] | None = None,
+) -> bytes:
+    revoked = status is builder.OCSPCertStatus.REVOKED
+    made_of = builder.OCSPResponseBuilder().add_response(
+        loaded(leaf), loaded(issuer), digest or hashes.SHA256(), status, at(made),
+        None if following is None else at(following),
+        at(NOW - DAY) if revoked else None, x509.ReasonFlags.key_compromise if revoked else None,
+    )  # fmt: skip
+    encoding = builder.OCSPResponderEncoding.NAME if by_name else builder.OCSPResponderEncoding.HASH
+    made_of = made_of.responder_id(encoding, loaded(signer))
+    chain = ((signer,) if signer is not MIDDLE else ()) if sent is None else sent
+    if chain:
+        made_of = made_of.certificates([loaded(one) for one in chain])
+    return made_of.sign(signer.key, signed or hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def ask(
+    der: bytes, leaf: Issued = LEAF, issuer: Issued = MIDDLE, *, time: float = NOW, max_age: float | None = None,
+    level: int = 2,
+) -> OCSPResult:  # fmt: skip
+    return ocsp.verify(
+        der, certificate.load(leaf.der), certificate.load(issuer.der), time=time, max_age=max_age, level=level
+    )
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("digest", [hashes.SHA1(), hashes.SHA224(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()])
+def test_a_good_one(digest: hashes.HashAlgorithm, by_name: bool) -> None:
+    found = ask(response(digest=digest, by_name=by_name))
+    assert found.status == "good"
+    assert found[1:3] == (at(NOW - 60), at(NOW + DAY))
+    assert found[4:] == (None, None)
+    assert found.produced_at.tzinfo is dt.timezone.utc
+
+
+def test_a_revoked_one() -> None:
+    found = ask(response(status=builder.OCSPCertStatus.REVOKED))
+    assert (found.status, found.revocation_time, found.reason) == ("revoked", at(NOW - DAY), "keyCompromise")
+
+
+def test_an_unknown_one() -> None:
+    assert ask(response(status=builder.OCSPCertStatus.UNKNOWN)).status == "unknown"
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_whom_the_issuer_has_certified_may_sign(by_name: bool) -> None:
+    assert ask(response(DELEGATE, by_name=by_name)).status == "good"
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "another certificate": ({"leaf": pki.leaf("other.test", MIDDLE)}, "another certificate"),
+    "another issuer's": ({"issuer": OTHER}, "another certificate"),
+    "signed by a sibling CA": ({"signer": OTHER}, "not sign"),
+    "signed by a sibling's delegate": (
+        {"signer": pki.leaf("theirs", OTHER, extensions=SIGNER)}, "certified by somebody else",
+    ),
+    "signed by a certificate of the issuer's for servers": ({"signer": pki.leaf("server", MIDDLE)}, "not sign"),
+    "signed by the leaf itself": ({"signer": LEAF, "sent": (LEAF,)}, "not sign"),
+    "an expired delegate": ({"signer": pki.leaf("old", MIDDLE, extensions=SIGNER, not_after=NOW - 1)}, "not valid"),
+    "a delegate that is not sent": ({"signer": DELEGATE, "sent": ()}, "another responder"),
+    "from the future": ({"made": NOW + 301}, "future"),
+    "stale": ({"following": NOW - 301}, "stale"),
+    "old, and without an end": ({"made": NOW - 7 * DAY - 301, "following": None}, "too old"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_says_nothing(what: str) -> None:
+    given, why = REFUSED[what]
+    with pytest.raises(Unusable, match=why):
+        ask(response(**given))
+
+
+def test_clocks_may_be_five_minutes_apart() -> None:
+    assert ask(response(made=NOW + 299)).status == "good"
+    assert ask(response(following=NOW - 299)).status == "good"
+    assert ask(response(made=NOW - 7 * DAY - 299, following=None)).status == "good"
+
+
+def test_an_age_that_the_caller_gives() -> None:
+    assert ask(response(made=NOW - 3000), max_age=3600).status == "good"
+    with pytest.raises(Unusable, match="too old"):
+        ask(response(made=NOW - 4000), max_age=3600)
+    assert ask(response(made=NOW - 30 * DAY, following=None), max_age=40 * DAY).status == "good"
+
+
+def test_the_level_decides_about_digests_and_keys() -> None:
+    for level in (0, 1, 2, 3):
+        assert ask(response(), level=level).status == "good"
+    for level in (4, 5):
+        with pytest.raises(Unusable, match="its signature is too weak"):
+            ask(response(), level=level)
+        with pytest.raises(Unusable, match="key is too weak"):
+            ask(response(DELEGATE, signed=hashes.SHA512()), level=level)
+
+
+def test_another_signature() -> None:
+    for der in (response(), response(DELEGATE, sent=())):
+        with pytest.raises(Unusable, match="signature is wrong|another responder"):
+            ask(der[:-1] + bytes((der[-1] ^ 1,)))
+
+
+def test_what_a_responder_says_that_does_not_know() -> None:
+    for status in builder.OCSPResponseStatus:
+        if status is not builder.OCSPResponseStatus.SUCCESSFUL:
+            der = builder.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)
+            with pytest.raises(Unusable, match="the responder says"):
+                ask(der)
+
+
+def test_a_long_one() -> None:
+    with pytest.raises(Unusable, match="too long"):
+        ask(bytes(ocsp.LARGEST + 1))
+
+
+@given(st.data())
+def test_broken_ones_say_nothing(data: st.DataObject) -> None:
+    """Neither cut nor changed does a response say anything else, and only Unusable comes out."""
+    good = response(DELEGATE)
+    if data.draw(st.booleans()):
+        broken = good[: data.draw(st.integers(0, len(good) - 1))]
+    else:
+        place = data.draw(st.integers(0, len(good) - 1))
+        changed = bytearray(good)
+        changed[place] ^= data.draw(st.integers(1, 255))
+        broken = bytes(changed)
+    with contextlib.suppress(Unusable):
+        assert ask(broken).status == "good"  # a change outside of what is signed, and of what is looked at
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"), [(b"\x30\x03\x02\x01\x05", True), (b"\x30\x03\x02\x01\x11", False), (b"\x05\x00", True)]
+)
+def test_certificates_that_demand_a_staple(features: bytes, expected: bool) -> None:
+    leaf = pki.leaf("example.test", MIDDLE, extensions={ocsp.TLS_FEATURE: (False, features)})
+    assert ocsp.must_staple(certificate.load(leaf.der)) is expected
+    assert not ocsp.must_staple(certificate.load(LEAF.der))
