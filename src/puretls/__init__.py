@@ -167,12 +167,18 @@ from puretls._api.sslobject import (
 from puretls._api.sslsocket import (
     SSLSocket,
 )
+from puretls._api.status import (
+    OCSPPolicy,
+    OCSPResult,
+    verify_ocsp_response,
+)
 from puretls._api.version import (
     _OPENSSL_API_VERSION,
     HAS_ALPN,
     HAS_ECDH,
     HAS_NEVER_CHECK_COMMON_NAME,
     HAS_NPN,
+    HAS_OCSP,
     HAS_PHA,
     HAS_PSK,
     HAS_PSK_TLS13,
@@ -232,6 +238,7 @@ __all__ = [
     "HAS_ECDH",
     "HAS_NEVER_CHECK_COMMON_NAME",
     "HAS_NPN",
+    "HAS_OCSP",
     "HAS_PHA",
     "HAS_PSK",
     "HAS_PSK_TLS13",
@@ -285,6 +292,8 @@ __all__ = [
     "HAS_TLSv1_2",
     "HAS_TLSv1_3",
     "MemoryBIO",
+    "OCSPPolicy",
+    "OCSPResult",
     "OP_NO_SSLv2",
     "OP_NO_SSLv3",
     "OP_NO_TLSv1",
@@ -328,6 +337,7 @@ __all__ = [
     "socket",
     "socket_error",
     "verify_chain",
+    "verify_ocsp_response",
 ]
 
 if sys.version_info < (3, 12):

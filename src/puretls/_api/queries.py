@@ -95,6 +95,15 @@ class _Queries:
         sslobj = self._connection()
         return None if sslobj is None else sslobj.group()
 
+    @property
+    def ocsp_response(self) -> bytes | None:
+        """The OCSP response that the server has stapled, in DER; None without one, and on servers.
+
+        It is there if `SSLContext.request_ocsp` was set and the session was not resumed.
+        """
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.ocsp_response()
+
     def client_sigalg(self) -> str | None:
         """The scheme of the client's signature, such as "ecdsa_secp256r1_sha256"; None if it made none."""
         sslobj = self._connection()

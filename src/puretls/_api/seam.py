@@ -17,7 +17,7 @@ from __future__ import annotations
 import operator
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from puretls._api import cipher_string
 from puretls._api.errors import SSLError, eof_error, fault_error, ssl_error
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
 
     from puretls._api.context import SSLContext
+    from puretls._api.settings import Settings
+    from puretls._engine.config import Config
 
 CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
 MAX_PSK_IDENTITY = 256
@@ -316,8 +318,13 @@ class _SSLSocket:
         if isinstance(request, ClientHelloRequest):
             began = self._context
             self._choose_context(request)
-            chosen = self._context
-            conn.resume(chosen._config(server_side=True) if chosen is began else chosen._settings.switched(conn.config))
+            settings = self._context._settings
+            config = conn.config
+            if self._context is not began or settings.sni_callback is not None:
+                config = settings.frozen(server_side=True) if self._context is began else settings.switched(config)
+            if callable(settings.ocsp_response) and registry.STATUS_REQUEST in request.hello.extensions:
+                config = self._stapled(settings, config)
+            conn.resume(config)
         elif isinstance(request, PskClientRequest):
             conn.resume(self._psk_of_client(request.hint))
         elif isinstance(request, PskServerRequest):
@@ -355,7 +362,19 @@ class _SSLSocket:
             number = registry.INTERNAL_ERROR
         self._refuse(number if number in registry.ALERTS else registry.INTERNAL_ERROR)
 
-    def _refuse(self, alert: int) -> None:
+    def _stapled(self, settings: Settings, config: Config) -> Config:
+        """Ask the program for the OCSP response of this connection."""
+        try:
+            response = settings.ocsp_response(self._callback_owner())
+            stapled = config if response is None else settings.with_staple(config, bytes(memoryview(response)))
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
+            report_unraisable(error)
+            stapled = None
+        if stapled is None:
+            self._refuse(registry.INTERNAL_ERROR)
+        return stapled
+
+    def _refuse(self, alert: int) -> NoReturn:
         """Fail with an alert that a callback chose."""
         fault = faults.CALLBACK_FAILED._replace(alert=alert)
         self._conn.fail(fault)
@@ -464,6 +483,11 @@ class _SSLSocket:
         if binary_form:
             return peer.certificate.der
         return {} if peer.path is None else peercert.peercert(peer.certificate)
+
+    def ocsp_response(self) -> bytes | None:
+        """What the server has stapled (RFC 6066 8)."""
+        peer = self._conn.outcome.peer
+        return None if peer is None or self._conn.server_side else peer.ocsp
 
     def get_verified_chain(self) -> list[Certificate] | None:
         """The path from the peer's certificate to the anchor; what the peer sent if nothing was verified."""

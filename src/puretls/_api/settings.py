@@ -20,9 +20,9 @@ from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine.config import Config, Credential
-from puretls._engine.policy import PeerPolicy
+from puretls._engine.policy import OCSP_CHECK, OCSP_IGNORE, PeerPolicy
 from puretls._engine.sessions import SessionManager
-from puretls._x509 import certificate
+from puretls._x509 import certificate, ocsp
 from puretls._x509.store import Store
 
 PROTOCOL_TLS, PROTOCOL_TLSV1, PROTOCOL_TLSV1_1, PROTOCOL_TLSV1_2 = 2, 3, 4, 5
@@ -59,6 +59,9 @@ class Settings:
     num_tickets = 2
     post_handshake_auth = False
     session_id_context = b""
+    request_ocsp = False
+    ocsp_policy: int = OCSP_CHECK
+    ocsp_response: Any = None  # what servers staple: DER, or a function of the connection
     dh: FiniteField | None = None
     sni_callback: Callable[..., Any] | None = None
     message_callback: Callable[..., Any] | None = None
@@ -80,10 +83,11 @@ class Settings:
         self.store, self.sessions = Store(), SessionManager()
         self._frozen: dict[bool, Config] = {}
         self._switched: dict[Config, Config] = {}  # by what connections began with
+        self._staples: dict[tuple[Config, bytes], Config] = {}  # by what it was before a response was put to it
 
     def changed(self) -> None:
         """Forget what was frozen; connections keep theirs."""
-        self._frozen, self._switched = {}, {}
+        self._frozen, self._switched, self._staples = {}, {}, {}
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -135,6 +139,20 @@ class Settings:
             switched[began] = config
         return config
 
+    def _stapled(self, credentials: tuple[Credential, ...]) -> tuple[Credential, ...]:
+        response = self.ocsp_response
+        return stapling(credentials, response) if isinstance(response, bytes) else credentials
+
+    def with_staple(self, config: Config, response: bytes) -> Config:
+        """The Config of a connection for which the program's function gave this response."""
+        switched, key = self._staples, (config, response)
+        found = switched.get(key)
+        if found is None:
+            if len(switched) >= MAX_SWITCHED:
+                switched.clear()
+            found = switched[key] = replace(config, credentials=stapling(config.credentials, response))
+        return found
+
     def _freeze(self, server_side: bool) -> Config:
         level = self.security_level
         groups_ = lists.strong_groups(self.groups, level)
@@ -154,7 +172,7 @@ class Settings:
             key_shares=tuple(group for group in self.key_shares if group in groups_),
             schemes=lists.strong_schemes(theirs, level),
             own_schemes=lists.strong_schemes(own, level),
-            credentials=tuple(_complete(credential, self.store) for credential in self.credentials.values()),
+            credentials=self._stapled(tuple(_complete(one, self.store) for one in self.credentials.values())),
             alpn=self.alpn,
             options=self.options,
             policy=PeerPolicy(
@@ -166,16 +184,29 @@ class Settings:
                 host_flags=self.host_flags,
                 security_level=level,
                 session_id_context=self.session_id_context,
+                ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
             ),
+            request_ocsp=self.request_ocsp and not server_side,
             sessions=self.sessions,
             num_tickets=self.num_tickets,
-            choose_context=server_side and self.sni_callback is not None,
+            choose_context=server_side and (self.sni_callback is not None or callable(self.ocsp_response)),
             psk_client=not server_side and self.psk_client is not None,
             psk_server=server_side and self.psk_server is not None,
             psk_hint=self.psk_hint,
             dh=self.dh,
             watch=self.keylog is not None or self.message_callback is not None,
         )
+
+
+def stapling(credentials: tuple[Credential, ...], response: bytes) -> tuple[Credential, ...]:
+    """The same, the one that an OCSP response is about with that response."""
+    number = ocsp.serial_number(response)
+    return tuple(
+        Credential(one.ders, one.key, one.public_key, one.kind, response)
+        if certificate.load(one.ders[0]).serial == number
+        else one
+        for one in credentials
+    )
 
 
 def _complete(credential: Credential, store: Store) -> Credential:

@@ -15,6 +15,7 @@ from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
+from puretls._engine.status import StatusRules
 from puretls._x509 import certificate, names, path
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
@@ -61,7 +62,7 @@ class Peer:
 class Claim:
     """A certificate whose owner has not spoken yet."""
 
-    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path")
+    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path", "status")
 
     def __init__(
         self,
@@ -69,8 +70,9 @@ class Claim:
         path: tuple[Certificate, ...] | None,
         ocsp: bytes | None = None,
         asked: Asked | None = None,
+        status: StatusRules | None = None,
     ) -> None:
-        self.chain, self.path, self.ocsp, self.asked = chain, path, ocsp, asked
+        self.chain, self.path, self.ocsp, self.asked, self.status = chain, path, ocsp, asked, status
         leaf = chain[0]
         self.key: Any = leaf.public_key()
         if self.key is None:
@@ -80,11 +82,16 @@ class Claim:
     def proven(self, scheme: Scheme, signature: bytes, signed: bytes) -> Peer:
         """The owner signed what only this handshake contains."""
         signatures.verify(scheme, self.key, signature, signed)
-        return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
+        return self._peer(scheme)
 
     def encrypted_to(self) -> Peer:
         """RSA key exchange: who answers with a right Finished could decrypt."""
-        return Peer(self.chain, self.path, None, self.ocsp, self.asked)
+        return self._peer(None)
+
+    def _peer(self, scheme: Scheme | None) -> Peer:
+        if self.status is not None and self.path is not None:
+            self.status.check(self.path, self.ocsp)
+        return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
 
 
 def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
@@ -94,7 +101,7 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
     except ValueError as error:
         raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
     policy = conn.config.policy
-    verified = asked = None
+    verified = asked = status = None
     if policy.verify_mode:  # CERT_NONE is 0
         name = conn.server_hostname if policy.check_hostname else None
         address = ip_address(name)
@@ -110,7 +117,9 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
         )
         verified = tuple(path.verify(chain, policy.store, rules))
         asked = (name, policy.host_flags, True) if name else None
-    return Claim(chain, verified, ocsp, asked)
+        if conn.config.request_ocsp and not conn.server_side:
+            status = StatusRules(policy.ocsp, rules.time, policy.security_level)
+    return Claim(chain, verified, ocsp, asked, status)
 
 
 def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from puretls._engine.peer import Peer
 
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
+OCSP_IGNORE, OCSP_CHECK, OCSP_REQUIRE = 0, 1, 2
 C = TypeVar("C")
 
 
@@ -43,6 +44,7 @@ class PeerPolicy:
     verify_depth: int = 100
     security_level: int = 1
     session_id_context: bytes = b""
+    ocsp: int = OCSP_IGNORE  # what a client makes of the response that it has asked for (RFC 6066 8)
 
     @cached_property
     def verifies(self) -> bool:
@@ -75,7 +77,7 @@ class PeerPolicy:
     def _digest(self) -> bytes:
         if not self.verifies:
             return SHA256.hash(b"no policy " + self.session_id_context)
-        settings = self.verify_mode, self.check_hostname, self.verify_depth, self.security_level
+        settings = self.verify_mode, self.check_hostname, self.verify_depth, self.security_level, self.ocsp
         text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} "
         return SHA256.hash(text.encode() + self.store.digest() + self.session_id_context)
 

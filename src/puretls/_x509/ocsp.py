@@ -8,15 +8,15 @@ responder is ever asked: the response is one that a server has stapled, or that 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from puretls._x509 import certificate, names, shapes, strength
+from puretls._x509 import algorithms, certificate, names, shapes, strength
+from puretls._x509.algorithms import Algorithm
 from puretls._x509.certificate import Certificate
 from puretls._x509.extensions import directory_name
 
@@ -42,18 +42,6 @@ class Unusable(ValueError):
     """A response that says nothing, and why."""
 
 
-class _Signed:
-    """The signature of a response, as `certificate.signature_is_good` asks for one.
-
-    `cryptography` does not tell the parameters of RSASSA-PSS here, so that such responses are not usable.
-    """
-
-    def __init__(self, response: ocsp.OCSPResponse) -> None:
-        self.signature = response.signature
-        self.signature_hash_algorithm = response.signature_hash_algorithm
-        self.signature_algorithm_parameters: Any = padding.PKCS1v15()
-
-
 def verify(
     response: bytes, leaf: Certificate, issuer: Certificate, *, time: float, max_age: float | None, level: int
 ) -> OCSPResult:
@@ -68,11 +56,19 @@ def verify(
         parsed = ocsp.load_der_ocsp_response(response)
         single = _only_answer(parsed)
         _check_subject(single, leaf, issuer)
-        _check_signature(parsed, issuer, time, level)
+        _check_signature(parsed, _algorithm(response), issuer, time, level)
         return _result(parsed, single, time, max_age)
     except Unusable:
         raise
     except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
+        raise Unusable("it cannot be read") from None
+
+
+def serial_number(response: bytes) -> int:
+    """Of the certificate that a response is about; ValueError if it is no response or has no answer."""
+    try:
+        return _only_answer(ocsp.load_der_ocsp_response(response)).serial_number
+    except (TypeError, OverflowError, UnsupportedAlgorithm):
         raise Unusable("it cannot be read") from None
 
 
@@ -99,10 +95,18 @@ def _only_answer(parsed: ocsp.OCSPResponse) -> ocsp.OCSPSingleResponse:
     return singles[0]
 
 
-def _check_signature(parsed: ocsp.OCSPResponse, issuer: Certificate, time: float, level: int) -> None:
+def _algorithm(response: bytes) -> Algorithm:
+    """How a response is signed; `cryptography` does not tell the parameters of RSASSA-PSS."""
+    body = shapes.read(shapes.OcspResponse, response).body
+    basic = shapes.read(shapes.BasicOcspResponse, b"" if body is None else body.response)
+    return algorithms.named(shapes.algorithm(basic.algorithm))
+
+
+def _check_signature(
+    parsed: ocsp.OCSPResponse, algorithm: Algorithm, issuer: Certificate, time: float, level: int
+) -> None:
     """RFC 6960 3.2 items 2 to 4, 4.2.2.2."""
-    oid = parsed.signature_algorithm_oid.dotted_string
-    if strength.of_signature(parsed.signature_hash_algorithm, oid) < strength.floor(level):
+    if algorithm.bits < strength.floor(level):
         raise Unusable("its signature is too weak")
     if _is_responder(parsed, issuer):
         signer = issuer
@@ -113,14 +117,15 @@ def _check_signature(parsed: ocsp.OCSPResponse, issuer: Certificate, time: float
             raise Unusable("it names another responder")
         if OCSP_SIGNING not in (signer.extended_key_usage or ()):
             raise Unusable("its signer may not sign responses")
-        if signer.issuer != issuer.subject or not signer.signed_by(issuer.public_key()):
+        if signer.issuer != issuer.subject or not signer.signed_by(issuer):
             raise Unusable("its signer was certified by somebody else")
         if not signer.not_before <= time <= signer.not_after:
             raise Unusable("its signer's certificate is not valid now")
         if strength.of_key(signer.public_key(), signer.key_algorithm) < strength.floor(level):
             raise Unusable("its signer's key is too weak")
-    signed: Any = _Signed(parsed)
-    if not certificate.signature_is_good(signed, parsed.tbs_response_bytes, signer.public_key()):
+    if not algorithms.may_make(signer.key_algorithm, algorithm) or not algorithms.is_good(
+        algorithm, signer.public_key(), signer.limits, parsed.signature, parsed.tbs_response_bytes
+    ):
         raise Unusable("its signature is wrong")
 
 

@@ -181,6 +181,29 @@ class KeyInfo(Shape):
     key: BitString
 
 
+class ResponseBytes(Shape):
+    """RFC 6960 4.2.1."""
+
+    type: ObjectIdentifier
+    response: bytes
+
+
+class OcspResponse(Shape):
+    """RFC 6960 4.2.1."""
+
+    status: TLV
+    body: Annotated[ResponseBytes | None, Explicit(0)]
+
+
+class BasicOcspResponse(Shape):
+    """RFC 6960 4.2.1."""
+
+    tbs: TLV
+    algorithm: TLV
+    signature: BitString
+    certificates: Annotated[list[TLV] | None, Explicit(0)]
+
+
 class OtherName(Shape):
     """4.2.1.6."""
 

@@ -40,8 +40,8 @@ def verify_chain(
     """
     store = Store()
     try:
-        chain = [certificate.load(_der(x)) for x in (leaf, *intermediates)]
-        bundle = Bundle(map(Certificate, map(_der, roots)), [Crl(_der(crl)) for crl in crls])
+        chain = [certificate.load(der_of(x)) for x in (leaf, *intermediates)]
+        bundle = Bundle(map(Certificate, map(der_of, roots)), [Crl(der_of(crl)) for crl in crls])
         for root in bundle.certificates:
             root.parsed  # noqa: B018 - an anchor that cannot be read is an error, not an anchor less
     except ValueError as error:
@@ -65,5 +65,6 @@ def reference(hostname: str | None) -> tuple[str | None, bytes | None]:
         return hostname if hostname.isascii() else hostname.encode("idna").decode("ascii"), None
 
 
-def _der(value: bytes | x509.Certificate | x509.CertificateRevocationList) -> bytes:
+def der_of(value: bytes | x509.Certificate | x509.CertificateRevocationList) -> bytes:
+    """What a caller has given, as DER."""
     return value.public_bytes(Encoding.DER) if not isinstance(value, bytes | bytearray | memoryview) else bytes(value)

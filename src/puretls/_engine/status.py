@@ -1,0 +1,42 @@
+"""Whether a server's certificate has been revoked, by the OCSP response that it staples (RFC 6066 8, RFC 6960 3.2).
+
+The responder is never asked: what the server does not send is not known.  A certificate may demand a response itself
+(RFC 7633); a client that asks for one and gets none takes that at its word.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from puretls._engine.policy import OCSP_IGNORE, OCSP_REQUIRE
+from puretls._x509 import codes, ocsp
+from puretls._x509.certificate import Certificate
+from puretls._x509.codes import refusal
+
+
+class StatusRules(NamedTuple):
+    """What a client that has asked for a response makes of it."""
+
+    policy: int
+    time: float
+    security_level: int
+
+    def check(self, path: tuple[Certificate, ...], response: bytes | None) -> None:
+        """VerifyAbort unless the response, or its absence, satisfies the policy."""
+        if self.policy == OCSP_IGNORE:
+            return
+        leaf, issuer = path[0], path[1 if len(path) > 1 else 0]
+        code, why = codes.OCSP_NEEDED, None
+        if response is not None:
+            try:
+                found = ocsp.verify(response, leaf, issuer, time=self.time, max_age=None, level=self.security_level)
+            except ocsp.Unusable as unusable:
+                code, why = codes.OCSP_FAILED, str(unusable)
+            else:
+                if found.status == "good":
+                    return
+                if found.status == "revoked":
+                    raise refusal(codes.REVOKED, 0)
+                code = codes.OCSP_UNKNOWN
+        if self.policy == OCSP_REQUIRE or ocsp.must_staple(leaf):
+            raise refusal(code, 0) if why is None else refusal(code, 0, f"{codes.VERDICTS[code][0]}: {why}")
