@@ -268,6 +268,48 @@ def test_octets_behind_ones_own():
     assert ders == (LEAF.der, GOOD.der)
 
 
+# Revocation lists
+
+ODD_CRLS = [
+    name for name in odd.CAS if name not in ("TRUE as 01", "version 4")
+]  # a critical CRL number is another thing
+
+
+@pytest.mark.parametrize("name", ODD_CRLS)
+def test_an_odd_crl_is_used(name, tmp_path):
+    root = odd.ca(name)
+    good, revoked = (pki.leaf("localhost", root, not_after=pki.NOW + 3650 * pki.DAY, serial=n) for n in (7, 8))
+    file = tmp_path / "crl.pem"
+    file.write_text(pki.pem(odd.crl(name, root, (8,)), "X509 CRL"))
+    for module in (ssl, puretls):
+        context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(file)
+        context.load_verify_locations(cadata=root.pem)
+        assert context.cert_store_stats() == {"x509": 1, "crl": 1, "x509_ca": 1}
+    context.verify_flags |= puretls.VERIFY_CRL_CHECK_LEAF
+    assert shake_hands(context, server(good)).version() == "TLSv1.3"
+    with pytest.raises(puretls.SSLCertVerificationError) as caught:
+        shake_hands(context, server(revoked))
+    assert caught.value.verify_code == 23
+
+
+@pytest.mark.parametrize("name", odd.UNDATED)
+def test_a_crl_that_cannot_be_read_is_named(name, tmp_path):
+    file = tmp_path / "bundle.pem"
+    file.write_text(pki.pem(odd.crl(name, GOOD), "X509 CRL") + GOOD.pem)
+    for module in (ssl, puretls):
+        context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(file)
+        assert context.cert_store_stats() == {"x509": 1, "crl": 1, "x509_ca": 1}
+    assert shake_hands(context, server(LEAF)).version() == "TLSv1.3"
+    context.verify_flags |= puretls.VERIFY_CRL_CHECK_LEAF
+    with pytest.raises(puretls.SSLCertVerificationError) as caught:
+        shake_hands(context, server(LEAF))
+    assert caught.value.verify_code == 3
+    assert "a CRL is not used: 'CN=good'" in told(caught.value)
+    assert "is not a date" in told(caught.value)
+
+
 # Nothing is forgiven that signs
 
 

@@ -114,3 +114,20 @@ def leaf(name: str, issuer: pki.Issued | None = None) -> pki.Issued:
         pki.SAN: (False, pki.names("DNS:localhost")),
     }
     return _issue(SHAPES[name], "localhost", issuer, pki.key("p256", 0), extensions)
+
+
+def crl(name: str, issuer: pki.Issued, revoked: tuple[int, ...] = ()) -> bytes:
+    """A CRL of this shape, as far as it goes for a CRL."""
+    shape = SHAPES[name]
+    dates = shape.validity[2:] if shape.validity != ORDINARY.validity else pki.moment(FROM) + pki.moment(TO)
+    tbs = seq(
+        integer(1),
+        shape.algorithm,
+        issuer.subject,
+        dates,
+        seq(*(seq(integer(number), pki.moment(FROM)) for number in revoked)) if revoked else b"",
+        tlv(
+            0xA0, seq(seq(oid(pki.CRL_NUMBER), shape.true if shape.true != ORDINARY.true else b"", tlv(4, integer(1))))
+        ),
+    )
+    return seq(tbs, shape.algorithm, pki.bits(pki.sign(issuer.key, "sha256", tbs)))

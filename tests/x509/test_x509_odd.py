@@ -73,7 +73,11 @@ def test_nothing_is_forgiven_that_openssl_refuses(data: Any) -> None:
     libcrypto.LIB.ERR_clear_error()  # what `ssl` left behind when it described the one before
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=bytes(der))
-    for known in context.get_ca_certs():
+    try:
+        described = context.get_ca_certs()
+    except ssl.SSLError:  # an attribute whose OID it cannot write
+        return
+    for known in described:
         found = peercert.peercert(x)
         for field in ("subject", "issuer", "serialNumber", "version", "notBefore"):
             assert found[field] == known[field]

@@ -24,7 +24,7 @@ from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.primitives import attempt
 from puretls._engine.config import Credential
-from puretls._x509 import certificate, odd, shapes
+from puretls._x509 import ber, certificate, shapes
 from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, TRUSTED, blocks, decoded
 from puretls._x509.store import BAD_DER
 
@@ -159,7 +159,7 @@ _NUMBERS = {BAD_BASE64: 100, BAD_END_LINE: 102, BAD_DER: 524301}
 def _first(der: bytes, *, leaf: bool) -> bytes:
     """The certificate in a block, without what is behind it: trust settings, if it is the first."""
     try:
-        whole, end = odd.value(der)
+        whole, end = ber.value(der)
         if leaf and end < len(der):
             shapes.read(shapes.CertAux, der[end:])
         certificate.listed(whole.whole)

@@ -14,7 +14,7 @@ from puretls._base import faults
 from puretls._base.faults import Abort, Fault
 from puretls._crypto import finite_field
 from puretls._crypto.finite_field import FiniteField, least_prime
-from puretls._x509 import odd, pem, shapes
+from puretls._x509 import ber, pem, shapes
 from puretls._x509.store import BAD_DER
 
 LABELS = (b"DH PARAMETERS", b"X9.42 DH PARAMETERS")
@@ -51,7 +51,7 @@ def _parameters(data: bytes) -> shapes.DhParameters:
     if body is None:
         raise Abort(NO_START_LINE, "there is no block of DH PARAMETERS")
     try:
-        whole, _ = odd.value(pem.decoded(body))
+        whole, _ = ber.value(pem.decoded(body))
         return shapes.read(shapes.DhParameters, whole.whole)
     except ValueError:
         raise Abort(BAD_DER, "not a SEQUENCE of two numbers") from None

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from puretls._api.pem import is_pem, pem_error
 from puretls._base.faults import Abort, Fault
 from puretls._crypto.primitives import attempt
-from puretls._x509 import odd, pem
+from puretls._x509 import ber, pem
 
 MAX_PASSWORD = 1024
 REFUSED = Fault("", None, "PEM lib")
@@ -109,7 +109,7 @@ def parse(data: bytes, secret: Password) -> Any:
         load = serialization.load_pem_private_key
         encrypted = label.startswith(b"ENCRYPTED")
     fields = _fields(der)
-    if encrypted or _tags(fields) == [odd.SEQUENCE, odd.OCTET_STRING]:  # EncryptedPrivateKeyInfo (RFC 5958 3)
+    if encrypted or _tags(fields) == [ber.SEQUENCE, ber.OCTET_STRING]:  # EncryptedPrivateKeyInfo (RFC 5958 3)
         return _decrypted(load, data, secret, _lacking(fields))
     return _loaded(load, data, None, _why(fields))
 
@@ -133,28 +133,28 @@ def _loaded(load: Callable[..., Any], data: bytes, password: bytes | None, why: 
 # What a key's outline says
 
 
-def _fields(der: bytes) -> list[odd.Value]:
+def _fields(der: bytes) -> list[ber.Value]:
     """The fields of a SEQUENCE; none if it is not one."""
     try:
-        whole, _ = odd.value(der)
-        return odd.fields(whole.content) if whole.tag == odd.SEQUENCE else []
+        whole, _ = ber.value(der)
+        return ber.fields(whole.content) if whole.tag == ber.SEQUENCE else []
     except ValueError:
         return []
 
 
-def _tags(fields: list[odd.Value]) -> list[int]:
+def _tags(fields: list[ber.Value]) -> list[int]:
     return [field.tag for field in fields]
 
 
-def _oid(fields: list[odd.Value]) -> str:
+def _oid(fields: list[ber.Value]) -> str:
     """The OBJECT IDENTIFIER that an AlgorithmIdentifier begins with; "" if it does not."""
     try:
-        return odd.dotted(fields[0])
+        return ber.dotted(fields[0])
     except (IndexError, ValueError):
         return ""
 
 
-def _lacking(fields: list[odd.Value]) -> str:
+def _lacking(fields: list[ber.Value]) -> str:
     """The cipher of PBES2 that cannot be had; "" if it can, or cannot be found."""
     scheme = _fields(fields[0].whole) if fields else []
     if _oid(scheme) != _PBES2 or len(parameters := _fields(scheme[-1].whole)) != 2:
@@ -163,10 +163,10 @@ def _lacking(fields: list[odd.Value]) -> str:
     return "" if cipher in _PBES2_CIPHERS else _NAMES.get(cipher, cipher)
 
 
-def _why(fields: list[odd.Value]) -> str:
+def _why(fields: list[ber.Value]) -> str:
     """What is wrong with a key that is not encrypted and cannot be read."""
-    if _tags(fields)[:3] == [odd.INTEGER, odd.SEQUENCE, odd.OCTET_STRING]:  # PrivateKeyInfo (RFC 5958 2)
+    if _tags(fields)[:3] == [ber.INTEGER, ber.SEQUENCE, ber.OCTET_STRING]:  # PrivateKeyInfo (RFC 5958 2)
         fields = _fields(fields[2].content) if _oid(_fields(fields[1].whole)) == _RSA else []
-    if fields and fields[0].whole == b"\2\1\1" and _tags(fields[1:9]) == [odd.INTEGER] * 8:  # multi (RFC 8017 A.1.2)
+    if fields and fields[0].whole == b"\2\1\1" and _tags(fields[1:9]) == [ber.INTEGER] * 8:  # multi (RFC 8017 A.1.2)
         return "it is an RSA key of more than two primes, which `cryptography` does not load"
     return "the private key is damaged, or of a kind that is not known"

@@ -17,7 +17,8 @@ from puretls._api.errors import SSLError, fault_error, noted, ssl_error
 from puretls._api.pem import pem_error
 from puretls._base.faults import Abort
 from puretls._x509 import certificate
-from puretls._x509.crl import Crl
+from puretls._x509.crl import Crl, listed_crl
+from puretls._x509.odd import Odd
 from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, blocks, decoded
 from puretls._x509.store import BAD_DER, NOTHING_FOUND, Bundle, Store, load_file, parse_pem
 
@@ -94,7 +95,7 @@ def _read_file(name: str) -> Bundle:
         bundle = load_file(name)
     except Abort as abort:
         raise pem_error("X509", f"{name}: {abort.detail or abort.fault.text}") from None
-    if bundle.certificates or bundle.crls:
+    if not bundle.empty:
         return bundle
     with open(name, "rb") as file:  # noqa: PTH123  # a name, as everywhere here
         items, rest = pem.der_items(file.read())
@@ -174,7 +175,7 @@ def _read_der(data: bytes) -> Bundle:
 def _bundle(items: list[bytes]) -> Bundle:
     """Certificates and CRLs, whichever each is."""
     certificates: list[certificate.Certificate] = []
-    crls: list[Crl] = []
+    crls: list[Crl | Odd] = []
     for der in items:
         try:
             certificates.append(certificate.listed(der))
@@ -182,7 +183,7 @@ def _bundle(items: list[bytes]) -> Bundle:
         except ValueError as error:
             why = str(error)
         try:
-            crls.append(Crl(der))
+            crls.append(listed_crl(der))
         except ValueError:
             raise _nothing("not enough data", why) from None
     bundle = Bundle(certificates, crls)

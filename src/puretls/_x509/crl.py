@@ -12,6 +12,7 @@ from puretls._base.slotted import slotted
 from puretls._x509 import algorithms, names, shapes
 from puretls._x509.certificate import Certificate, signature_is_good
 from puretls._x509.extensions import AUTHORITY_KEY, KeyIdentifier, key_identifier, point_name
+from puretls._x509.odd import Odd, examine_crl
 
 CRL_NUMBER = "2.5.29.20"
 REASON = "2.5.29.21"
@@ -23,14 +24,23 @@ REMOVE_FROM_CRL = b"\x0a\x01\x08"  # ENUMERATED
 ALL_REASONS = 0x807F  # bits of ReasonFlags, the first octet low
 
 
-@slotted("der", "parsed", "tbs")
+@slotted("der", "odd", "parsed", "tbs")
 class Crl:
-    """One CRL.  ValueError if it is none."""
+    """One CRL.  ValueError if it is none, or says why it cannot be used."""
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        self.parsed = asked(x509.load_der_x509_crl, der)
-        self.tbs = shapes.read(shapes.CertList, der).tbs
+        self.odd: Odd | None = None  # if PyCA refuses it as it is
+        regular = der
+        try:
+            self.parsed = asked(x509.load_der_x509_crl, der)
+        except ValueError as error:
+            self.odd = examine_crl(der)
+            if self.odd.twin is None:
+                raise ValueError(str(self.odd)) from error
+            regular = self.odd.twin
+            self.parsed = asked(x509.load_der_x509_crl, regular)
+        self.tbs = shapes.read(shapes.CertList, regular).tbs
         self.issuer  # noqa: B018 - one without a readable issuer is nobody's list
 
     def __eq__(self, other: object) -> bool:
@@ -42,7 +52,9 @@ class Crl:
     @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 of the list, by which caches know it."""
-        return self.parsed.fingerprint(hashes.SHA256())
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(self.der)
+        return digest.finalize()
 
     @cached_property
     def issuer(self) -> names.Name:
@@ -124,10 +136,26 @@ class Crl:
 
     def signed_by(self, issuer: Certificate) -> bool:
         """Whether its signature is made with this issuer's key."""
-        outer = shapes.read(shapes.Signed, self.der).algorithm
-        if shapes.whole(outer) != shapes.whole(self.tbs.algorithm):
-            return False
-        algorithm = algorithms.named(shapes.algorithm(outer))
-        return algorithms.may_make(issuer.key_algorithm, algorithm) and signature_is_good(
-            algorithm, self.parsed, self.parsed.tbs_certlist_bytes, issuer
+        signed = self.parsed.tbs_certlist_bytes if self.odd is None else self.odd.signed
+        algorithm = algorithms.named(shapes.algorithm(self.tbs.algorithm))
+        return (
+            self.consistent
+            and algorithms.may_make(issuer.key_algorithm, algorithm)
+            and signature_is_good(algorithm, self.parsed, signed, issuer)
         )
+
+    @cached_property
+    def consistent(self) -> bool:
+        """Whether the signed part names the same signature algorithm as the signature (5.1.1.2)."""
+        if self.odd is not None:
+            return self.odd.consistent
+        outer = shapes.read(shapes.Signed, self.der).algorithm
+        return shapes.whole(outer) == shapes.whole(self.tbs.algorithm)
+
+
+def listed_crl(der: bytes) -> Crl | Odd:
+    """The CRL with this encoding, or what is wrong with one that cannot be read; ValueError if it is none at all."""
+    try:
+        return Crl(der)
+    except ValueError as error:
+        return examine_crl(der).unreadable(str(error))

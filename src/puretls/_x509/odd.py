@@ -1,10 +1,10 @@
 """Certificates that break DER or RFC 5280 and that OpenSSL reads all the same: what is odd about one, and its twin.
 
-PyCA refuses such a certificate whole.  Here it is taken apart once more, by a reader that asks for the outline only.
-Where what it says has just one meaning, the twin says the same by the rules, and PyCA and shapes.py read that instead;
-names, keys and extensions are nobody's but theirs to read.  A signature is never made regular: it is checked over the
-octets that were signed.  Where there is more than one meaning, or none, there is no twin: the certificate stands in the
-list that it came in, is used for nothing, and a message can say what is wrong with it.
+PyCA refuses such a certificate whole, or such a CRL.  Here it is taken apart once more, by a reader that asks for the
+outline only (ber.py).  Where what it says has just one meaning, the twin says the same by the rules, and PyCA and
+shapes.py read that instead; names, keys and extensions are nobody's but theirs to read.  A signature is never made
+regular: it is checked over the octets that were signed.  Where there is more than one meaning, or none, there is no
+twin: the certificate stands in the list that it came in, is used for nothing, and a message can say what is wrong.
 
 What is forgiven is in `_Reading`, each with the sentence that tells of it; why, in docs/differences.md.
 """
@@ -16,15 +16,23 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from cryptography.hazmat import asn1
-from cryptography.x509 import ObjectIdentifier
-
 from puretls._x509 import names, shapes
+from puretls._x509.ber import (
+    BIT_STRING,
+    BOOLEAN,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    SET,
+    Value,
+    dotted,
+    fields,
+    value,
+)
 
-INTEGER, BOOLEAN, BIT_STRING, OCTET_STRING, OID, SEQUENCE, SET = 0x02, 0x01, 0x03, 0x04, 0x06, 0x30, 0x31
 UTF8, PRINTABLE, TELETEX, UTC_TIME, GENERALIZED_TIME = 0x0C, 0x13, 0x14, 0x17, 0x18
 VERSION, ISSUER_ID, SUBJECT_ID, EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
-DEEPEST = 32
 LARGEST = 16384  # an odd certificate is read more slowly than others, and nobody needs larger ones
 LONGEST_TEXT = 100
 MOST_FAULTS = 4  # in one message
@@ -53,8 +61,8 @@ class Odd(NamedTuple):
     faults: tuple[str, ...]
 
     def unreadable(self, why: str) -> Odd:
-        """The same without a twin, because that cannot be read either."""
-        return self._replace(twin=None, faults=(*self.faults, why))
+        """The same without a twin, if there is one, because that cannot be read either."""
+        return self if self.twin is None else self._replace(twin=None, faults=(*self.faults, why))
 
     def is_called(self, name: names.Name) -> bool:
         """Whether it is the certificate of this subject."""
@@ -73,53 +81,6 @@ def describe(name: Sequence[names.Rdn]) -> str:
     """A name for a message, whoever wrote it: in one line, and not too long."""
     parts = [f"{_SHORT.get(a.oid, a.oid)}={a.value.decode('utf-8', 'replace')}" for rdn in name for a in rdn]
     return ascii(", ".join(parts)[:LONGEST_TEXT])
-
-
-class Value(NamedTuple):
-    """One BER value."""
-
-    tag: int
-    content: bytes
-    whole: bytes
-    shortest: bool  # whether its length is written as DER has it
-
-
-def value(data: bytes, pos: int = 0, depth: int = 0) -> tuple[Value, int]:
-    """The value at this place, and where it ends; ValueError if there is none."""
-    start = pos + 2
-    if start > len(data) or data[pos] & 0x1F == 0x1F or depth > DEEPEST:
-        raise ValueError("not BER")
-    tag, size = data[pos], data[pos + 1]
-    if size == 0x80 and tag & 0x20:
-        end = start
-        while data[end : end + 2] != b"\0\0":
-            end = value(data, end, depth + 1)[1]
-        return Value(tag, data[start:end], data[pos : end + 2], False), end + 2
-    shortest = size != 0x80
-    if size & 0x80:
-        width = size & 0x7F
-        size = int.from_bytes(data[start : start + width], "big")
-        shortest = shortest and size >= max(0x80, 1 << 8 * (width - 1))
-        start += width
-    if start + size > len(data):
-        raise ValueError("cut off")
-    return Value(tag, data[start : start + size], data[pos : start + size], shortest), start + size
-
-
-def fields(content: bytes) -> list[Value]:
-    """The values that follow each other; ValueError if there is something else."""
-    found, pos = [], 0
-    while pos < len(content):
-        part, pos = value(content, pos)
-        found.append(part)
-    return found
-
-
-def dotted(field: Value) -> str:
-    """An OBJECT IDENTIFIER; ValueError if it is none."""
-    if field.tag != OID:
-        raise ValueError("not an OBJECT IDENTIFIER")
-    return asn1.decode_der(ObjectIdentifier, field.whole).dotted_string
 
 
 def examine(der: bytes) -> Odd:
@@ -141,8 +102,16 @@ def regular_date(text: str, tag: int) -> bytes:
     return moment.astimezone(timezone.utc).strftime(f"{year}%m%d%H%M%SZ").encode()
 
 
+def examine_crl(der: bytes) -> Odd:
+    """The same of a CRL, whose issuer counts as its subject."""
+    whole, end = value(der)
+    if end != len(der):
+        raise ValueError(f"{len(der) - end} octets behind the CRL")
+    return _Reading().crl(whole)
+
+
 class _Reading:
-    """One certificate on its way to its twin."""
+    """One certificate or CRL on its way to its twin."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []
@@ -182,6 +151,43 @@ class _Reading:
             subject_name,
             tuple(dict.fromkeys(self.faults)),
         )
+
+    def crl(self, whole: Value) -> Odd:
+        signed, outer, signature = self.parts(whole, SEQUENCE, 3)
+        found = self.parts(signed, SEQUENCE)
+        version = found.pop(0).whole if found and found[0].tag == INTEGER else b""
+        dates = [field for field in found if field.tag in _DATES]
+        rest = found[2 + len(dates) :]
+        order = [SEQUENCE, SEQUENCE, *(date.tag for date in dates)]
+        if not dates or [field.tag for field in found[: len(order)]] != order or signature.tag != BIT_STRING:
+            raise ValueError("not a CRL")
+        issuer_der, issuer_name = self.name(found[1], "issuer")
+        for date in dates:
+            if not _DATES[date.tag].fullmatch(date.content):
+                self.refuse(f"{date.content[:LONGEST_TEXT]!a} is not a date in the form of RFC 5280 5.1.2.4")
+        body = b"".join(
+            [version, self.algorithm(found[0]), issuer_der, *(date.whole for date in dates), *map(self.crl_field, rest)]
+        )
+        twin = shapes.sequence(shapes.sequence(body) + self.algorithm(outer) + signature.whole)
+        return Odd(
+            twin if self.sound else None,
+            1,
+            found[0].whole == outer.whole,
+            signed.whole,
+            (False, False),
+            issuer_name,
+            issuer_name,
+            tuple(dict.fromkeys(self.faults)),
+        )
+
+    def crl_field(self, field: Value) -> bytes:
+        """The entries, whose extensions are left as they are, or the extensions of the list."""
+        if field.tag == VERSION:  # [0] here, too
+            (block,) = self.parts(field, VERSION, 1)
+            return shapes.tagged(b"\xa0", shapes.sequence(b"".join(map(self.extension, self.parts(block, SEQUENCE)))))
+        if field.tag != SEQUENCE:
+            raise ValueError("not a CRL")
+        return field.whole
 
     def parts(self, whole: Value, tag: int, count: int | None = None) -> list[Value]:
         """What a constructed value holds."""

@@ -61,15 +61,17 @@ def _verify(
 
 UNFINISHED = frozenset({
     codes.UNABLE_TO_GET_ISSUER, codes.UNABLE_TO_GET_ISSUER_LOCALLY, codes.SELF_SIGNED_LEAF, codes.SELF_SIGNED_IN_CHAIN,
+    codes.UNABLE_TO_GET_CRL,
 })  # fmt: skip
 MOST_ISSUERS = 10  # are looked for among what could not be read, whatever a peer sent
 
 
 def what_was_not_read(chain: Sequence[Certificate], store: Store) -> str:
-    """The certificates that might have completed a path if they could be read (odd.py), and what is wrong with them."""
+    """The certificates and CRLs that might have helped if they could be read (odd.py), and what is wrong with them."""
     found = [f"certificate {i} of the chain is not used: {x.odd}" for i, x in enumerate(chain) if not x.readable]
     for name in dict.fromkeys(x.issuer for x in chain[:MOST_ISSUERS] if x.readable):
         found += [f"a trusted certificate is not used: {x.odd}" for x in store.unread(name)]
+        found += [f"a CRL is not used: {crl}" for crl in store.unread_crls(name)]
     return "\n".join(dict.fromkeys(found[:MOST_ISSUERS]))
 
 

@@ -19,27 +19,37 @@ from cryptography.hazmat.primitives import hashes
 from puretls._base.faults import Abort, Fault
 from puretls._base.recent import Recent
 from puretls._base.slotted import slotted
-from puretls._x509 import certificate, names, odd, pem, shapes
+from puretls._x509 import ber, certificate, names, pem, shapes
 from puretls._x509.certificate import Certificate, Trust
 from puretls._x509.checks import ca_kind
-from puretls._x509.crl import Crl
+from puretls._x509.crl import Crl, listed_crl
+from puretls._x509.odd import Odd
 
 NOT_ENOUGH_DATA = Fault("NOT_ENOUGH_DATA", None, "not enough data", "ASN1")
 BAD_DER = Fault("", None, "ASN1 lib", "PEM")
 NOTHING_FOUND = Fault("NO_CERTIFICATE_OR_CRL_FOUND", None, "no certificate or crl found", "X509")
 
 
-@slotted("certificates", "crls")
+@slotted("certificates", "crls", "left")
 class Bundle:
     """Certificates and CRLs that came together; not changed once made."""
 
-    def __init__(self, certificates: Iterable[Certificate], crls: Iterable[Crl] = ()) -> None:
+    def __init__(self, certificates: Iterable[Certificate], crls: Iterable[Crl | Odd] = ()) -> None:
         self.certificates = tuple(certificates)
-        self.crls = tuple(crls)
+        crls = tuple(crls)
+        self.crls = tuple(crl for crl in crls if isinstance(crl, Crl))
+        self.left = tuple(crl for crl in crls if isinstance(crl, Odd))  # CRLs that nobody can read
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it, of use or not."""
+        return not (self.certificates or self.crls or self.left)
 
     def holds_the_same_as(self, other: Bundle) -> bool:
         """Whether there is nothing in the one that is not in the other, in the same order."""
-        return self is other or (self.certificates == other.certificates and self.crls == other.crls)
+        return self is other or (
+            self.certificates == other.certificates and self.crls == other.crls and self.left == other.left
+        )
 
     @cached_property
     def unread(self) -> tuple[Certificate, ...]:
@@ -83,6 +93,7 @@ class Store:
         self._found: dict[bytes, Certificate] = {}  # what directories were found to hold
         self._by_subject: dict[names.Name, dict[bytes, Certificate]] = {}  # both
         self._crls: dict[Crl, None] = {}
+        self._left: dict[Odd, None] = {}  # CRLs that nobody can read
         self.revision = object()  # another one whenever somebody has added something
         self._digest: tuple[object, bytes] = None, b""  # of which revision, and it
 
@@ -91,6 +102,7 @@ class Store:
         other = Store()
         other._bundles, other._directories = list(self._bundles), dict(self._directories)
         other._own, other._found, other._crls = dict(self._own), dict(self._found), dict(self._crls)
+        other._left = dict(self._left)
         other._by_subject = {subject: dict(found) for subject, found in list(self._by_subject.items())}
         return other
 
@@ -116,6 +128,7 @@ class Store:
         self._put(bundle.named())
         for crl in bundle.crls:
             self.add_crl(crl)
+        self._left.update(dict.fromkeys(bundle.left))
 
     def _put(self, named: Iterable[tuple[Certificate, names.Name | None]], *, found: bool = False) -> None:
         """`found`: in a directory, which is trusted already."""
@@ -142,7 +155,7 @@ class Store:
     def add_file(self, path: str | os.PathLike[str]) -> int:
         """Trust the certificates of a PEM file, and use its CRLs; how many there were.  OSError if it is not there."""
         bundle = load_file(path)
-        if not bundle.certificates and not bundle.crls:
+        if bundle.empty:
             raise Abort(NOTHING_FOUND)
         self.add_bundle(bundle)
         return len(bundle.certificates) + len(bundle.crls)
@@ -172,6 +185,12 @@ class Store:
         """What would be trusted under this name if it could be read."""
         bundles = [Bundle({**self._found, **self._own}.values()), *self._bundles, *self._hashed(subject, "")]
         return [x for bundle in bundles for x in bundle.unread if x.odd is not None and x.odd.is_called(subject)]
+
+    def unread_crls(self, issuer: names.Name) -> list[Odd]:
+        """What would be a CRL of this issuer if it could be read."""
+        bundles = [*self._bundles, *self._hashed(issuer, "r")]
+        left = [*list(self._left), *(crl for bundle in bundles for crl in bundle.left)]
+        return [crl for crl in left if crl.is_called(issuer)]
 
     def crls_of(self, issuer: names.Name) -> list[Crl]:
         """The CRLs of this issuer, the newest file of a directory included."""
@@ -203,7 +222,8 @@ class Store:
         """How many there are, as cert_store_stats() says it."""
         certificates = self.certificates()
         crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(list(self._crls))
-        return {"x509": len(certificates), "crl": len(crls), "x509_ca": sum(map(is_ca, certificates))}
+        left = {crl for bundle in self._bundles for crl in bundle.left}.union(list(self._left))
+        return {"x509": len(certificates), "crl": len(crls) + len(left), "x509_ca": sum(map(is_ca, certificates))}
 
     def digest(self) -> bytes:
         """Of all that is trusted and the CRLs, in whatever order they came; directories count by their paths.
@@ -283,11 +303,11 @@ def load_file(path: str | os.PathLike[str]) -> Bundle:
 def parse_pem(data: bytes) -> Bundle:
     """The certificates and CRLs in a text; Abort if one of them is none, or a block of anything does not end."""
     certificates: list[Certificate] = []
-    crls: list[Crl] = []
+    crls: list[Crl | Odd] = []
     try:
         for label, body, _ in pem.blocks(data):
             if label == b"X509 CRL":
-                crls.append(Crl(pem.decoded(body)))
+                crls.append(listed_crl(pem.decoded(body)))
             elif label in pem.CERTIFICATES:
                 certificates.append(Certificate(pem.decoded(body)))
             elif label == pem.TRUSTED:
@@ -305,7 +325,7 @@ def _read(certificates: list[Certificate]) -> list[Certificate]:
 
 def _first(x: Certificate) -> Certificate:
     """The certificate without what is behind it in its block, as OpenSSL reads it."""
-    whole, end = odd.value(x.der)
+    whole, end = ber.value(x.der)
     return x if end == len(x.der) else Certificate(whole.whole, x.trust)
 
 
@@ -323,7 +343,7 @@ def parse_der(data: bytes) -> Bundle:
 
 def _trusted(der: bytes) -> Certificate:
     """A certificate with OpenSSL's trust settings behind it, or without."""
-    whole, end = odd.value(der)
+    whole, end = ber.value(der)
     if end == len(der):
         return Certificate(der)
     aux = shapes.read(shapes.CertAux, der[end:])
