@@ -345,8 +345,8 @@ RECORDS = {
 }
 
 
-def divided(between: Any) -> Any:
-    return lambda raw: [(HANDSHAKE, raw[:10]), between, (HANDSHAKE, raw[10:])]
+def divided(between: Any, at: int = 10) -> Any:
+    return lambda raw: [(HANDSHAKE, raw[:at]), between, (HANDSHAKE, raw[at:])]
 
 
 def strays(role: Any, tag: str, names: Iterable[str], divides: Iterable[str]) -> None:
@@ -356,6 +356,7 @@ def strays(role: Any, tag: str, names: Iterable[str], divides: Iterable[str]) ->
         for name in divides:
             if what not in {"HelloRequest", "an empty record"}:
                 role(f"{tag} {what} inside {name}", name, divided(one), how="wire", **EACH[tag])
+                role(f"{tag} {what} inside the header of {name}", name, divided(one, 2), how="wire", **EACH[tag])
 
 
 strays(client, "1.2", ("ServerHello", "Certificate", "ServerHelloDone", "Finished"), ("ServerHello", "Certificate"))
@@ -492,7 +493,7 @@ LISTED: list[tuple[str, str | None, int | None]] = [  # rows of docs/differences
     # records
     (r"client: 1\.. change_cipher_spec before ServerHello", None, None),
     (r"client: 1\.3 a bad change_cipher_spec behind ServerHello", "INVALID_CCS_MESSAGE", registry.UNEXPECTED_MESSAGE),
-    (r".* a heartbeat (before|inside) (Client|Server)Hello", "WRONG_VERSION_NUMBER", None),
+    (r".* a heartbeat (before|inside|inside the header of) (Client|Server)Hello", "WRONG_VERSION_NUMBER", None),
     (r".* an empty record before .*", "UNEXPECTED_RECORD", registry.UNEXPECTED_MESSAGE),
     (r".* an alert before (Finished|ClientHello)", None, None),
     (r".* an alert inside .*", "MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA", registry.UNEXPECTED_MESSAGE),

@@ -70,7 +70,7 @@ def test_no_message_crosses_change_cipher_spec():
         pair = Pair(client_config(versions=(TLS12,)))
         side = getattr(pair, by)
         side.wire["ChangeCipherSpec"] = lambda _: [(HANDSHAKE, b"\x14\x00"), (CHANGE_CIPHER_SPEC, b"\x01")]
-        assert pair.refusal().fault is faults.CCS_RECEIVED_EARLY
+        assert pair.refusal().fault is faults.BAD_CHANGE_CIPHER_SPEC
 
 
 @BOTH

@@ -138,6 +138,8 @@ class State:
 def stray(conn: Connection, kind: int, *, inside: bool = False) -> Fault:
     """What OpenSSL calls a record that is not expected here, or not inside a message (RFC 8446 5.1)."""
     version, own = conn.version, kind == CHANGE_CIPHER_SPEC
+    if own and version < TLS13 and conn.inbound.in_header():
+        return faults.BAD_CHANGE_CIPHER_SPEC
     if not version:
         return faults.UNEXPECTED_HANDSHAKE_MESSAGE
     if version == TLS13:

@@ -273,6 +273,10 @@ class Inbound:
         have = len(self.hs) - self.hs_pos
         return have >= 4 and have - 4 >= first_u32(self.hs, self.hs_pos)[0] & 0xFFFFFF
 
+    def in_header(self) -> bool:
+        """Whether what waits of a message is not even its type and length."""
+        return 0 < len(self.hs) - self.hs_pos < 4
+
     def on_boundary(self) -> bool:
         """Whether no part of a handshake message is waiting: keys may change only there (RFC 8446 5.1)."""
         return self.hs_pos == len(self.hs)
@@ -308,7 +312,8 @@ class Inbound:
         if not self.drop_ccs:
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
         if self.hs_pos != len(self.hs):
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "change_cipher_spec inside a message")
+            wrong = faults.BAD_CHANGE_CIPHER_SPEC if self.in_header() else faults.UNEXPECTED_HANDSHAKE_MESSAGE
+            raise Abort(wrong, "inside a message")
         if len(body) != 1 or body[0] != 1:
             raise Abort(faults.INVALID_CCS_MESSAGE if self.version else faults.BAD_CHANGE_CIPHER_SPEC)
         self.empty_records += 1
