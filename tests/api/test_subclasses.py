@@ -58,15 +58,10 @@ USES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "recv, closed": (lambda sock: sock.recv(4), ("_checkClosed",)),
     "sendall, closed": (lambda sock: sock.sendall(b"data"), ("_checkClosed",)),
 }
-MISSED = {"sendall", "recv", "recv_into", "recv_into, some", "makefile, read", "recv, closed", "sendall, closed"}
 
 
 @pytest.mark.parametrize("name", USES)
-def test_a_method_goes_through_those_that_were_overridden(
-    tls: Any, pki: Pki, name: str, request: pytest.FixtureRequest
-) -> None:
-    if tls.__name__ == "puretls" and name in MISSED:
-        request.applymarker(pytest.mark.xfail(reason="the short way to the connection"))
+def test_a_method_goes_through_those_that_were_overridden(tls: Any, pki: Pki, name: str) -> None:
     use, through = USES[name]
     with connected(tls, pki, watching(tls.SSLSocket, *through)) as (sock, _):
         use(sock)
@@ -74,9 +69,7 @@ def test_a_method_goes_through_those_that_were_overridden(
 
 
 @pytest.mark.parametrize("through", ["read", "send"])
-def test_a_class_between_counts_too(tls: Any, pki: Pki, through: str, request: pytest.FixtureRequest) -> None:
-    if tls.__name__ == "puretls":
-        request.applymarker(pytest.mark.xfail(reason="the short way to the connection"))
+def test_a_class_between_counts_too(tls: Any, pki: Pki, through: str) -> None:
     calls: list[str] = []
     methods = {
         "read": lambda _self, *_: calls.append("read") or b"mine",
@@ -100,3 +93,36 @@ def test_classes_that_override_both(tls: Any, pki: Pki) -> None:
         assert sock.recv(4) == b"data"
         assert other.recv(9) == b"data"
         assert sock.calls == ["sendall", "recv"]
+
+
+def test_classes_of_every_shape(tls: Any, pki: Pki) -> None:
+    """With slots, with another base behind, with a base that overrides already."""
+
+    class Slotted(tls.SSLSocket):
+        __slots__ = ("note",)
+
+        def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002
+            self.note = "slotted"
+            return super().read(len, buffer)
+
+    class Behind:
+        def send(self, *_: Any) -> int:
+            raise AssertionError("it comes last")
+
+    class Before(tls.SSLSocket, Behind):
+        def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002
+            self.note = "before"
+            return super().read(len, buffer)
+
+    class Again(Before):
+        def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002
+            data = super().read(len, buffer)
+            self.note += " again"
+            return data
+
+    for derived, note in ((Slotted, "slotted"), (Before, "before"), (Again, "before again")):
+        with connected(tls, pki, derived) as (sock, _):
+            assert sock.recv(4) == b"data"
+            assert sock.note == note
+            sock.sendall(b"data")
+            assert isinstance(sock, tls.SSLSocket)

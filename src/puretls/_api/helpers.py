@@ -6,6 +6,7 @@ are part of it (RFC 5280 as written, anchors that need not be self-signed).
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -232,9 +233,13 @@ def RAND_status() -> bool:  # noqa: N802  # ssl's name
 
 def RAND_add(string: str | Buffer, entropy: float, /) -> None:  # noqa: N802  # ssl's name
     """Accepted and not needed: the operating system's generator cannot be improved from here."""
-    if not isinstance(string, str):
-        memoryview(string).release()
-    float(entropy)
+    if isinstance(string, str):
+        string.encode()
+    else:
+        with memoryview(string) as view:
+            if not view.c_contiguous:
+                raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    math.fabs(entropy)  # a number, and not its text
 
 
 if native.borrowed("enum_certificates") is not None:  # Windows

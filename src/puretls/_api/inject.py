@@ -79,13 +79,13 @@ def inject_into_ssl() -> None:
     with _lock:
         if _undo:
             return
-        native.check_sockets(socket.socket)
         puretls = sys.modules[PACKAGE]
         if native.ssl is None:
             for name, module in (("ssl", puretls), ("_ssl", puretls._ssl)):
                 _undo.append((sys.modules, name, sys.modules.get(name, _ABSENT)))
                 sys.modules[name] = module
             return
+        _check_sockets()
         original = native.ssl.SSLContext
         try:
             _replace(native.ssl, puretls)
@@ -118,6 +118,16 @@ def extract_from_ssl() -> None:
             for module in _imported(CAPTURED):  # one that was imported in the meantime
                 if getattr(module, "SSLContext", None) is ours:
                     module.SSLContext = native.ssl.SSLContext
+
+
+def _check_sockets() -> None:
+    """SSLSocket derives from what `socket.socket` is: the interpreter's, or gevent's, but not eventlet's."""
+    plain: Any = socket.socket
+    if isinstance(plain, type) and not issubclass(native.ssl.SSLSocket, plain):
+        raise RuntimeError(  # noqa: TRY004  # not of an argument
+            f"socket.socket is {plain!r}, and ssl.SSLSocket does not derive from it: with eventlet, call "
+            "puretls.inject_into_ssl() before eventlet.monkey_patch()"
+        )
 
 
 def _replace(ssl: Any, puretls: Any) -> None:

@@ -8,7 +8,6 @@ looked up once, when puretls is imported, so that a later replacement of `sys.mo
 
 from __future__ import annotations
 
-import _socket
 import importlib
 import sys
 from typing import Any
@@ -44,15 +43,6 @@ class StandIn(type):
             return True
         original = stand_ins.get(cls)
         return original is not None and issubclass(subclass, original)
-
-
-def check_sockets(plain: Any) -> None:
-    """RuntimeError if this class, which stands where `socket.socket` does, is not one of sockets."""
-    if not (isinstance(plain, type) and issubclass(plain, _socket.socket)):
-        raise RuntimeError(  # noqa: TRY004  # who called is not at fault
-            f"socket.socket has been replaced by {plain!r}, which is no socket: with eventlet, call "
-            "puretls.inject_into_ssl() before eventlet.monkey_patch()"
-        )
 
 
 def now(name: str, ours: Any) -> Any:

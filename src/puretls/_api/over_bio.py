@@ -74,6 +74,7 @@ class _BioConnection(_SSLSocket):
             if self._inside:
                 raise reentered()
             if conn.established:
+                self._check_end()
                 if conn.owed:
                     self._push()
                 return
@@ -244,6 +245,7 @@ class _BioConnection(_SSLSocket):
                 self._interrupted(error)
                 raise
             return
+        self._check_end()
         self._opener = self._sealer = None
         conn = self._conn
         if conn.renegotiating:
@@ -302,6 +304,7 @@ class _BioConnection(_SSLSocket):
                 raise reentered()
             if not conn.established and not conn.failure:
                 raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
+            self._check_end()
             self._opener = self._sealer = None
             try:
                 conn.close_notify()
@@ -330,6 +333,9 @@ class _BioConnection(_SSLSocket):
             self._at_end()
             return False
         raise want_read()
+
+    def _speak(self) -> None:
+        self._push()
 
     def _push(self) -> None:
         conn = self._conn

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from puretls._api.errors import (
     SUFFIX,
     abort_error,
+    eof_error,
     fault_error,
     ssl_error,
     want_read,
@@ -132,6 +133,7 @@ class _SocketConnection(_SSLSocket):
             if self._in_read or self._in_write:
                 raise reentered()
             if conn.established and (self._sealed or not conn.has_data_to_send):
+                self._check_end()
                 return
             self._opener = self._sealer = None
             try:
@@ -329,6 +331,8 @@ class _SocketConnection(_SSLSocket):
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
+        if self._eof:
+            raise eof_error(None)
         inbound = self._conn.inbound
         room = inbound.room(wanted or 1)
         try:
@@ -378,6 +382,7 @@ class _SocketConnection(_SSLSocket):
                 self.do_handshake()
             if conn.renegotiating:
                 self._finish_renegotiation(sock)
+            self._check_end()
         view = data if type(data) is bytes else readable(data)
         lock = self._writing
         try:
@@ -512,6 +517,11 @@ class _SocketConnection(_SSLSocket):
                 outbound.start += count  # no call: a handler that raises would run at its beginning
             conn.data_sent(0)
 
+    def _speak(self) -> None:
+        sock = self._sock()
+        if sock is not None:
+            self._settle(sock)
+
     def _settle(self, sock: Any) -> None:
         """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
         conn = self._conn
@@ -544,6 +554,7 @@ class _SocketConnection(_SSLSocket):
         sock, conn = self._socket(), self._conn
         if not conn.established and not conn.failure:
             raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
+        self._check_end()
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
         try:

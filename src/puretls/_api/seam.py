@@ -153,6 +153,10 @@ class _SSLSocket:
         """Send close_notify and wait for the peer's."""
         raise NotImplementedError
 
+    def _speak(self) -> None:
+        """From the receiving side: hand the transport what is owed, as far as it takes it at once."""
+        raise NotImplementedError
+
     def _untold(self) -> int:
         """What pending() says when there is no data: 1 if the end is known here, but not to the caller."""
         return int(not self._told and bool(self._conn.failure or self._conn.close_received))
@@ -190,6 +194,7 @@ class _SSLSocket:
             or not conn.established
             or conn.close_sent
             or conn.renegotiating
+            or self._eof
             or conn.owed
             or conn.update_asked
             or conn.events
@@ -304,8 +309,18 @@ class _SSLSocket:
         if conn.config.options & OP_IGNORE_UNEXPECTED_EOF and conn.established:
             conn.close_received = True
             return
-        first, self._eof = not self._eof, True
-        raise eof_error(faults.UNEXPECTED_EOF.reason if first else None)
+        if self._eof:
+            raise eof_error(None)
+        self._eof, self._opener, self._sealer = True, None, None
+        if conn.established:
+            conn.send_alert(registry.FATAL, registry.DECODE_ERROR)
+            self._speak()
+        raise eof_error(faults.UNEXPECTED_EOF.reason)
+
+    def _check_end(self) -> None:
+        """Behind a bare end nothing is read, and nothing sent: the peer may have got part of what it was sent, too."""
+        if self._eof and not (self._conn.failure or self._conn.close_sent):
+            raise eof_error(None)
 
     # Requests
 
@@ -547,6 +562,9 @@ class _SSLSocket:
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
         """What ties another protocol to this connection (RFC 5929, RFC 9266); None before the handshake."""
+        if not isinstance(cb_type, str):
+            kind = "None" if cb_type is None else type(cb_type).__name__
+            raise TypeError(f"get_channel_binding() argument 'cb_type' must be str, not {kind}")
         if cb_type not in CHANNEL_BINDING_TYPES:
             raise ValueError(f"{cb_type!r} channel binding type not implemented")
         conn = self._conn

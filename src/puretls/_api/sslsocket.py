@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
@@ -49,6 +50,13 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             f"{type(self).__name__} does not have a public constructor. "
             "Instances are returned by SSLContext.wrap_socket()."
         )
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """What a subclass overrides is what the other methods go through, as in CPython: ours have shorter ways."""
+        super().__init_subclass__(**options)
+        if any(getattr(cls, name) is not getattr(SSLSocket, name) for name in ("read", "send", "_checkClosed")):
+            bases = [Roundabout if base is SSLSocket else base for base in cls.__bases__]
+            cls.__bases__ = tuple(bases if issubclass(cls, Roundabout) or Roundabout in bases else [*bases, Roundabout])
 
     @classmethod
     def _create(
@@ -253,6 +261,8 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         With `block` it blocks until it is done.  Errors are those of SSLContext.wrap_socket().
         """
         self._check_connected()
+        if self.fileno() == -1:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         if not (block and self.gettimeout() == 0.0):
             self._tls().do_handshake()
             return
@@ -422,3 +432,30 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         if isinstance(connection, _SocketConnection):
             connection.end_early()
         _plain._real_close(self)  # type: ignore[attr-defined]  # what close() comes to
+
+
+class Roundabout(SSLSocket):
+    """The methods that have a short way, the long way: a base of subclasses that override what that goes through."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        self._checkClosed()
+        return super().recv(buflen, flags) if self._sslobj is None or flags else self.read(buflen)
+
+    def recv_into(self, buffer: Buffer, nbytes: int | None = None, flags: int = 0) -> int:
+        self._checkClosed()
+        if self._sslobj is None or flags or buffer is None:
+            return super().recv_into(buffer, nbytes, flags)
+        if nbytes is None:
+            with memoryview(buffer) as view:
+                nbytes = view.nbytes or 1024
+        return self.read(nbytes, buffer)
+
+    def sendall(self, data: Buffer, flags: int = 0) -> None:
+        self._checkClosed()
+        if self._sslobj is None or flags:
+            super().sendall(data, flags)
+            return
+        with memoryview(data) as view, view.cast("B") as octets:
+            sent, size = 0, len(octets)
+            while sent < size:
+                sent += self.send(octets[sent:])
