@@ -33,6 +33,7 @@ from pair import (
     instead,
     message,
     store,
+    twice,
 )
 from puretls._base import registry
 from puretls._base.registry import (
@@ -366,7 +367,12 @@ strays(server, "1.3", ("ClientHello", "Finished"), ("ClientHello", "Finished"))
 bad = instead((CHANGE_CIPHER_SPEC, b"\x02"))
 client("1.3 a bad change_cipher_spec behind ServerHello", "ChangeCipherSpec", bad, how="wire")
 client("1.2 a ticket that does not come", "NewSessionTicket", drop, how="wire", versions=(TLS12,))
-client("1.3 part of a message behind ServerHello", "ServerHello", after((HANDSHAKE, b"\x08\x00")), how="wire")
+client("1.3 part of a message behind ServerHello", "ServerHello", after(b"\x08\x00"), how="wire")
+p384 = {"groups": (groups.SECP384R1,)}
+client("part of a message behind HelloRetryRequest", "HelloRetryRequest", after(b"\x02\x00"), how="wire", **p384)
+server("1.3 part of a message behind ClientHello", "ClientHello", after(b"\x01\x00"), how="wire")
+server("1.3 a ClientHello behind ClientHello", "ClientHello", twice, how="wire")
+server("1.2 a ClientHello behind ClientHello", "ClientHello", twice, how="wire", versions=(TLS12,))
 
 
 # Sessions

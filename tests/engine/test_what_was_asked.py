@@ -13,6 +13,7 @@ from pair import (
     OLDER,
     Pair,
     Side,
+    client_config,
     hello,
     identity,
     server_config,
@@ -113,6 +114,28 @@ def answered(config: Config, version: int, asked: frozenset[int]) -> dict[str, f
 def test_servers_answer_only_what_was_asked(version):
     for asked in ALL:
         answered(generous(), version, asked)
+
+
+def test_servers_answer_only_what_was_asked_when_they_resume():
+    """TLS 1.2; extended_master_secret stays, without which there is no resumption (RFC 7627 5.3)."""
+    client = client_config(versions=(TLS12,), suites=CBC, alpn=(b"h2",), request_ocsp=True)
+    session = Pair(client, generous(verify_mode=0)).handshake().client.session
+    server = generous(verify_mode=0)
+    droppable = [kind for kind in REQUESTS if kind not in {EXTENDED_MASTER_SECRET, SERVER_NAME, SESSION_TICKET}]
+    for size in range(len(droppable) + 1):
+        for dropped in combinations(droppable, size):
+            first = Pair(client, server).handshake()
+            pair = Pair(client, server, session=first.client.session)
+            sent: list[frozenset[int]] = []
+            pair.server.lies["ServerHello"] = lambda raw, sent=sent: (
+                sent.append(frozenset(ServerHello.parse(raw).extensions)) or raw
+            )
+            bare = hello(dict.fromkeys(dropped))
+            pair.client.lies["ClientHello"] = bare
+            pair.run()
+            assert pair.server.session_reused
+            assert not sent[0] & (set(dropped) - {RENEGOTIATION_INFO}), dropped  # the SCSV asks for it, too
+    assert session
 
 
 def test_servers_answer_what_was_asked():

@@ -80,7 +80,8 @@ class ExpectServerHello(State):
         offer, found, transcript = self.offer, message.extensions, conn.transcript
         if self.retried:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
-        conn.check_boundary()
+        if not conn.inbound.on_boundary():  # the server cannot go on before it has heard from us
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "something follows HelloRetryRequest")
         check_response(found, HRR, offer.offered | {registry.COOKIE})
         group = None
         if registry.KEY_SHARE in found:
