@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from puretls._engine.connection import Connection
     from puretls._engine.peer import Claim
 
-Then = Callable[[], State]
+Then = Callable[["Connection"], "State"]  # they are given the connection, and do not keep it
+Signed = Callable[["Connection", bytes], "State"]
 SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 8446 4.4.3
 CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
 
@@ -70,28 +71,26 @@ def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Schem
     return scheme
 
 
-def sign_then(credential: Credential, scheme: Scheme, data: bytes, then: Callable[[bytes], State]) -> State:
-    """`then(signature)`, now or when the signature arrives."""
+def sign_then(conn: Connection, credential: Credential, scheme: Scheme, data: bytes, then: Signed) -> State:
+    """`then` with the signature, now or when it arrives."""
     if credential.key is None:
         return Parked(SignRequest(credential, scheme, data), then)
-    return then(signatures.sign(scheme, credential.key, data))
+    return then(conn, signatures.sign(scheme, credential.key, data))
 
 
 def send_certificate13(
     conn: Connection, chosen: tuple[Credential, Scheme], flight: Sequence[bytes], then: Then
 ) -> State:
-    """`flight`, which ends with our Certificate, and CertificateVerify, then `then()`."""
+    """`flight`, which ends with our Certificate, and CertificateVerify, then `then`."""
     conn.draft.own_credential, conn.draft.own_scheme = credential, scheme = chosen
     conn.send_messages(flight)
     data = (SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT) + conn.transcript.digest()
-    if credential.key is None:
-        return Parked(SignRequest(credential, scheme, data), partial(_send_verify13, conn, scheme, then))
-    return _send_verify13(conn, scheme, then, signatures.sign(scheme, credential.key, data))
+    return sign_then(conn, credential, scheme, data, partial(_send_verify13, scheme, then))
 
 
-def _send_verify13(conn: Connection, scheme: Scheme, then: Then, signature: bytes) -> State:
+def _send_verify13(scheme: Scheme, then: Then, conn: Connection, signature: bytes) -> State:
     conn.send_message(messages.certificate_verify(scheme.code, signature))
-    return then()
+    return then(conn)
 
 
 def send_finished13(conn: Connection) -> None:

@@ -312,10 +312,10 @@ def _answer(conn: Connection, exchange: Exchange) -> State:
             conn.draft.own_credential, conn.draft.own_scheme = chosen
         conn.send_message(chosen[0].message12 if chosen else legacy.certificate(()))
     if exchange.suite.kx not in PSK_EXCHANGES:
-        return _send_key_exchange(conn, exchange, None, chosen)
+        return _send_key_exchange(exchange, chosen, conn, None)
     if not conn.config.psk_client:
         raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
-    return Parked(PskClientRequest(exchange.hint), lambda psk: _send_key_exchange(conn, exchange, psk, chosen))
+    return Parked(PskClientRequest(exchange.hint), partial(_send_key_exchange, exchange, chosen))
 
 
 def _choose(conn: Connection, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
@@ -332,10 +332,10 @@ def _choose(conn: Connection, asked: legacy.CertificateRequest) -> tuple[Credent
 
 
 def _send_key_exchange(
-    conn: Connection,
     exchange: Exchange,
-    psk: tuple[bytes, bytes] | None,
     chosen: tuple[Credential, Scheme] | None,
+    conn: Connection,
+    psk: tuple[bytes, bytes] | None,
 ) -> State:
     body, secret = b"", b""
     kx = exchange.suite.kx
@@ -360,14 +360,14 @@ def _send_key_exchange(
         return _send_finished(conn, exchange)
     credential, scheme = chosen
 
-    def signed(signature: bytes) -> State:
+    def signed(conn: Connection, signature: bytes) -> State:
         if conn.version >= TLS12:
             conn.send_message(messages.certificate_verify(scheme.code, signature))
         else:
             conn.send_message(legacy.certificate_verify(signature))
         return _send_finished(conn, exchange)
 
-    return authenticate.sign_then(credential, scheme, conn.transcript.messages(), signed)
+    return authenticate.sign_then(conn, credential, scheme, conn.transcript.messages(), signed)
 
 
 def _send_finished(conn: Connection, exchange: Exchange) -> State:

@@ -276,13 +276,13 @@ class ExpectFinished(State):
             conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
         conn.set_read_secret(theirs)
 
-        def finish() -> State:
+        def finish(conn: Connection) -> State:
             send_finished13(conn)
             conn.set_write_secret(ours)
             return conn.finish(Established13(conn))
 
         if self.asked is None:
-            return finish()
+            return finish(conn)
         return send_client_certificate(conn, self.asked, finish)
 
 
@@ -291,5 +291,5 @@ def send_client_certificate(conn: Connection, asked: Ranks, then: authenticate.T
     chosen = authenticate.choose(conn.config, TLS13, asked)
     if chosen is None:
         conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
-        return then()
+        return then(conn)
     return send_certificate13(conn, chosen, (chosen[0].message13,), then)

@@ -39,7 +39,7 @@ def begin(conn: Connection) -> State:
     if config.sessions is not None:
         config.sessions.stats.connect += 1
     if config.psk_client and config.max_version >= TLS13:
-        return Parked(PskClientRequest(None), lambda answer: _first(conn, answer))
+        return Parked(PskClientRequest(None), _first)
     return _first(conn, None)
 
 

@@ -12,13 +12,17 @@ from functools import cached_property
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
-from puretls._base import registry
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._base.slotted import slotted
 from puretls._crypto import groups as _groups
 from puretls._crypto import signatures, suites
 from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import Group
+from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine.policy import PeerPolicy, slotted_dataclass
@@ -44,7 +48,7 @@ OP_CIPHER_SERVER_PREFERENCE = 0x400000
 OP_NO_RENEGOTIATION = 0x40000000
 
 
-@slotted("ders", "key", "kind", "message13", "ocsp", "public_key", "stapled13")
+@slotted("ders", "key", "kind", "ocsp", "public_key")
 class Credential:
     """A certificate chain and its private key, or a key that signs elsewhere (`key` is None: signing parks)."""
 
@@ -55,9 +59,6 @@ class Credential:
         self.key, self.public_key = key, public_key
         self.kind = kind  # as Scheme.key: what this key can sign with
         self.ocsp = ocsp  # a stapled response (RFC 6066 8)
-        self.message13 = self.stapled13 = self.certificate13(b"", None)  # that of TLS 1.3, during the handshake
-        if ocsp is not None:
-            self.stapled13 = self.certificate13(b"", ocsp)
 
     @cached_property
     def leaf(self) -> Certificate:
@@ -70,6 +71,33 @@ class Credential:
         return leaf.public_key() is not None and signatures.usable(
             scheme, self.public_key, version, self.kind, leaf.limits
         )
+
+    @cached_property
+    def decrypts(self) -> bool:
+        """Whether static RSA may use the key: of bad padding it has to make random bytes, and not say so.
+
+        `cryptography` does so with OpenSSL 3.2 and newer (implicit rejection).  Nobody checks that, so one ciphertext
+        with bad padding is tried before the first that a client sends: 1, which decrypts to 1.
+        """
+        key: Any = self.key
+        if self.kind != signatures.RSA or not hasattr(key, "decrypt"):
+            return False
+        one = (1).to_bytes((self.public_key.key_size + 7) // 8, "big")
+        try:
+            attempt(faults.DECRYPTION_FAILED, key.decrypt, one, PKCS1v15())
+        except Abort:
+            return False
+        return True
+
+    @cached_property
+    def message13(self) -> bytes:
+        """The Certificate message of TLS 1.3, during the handshake."""
+        return self.certificate13(b"", None)
+
+    @cached_property
+    def stapled13(self) -> bytes:
+        """The same with the OCSP response, if there is one."""
+        return self.message13 if self.ocsp is None else self.certificate13(b"", self.ocsp)
 
     @cached_property
     def message12(self) -> bytes:

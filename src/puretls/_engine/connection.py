@@ -49,7 +49,7 @@ CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 
 # What the receiving side leaves for the sending side: a record to seal, messages that depend on the keys by then, keys
 # to go on with, or None for a KeyUpdate
-Owed = tuple[int, bytes] | Callable[[], bytes] | Sealer | None
+Owed = tuple[int, bytes] | Callable[["Connection"], bytes] | Sealer | None
 
 
 class Connection:
@@ -214,7 +214,7 @@ class Connection:
             elif item is None:
                 self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
             elif callable(item):
-                outbound.put(HANDSHAKE, item())
+                outbound.put(HANDSHAKE, item(self))
             else:
                 outbound.sealer = item
         self.control_sealed += outbound.end - outbound.start - waiting
@@ -268,7 +268,7 @@ class Connection:
         if not isinstance(state, Parked):
             raise ValueError("nothing waits for an answer")  # noqa: TRY004
         try:
-            self.state = state.then(answer)
+            self.state = state.then(self, answer)
         except BaseException as error:  # noqa: BLE001  # see _ended_by
             del answer  # it may be a key, and the traceback has this frame
             raise self._ended_by(error)  # noqa: B904  # it has its cause

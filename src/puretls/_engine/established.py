@@ -121,11 +121,11 @@ class Established13(Established):
             transcript.update(raw)
             flight.append(raw)
 
-        def answer() -> bytes:  # when it is sealed: a KeyUpdate may be before it
+        def answer(conn: Connection) -> bytes:  # when it is sealed: a KeyUpdate may be before it
             add(messages.finished(finished(conn.outcome.digest, conn.write_secret, transcript.digest())))
             return b"".join(flight)
 
-        def finish() -> State:
+        def finish(conn: Connection) -> State:
             size = sum(map(len, flight))
             if conn.crowded(size):
                 raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "more requests than answers are taken")
@@ -135,16 +135,16 @@ class Established13(Established):
         chosen = authenticate.choose(conn.config, TLS13, schemes)
         if chosen is None:
             add(messages.certificate(message.context, b"\x00\x00\x00"))
-            return finish()
+            return finish(conn)
         credential, scheme = chosen
         conn.outcome.own_credential, conn.outcome.own_scheme = chosen
         add(credential.certificate13(message.context, None))
 
-        def signed(signature: bytes) -> State:
+        def signed(conn: Connection, signature: bytes) -> State:
             add(messages.certificate_verify(scheme.code, signature))
-            return finish()
+            return finish(conn)
 
-        return authenticate.sign_then(credential, scheme, CLIENT_CONTEXT + transcript.digest(), signed)
+        return authenticate.sign_then(conn, credential, scheme, CLIENT_CONTEXT + transcript.digest(), signed)
 
     # The server
 

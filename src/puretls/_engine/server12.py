@@ -15,7 +15,7 @@ from puretls._crypto import suites
 from puretls._crypto.finite_field import least_prime
 from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, Group, Offer
 from puretls._crypto.primitives import attempt
-from puretls._crypto.signatures import EC, RSA, Scheme
+from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate, negotiated
 from puretls._engine.config import Credential
@@ -137,9 +137,7 @@ def _choose_credential(
 ) -> tuple[Credential, Scheme | None] | None:
     config, kinds = conn.config, KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
-        return next(
-            ((cred, None) for cred in config.credentials if cred.kind == RSA and hasattr(cred.key, "decrypt")), None
-        )
+        return next(((credential, None) for credential in config.credentials if credential.decrypts), None)
     if version >= TLS12:
         return authenticate.choose(config, TLS12, schemes, kinds=kinds, credentials=known)
     return choose_legacy(conn, known, kinds)
@@ -256,7 +254,7 @@ def _send_key_exchange(
     if suite.kx in PSK_EXCHANGES and (params or config.psk_hint):
         params = vec16(config.psk_hint or b"") + params
 
-    def go_on(signature: bytes) -> State:
+    def go_on(conn: Connection, signature: bytes) -> State:
         if params:
             flight.append(legacy.server_key_exchange(params + signature))
         if asked:
@@ -269,14 +267,14 @@ def _send_key_exchange(
         return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
 
     if credential is None or scheme is None:
-        return go_on(b"")
+        return go_on(conn, b"")
 
-    def signed(signature: bytes) -> State:
+    def signed(conn: Connection, signature: bytes) -> State:
         head = scheme.code.to_bytes(2, "big") if conn.version >= TLS12 else b""
-        return go_on(head + vec16(signature))
+        return go_on(conn, head + vec16(signature))
 
     return authenticate.sign_then(
-        credential, scheme, conn.draft.client_random + conn.draft.server_random + params, signed
+        conn, credential, scheme, conn.draft.client_random + conn.draft.server_random + params, signed
     )
 
 
@@ -325,7 +323,7 @@ class ExpectKeyExchange(_Step):
         if identity is None:
             return _derive(conn, exchange, share, None)
 
-        def keyed(key: bytes | None) -> State:
+        def keyed(conn: Connection, key: bytes | None) -> State:
             if not key:
                 raise Abort(faults.PSK_IDENTITY_NOT_FOUND)
             return _derive(conn, exchange, share, key)

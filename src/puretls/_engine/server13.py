@@ -91,8 +91,8 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
     conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found
     retried = retry is not None
     if psks is None:
-        return _answer(conn, message, schemes, share, retried, None)
-    return _find_psk(conn, message, psks, 0, partial(_answer, conn, message, schemes, share, retried))
+        return _answer(message, schemes, share, retried, conn, None)
+    return _find_psk(conn, message, psks, 0, partial(_answer, message, schemes, share, retried))
 
 
 def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
@@ -146,9 +146,10 @@ def _what_stays(message: ClientHello) -> dict[int, bytes]:
     return {kind: body for kind, body in message.extensions.items() if kind not in MAY_CHANGE}
 
 
-def _find_psk(
-    conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, then: Callable[[ChosenPsk | None], State]
-) -> State:
+WithPsk = Callable[["Connection", "ChosenPsk | None"], State]
+
+
+def _find_psk(conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, then: WithPsk) -> State:
     """The first PSK from `index` on that is good for this handshake (RFC 8446 4.2.11)."""
     suite, identities = conn.draft.suite, psks.identities
     sessions, now = conn.config.sessions, conn.clock()
@@ -158,16 +159,16 @@ def _find_psk(
         session = find(identity, now) if find else None
         if session is not None:
             if _resumable(conn, session, suite):
-                return then(_check_binder(conn, message, psks, i, session.secret, session))
+                return then(conn, _check_binder(conn, message, psks, i, session.secret, session))
         elif conn.config.psk_server and suite.hash is SHA256:
 
-            def keyed(key: bytes | None, i: int = i) -> State:
+            def keyed(conn: Connection, key: bytes | None, i: int = i) -> State:
                 if not key:
                     return _find_psk(conn, message, psks, i + 1, then)
-                return then(_check_binder(conn, message, psks, i, key, None))
+                return then(conn, _check_binder(conn, message, psks, i, key, None))
 
             return Parked(PskServerRequest(identity), keyed)
-    return then(None)
+    return then(conn, None)
 
 
 def _resumable(conn: Connection, session: Session, suite: Suite) -> bool:
@@ -187,12 +188,7 @@ def _check_binder(
 
 
 def _answer(
-    conn: Connection,
-    message: ClientHello,
-    schemes: Ranks,
-    share: bytes,
-    retried: bool,
-    psk: ChosenPsk | None,
+    message: ClientHello, schemes: Ranks, share: bytes, retried: bool, conn: Connection, psk: ChosenPsk | None
 ) -> State:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
     config, suite, group, d = conn.config, conn.draft.suite, conn.draft.group, conn.draft.digest
@@ -233,15 +229,15 @@ def _answer(
                 conn.kept = (psk.session.id,)
     if chosen is None:
         conn.send_message(encrypted)
-        return _finish_flight(conn, secret, False)
+        return _finish_flight(secret, False, conn)
     asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
     credential = chosen[0]
     certificate = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
     flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
-    return send_certificate13(conn, chosen, flight, partial(_finish_flight, conn, secret, asked))
+    return send_certificate13(conn, chosen, flight, partial(_finish_flight, secret, asked))
 
 
-def _finish_flight(conn: Connection, secret: HandshakeSecret, asked: bool) -> State:
+def _finish_flight(secret: HandshakeSecret, asked: bool, conn: Connection) -> State:
     """Our Finished, and the keys that follow it (RFC 8446 4.4.4, 7.1)."""
     send_finished13(conn)
     conn.draft.exporter_digest = digest = conn.transcript.digest()

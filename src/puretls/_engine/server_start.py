@@ -48,7 +48,7 @@ class ExpectClientHello(State):
         if not conn.config.choose_context:
             return _negotiate(conn, message)
 
-        def chosen(config: Config) -> State:
+        def chosen(conn: Connection, config: Config) -> State:
             conn.config = config
             if config.watch and conn.events is None:
                 conn.events = []

@@ -158,11 +158,11 @@ def _count_request(conn: Connection) -> None:
 
 
 class Parked(State):
-    """Waits for the answer to a Request, and goes on with it."""
+    """Waits for the answer to a Request, and goes on with it: `then` is given the connection, and does not keep it."""
 
     __slots__ = ("request", "then")
 
-    def __init__(self, request: Request, then: Callable[[Any], State]) -> None:
+    def __init__(self, request: Request, then: Callable[[Connection, Any], State]) -> None:
         self.request: Request | None = request
         self.then = then
 
