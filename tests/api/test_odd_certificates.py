@@ -5,6 +5,7 @@ The shapes are in tests/x509/odd.py: all of them load with `ssl`.
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from typing import Any
 
@@ -228,6 +229,16 @@ def getpeercert_of_ssl(context: ssl.SSLContext, folder: Any, leaf: pki.Issued) -
             except ssl.SSLWantReadError:
                 continue
     return ends[0].getpeercert()
+
+
+@every_read_shape
+def test_what_a_connection_says_of_an_odd_peer(name, tmp_path):
+    leaf = odd.leaf(name, GOOD)
+    connection = shake_hands(client(cadata=GOOD.pem), ssl_server(tmp_path, leaf))
+    assert connection.get_channel_binding("tls-server-end-point") == hashlib.sha256(leaf.der).digest()
+    assert connection.get_unverified_chain() == [leaf.der]
+    (shown,) = connection._sslobj.get_unverified_chain()
+    assert shown.public_bytes(2) == leaf.der
 
 
 @every_read_ca

@@ -279,7 +279,6 @@ def test_an_odd_certificate_answers_questions(name: str) -> None:
         assert shown == wanted
 
 
-@today
 @pytest.mark.parametrize(
     "algorithm",
     [seq(oid("1.2.3.4")), seq(oid(ca.RSA_PSS)), seq(oid(ca.RSA_PSS), seq(tlv(0xA0, seq(oid("1.2.3")))))],

@@ -39,11 +39,10 @@ from puretls._engine.state import (
     Request,
 )
 from puretls._record.protection import MAX_PLAINTEXT, Opener, Sealer
-from puretls._x509 import peercert
+from puretls._x509 import certificate, peercert
+from puretls._x509.algorithms import PURE
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives import hashes
-
     from puretls._api.context import SSLContext
     from puretls._api.settings import Settings
     from puretls._engine.config import Config
@@ -582,23 +581,23 @@ class _SSLSocket:
 
     def _end_point(self) -> bytes | None:
         """The hash of the server's certificate (RFC 5929 4.1)."""
-        conn = self._conn
-        from cryptography import x509  # noqa: PLC0415  # rarely needed
-        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+        from cryptography.hazmat.primitives.hashes import Hash  # noqa: PLC0415  # rarely needed
 
+        conn = self._conn
+        own, peer = conn.outcome.own_credential, conn.outcome.peer
+        x = peer.certificate if peer else None
         if conn.server_side:
-            own = conn.outcome.own_credential
-            der = own.ders[0] if own else None
-        else:
-            peer = conn.outcome.peer
-            der = peer.certificate.der if peer else None
-        if der is None:
+            x = certificate.load(own.ders[0]) if own else None
+        if x is None:
             return None
-        parsed = x509.load_der_x509_certificate(der)
-        digest: hashes.HashAlgorithm | None = parsed.signature_hash_algorithm
-        if digest is None or isinstance(digest, hashes.MD5 | hashes.SHA1):
-            return SHA256.hash(der)
-        return parsed.fingerprint(digest)
+        digest = x.signature.digest
+        if digest is None and x.signature.key not in PURE:
+            return None  # undefined without one hash function; but for keys that have theirs built in we say SHA-256
+        if digest is None or digest.name in ("md5", "sha1"):
+            return SHA256.hash(x.der)
+        hashed = Hash(digest)
+        hashed.update(x.der)
+        return hashed.finalize()
 
     def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
         """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""
