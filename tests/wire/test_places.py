@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._wire import places
-from puretls._wire.codec import vec8, vec16, vec24
+from puretls._wire.codec import USUAL, vec8, vec16, vec24
 
 SHARE = b"\x00\x1d" + vec16(bytes(range(32)))
 NAMES = vec16(vec16(b"\x30\x00"))
@@ -73,6 +73,18 @@ def test_noise_is_refused_or_read(one, body):
     except Abort as abort:
         alerts = {registry.DECODE_ERROR, registry.ILLEGAL_PARAMETER, registry.UNRECOGNIZED_NAME}
         assert abort.fault.alert in alerts  # noqa: PT017 - what is read is fine as well
+
+
+def test_what_is_remembered_is_bounded_and_good():
+    """However much peers say, and whatever was refused is refused again."""
+    for number in range(2 * places.MOST_KNOWN):
+        places.check({registry.COOKIE: vec16(number.to_bytes(4, "big"))}, places.HRR)
+        for _ in range(2):
+            with pytest.raises(Abort):
+                places.check({registry.COOKIE: vec16(number.to_bytes(4, "big")) + b"x"}, places.HRR)
+    places.check({registry.COOKIE: vec16(bytes(USUAL))}, places.HRR)
+    assert 0 < len(places.KNOWN[places.HRR]) <= places.MOST_KNOWN
+    assert all(len(body) <= USUAL for _, body in places.KNOWN[places.HRR])
 
 
 def test_every_known_extension_is_read_somewhere():

@@ -552,7 +552,8 @@ class Connection:
         aead, d = suite.cipher, suite.hash
         key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
         self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), ours  # type: ignore[arg-type]  # no other
-        self.check_boundary()
+        if inbound.hs:
+            self.check_boundary()
         key, iv, expected = schedule.handshake_keys(d, theirs, aead.key)
         inbound.opener, self.read_secret = Opener13(aead, key, iv), theirs  # type: ignore[arg-type]  # likewise
         self.finished_keys = expected, finished
@@ -566,7 +567,8 @@ class Connection:
     def set_read_secret(self, secret: bytes) -> None:
         """Keys of the receiving direction, TLS 1.3."""
         inbound = self.inbound
-        self.check_boundary()
+        if inbound.hs:
+            self.check_boundary()
         aead: Aead = self.draft.suite.cipher  # type: ignore[assignment]  # suites of TLS 1.3 have nothing else
         key, iv = schedule.traffic_keys(self.draft.digest, secret, aead.key)
         inbound.opener, self.read_secret = Opener13(aead, key, iv), secret

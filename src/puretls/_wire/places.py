@@ -1,7 +1,7 @@
 """Where each extension may stand, and how its body is read there: one row each (RFC 8446 4.2).
 
 `check` is how an extension block enters: whatever we know is in its place and can be read, whether or not anybody is
-going to ask for it.  What short bodies say is remembered (`codec.remembering`), so a second look costs little.
+going to ask for it.  Most peers say what others have said before them: what has been read and is short is remembered.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
+from puretls._wire.codec import USUAL
 from puretls._wire.extensions import (
     authorities,
     certificate_timestamps,
@@ -89,6 +90,9 @@ HOPELESS = {**MISPLACED, **dict.fromkeys((SH, SH12), MISPLACED[SH] & MISPLACED[S
 FEW = 8  # extensions that an error names
 LONG = frozenset({registry.KEY_SHARE, registry.PRE_SHARED_KEY})  # of a ClientHello; read later, and once
 BUT_LONG = {kind: read for kind, read in READERS[CH].items() if kind not in LONG}
+MOST_KNOWN = 256  # bodies of one message; then memory begins anew
+KNOWN: dict[int, set[tuple[int, bytes]]] = {message: set() for message in MESSAGES}  # add and clear are atomic
+KNOWN_BUT_LONG: set[tuple[int, bytes]] = set()
 
 
 def check(found: dict[int, bytes], message: int) -> None:
@@ -96,7 +100,7 @@ def check(found: dict[int, bytes], message: int) -> None:
     misplaced = MISPLACED[message]
     if not misplaced.isdisjoint(found):
         raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
-    _read(found, READERS[message])
+    _read(found, READERS[message], KNOWN[message])
 
 
 def check_hello(found: dict[int, bytes]) -> None:
@@ -104,13 +108,19 @@ def check_hello(found: dict[int, bytes]) -> None:
     misplaced = MISPLACED[CH]
     if not misplaced.isdisjoint(found):
         raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
-    _read(found, BUT_LONG)
+    _read(found, BUT_LONG, KNOWN_BUT_LONG)
 
 
-def _read(found: dict[int, bytes], readers: dict[int, Read]) -> None:
-    for kind, body in found.items():
-        if kind in readers:
-            readers[kind](body)
+def _read(found: dict[int, bytes], readers: dict[int, Read], known: set[tuple[int, bytes]]) -> None:
+    for one in found.items():
+        if one not in known:
+            kind, body = one
+            if kind in readers:
+                readers[kind](body)
+                if len(body) <= USUAL:
+                    if len(known) >= MOST_KNOWN:
+                        known.clear()
+                    known.add(one)
 
 
 def check_response(found: dict[int, bytes], message: int, offered: frozenset[int]) -> None:
