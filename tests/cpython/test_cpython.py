@@ -84,12 +84,15 @@ def run(module: str, tests: str, patterns: tuple[str, ...]) -> dict[str, tuple[s
     or not importlib.util.find_spec("test.test_ssl"),
     reason="this interpreter has none of CPython's tests of Python 3.11 or newer",
 )
-@pytest.mark.parametrize("tests", SUITES)
-def test_cpython(tests: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "tests"),
+    [("puretls", tests) for tests in SUITES] + [("puretls.asyncio", tests) for tests in SUITES if "asyncio" in tests],
+)
+def test_cpython(module: str, tests: str) -> None:
     expected = run("ssl", tests, SUITES[tests])
     if "absent" in (outcome for outcome, _ in expected.values()):
         pytest.skip(expected[""][1])
-    found = run("puretls", tests, SUITES[tests])
+    found = run(module, tests, SUITES[tests])
     worse = []
     for name in [*expected, *(found.keys() - expected.keys())]:
         outcome, why = found.get(name, ("missing", "it began and did not end, or there is no such test"))
@@ -99,5 +102,5 @@ def test_cpython(tests: str) -> None:
             continue
         worse.append(f"{name}: {outcome}\n{why}")
     passed = sum(outcome == "passed" for outcome, _ in found.values())
-    print(f"{tests}: {passed} of {len(found)} passed")
+    print(f"{tests} on {module}: {passed} of {len(found)} passed")
     assert not worse, "\n".join(worse)

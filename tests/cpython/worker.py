@@ -2,7 +2,8 @@
 
     python worker.py MODULE TEST_MODULE PATTERN...
 
-MODULE is `ssl` for the yardstick, `puretls` for what is measured.  Each test that runs is a line of JSON on standard
+MODULE is `ssl` for the yardstick, `puretls` for what is measured; with `puretls.asyncio` its own layer serves the event
+loops besides.  Each test that runs is a line of JSON on standard
 output: its name, its outcome ("passed", "skipped", "failed") and what explains it.  The line of a test that began and
 never ended is missing, which `test_cpython.py` reports.
 """
@@ -28,12 +29,15 @@ def replace_ssl(name: str) -> None:
     """Give whoever says `import ssl` from now on the module of that name."""
     if name == "ssl":
         return
+    name, _, asyncio = name.partition(".")
     module = importlib.import_module(name)
     sys.modules["ssl"], sys.modules["_ssl"] = module, module._ssl
     bound = [other for other, held in sys.modules.items() if "ssl" in vars(held) and vars(held)["ssl"] is not module]
     taken = [other for other in bound if other.partition(".")[0] not in (name, "ssl")]
     if taken:
         raise SystemExit(f"the interpreter's ssl is already bound by {taken}")
+    if asyncio:
+        importlib.import_module(f"{name}.{asyncio}").install()
 
 
 def flatten(suite: Any) -> Iterator[unittest.TestCase]:

@@ -173,13 +173,17 @@ class SSLTransport(Receiving):
 
     def _eof(self) -> bool:
         """The connection has ended without close_notify: what waits is sent, but there is nobody to take leave of."""
-        if self._call_eof_received() and not isinstance(self._app, SSLTransport):
-            logger.warning("returning true from eof_received() has no effect when using ssl")
+        self._warn_of(self._call_eof_received())
         if self._stage == OPEN:
             self._closed = True
             self._push()
             self._finish()
         return False
+
+    def _warn_of(self, wants: bool) -> None:
+        """Of True from eof_received(), unless that is what half_close is for, or we have said it ourselves."""
+        if wants and not self._half_close and not isinstance(self._app, SSLTransport):
+            logger.warning("returning true from eof_received() has no effect when using ssl")
 
     # Handshake
 
@@ -451,8 +455,7 @@ class SSLTransport(Receiving):
             self._link.ease()
             self._push()
             return
-        if wants and not self._half_close and not isinstance(self._app, SSLTransport):
-            logger.warning("returning true from eof_received() has no effect when using ssl")
+        self._warn_of(wants)
         self._closed = True
         self._say_goodbye()
         self._finish()
@@ -517,6 +520,7 @@ class SSLTransport(Receiving):
             self._push()
         self._stage, self._closed, self._error = CLOSED, True, exc
         self._link.unease()
+        self._cancel_timer()  # connection_lost() need not come: uvloop forgets it where its connect was cancelled
         lower = self._transport
         if lower is not None:
             force = getattr(lower, "_force_close", None)
