@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 CLIENT = "injected late explicit"
 BOTH = "injected explicit"
+LOOPS = " injected+asyncio explicit+asyncio"  # what leaves TLS to the event loop, and brings its own
+ANY_LOOP = LOOPS + " injected+uvloop explicit+uvloop"  # the same, in whichever loop there is
 
 
 class Program(NamedTuple):
@@ -23,26 +25,26 @@ PROGRAMS = (
     Program("truststore_", "truststore urllib3", "injected"),
     Program("pip_", "pip", "injected"),
     Program("httpx_", "httpx h2 trio hypercorn", CLIENT),
-    Program("aiohttp_", "aiohttp", CLIENT),
-    Program("websockets_", "websockets", CLIENT),
-    Program("asyncio_", "asyncio", CLIENT),
-    Program("uvloop_", "uvloop", CLIENT),
+    Program("aiohttp_", "aiohttp", CLIENT + ANY_LOOP),
+    Program("websockets_", "websockets", CLIENT + ANY_LOOP),
+    Program("asyncio_", "asyncio", CLIENT + LOOPS),
+    Program("uvloop_", "uvloop", CLIENT + LOOPS),
     Program("trio_", "trio", CLIENT),
     Program("anyio_", "anyio trio", CLIENT),
     Program("gevent_", "gevent"),
     Program("eventlet_", "eventlet", "injected"),
-    Program("uvicorn_", "uvicorn uvloop"),
-    Program("hypercorn_", "hypercorn trio"),
+    Program("uvicorn_", "uvicorn uvloop", BOTH + LOOPS),
+    Program("hypercorn_", "hypercorn trio", BOTH + ANY_LOOP),
     Program("gunicorn_", "gunicorn"),
     Program("tornado_", "tornado", CLIENT),
     Program("cheroot_", "cheroot", CLIENT),
     Program("werkzeug_", "werkzeug"),
-    Program("redis_", "redis", "injected late", "redis-server"),
-    Program("asyncpg_", "asyncpg", CLIENT, "postgres"),
+    Program("redis_", "redis", "injected late injected+asyncio injected+uvloop", "redis-server"),
+    Program("asyncpg_", "asyncpg", CLIENT + ANY_LOOP, "postgres"),
     Program("pg8000_", "pg8000", CLIENT, "postgres"),
     Program("pymysql_", "pymysql", CLIENT, "mariadbd"),
     Program("paho_", "paho", CLIENT, "mosquitto"),
-    Program("smtp_", "aiosmtpd aiosmtplib", CLIENT),
+    Program("smtp_", "aiosmtpd aiosmtplib", CLIENT + ANY_LOOP),
     Program("ftplib_", "ftplib"),
     Program("mail_", "imaplib poplib"),
     Program("stdlib_", "xmlrpc"),

@@ -8,6 +8,9 @@ A program is run as `python programs/NAME.py MODE FOLDER`, in a process of its o
                 interpreter's ssl where it is ours to write
     control     all of it with the interpreter's ssl: whether a program is right about what it expects
 
+With "+asyncio" behind it, event loops have puretls.asyncio in the place of their own TLS layers; with "+uvloop" they
+are uvloop's as well.
+
 `tls` is the module under test, `other` the one for the other side.  `done()` proves that puretls did the work.
 """
 
@@ -29,7 +32,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-MODE, FOLDER = sys.argv[1], Path(sys.argv[2])
+MODE, _, LAYER = sys.argv[1].partition("+")
+FOLDER = Path(sys.argv[2])
 INJECTED = MODE != "explicit"  # programs make their own contexts
 CA, OTHER_CA = str(FOLDER / "ca.pem"), str(FOLDER / "other-ca.pem")
 os.environ["SSL_CERT_FILE"] = CA  # what default contexts trust
@@ -56,6 +60,14 @@ from puretls._api import seam  # noqa: E402
 
 if MODE in {"injected", "late"}:
     puretls.inject_into_ssl()
+if LAYER:
+    import puretls.asyncio
+
+    puretls.asyncio.install()
+if LAYER == "uvloop":
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 import ssl as other  # noqa: E402
 
 tls = other if INJECTED else puretls
@@ -64,7 +76,9 @@ _init = seam._SSLSocket.__init__
 
 
 def _counting(self, context, server_side, *rest) -> None:
-    made["server" if server_side else "client"] += 1
+    role = "server" if server_side else "client"
+    made[role] += 1
+    made[f"{role} over {type(self).__name__}"] += 1
     _init(self, context, server_side, *rest)
 
 
@@ -75,6 +89,7 @@ def done(*roles: str) -> None:
     """The last line of a program: puretls was at work, and in the roles that it should have been."""
     for role in roles if MODE != "control" else ():
         assert made[role], f"no {role} of puretls has been at work"
+        assert not LAYER or made[f"{role} over Link"], f"no {role} of puretls.asyncio has been at work: {made}"
     print("done", flush=True)
 
 

@@ -35,7 +35,7 @@ def folder(pki: Pki) -> Path:
     ],
 )
 def test_program(program: Program, mode: str, folder: Path) -> None:
-    for module in program.modules.split():
+    for module in [*program.modules.split(), *mode.split("+")[1:]]:
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
     for name in program.servers.split():
