@@ -11,7 +11,8 @@
 #   make floor   the unit tests with the oldest versions of everything that pyproject.toml allows
 #   make package  the wheel and the sdist in dist/, then whether they work where nothing else is installed
 #   make docs    these pages, in build/docs; needs no network, and any warning is an error
-#   make bench   the benchmarks: a table, and the picture in docs/
+#   make bench   the benchmarks: a table, and the picture in docs/ unless ARGS= selects some
+#   make pictures  the other pictures of the documentation anew; ARGS=--check says which of them are stale
 #   make timing  what time tells of padding, MACs and keys: a table for docs/timing.md, on a machine that does nothing else
 #   make lint    ruff and mypy alone
 #   make format  let ruff lay out the code
@@ -100,6 +101,10 @@ bench: $(VENV)/bench.stamp
 
 timing: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.timing $(ARGS)
+
+pictures: $(VENV)/test.stamp
+	@tools/system-packages chromium certutil
+	$(BIN)/python tools/pictures.py $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check --quiet .

@@ -11,11 +11,13 @@ import argparse
 import os
 import platform
 import re
+import ssl
 import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.picture import draw
@@ -88,17 +90,35 @@ def main() -> int:
                 pair.end()
     if not arguments.pattern:
         print(f"{'import puretls, above ssl and cryptography':52} {'':32} {import_time():10.0f} ms                 30")
-    if arguments.picture:
+    if arguments.picture and arguments.pattern:
+        print("\nA selection draws no picture: the one in docs/ shows all workloads.")
+    elif arguments.picture:
         drawn = [
-            (f"{row.name}, {kind}", ratio(rates, row.name, kind), aim)
+            (f"{row.name}, {kind}", ratio(rates, row.name, kind))
             for row in rows
             for kind, aim in row.kinds.items()
             if aim and not row.itself
         ]
-        arguments.picture.write_text(draw(drawn), "utf-8")
+        arguments.picture.write_text(draw(drawn, machine()), "utf-8")
     for line in grown:
         print(f"GROWS: {line}", file=sys.stderr)
     return 1 if grown else 0
+
+
+def machine() -> str:
+    """What was measured on what: the processor, Python and its OpenSSL, cryptography."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        found = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text("utf-8"), re.MULTILINE)
+        processor = found[1] if found else processor
+    parts = (
+        processor,
+        f"Python {platform.python_version()}",
+        ssl.OPENSSL_VERSION,
+        f"cryptography {version('cryptography')}",
+    )
+    return "; ".join(parts)
 
 
 def ratio(rates: dict[tuple[str, str, str], list[float]], name: str, kind: str, who: str = OURS) -> float:
