@@ -7,9 +7,18 @@ and a few of our own, `verify_chain` among them.
 # ruff: noqa: F401 - private names are imported to be found here
 
 import sys
-from socket import SO_TYPE, SOCK_STREAM, SOL_SOCKET, create_connection, socket
+from socket import (  # type: ignore[attr-defined]  # private, and in ssl
+    _GLOBAL_DEFAULT_TIMEOUT,
+    SO_TYPE,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    create_connection,
+    socket,
+)
+from types import ModuleType
 
 from puretls._api import private as _ssl
+from puretls._api.base_context import _PureContext as _SSLContext
 from puretls._api.bio import (
     MemoryBIO,
 )
@@ -133,7 +142,7 @@ from puretls._api.inject import (
     inject_into_ssl,
 )
 from puretls._api.lists import (
-    default_schemes as get_sigalgs,
+    get_sigalgs,
 )
 from puretls._api.names import (
     PEM_FOOTER,
@@ -342,3 +351,14 @@ __all__ = [
 
 if sys.version_info < (3, 12):
     from puretls._api.removed import RAND_pseudo_bytes, match_hostname, wrap_socket
+
+for _name, _thing in [*globals().items()]:
+    if str(getattr(_thing, "__module__", "")).startswith(f"{__name__}._"):
+        _thing.__module__ = __name__  # what a repr, a traceback and a pickle say is what a program can import
+del _name, _thing
+
+
+def __dir__() -> list[str]:
+    """What `ssl` shows, and what we add; not the packages that all of it is made of."""
+    packages = {name for name, value in globals().items() if isinstance(value, ModuleType)} - {"_ssl", "asyncio", "sys"}
+    return sorted({*globals()} - packages - {"ModuleType"})

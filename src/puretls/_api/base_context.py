@@ -91,7 +91,8 @@ def _c_integer(value: Any, bits: int) -> int:
 class _PureContext:
     """Settings and their checks."""
 
-    _settings: Settings
+    if TYPE_CHECKING:
+        _settings: Settings
 
     def _config(self, *, server_side: bool) -> Config:
         """The engine's configuration for new connections in one role; made when it is first needed."""

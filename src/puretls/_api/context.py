@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import native
+from puretls._api import native, objects, seam, sslobject, sslsocket
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.enums import (
     ALERT_DESCRIPTION_INTERNAL_ERROR,
@@ -378,3 +378,7 @@ def _named(enum: Any, value: int) -> Any:
         return enum(value)
     except ValueError:
         return value
+
+
+for _module in (objects, seam, sslobject, sslsocket):  # where typing.get_type_hints() looks the name up
+    _module.SSLContext = SSLContext  # type: ignore[attr-defined,misc,unused-ignore]  # known to checkers already

@@ -73,6 +73,6 @@ def group_names(found: tuple[Group, ...], lowest: int, highest: int, *, aliases:
     return list(dict.fromkeys(names))
 
 
-def default_schemes() -> list[str]:
+def get_sigalgs() -> list[str]:
     """The names of all signature schemes that set_client_sigalgs() and set_server_sigalgs() know, best first."""
     return [scheme.name for scheme in signatures.SCHEMES if scheme.tls13 or scheme.tls12]

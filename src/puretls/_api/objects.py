@@ -26,8 +26,9 @@ class SSLSession:
     __slots__ = ("__weakref__", "_context", "_session")
     __hash__ = None  # type: ignore[assignment]  # unhashable, as ssl's
 
-    _session: Session
-    _context: SSLContext
+    if TYPE_CHECKING:
+        _session: Session
+        _context: SSLContext
 
     def __init__(self) -> None:
         raise TypeError("cannot create 'SSLSession' instances")
@@ -76,7 +77,8 @@ class Certificate:
 
     __slots__ = ("__weakref__", "_certificate")
 
-    _certificate: certificate.Certificate
+    if TYPE_CHECKING:
+        _certificate: certificate.Certificate
 
     def __init__(self) -> None:
         raise TypeError("cannot create 'Certificate' instances")

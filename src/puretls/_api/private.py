@@ -105,3 +105,7 @@ del _enum
 
 def __getattr__(name: str) -> Any:
     return getattr(native._ssl, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(native._ssl)})

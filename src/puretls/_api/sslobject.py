@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from puretls._api import native
+from puretls._api.objects import SSLSession
 from puretls._api.queries import _Queries
+from puretls._api.seam import _SSLSocket
 from puretls._api.types import Buffer, PeerCertificate
 
 if TYPE_CHECKING:
     from ssl import SSLObject as _Base
 
     from puretls._api.context import SSLContext
-    from puretls._api.objects import SSLSession
-    from puretls._api.seam import _SSLSocket
 else:
     _Base = object if native.ssl is None else native.ssl.SSLObject
 
@@ -25,7 +25,8 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
     suppress_ragged_eofs.
     """
 
-    _sslobj: _SSLSocket
+    if TYPE_CHECKING:
+        _sslobj: _SSLSocket
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         del args, kwargs

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 from puretls._api import native
 from puretls._api.errors import SSLEOFError, SSLError
+from puretls._api.objects import SSLSession
 from puretls._api.over_socket import _SocketConnection
 from puretls._api.queries import _Queries
+from puretls._api.seam import _SSLSocket
 from puretls._api.types import Buffer, PeerCertificate
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
-    from puretls._api.objects import SSLSession
-    from puretls._api.seam import _SSLSocket
 
 _plain = socket.socket  # as it is now: a patched one, if gevent came first
 if TYPE_CHECKING:
@@ -33,12 +33,13 @@ else:
 class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
     """A TLS connection over a stream socket.  Made by SSLContext.wrap_socket()."""
 
-    _sslobj: _SSLSocket | None
-    _context: SSLContext
-    _session: SSLSession | None
-    _closed: bool
-    _connected: bool
-    _unread: bytes  # clear text that was read with the last TLS records before unwrap()
+    if TYPE_CHECKING:
+        _sslobj: _SSLSocket | None
+        _context: SSLContext
+        _session: SSLSession | None
+        _closed: bool
+        _connected: bool
+        _unread: bytes  # clear text that was read with the last TLS records before unwrap()
     server_side: bool
     server_hostname: str | None
     do_handshake_on_connect: bool

@@ -35,7 +35,8 @@ class OCSPPolicy(IntEnum):
 class _StatusSettings:
     """The attributes of an SSLContext about OCSP."""
 
-    _settings: Settings
+    if TYPE_CHECKING:
+        _settings: Settings
 
     @property
     def request_ocsp(self) -> bool:

@@ -8,7 +8,7 @@ responder is ever asked: the response is one that a server has stapled, or that 
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -36,6 +36,10 @@ class OCSPResult(NamedTuple):
     produced_at: dt.datetime
     revocation_time: dt.datetime | None
     reason: str | None
+
+
+_hints = get_type_hints(OCSPResult)  # types, as names would be looked up in the module that it is public in
+OCSPResult.__annotations__ = OCSPResult.__new__.__annotations__ = _hints
 
 
 class Unusable(ValueError):

@@ -13,17 +13,15 @@ import weakref
 from asyncio import constants
 from asyncio.log import logger
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from puretls._api.context import SSLContext
 from puretls._api.errors import CertificateError
 from puretls._api.seam import SMALL
 from puretls.asyncio.link import CHUNK, Link
 from puretls.asyncio.memory import memory_for
 from puretls.asyncio.receiving import CREDIT, Receiving
 from puretls.asyncio.stages import CLOSED, CLOSING, HANDSHAKE, OPEN, Application
-
-if TYPE_CHECKING:
-    from puretls._api.context import SSLContext
 
 HANDSHAKE_TIMEOUT: float = constants.SSL_HANDSHAKE_TIMEOUT
 SHUTDOWN_TIMEOUT: float = getattr(constants, "SSL_SHUTDOWN_TIMEOUT", 30.0)  # from Python 3.11
