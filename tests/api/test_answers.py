@@ -30,7 +30,7 @@ def stream(ends: Ends, what: str) -> bytes:
     for letter in what:
         if letter == "k":
             made += conn.outbound.sealer.seal(HANDSHAKE, ASK)
-            conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
+            conn.set_write_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.write_secret))
         else:
             made += conn.outbound.sealer.seal(APPLICATION_DATA, letter.encode())
     ends.server._sslobj._sealer = None
@@ -98,7 +98,7 @@ def test_a_request_over_a_bio(ends: Ends):
     conn = ends.client._sslobj._conn
     for _ in range(3):
         ends.up.write(conn.outbound.sealer.seal(HANDSHAKE, ASK))
-        conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
+        conn.set_write_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.write_secret))
         ends.client._sslobj._sealer = None
         with pytest.raises(puretls.SSLWantReadError):
             ends.server.read(100)
@@ -119,7 +119,7 @@ def test_a_peer_that_takes_nothing_costs_little_memory(ends: Ends, data: bytes):
     rounds = 4000 if len(data) == 1 else 500
     for _ in range(rounds):
         record = conn.outbound.sealer.seal(HANDSHAKE, ASK)
-        conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
+        conn.set_write_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.write_secret))
         ends.far.sendall(record + conn.outbound.sealer.seal(APPLICATION_DATA, data))
         assert ends.client.recv(1 << 14) == data
     assert len(sslobj._conn.data_to_send()) <= MOST_HELD

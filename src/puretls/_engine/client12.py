@@ -93,7 +93,6 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     conn.draft.server_random = message.random
     check_response(found, SH12, offer.offered)
     check_renegotiation(conn, found, legacy=bool(config.options & LEGACY_SERVERS))
-    conn.draft.ems = conn.draft.etm = False
     negotiated.accept(conn, found, SH12)
     if conn.established:
         _check_what_stays(conn)
