@@ -84,9 +84,10 @@ class Attack:
             assert not self.failed, "waits although it has failed"
             return None
         except puretls.SSLError as error:
-            reason = error.reason
+            reason, mistake = error.reason, error.__cause__
         else:
             return result
+        assert mistake is None, "a mistake of ours"
         if self.victim._sslobj._conn.failure:
             assert self.failed in {None, reason}, (self.failed, reason)
             self.failed = reason

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -227,3 +228,12 @@ def test_an_exception_of_a_signal_handler_is_nobodys_fault(pki: Pki, monkeypatch
         signal.signal(signal.SIGINT, before)
     with pytest.raises(puretls.SSLError, match="INTERNAL_ERROR"):
         pair.server.obj.do_handshake()
+
+
+@pytest.mark.parametrize("module", [puretls, ssl], ids=lambda module: module.__name__)
+def test_a_name_that_server_name_has_no_room_for(module: Any) -> None:
+    """RFC 1035 2.3.4: 255 bytes; it is refused before anything is sent."""
+    context = module.create_default_context()
+    with pytest.raises(module.SSLError) as caught:
+        context.wrap_bio(module.MemoryBIO(), module.MemoryBIO(), server_hostname=".".join(["a" * 60] * 6))
+    assert (caught.value.args[0], caught.value.reason) == (319, "SSL3_EXT_INVALID_SERVERNAME")

@@ -162,6 +162,17 @@ def test_both_sides_export_the_same(version):
     assert pair.client.export_keying_material(b"x", 9) != Pair().handshake().client.export_keying_material(b"x", 9)
 
 
+@BOTH
+@pytest.mark.parametrize("wrong", [(b"l" * 250, 32), (b"x", -1), (b"x", 1 << 14), (b"x", 32, bytes(1 << 16))])
+def test_what_no_exporter_has_room_for(version, wrong):
+    """RFC 8446 7.1: a label of 249 bytes at the most; RFC 5705 4: a context of 65535; RFC 5869 2.3."""
+    pair = Pair(client_config(versions=(version,))).handshake()
+    with pytest.raises(ValueError, match="too long"):
+        pair.client.export_keying_material(*wrong)
+    for good in ((b"l" * 249, 32), (b"x", 0), (b"x", 255 * 32), (b"x", 32, bytes(65535))):
+        assert pair.client.export_keying_material(*good) == pair.server.export_keying_material(*good)
+
+
 # Data
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
 MAX_PSK_IDENTITY = 256
+MAX_NAME = 255  # bytes of a host name (RFC 1035 2.3.4)
 SPARE_SIZE = 1 << 18  # the most that one read() returns
 SMALL = 1 << 14  # a record's worth of data
 _spare: list[bytearray] = []  # for large reads; append and pop are atomic
@@ -120,6 +121,8 @@ class _SSLSocket:
                 raise TypeError("argument must be encoded string without null bytes, not str")
             if not server_hostname or server_hostname.startswith("."):
                 raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
+            if len(server_hostname) > MAX_NAME:
+                raise fault_error(faults.INVALID_SERVERNAME, number=319)
         self._context = context
         self._owner = None if owner is None else weakref.ref(owner)
         server_side = bool(server_side)
@@ -602,7 +605,7 @@ class _SSLSocket:
     def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
         """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""
         label = label.encode("ascii") if isinstance(label, str) else label
-        return self._conn.export_keying_material(label, length, context)
+        return self._conn.export_keying_material(bytes(memoryview(label)), operator.index(length), context)
 
     def verify_client_post_handshake(self) -> None:
         """Ask the client for its certificate with the next operation, whatever it is (RFC 8446 4.6.2)."""

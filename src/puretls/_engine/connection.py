@@ -44,6 +44,8 @@ MOST_HELD = 1 << 16  # bytes of control messages that the transport has not take
 SPARE = 64  # what a message costs us besides its bytes while it waits
 LAST_WORDS = 1024  # of MOST_HELD: records around messages, and what is said whoever takes it, such as an alert
 GOODBYE = ALERT, bytes((WARNING, registry.CLOSE_NOTIFY))
+MAX_LABEL, MAX_CONTEXT = 249, 0xFFFF  # bytes; of an exporter (RFC 8446 7.1, RFC 5705 4)
+MAX_EXPORT = 255 * 32  # bytes, of any hash (RFC 5869 2.3)
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 
 
@@ -454,10 +456,12 @@ class Connection:
                 self.settle()
 
     def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
-        """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys."""
+        """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys, and for what neither has room for."""
         outcome = self.outcome
         if not self.established or outcome.master is None:
             raise ValueError("handshake not done yet")
+        if len(label) > MAX_LABEL or len(context or b"") > MAX_CONTEXT or not 0 <= length <= MAX_EXPORT:
+            raise ValueError("the label, the context or what is asked for is too long")
         if isinstance(outcome.master, MasterSecret):
             exporter = outcome.master.exporter(outcome.exporter_digest)
             return schedule.export(outcome.digest, exporter, label, context or b"", length)

@@ -1,0 +1,208 @@
+"""Flights that no honest peer sends, at both roles and in both versions: what comes out is SSLError, or data.
+
+The peer has the keys: its messages are changed before they are sealed, its records are of its choice, and bytes are
+changed on the wire.  Whatever the victim is asked to do next, nothing but SSLError leaves it (ValueError says that the
+handshake is not done); and what has failed stays failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import puretls
+from bios import Pair, Side, join
+from pair import split_messages
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE
+from puretls._record.outbound import Outbound
+from puretls.cli.certs import Authority, Identity
+
+BOTH = pytest.mark.parametrize("version", ["TLSv1_3", "TLSv1_2"])
+EITHER = pytest.mark.parametrize("victim", ["client", "server"])
+KINDS = (HANDSHAKE, APPLICATION_DATA, ALERT, CHANGE_CIPHER_SPEC)
+ASKED: tuple[Callable[[Any], Any], ...] = (
+    lambda obj: obj.do_handshake(),
+    lambda obj: obj.read(100),
+    lambda obj: obj.read(1 << 16, bytearray(1 << 16)),
+    lambda obj: obj.write(b"some data"),
+    lambda obj: obj.pending(),
+    lambda obj: obj.getpeercert(),
+    lambda obj: obj.get_unverified_chain(),
+    lambda obj: obj.get_channel_binding("tls-unique"),
+    lambda obj: obj.get_channel_binding("tls-server-end-point"),
+    lambda obj: obj.get_channel_binding("tls-exporter"),
+    lambda obj: obj.session,
+    lambda obj: obj.shared_ciphers(),
+    lambda obj: obj.verify_client_post_handshake(),
+    lambda obj: obj.unwrap(),
+)
+
+
+@cache
+def identities() -> tuple[Authority, Identity, Identity]:
+    authority = Authority("hostile")
+    return authority, authority.issue("localhost"), authority.issue("client", client=True)
+
+
+@cache
+def contexts(version: str, *, mutual: bool) -> tuple[puretls.SSLContext, puretls.SSLContext]:
+    authority, server_identity, client_identity = identities()
+    client, server = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT), puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    for context, identity in ((client, client_identity), (server, server_identity)):
+        context.load_cert_chain(identity.chain_pem, identity.key_pem)
+        context.load_verify_locations(cadata=authority.pem.decode())
+        context.minimum_version = context.maximum_version = getattr(puretls.TLSVersion, version)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+    server.verify_mode = puretls.CERT_OPTIONAL if mutual else puretls.CERT_NONE
+    client.post_handshake_auth = server.post_handshake_auth = mutual
+    server.set_groups("P-256:x25519")  # TLS 1.3: with a HelloRetryRequest
+    return client, server
+
+
+def ask(side: Side, how: Callable[[Any], Any]) -> None:
+    """One operation: a result, SSLError, or ValueError for what needs a handshake that is done."""
+    found: BaseException | None = None
+    try:
+        how(side.obj)
+    except puretls.SSLError as error:
+        found = side.error = side.error or error
+    except ValueError as error:
+        found = error
+        assert str(error) == "handshake not done yet"  # noqa: PT017
+    assert found is None or found.__cause__ is None, "a mistake of ours"
+
+
+def ask_everything(side: Side) -> None:
+    for how in ASKED:
+        ask(side, how)
+
+
+def other(pair: Pair, side: Side) -> Side:
+    return pair.client if side is pair.server else pair.server
+
+
+def as_far_as_it_goes(pair: Pair, victim: Side, moves: int) -> None:
+    """The handshake, some moves of it; the victim's peer may well find out."""
+    peer = other(pair, victim)
+    for _ in range(moves):
+        peer.shake()
+        ask(victim, lambda obj: obj.do_handshake())
+        if not pair.move():
+            break
+    for side in (peer, victim):
+        side.step(lambda side=side: side.obj.read(1))  # type: ignore[misc]
+
+
+class Change(NamedTuple):
+    """What becomes of the one message of this number: at a place something is cut out, and something else put in."""
+
+    number: int
+    place: int
+    cut: int
+    new: bytes
+    fixed: bool  # its length is right then, too
+
+    def of(self, raw: bytes) -> bytes:
+        at = 4 + self.place % max(1, len(raw) - 3)
+        changed = raw[:at] + self.new + raw[at + self.cut :]
+        return changed[:1] + (len(changed) - 4).to_bytes(3, "big") + changed[4:] if self.fixed else changed
+
+
+changes = st.builds(
+    Change,
+    st.integers(0, 6),
+    st.one_of(st.integers(0, 80), st.integers(0, 2000)),
+    st.integers(0, 40),
+    st.one_of(st.binary(max_size=40), st.sampled_from([b"", b"\x00", b"\xff\xff", bytes(3), bytes(300)])),
+    st.booleans(),
+)
+
+
+class Spoiling(Outbound):
+    """Sends the messages of a connection, and another in the place of one of them."""
+
+    __slots__ = ("change", "left")
+
+    def __init__(self, version: int, change: Change) -> None:
+        super().__init__(version)
+        self.change, self.left = change, change.number
+
+    def put(self, kind: int, data: Any) -> None:
+        if kind == HANDSHAKE and self.left >= 0:
+            messages = split_messages(data)
+            if self.left < len(messages):
+                messages[self.left] = self.change.of(messages[self.left])
+                data = b"".join(messages)
+            self.left -= len(messages)
+        super().put(kind, data)
+
+
+@EITHER
+@BOTH
+@settings(max_examples=150)
+@given(change=changes, mutual=st.booleans())
+def test_a_message_is_another(version: str, victim: str, change: Change, mutual: bool) -> None:
+    """Any message of the handshake or after it, changed where the peer has sealed nothing yet."""
+    pair = join(*contexts(version, mutual=mutual))
+    attacked: Side = getattr(pair, victim)
+    peer = other(pair, attacked)
+    conn = peer.obj._sslobj._conn
+    conn.outbound = Spoiling(conn.outbound.sealer.version, change)
+    as_far_as_it_goes(pair, attacked, 8)
+    ask_everything(attacked)
+    pair.move()
+    ask_everything(attacked)
+
+
+@EITHER
+@BOTH
+@settings(max_examples=100)
+@given(st.data())
+def test_records_of_the_peers_choice(version: str, victim: str, data: st.DataObject) -> None:
+    """At any point: records under the peer's keys with anything in them, and bytes without any protection."""
+    pair = join(*contexts(version, mutual=data.draw(st.booleans())))
+    attacked: Side = getattr(pair, victim)
+    peer = other(pair, attacked)
+    as_far_as_it_goes(pair, attacked, data.draw(st.integers(0, 8)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content = data.draw(st.binary(max_size=80))
+        if data.draw(st.booleans()):
+            attacked.incoming.write(content)
+        else:
+            kind = data.draw(st.sampled_from(KINDS))
+            if kind == HANDSHAKE and data.draw(st.booleans()):
+                content = bytes((data.draw(st.integers(0, 25)),)) + len(content).to_bytes(3, "big") + content
+            attacked.incoming.write(peer.obj._sslobj._conn.outbound.sealer.seal(kind, content))
+        ask(attacked, data.draw(st.sampled_from(ASKED)))
+    ask_everything(attacked)
+    attacked.incoming.write_eof()
+    ask_everything(attacked)
+
+
+@EITHER
+@BOTH
+@settings(max_examples=100)
+@given(st.data())
+def test_bytes_on_the_wire_are_others(version: str, victim: str, data: st.DataObject) -> None:
+    """Somebody between them changes, cuts or repeats what passes."""
+    at, turned, cut = data.draw(st.integers(0, 4000)), data.draw(st.integers(1, 255)), data.draw(st.integers(0, 3))
+    passed = [0]
+
+    def carry(sender: str, what: bytes) -> bytes:
+        if sender == victim:
+            return what
+        before, passed[0] = passed[0], passed[0] + len(what)
+        if not before <= at < passed[0]:
+            return what
+        place = at - before
+        return what[:place] + bytes((what[place] ^ turned,)) + what[place + 1 + cut :]
+
+    pair = join(*contexts(version, mutual=data.draw(st.booleans())), carry=carry)
+    attacked: Side = getattr(pair, victim)
+    as_far_as_it_goes(pair, attacked, 8)
+    ask_everything(attacked)
