@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 import odd
 import pki
 import puretls
+from puretls._x509 import certificate, names
+from puretls._x509.store import name_hash
 from verifying import ours, theirs
 
 GOOD = pki.ca("good", not_after=pki.NOW + 3650 * pki.DAY)
@@ -130,6 +133,38 @@ def test_an_anchor_that_cannot_be_read_is_named(name, tmp_path):
     with pytest.raises(puretls.SSLCertVerificationError) as caught:  # another one, which has nothing to do with it
         shake_hands(client(cafile=file), server(pki.leaf("localhost", pki.ca("stranger"))))
     assert f"CA with {name}" not in told(caught.value)
+
+
+def hashed(folder: Path, root: pki.Issued) -> Path:
+    """A directory in which OpenSSL would find it."""
+    x = certificate.listed(root.der)
+    assert x.odd is not None
+    (folder / f"{name_hash(names.canonical(x.odd.subject)):08x}.0").write_text(root.pem)
+    return folder
+
+
+@every_read_ca
+def test_an_odd_root_in_a_directory(name, tmp_path):
+    root = odd.ca(name)
+    leaf = pki.leaf("localhost", root, not_after=pki.NOW + 3650 * pki.DAY, extensions={pki.AKI: None})
+    for module in (ssl, puretls):
+        context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(capath=hashed(tmp_path, root))
+        if module is ssl:
+            (tmp_path / "ssl").mkdir()
+            assert getpeercert_of_ssl(context, tmp_path / "ssl", leaf)
+    assert shake_hands(context, server(leaf)).version() == "TLSv1.3"
+
+
+@every_left_shape
+def test_an_anchor_in_a_directory_that_cannot_be_read_is_named(name, tmp_path):
+    root = odd.ca(name)
+    leaf = pki.leaf("localhost", root, not_after=pki.NOW + 3650 * pki.DAY)
+    with pytest.raises(puretls.SSLCertVerificationError) as caught:
+        shake_hands(client(capath=hashed(tmp_path, root)), server(leaf))
+    assert caught.value.verify_code == 20
+    assert f"CA with {name}" in told(caught.value)
+    assert odd.SHAPES[name].says in told(caught.value)
 
 
 @every_undated_shape
