@@ -7,7 +7,6 @@ by `remembered`, for a session in which one of these happened.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.status import StatusRules
-from puretls._x509 import certificate, names, path
+from puretls._x509 import addresses, certificate, names, path
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
 
@@ -130,9 +129,6 @@ def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:
 
 def ip_address(name: str | None) -> bytes | None:
     """The packed address that a name stands for literally; None if it is a name."""
-    if not name or (name[-1].isalpha() and ":" not in name):
+    if not name or (name[0].isalpha() and ":" not in name):  # most names
         return None
-    try:
-        return ipaddress.ip_address(name).packed
-    except ValueError:
-        return None
+    return addresses.address(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 from cryptography import x509
@@ -10,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from puretls._base.faults import UNPARSABLE_CERTIFICATE, Abort
-from puretls._x509 import certificate, codes, path
+from puretls._x509 import addresses, certificate, codes, path
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST, Policy
 from puretls._x509.codes import refusal
@@ -59,10 +58,9 @@ def reference(hostname: str | None) -> tuple[str | None, bytes | None]:
     """A host in A-labels, and its octets if it is an address."""
     if hostname is None:
         return None, None
-    try:
-        return hostname, ipaddress.ip_address(hostname).packed
-    except ValueError:
-        return hostname if hostname.isascii() else hostname.encode("idna").decode("ascii"), None
+    if not hostname.isascii():
+        return hostname.encode("idna").decode("ascii"), None
+    return hostname, addresses.address(hostname)
 
 
 def der_of(value: bytes | x509.Certificate | x509.CertificateRevocationList) -> bytes:
