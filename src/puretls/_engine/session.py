@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LIFETIME = 7200  # seconds; OpenSSL's default
 LONGEST = 604800  # seconds from one authentication to the next: a week, as of a single ticket (RFC 8446 4.6.1)
-NO_POLICY = b""  # of a session that nobody may resume
+NO_POLICY = bytes(32)  # the digest of none: such a session nobody may resume
 
 
 class Session:

@@ -20,7 +20,7 @@ from puretls._crypto import suites
 from puretls._crypto.schedule import Resumption
 from puretls._engine.counters import Stats
 from puretls._engine.peer import remembered
-from puretls._engine.session import NO_POLICY, Session
+from puretls._engine.session import Session
 from puretls._wire.codec import Reader, StructError, vec24
 
 FORMAT = 1  # of what is sealed; another number whenever anything below changes
@@ -85,22 +85,10 @@ def read_state(data: bytes) -> Session:
         r.done()  # no length before it was wrong, either
     if version == TLS13:
         secret = Resumption(suite.hash, secret).psk(nonce.to_bytes(8, "big"))
-    return Session(
-        version=version,
-        suite=suite,
-        secret=secret,
-        time=time / 1000,
-        alpn=alpn or None,
-        server_name=name.decode("ascii", "surrogateescape") or None,
-        peer=remembered(chain, verified=bool(flags & VERIFIED)) if chain else None,
-        ems=bool(flags & EMS),
-        age_add=age_add,
-        lifetime=lifetime,
-        group=group,
-        policy=policy if any(policy) else NO_POLICY,
-        authenticated=authenticated / 1000,
-        until=until / 1000,
-    )
+    peer = remembered(chain, verified=bool(flags & VERIFIED)) if chain else None
+    about = alpn or None, name.decode("ascii", "surrogateescape") or None, peer, bool(flags & EMS)
+    more = 0, group, policy, authenticated / 1000, until / 1000
+    return Session(version, suite, secret, time / 1000, *about, b"", b"", age_add, lifetime, *more)
 
 
 class TicketKey:
