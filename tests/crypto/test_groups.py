@@ -20,6 +20,8 @@ SIZES = {  # of the client's share, the server's and the secret
     "X25519MLKEM768": (1216, 1120, 64),
     "SecP256r1MLKEM768": (1249, 1153, 64),
     "SecP384r1MLKEM1024": (1665, 1665, 80),
+    "MLKEM768": (1184, 1088, 32),
+    "MLKEM1024": (1568, 1568, 32),
     "x25519": (32, 32, 32),
     "x448": (56, 56, 56),
     "secp256r1": (65, 65, 32),
@@ -92,6 +94,18 @@ def test_wycheproof_mlkem(name, wycheproof):
         share = group.join(bytes.fromhex(case["ek"]), point)
         if case["result"] == "valid":
             assert len(group.answer(share)[1]) == SIZES[name][2]
+        else:
+            assert refused(share, group.answer)
+
+
+@pytest.mark.parametrize("name", ["MLKEM768", "MLKEM1024"])
+def test_wycheproof_mlkem_alone(name, wycheproof):
+    group = BY_NAME[name.lower()]
+    assert group not in DEFAULT
+    for case in wycheproof(f"mlkem_{name[5:]}_encaps"):
+        share = bytes.fromhex(case["ek"])
+        if case["result"] == "valid":
+            assert len(group.answer(share)[1]) == 32
         else:
             assert refused(share, group.answer)
 

@@ -38,6 +38,7 @@ from puretls._api.sslobject import SSLObject
 from puretls._api.sslsocket import SSLSocket
 from puretls._api.status import _StatusSettings
 from puretls._api.types import Bio, MessageCallback, SniCallback
+from puretls._api.wire_settings import _WireSettings
 from puretls._base.registry import SSL3
 from puretls._engine import roles
 
@@ -51,7 +52,7 @@ else:
 
 
 # typeshed has security_level writable, which it is nowhere, and a private TypedDict for what get_ciphers() returns.
-class SSLContext(_StatusSettings, _PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
+class SSLContext(_StatusSettings, _WireSettings, _PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
     """Settings, certificates and sessions that connections share.
 
     `protocol` is PROTOCOL_TLS_CLIENT, which verifies certificates and host names and trusts nobody until it is told

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from puretls._crypto import groups, signatures
-from puretls._crypto.groups import Group
+from puretls._crypto.groups import Group, MlKem, Montgomery, Weierstrass
 from puretls._crypto.signatures import Scheme
 
 _LEVEL_BITS = (0, 80, 112, 128, 192, 256)
@@ -36,7 +36,10 @@ def parse_groups(text: str) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
     if not chosen:
         raise ValueError("no group")
     order = tuple(chosen)
-    return order, tuple(group for group in order if chosen[group]) or order[:1]
+    shares = tuple(group for group in order if chosen[group]) or order[:1]
+    if len(shares) == 1 and isinstance(shares[0], MlKem):  # few servers have it: a curve beside it saves a round trip
+        shares += tuple(group for group in order if isinstance(group, Montgomery | Weierstrass))[:1]
+    return order, shares
 
 
 def parse_schemes(text: str) -> tuple[Scheme, ...]:

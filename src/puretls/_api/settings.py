@@ -22,6 +22,7 @@ from puretls._crypto.suites import Suite
 from puretls._engine.config import Config, Credential
 from puretls._engine.policy import OCSP_CHECK, OCSP_IGNORE, PeerPolicy
 from puretls._engine.sessions import SessionManager
+from puretls._record.protection import MAX_PLAINTEXT
 from puretls._x509 import certificate, ocsp
 from puretls._x509.store import Store
 
@@ -59,6 +60,10 @@ class Settings:
     num_tickets = 2
     post_handshake_auth = False
     session_id_context = b""
+    record_size_limit: int | None = MAX_PLAINTEXT
+    retry_cookie = False
+    client_ca_names: tuple[bytes, ...] = ()
+    grease = True
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
     ocsp_response: Any = None  # what servers staple: DER, or a function of the connection
@@ -186,6 +191,10 @@ class Settings:
                 session_id_context=self.session_id_context,
                 ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
             ),
+            record_size_limit=self.record_size_limit,
+            retry_cookie=self.retry_cookie,
+            ca_names=self.client_ca_names,
+            grease=self.grease,
             request_ocsp=self.request_ocsp and not server_side,
             sessions=self.sessions,
             num_tickets=self.num_tickets,

@@ -182,9 +182,49 @@ class Kem(NamedTuple):
     key: int
     ciphertext: int
 
+    def encapsulate(self, key: bytes) -> tuple[bytes, bytes]:
+        """A secret for the owner of an encapsulation key, and its ciphertext."""
+        if len(key) != self.key:
+            raise Abort(BAD_KEY_SHARE)
+        theirs: Any = attempt(BAD_KEY_SHARE, self.public.from_public_bytes, key)  # not if it is not reduced (7.2)
+        secret, ciphertext = attempt(BAD_KEY_SHARE, theirs.encapsulate)
+        return secret, ciphertext
+
 
 MLKEM768 = Kem(MLKEM768PrivateKey, MLKEM768PublicKey, 1184, 1088)
 MLKEM1024 = Kem(MLKEM1024PrivateKey, MLKEM1024PublicKey, 1568, 1568)
+
+
+class MlKem(Group):
+    """ML-KEM alone (draft-ietf-tls-mlkem): for who must not have a curve beside it; off unless it is chosen."""
+
+    __slots__ = ("kem",)
+
+    def __init__(self, code: int, name: str, bits: int, kem: Kem) -> None:
+        super().__init__(code, name, bits, since=TLS13)
+        self.kem = kem
+
+    def offer(self) -> Offer:
+        return MlKemOffer(self.kem)
+
+    def answer(self, share: bytes) -> tuple[bytes, bytes]:
+        secret, ciphertext = self.kem.encapsulate(share)
+        return ciphertext, secret
+
+
+class MlKemOffer:
+    """A decapsulation key and its public half."""
+
+    __slots__ = ("_kem", "_key", "public")
+
+    def __init__(self, kem: Kem) -> None:
+        self._kem, self._key = kem, kem.private.generate()
+        self.public = self._key.public_key().public_bytes_raw()
+
+    def complete(self, share: bytes) -> bytes:
+        if len(share) != self._kem.ciphertext:
+            raise Abort(BAD_KEY_SHARE)
+        return attempt(BAD_KEY_SHARE, self._key.decapsulate, share)
 
 
 class Hybrid(Group):
@@ -204,9 +244,7 @@ class Hybrid(Group):
     def answer(self, share: bytes) -> tuple[bytes, bytes]:
         key, point = self.split(share, self.kem.key)
         own, classic_secret = self.classic.answer(point)
-        # Not if a coefficient is not reduced (FIPS 203 7.2)
-        theirs: Any = attempt(BAD_KEY_SHARE, self.kem.public.from_public_bytes, key)
-        secret, ciphertext = attempt(BAD_KEY_SHARE, theirs.encapsulate)
+        secret, ciphertext = self.kem.encapsulate(key)
         return self.join(ciphertext, own), self.join(secret, classic_secret)
 
     def join(self, kem: bytes, classic: bytes) -> bytes:
@@ -224,17 +262,15 @@ class Hybrid(Group):
 class HybridOffer:
     """An encapsulation key beside a point."""
 
-    __slots__ = ("_classic", "_group", "_key", "public")
+    __slots__ = ("_classic", "_group", "_kem", "public")
 
     def __init__(self, group: Hybrid, classic: Offer) -> None:
-        self._group, self._classic = group, classic
-        self._key = group.kem.private.generate()
-        self.public = group.join(self._key.public_key().public_bytes_raw(), classic.public)
+        self._group, self._classic, self._kem = group, classic, MlKemOffer(group.kem)
+        self.public = group.join(self._kem.public, classic.public)
 
     def complete(self, share: bytes) -> bytes:
         ciphertext, point = self._group.split(share, self._group.kem.ciphertext)
-        secret = attempt(BAD_KEY_SHARE, self._key.decapsulate, ciphertext)
-        return self._group.join(secret, self._classic.complete(point))
+        return self._group.join(self._kem.complete(ciphertext), self._classic.complete(point))
 
 
 def offers(groups: Iterable[Group]) -> list[Offer]:
@@ -284,7 +320,8 @@ BRAINPOOL = (  # RFC 7027, and RFC 8734 for TLS 1.3
     Weierstrass(0x0020, ec.BrainpoolP384R1(), 192, since=TLS13),
     Weierstrass(0x0021, ec.BrainpoolP512R1(), 256, since=TLS13),
 )
-GROUPS: tuple[Group, ...] = (*MODERN, *FINITE, *BRAINPOOL)
+PURE_KEMS: tuple[Group, ...] = (MlKem(0x0201, "MLKEM768", 192, MLKEM768), MlKem(0x0202, "MLKEM1024", 256, MLKEM1024))
+GROUPS: tuple[Group, ...] = (*MODERN, *PURE_KEMS, *FINITE, *BRAINPOOL)
 BY_CODE = {group.code: group for group in GROUPS}
 BY_NAME = {name: group for group in GROUPS for name in (group.name.lower(), *group.aliases)}  # look up in lower case
 DEFAULT = (*MODERN, *FINITE[:2])  # OpenSSL 3.5's, and the other hybrids
