@@ -6,6 +6,7 @@ Its traceback has the frames that it came through, and their variables: no secre
 from __future__ import annotations
 
 from collections.abc import Iterator
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import puretls
 from bios import Pair, join
 from ours import client_context, server_context
+from puretls._engine import server12, server13
 from support import Pki
 
 KEY = b"a very secret pre-shared key...."
@@ -46,6 +48,22 @@ def variables(error: BaseException | None) -> Iterator[tuple[str, Any]]:
 def kept(error: BaseException | None, secrets: set[bytes]) -> list[str]:
     named = [(name, value if isinstance(value, (tuple, list)) else (value,)) for name, value in variables(error)]
     return [name for name, values in named for one in values if isinstance(one, bytes) and one in secrets]
+
+
+@pytest.mark.parametrize("version", ["TLSv1_3", "TLSv1_2"])
+def test_nor_where_a_mistake_of_ours_is_the_cause(pki: Pki, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """The lines that it came through are there for the report; what the variables were is not."""
+
+    def broken(*arguments: Any) -> Any:
+        raise KeyError(len(arguments))
+
+    for module, name in ((server13, "compare_digest"), (server12, "psk_premaster")):
+        monkeypatch.setattr(module, name, broken)
+    error = with_psk(pki, version, b"another").shake().server.error
+    assert isinstance(error, puretls.SSLError)
+    assert isinstance(error.__cause__, KeyError)
+    assert "broken" in "".join(format_exception(error))
+    assert not kept(error, {KEY})
 
 
 @pytest.mark.parametrize("version", ["TLSv1_3", "TLSv1_2"])

@@ -13,7 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import groups
-from puretls._crypto.finite_field import FiniteField, checked
+from puretls._crypto.finite_field import (
+    RFC3526,
+    FiniteField,
+    FiniteFieldOffer,
+    UnknownFieldOffer,
+    checked,
+    rfc3526_prime,
+)
 from puretls._crypto.groups import BY_CODE, BY_NAME, DEFAULT, DEFAULT_SHARES, GROUPS, Ffdhe, Hybrid
 
 SIZES = {  # of the client's share, the server's and the secret
@@ -148,6 +155,36 @@ def test_rfc7919_primes(group):
     # OpenSSL knows the groups of RFC 7919, and gives only those it knows a short exponent
     assert field.offer()._key.private_numbers().x.bit_length() <= 512
     assert group.field is field
+
+
+@pytest.mark.parametrize("size", RFC3526)
+def test_rfc3526_primes(size):
+    """Those of RFC 3526 2 to 7: OpenSSL knows them, too, so that nothing has to be checked."""
+    p = rfc3526_prime(size)
+    assert p.bit_length() == size
+    assert p % (1 << 64) == p >> (size - 64) == (1 << 64) - 1
+    field = FiniteField(p, 2)
+    assert field.known
+    offer = field.offer()
+    assert offer._key.private_numbers().x.bit_length() <= 512
+    assert offer.complete(field.answer(offer.public)[0])
+    assert not FiniteField(p, 3).known
+    assert not FiniteField(p - 2, 2).known
+
+
+def test_where_no_rfc_names_the_field_the_arithmetic_is_the_same():
+    """`cryptography`'s on one side, ours on the other, in one field that both can do."""
+    field = groups.FFDHE2048.field
+    theirs, ours = FiniteFieldOffer(field), UnknownFieldOffer(field)
+    assert theirs.complete(ours.public) == ours.complete(theirs.public)
+    assert theirs.secret(ours.public) == ours.secret(theirs.public)
+    for y in (0, 1, field.p - 1, field.p, field.p + 2):
+        with pytest.raises(Abort) as caught:
+            ours.complete(y.to_bytes(260, "big"))
+        assert caught.value.fault is faults.BAD_DH_VALUE
+    assert ours.public != UnknownFieldOffer(field).public
+    assert {UnknownFieldOffer(field)._key.bit_length() for _ in range(20)} == {256}
+    assert type(FiniteField(field.p, 3).offer()) is UnknownFieldOffer
 
 
 def test_rfc7919_values_out_of_range():

@@ -119,8 +119,9 @@ class UnknownFieldOffer(FiniteFieldOffer):
     __slots__ = ()
 
     def __init__(self, field: FiniteField) -> None:
-        # Twice the strength in bits is enough, as p is a safe prime (RFC 7919 5.2, RFC 3526 8); always as many of them
-        width = max(32, field.size // 8)
+        # Twice the strength in bits is enough, as p is a safe prime (RFC 7919 5.2, RFC 3526 8); always as many of them.
+        # This is 256 bits at 2048, 352 at 4096, 544 at 8192.
+        width = max(32, 20 + 3 * field.size // 64)
         self._field = field
         self._key = int.from_bytes(urandom(width), "big") | 1 << (8 * width - 1)
         self.public = pow(field.g, self._key, field.p).to_bytes(field.size, "big")
