@@ -61,6 +61,11 @@ def contexts(version: str, *, mutual: bool) -> tuple[puretls.SSLContext, puretls
     server.verify_mode = puretls.CERT_OPTIONAL if mutual else puretls.CERT_NONE
     client.post_handshake_auth = server.post_handshake_auth = mutual
     server.set_groups("P-256:x25519")  # TLS 1.3: with a HelloRetryRequest
+    server.sni_callback = lambda *_: None
+    if mutual:  # what is watched goes other ways
+        client._msg_callback = server._msg_callback = lambda *_: None
+    client.set_psk_client_callback(lambda _: (None, b""))
+    server.set_psk_server_callback(lambda _: b"key")
     return client, server
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from puretls._base.registry import TLS12
 from puretls._crypto.finite_field import FiniteField, rfc3526_prime, rfc7919
 from puretls._crypto.groups import BY_NAME, FFDHE2048
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
+from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
 
 SUITE = "DHE-RSA-AES128-GCM-SHA256"
@@ -116,6 +118,24 @@ def table() -> list[Any]:
         pytest.param(unnamed("ffdhe6144"), CERT_REQUIRED, large),
         pytest.param(unnamed("ffdhe8192"), CERT_NONE, large),
     ]
+
+
+@pytest.mark.parametrize("name", ["DHE-PSK-AES128-GCM-SHA256", "ADH-AES128-GCM-SHA256"])
+def test_nothing_is_checked_where_nobody_signs(name: str) -> None:
+    """Whoever is on the way could name a prime: there, only known ones will do."""
+    for dh, fault in (
+        (NAMED, None),
+        (FiniteField(rfc3526_prime(2048) or 0, 2), None),
+        (unnamed(), faults.BAD_DH_VALUE),
+    ):
+        joined = pair(dh, CERT_NONE, name)
+        for side in (joined.client, joined.server):
+            side.config = replace(side.config, psk_client=side is joined.client, psk_server=side is joined.server)
+        joined.answers.update({PskClientRequest: (b"i", b"k"), PskServerRequest: b"k"})
+        if fault is None:
+            joined.handshake()
+        else:
+            assert joined.refusal() == ("client", fault)
 
 
 @pytest.mark.parametrize(("dh", "verify", "fault"), table())

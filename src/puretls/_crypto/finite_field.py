@@ -34,7 +34,7 @@ else:
     AVAILABLE = True
 
 SMALLEST, LARGEST = 512, 8192  # bits of p
-LARGEST_PROVED, LARGEST_UNPROVED = 4096, 3072  # of a peer that is verified, or that nobody has verified
+LARGEST_VERIFIED, LARGEST_SIGNED = 4096, 3072  # of a peer whose path is verified, or that has but signed
 GENERATOR = 2
 REMEMBERED = 64  # primes of peers
 RFC7919 = {2048: 560316, 3072: 2625351, 4096: 5736041, 6144: 15705020, 8192: 10965728}  # appendix A: X by size
@@ -145,9 +145,12 @@ def checked(p: int, g: int, largest: int = LARGEST) -> FiniteField:
     return field
 
 
-def of_peer(p: int, g: int, *, verified: bool) -> FiniteField:
-    """The field of a server's ServerKeyExchange, once its signature is verified; `verified`: its path, too."""
-    return checked(p, g, LARGEST_PROVED if verified else LARGEST_UNPROVED)
+def of_peer(p: int, g: int, *, signed: bool, verified: bool) -> FiniteField:
+    """The field of a ServerKeyExchange: `signed` says that its signature is verified, `verified` that the path is, too.
+
+    Where nobody has signed, with a pre-shared key or no authentication at all, nothing is checked for anybody.
+    """
+    return checked(p, g, LARGEST_VERIFIED if verified else LARGEST_SIGNED if signed else 0)
 
 
 def is_known(p: int, g: int) -> bool:

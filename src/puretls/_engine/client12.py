@@ -298,8 +298,9 @@ def _accept_key_exchange(conn: Connection, exchange: Exchange, read: KeyExchange
         conn.draft.group = group
         exchange.share = group.answer(read.ecdh.point)
     elif read.dh:
-        verified = exchange.peer is not None and exchange.peer.path is not None
-        exchange.share = of_peer(read.dh.p, read.dh.g, verified=verified).answer(read.dh.y)
+        peer = exchange.peer
+        field = of_peer(read.dh.p, read.dh.g, signed=peer is not None, verified=peer is not None and bool(peer.path))
+        exchange.share = field.answer(read.dh.y)
 
 
 def _answer(conn: Connection, exchange: Exchange) -> State:
