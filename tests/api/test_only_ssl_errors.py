@@ -10,9 +10,11 @@ import os
 import signal
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import puretls
 from bios import Pair, join
@@ -237,3 +239,27 @@ def test_a_name_that_server_name_has_no_room_for(module: Any) -> None:
     with pytest.raises(module.SSLError) as caught:
         context.wrap_bio(module.MemoryBIO(), module.MemoryBIO(), server_hostname=".".join(["a" * 60] * 6))
     assert (caught.value.args[0], caught.value.reason) == (319, "SSL3_EXT_INVALID_SERVERNAME")
+
+
+class Elsewhere:
+    """A key that lives somewhere else, and cannot be reached."""
+
+    def __init__(self, key: Any) -> None:
+        self.public_key = key.public_key
+
+    def sign(self, *_: Any) -> bytes:
+        raise LookupError("no such slot")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_key_of_the_users_that_fails(pki: Pki, version: str) -> None:
+    """It is not the peer's fault, but the peer's handshake: the server goes on with the next."""
+    server = server_context(puretls, pki)
+    key = load_pem_private_key(Path(pki.key("P-256")).read_bytes(), None)
+    server.load_cert_chain(pki.chain("P-256"), Elsewhere(key))
+    pair = join(client_context(puretls, pki, version=getattr(puretls.TLSVersion, version)), server).shake()
+    assert pair.server.error.reason == "INTERNAL_ERROR"
+    assert isinstance(pair.server.error.__cause__, LookupError)
+    assert pair.client.error.reason == "TLSV1_ALERT_INTERNAL_ERROR"
+    if hasattr(pair.server.error, "add_note"):
+        assert f"raised in {__name__}" in pair.server.error.__notes__[0]

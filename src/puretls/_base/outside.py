@@ -1,6 +1,7 @@
-"""Errors that only pass through: what a signal handler, a tracer or a debugger raises in the middle of our code.
+"""Whose an error is that came out of the middle of our code.
 
-It was not the peer who caused them, and whoever raised them wants to see them again as they are.
+What a signal handler, a tracer or a debugger raises only passes through: it was not the peer who caused it, and whoever
+raised it wants to see it again as it is.
 """
 
 from __future__ import annotations
@@ -23,3 +24,12 @@ def from_outside(error: BaseException) -> bool:
                 return True
         traceback = traceback.tb_next
     return False
+
+
+def raised_in(error: BaseException) -> str:
+    """The name of the module whose code raised it."""
+    traceback, name = error.__traceback__, ""
+    while traceback is not None:
+        name = str(traceback.tb_frame.f_globals.get("__name__"))
+        traceback = traceback.tb_next
+    return name

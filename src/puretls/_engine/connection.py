@@ -21,7 +21,7 @@ from typing import Any
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
-from puretls._base.outside import from_outside
+from puretls._base.outside import from_outside, raised_in
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
 from puretls._crypto import schedule
 from puretls._crypto.kdf import MD5_SHA1, prf
@@ -288,7 +288,9 @@ class Connection:
         if not isinstance(error, Exception) or from_outside(error):
             self.fail(faults.INTERNAL, "interrupted")
             return error
-        abort = Abort(faults.INTERNAL, f"{type(error).__name__}: please report it")  # its text may be anything
+        whose = raised_in(error)
+        request = "please report it" if whose.startswith("puretls.") else f"raised in {whose}"
+        abort = Abort(faults.INTERNAL, f"{type(error).__name__}: {request}")  # what it says itself may be anything
         abort.__cause__ = error
         self.fail(abort.fault, abort.detail)
         return abort
