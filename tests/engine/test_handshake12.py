@@ -208,11 +208,15 @@ def test_extended_master_secret_and_resumption(tickets, name):
     assert faults.INCONSISTENT_EXTMS.alert == 40
     pair = again(plain).handshake().echo()  # a session without it is not resumed with it
     assert not pair.client.session_reused
-    for edit in (hello({EXTENDED_MASTER_SECRET: None}), hello(cipher_suite=0xC02C), hello(cipher_suite=0xC030)):
+    for edit, alert in (
+        (hello({EXTENDED_MASTER_SECRET: None}), 40),
+        (hello(cipher_suite=0xC02C), 47),
+        (hello(cipher_suite=0xC030), 47),
+    ):
         pair = again(with_ems())
         pair.server.wire["ServerHello"] = edit
         refused = pair.refusal()
-        assert (refused.by, refused.fault.alert) == (CLIENT, 40)
+        assert (refused.by, refused.fault.alert) == (CLIENT, alert)
 
 
 def test_encrypt_then_mac():

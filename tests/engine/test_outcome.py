@@ -57,7 +57,7 @@ def seen_by(side: Any) -> dict[str, Any]:
         "etm": side.etm,
         "peer": side.peer and side.peer.certificate.der,
         "scheme": side.peer_scheme,
-        "session": side.session and side.session.id,
+        "session": side.session and side.session.ticket,
         "reused": side.session_reused,
         "finished": side.finished_sent + side.finished_received,
         "exporter": exported(side),

@@ -24,7 +24,6 @@ from puretls._base.registry import (
 from puretls._crypto import suites
 from puretls._crypto.finite_field import least_prime, of_peer
 from puretls._crypto.groups import BY_CODE
-from puretls._crypto.kdf import SHA256
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate, negotiated
@@ -424,7 +423,7 @@ class ExpectFinished(State):
         ticket = self.ticket
         if ticket is not None and ticket.ticket:
             sealed, hint = ticket.ticket, ticket.lifetime_hint
-            session = agreed(conn, master_of(conn), lifetime(conn), SHA256.hash(sealed), sealed, lifetime_hint=hint)
+            session = agreed(conn, master_of(conn), lifetime(conn), b"", sealed, lifetime_hint=hint)
         else:
             session = resumed or agreed(conn, master_of(conn), lifetime(conn), self.exchange.session_id)
         return finish(conn, session)

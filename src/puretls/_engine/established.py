@@ -18,7 +18,6 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._crypto import schedule
-from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
@@ -96,7 +95,6 @@ class Established13(Established):
                 conn,
                 self.resumption.psk(message.nonce),
                 message.lifetime,
-                id=SHA256.hash(message.ticket),  # as OpenSSL names such a session
                 ticket=message.ticket,
                 age_add=message.age_add,
                 lifetime_hint=message.lifetime,

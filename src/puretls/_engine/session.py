@@ -54,7 +54,7 @@ class Session:
         server_name: str | None = None,
         peer: Peer | None = None,
         ems: bool = False,
-        id: bytes = b"",  # noqa: A002 (session_id, as SSLSession calls it)
+        id: bytes = b"",  # noqa: A002 (session_id, as SSLSession calls it); a ticket names itself
         ticket: bytes = b"",
         age_add: int = 0,
         lifetime: int = LIFETIME,
