@@ -249,6 +249,19 @@ def test_a_context_that_makes_its_own_connections_goes_the_old_way(tls: ModuleTy
             await writer.wait_closed()
         assert Own.made == 1
 
+    class OwnObject(tls.SSLObject):  # type: ignore[misc,name-defined]
+        pass
+
+    async def of_an_own_class() -> None:
+        async with await puretls.asyncio.start_server(echo, "127.0.0.1", 0, ssl=server_context(tls, pki)) as server:
+            context = client_context(tls, pki)
+            context.sslobject_class = OwnObject
+            _, writer = await puretls.asyncio.open_connection("localhost", port_of(server), ssl=context)
+            assert type(writer.get_extra_info("ssl_object")) is OwnObject
+            writer.close()
+            await writer.wait_closed()
+
+    run("asyncio", of_an_own_class())
     run("asyncio", work())
 
 

@@ -1,6 +1,6 @@
 """The functions of asyncio that take `ssl=`, in the running loop, whatever that loop is.
 
-They have the arguments of asyncio's, and `half_close`.  `ssl=True` means a default context of puretls.
+They have the arguments of asyncio's, and `half_close`: whether each direction may end without the other (TLS 1.3).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def create_connection(
     half_close: bool = False,
     **options: Any,
 ) -> tuple[asyncio.Transport, Any]:
-    """loop.create_connection()."""
+    """As loop.create_connection().  `ssl` is a context of puretls, or True for a default one."""
     loop = asyncio.get_running_loop()
     context = routing.default_context(ssl, host if server_hostname is None else server_hostname)
     return await routing.create_connection(
@@ -50,7 +50,7 @@ async def create_unix_connection(
     half_close: bool = False,
     **options: Any,
 ) -> tuple[asyncio.Transport, Any]:
-    """loop.create_unix_connection()."""
+    """As loop.create_unix_connection().  `ssl` is a context of puretls, or True for a default one."""
     loop = asyncio.get_running_loop()
     return await routing.create_unix_connection(
         loop.create_unix_connection,
@@ -73,7 +73,7 @@ async def create_server(
     half_close: bool = False,
     **options: Any,
 ) -> asyncio.Server:
-    """loop.create_server()."""
+    """As loop.create_server().  `ssl` is a context of puretls."""
     loop = asyncio.get_running_loop()
     made: asyncio.Server = await routing.create_server(
         loop.create_server, loop, protocol_factory, host, port, ssl=ssl, half_close=half_close, **options
@@ -89,7 +89,7 @@ async def create_unix_server(
     half_close: bool = False,
     **options: Any,
 ) -> asyncio.Server:
-    """loop.create_unix_server()."""
+    """As loop.create_unix_server().  `ssl` is a context of puretls."""
     loop = asyncio.get_running_loop()
     made: asyncio.Server = await routing.create_server(
         loop.create_unix_server, loop, protocol_factory, path, ssl=ssl, half_close=half_close, **options
@@ -105,7 +105,7 @@ async def connect_accepted_socket(
     half_close: bool = False,
     **options: Any,
 ) -> tuple[asyncio.Transport, Any]:
-    """loop.connect_accepted_socket()."""
+    """As loop.connect_accepted_socket().  `ssl` is a context of puretls."""
     loop = asyncio.get_running_loop()
     return await routing.connect_accepted_socket(
         loop.connect_accepted_socket, loop, protocol_factory, sock, ssl=ssl, half_close=half_close, **options
@@ -122,7 +122,7 @@ async def start_tls(
     half_close: bool = False,
     **options: Any,
 ) -> asyncio.Transport:
-    """loop.start_tls(), over any transport that has the methods of one."""
+    """As loop.start_tls(), over any transport that has the methods of one."""
     loop = asyncio.get_running_loop()
     made: asyncio.Transport = await routing.start_tls(
         loop.start_tls,
@@ -164,7 +164,7 @@ async def open_connection(
     half_close: bool = False,
     **options: Any,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """asyncio.open_connection()."""
+    """As asyncio.open_connection().  `ssl` is a context of puretls, or True for a default one."""
     reader, protocol = _stream(limit, half_close)
     transport, _ = await create_connection(lambda: protocol, host, port, half_close=half_close, **options)
     return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
@@ -173,7 +173,7 @@ async def open_connection(
 async def open_unix_connection(
     path: Any = None, *, limit: int = LIMIT, half_close: bool = False, **options: Any
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """asyncio.open_unix_connection()."""
+    """As asyncio.open_unix_connection().  `ssl` is a context of puretls, or True for a default one."""
     reader, protocol = _stream(limit, half_close)
     transport, _ = await create_unix_connection(lambda: protocol, path, half_close=half_close, **options)
     return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
@@ -188,7 +188,7 @@ async def start_server(
     half_close: bool = False,
     **options: Any,
 ) -> asyncio.Server:
-    """asyncio.start_server()."""
+    """As asyncio.start_server().  `ssl` is a context of puretls."""
     return await create_server(
         lambda: _stream(limit, half_close, client_connected_cb)[1], host, port, half_close=half_close, **options
     )
@@ -202,7 +202,7 @@ async def start_unix_server(
     half_close: bool = False,
     **options: Any,
 ) -> asyncio.Server:
-    """asyncio.start_unix_server()."""
+    """As asyncio.start_unix_server().  `ssl` is a context of puretls."""
     return await create_unix_server(
         lambda: _stream(limit, half_close, client_connected_cb)[1], path, half_close=half_close, **options
     )

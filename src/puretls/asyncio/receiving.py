@@ -23,6 +23,17 @@ CREDIT = 2  # writes in a row after which it pays to gather them
 SHORT = 1 << 12  # bytes that are cheaper to copy than to open in place
 
 
+def water_marks(high: int | None, low: int | None, default: int) -> tuple[int, int]:
+    """Limits of a buffer as asyncio completes them."""
+    if high is None:
+        high = default if low is None else 4 * low
+    if low is None:
+        low = high // 4
+    if not high >= low >= 0:
+        raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+    return high, low
+
+
 class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     """The half of a TLS transport that is the protocol of a plain one.  (asyncio's sendfile() asks for the mixin.)"""
 
@@ -73,39 +84,47 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to put what comes."""
         del sizehint
-        rest, memory = self._rest, self._memory
-        if rest and not memory.private and (size := len(rest)) <= SLACK:
-            view = memory.view
-            view[:size] = rest
-            return view[size : size + RECEIVE]
-        return memory.receive
+        if self._rest:
+            return self._behind_the_rest()
+        return self._memory.receive
+
+    def _behind_the_rest(self) -> memoryview:
+        memory, rest = self._memory, self._rest
+        size = len(rest)
+        if memory.private or size > SLACK:
+            return memory.receive
+        memory.view[:size] = rest
+        return memory.view[size : size + RECEIVE]
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes have come."""
-        memory, link = self._memory, self._link
-        opener, count, rest = link._opener, nbytes, self._rest
+        memory = self._memory
+        opener = self._link._opener
         if self._alone:
             self._alone = self._credit
-        if opener is None or self._odd or len(rest) > SLACK:
-            self._take(count)
+        if opener is None or self._odd:
+            self._take(nbytes)
             return
-        if rest:
-            count += len(rest)  # it lies in front
-            self._rest = b""
         try:
-            if count <= SHORT and not self._buffered:
-                data = opener.open_data(bytes(memory.view[:count]))
+            if self._rest:
+                if len(self._rest) > SLACK:
+                    self._take(nbytes)
+                    return
+                nbytes += len(self._rest)  # it lies in front
+                self._rest = b""
+            if nbytes <= SHORT and not self._buffered:
+                data = opener.open_data(bytes(memory.view[:nbytes]))
                 if data:
                     self._app.data_received(data)
                     return
             if self._buffered:
-                pos, got = 0, 0
+                pos = got = 0
             else:
-                pos, got = opener.open_many(memory.buf, memory.view, 0, count, memory.plain)
-                if pos == count:
+                pos, got = opener.open_many(memory.buf, memory.view, 0, nbytes, memory.plain)
+                if pos == nbytes:
                     self._app.data_received(self._copies(memory.plain[:got]))
                     return
-            tail = self._open(memory.buf, memory.view, pos, count, got)
+            tail = self._open(memory.buf, memory.view, pos, nbytes, got)
             if tail:
                 self._receive(tail)
         except Abort as abort:
@@ -250,6 +269,37 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._fatal_error(error, "Fatal error on SSL protocol")
 
     # Pausing: the kernel is told only when there is more, as mostly the application resumes before that
+
+    def is_reading(self) -> bool:
+        """Whether data is delivered when it comes."""
+        return not self._reading_paused
+
+    def pause_reading(self) -> None:
+        """Deliver nothing until resume_reading()."""
+        self._reading_paused = self._odd = True
+
+    def resume_reading(self) -> None:
+        """Deliver again."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self._see_whether_odd()
+            if self._rest or self._lower_paused or self._ended or self._link.held():
+                self._loop.call_soon(self._read_again)
+
+    def _see_whether_odd(self) -> None:
+        self._odd = self._reading_paused or self._transport is None or self._memory.private
+
+    def set_read_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """How much may come while the application pauses, before the plain transport is paused, too; else nothing."""
+        self._read_high, self._read_low = water_marks(high, low, 0)
+
+    def get_read_buffer_limits(self) -> tuple[int, int]:
+        """The low and the high limit."""
+        return self._read_low, self._read_high
+
+    def get_read_buffer_size(self) -> int:
+        """How many bytes have come and were not delivered."""
+        return len(self._rest) + self._link.held()
 
     def _hold(self, data: bytes) -> None:
         self._rest += data

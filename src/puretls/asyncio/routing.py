@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 
 from puretls._api.context import SSLContext
 from puretls._api.helpers import create_default_context
+from puretls._api.sslobject import SSLObject
 from puretls.asyncio.transport import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT, SSLTransport, check_timeout
 
 Loop = asyncio.AbstractEventLoop
@@ -25,7 +26,11 @@ OF_TLS = ("server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout", "h
 def is_ours(context: Any) -> TypeGuard[SSLContext]:
     """Whether the transport of this package does what a connection of this context would do over memory BIOs."""
     kind = type(context)
-    return SSLContext in kind.__mro__ and (kind.wrap_bio, kind._wrap_bio) == (SSLContext.wrap_bio, SSLContext._wrap_bio)
+    return (
+        SSLContext in kind.__mro__
+        and context.sslobject_class is SSLObject
+        and (kind.wrap_bio, kind._wrap_bio) == (SSLContext.wrap_bio, SSLContext._wrap_bio)
+    )
 
 
 def default_context(ssl: Any, host: str | None) -> Any:

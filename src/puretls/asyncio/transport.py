@@ -12,22 +12,18 @@ import warnings
 import weakref
 from asyncio import constants
 from asyncio.log import logger
-from collections.abc import Iterable
 from typing import Any
 
 from puretls._api.context import SSLContext
 from puretls._api.errors import CertificateError
-from puretls._api.seam import SMALL
-from puretls.asyncio.link import CHUNK, Link
+from puretls._api.sslobject import SSLObject
+from puretls.asyncio.link import Link
 from puretls.asyncio.memory import memory_for
-from puretls.asyncio.receiving import CREDIT, Receiving
+from puretls.asyncio.sending import Sending
 from puretls.asyncio.stages import CLOSED, CLOSING, HANDSHAKE, OPEN, Application
 
 HANDSHAKE_TIMEOUT: float = constants.SSL_HANDSHAKE_TIMEOUT
 SHUTDOWN_TIMEOUT: float = getattr(constants, "SSL_SHUTDOWN_TIMEOUT", 30.0)  # from Python 3.11
-GATHERED = 1 << 16  # bytes that wait for the next iteration of the loop at most
-MOST_CREDIT = 1 << 9
-WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; likewise
 
 
 def check_timeout(name: str, value: float | None, default: float) -> float:
@@ -39,24 +35,12 @@ def check_timeout(name: str, value: float | None, default: float) -> float:
     return value
 
 
-def water_marks(high: int | None, low: int | None, default: int) -> tuple[int, int]:
-    """Limits of a buffer as asyncio completes them."""
-    if high is None:
-        high = default if low is None else 4 * low
-    if low is None:
-        low = high // 4
-    if not high >= low >= 0:
-        raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-    return high, low
-
-
-class SSLTransport(Receiving):
+class SSLTransport(Sending):
     """A TLS connection of an application in an event loop, over a plain transport."""
 
     __slots__ = (
-        "__weakref__", "_backlog", "_backlog_size", "_closed", "_eof_written", "_error", "_gathered", "_goodbye_due",
-        "_half_close", "_handshake_timeout", "_lost", "_lower_full", "_pushing", "_shutdown_timeout", "_sslcontext",
-        "_sslobj", "_started", "_timer", "_waiter", "_write_limits",
+        "__weakref__", "_error", "_half_close", "_handshake_timeout", "_shutdown_timeout",
+        "_sslcontext", "_sslobj", "_started", "_timer", "_waiter",
     )  # fmt: skip
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK
@@ -79,18 +63,12 @@ class SSLTransport(Receiving):
         self._handshake_timeout = check_timeout("ssl_handshake_timeout", ssl_handshake_timeout, HANDSHAKE_TIMEOUT)
         self._shutdown_timeout = check_timeout("ssl_shutdown_timeout", ssl_shutdown_timeout, SHUTDOWN_TIMEOUT)
         host = sslcontext._encode_hostname(server_hostname) if server_hostname and not server_side else None
-        self._sslobj = sslcontext.sslobject_class.__new__(sslcontext.sslobject_class)
+        self._sslobj = SSLObject.__new__(SSLObject)
         self._sslobj._sslobj = link = Link(sslcontext, server_side, host, self._sslobj, _flushing(self))
         super().__init__(loop, link)
         self._sslcontext, self._waiter, self._half_close = sslcontext, waiter, half_close
         if not call_connection_made:
             self._app_stage = Application.CONNECTED
-        self._backlog: list[bytes | memoryview] = []  # data that is not sealed yet
-        self._backlog_size = 0
-        self._write_limits = water_marks(None, None, WRITE_HIGH * 1024)
-        self._gathered = GATHERED
-        self._lower_full = self._pushing = self._eof_written = self._goodbye_due = False
-        self._lost = 0  # writes after the end
         self._error: BaseException | None = None  # why we have ended the connection
         self._timer: asyncio.TimerHandle | None = None
         self._started = 0.0
@@ -238,207 +216,6 @@ class SSLTransport(Receiving):
             self._timer.cancel()
             self._timer = None
 
-    # Sending
-
-    def write(self, data: Any) -> None:
-        """Send data; what the kernel does not take at once is sent later."""
-        sealer = self._link._sealer
-        if sealer is None or type(data) is not bytes or not 0 < len(data) <= SMALL or sealer.seq >= sealer.limit:
-            self._write(data)
-        elif self._alone:
-            self._alone -= 1
-            try:
-                self._transport.write(sealer.seal_data(data))
-            except BaseException as error:
-                self._link.interrupted(error)
-                raise
-        else:
-            backlog = self._backlog
-            if not backlog:
-                self._loop.call_soon(self._push_gathered)
-            backlog.append(data)
-            self._backlog_size += len(data)
-            if self._backlog_size > self._gathered:
-                self._push()
-
-    def _push_gathered(self) -> None:
-        """What was written in one iteration of the loop goes as one; a single write could have gone at once."""
-        backlog, sealer = self._backlog, self._link._sealer
-        if not backlog or self._alone:
-            return
-        if len(backlog) > 1:
-            self._credit = CREDIT
-        else:
-            self._alone = self._credit = min(2 * self._credit, MOST_CREDIT)
-        if sealer is None or self._backlog_size > SMALL or sealer.seq >= sealer.limit:
-            self._push()
-            return
-        data = b"".join(backlog)
-        backlog.clear()
-        self._backlog_size = 0
-        try:
-            self._transport.write(sealer.seal_data(data))
-        except BaseException as error:
-            self._link.interrupted(error)
-            raise
-
-    def _write(self, data: Any) -> None:
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"data: expecting a bytes-like instance, got {type(data).__name__}")
-        if self._eof_written:
-            raise RuntimeError("Cannot call write() after write_eof()")
-        if not data:
-            return
-        if self._stage not in (HANDSHAKE, OPEN) or self._closed:
-            if self._lost >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
-                logger.warning("SSL connection is closed")
-            self._lost += 1
-            return
-        view = memoryview(data)
-        if view.format != "B" or view.ndim != 1:
-            view = view.cast("B")
-        if self._alone:
-            self._alone -= 1
-        if self._pushing or not self._link.may_write():
-            view = memoryview(bytes(view))  # it stays here
-        self._backlog.append(view)
-        self._backlog_size += len(view)
-        self._push()
-
-    def _push(self) -> None:
-        """Seal what waits, in order."""
-        link, backlog = self._link, self._backlog
-        if backlog and not self._pushing and link.may_write():
-            self._pushing = True
-            try:
-                while backlog and self._transport is not None and link.may_write():
-                    if len(backlog) > 1 and self._backlog_size <= CHUNK:
-                        backlog[:] = [memoryview(b"".join(backlog))]
-                    data = backlog.pop(0)
-                    self._backlog_size -= len(data)
-                    link.send(memoryview(data), self._transport)
-            except Exception as error:  # noqa: BLE001  # as asyncio
-                self._fatal_error(error, "Fatal error on SSL protocol")
-            finally:
-                self._pushing = False
-            if link._sealer is None and self._stage == OPEN:
-                self._flush()
-                if not self._closed:
-                    link.ease()
-            if self._goodbye_due and not backlog:
-                self._goodbye_due = False
-                self._begin_to_close()
-        if self._backlog_size or self._protocol_paused:
-            self._control_writing()
-
-    def _flush(self) -> None:
-        """Send what the engine has to say."""
-        data = self._link.take()
-        if data and self._transport is not None:
-            self._transport.write(data)
-
-    def writelines(self, list_of_data: Iterable[Any]) -> None:
-        """Send all of this."""
-        self.write(b"".join(list_of_data))
-
-    def can_write_eof(self) -> bool:
-        """Whether write_eof() is possible: with half_close, and TLS 1.3, where one direction may end alone."""
-        return self._half_close and self._link.halves_close_alone
-
-    def write_eof(self) -> None:
-        """Say that we send no more, and go on receiving; NotImplementedError unless can_write_eof()."""
-        if not self.can_write_eof():
-            raise NotImplementedError
-        if self._eof_written or self._stage != OPEN or self._closed:
-            return
-        self._eof_written = True
-        self._say_goodbye()
-        if self._link.peer_has_ended:
-            self._closed = True
-            self._finish()
-
-    # Flow control of what is sent
-
-    def pause_writing(self) -> None:
-        """The plain transport has too much."""
-        self._lower_full = True
-        self._control_writing()
-
-    def resume_writing(self) -> None:
-        """It can take more."""
-        self._lower_full = False
-        self._control_writing()
-
-    def _control_writing(self) -> None:
-        high, low = self._write_limits
-        full = self._lower_full or self._backlog_size > (low if self._protocol_paused else high)
-        if full == self._protocol_paused or self._app_stage not in (Application.CONNECTED, Application.ENDED):
-            return
-        self._protocol_paused = full
-        name = "pause_writing" if full else "resume_writing"
-        try:
-            getattr(self._app, name)()
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001  # as asyncio
-            self._loop.call_exception_handler(
-                {"message": f"protocol.{name}() failed", "exception": error, "transport": self, "protocol": self._app}
-            )
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Above `high` waiting bytes the application is told to pause, from `low` on to go on."""
-        self._write_limits = water_marks(high, low, WRITE_HIGH * 1024)
-        self._gathered = min(GATHERED, self._write_limits[0])
-        if self._transport is not None:
-            self._limit_lower()
-        self._control_writing()
-
-    def _limit_lower(self) -> None:
-        high, low = self._write_limits
-        self._transport.set_write_buffer_limits(high=high, low=low)
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        """The low and the high limit."""
-        high, low = self._write_limits
-        return low, high
-
-    def get_write_buffer_size(self) -> int:
-        """How many bytes wait to be sent."""
-        return self._backlog_size + (0 if self._transport is None else self._transport.get_write_buffer_size())
-
-    # Flow control of what is received
-
-    def is_reading(self) -> bool:
-        """Whether data is delivered when it comes."""
-        return not self._reading_paused
-
-    def pause_reading(self) -> None:
-        """Deliver nothing until resume_reading()."""
-        self._reading_paused = self._odd = True
-
-    def resume_reading(self) -> None:
-        """Deliver again."""
-        if self._reading_paused:
-            self._reading_paused = False
-            self._see_whether_odd()
-            if self._rest or self._lower_paused or self._ended or self._link.held():
-                self._loop.call_soon(self._read_again)
-
-    def _see_whether_odd(self) -> None:
-        self._odd = self._reading_paused or self._transport is None or self._memory.private
-
-    def set_read_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """How much may come while the application pauses, before the plain transport is paused, too; else nothing."""
-        self._read_high, self._read_low = water_marks(high, low, 0)
-
-    def get_read_buffer_limits(self) -> tuple[int, int]:
-        """The low and the high limit."""
-        return self._read_low, self._read_high
-
-    def get_read_buffer_size(self) -> int:
-        """How many bytes have come and were not delivered."""
-        return len(self._rest) + self._link.held()
-
     # The end
 
     def _peer_has_ended(self) -> None:
@@ -471,6 +248,22 @@ class SSLTransport(Receiving):
         self._link.unease()
         if self._transport is not None:
             self._transport.close()
+
+    def can_write_eof(self) -> bool:
+        """Whether write_eof() is possible: with half_close, and TLS 1.3, where one direction may end alone."""
+        return self._half_close and self._link.halves_close_alone
+
+    def write_eof(self) -> None:
+        """Say that we send no more, and go on receiving; NotImplementedError unless can_write_eof()."""
+        if not self.can_write_eof():
+            raise NotImplementedError
+        if self._eof_written or self._stage != OPEN or self._closed:
+            return
+        self._eof_written = True
+        self._say_goodbye()
+        if self._link.peer_has_ended:
+            self._closed = True
+            self._finish()
 
     def is_closing(self) -> bool:
         """Whether the connection is closed, or about to be."""

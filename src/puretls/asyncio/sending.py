@@ -1,0 +1,201 @@
+"""From the application to the plain transport: records are sealed and written at once, or gathered for an iteration.
+
+One write of a request and one of its answer is what most connections have, and it goes at once.  Who writes more than
+that before anything comes, such as the head and the body of an answer, will do so again: from then on writes wait for
+the next iteration of the loop, and go as one record by one system call.  If that was in vain, because there was one
+write in that iteration, the connection goes back, and it takes longer until it is tried again.
+
+What cannot be sealed now (before the handshake is done, in a renegotiation, or in the middle of another write) waits in
+the same place, `_backlog`, so the order of writes is theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import constants
+from asyncio.log import logger
+from collections.abc import Iterable
+from typing import Any
+
+from puretls._api.seam import SMALL
+from puretls.asyncio.link import CHUNK, Link
+from puretls.asyncio.receiving import CREDIT, Receiving, water_marks
+from puretls.asyncio.stages import HANDSHAKE, OPEN, Application
+
+GATHERED = 1 << 16  # bytes that wait for the next iteration of the loop at most
+MOST_CREDIT = 1 << 9
+WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; likewise
+
+
+class Sending(Receiving):
+    """The half of a TLS transport that the application writes to."""
+
+    __slots__ = (
+        "_backlog", "_backlog_size", "_closed", "_eof_written", "_gathered", "_goodbye_due", "_lost", "_lower_full",
+        "_pushing", "_write_limits",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
+        super().__init__(loop, link)
+        self._backlog: list[bytes | memoryview] = []  # data that is not sealed yet
+        self._backlog_size = 0
+        self._write_limits = water_marks(None, None, WRITE_HIGH * 1024)
+        self._gathered = GATHERED
+        self._lower_full = self._pushing = self._goodbye_due = False
+        self._closed = self._eof_written = False
+        self._lost = 0  # writes after the end
+
+    # For the transport to define
+
+    def _begin_to_close(self) -> None:
+        raise NotImplementedError
+
+    def write(self, data: Any) -> None:
+        """Send data; what the kernel does not take at once is sent later."""
+        sealer = self._link._sealer
+        if sealer is None or type(data) is not bytes or not 0 < len(data) <= SMALL or sealer.seq >= sealer.limit:
+            self._write(data)
+        elif self._alone:
+            self._alone -= 1
+            try:
+                self._transport.write(sealer.seal_data(data))
+            except BaseException as error:
+                self._link.interrupted(error)
+                raise
+        else:
+            backlog = self._backlog
+            if not backlog:
+                self._loop.call_soon(self._push_gathered)
+            backlog.append(data)
+            self._backlog_size += len(data)
+            if self._backlog_size > self._gathered:
+                self._push()
+
+    def _push_gathered(self) -> None:
+        """What was written in one iteration of the loop goes as one; a single write could have gone at once."""
+        backlog, sealer = self._backlog, self._link._sealer
+        if not backlog or self._alone:
+            return
+        if len(backlog) > 1:
+            self._credit = CREDIT
+        else:
+            self._alone = self._credit = min(2 * self._credit, MOST_CREDIT)
+        if sealer is None or self._backlog_size > SMALL or sealer.seq >= sealer.limit:
+            self._push()
+            return
+        data = b"".join(backlog)
+        backlog.clear()
+        self._backlog_size = 0
+        try:
+            self._transport.write(sealer.seal_data(data))
+        except BaseException as error:
+            self._link.interrupted(error)
+            raise
+
+    def _write(self, data: Any) -> None:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"data: expecting a bytes-like instance, got {type(data).__name__}")
+        if self._eof_written:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if not data:
+            return
+        if self._stage not in (HANDSHAKE, OPEN) or self._closed:
+            if self._lost >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
+                logger.warning("SSL connection is closed")
+            self._lost += 1
+            return
+        view = memoryview(data)
+        if view.format != "B" or view.ndim != 1:
+            view = view.cast("B")
+        if self._alone:
+            self._alone -= 1
+        if self._pushing or not self._link.may_write():
+            view = memoryview(bytes(view))  # it stays here
+        self._backlog.append(view)
+        self._backlog_size += len(view)
+        self._push()
+
+    def _push(self) -> None:
+        """Seal what waits, in order."""
+        link, backlog = self._link, self._backlog
+        if backlog and not self._pushing and link.may_write():
+            self._pushing = True
+            try:
+                while backlog and self._transport is not None and link.may_write():
+                    if len(backlog) > 1 and self._backlog_size <= CHUNK:
+                        backlog[:] = [memoryview(b"".join(backlog))]
+                    data = backlog.pop(0)
+                    self._backlog_size -= len(data)
+                    link.send(memoryview(data), self._transport)
+            except Exception as error:  # noqa: BLE001  # as asyncio
+                self._fatal_error(error, "Fatal error on SSL protocol")
+            finally:
+                self._pushing = False
+            if link._sealer is None and self._stage == OPEN:
+                self._flush()
+                if not self._closed:
+                    link.ease()
+            if self._goodbye_due and not backlog:
+                self._goodbye_due = False
+                self._begin_to_close()
+        if self._backlog_size or self._protocol_paused:
+            self._control_writing()
+
+    def _flush(self) -> None:
+        """Send what the engine has to say."""
+        data = self._link.take()
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        """Send all of this."""
+        self.write(b"".join(list_of_data))
+
+    # Flow control of what is sent
+
+    def pause_writing(self) -> None:
+        """The plain transport has too much."""
+        self._lower_full = True
+        self._control_writing()
+
+    def resume_writing(self) -> None:
+        """It can take more."""
+        self._lower_full = False
+        self._control_writing()
+
+    def _control_writing(self) -> None:
+        high, low = self._write_limits
+        full = self._lower_full or self._backlog_size > (low if self._protocol_paused else high)
+        if full == self._protocol_paused or self._app_stage not in (Application.CONNECTED, Application.ENDED):
+            return
+        self._protocol_paused = full
+        name = "pause_writing" if full else "resume_writing"
+        try:
+            getattr(self._app, name)()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # as asyncio
+            self._loop.call_exception_handler(
+                {"message": f"protocol.{name}() failed", "exception": error, "transport": self, "protocol": self._app}
+            )
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Above `high` waiting bytes the application is told to pause, from `low` on to go on."""
+        self._write_limits = water_marks(high, low, WRITE_HIGH * 1024)
+        self._gathered = min(GATHERED, self._write_limits[0])
+        if self._transport is not None:
+            self._limit_lower()
+        self._control_writing()
+
+    def _limit_lower(self) -> None:
+        high, low = self._write_limits
+        self._transport.set_write_buffer_limits(high=high, low=low)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The low and the high limit."""
+        high, low = self._write_limits
+        return low, high
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes wait to be sent."""
+        return self._backlog_size + (0 if self._transport is None else self._transport.get_write_buffer_size())
