@@ -61,7 +61,7 @@ def test_a_bug_of_ours_surfaces_and_the_peer_is_told(monkeypatch):
     with pytest.raises(Abort) as caught:
         pair.run()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    assert pair.client.failure == (faults.INTERNAL, "ZeroDivisionError: please report it")
+    assert pair.client.failure == (faults.INTERNAL, f"ZeroDivisionError: raised in {__name__}")
     assert faults.INTERNAL.alert == 80
     with pytest.raises(Abort) as caught:
         pair.deliver(pair.server, pair.client.take())

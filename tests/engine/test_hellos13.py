@@ -620,6 +620,12 @@ def bad_shares(group: groups.Group, *, of_server: bool) -> dict[str, bytes]:
         if isinstance(group.classic, groups.Montgomery):
             del bad["the halves the wrong way round"]  # any 32 bytes are a point there
         return bad
+    if isinstance(group, groups.MlKem):
+        size = group.kem.ciphertext if of_server else group.kem.key
+        bad = {"short": bytes(size - 1), "long": bytes(size + 1)}
+        if not of_server:  # any bytes of a ciphertext's length are one
+            bad["coefficients out of range"] = b"\xff" * size
+        return bad
     share = group.offer().public
     bad = {"short": share[:-1], "long": share + b"x", "zeros": bytes(len(share))}
     if isinstance(group, groups.Weierstrass):
