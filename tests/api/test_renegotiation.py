@@ -5,8 +5,12 @@ The client is asked through the public API; the server is an engine that takes a
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from typing import Any
+
+import pytest
 
 import puretls
 from bios import Side
@@ -30,18 +34,21 @@ class Renegotiation:
         listening = server_of(puretls, pki)
         listening.set_alpn_protocols(["h2"])
         listening.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
-        self.client = Side("client", context, server_hostname="localhost")
         config = listening._config(server_side=True)
         self.server = Engine(config, server_side=True, clock=time.time)
         self.server.outbound.each = True  # a message a record, so that there is something in between
+        self.connect(context)
+        self.other = server_of(puretls, pki, "RSA")
+        self.other.set_ciphers("ECDHE-RSA-CHACHA20-POLY1305")
+        self.other.set_ecdh_curve("secp384r1")
+
+    def connect(self, context: Any) -> None:
+        self.client = Side("client", context, server_hostname="localhost")
         while not self.client.done:
             self.client.shake()
             assert self.client.error is None
             self.deliver()
             self.client.incoming.write(self.server.take())
-        self.other = server_of(puretls, pki, "RSA")
-        self.other.set_ciphers("ECDHE-RSA-CHACHA20-POLY1305")
-        self.other.set_ecdh_curve("secp384r1")
 
     def deliver(self) -> None:
         self.server.receive(self.client.outgoing.read())
@@ -118,3 +125,70 @@ def test_the_old_is_said_until_the_new_is_finished(pki):
     assert after["cipher"][0] == "ECDHE-RSA-CHACHA20-POLY1305"
     assert after["group"] == "secp384r1"
     assert after["alpn"] is None
+
+
+def test_a_write_in_the_middle_reads(pki):
+    """As documented: a renegotiation may have write() read.  What it reads is the handshake, and then its data goes."""
+    run = Renegotiation(pki)
+    run.ask()
+    run.client.incoming.write(run.server.take())
+    assert run.read() is None  # now it is under way
+    while not run.server.established:
+        run.server.receive(run.client.outgoing.read())
+        run.server.advance()
+        run.client.incoming.write(run.server.take())
+        if not run.server.established:
+            with pytest.raises(puretls.SSLWantReadError):
+                run.client.obj.write(b"data")
+            assert run.client.incoming.pending == 0
+    waiting = run.client.incoming.pending
+    assert waiting  # the server's Finished
+    assert run.client.obj.write(b"data") == 4
+    assert run.client.incoming.pending == 0
+    run.server.receive(run.client.outgoing.read())
+    taken = bytearray(100)
+    assert taken[: run.server.read_into(memoryview(taken))] == b"data"
+    assert run.said()["cipher"][0] == "ECDHE-RSA-CHACHA20-POLY1305"
+
+
+class OverSockets(Renegotiation):
+    """The same over a pair of sockets; the server answers in a thread until the client has closed."""
+
+    def connect(self, context: Any) -> None:
+        self.received = b""
+        ours, self.peer = socket.socketpair()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+        self.sock = context.wrap_socket(ours, server_hostname="localhost")
+
+    def serve(self) -> None:
+        into = memoryview(bytearray(1 << 16))
+        while data := self.peer.recv(1 << 16):
+            self.server.receive(data)
+            for _ in range(3):
+                self.server.advance()
+            while self.server.established and (got := self.server.read_into(into)):
+                self.received += bytes(into[:got])
+            if answer := self.server.take():
+                self.peer.sendall(answer)
+        self.peer.close()
+
+
+@pytest.mark.parametrize("size", [4, 1 << 17])
+@pytest.mark.parametrize("timeout", [None, 20.0])
+def test_a_write_over_a_socket_reads(pki, timeout, size):
+    """Nothing goes out before the handshake that has begun is over: the server would not know the keys."""
+    run = OverSockets(pki)
+    with run.sock as sock:
+        run.ask()
+        sock.setblocking(False)
+        run.peer.sendall(run.server.take())
+        with pytest.raises(puretls.SSLWantReadError):
+            sock.recv(1)  # HelloRequest, which it answers
+        sock.settimeout(timeout)
+        assert sock._sslobj._conn.renegotiating
+        sock.sendall(bytes(size))
+        assert not sock._sslobj._conn.renegotiating
+        assert sock.cipher()[0] == "ECDHE-RSA-CHACHA20-POLY1305"
+    run.thread.join()
+    assert run.received == bytes(size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import ssl
+import time
 import warnings
 from datetime import datetime, timedelta, timezone
 
@@ -11,7 +12,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
+import pki as certificates
 from bios import join
 from both_ends import client, connected, server, silent
 
@@ -174,6 +177,35 @@ def test_trusted_first_is_the_default(tls):
     assert tls.VERIFY_ALLOW_PROXY_CERTS == 0x40
 
 
+def chain_of(obj):
+    """The subjects of the path that was verified, from the leaf on."""
+    found = [x509.load_der_x509_certificate(der_of(one)) for one in obj._sslobj.get_verified_chain()]
+    return [one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value for one in found]
+
+
+def der_of(one):
+    return one if isinstance(one, bytes) else one.public_bytes(2)  # ENCODING_DER; before 3.13
+
+
+def test_trusted_first_prefers_an_anchor_to_what_the_peer_sent(tls, tmp_path):
+    """An old root has signed the new one, which is trusted by itself, too, and sent cross-signed: which way is gone?"""
+    lifetime = {"not_before": time.time() - 9, "not_after": time.time() + 999}
+    old, key = certificates.ca("Old root", **lifetime), certificates.key("p256", 77)
+    new = certificates.ca("New root", private=key, **lifetime)
+    crossed = certificates.ca("New root", old, private=key, **lifetime)
+    leaf = certificates.leaf("localhost", new, **lifetime)
+    (tmp_path / "chain.pem").write_text(leaf.pem + crossed.pem)
+    (tmp_path / "key.pem").write_text(leaf.key_pem)
+    listening = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    listening.load_cert_chain(tmp_path / "chain.pem", tmp_path / "key.pem")
+    context = client(tls)
+    context.load_verify_locations(cadata=old.pem + new.pem)
+    assert chain_of(join(context, listening).ok().client.obj) == ["localhost", "New root"]
+    context.verify_flags &= ~tls.VERIFY_X509_TRUSTED_FIRST  # which OpenSSL puts in whatever is set
+    assert not context.verify_flags & tls.VERIFY_X509_TRUSTED_FIRST
+    assert chain_of(join(context, listening).ok().client.obj) == ["localhost", "New root"]
+
+
 # PROTOCOL_*
 
 
@@ -197,6 +229,17 @@ def test_protocol_tls_client_and_server(tls, pki):
         listening.wrap_bio(tls.MemoryBIO(), tls.MemoryBIO(), server_hostname="localhost")
     with pytest.raises(tls.SSLError):
         context.wrap_bio(tls.MemoryBIO(), tls.MemoryBIO(), server_side=True)
+
+
+@pytest.mark.parametrize("highest", ["TLSv1_2", "TLSv1_3", "MAXIMUM_SUPPORTED"])
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_protocol_tls_client_goes_up_to_what_the_server_has(tls, pki, side, highest):
+    """Both roles negotiate the highest version that both have, 1.3 included."""
+    contexts = {"client": client(tls, pki), "server": server(tls, pki)}
+    assert all(context.maximum_version == tls.TLSVersion.MAXIMUM_SUPPORTED for context in contexts.values())
+    contexts[side].maximum_version = getattr(tls.TLSVersion, highest)
+    version = join(contexts["client"], contexts["server"]).ok().client.obj.version()
+    assert version == ("TLSv1.2" if highest == "TLSv1_2" else "TLSv1.3")
 
 
 FIXED = ["PROTOCOL_TLSv1", "PROTOCOL_TLSv1_1", "PROTOCOL_TLSv1_2"]
@@ -265,6 +308,39 @@ def test_a_version_that_is_switched_off(tls, pki, option, side):
     with pytest.warns(DeprecationWarning, match="OP_NO_"):
         contexts[side].options |= getattr(tls, option)
     assert join(contexts["client"], contexts["server"]).ok().client.obj.version() == NO[option]
+
+
+NAMES = {"TLSv1": "TLSv1", "TLSv1_1": "TLSv1.1", "TLSv1_2": "TLSv1.2"}
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize(
+    ("option", "lowest", "highest", "version"),
+    [
+        ("OP_NO_TLSv1_1", "TLSv1", "TLSv1_1", "TLSv1"),
+        ("OP_NO_TLSv1_2", "TLSv1", "TLSv1_2", "TLSv1.1"),
+        ("OP_NO_TLSv1", "TLSv1", "TLSv1", None),
+        ("OP_NO_TLSv1", "TLSv1", "TLSv1_1", "TLSv1.1"),
+        ("OP_NO_TLSv1_1", "TLSv1_1", "TLSv1_1", None),
+    ],
+)
+def test_an_old_version_that_is_switched_off(tls, pki, option, lowest, highest, version, side):
+    """None: nothing is left that both have."""
+    contexts = {"client": client(tls, pki), "server": server(tls, pki)}
+    with silent():
+        for context in contexts.values():
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            context.minimum_version = getattr(tls.TLSVersion, lowest)
+            context.maximum_version = getattr(tls.TLSVersion, highest)
+        assert join(contexts["client"], contexts["server"]).ok().client.obj.version() == NAMES[highest]
+        contexts[side].options |= getattr(tls, option)
+    pair = join(contexts["client"], contexts["server"]).shake()
+    if version is None:
+        assert isinstance(pair.client.error, tls.SSLError)
+        assert isinstance(pair.server.error, tls.SSLError) or side == "client"
+    else:
+        assert pair.errors == (None, None)
+        assert pair.client.obj.version() == version
 
 
 def test_invalid_combinations_are_not_prevented(tls, pki):

@@ -86,6 +86,26 @@ def test_default_context_for_servers(tls):
     assert not context.options & tls.OP_NO_SSLv3
 
 
+def test_default_settings_of_servers_are_those_of_clients(tls, pki):
+    """Options, ciphers and flags; what it is given to trust it trusts, though it verifies nobody yet."""
+    context = tls.create_default_context(tls.Purpose.CLIENT_AUTH, cafile=str(pki.ca))
+    dialing = tls.create_default_context(cafile=str(pki.ca))
+    assert context.options == dialing.options
+    assert context.verify_flags == dialing.verify_flags
+    assert context.get_ciphers() == dialing.get_ciphers()
+    assert (context.minimum_version, context.maximum_version) == (dialing.minimum_version, dialing.maximum_version)
+    if tls.__name__ == "puretls" or sys.version_info >= (3, 13):
+        assert context.verify_flags & tls.VERIFY_X509_PARTIAL_CHAIN
+        assert context.verify_flags & tls.VERIFY_X509_STRICT
+    assert context.options & tls.OP_NO_COMPRESSION
+    assert context.options & tls.OP_CIPHER_SERVER_PREFERENCE
+    assert len(context.get_ca_certs()) == 1
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    context.verify_mode = tls.CERT_REQUIRED
+    dialing.load_cert_chain(pki.chain("client"), pki.key("client"))
+    assert join(dialing, context).ok().server.obj.getpeercert()["subject"]
+
+
 @pytest.mark.parametrize("how", ["cafile", "capath", "cadata"])
 def test_default_context_trusts_what_it_is_given(tls, pki, how, tmp_path):
     if how == "capath":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from calendar import timegm
@@ -9,6 +10,9 @@ from time import strptime
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from both_ends import served, server, silent
+from support import PATIENCE
 
 
 def test_random_bytes(tls):
@@ -60,6 +64,45 @@ def test_default_verify_paths(tls, pki, monkeypatch):
     assert again.cafile == str(pki.ca)
     assert again.capath is None
     assert again.openssl_cafile == paths.openssl_cafile
+
+
+def test_default_verify_paths_are_those_that_exist(tls, pki, monkeypatch):
+    """None where there is no file or no directory; a file is no directory, and the reverse."""
+    paths = tls.get_default_verify_paths()
+    for file, directory in (("/nonexistent", str(pki.folder)), (str(pki.folder), str(pki.ca))):
+        monkeypatch.setenv(paths.openssl_cafile_env, file)
+        monkeypatch.setenv(paths.openssl_capath_env, directory)
+        found = tls.get_default_verify_paths()
+        assert found.cafile is None
+        assert found.capath == (directory if directory == str(pki.folder) else None)
+        assert (found.openssl_cafile, found.openssl_capath) == (paths.openssl_cafile, paths.openssl_capath)
+
+
+def test_server_certificate_in_time(tls, monkeypatch):
+    """`timeout` is for the connection; without it, the default of sockets."""
+    asked = []
+
+    def connect(address, timeout):
+        asked.append((address, timeout))
+        raise TimeoutError("as a server that does not answer")
+
+    monkeypatch.setattr(tls, "create_connection", connect)
+    for options in ({"timeout": 0.25}, {"timeout": None}, {}):
+        with pytest.raises(TimeoutError):
+            tls.get_server_certificate(("localhost", 1), **options)
+    assert asked == [(("localhost", 1), timeout) for timeout in (0.25, None, socket._GLOBAL_DEFAULT_TIMEOUT)]
+
+
+def test_server_certificate_over_one_version(tls, pki):
+    """`ssl_version` is what the connection is made with."""
+    versions = []
+    for version in (tls.PROTOCOL_TLSv1_2, tls.PROTOCOL_TLS_CLIENT):
+        with served(server(tls, pki), lambda conn: versions.append(conn.version())) as address, silent():
+            pem = tls.get_server_certificate(("localhost", address[1]), ssl_version=version, timeout=PATIENCE)
+        assert pem.strip() in pki.chain("P-256").read_text()
+    assert versions == ["TLSv1.2", "TLSv1.3"]
+    with pytest.raises(tls.SSLError), served(server(tls, pki), lambda _conn: None) as address:
+        tls.get_server_certificate(("localhost", address[1]), tls.PROTOCOL_TLS_SERVER, None, PATIENCE)
 
 
 @pytest.mark.parametrize("name", ["enum_certificates", "enum_crls"])

@@ -48,6 +48,18 @@ def test_tables_with_hint_and_identity(tls):
     assert isinstance(join(client, server, None).shake().client.error, tls.SSLError)  # a zero-length key rejects
 
 
+@pytest.mark.parametrize("given", [(), (None,), ("",)])
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_without_a_hint_the_client_gets_none(tls, given, version):
+    client, server = contexts(tls, version)
+    hints = []
+    client.set_psk_client_callback(lambda hint: (hints.append(hint), ("me", KEY))[1])
+    server.set_psk_server_callback(lambda _identity: KEY, *given)
+    join(client, server, None).ok()
+    assert hints
+    assert set(hints) == {None}
+
+
 def test_the_server_rejects(tls):
     client, server = contexts(tls)
     client.set_psk_client_callback(lambda _hint: ("me", KEY))

@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -198,6 +199,41 @@ def test_default_locations(tls, pki, monkeypatch):
     context.load_default_certs(tls.Purpose.CLIENT_AUTH)
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     client(tls).set_default_verify_paths()  # nobody is told
+
+
+def test_default_locations_for_servers(tls, pki, monkeypatch):
+    """Purpose.CLIENT_AUTH: what is loaded then verifies clients."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(pki.ca))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    context.verify_mode = tls.CERT_REQUIRED
+    assert context.cert_store_stats()["x509"] == 0
+    context.load_default_certs(tls.Purpose.CLIENT_AUTH)
+    assert context.cert_store_stats() == {"x509": 1, "x509_ca": 1, "crl": 0}
+    pair = join(client(tls, pki, identity="client"), context).ok()
+    assert pair.server.obj.getpeercert()["subject"]
+    for wrong in ("CLIENT_AUTH", None, 2):
+        with pytest.raises(TypeError):
+            context.load_default_certs(wrong)
+
+
+@pytest.mark.parametrize("purpose", ["SERVER_AUTH", "CLIENT_AUTH"])
+def test_the_stores_of_windows(tls, pki, monkeypatch, purpose):
+    """CA and ROOT; what is trusted for everything, or for this purpose, and nothing else."""
+    ders = [one.certificate.public_bytes(Encoding.DER) for one in (pki.root, pki.issuer, pki.elsewhere)]
+    wanted = getattr(tls.Purpose, purpose)
+    stores = {
+        "CA": [(ders[0], "x509_asn", True), (ders[1], "x509_asn", {"1.2.3"}), (b"crl", "pkcs_7_asn", True)],
+        "ROOT": [(ders[2], "x509_asn", {wanted.oid, "1.2.3"}), (ders[1], "pkcs_7_asn", True)],
+    }
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ssl, "enum_certificates", stores.__getitem__, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs(wanted)
+    assert sorted(context.get_ca_certs(binary_form=True)) == sorted([ders[0], ders[2]])
 
 
 # Ciphers

@@ -96,6 +96,63 @@ def test_large_data(tls, pki):
         assert received == data
 
 
+MOMENTS = 100  # so long a peer is slow, and then it is quick, so that nobody waits for ever who should not have waited
+
+
+def drained(sock, stop):
+    """A peer that takes a little again and again."""
+    for moment in range(1 << 20):
+        if stop.wait(0.02 if moment < MOMENTS else 0):
+            return
+        try:
+            if not socket.socket.recv(sock, 1 << 10 if moment < MOMENTS else 1 << 20):
+                return
+        except OSError:
+            return
+
+
+def dripped(sock, stop):
+    """A peer that sends a record byte by byte, and leaves in the middle of it."""
+    for octet in b"\x17\x03\x03\x40\x11" + bytes(MOMENTS):
+        try:
+            socket.socket.send(sock, bytes((octet,)))
+        except OSError:
+            return
+        if stop.wait(0.02):
+            return
+    socket.socket.shutdown(sock, socket.SHUT_WR)
+
+
+OPERATIONS = {
+    "read": lambda conn: conn.read(1 << 10),
+    "read into": lambda conn: conn.read(1 << 10, bytearray(1 << 10)),
+    "unwrap": lambda conn: conn.unwrap(),
+    "write": lambda conn: conn.write(bytes(1 << 24)),
+    "sendall": lambda conn: conn.sendall(bytes(1 << 24)),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_timeout_is_the_total_whatever_moves_meanwhile(tls, pki, operation):
+    """Bytes come, or go, all the time, and each of them in time."""
+    stop, moving = threading.Event(), "write" if operation in {"write", "sendall"} else "read"
+    ours, theirs = socket.socketpair()
+    if moving == "write":
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 12)
+    with ours, theirs, ThreadPoolExecutor(2) as pool:
+        wrapping = pool.submit(server(tls, pki).wrap_socket, theirs, server_side=True)
+        conn = client(tls, pki).wrap_socket(ours, server_hostname="localhost")
+        with conn, wrapping.result(PATIENCE) as peer:
+            peer.sendall(b"!")
+            assert conn.recv(1) == b"!"
+            moved = pool.submit(drained if moving == "write" else dripped, peer, stop)
+            conn.settimeout(0.4)
+            with pytest.raises(TimeoutError, match=f"The {moving} operation timed out"):
+                OPERATIONS[operation](conn)
+            assert not moved.done()  # it would have gone on
+            stop.set()
+
+
 @pytest.mark.parametrize("operation", ["do_handshake", "read", "unwrap"])
 def test_the_timeout_is_the_total(tls, pki, operation):
     """A peer that sends a little again and again does not prolong it."""

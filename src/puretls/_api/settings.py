@@ -185,7 +185,7 @@ class Settings:
                 check_hostname=self.check_hostname,
                 post_handshake_auth=self.post_handshake_auth,
                 store=self.store,
-                verify_flags=self.verify_flags,
+                verify_flags=self.verify_flags | VERIFY_TRUSTED_FIRST,  # as OpenSSL, where nothing clears it
                 host_flags=self.host_flags,
                 security_level=level,
                 session_id_context=self.session_id_context,
