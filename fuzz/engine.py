@@ -115,12 +115,12 @@ class Attack:
             self.attempt(self.victim.unwrap)
         else:
             self.attempt(self.victim.do_handshake)
-        inbound = self.victim._sslobj._conn.inbound
+        inbound = self.victim._sslobj._conn.records.inbound
         assert len(inbound.buf) + len(inbound.hs) + len(inbound.plain) <= LARGEST + 2 * self.left, "holds too much"
 
     @property
     def left(self) -> int:
-        inbound = self.victim._sslobj._conn.inbound
+        inbound = self.victim._sslobj._conn.records.inbound
         return inbound.end - inbound.start + self.incoming.pending
 
     def send(self, data: bytes) -> None:
@@ -145,8 +145,8 @@ class Attack:
 
     def change_what_is_said(self) -> None:
         """One message of the peer is another, inside whatever protects it."""
-        conn, source = self.peer._sslobj._conn, self.source
-        conn.outbound = wire = Wire(conn.outbound.sealer.version)
+        records, source = self.peer._sslobj._conn.records, self.source
+        records.outbound = wire = Wire(records.outbound.sealer.version)
         wire.each = source.ConsumeBool()
         number, seen = source.ConsumeIntInRange(0, 7), [0]
         at, cut, size = (source.ConsumeIntInRange(0, limit) for limit in (400, 60, 60))
@@ -178,7 +178,7 @@ class Attack:
         if what == 0:
             self.send(data)
         elif what <= 3:
-            sealer = self.peer._sslobj._conn.outbound.sealer
+            sealer = self.peer._sslobj._conn.records.outbound.sealer
             kind = KINDS[source.ConsumeIntInRange(0, 3)]
             if kind == HANDSHAKE and source.ConsumeBool():
                 data = bytes((source.ConsumeIntInRange(0, 25),)) + len(data).to_bytes(3, "big") + data

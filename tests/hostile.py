@@ -44,7 +44,7 @@ def refused(pair: Pair, raw: bytes) -> faults.Fault:
     fault = caught.value.fault
     stays_dead(server, fault)
     if fault.alert is not None:
-        assert server.owed[-1] == (ALERT, bytes((FATAL, fault.alert)))
+        assert server.control[-1] == (ALERT, bytes((FATAL, fault.alert)))
     assert bool(server.take()) == (fault.alert is not None)
     return fault
 

@@ -41,12 +41,13 @@ from puretls._crypto import groups, schedule, signatures, suites
 from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import SECP256R1, X25519
 from puretls._engine.config import Config, Credential
-from puretls._engine.connection import CCS_RECORD, Connection
+from puretls._engine.connection import Connection
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_REQUIRED, PeerPolicy
 from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
 from puretls._engine.state import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
+from puretls._record.layer import CCS_RECORD
 from puretls._record.outbound import Outbound
 from puretls._record.protection import NullOpener, Opener13
 from puretls._wire.codec import split_extensions, vec8, vec16
@@ -318,9 +319,10 @@ class Side(Connection):
         super().__init__(config, server_side=server_side, **arguments)
         self.name = SERVER if server_side else CLIENT
         self.lies: Edits = {}
-        self.outbound = Wire(self.outbound.sealer.version)  # type: ignore[attr-defined]  # a NullSealer still
+        records = self.records
+        records.outbound = Wire(records.outbound.sealer.version)  # type: ignore[attr-defined]  # a NullSealer still
         self.wire: Edits = {}
-        self.outbound.edits, self.outbound.each = self.wire, each
+        records.outbound.edits, records.outbound.each = self.wire, each
 
     def __getattr__(self, name: str) -> Any:
         if name not in Outcome.__slots__ and name != "session_reused":
@@ -342,6 +344,29 @@ class Side(Connection):
             for item in listed(edit(raw)) if edit else (raw,):
                 assert isinstance(item, bytes)
                 yield item
+
+
+def _of_records(name: str) -> property:
+    return property(lambda side: getattr(side.records, name), lambda side, value: setattr(side.records, name, value))
+
+
+for name in (  # what a test asks a side for, and its record layer has
+    "close_received",
+    "close_sent",
+    "events",
+    "inbound",
+    "messages",
+    "outbound",
+    "control",
+    "read_secret",
+    "set_write_secret",
+    "two_threads",
+    "update_awaited",
+    "update_write_keys",
+    "warnings",
+    "write_secret",
+):
+    setattr(Side, name, _of_records(name))
 
 
 class Refusal(NamedTuple):

@@ -47,7 +47,7 @@ class Ends:
 
     @property
     def client_sealer(self) -> Any:
-        return self.client._sslobj._conn.outbound.sealer
+        return self.client._sslobj._conn.records.outbound.sealer
 
     def step_client(self) -> bytes:
         """What the client says next."""

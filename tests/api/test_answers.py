@@ -26,11 +26,11 @@ def ends(pki):
 
 def stream(ends: Ends, what: str) -> bytes:
     """Records of the server: "k" asks for new keys, everything else is data."""
-    conn, made = ends.server._sslobj._conn, b""
+    conn, made = ends.server._sslobj._conn.records, b""
     for letter in what:
         if letter == "k":
             made += conn.outbound.sealer.seal(HANDSHAKE, ASK)
-            conn.set_write_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.write_secret))
+            conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
         else:
             made += conn.outbound.sealer.seal(APPLICATION_DATA, letter.encode())
     ends.server._sslobj._sealer = None
@@ -80,7 +80,7 @@ def test_the_fast_path_of_writing_ends_with_a_request(ends: Ends):
     """RFC 8446 4.6.3: before the next data, whoever has read the request."""
     for _ in range(3):
         assert ends.client._sslobj._sealer
-        before = ends.server._sslobj._conn.inbound.opener
+        before = ends.server._sslobj._conn.records.inbound.opener
         ends.far.sendall(stream(ends, "k"))
         ends.client.setblocking(False)
         with pytest.raises(puretls.SSLWantReadError):
@@ -89,16 +89,16 @@ def test_the_fast_path_of_writing_ends_with_a_request(ends: Ends):
         ends.client.sendall(b"data")
         assert answers(ends) == 2
         assert ends.server.read(100) == b"data"
-        assert ends.server._sslobj._conn.inbound.opener is not before
+        assert ends.server._sslobj._conn.records.inbound.opener is not before
         ends.talk()
 
 
 def test_a_request_over_a_bio(ends: Ends):
     """The same at the other transport."""
-    conn = ends.client._sslobj._conn
+    conn = ends.client._sslobj._conn.records
     for _ in range(3):
         ends.up.write(conn.outbound.sealer.seal(HANDSHAKE, ASK))
-        conn.set_write_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.write_secret))
+        conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
         ends.client._sslobj._sealer = None
         with pytest.raises(puretls.SSLWantReadError):
             ends.server.read(100)
@@ -114,16 +114,16 @@ def test_a_request_over_a_bio(ends: Ends):
 
 @pytest.mark.parametrize("data", [b"x", b"x" * 5000])
 def test_a_peer_that_takes_nothing_costs_little_memory(ends: Ends, data: bytes):
-    conn, sslobj = ends.server._sslobj._conn, ends.client._sslobj
+    conn, sslobj = ends.server._sslobj._conn.records, ends.client._sslobj
     ends.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     rounds = 4000 if len(data) == 1 else 500
     for _ in range(rounds):
         record = conn.outbound.sealer.seal(HANDSHAKE, ASK)
-        conn.set_write_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.write_secret))
+        conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
         ends.far.sendall(record + conn.outbound.sealer.seal(APPLICATION_DATA, data))
         assert ends.client.recv(1 << 14) == data
-    assert len(sslobj._conn.data_to_send()) <= MOST_HELD
-    conn.key_updates = -rounds  # answers in a row, without data
+    assert len(sslobj._conn.records.data_to_send()) <= MOST_HELD
+    conn.messages = -rounds  # answers in a row, without data
     ends.client.setblocking(False)  # and when the peer takes again, all is as before
     for _ in range(1000):
         ends.take()

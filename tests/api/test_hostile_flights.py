@@ -156,7 +156,7 @@ def test_a_message_is_another(version: str, victim: str, change: Change, mutual:
     pair = join(*contexts(version, mutual=mutual))
     attacked: Side = getattr(pair, victim)
     peer = other(pair, attacked)
-    conn = peer.obj._sslobj._conn
+    conn = peer.obj._sslobj._conn.records
     conn.outbound = Spoiling(conn.outbound.sealer.version, change)
     as_far_as_it_goes(pair, attacked, 8)
     ask_everything(attacked)
@@ -182,7 +182,7 @@ def test_records_of_the_peers_choice(version: str, victim: str, data: st.DataObj
             kind = data.draw(st.sampled_from(KINDS))
             if kind == HANDSHAKE and data.draw(st.booleans()):
                 content = bytes((data.draw(st.integers(0, 25)),)) + len(content).to_bytes(3, "big") + content
-            attacked.incoming.write(peer.obj._sslobj._conn.outbound.sealer.seal(kind, content))
+            attacked.incoming.write(peer.obj._sslobj._conn.records.outbound.sealer.seal(kind, content))
         ask(attacked, data.draw(st.sampled_from(ASKED)))
     ask_everything(attacked)
     attacked.incoming.write_eof()

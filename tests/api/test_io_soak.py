@@ -116,7 +116,7 @@ def test_threads_and_key_updates(pki, seed):
             pos += step
             if own.random() < 0.05:
                 with sock._sslobj._writing:
-                    sock._sslobj._conn.update_write_keys(own.choice([0, 1]))
+                    sock._sslobj._conn.records.update_write_keys(own.choice([0, 1]))
 
     def receive(sock, own):
         got = bytearray()

@@ -153,7 +153,7 @@ def test_asking_again_in_the_middle_of_the_answer(pki: Pki) -> None:
     """Whichever of the three messages of the answer is the last that has arrived (RFC 8446 4.6.2)."""
     pair = join(*contexts(pki)).ok()
     server, reasons = pair.server, []
-    pair.client.obj._sslobj._conn.outbound.fragment = 16  # so that each message is several records
+    pair.client.obj._sslobj._conn.records.outbound.fragment = 16  # so that each message is several records
     server.obj.verify_client_post_handshake()
     assert pair.send(server, b"please") == b"please"
     answer = pair.client.outgoing.read()

@@ -13,8 +13,8 @@ import puretls
 from bios import Pair, join
 from ours import client_context, server_context
 from puretls._base.registry import ALERT, APPLICATION_DATA, TLS13, USER_CANCELED, WARNING
-from puretls._engine.connection import MAX_WARNINGS
 from puretls._record.inbound import MAX_EMPTY_RECORDS
+from puretls._record.layer import MAX_WARNINGS
 from support import Pki
 
 VERSIONS = [puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3]
@@ -39,7 +39,7 @@ def both(request: pytest.FixtureRequest, pki: Pki) -> Pair:
 
 def inject(both: Pair, kind: int, data: bytes) -> None:
     """A record that the client made."""
-    both.server.incoming.write(both.client.obj._sslobj._conn.outbound.sealer.seal(kind, data))
+    both.server.incoming.write(both.client.obj._sslobj._conn.records.outbound.sealer.seal(kind, data))
 
 
 def wants_more(operation: Callable[[], object]) -> None:
@@ -166,13 +166,13 @@ def test_data_resets_what_is_counted(both: Pair) -> None:
 
 def test_keys_that_are_worn_out(both: Pair) -> None:
     """TLS 1.3 goes on with the next ones, TLS 1.2 has none."""
-    conn = both.client.obj._sslobj._conn
+    conn = both.client.obj._sslobj._conn.records
     sealer = conn.outbound.sealer
     sealer.limit = sealer.seq + 2
     for _ in range(2):
         assert both.send(both.client, b"up") == b"up"
     assert conn.outbound.sealer is sealer
-    if conn.version == TLS13:
+    if conn.inbound.version == TLS13:
         talk(both)
         assert conn.outbound.sealer is not sealer
     else:
@@ -183,7 +183,7 @@ def test_keys_that_are_worn_out(both: Pair) -> None:
 @pytest.mark.parametrize("limit", [1, 100])
 def test_records_of_limited_size(both: Pair, limit: int) -> None:
     sslobj = both.client.obj._sslobj
-    sslobj._conn.outbound.fragment, sslobj._sealer = limit, None  # as if the handshake had come to that
+    sslobj._conn.records.outbound.fragment, sslobj._sealer = limit, None  # as if the handshake had come to that
     for _ in range(2):
         assert both.send(both.client, bytes(300)) == bytes(300)
         assert sslobj._sealer is None

@@ -64,7 +64,7 @@ class Ends:
             assert self.server.read(size + 1) == b"u" * size
 
     def inject(self, kind: int, data: bytes) -> None:
-        self.down.write(self.server._sslobj._conn.outbound.sealer.seal(kind, data))
+        self.down.write(self.server._sslobj._conn.records.outbound.sealer.seal(kind, data))
 
 
 @pytest.fixture(params=VERSIONS)
@@ -153,7 +153,7 @@ def test_a_record_that_was_touched(ends: Ends) -> None:
 def test_new_keys_between_data(pki: Pki, room: int) -> None:
     """RFC 8446 4.6.3: what was asked for goes out before the next data, under the old keys."""
     with closing(Ends(pki, puretls.TLSVersion.TLSv1_3)) as ends:
-        conn = ends.server._sslobj._conn
+        conn = ends.server._sslobj._conn.records
         for _ in range(3):
             ends.server.write(b"old")
             conn.update_write_keys(UPDATE_REQUESTED)

@@ -64,7 +64,7 @@ def test_tickets_without_end(capsys: pytest.CaptureFixture[str], pki: Pki, comma
     sent = []
 
     def serve(sock: socket.socket) -> None:
-        connection = server(pki, sock)._sslobj._conn
+        connection = server(pki, sock)._sslobj._conn.records
         body = struct.pack("!II", 7200, 0) + vec8(bytes(8)) + vec16(bytes(16)) + vec16(b"")
         ticket = bytes((NEW_SESSION_TICKET,)) + len(body).to_bytes(3, "big") + body
         with suppress(OSError):
@@ -82,7 +82,7 @@ def test_an_answer_without_end(capsys: pytest.CaptureFixture[str], pki: Pki) -> 
     sent = []
 
     def serve(sock: socket.socket) -> None:
-        connection = server(pki, sock)._sslobj._conn
+        connection = server(pki, sock)._sslobj._conn.records
         with suppress(OSError):
             for number in range(1200):
                 sent.append(number)

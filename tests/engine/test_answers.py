@@ -45,9 +45,9 @@ from puretls._base.registry import (
 from puretls._crypto import schedule
 from puretls._crypto.groups import SECP256R1
 from puretls._engine.config import OP_NO_RENEGOTIATION, Config
-from puretls._engine.established import MAX_IN_A_ROW
 from puretls._engine.policy import CERT_OPTIONAL
 from puretls._record.inbound import MAX_EMPTY_RECORDS
+from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire.codec import vec8, vec16
 
 MOST_HELD = 1 << 16  # bytes of answers that wait for the transport

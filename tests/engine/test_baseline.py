@@ -31,6 +31,7 @@ from pair import (
     suite,
 )
 from puretls._base import registry
+from puretls._base.events import MessageEvent
 from puretls._base.faults import Abort
 from puretls._base.registry import HANDSHAKE, HELLO_REQUEST, TLS10, TLS11, TLS12, TLS13
 from puretls._crypto import groups
@@ -48,7 +49,7 @@ from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.server_start import ExpectClientHello
 from puretls._engine.sessions import SessionManager
-from puretls._engine.state import MessageEvent, PskClientRequest, PskServerRequest
+from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec8
 from puretls._x509.store import Store
 from repeatable import Source, identity, trusting
@@ -189,8 +190,8 @@ class Run:
         for number in (0, 1):
             self.ends[number].close_notify()
             self.exchange()
-        assert self.client.close_received
-        assert self.server.close_received
+        assert self.client.records.close_received
+        assert self.server.records.close_received
         self.session = self.client.outcome.session
         return self
 
@@ -302,7 +303,7 @@ def updated(run: Run) -> None:
     run.connect().handshake()
     for end in run.ends:
         for asked in (registry.UPDATE_REQUESTED, registry.UPDATE_NOT_REQUESTED):
-            end.update_write_keys(asked)
+            end.records.update_write_keys(asked)
             run.exchange().talk()
     run.close()
 
@@ -370,14 +371,14 @@ for name in (
 @kind("TLS 1.2, renegotiation declined by the client", {**TWELVE[0], "options": BASE | OP_NO_RENEGOTIATION}, TWELVE[1])
 def declined(run: Run) -> None:
     run.connect().handshake()
-    run.server.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
+    run.server.records.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
     run.exchange().talk().close()
 
 
 @kind("TLS 1.2, renegotiation declined by the server", *TWELVE)
 def declined_by_server(run: Run) -> None:
     run.connect().handshake()
-    run.server.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
+    run.server.records.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
     run.exchange()
     assert run.client.renegotiating
 
@@ -390,7 +391,7 @@ def renegotiated(run: Run) -> None:
     run.ends = [pair.client, pair.server]
     run.handshake().say("again")
     client, server = pair.client, pair.server
-    server.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
+    server.records.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
     both = vec8(client.outcome.finished_sent + client.outcome.finished_received)
     server.lies["ServerHello"] = hello({registry.RENEGOTIATION_INFO: both})
     client.lies["ClientHello"] = hello({registry.RENEGOTIATION_INFO: None})

@@ -24,6 +24,7 @@ from pair import (
     suite,
 )
 from puretls._base import faults
+from puretls._base.events import MessageEvent, SecretEvent
 from puretls._base.faults import Abort
 from puretls._base.registry import (
     ALERT,
@@ -41,7 +42,7 @@ from puretls._crypto.kdf import SHA256
 from puretls._engine.authenticate import check_finished13
 from puretls._engine.client13 import ExpectEncryptedExtensions
 from puretls._engine.config import Credential
-from puretls._engine.state import ClientHelloRequest, MessageEvent, SecretEvent
+from puretls._engine.state import ClientHelloRequest
 from puretls._wire.codec import vec24
 from puretls._wire.messages import Finished
 

@@ -122,7 +122,7 @@ def fails(pair: Pair) -> None:
         assert side.failure
         alert = side.failure[0].alert
         if alert is not None:
-            assert side.owed[-1] == (ALERT, bytes((FATAL, alert)))
+            assert side.control[-1] == (ALERT, bytes((FATAL, alert)))
         assert not side.inbound.plain
     # whoever is told ends, too, with an Abort or still waiting
     for side in failed:

@@ -131,8 +131,8 @@ def test_bodies_in_a_request_of_tls13():
 def edit_later(pair: Pair, edit: Any) -> None:
     state: Any = pair.server.state
     state.request_authentication(pair.server)
-    kind, raw = pair.server.owed.pop()  # type: ignore[misc]
-    pair.server.owed.append((kind, edit(raw)))
+    kind, raw = pair.server.control.pop()  # type: ignore[misc]
+    pair.server.control.append((kind, edit(raw)))
 
 
 # Pre-shared keys of TLS 1.2 (RFC 4279 5.2)

@@ -226,7 +226,7 @@ def check_refused(pair: Pair, side: Side, kind: int, data: bytes, *allowed: faul
     with pytest.raises(Abort) as caught:
         inject(pair, side, kind, data)
     assert caught.value.fault in allowed
-    assert side.owed[-1] == (ALERT, bytes((FATAL, caught.value.fault.alert)))
+    assert side.control[-1] == (ALERT, bytes((FATAL, caught.value.fault.alert)))
     assert not side.inbound.plain
     stays_dead(side, caught.value.fault)
     assert side.take()

@@ -57,6 +57,7 @@ from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
 from puretls._engine.state import SignRequest
 from puretls._engine.tickets import TicketKeys
+from puretls._record.layer import RecordLayer
 from puretls._record.protection import Sealer13
 from puretls._wire import extensions, messages
 from puretls._wire.extensions import key_share, selected_u16
@@ -147,11 +148,19 @@ class Early(Side):
 
     __slots__ = ()
 
-    def set_read_secret(self, secret: bytes) -> None:
-        if self.read_secret:  # the second time: the server's Finished is in the transcript
-            assert self.transcript
-            self.transcript.update(message(END_OF_EARLY_DATA, b""))
-        super().set_read_secret(secret)
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        side = self
+
+        class Records(RecordLayer):
+            __slots__ = ()
+
+            def set_read_secret(self, secret: bytes) -> None:
+                if self.read_secret:  # the second time: the server's Finished is in the transcript
+                    side.transcript.update(message(END_OF_EARLY_DATA, b""))
+                super().set_read_secret(secret)
+
+        self.records.__class__ = Records
 
 
 def make_client(trace: Trace) -> Side:

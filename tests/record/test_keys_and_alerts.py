@@ -23,6 +23,7 @@ from pair import (
     split_records,
 )
 from puretls._base import faults
+from puretls._base.events import MessageEvent
 from puretls._base.faults import Abort
 from puretls._base.registry import (
     ALERT,
@@ -39,10 +40,8 @@ from puretls._base.registry import (
     WARNING,
 )
 from puretls._crypto import schedule, suites
-from puretls._engine.connection import MAX_WARNINGS
-from puretls._engine.established import MAX_IN_A_ROW
-from puretls._engine.state import MessageEvent
 from puretls._record.inbound import MAX_EMPTY_RECORDS
+from puretls._record.layer import MAX_IN_A_ROW, MAX_WARNINGS
 from puretls._record.protection import MAX_PLAINTEXT
 
 # Where keys change
@@ -320,7 +319,7 @@ def test_a_server_is_not_asked_again():
     for _ in range(MAX_IN_A_ROW):
         pair.server.receive(from_client(pair, HANDSHAKE, hello))
         assert not read(pair.server)
-        assert pair.server.owed.pop() == (ALERT, bytes((WARNING, 100)))
+        assert pair.server.control.pop() == (ALERT, bytes((WARNING, 100)))
     assert refused(pair, from_client(pair, HANDSHAKE, hello)) is faults.TOO_MANY_KEY_UPDATES
     for raw in (message(CLIENT_HELLO, bytes(10)), message(HELLO_REQUEST, b"")):
         pair = established(TLS12)

@@ -61,7 +61,7 @@ class _BioConnection(_SSLSocket):
     def _ease(self) -> None:
         """Open the short ways, if all is as usual."""
         self._ease_writing()
-        inbound = self._conn.inbound
+        inbound = self._records.inbound
         if inbound.start == inbound.end:
             self._ease_reading()
         if self._portion > 0 and self._opener is not None:
@@ -75,31 +75,31 @@ class _BioConnection(_SSLSocket):
                 raise reentered()
             if conn.established:
                 self._check_end()
-                if conn.owed:
+                if self._records.control:
                     self._push()
                 return
             try:
                 self._inside = True
                 self._opener = self._sealer = None
-                waits = conn.server_side if conn.state is None else not (conn.failure or conn.close_received)
+                waits = conn.server_side if conn.state is None else not (conn.failure or self._records.close_received)
                 if waits and (data := self._incoming.read()):
-                    conn.inbound.receive(data)
+                    self._records.inbound.receive(data)
                 while True:
                     self._advance()
                     if conn.established:
                         break
-                    if conn.close_received:
+                    if self._records.close_received:
                         raise zero_return()
                     self._push()
                     self._pull()
-                if conn.owed or conn.outbound.end or conn.events:
+                if self._records.control or self._records.outbound.end or self._records.events:
                     self._push()
                 self._ease()
             except Abort as abort:
                 raise abort_error(abort) from abort.__cause__
             finally:
                 self._inside = False
-                if conn.owed or conn.outbound.end or conn.events:
+                if self._records.control or self._records.outbound.end or self._records.events:
                     self._push()
                 if self._callback_error is not None:
                     self._raise_callback_error()
@@ -131,13 +131,13 @@ class _BioConnection(_SSLSocket):
                         data = opener.open_data(record)
                         if data:
                             return data if out is None and len(data) <= size else self._deliver(data, size, out)
-                        self._conn.receive(record)
+                        self._records.inbound.receive(record)
                     elif not self._incoming.eof:
                         raise want_read()
                 else:
                     conn = self._conn
-                    if conn.inbound.plain and not conn.failure:
-                        data = conn.inbound.take(size)
+                    if self._records.inbound.plain and not conn.failure:
+                        data = self._records.inbound.take(size)
                         return data if out is None else self._deliver(data, size, out)
                 got = self._read(size, out)
                 if got is not None:
@@ -163,10 +163,10 @@ class _BioConnection(_SSLSocket):
         """The way that knows every case; None if more is wanted."""
         self._opener = self._sealer = None
         conn, incoming = self._conn, self._incoming
-        inbound = conn.inbound
-        if conn.owed:  # a request of ours
+        inbound = self._records.inbound
+        if self._records.control:  # a request of ours
             self._push()
-        here = inbound.plain or inbound.ready() or conn.failure or conn.close_received
+        here = inbound.plain or inbound.ready() or conn.failure or self._records.close_received
         while True:
             if not here:
                 size = self._portion
@@ -174,7 +174,7 @@ class _BioConnection(_SSLSocket):
                     size = inbound.wanted() or size
                 data = incoming.read(size)
                 if data:
-                    conn.receive(data)
+                    self._records.inbound.receive(data)
                 if not data or not inbound.ready():
                     if len(data) == size:
                         continue
@@ -185,15 +185,15 @@ class _BioConnection(_SSLSocket):
             got = self._take(limit, out)
             if conn.request is not None:
                 self._advance()
-            if conn.owed or conn.outbound.end or conn.events:
+            if self._records.control or self._records.outbound.end or self._records.events:
                 self._push()
             if got:
                 self._ease()
                 return got
-            if conn.close_received:
+            if self._records.close_received:
                 self._told = True
                 self._put_back()
-                if conn.close_sent:
+                if self._records.close_sent:
                     raise zero_return()
                 return b"" if out is None else 0
             here = inbound.plain
@@ -258,14 +258,14 @@ class _BioConnection(_SSLSocket):
                 try:
                     for pos in range(0, size, CHUNK):
                         conn.write(memoryview(view)[pos : pos + CHUNK])
-                        sealed.append(conn.take())
+                        sealed.append(self._records.take())
                 finally:
                     if sealed:
                         self._outgoing.write(b"".join(sealed))
         except BaseException as error:
             self._interrupted(error)
             raise
-        if conn.owed or conn.outbound.end or conn.events:
+        if self._records.control or self._records.outbound.end or self._records.events:
             self._push()
         self._ease()
 
@@ -274,7 +274,7 @@ class _BioConnection(_SSLSocket):
         conn = self._conn
         try:
             self._advance()
-            while conn.renegotiating and not conn.inbound.plain and not conn.close_received:
+            while conn.renegotiating and not self._records.inbound.plain and not self._records.close_received:
                 self._push()
                 if not self._pull():
                     return
@@ -308,11 +308,11 @@ class _BioConnection(_SSLSocket):
             self._opener = self._sealer = None
             try:
                 conn.close_notify()
-                while not conn.close_received:
+                while not self._records.close_received:
                     self._advance()
-                    if conn.inbound.plain:
+                    if self._records.inbound.plain:
                         raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
-                    if conn.close_received:
+                    if self._records.close_received:
                         break
                     self._push()
                     self._pull()
@@ -327,7 +327,7 @@ class _BioConnection(_SSLSocket):
         """More input; raises if there is none.  False: the input has ended, and that is accepted."""
         data = self._incoming.read()
         if data:
-            self._conn.receive(data)
+            self._records.inbound.receive(data)
             return True
         if self._incoming.eof:
             self._at_end()
@@ -338,16 +338,15 @@ class _BioConnection(_SSLSocket):
         self._push()
 
     def _push(self) -> None:
-        conn = self._conn
-        data = conn.take()
+        data = self._records.take()
         if data:
             self._outgoing.write(data)
-        if conn.events:
+        if self._records.events:
             self._report()
 
     def _put_back(self) -> None:
         """What follows close_notify is the application's."""
-        inbound = self._conn.inbound
+        inbound = self._records.inbound
         if inbound.start != inbound.end:
             rest = inbound.leftover() + self._incoming.read()
             try:

@@ -108,7 +108,7 @@ class _SocketConnection(_SSLSocket):
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
         self._reading, self._writing = new_lock(self, "_in_read"), new_lock(self, "_in_write")
-        self._conn.two_threads = True
+        self._records.two_threads = True
         self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
         self._forks = Forks.count
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
@@ -132,7 +132,7 @@ class _SocketConnection(_SSLSocket):
         with self._reading, self._writing:
             if self._in_read or self._in_write:
                 raise reentered()
-            if conn.established and (self._sealed or not conn.has_data_to_send):
+            if conn.established and (self._sealed or not self._records.has_data_to_send):
                 self._check_end()
                 return
             self._opener = self._sealer = None
@@ -141,13 +141,13 @@ class _SocketConnection(_SSLSocket):
                 while True:
                     if not conn.established:  # else the kernel did not take our last flight
                         self._advance()
-                    if conn.has_data_to_send:
+                    if self._records.has_data_to_send:
                         self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
                     if conn.established:
                         self._ease_reading()
                         self._ease_writing()
                         return
-                    if conn.close_received:
+                    if self._records.close_received:
                         raise zero_return()
                     self._fill(sock, conn.wanted(), deadline, HANDSHAKE_TIMEOUT)
             except Abort as abort:
@@ -184,7 +184,7 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._in_read = True
-                opener, inbound = self._opener, self._conn.inbound
+                opener, inbound = self._opener, self._records.inbound
                 if opener is None:
                     pass
                 elif size > SMALL:
@@ -229,7 +229,7 @@ class _SocketConnection(_SSLSocket):
 
     def _read_much(self, sock: Any, opener: Opener, out: memoryview, greedy: bool) -> int:
         """Many records, from here or else from the kernel, into the caller's memory; 0 leaves it to `_read`."""
-        inbound = self._conn.inbound
+        inbound = self._records.inbound
         if inbound.start == inbound.end or not inbound.ready():
             room = inbound.room(self._wanted(len(out), greedy) or 1)
             inbound.end += self._recv_into(sock, room)
@@ -240,26 +240,26 @@ class _SocketConnection(_SSLSocket):
         """The way that knows every case."""
         self._opener = None
         conn = self._conn
-        inbound = conn.inbound
-        if conn.owed:  # a request of ours: the peer may be waiting for it, and we for the peer
+        inbound = self._records.inbound
+        if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, deadline)
         while True:
-            if inbound.plain or inbound.ready() or conn.failure or conn.close_received:
+            if inbound.plain or inbound.ready() or conn.failure or self._records.close_received:
                 got = self._take(limit, out)
                 if conn.request is not None:
                     self._advance()
-                if conn.renegotiating or conn.update_asked:
+                if conn.renegotiating or self._records.update_requested:
                     self._sealer = None
-                if conn.owed or conn.events:
+                if self._records.control or self._records.events:
                     self._settle(sock)
                 if got:
                     if greedy and inbound.ready():
                         return self._with_rest(sock, got, limit, out)
                     self._ease_reading()
                     return got
-                if conn.close_received:
+                if self._records.close_received:
                     self._told = True
-                    if conn.close_sent:
+                    if self._records.close_sent:
                         raise zero_return()
                     return b"" if out is None else 0
                 if inbound.plain:
@@ -283,41 +283,41 @@ class _SocketConnection(_SSLSocket):
 
     def _wanted(self, limit: int, greedy: bool) -> int:
         """How many bytes a read of up to `limit` may take from the kernel, by the first rule of this module."""
-        wanted, inbound = 0, self._conn.inbound
+        wanted, inbound = 0, self._records.inbound
         if greedy:
             wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - (inbound.end - inbound.start)
         return wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted())
 
     def _with_rest(self, sock: Any, got: Any, limit: int, out: memoryview | None) -> Any:
         """Behind this data there are whole records in our buffer, of which select() says nothing: they go with it."""
-        conn = self._conn
-        inbound, self._opener = conn.inbound, None
+        conn, records = self._conn, self._records
+        inbound, self._opener = records.inbound, None
         pieces = [got] if out is None else []
         have = len(got) if out is None else got
         try:
-            while have < limit and (inbound.plain or inbound.ready()) and not (conn.failure or conn.close_received):
+            while have < limit and (inbound.plain or inbound.ready()) and not (conn.failure or records.close_received):
                 more = self._take(limit - have, None if out is None else out[have:])
                 if conn.request is not None:
                     self._advance()
                 if out is None:
                     pieces.append(more or b"")
                 have += len(more) if out is None else more
-                if conn.owed:  # now, not with what comes next: answers do not depend on how the bytes arrive
+                if records.control:  # now, not with what comes next: answers do not depend on how the bytes arrive
                     self._settle(sock)
                 if not more and not inbound.plain:  # what else is there is not whole
                     break
         except Abort:  # for the next call, which raises it
             self._sealer = None
-        if conn.renegotiating or conn.update_asked:
+        if conn.renegotiating or self._records.update_requested:
             self._sealer = None
-        if conn.owed or conn.events:
+        if self._records.control or self._records.events:
             self._settle(sock)
         self._ease_reading()
         return b"".join(pieces) if out is None else have
 
     def _rest(self, sock: Any, header: bytes, deadline: float | None) -> bytes:
         """What follows the header of a record, as far as it may be read, and is there in time."""
-        wanted = self._conn.wanted_after(header)
+        wanted = self._records.wanted_after(header)
         if not wanted:
             return b""
         try:
@@ -326,14 +326,14 @@ class _SocketConnection(_SSLSocket):
             return self._recv(sock, wanted)  # type: ignore[no-any-return]
         except BaseException:
             self._opener = None
-            self._conn.receive(header)
+            self._records.inbound.receive(header)
             raise
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
         if self._eof:
             raise eof_error(None)
-        inbound = self._conn.inbound
+        inbound = self._records.inbound
         room = inbound.room(wanted or 1)
         try:
             if deadline is not None:
@@ -357,7 +357,7 @@ class _SocketConnection(_SSLSocket):
         if not self._reading.acquire(blocking=False):
             return 0  # another thread is reading
         try:
-            inbound = self._conn.inbound
+            inbound = self._records.inbound
             if self._in_read or (self._opener is not None and inbound.start == inbound.end):
                 return 0  # so are we; or there is nothing, and it is known already
             self._opener = None
@@ -374,7 +374,7 @@ class _SocketConnection(_SSLSocket):
 
     def write(self, data: Any, /) -> int:
         """Send the data; how many bytes the kernel has taken."""
-        sock, conn = self._sock(), self._conn
+        sock, conn, records = self._sock(), self._conn, self._records
         if sock is None:
             raise gone()
         if self._sealer is None:
@@ -391,7 +391,7 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._in_write = True
-                sealer, outbound = self._sealer, conn.outbound
+                sealer, outbound = self._sealer, records.outbound
                 if (
                     sealer is outbound.sealer
                     and not outbound.end
@@ -400,7 +400,7 @@ class _SocketConnection(_SSLSocket):
                 ):
                     return self._write_record(sock, view, sealer.seal_data)
                 self._sealer = None
-                if 0 < len(view) <= SMALL and not self._sealed and not conn.has_data_to_send:
+                if 0 < len(view) <= SMALL and not self._sealed and not records.has_data_to_send:
                     size = self._write_record(sock, view, conn.write_record)
                 else:
                     timeout = sock.gettimeout()
@@ -414,14 +414,14 @@ class _SocketConnection(_SSLSocket):
                 return size
             finally:
                 self._in_write = False
-                if conn.events:
+                if records.events:
                     self._after()
         finally:
             try:  # noqa: SIM105 - no call before this one: a handler could raise at its end
                 lock.release()
             except RuntimeError:  # it is not ours: a handler has raised while we waited for it
                 pass
-            if conn.owed:  # the reading side left it while the lock was ours
+            if records.control:  # the reading side left it while the lock was ours
                 self._settle(sock)
 
     def _finish_renegotiation(self, sock: Any) -> None:
@@ -439,7 +439,7 @@ class _SocketConnection(_SSLSocket):
                 self._opener = None
                 self._advance()
                 self._settle(sock)
-                if conn.inbound.plain or conn.close_received:  # who reads has to see that first
+                if self._records.inbound.plain or self._records.close_received:  # who reads has to see that first
                     return
                 if conn.renegotiating and not self._fill(sock, conn.wanted(), deadline, WRITE_TIMEOUT):
                     return
@@ -456,7 +456,7 @@ class _SocketConnection(_SSLSocket):
         What is interrupted stays in the queue and in `_sealed`, and is reported when the same data comes again.
         """
         conn, size = self._conn, len(view)
-        if conn.has_data_to_send:
+        if self._records.has_data_to_send:
             self._flush(sock, deadline, WRITE_TIMEOUT)
         if self._sealed > size:
             raise fault_error(faults.BAD_WRITE_RETRY)
@@ -490,7 +490,7 @@ class _SocketConnection(_SSLSocket):
             raise TimeoutError(WRITE_TIMEOUT) from None
         finally:
             if count != whole:  # as `put_record`, but without a call
-                self._sealer, self._sealed, outbound = None, size, self._conn.outbound
+                self._sealer, self._sealed, outbound = None, size, self._records.outbound
                 outbound.buf = outbound.view = record
                 outbound.start, outbound.end = count, whole
         if self._sealed:
@@ -501,9 +501,9 @@ class _SocketConnection(_SSLSocket):
 
     def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
         """Hand the kernel all that is sealed."""
-        conn, send = self._conn, self._send
-        outbound = conn.outbound
-        while data := conn.data_to_send():
+        records, send = self._records, self._send
+        outbound = records.outbound
+        while data := records.data_to_send():
             if deadline is not None:
                 _await(sock, "write", deadline, message)
             count = 0
@@ -515,7 +515,7 @@ class _SocketConnection(_SSLSocket):
                 raise TimeoutError(message) from None
             finally:
                 outbound.start += count  # no call: a handler that raises would run at its beginning
-            conn.data_sent(0)
+            records.data_sent(0)
 
     def _speak(self) -> None:
         sock = self._sock()
@@ -524,8 +524,7 @@ class _SocketConnection(_SSLSocket):
 
     def _settle(self, sock: Any) -> None:
         """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
-        conn = self._conn
-        while conn.owed and self._writing.acquire(blocking=False):
+        while self._records.control and self._writing.acquire(blocking=False):
             if self._in_write:  # we have interrupted ourselves, and do it later
                 self._writing.release()
                 break
@@ -535,15 +534,15 @@ class _SocketConnection(_SSLSocket):
             finally:
                 self._in_write = False
                 self._writing.release()
-        if conn.events:
+        if self._records.events:
             self._report()
 
     def _say_last_words(self, sock: Any) -> None:
         """Send what the kernel takes at once; the rest goes with the next write, and an error is for the next call."""
-        conn = self._conn
+        records = self._records
         try:
-            while data := conn.data_to_send():
-                conn.data_sent(self._send(sock, data, DONT_WAIT))
+            while data := records.data_to_send():
+                records.data_sent(self._send(sock, data, DONT_WAIT))
         except OSError:
             return
 
@@ -583,13 +582,13 @@ class _SocketConnection(_SSLSocket):
         return sock
 
     def _wait_for_goodbye(self, sock: Any, deadline: float | None) -> None:
-        conn = self._conn
-        while not conn.close_received:
+        records = self._records
+        while not records.close_received:
             self._advance()
-            if conn.inbound.plain:
+            if records.inbound.plain:
                 raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
-            if not conn.close_received:
-                self._fill(sock, conn.inbound.wanted(), deadline, READ_TIMEOUT)
+            if not records.close_received:
+                self._fill(sock, records.inbound.wanted(), deadline, READ_TIMEOUT)
 
     def end_early(self) -> None:
         """Before the socket of a TLS 1.3 client is closed that has seen no session ticket yet.
@@ -599,7 +598,7 @@ class _SocketConnection(_SSLSocket):
         another process may be using the connection.
         """
         conn, sock = self._conn, self._sock()
-        if sock is None or conn.server_side or conn.version != TLS13 or conn.close_received or conn.failure:
+        if sock is None or conn.server_side or conn.version != TLS13 or self._records.close_received or conn.failure:
             return
         if self._forks != Forks.count or (conn.outcome.session is not None and conn.outcome.session.ticket):
             return
@@ -616,10 +615,10 @@ class _SocketConnection(_SSLSocket):
 
     def leftover(self) -> bytes:
         """What was read beyond the peer's close_notify."""
-        return self._conn.inbound.leftover()
+        return self._records.inbound.leftover()
 
     def _after(self) -> None:
-        if self._conn.events:
+        if self._records.events:
             self._report()
         if self._callback_error is not None:
             self._raise_callback_error()

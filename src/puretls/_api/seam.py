@@ -25,6 +25,7 @@ from puretls._api.objects import Certificate, SSLSession
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from puretls._api.unraisable import report_unraisable
 from puretls._base import faults, registry
+from puretls._base.events import MessageEvent
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
 from puretls._crypto.kdf import SHA256
@@ -33,7 +34,6 @@ from puretls._engine.connection import Connection
 from puretls._engine.session import Session
 from puretls._engine.state import (
     ClientHelloRequest,
-    MessageEvent,
     PskClientRequest,
     PskServerRequest,
     Request,
@@ -104,8 +104,8 @@ class _SSLSocket:
     """What both transports have in common."""
 
     __slots__ = (
-        "__weakref__", "_callback_error", "_conn", "_context", "_eof", "_opener", "_owner", "_placeholder", "_sealer",
-        "_told",
+        "__weakref__", "_callback_error", "_conn", "_context", "_eof", "_opener", "_owner", "_placeholder", "_records",
+        "_sealer", "_told",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +128,7 @@ class _SSLSocket:
         server_side = bool(server_side)
         config = context._settings.frozen(server_side=server_side)
         self._conn = Connection(config, server_side, time.time, server_hostname)
+        self._records = self._conn.records
         self._eof = False  # the transport ended without close_notify
         self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
@@ -161,7 +162,7 @@ class _SSLSocket:
 
     def _untold(self) -> int:
         """What pending() says when there is no data: 1 if the end is known here, but not to the caller."""
-        return int(not self._told and bool(self._conn.failure or self._conn.close_received))
+        return int(not self._told and bool(self._conn.failure or self._records.close_received))
 
     # The short ways, for the transports
 
@@ -171,17 +172,17 @@ class _SSLSocket:
         For who holds the receiving side.
         """
         conn = self._conn
-        inbound = conn.inbound
+        inbound = self._records.inbound
         self._opener = inbound.opener  # before the questions: the other direction clears it after what makes it wrong
         if (
             conn.failure
             or not conn.established
-            or conn.close_received
+            or self._records.close_received
             or inbound.plain
             or inbound.hs
             or inbound.plain_limit != MAX_PLAINTEXT
-            or conn.owed  # which read() sends first
-            or inbound.empty_records + conn.warnings + conn.key_updates  # which data has to reset
+            or self._records.control  # which read() sends first
+            or inbound.empty_records + self._records.warnings + self._records.messages  # which data has to reset
             or not conn.state.accepts_data  # type: ignore[union-attr]  # there is one by then
         ):
             self._opener = None
@@ -189,17 +190,17 @@ class _SSLSocket:
     def _ease_writing(self) -> None:
         """The same for writing and the sending side."""
         conn = self._conn
-        outbound = conn.outbound
+        outbound = self._records.outbound
         self._sealer = outbound.sealer
         if (
             conn.failure
             or not conn.established
-            or conn.close_sent
+            or self._records.close_sent
             or conn.renegotiating
             or self._eof
-            or conn.owed
-            or conn.update_asked
-            or conn.events
+            or self._records.control
+            or self._records.update_requested
+            or self._records.events
             or outbound.end
             or outbound.fragment != MAX_PLAINTEXT
         ):
@@ -224,12 +225,12 @@ class _SSLSocket:
                 self._answer(request)
                 conn.advance()
         finally:
-            if conn.events:
+            if self._records.events:
                 self._report()
 
     def _report(self) -> None:
         """Tell the key log and the message callback what happened."""
-        settings, events = self._context._settings, self._conn.events
+        settings, events = self._context._settings, self._records.events
         keylog, callback = settings.keylog, settings.message_callback
         owner = self._callback_owner() if callback else None
         while events:
@@ -260,7 +261,7 @@ class _SSLSocket:
         large one is decrypted into directly, and the byte behind the data may change.
         """
         conn = self._conn
-        inbound = conn.inbound
+        inbound = self._records.inbound
         if not conn.failure:
             if inbound.plain:
                 return self._deliver(inbound.take(limit), limit, out)
@@ -289,7 +290,7 @@ class _SSLSocket:
     def _deliver(self, data: bytes, limit: int, out: memoryview | None) -> Any:
         """What read() returns of data that has been opened; the rest waits."""
         if len(data) > limit:
-            self._opener, inbound = None, self._conn.inbound
+            self._opener, inbound = None, self._records.inbound
             inbound.plain, inbound.plain_at = data, limit
             data = data[:limit]
         if out is None:
@@ -309,7 +310,7 @@ class _SSLSocket:
         """The transport has ended without close_notify: an error, unless the options have it pass for a clean end."""
         conn = self._conn
         if conn.config.options & OP_IGNORE_UNEXPECTED_EOF and conn.established:
-            conn.close_received = True
+            self._records.close_received = True
             return
         if self._eof:
             raise eof_error(None)
@@ -321,7 +322,7 @@ class _SSLSocket:
 
     def _check_end(self) -> None:
         """Behind a bare end nothing is read, and nothing sent: the peer may have got part of what it was sent, too."""
-        if self._eof and not (self._conn.failure or self._conn.close_sent):
+        if self._eof and not (self._conn.failure or self._records.close_sent):
             raise eof_error(None)
 
     # Requests

@@ -82,7 +82,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     """RFC 5246 7.4.1.3: the server has chosen a version below TLS 1.3."""
     config, found = conn.config, message.extensions
     conn.set_version(version)
-    conn.inbound.drop_ccs = False
+    conn.records.ignore_ccs(False)
     suite = config.offered_by_code.get(message.cipher_suite)
     if suite is None or suite.since > version or suite.since == TLS13:
         raise Abort(wrong_suite(message.cipher_suite), f"cipher suite {message.cipher_suite:#06x}")
@@ -372,7 +372,7 @@ def _send_key_exchange(
 def _send_finished(conn: Connection, exchange: Exchange) -> State:
     conn.transcript.forget()
     keys = Keys(conn)
-    conn.switch_write_keys(keys.sealer)
+    conn.records.switch_write_keys(keys.sealer)
     send_finished(conn, keys)
     return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
 
@@ -418,7 +418,7 @@ class ExpectFinished(State):
         check_finished(conn, message, self.keys)
         resumed = conn.draft.resumed
         if resumed:
-            conn.switch_write_keys(self.keys.sealer)
+            conn.records.switch_write_keys(self.keys.sealer)
             send_finished(conn, self.keys)
         ticket = self.ticket
         if ticket is not None and ticket.ticket:

@@ -80,7 +80,7 @@ class ExpectServerHello(State):
         offer, found, transcript = self.offer, message.extensions, conn.transcript
         if self.retried:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
-        if not conn.inbound.on_boundary():  # the server cannot go on before it has heard from us
+        if not conn.records.inbound.on_boundary():  # the server cannot go on before it has heard from us
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "something follows HelloRetryRequest")
         check_response(found, HRR, offer.offered | {registry.COOKIE})
         group = None
@@ -127,8 +127,9 @@ class ExpectServerHello(State):
             conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.draft.server_random = message.random
         if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-            conn.ccs_due = True  # before anything protected (RFC 8446 D.4), but not alone: Nagle would delay the rest
-        conn.set_handshake_secrets(theirs, next_ours)
+            # Before anything protected (RFC 8446 D.4), but not alone: Nagle's algorithm would delay the rest
+            conn.records.ccs_due = True
+        conn.finished_keys = conn.records.set_handshake_secrets(conn.draft.suite, theirs, next_ours)
         return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
 
 
@@ -274,11 +275,11 @@ class ExpectFinished(State):
             conn.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)
             conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
             conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
-        conn.set_read_secret(theirs)
+        conn.records.set_read_secret(theirs)
 
         def finish(conn: Connection) -> State:
             send_finished13(conn)
-            conn.set_write_secret(ours)
+            conn.records.set_write_secret(ours)
             return conn.finish(Established13(conn))
 
         if self.asked is None:

@@ -80,8 +80,8 @@ def send(conn: Connection, offer: ClientOffer) -> None:
         raw = hello.client_hello(version, conn.draft.client_random, offer.session_id, suites, block)
     offer.offered = offered
     conn.send_message(raw)
-    conn.inbound.drop_ccs = config.max_version >= TLS13  # for middleboxes (RFC 8446 5, D.4)
-    conn.flush()
+    conn.records.ignore_ccs(config.max_version >= TLS13)  # for middleboxes (RFC 8446 5, D.4)
+    conn.records.flush()
 
 
 def _with_binders(conn: Connection, offer: ClientOffer, version: int, suites: bytes, head: bytes) -> bytes:
@@ -108,6 +108,6 @@ def retry(conn: Connection, offer: ClientOffer, group: Group | None, cookie: byt
         if psk.session:
             psk.age = int((now - psk.session.time) * 1000) + psk.session.age_add & 0xFFFFFFFF
     if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.send_change_cipher_spec()
+        conn.records.send_change_cipher_spec()
     send(conn, offer)
     return offer

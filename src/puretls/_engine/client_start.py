@@ -70,7 +70,7 @@ def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
         offer.legacy_session = session
         offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
     send(conn, offer)
-    conn.set_record_version(config.max_version)  # only the first record says TLS 1.0
+    conn.records.set_record_version(config.max_version)  # only the first record says TLS 1.0
     return ExpectServerHello(offer, None)
 
 
@@ -85,7 +85,7 @@ def renegotiate(conn: Connection) -> State:
         conn.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])
     send(conn, offer)
-    conn.inbound.drop_ccs = False
+    conn.records.ignore_ccs(False)
     return ExpectServerHelloAgain(offer, None)
 
 

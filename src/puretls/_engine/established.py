@@ -17,7 +17,6 @@ from puretls._base.registry import (
     NEW_SESSION_TICKET,
     TLS13,
 )
-from puretls._crypto import schedule
 from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
@@ -28,12 +27,11 @@ from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._engine.session import LIFETIME, LONGEST, agreed
 from puretls._engine.state import State, on
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
+from puretls._record.layer import MAX_IN_A_ROW, RecordLayer
 from puretls._wire import messages, places
 
 if TYPE_CHECKING:
     from puretls._engine.connection import Connection
-
-MAX_IN_A_ROW = 32  # KeyUpdates, tickets, requests for a certificate or a renegotiation without data between them
 
 
 class Established(State):
@@ -70,12 +68,7 @@ class Established13(Established):
     def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
         if message.request_update not in (registry.UPDATE_NOT_REQUESTED, registry.UPDATE_REQUESTED):
             raise Abort(faults.BAD_KEY_UPDATE)
-        if not conn.update_awaited:  # the answer to ours costs nothing extra
-            count(conn)
-        conn.set_read_secret(schedule.next_traffic_secret(conn.outcome.digest, conn.read_secret))
-        conn.update_awaited = False
-        if message.request_update == registry.UPDATE_REQUESTED:
-            conn.update_asked = True  # however many requests come before data does: one answer
+        conn.records.update_read_keys(message.request_update)
         return self
 
     # The client
@@ -109,7 +102,7 @@ class Established13(Established):
             raise Abort(faults.INVALID_CONTEXT)
         schemes = authenticate.requested_schemes(message)
         count(conn)
-        if conn.close_sent:  # there is nobody to say it any more
+        if conn.records.close_sent:  # there is nobody to say it any more
             return self
         transcript = self.transcript.copy()
         transcript.update(message.raw)
@@ -119,15 +112,15 @@ class Established13(Established):
             transcript.update(raw)
             flight.append(raw)
 
-        def answer(conn: Connection) -> bytes:  # when it is sealed: a KeyUpdate may be before it
-            add(messages.finished(finished(conn.outcome.digest, conn.write_secret, transcript.digest())))
+        def answer(records: RecordLayer) -> bytes:  # when it is sealed: a KeyUpdate may be before it
+            add(messages.finished(finished(records.digest, records.write_secret, transcript.digest())))
             return b"".join(flight)
 
         def finish(conn: Connection) -> State:
             size = sum(map(len, flight))
-            if conn.crowded(size):
+            if conn.records.crowded(size):
                 raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "more requests than answers are taken")
-            conn.owe(answer, size)
+            conn.records.queue(answer, size)
             return self
 
         chosen = authenticate.choose(conn.config, TLS13, schemes)
@@ -171,7 +164,7 @@ class Established13(Established):
                 for (age_add, nonce), ticket in zip(own, tickets, strict=True)
             ]
         )
-        conn.flush()
+        conn.records.flush()
 
     def request_authentication(self, conn: Connection) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
@@ -181,12 +174,12 @@ class Established13(Established):
             raise Abort(faults.REQUEST_PENDING)
         if conn.config.policy.verify_mode == CERT_NONE:  # nothing would come of it
             raise Abort(faults.INVALID_CONFIG)
-        if conn.close_sent:
+        if conn.records.close_sent:
             raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
         context = conn.random(32)
         raw = messages.certificate_request(context, conn.config.request_extensions)
         self.pending = raw
-        conn.owe((HANDSHAKE, raw), len(raw))
+        conn.records.queue((HANDSHAKE, raw), len(raw))
 
     @on(CERTIFICATE, messages.Certificate.parse)
     def certificate(self, conn: Connection, message: messages.Certificate) -> State:
@@ -240,7 +233,7 @@ class ExpectPostFinished(Established):
 
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
-        expected = finished(conn.outcome.digest, conn.read_secret, self.transcript.digest())
+        expected = finished(conn.outcome.digest, conn.records.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
         conn.outcome.peer = self.peer
         conn.pass_gate(later=False)
@@ -249,6 +242,4 @@ class ExpectPostFinished(Established):
 
 def count(conn: Connection) -> None:
     """A peer that has us work for messages, KeyUpdates or others, and sends no data, is cut off."""
-    conn.key_updates += 1
-    if conn.key_updates > MAX_IN_A_ROW:
-        raise Abort(faults.TOO_MANY_KEY_UPDATES, f"{conn.key_updates} messages without data")
+    conn.records.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)

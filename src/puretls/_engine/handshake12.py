@@ -95,7 +95,7 @@ def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None
     """RFC 5246 7.1."""
     if body != b"\x01":
         raise Abort(faults.BAD_CHANGE_CIPHER_SPEC)
-    conn.inbound.opener = keys.opener
+    conn.records.switch_read_keys(keys.opener)
 
 
 # Finished (RFC 5246 7.4.9)
@@ -105,7 +105,7 @@ def send_finished(conn: Connection, keys: Keys) -> None:
     label = SERVER_FINISHED if conn.server_side else CLIENT_FINISHED
     conn.draft.finished_sent = keys.prf(label, conn.transcript.digest(), 12)
     conn.send_message(messages.finished(conn.draft.finished_sent))
-    conn.flush()
+    conn.records.flush()
 
 
 def check_finished(conn: Connection, message: messages.Finished, keys: Keys) -> None:
@@ -129,7 +129,11 @@ class Established12(Established):
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         count(conn)
-        if conn.outcome.secure_renegotiation and not conn.config.options & OP_NO_RENEGOTIATION and not conn.close_sent:
+        if (
+            conn.outcome.secure_renegotiation
+            and not conn.config.options & OP_NO_RENEGOTIATION
+            and not conn.records.close_sent
+        ):
             return conn.renegotiate()
         return self.decline(conn)
 
@@ -143,7 +147,7 @@ class Established12(Established):
 
     def decline(self, conn: Connection) -> State:
         """A warning, unless the peer takes none: it need not be answered each time (RFC 5246 7.4.1.1)."""
-        if not conn.crowded():
+        if not conn.records.crowded():
             conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
         return self
 

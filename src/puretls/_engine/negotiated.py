@@ -104,8 +104,7 @@ def _accept_limit(conn: Connection, body: bytes) -> None:
     ours = conn.config.record_size_limit
     if ours is not None:
         limit = extensions.record_size_limit(body) - (conn.version == TLS13)
-        conn.outbound.fragment = min(conn.outbound.fragment, limit)
-        conn.inbound.plain_limit = ours
+        conn.records.limit(limit, ours)
 
 
 # encrypt_then_mac (RFC 7366 2): of each handshake anew, as a client may not offer again what its session had

@@ -196,7 +196,7 @@ def _resume(conn: Connection, message: ClientHello, session: Session, offered: d
     )
     set_master(conn, session.secret)
     keys = Keys(conn)
-    conn.switch_write_keys(keys.sealer)
+    conn.records.switch_write_keys(keys.sealer)
     send_finished(conn, keys)
     return ExpectChangeCipherSpec(keys, Session12(b"", False))
 
@@ -262,7 +262,7 @@ def _send_key_exchange(
             flight.append(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
         flight.append(legacy.SERVER_HELLO_DONE)
         conn.send_messages(flight)
-        conn.flush()
+        conn.records.flush()
         exchange = Exchange(suite, offer, message.legacy_version, session)
         return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
 
@@ -452,6 +452,6 @@ class ExpectFinished(State):
             else:
                 sessions.cache.add(session)
                 conn.kept = (session.id,)
-        conn.switch_write_keys(self.keys.sealer)
+        conn.records.switch_write_keys(self.keys.sealer)
         send_finished(conn, self.keys)
         return finish(conn, session)

@@ -80,9 +80,9 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
     if retry is None:
         conn.set_suite(shared[0])
         conn.transcript.choose(conn.draft.digest)
-    conn.inbound.drop_ccs = True
+    conn.records.ignore_ccs(True)
     if registry.EARLY_DATA in found:  # we accept none, but a client may send it under a ticket not ours
-        conn.inbound.early_data = MAX_EARLY_DATA
+        conn.records.skip_early_data(MAX_EARLY_DATA)
     conn.draft.group, share = negotiate.group13(config, groups, shares)
     if share is None:
         if retry is not None:
@@ -98,7 +98,7 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
 def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
     """RFC 8446 4.1.4."""
     transcript, suite = conn.transcript, conn.draft.suite
-    conn.check_boundary()
+    conn.records.check_boundary()
     cookie = conn.random(32) if conn.config.retry_cookie else b""
     block = VERSION_EXTENSION + extension(registry.KEY_SHARE, group.code.to_bytes(2, "big"))
     if cookie:
@@ -106,7 +106,7 @@ def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
     transcript.update(message.raw)
     transcript.rewrite_for_retry()
     conn.send_message(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
-    conn.flush()
+    conn.records.flush()
     _send_change_cipher_spec(conn, message.session_id)
     return ExpectSecondClientHello(Retry(message, group, cookie))
 
@@ -114,7 +114,7 @@ def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
 def _send_change_cipher_spec(conn: Connection, session_id: bytes) -> None:
     """For middleboxes, behind our first message, if both sides go along with it (RFC 8446 D.4)."""
     if session_id and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.send_change_cipher_spec()
+        conn.records.send_change_cipher_spec()
 
 
 class ExpectSecondClientHello(State):
@@ -135,7 +135,7 @@ class ExpectSecondClientHello(State):
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if not compare_digest(cookie, self.retry.cookie):
             raise Abort(faults.BAD_HRR_COOKIE)
-        conn.inbound.early_data = 0
+        conn.records.skip_early_data(0)
         shares = negotiate.read_offer13(message).shares
         if tuple(shares) != (self.retry.group.code,):
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
@@ -210,15 +210,15 @@ def _answer(
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
     conn.send_message(hello.server_hello(TLS12, random, session_id, suite.code, block))
-    conn.flush()
+    conn.records.flush()
     if not retried:
         _send_change_cipher_spec(conn, session_id)
     theirs, ours = secret.traffic(conn.transcript.digest())
     if conn.events is not None:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
-    conn.set_handshake_secrets(theirs, ours)
-    conn.inbound.allow_plain_alert = True
+    conn.finished_keys = conn.records.set_handshake_secrets(suite, theirs, ours)
+    conn.records.allow_plain_alert(True)
     answers = join_extensions(negotiated.answers(conn, found, EE, resumed=psk is not None))
     encrypted = messages.encrypted_extensions(answers)
     if psk:
@@ -247,7 +247,7 @@ def _finish_flight(secret: HandshakeSecret, asked: bool, conn: Connection) -> St
         conn.log_secret("CLIENT_TRAFFIC_SECRET_0", theirs)
         conn.log_secret("SERVER_TRAFFIC_SECRET_0", ours)
         conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
-    conn.set_write_secret(ours)
+    conn.records.set_write_secret(ours)
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
 
 
@@ -305,8 +305,8 @@ class ExpectFinished(State):
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         authenticate.check_finished13(conn, message)
         conn.draft.peer = self.peer or conn.draft.peer
-        conn.set_read_secret(self.next_secret)
-        conn.inbound.allow_plain_alert = False
+        conn.records.set_read_secret(self.next_secret)
+        conn.records.allow_plain_alert(False)
         state, count = Established13(conn), conn.config.num_tickets
         conn.finish(state)
         if conn.draft.peer_takes_tickets:

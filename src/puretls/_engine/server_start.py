@@ -50,8 +50,8 @@ class ExpectClientHello(State):
 
         def chosen(conn: Connection, config: Config) -> State:
             conn.config = config
-            if config.watch and conn.events is None:
-                conn.events = []
+            if config.watch and conn.records.events is None:
+                conn.records.events = []
             return _negotiate(conn, message)
 
         return Parked(ClientHelloRequest(message, conn.draft.server_name), chosen)

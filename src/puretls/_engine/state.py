@@ -8,7 +8,7 @@ returns the successor.  A parked state expects nothing: it holds a Request that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
@@ -138,13 +138,13 @@ class State:
 def stray(conn: Connection, kind: int, *, inside: bool = False) -> Fault:
     """What OpenSSL calls a record that is not expected here, or not inside a message (RFC 8446 5.1)."""
     version, own = conn.version, kind == CHANGE_CIPHER_SPEC
-    if own and version < TLS13 and conn.inbound.in_header():
+    if own and version < TLS13 and conn.records.inbound.in_header():
         return faults.BAD_CHANGE_CIPHER_SPEC
     if not version:
         return faults.UNEXPECTED_HANDSHAKE_MESSAGE
     if version == TLS13:
         return faults.BAD_RECORD_TYPE if own else faults.UNEXPECTED_RECORD
-    if not conn.established and conn.inbound.opener.expansion:
+    if not conn.established and conn.records.inbound.opener.expansion:
         return faults.DATA_BETWEEN_CCS_AND_FINISHED
     if own:
         return faults.CCS_RECEIVED_EARLY if inside or conn.established else faults.UNEXPECTED_HANDSHAKE_MESSAGE
@@ -152,9 +152,7 @@ def stray(conn: Connection, kind: int, *, inside: bool = False) -> Fault:
 
 
 def _count_request(conn: Connection) -> None:
-    conn.key_updates += 1
-    if conn.key_updates > MAX_REQUESTS:
-        raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{conn.key_updates} HelloRequests")
+    conn.records.count(faults.UNEXPECTED_HANDSHAKE_MESSAGE, MAX_REQUESTS)
 
 
 class Parked(State):
@@ -171,26 +169,3 @@ class Failed(State):
     """Nothing is expected any more; the secrets went with the state before."""
 
     __slots__ = ()
-
-
-class MessageEvent(NamedTuple):
-    """A record or handshake message that was sent or received, for who watches."""
-
-    sent: bool
-    version: int  # of the record
-    content_type: int  # 0x100: a record header, 0x101: an inner content type, as in OpenSSL
-    data: bytes
-
-
-class SecretEvent(NamedTuple):
-    """A line of a key log (draft-ietf-tls-keylogfile)."""
-
-    label: str
-    client_random: bytes
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"SecretEvent(label={self.label!r})"
-
-
-Event = MessageEvent | SecretEvent

@@ -160,18 +160,11 @@ class Inbound:
 
     # What the connection takes
 
-    def read_into(self, out: memoryview) -> int:
-        """Application data that is here, straight into `out`.  0 leaves it to `record`, which knows every rule."""
-        if self.plain:
-            data = self.take(len(out))
-            out[: len(data)] = data
-            return len(data)
-        if self.hs_pos != len(self.hs) or self.plain_limit != MAX_PLAINTEXT:
-            return 0  # no data inside a handshake message (RFC 8446 5.1); a limit of ours is `record`'s to watch
-        self.start, got = self.opener.open_many(self.buf, self.view, self.start, self.end, out)
-        if got:
-            self.empty_records = 0
-        return got
+    def take_into(self, out: memoryview) -> int:
+        """What was opened already, as much as fits; how much that is."""
+        data = self.take(len(out))
+        out[: len(data)] = data
+        return len(data)
 
     def take(self, size: int) -> bytes:
         """The next of what was opened; so much of it at most."""

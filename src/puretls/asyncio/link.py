@@ -47,7 +47,7 @@ class Link(_SSLSocket):
             raise abort_error(abort) from None
         if self._callback_error is not None:
             self._raise_callback_error()
-        if conn.close_received:
+        if self._records.close_received:
             raise zero_return()
         return conn.established
 
@@ -55,7 +55,7 @@ class Link(_SSLSocket):
 
     def receive(self, data: bytes) -> None:
         """Ciphertext, behind what is here."""
-        self._conn.receive(data)
+        self._records.inbound.receive(data)
 
     def open_into(self, out: memoryview) -> int:
         """Data of what has been received, by the way that knows every rule; 0 if there is none.
@@ -70,7 +70,7 @@ class Link(_SSLSocket):
                 self._advance()
         except Abort as abort:
             raise abort_error(abort) from None
-        if conn.events:
+        if self._records.events:
             self._report()
         if self._callback_error is not None:
             self._raise_callback_error()
@@ -78,11 +78,11 @@ class Link(_SSLSocket):
 
     def opened(self) -> bool:
         """Whether there is data already that did not fit the last time."""
-        return bool(self._conn.inbound.plain)
+        return bool(self._records.inbound.plain)
 
     def keep(self, data: bytes) -> None:
         """Data that was opened and is not wanted yet: `open_into` gives it first."""
-        self._opener, inbound = None, self._conn.inbound
+        self._opener, inbound = None, self._records.inbound
         inbound.plain, inbound.plain_at = data, 0
 
     def broken(self, abort: Abort) -> Exception:
@@ -100,23 +100,23 @@ class Link(_SSLSocket):
         return (
             data[0] == APPLICATION_DATA
             and have < HEADER + size
-            and size <= MAX_PLAINTEXT + self._conn.inbound.opener.expansion
+            and size <= MAX_PLAINTEXT + self._records.inbound.opener.expansion
         )
 
     def held(self) -> int:
         """Bytes that are here and have not been delivered."""
-        inbound = self._conn.inbound
+        inbound = self._records.inbound
         return inbound.end - inbound.start + len(inbound.plain) - inbound.plain_at
 
     def leftover(self) -> bytes:
         """Take out what was received and not opened."""
-        inbound = self._conn.inbound
+        inbound = self._records.inbound
         return inbound.leftover() if inbound.start != inbound.end else b""
 
     def ease(self) -> None:
         """Open the short ways, if all is as usual."""
         self._ease_writing()
-        inbound = self._conn.inbound
+        inbound = self._records.inbound
         if inbound.start == inbound.end:
             self._ease_reading()
 
@@ -128,23 +128,23 @@ class Link(_SSLSocket):
 
     def take(self) -> bytes:
         """What the engine has to say to the peer."""
-        conn = self._conn
-        if not (conn.owed or conn.outbound.end or conn.events):
+        records = self._records
+        if not (records.control or records.outbound.end or records.events):
             return b""
-        data = conn.take()
-        if conn.events:
+        data = records.take()
+        if records.events:
             self._report()
         return data
 
     def may_write(self) -> bool:
         """Whether data can be sealed now."""
         conn = self._conn
-        return conn.established and not (conn.renegotiating or conn.close_sent or conn.failure)
+        return conn.established and not (conn.renegotiating or self._records.close_sent or conn.failure)
 
     def send(self, view: memoryview, transport: Any) -> None:
         """Seal this data and write it to the plain transport, as far as that is still there."""
         conn = self._conn
-        outbound = conn.outbound
+        outbound = self._records.outbound
         sealer, self._sealer = self._sealer, None  # until all is out: what the application writes meanwhile waits
         try:
             if len(view) <= SMALL:
@@ -163,7 +163,9 @@ class Link(_SSLSocket):
         except BaseException as error:
             self._interrupted(error)
             raise
-        if outbound.sealer is sealer and not (conn.owed or conn.events or conn.close_sent or transport.is_closing()):
+        if outbound.sealer is sealer and not (
+            self._records.control or self._records.events or self._records.close_sent or transport.is_closing()
+        ):
             self._sealer = sealer  # all is as before
 
     def interrupted(self, error: BaseException) -> None:
@@ -180,12 +182,12 @@ class Link(_SSLSocket):
     @property
     def peer_has_ended(self) -> bool:
         """Whether close_notify has come."""
-        return self._conn.close_received
+        return self._records.close_received
 
     @property
     def has_ended(self) -> bool:
         """Whether we have sent ours."""
-        return self._conn.close_sent
+        return self._records.close_sent
 
     @property
     def halves_close_alone(self) -> bool:

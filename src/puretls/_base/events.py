@@ -1,0 +1,28 @@
+"""What happens on a connection, for who watches it: messages and records, and the lines of a key log."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class MessageEvent(NamedTuple):
+    """A record or handshake message that was sent or received."""
+
+    sent: bool
+    version: int  # of the record
+    content_type: int  # 0x100: a record header, 0x101: an inner content type, as in OpenSSL
+    data: bytes
+
+
+class SecretEvent(NamedTuple):
+    """A line of a key log (draft-ietf-tls-keylogfile)."""
+
+    label: str
+    client_random: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"SecretEvent(label={self.label!r})"
+
+
+Event = MessageEvent | SecretEvent

@@ -1,0 +1,490 @@
+"""The record layer of one connection: both halves, their keys, what waits to be sealed, and the counts of abuse.
+
+The engine hands it messages, alerts and secrets, and takes messages and alerts from it; transports bring and fetch
+ciphertext and move application data, which never passes the engine unless something unusual comes.
+
+Control messages.  Once the first handshake is done, one thread may receive while another sends.  What the receiving
+side has to say (an alert, an answer, a flight of a renegotiation) waits in `control` until whoever holds the sending
+side seals it, in order, before anything else: so each direction's keys have one user.  All that a peer can make us say
+passes `queue`: nothing does once we have said close_notify, and what has no limit of its own is left out, or refused,
+while more than MOST_HELD bytes wait that the transport has not taken.
+
+The answer to KeyUpdates is none of them: one KeyUpdate goes before our next data, or behind the peer's, however many
+requests have come until then (RFC 9846 4.7.3).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from puretls._base import faults, registry
+from puretls._base.events import Event, MessageEvent
+from puretls._base.faults import Abort, Fault
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
+from puretls._crypto import schedule
+from puretls._crypto.kdf import SHA256, Digest
+from puretls._crypto.suites import Aead, Suite
+from puretls._record.inbound import Inbound
+from puretls._record.outbound import Outbound
+from puretls._record.protection import (
+    HEADER,
+    MAX_PLAINTEXT,
+    Bytes,
+    NullOpener,
+    NullSealer,
+    Opener,
+    Opener13,
+    Sealer,
+    Sealer13,
+)
+
+MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
+MAX_IN_A_ROW = 32  # KeyUpdates, tickets, requests for a certificate or a renegotiation without data between them
+SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
+MOST_HELD = 1 << 16  # bytes of control messages that the transport has not taken; more answers are not given
+SPARE = 64  # what a message costs us besides its bytes while it waits
+LAST_WORDS = 1024  # of MOST_HELD: records around messages, and what is said whoever takes it, such as an alert
+CLOSE_NOTIFY = ALERT, bytes((WARNING, registry.CLOSE_NOTIFY))
+CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
+KEY_UPDATE = bytes((registry.KEY_UPDATE, 0, 0, 1))  # and the byte that says whether it asks for another
+
+# What waits to be sealed: a record; a message that depends on the keys by then; the next keys; None for a KeyUpdate
+Pending = tuple[int, bytes] | Callable[["RecordLayer"], bytes] | Sealer | None
+
+
+class RecordLayer:
+    """Inbound and outbound, and what connects them."""
+
+    __slots__ = (
+        "aead",
+        "ccs_due",
+        "close_received",
+        "close_sent",
+        "control",
+        "control_size",
+        "control_unsent",
+        "digest",
+        "events",
+        "flight",
+        "handshaking",
+        "inbound",
+        "messages",
+        "outbound",
+        "read_secret",
+        "two_threads",
+        "update_awaited",
+        "update_requested",
+        "warnings",
+        "write_secret",
+    )
+
+    def __init__(self, server_side: bool, events: list[Event] | None) -> None:
+        self.inbound = Inbound(server_side)
+        self.outbound = Outbound(registry.TLS12 if server_side else registry.TLS10)
+        self.events = events  # None: nobody watches
+        self.handshaking = True  # the first handshake is not done: nobody else can be sending
+        self.two_threads = False  # afterwards: who receives may not seal, as somebody else may be sending
+        self.close_sent = self.close_received = False
+        self.flight = b""  # handshake messages that are sealed together
+        self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
+        self.control: deque[Pending] = deque()
+        self.control_size = self.control_unsent = 0  # bytes in `control`; and sealed since all had been taken
+        self.update_requested = False  # by the peer: a KeyUpdate of ours goes before the next data
+        self.update_awaited = False  # we have asked for the peer's
+        self.warnings = self.messages = 0  # since the peer's last data: alerts; what has us work
+        self.read_secret = self.write_secret = b""  # of TLS 1.3, from here on
+        self.digest: Digest = SHA256
+        self.aead: Aead | None = None
+
+    # Control messages: from either side, sealed by who holds the sending one
+
+    def queue(self, item: Pending, size: int = 0) -> None:
+        """Leave something for the sending side to seal, unless it has said that nothing more comes (RFC 8446 6.1)."""
+        if not self.close_sent:
+            self.control_size += size + SPARE
+            self.control.append(item)
+
+    def crowded(self, size: int = 0) -> bool:
+        """Whether the transport takes too little to queue `size` bytes more.  Where nothing waits, anything may."""
+        outbound = self.outbound
+        held = self.control_size + min(self.control_unsent, outbound.end - outbound.start)
+        return held > 0 and held + size >= MOST_HELD - LAST_WORDS
+
+    def seal_control(self) -> None:
+        """For who holds the sending side: seal what waits."""
+        outbound, control = self.outbound, self.control
+        waiting = outbound.end - outbound.start
+        if not waiting:
+            self.control_unsent = 0
+        self.control_size = 0
+        while control:
+            item = control.popleft()
+            if isinstance(item, tuple):
+                outbound.put(*item)
+                if item == CLOSE_NOTIFY:  # whatever another thread has left in the meantime
+                    control.clear()
+            elif item is None:
+                self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
+            elif callable(item):
+                outbound.put(HANDSHAKE, item(self))
+            else:
+                outbound.sealer = item
+        self.control_unsent += outbound.end - outbound.start - waiting
+
+    def send_alert(self, level: int, description: int) -> None:
+        """Nothing is said after close_notify."""
+        if self.close_sent:
+            return
+        if self.ccs_due:
+            self._send_ccs()
+        data = bytes((level, description))
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.inbound.version, ALERT, data))
+        self.queue((ALERT, data), 2)
+
+    def close_notify(self) -> None:
+        """Say that we send no more (RFC 8446 6.1).  The peer may go on sending."""
+        if not self.close_sent:
+            self.send_alert(WARNING, registry.CLOSE_NOTIFY)
+            self.close_sent = True
+
+    # Handshake messages
+
+    def send(self, raw: bytes) -> None:
+        """A message into the flight."""
+        if self.ccs_due:
+            self._send_ccs()
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.inbound.version, HANDSHAKE, raw))
+        self.flight += raw
+
+    def send_all(self, messages: Sequence[bytes]) -> bytes:
+        """Several; all of them as one."""
+        if self.ccs_due:
+            self._send_ccs()
+        if self.events is not None:
+            version = self.inbound.version
+            self.events.extend([MessageEvent(True, version, HANDSHAKE, raw) for raw in messages])
+        data = b"".join(messages)
+        self.flight += data
+        return data
+
+    def flush(self) -> None:
+        """Seal the flight: all its messages in as few records as they fit."""
+        data = self.flight
+        if data:
+            self.flight = b""
+            if self.handshaking:
+                self.outbound.put(HANDSHAKE, data)
+            else:  # a renegotiation, or tickets, while others may be writing
+                self.queue((HANDSHAKE, data), len(data))
+
+    def send_change_cipher_spec(self) -> None:
+        """Of middlebox compatibility mode: never protected (RFC 8446 D.4)."""
+        if self.flight:
+            self.flush()
+        self._send_ccs()
+
+    def _send_ccs(self) -> None:
+        self.ccs_due = False
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.inbound.version, CHANGE_CIPHER_SPEC, b"\x01"))
+        self.outbound.put_record(CCS_RECORD)
+
+    # What a handshake decides
+
+    def ignore_ccs(self, ignore: bool) -> None:
+        """A lone change_cipher_spec is noise for the middleboxes, or it is not (RFC 8446 5, D.4)."""
+        self.inbound.drop_ccs = ignore
+
+    def allow_plain_alert(self, allow: bool) -> None:
+        """A TLS 1.3 client may fail before it has keys."""
+        self.inbound.allow_plain_alert = allow
+
+    def skip_early_data(self, size: int) -> None:
+        """So many bytes of what does not open are early data, which is not taken (RFC 8446 4.2.10)."""
+        self.inbound.early_data = size
+
+    def limit(self, theirs: int, ours: int) -> None:
+        """Bytes of data in a record: what the peer takes, and what we take (RFC 8449)."""
+        self.outbound.fragment = min(self.outbound.fragment, theirs)
+        self.inbound.plain_limit = ours
+
+    def handshake_done(self) -> None:
+        """From here on who receives may not be who sends."""
+        self.handshaking = False
+        self.warnings = 0
+        self.inbound.drop_ccs = False
+
+    # Versions and keys
+
+    def set_version(self, version: int) -> None:
+        """What was negotiated."""
+        self.inbound.version = version
+        self.set_record_version(version)
+
+    def set_record_version(self, version: int) -> None:
+        """legacy_record_version, as long as records are sent without protection (RFC 8446 5.1)."""
+        sealer = self.outbound.sealer
+        if type(sealer) is NullSealer:
+            sealer.version = min(version, TLS12)
+
+    def check_boundary(self) -> None:
+        """Nothing follows in the record of a message that ends what the peer may say for now (RFC 8446 5.1)."""
+        inbound = self.inbound
+        if inbound.hs and not inbound.on_boundary():
+            raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
+
+    def set_handshake_secrets(self, suite: Suite, theirs: bytes, ours: bytes) -> tuple[bytes, bytes]:
+        """TLS 1.3: keys of both directions; those of both Finished are returned, the peer's first."""
+        if self.flight:
+            self.flush()
+        aead, d = suite.cipher, suite.hash
+        self.aead, self.digest = aead, d  # type: ignore[assignment]  # suites of TLS 1.3 have nothing else
+        key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
+        self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), ours  # type: ignore[arg-type]  # likewise
+        if self.inbound.hs:
+            self.check_boundary()
+        key, iv, expected = schedule.handshake_keys(d, theirs, aead.key)
+        self.inbound.opener, self.read_secret = Opener13(aead, key, iv), theirs  # type: ignore[arg-type]
+        return expected, finished
+
+    def set_read_secret(self, secret: bytes) -> None:
+        """Keys of the receiving direction, TLS 1.3."""
+        if self.inbound.hs:
+            self.check_boundary()
+        aead: Aead = self.aead  # type: ignore[assignment]  # since the handshake secrets
+        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
+        self.inbound.opener, self.read_secret = Opener13(aead, key, iv), secret
+
+    def set_write_secret(self, secret: bytes) -> None:
+        """Keys of the sending direction, TLS 1.3."""
+        if self.flight:
+            self.flush()
+        aead: Aead = self.aead  # type: ignore[assignment]  # likewise
+        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
+        self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), secret
+
+    def switch_read_keys(self, opener: Opener) -> None:
+        """ChangeCipherSpec of TLS 1.2 and older has come (RFC 5246 7.1)."""
+        self.inbound.opener = opener
+
+    def switch_write_keys(self, sealer: Sealer) -> None:
+        """Send it: what follows goes under the new keys."""
+        self.flush()
+        if self.events is not None:
+            self.events.append(MessageEvent(True, self.inbound.version, CHANGE_CIPHER_SPEC, b"\x01"))
+        if self.handshaking:
+            self.outbound.put(CHANGE_CIPHER_SPEC, b"\x01")
+            self.outbound.sealer = sealer
+        else:
+            self.queue((CHANGE_CIPHER_SPEC, b"\x01"))
+            self.queue(sealer)
+
+    # KeyUpdate (RFC 8446 4.6.3, 7.2; RFC 9846 4.7.3)
+
+    def update_write_keys(self, request_update: int) -> None:
+        """Send a KeyUpdate and go on with the next keys.
+
+        Who has asked already, and not seen the peer's, does not ask again.
+        """
+        if self.inbound.version != TLS13:
+            raise Abort(faults.SEQUENCE_CTR_WRAPPED)
+        if request_update == registry.UPDATE_REQUESTED:
+            if self.update_awaited:
+                request_update = registry.UPDATE_NOT_REQUESTED
+            self.update_awaited = True
+        raw = KEY_UPDATE + bytes((request_update,))
+        if self.events is not None:
+            self.events.append(MessageEvent(True, TLS13, HANDSHAKE, raw))
+        self.outbound.put(HANDSHAKE, raw)
+        self.set_write_secret(schedule.next_traffic_secret(self.digest, self.write_secret))
+
+    def update_read_keys(self, request_update: int) -> None:
+        """A KeyUpdate has come."""
+        if not self.update_awaited:  # the answer to ours costs nothing extra
+            self.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)
+        self.set_read_secret(schedule.next_traffic_secret(self.digest, self.read_secret))
+        self.update_awaited = False
+        if request_update == registry.UPDATE_REQUESTED:
+            self.update_requested = True
+
+    def answer_update(self) -> None:
+        """Data has come behind the requests; while the transport takes nothing the answer waits for ours."""
+        if not self.crowded():
+            self.update_requested = False
+            if None not in self.control:
+                self.queue(None)
+            if not self.two_threads:
+                self.seal_control()
+
+    # What is counted: each costs us work and the peer next to nothing.  Data begins anew
+
+    def count(self, fault: Fault, most: int) -> None:
+        """A message that has us work."""
+        self.messages += 1
+        if self.messages > most:
+            raise Abort(fault, f"{self.messages} messages without data")
+
+    def data_has_come(self) -> None:
+        """Application data, and not none of it."""
+        self.warnings = self.messages = 0
+        if self.update_requested:
+            self.answer_update()
+
+    # Receiving
+
+    def next(self) -> tuple[int, bytes] | None:
+        """The next handshake message, or record of another kind; None if more is needed, or there is data to read."""
+        inbound = self.inbound
+        while True:
+            if inbound.hs:
+                raw = inbound.message()
+                if raw is not None:
+                    return HANDSHAKE, raw
+            if inbound.plain or self.close_received:
+                return None
+            record = inbound.record()
+            if record is None or record[0] != HANDSHAKE:
+                return record
+            raw = inbound.handshake_data(record[1])
+            if raw is not None:
+                return HANDSHAKE, raw
+
+    def keep(self, data: bytes) -> None:
+        """Application data that `next` has brought, for who reads."""
+        self.inbound.plain = data
+        if data:
+            self.data_has_come()
+
+    def receive_alert(self, data: bytes) -> None:
+        """RFC 8446 6, RFC 5246 7.2."""
+        if len(data) != 2:
+            raise Abort(faults.MALFORMED_ALERT)
+        level, description = data
+        version = self.inbound.version
+        if self.events is not None:
+            self.events.append(MessageEvent(False, version, ALERT, data))
+        tls13 = version == TLS13
+        if description == registry.CLOSE_NOTIFY and (tls13 or level == WARNING):
+            self.close_received = True
+            self.inbound.opener = NullOpener()  # what follows is not ours
+            return
+        if level not in (WARNING, FATAL) and not tls13:
+            raise Abort(faults.UNKNOWN_ALERT_TYPE)
+        if level == FATAL or (tls13 and description != registry.USER_CANCELED):
+            raise Abort(faults.received(description))
+        self.warnings += 1
+        if self.warnings > MAX_WARNINGS:
+            raise Abort(faults.TOO_MANY_WARN_ALERTS)
+        if description == registry.NO_RENEGOTIATION and self.handshaking:
+            raise Abort(faults.NO_RENEGOTIATION)
+
+    def open_into(self, out: memoryview) -> int:
+        """Application data that is here, straight into `out`; 0 leaves it to `next`, which knows every rule."""
+        inbound = self.inbound
+        if inbound.plain:
+            return inbound.take_into(out)
+        if inbound.hs_pos != len(inbound.hs) or inbound.plain_limit != MAX_PLAINTEXT:
+            return 0  # no data inside a handshake message (RFC 8446 5.1); a limit of ours is watched by `next`
+        inbound.start, got = inbound.opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
+        if got:
+            inbound.empty_records = self.warnings = self.messages = 0
+            if self.update_requested:
+                self.answer_update()
+        return got
+
+    def open_alone(self, record: bytes) -> bytes | None:
+        """The data of `record` if it is one whole record of nothing but data, and nothing else waits here."""
+        inbound = self.inbound
+        if inbound.start != inbound.end or inbound.hs or inbound.plain_limit != MAX_PLAINTEXT:
+            return None
+        data = inbound.opener.open_data(record)
+        if data is not None:
+            inbound.empty_records = 0
+            self.data_has_come()
+        return data
+
+    # Sending data
+
+    def write(self, data: memoryview) -> None:
+        """Seal application data and queue it."""
+        if self.close_sent:
+            raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
+        if self.update_requested:
+            self.update_requested = False
+            self.queue(None)
+        if self.control:
+            self.seal_control()
+        outbound = self.outbound
+        sealer = outbound.sealer
+        left, step = sealer.limit - sealer.seq, outbound.fragment
+        while len(data) > left * step:  # more records than the key is good for (RFC 8446 5.5)
+            if left > 0:
+                outbound.put_data(data[: left * step])
+                data = data[left * step :]
+            self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
+            left = outbound.sealer.limit
+        outbound.put_data(data)
+
+    def write_record(self, data: Bytes) -> bytes:
+        """`write` and `take` in one, for a transport that takes everything; without a queue if it fits one record."""
+        outbound = self.outbound
+        sealer = outbound.sealer
+        if (
+            not self.handshaking
+            and not self.control
+            and not self.update_requested
+            and not outbound.end
+            and 0 < len(data) <= outbound.fragment
+            and sealer.seq < sealer.limit
+            and not self.close_sent
+        ):
+            return sealer.seal_data(data)
+        self.write(memoryview(data))
+        return self.take()
+
+    # The transport's ends
+
+    def wanted(self) -> int:
+        """How many bytes the transport may read without hiding a whole record from select()."""
+        inbound = self.inbound
+        missing, start = inbound.wanted(), inbound.start
+        size = inbound.end - start + missing
+        if size <= 5 or inbound.buf[start] == ALERT or (size <= SMALLEST and inbound.version == TLS13):
+            return missing  # just a header; or perhaps close_notify, and what follows that is not ours to take
+        return missing + 5
+
+    def wanted_after(self, header: bytes) -> int:
+        """The same, when nothing but this header has been read; 0 if there is something unusual about it."""
+        inbound = self.inbound
+        if len(header) != HEADER or header[0] != APPLICATION_DATA:
+            return 0
+        size = header[3] << 8 | header[4]
+        if size > MAX_PLAINTEXT + inbound.opener.expansion:
+            return 0
+        return size if size + HEADER <= SMALLEST and inbound.version == TLS13 else size + HEADER
+
+    def data_to_send(self) -> memoryview | bytes:
+        """Ciphertext that waits for the transport; tell `data_sent` how much of it was taken."""
+        if self.control:
+            self.seal_control()
+        return self.outbound.unsent()
+
+    def data_sent(self, count: int) -> None:
+        self.outbound.sent(count)
+
+    def take(self) -> bytes:
+        """`data_to_send` for a transport that always takes everything."""
+        if self.control:
+            self.seal_control()
+        return self.outbound.take()
+
+    @property
+    def has_data_to_send(self) -> bool:
+        return bool(self.control) or self.outbound.start != self.outbound.end
+
+    def forget(self) -> None:
+        """The connection has failed: its secrets go."""
+        self.flight = self.read_secret = b""
