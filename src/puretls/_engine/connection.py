@@ -27,6 +27,7 @@ from puretls._crypto.transcript import Transcript
 from puretls._engine.config import Config
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
+from puretls._engine.roles import first_state
 from puretls._engine.session import Session
 from puretls._engine.state import Failed, Parked, Request, State, stray
 from puretls._record.inbound import SKIPPED
@@ -144,7 +145,7 @@ class Connection:
         try:
             state = self.state
             if state is None:
-                state = self.state = self._begin()
+                state = self.state = first_state(self)
             while state.request is None:
                 item = records.next()
                 if item is None:
@@ -352,13 +353,6 @@ class Connection:
             raise refusal(draft.peer, server_side, draft.version)
 
     # What arrives
-
-    def _begin(self) -> State:
-        if self.server_side:
-            from puretls._engine.server_start import begin  # noqa: PLC0415 - see roles.py
-        else:
-            from puretls._engine.client_start import begin  # noqa: PLC0415
-        return begin(self)
 
     def _dispatch(self, state: State, kind: int, data: bytes) -> State:
         """A record by its content type, but for handshake messages (RFC 8446 5); the state after it."""

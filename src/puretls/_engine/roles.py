@@ -7,7 +7,24 @@ sandbox), and processes that fork with their context ready share what was loaded
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+    from puretls._engine.state import State
+
+_first_states: dict[bool, Callable[[Connection], State]] = {}  # by server_side, of the roles that are loaded
+
+
+def first_state(conn: Connection) -> State:
+    """Where a connection begins."""
+    begin = _first_states.get(conn.server_side)
+    if begin is None:
+        (load_server if conn.server_side else load_client)()
+        begin = _first_states[conn.server_side]
+    return begin(conn)
 
 
 @cache
@@ -16,9 +33,13 @@ def load_client() -> None:
     from puretls._engine import client12, client_start  # noqa: F401, PLC0415 - the purpose of this module
     from puretls._x509 import revocation  # noqa: F401, PLC0415
 
+    _first_states[False] = client_start.begin
+
 
 @cache
 def load_server() -> None:
     """The server, likewise."""
-    from puretls._engine import server12, server_start  # noqa: F401, PLC0415
+    from puretls._engine import server_start  # noqa: PLC0415
     from puretls._x509 import revocation  # noqa: F401, PLC0415
+
+    _first_states[True] = server_start.begin

@@ -8,7 +8,7 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CLIENT_HELLO, SSL3, TLS12, TLS13
 from puretls._crypto.suites import BY_CODE
-from puretls._engine import server13
+from puretls._engine import server12, server13
 from puretls._engine.config import Config
 from puretls._engine.state import ClientHelloRequest, Parked, State, on
 from puretls._wire import extensions, places
@@ -72,9 +72,7 @@ def _negotiate(conn: Connection, message: ClientHello) -> State:
     conn.set_version(version)
     if version == TLS13:
         return server13.start(conn, message)
-    from puretls._engine.server12 import start  # noqa: PLC0415 - see roles.py
-
-    return start(conn, message, version)
+    return server12.start(conn, message, version)
 
 
 def choose_version(config: Config, message: ClientHello) -> int:
