@@ -21,6 +21,7 @@ __all__ = [  # also what is imported for type checkers only
     "SSLEOFError",
     "SSLError",
     "SSLSyscallError",
+    "SSLWantAnswerError",
     "SSLWantReadError",
     "SSLWantWriteError",
     "SSLZeroReturnError",
@@ -76,6 +77,12 @@ else:
 
 
 CertificateError = SSLCertVerificationError
+
+
+class SSLWantAnswerError(SSLWantReadError):
+    """The handshake waits for an answer that you have promised: call again when `future` is done."""
+
+    future: Any
 
 
 def ssl_error(

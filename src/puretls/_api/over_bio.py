@@ -9,9 +9,10 @@ where the application looks for it after unwrap().
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import native
+from puretls._api import later, native
 from puretls._api.bio import MemoryBIO
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
 from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, reentered, writable
@@ -21,6 +22,7 @@ from puretls._base.locks import new_lock
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
+    from puretls._engine.state import LaterRequest
 
 CHUNK = 1 << 18
 NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryBIO,)
@@ -35,7 +37,7 @@ def _check(name: str, bio: Any) -> None:
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
-    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing", "_portion")
+    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing", "_portion", "_waits_for", "_waker")
 
     def __init__(
         self,
@@ -56,6 +58,8 @@ class _BioConnection(_SSLSocket):
         self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
         self._portion = SMALL if isinstance(incoming, NATIVE_BIO) else -1  # what read() takes at once; -1: all
         self._lock = new_lock(self, "_inside")
+        self._waker: Callable[[], object] | None = None  # who is called when an answer has come
+        self._waits_for: Any = None
         self._inside = False  # who has the lock and finds True has interrupted itself
 
     def _ease(self) -> None:
@@ -66,6 +70,29 @@ class _BioConnection(_SSLSocket):
             self._ease_reading()
         if self._portion > 0 and self._opener is not None:
             self._portion = SMALL + self._opener.overhead
+
+    def _wait_for(self, request: LaterRequest) -> None:
+        promise = request.promise
+        if self._waker is None:
+            later.check_blocking(promise)
+            later.wait(promise, None)
+            return
+        if not hasattr(promise, "add_done_callback"):
+            later.check_blocking(promise)
+        if promise is not self._waits_for:
+            self._waits_for = promise
+            promise.add_done_callback(self._wake)
+        raise later.want_answer(promise)
+
+    def set_waker(self, waker: Callable[[], object] | None) -> None:
+        """Who is called when an answer has come; None: do_handshake() waits for it."""
+        self._waker = waker
+
+    def _wake(self, promise: Any) -> None:
+        waker = self._waker
+        if promise is self._waits_for and waker is not None and not self._conn.failure:
+            self._waits_for = None
+            waker()
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from puretls._api import later
 from puretls._api.errors import (
     SUFFIX,
     abort_error,
@@ -46,6 +47,7 @@ from puretls._record.protection import HEADER, MAX_PLAINTEXT, Opener
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
+    from puretls._engine.state import LaterRequest
 
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
@@ -90,7 +92,8 @@ class _SocketConnection(_SSLSocket):
     """The socket is held by a weak reference only: it owns us."""
 
     __slots__ = (
-        "_forks", "_in_read", "_in_write", "_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock", "_writing",
+        "_deadline", "_forks", "_in_read", "_in_write", "_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock",
+        "_writing",
     )  # fmt: skip
 
     def __init__(
@@ -111,6 +114,7 @@ class _SocketConnection(_SSLSocket):
         self._records.two_threads = True
         self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
         self._forks = Forks.count
+        self._deadline: float | None = None  # of the handshake that waits for an answer of the program's
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
     def _socket(self) -> Any:
@@ -123,6 +127,16 @@ class _SocketConnection(_SSLSocket):
         return self._sock() if self._owner is None else self._owner()
 
     # The handshake
+
+    def _wait_for(self, request: LaterRequest) -> None:
+        later.check_blocking(request.promise)
+        sock = self._socket()
+        timeout = sock.gettimeout()
+        if timeout == 0.0:
+            raise later.want_answer(request.promise)
+        if not self._conn.established:
+            timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
+        later.wait(request.promise, timeout)
 
     def do_handshake(self) -> None:
         """Go on with the handshake until it is done, or the socket would block."""
@@ -138,6 +152,7 @@ class _SocketConnection(_SSLSocket):
             self._opener = self._sealer = None
             try:
                 self._in_read = self._in_write = True
+                self._deadline = deadline
                 while True:
                     if not conn.established:  # else the kernel did not take our last flight
                         self._advance()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import operator
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from puretls._api import cipher_string
@@ -34,6 +35,7 @@ from puretls._engine.connection import Connection
 from puretls._engine.session import Session
 from puretls._engine.state import (
     ClientHelloRequest,
+    LaterRequest,
     PskClientRequest,
     PskServerRequest,
     Request,
@@ -347,8 +349,33 @@ class _SSLSocket:
             conn.resume(self._psk_of_client(request.hint))
         elif isinstance(request, PskServerRequest):
             conn.resume(self._psk_of_server(request.identity))
+        elif isinstance(request, LaterRequest):
+            self._answer_later(request)
         else:  # a SignRequest comes only from a Credential without its key, and load_cert_chain() makes none
             raise TypeError(f"no answer to {type(request).__name__}")
+
+    def _answer_later(self, request: LaterRequest) -> None:
+        """Go on with what was promised, once it is there."""
+        if not getattr(request.promise, "done", bool)():
+            try:
+                self._wait_for(request)
+            except RuntimeError:
+                self._conn.fail(faults.INTERNAL, "nobody can wait for that")
+                raise
+        try:
+            answer = request.promise.result()
+        except BaseException as error:  # noqa: BLE001  # CancelledError, too
+            failed = error if isinstance(error, Exception) else RuntimeError("the answer was cancelled")
+            self._conn.refuse(failed)
+        self._conn.resume(answer)
+
+    def _wait_for(self, request: LaterRequest) -> None:
+        """Return when what was promised is done, or raise SSLWantAnswerError."""
+        raise NotImplementedError
+
+    def set_waker(self, waker: Callable[[], object] | None) -> None:
+        """Who is called when an answer has come, where nobody waits for it."""
+        raise NotImplementedError
 
     def _choose_context(self, request: ClientHelloRequest) -> None:
         """Run sni_callback, which may assign another context or refuse with an alert."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from puretls._api import native
@@ -126,6 +127,13 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
     def unwrap(self) -> None:
         """Say goodbye: send close_notify and wait for the peer's.  Returns None."""
         self._sslobj.shutdown()
+
+    def set_waker(self, waker: Callable[[], object] | None) -> None:
+        """Have `waker` called, from any thread, when an answer is there that a key has promised.
+
+        With it do_handshake() raises SSLWantAnswerError meanwhile; without it do_handshake() blocks.
+        """
+        self._sslobj.set_waker(waker)
 
     def verify_client_post_handshake(self) -> None:
         """Ask the client for its certificate now (TLS 1.3 servers)."""

@@ -17,7 +17,7 @@ from puretls._base.registry import TLS13
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
-from puretls._engine.state import Parked, SignRequest, State
+from puretls._engine.state import LaterRequest, Parked, SignRequest, State
 from puretls._wire import extensions, messages, places
 from puretls._wire.codec import Ranks
 
@@ -75,7 +75,10 @@ def sign_then(conn: Connection, credential: Credential, scheme: Scheme, data: by
     """`then` with the signature, now or when it arrives."""
     if credential.key is None:
         return Parked(SignRequest(credential, scheme, data), then)
-    return then(conn, signatures.sign(scheme, credential.key, data))
+    signature = signatures.sign(scheme, credential.key, data)
+    if type(signature) is not bytes and (hasattr(signature, "add_done_callback") or hasattr(signature, "__await__")):
+        return Parked(LaterRequest(signature), then)
+    return then(conn, signature)
 
 
 def send_certificate13(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from os import urandom
-from typing import Any
+from typing import Any, NoReturn
 
 from puretls._base import faults
 from puretls._base.events import Event, MessageEvent, SecretEvent
@@ -177,6 +177,10 @@ class Connection:
         except BaseException as error:  # noqa: BLE001  # see _ended_by
             del answer  # it may be a key, and the traceback has this frame
             raise self._ended_by(error)  # noqa: B904  # it has its cause
+
+    def refuse(self, error: BaseException) -> NoReturn:
+        """The answer to `request` is an exception: the connection cannot go on."""
+        raise self._ended_by(error)
 
     def _ended_by(self, error: BaseException) -> BaseException:
         """What to raise after `error` came out of the middle of a step: the connection cannot go on.

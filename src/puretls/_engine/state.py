@@ -71,6 +71,15 @@ class SignRequest(Request):
         self.credential, self.scheme, self.data = credential, scheme, data
 
 
+class LaterRequest(Request):
+    """Somebody outside has promised an answer: a future, or what an event loop can await.  Answer: what it comes to."""
+
+    __slots__ = ("promise",)
+
+    def __init__(self, promise: Any) -> None:
+        self.promise = promise
+
+
 class PskClientRequest(Request):
     """A client may use a pre-shared key.  Answer: (identity, key), or None to go on without one."""
 

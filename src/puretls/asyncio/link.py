@@ -6,10 +6,14 @@ Link is also `_sslobj` of the `ssl_object` that get_extra_info() gives, so it an
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Protocol
 
-from puretls._api.errors import abort_error, ssl_error, zero_return
+from puretls._api import later
+from puretls._api.errors import SSLWantAnswerError, abort_error, ssl_error, zero_return
 from puretls._api.seam import SMALL, _SSLSocket
 from puretls._base.faults import Abort
 from puretls._base.registry import APPLICATION_DATA, TLS13
@@ -22,19 +26,35 @@ if TYPE_CHECKING:
 CHUNK = 1 << 18
 
 
+class LinkUser(Protocol):
+    """What the transport is told."""
+
+    def link_has_said(self) -> None:
+        """There is something to send."""
+
+    def link_has_answer(self) -> None:
+        """What was waited for is there."""
+
+
 class Link(_SSLSocket):
     """A connection without a transport.
 
     `_opener` and `_sealer` are there while nothing but data comes and goes, as `seam` describes it.
     """
 
-    __slots__ = ("_said",)
+    __slots__ = ("_user", "waits_for")
 
     def __init__(
-        self, context: SSLContext, server_side: bool, server_hostname: str | None, owner: Any, said: Callable[[], None]
+        self,
+        context: SSLContext,
+        server_side: bool,
+        server_hostname: str | None,
+        owner: Any,
+        user: Callable[[], LinkUser | None],
     ) -> None:
         super().__init__(context, server_side, server_hostname, owner, None)
-        self._said = said  # called when there is something to send that the transport does not know of
+        self._user = user  # who is told of what it cannot know; a weak reference
+        self.waits_for: Any = None  # the future of an answer that has been promised
 
     # The handshake
 
@@ -44,12 +64,58 @@ class Link(_SSLSocket):
         try:
             self._advance()
         except Abort as abort:
-            raise abort_error(abort) from None
+            raise abort_error(abort) from abort.__cause__
+        except SSLWantAnswerError:
+            return False
         if self._callback_error is not None:
             self._raise_callback_error()
         if self._records.close_received:
             raise zero_return()
         return conn.established
+
+    # Answers that come later
+
+    def go_on(self) -> None:
+        """What was waited for is there, after the handshake."""
+        self._opener = self._sealer = None
+        try:
+            self._advance()
+        except Abort as abort:
+            raise abort_error(abort) from abort.__cause__
+        except SSLWantAnswerError:
+            return
+
+    def _wait_for(self, request: Any) -> None:
+        promise = request.promise
+        if promise is not self.waits_for:
+            loop = asyncio.get_running_loop()
+            if isinstance(promise, Future):
+                promise.add_done_callback(lambda _: self._answered_in_thread(loop, promise))
+            else:
+                if not asyncio.isfuture(promise):
+                    request.promise = promise = asyncio.ensure_future(promise, loop=loop)
+                promise.add_done_callback(self._answered)
+            self.waits_for = promise
+        raise later.want_answer(promise)
+
+    def _answered_in_thread(self, loop: asyncio.AbstractEventLoop, promise: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # a loop that is closed by now
+            loop.call_soon_threadsafe(self._answered, promise)
+
+    def _answered(self, promise: Any) -> None:
+        user = self._user()
+        if promise is self.waits_for:
+            self.waits_for = None
+            if user is not None:
+                user.link_has_answer()
+        elif not promise.cancelled():
+            promise.exception()  # nobody wants it any more
+
+    def give_up(self) -> None:
+        """The connection is over: no answer is waited for."""
+        promise, self.waits_for = self.waits_for, None
+        if promise is not None:
+            promise.cancel()
 
     # Receiving
 
@@ -69,7 +135,9 @@ class Link(_SSLSocket):
             if conn.request is not None:
                 self._advance()
         except Abort as abort:
-            raise abort_error(abort) from None
+            raise abort_error(abort) from abort.__cause__
+        except SSLWantAnswerError:
+            return 0
         if self._records.events:
             self._report()
         if self._callback_error is not None:
@@ -89,7 +157,9 @@ class Link(_SSLSocket):
         """A record did not open: the peer is told, and this is the exception."""
         self._opener = self._sealer = None
         self._conn.fail(abort.fault, abort.detail)
-        return abort_error(abort)
+        error = abort_error(abort)
+        error.__cause__ = abort.__cause__
+        return error
 
     def incomplete(self, data: bytes) -> bool:
         """Whether this is the beginning of a record of application data that goes on with what comes."""
@@ -159,7 +229,7 @@ class Link(_SSLSocket):
                     if not transport.get_write_buffer_size():
                         reclaim(memory)
         except Abort as abort:
-            raise abort_error(abort) from None
+            raise abort_error(abort) from abort.__cause__
         except BaseException as error:
             self._interrupted(error)
             raise
@@ -215,6 +285,11 @@ class Link(_SSLSocket):
         """Not here: the transport closes."""
         raise self._not_yours()
 
+    def set_waker(self, waker: Callable[[], object] | None) -> None:
+        """Not here: the transport waits."""
+        del waker
+        raise self._not_yours()
+
     def pending(self) -> int:
         """0: what has come is with the transport."""
         return 0
@@ -222,7 +297,9 @@ class Link(_SSLSocket):
     def verify_client_post_handshake(self) -> None:
         """Ask the client for its certificate now (RFC 8446 4.6.2)."""
         super().verify_client_post_handshake()
-        self._said()
+        user = self._user()
+        if user is not None:
+            user.link_has_said()
 
     def _not_yours(self) -> Exception:
         return ssl_error(0, "an asyncio transport reads and writes this connection")

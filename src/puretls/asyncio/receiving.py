@@ -230,8 +230,12 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         if self._reading_paused and stage == OPEN:
             self._hold(data)
             return
-        self._link.receive(data)
-        if stage == HANDSHAKE:
+        link = self._link
+        link.receive(data)
+        if link.waits_for is not None:  # for an answer of the application's: what comes is kept, up to a limit
+            if link.held() > SLACK:
+                self._pause_lower()
+        elif stage == HANDSHAKE:
             self._handshake()
         else:
             self._read()

@@ -64,7 +64,7 @@ class SSLTransport(Sending):
         self._shutdown_timeout = check_timeout("ssl_shutdown_timeout", ssl_shutdown_timeout, SHUTDOWN_TIMEOUT)
         host = sslcontext._encode_hostname(server_hostname) if server_hostname and not server_side else None
         self._sslobj = SSLObject.__new__(SSLObject)
-        self._sslobj._sslobj = link = Link(sslcontext, server_side, host, self._sslobj, _flushing(self))
+        self._sslobj._sslobj = link = Link(sslcontext, server_side, host, self._sslobj, weakref.ref(self))
         super().__init__(loop, link)
         self._sslcontext, self._waiter, self._half_close = sslcontext, waiter, half_close
         if not call_connection_made:
@@ -120,6 +120,7 @@ class SSLTransport(Sending):
         exc, self._error = exc or self._error, None
         self._lost += 1
         self._link.unease()
+        self._link.give_up()
         self._cancel_timer()
         if self._app_stage in (Application.CONNECTED, Application.ENDED):
             self._app_stage = Application.LOST
@@ -160,6 +161,33 @@ class SSLTransport(Sending):
         """Of True from eof_received(), unless that is what half_close is for, or we have said it ourselves."""
         if wants and not self._half_close and not isinstance(self._app, SSLTransport):
             logger.warning("returning true from eof_received() has no effect when using ssl")
+
+    # What the link has to tell
+
+    def link_has_said(self) -> None:
+        """There is something to send that no call of ours has led to."""
+        self._flush()
+        if self._stage == OPEN:
+            self._link.ease()
+
+    def link_has_answer(self) -> None:
+        """What a key had promised is there, or is known to have failed."""
+        if self._stage == HANDSHAKE:
+            self._handshake()
+        elif self._stage in (OPEN, CLOSING):
+            rest, self._rest = self._rest, b""
+            if rest:
+                self._link.receive(rest)
+            try:
+                self._link.go_on()
+            except Exception as error:  # noqa: BLE001  # as asyncio: the connection ends, the loop goes on
+                self._flush()
+                self._fatal_error(error, "Fatal error on SSL protocol")
+                return
+            self._flush()
+            self._read()
+        if not self._reading_paused:
+            self._resume_lower()
 
     # Handshake
 
@@ -311,6 +339,7 @@ class SSLTransport(Sending):
             self._push()
         self._stage, self._closed, self._error = CLOSED, True, exc
         self._link.unease()
+        self._link.give_up()
         self._cancel_timer()  # connection_lost() need not come: uvloop forgets it where its connect was cancelled
         lower = self._transport
         if lower is not None:
@@ -375,17 +404,3 @@ def _is_stream(protocol: Any) -> bool:
 
 def _whole(view: memoryview) -> memoryview:
     return view
-
-
-def _flushing(transport: SSLTransport) -> Any:
-    """Sends what the engine has to say; keeps nobody alive."""
-    weak = weakref.ref(transport)
-
-    def flush() -> None:
-        found = weak()
-        if found is not None:
-            found._flush()
-            if found._stage == OPEN:
-                found._link.ease()
-
-    return flush

@@ -1,0 +1,226 @@
+"""Keys whose sign() promises a signature: what blocking and non-blocking sockets and SSLObjects make of that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from ours import client_context, server_context
+from support import PATIENCE, Pki
+
+VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+
+
+class Key:
+    """A key whose signatures come later: `promise` makes what sign() returns of a function that signs."""
+
+    def __init__(self, pki: Pki, promise: Callable[[Callable[[], bytes]], Any]) -> None:
+        self.inside: Any = load_pem_private_key(Path(pki.key("P-256")).read_bytes(), None)
+        self.public_key = self.inside.public_key
+        self.promise = promise
+
+    def sign(self, data: bytes, *how: Any) -> Any:
+        return self.promise(lambda: self.inside.sign(data, *how))
+
+
+def contexts(tls: ModuleType, pki: Pki, version: str, promise: Callable[[Callable[[], bytes]], Any]) -> tuple[Any, Any]:
+    server = server_context(tls, pki)
+    server.load_cert_chain(pki.chain("P-256"), Key(pki, promise))
+    return client_context(tls, pki, version=tls.TLSVersion[version]), server
+
+
+def joined(contexts: tuple[Any, Any], timeout: float | None = PATIENCE) -> tuple[Any, Any, threading.Thread]:
+    """A client that shakes hands in a thread, and a server that has not begun."""
+    near, far = socket.socketpair()
+    near.settimeout(PATIENCE)
+    far.settimeout(timeout)
+    client = contexts[0].wrap_socket(near, server_hostname="localhost", do_handshake_on_connect=False)
+    server = contexts[1].wrap_socket(far, server_side=True, do_handshake_on_connect=False)
+
+    def shake() -> None:
+        try:
+            client.do_handshake()
+        except OSError as error:
+            failed.append(error)
+
+    failed: list[OSError] = []
+    client_thread = threading.Thread(target=shake)
+    client_thread.failed = failed  # type: ignore[attr-defined]
+    client_thread.start()
+    return client, server, client_thread
+
+
+@VERSIONS
+def test_a_blocking_socket_waits(tls: ModuleType, pki: Pki, version: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        client, server, thread = joined(contexts(tls, pki, version, pool.submit))
+        with client, server:
+            server.do_handshake()
+            thread.join()
+            server.sendall(b"data")
+            assert client.recv(4) == b"data"
+
+
+def test_a_blocking_socket_waits_no_longer_than_its_timeout(tls: ModuleType, pki: Pki) -> None:
+    promised: list[Future[bytes]] = []
+
+    def promise(_: Any) -> Future[bytes]:
+        promised.append(Future())
+        return promised[-1]
+
+    client, server, thread = joined(contexts(tls, pki, "TLSv1_3", promise), 0.1)
+    with client:
+        with server, pytest.raises(TimeoutError, match="handshake operation timed out"):
+            server.do_handshake()
+        thread.join()
+    assert promised[0].cancelled()
+
+
+@VERSIONS
+def test_a_non_blocking_socket_says_what_it_waits_for(tls: ModuleType, pki: Pki, version: str) -> None:
+    def promise(sign: Callable[[], bytes]) -> Future[bytes]:
+        promised.append((Future(), sign))
+        return promised[-1][0]
+
+    promised: list[tuple[Future[bytes], Callable[[], bytes]]] = []
+    client, server, thread = joined(contexts(tls, pki, version, promise))
+    with client, server:
+        server.settimeout(0.0)
+        while not promised:
+            with contextlib.suppress(tls.SSLWantReadError):
+                server.do_handshake()
+        for _ in range(3):  # it may be asked again
+            with pytest.raises(tls.SSLWantReadError) as caught:
+                server.do_handshake()
+            assert type(caught.value) is tls.SSLWantAnswerError
+            assert caught.value.future is promised[0][0]
+        promised[0][0].set_result(promised[0][1]())
+        while server.version() is None:
+            with contextlib.suppress(tls.SSLWantReadError):
+                server.do_handshake()
+        assert len(promised) == 1
+        thread.join()
+        assert not thread.failed  # type: ignore[attr-defined]
+
+
+def over_memory(tls: ModuleType, contexts: tuple[Any, Any]) -> tuple[Any, Any]:
+    incoming, outgoing = tls.MemoryBIO(), tls.MemoryBIO()
+    client = contexts[0].wrap_bio(incoming, outgoing, server_hostname="localhost")
+    server = contexts[1].wrap_bio(outgoing, incoming, server_side=True)
+    with pytest.raises(tls.SSLWantReadError):
+        client.do_handshake()
+    return client, server
+
+
+def shake(tls: ModuleType, *sides: Any) -> None:
+    """Each in turn, as far as it goes."""
+    for side in sides:
+        with contextlib.suppress(tls.SSLWantReadError):
+            side.do_handshake()
+
+
+@VERSIONS
+def test_an_object_blocks(tls: ModuleType, pki: Pki, version: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        client, server = over_memory(tls, contexts(tls, pki, version, pool.submit))
+        shake(tls, server, client, server, client)
+        assert client.version() == server.version()
+
+
+@VERSIONS
+def test_an_object_with_a_waker(tls: ModuleType, pki: Pki, version: str) -> None:
+    """It is called once for an answer, however often somebody asked."""
+    promised: list[tuple[Future[bytes], Callable[[], bytes]]] = []
+
+    def promise(sign: Callable[[], bytes]) -> Future[bytes]:
+        promised.append((Future(), sign))
+        return promised[-1][0]
+
+    client, server = over_memory(tls, contexts(tls, pki, version, promise))
+    woken: list[int] = []
+    server.set_waker(lambda: woken.append(1))
+    for _ in range(3):
+        with pytest.raises(tls.SSLWantAnswerError):
+            server.do_handshake()
+    assert not woken
+    promised[0][0].set_result(promised[0][1]())
+    assert woken == [1]
+    shake(tls, server, client, server, client)
+    assert client.version() == server.version()
+    assert woken == [1]
+
+
+@VERSIONS
+@pytest.mark.parametrize("how", ["error", "cancelled", "nonsense"])
+def test_a_promise_that_is_not_kept(tls: ModuleType, pki: Pki, version: str, how: str) -> None:
+    """As a sign() that fails: the peer is told, and the cause is there."""
+
+    def promise(_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if how == "error":
+            future.set_exception(LookupError("no such slot"))
+        elif how == "cancelled":
+            future.cancel()
+        else:
+            future.set_result("no signature")
+        return future
+
+    client, server = over_memory(tls, contexts(tls, pki, version, promise))
+    with pytest.raises(tls.SSLError) as caught:
+        server.do_handshake()
+    assert caught.value.reason == "INTERNAL_ERROR"
+    assert caught.value.__cause__ is not None
+    if how == "error":
+        assert isinstance(caught.value.__cause__, LookupError)
+    with pytest.raises(tls.SSLError) as caught:
+        client.do_handshake()
+    assert caught.value.reason == "TLSV1_ALERT_INTERNAL_ERROR"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_what_only_a_loop_can_await(tls: ModuleType, pki: Pki, blocking: bool) -> None:
+    """RuntimeError at once: in the thread of the loop it would wait for itself."""
+
+    async def later(sign: Callable[[], bytes]) -> bytes:
+        return sign()
+
+    client, server, thread = joined(contexts(tls, pki, "TLSv1_3", later))
+    with client:
+        with server, pytest.raises(RuntimeError, match=r"use puretls\.asyncio"):
+            server.do_handshake()
+        thread.join()
+        assert thread.failed  # type: ignore[attr-defined]
+    client_object, server_object = over_memory(tls, contexts(tls, pki, "TLSv1_3", later))
+    if not blocking:
+        server_object.set_waker(lambda: None)
+    with pytest.raises(RuntimeError, match=r"use puretls\.asyncio"):
+        server_object.do_handshake()
+    with pytest.raises(tls.SSLError):
+        client_object.do_handshake()
+
+
+def test_the_layer_of_asyncio_blocks_but_works(tls: ModuleType, pki: Pki) -> None:
+    async def work() -> None:
+        async def answer(_: Any, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"answer")
+            writer.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            client, server = contexts(tls, pki, "TLSv1_3", pool.submit)
+            async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server) as listening:
+                port = listening.sockets[0].getsockname()[1]
+                reader, writer = await asyncio.open_connection("localhost", port, ssl=client)
+                assert await reader.read() == b"answer"
+                writer.close()
+
+    asyncio.run(asyncio.wait_for(work(), PATIENCE))
