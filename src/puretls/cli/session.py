@@ -174,7 +174,7 @@ class _Relay:
                 if self.silent:
                     return Ending(self.silence(), whole=False)
                 said = "the connection was cut: the server did not say that this is all (close_notify)"
-                return Ending(said, whole=False)
+                return Ending(said, whole=not self.answer.request)  # nothing was asked for
         if not self.closed:
             self.source, self.unsent, self.closing = None, b"", True
             self.send()
