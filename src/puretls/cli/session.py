@@ -58,6 +58,8 @@ def relay(tls: Any, patience: float, *, half_close: bool = False) -> tuple[Endin
             raise NoOutput(trouble[0]) from None
         except OSError:
             session.deliver_the_rest(output)
+            if trouble:
+                raise NoOutput(trouble[0]) from None
             raise
         session.deliver_the_rest(output)
         if trouble:
