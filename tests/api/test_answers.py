@@ -11,7 +11,7 @@ import puretls
 from pair import split_records
 from puretls._base.registry import APPLICATION_DATA, HANDSHAKE
 from puretls._crypto import schedule
-from test_short_ways_socket import Ends
+from test_fast_path_socket import Ends
 
 TLS13 = puretls.TLSVersion.TLSv1_3
 ASK = b"\x18\x00\x00\x01\x01"
@@ -33,7 +33,7 @@ def stream(ends: Ends, what: str) -> bytes:
             conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
         else:
             made += conn.outbound.sealer.seal(APPLICATION_DATA, letter.encode())
-    ends.server._sslobj._sealer = None
+    ends.server._sslobj._records.fast_sealer = None
     return made
 
 
@@ -79,7 +79,7 @@ def test_a_blocking_read_that_takes_all_answers_each(ends: Ends):
 def test_the_fast_path_of_writing_ends_with_a_request(ends: Ends):
     """RFC 8446 4.6.3: before the next data, whoever has read the request."""
     for _ in range(3):
-        assert ends.client._sslobj._sealer
+        assert ends.client._sslobj._records.fast_sealer
         before = ends.server._sslobj._conn.records.inbound.opener
         ends.far.sendall(stream(ends, "k"))
         ends.client.setblocking(False)
@@ -99,7 +99,7 @@ def test_a_request_over_a_bio(ends: Ends):
     for _ in range(3):
         ends.up.write(conn.outbound.sealer.seal(HANDSHAKE, ASK))
         conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
-        ends.client._sslobj._sealer = None
+        ends.client._sslobj._records.fast_sealer = None
         with pytest.raises(puretls.SSLWantReadError):
             ends.server.read(100)
         assert not ends.down.pending

@@ -155,7 +155,8 @@ class OverSockets(Renegotiation):
     """The same over a pair of sockets; the server answers in a thread until the client has closed."""
 
     def connect(self, context: Any) -> None:
-        self.received = b""
+        self.received, self.awake = b"", threading.Event()
+        self.awake.set()
         ours, self.peer = socket.socketpair()
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
@@ -164,6 +165,7 @@ class OverSockets(Renegotiation):
     def serve(self) -> None:
         into = memoryview(bytearray(1 << 16))
         while data := self.peer.recv(1 << 16):
+            assert self.awake.wait(20)
             self.server.receive(data)
             for _ in range(3):
                 self.server.advance()
@@ -181,14 +183,16 @@ def test_a_write_over_a_socket_reads(pki, timeout, size):
     run = OverSockets(pki)
     with run.sock as sock:
         run.ask()
+        run.awake.clear()  # else it may be over before anything is written
         sock.setblocking(False)
         run.peer.sendall(run.server.take())
         with pytest.raises(puretls.SSLWantReadError):
             sock.recv(1)  # HelloRequest, which it answers
         sock.settimeout(timeout)
-        assert sock._sslobj._conn.renegotiating
+        assert sock._sslobj._conn.records.renegotiating
+        run.awake.set()
         sock.sendall(bytes(size))
-        assert not sock._sslobj._conn.renegotiating
+        assert not sock._sslobj._conn.records.renegotiating
         assert sock.cipher()[0] == "ECDHE-RSA-CHACHA20-POLY1305"
     run.thread.join()
     assert run.received == bytes(size)

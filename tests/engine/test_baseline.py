@@ -380,7 +380,7 @@ def declined_by_server(run: Run) -> None:
     run.connect().handshake()
     run.server.records.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
     run.exchange()
-    assert run.client.renegotiating
+    assert run.client.records.renegotiating
 
 
 @kind("TLS 1.2, renegotiation", *TWELVE)

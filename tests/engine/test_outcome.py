@@ -78,7 +78,7 @@ def test_nothing_is_seen_before_finished():
     pair = other_things_agreed_on()
     before = seen_by(pair.client)
     for side in pair.steps():
-        if side is pair.client and pair.client.renegotiating:
+        if side is pair.client and pair.client.records.renegotiating:
             assert seen_by(pair.client) == before
     after = seen_by(pair.client)
     assert pair.client.suite is SECOND

@@ -62,14 +62,15 @@ class _BioConnection(_SSLSocket):
         self._waits_for: Any = None
         self._inside = False  # who has the lock and finds True has interrupted itself
 
-    def _ease(self) -> None:
-        """Open the short ways, if all is as usual."""
-        self._ease_writing()
-        inbound = self._records.inbound
+    def _arm(self) -> None:
+        """Open the fast paths, if all is as usual.  What waits in our buffer comes first."""
+        records = self._records
+        records.arm_writing()
+        inbound = records.inbound
         if inbound.start == inbound.end:
-            self._ease_reading()
-        if self._portion > 0 and self._opener is not None:
-            self._portion = SMALL + self._opener.overhead
+            records.arm_reading()
+        if self._portion > 0 and records.fast_opener is not None:
+            self._portion = SMALL + records.fast_opener.overhead
 
     def _wait_for(self, request: LaterRequest) -> None:
         promise = request.promise
@@ -107,10 +108,9 @@ class _BioConnection(_SSLSocket):
                 return
             try:
                 self._inside = True
-                self._opener = self._sealer = None
                 waits = conn.server_side if conn.state is None else not (conn.failure or self._records.close_received)
                 if waits and (data := self._incoming.read()):
-                    self._records.inbound.receive(data)
+                    self._records.receive(data)
                 while True:
                     self._advance()
                     if conn.established:
@@ -121,7 +121,7 @@ class _BioConnection(_SSLSocket):
                     self._pull()
                 if self._records.control or self._records.outbound.end or self._records.events:
                     self._push()
-                self._ease()
+                self._arm()
             except Abort as abort:
                 raise abort_error(abort) from abort.__cause__
             finally:
@@ -142,7 +142,8 @@ class _BioConnection(_SSLSocket):
             size = len(out)
             if not size:
                 return 0
-        if self._opener is None and not self._conn.established:
+        records = self._records
+        if records.handshaking:
             self.do_handshake()
         lock = self._lock
         try:
@@ -151,27 +152,24 @@ class _BioConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._inside = True
-                opener = self._opener
+                opener = records.fast_opener
                 if opener is not None:
                     record = self._incoming.read(self._portion)
                     if record:
                         data = opener.open_data(record)
                         if data:
                             return data if out is None and len(data) <= size else self._deliver(data, size, out)
-                        self._records.inbound.receive(record)
+                        records.receive(record)
                     elif not self._incoming.eof:
                         raise want_read()
-                else:
-                    conn = self._conn
-                    if self._records.inbound.plain and not conn.failure:
-                        data = self._records.inbound.take(size)
-                        return data if out is None else self._deliver(data, size, out)
+                elif records.inbound.plain and not records.failed:
+                    data = records.inbound.take(size)
+                    return data if out is None else self._deliver(data, size, out)
                 got = self._read(size, out)
                 if got is not None:
                     return got
                 raise want_read()
             except Abort as abort:
-                self._opener = self._sealer = None
                 self._told = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self._push()
@@ -188,12 +186,11 @@ class _BioConnection(_SSLSocket):
 
     def _read(self, limit: int, out: memoryview | None) -> Any:
         """The way that knows every case; None if more is wanted."""
-        self._opener = self._sealer = None
-        conn, incoming = self._conn, self._incoming
-        inbound = self._records.inbound
-        if self._records.control:  # a request of ours
+        conn, incoming, records = self._conn, self._incoming, self._records
+        inbound = records.inbound
+        if records.control:  # a request of ours
             self._push()
-        here = inbound.plain or inbound.ready() or conn.failure or self._records.close_received
+        here = inbound.plain or inbound.ready() or conn.failure or records.close_received
         while True:
             if not here:
                 size = self._portion
@@ -201,7 +198,7 @@ class _BioConnection(_SSLSocket):
                     size = inbound.wanted() or size
                 data = incoming.read(size)
                 if data:
-                    self._records.inbound.receive(data)
+                    records.receive(data)
                 if not data or not inbound.ready():
                     if len(data) == size:
                         continue
@@ -212,22 +209,23 @@ class _BioConnection(_SSLSocket):
             got = self._take(limit, out)
             if conn.request is not None:
                 self._advance()
-            if self._records.control or self._records.outbound.end or self._records.events:
+            if records.control or records.outbound.end or records.events:
                 self._push()
             if got:
-                self._ease()
+                self._arm()
                 return got
-            if self._records.close_received:
+            if records.close_received:
                 self._told = True
                 self._put_back()
-                if self._records.close_sent:
+                if records.close_sent:
                     raise zero_return()
                 return b"" if out is None else 0
             here = inbound.plain
 
     def write(self, data: Any, /) -> int:
         """Seal the data; all of it is in `outgoing` afterwards."""
-        if self._sealer is None and not self._conn.established:
+        records = self._records
+        if records.handshaking:
             self.do_handshake()
         view = data if type(data) is bytes else readable(data)
         size = len(view)
@@ -238,7 +236,7 @@ class _BioConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._inside = True
-                sealer = self._sealer
+                sealer = records.fast_sealer
                 if sealer is not None and 0 < size <= SMALL and sealer.seq < sealer.limit:
                     try:
                         self._outgoing.write(sealer.seal_data(view))
@@ -262,7 +260,8 @@ class _BioConnection(_SSLSocket):
 
     def _write(self, view: Any, size: int) -> None:
         """More than one record, and the way that knows every case."""
-        sealer = self._sealer
+        conn, records = self._conn, self._records
+        sealer = records.fast_sealer
         if sealer is not None and self._copies and size and sealer.limit - sealer.seq > size // SMALL:
             whole = memoryview(view)
             try:
@@ -273,9 +272,7 @@ class _BioConnection(_SSLSocket):
                 raise
             return
         self._check_end()
-        self._opener = self._sealer = None
-        conn = self._conn
-        if conn.renegotiating:
+        if records.renegotiating:
             self._finish_renegotiation()
         try:
             if 0 < size <= SMALL:
@@ -285,23 +282,23 @@ class _BioConnection(_SSLSocket):
                 try:
                     for pos in range(0, size, CHUNK):
                         conn.write(memoryview(view)[pos : pos + CHUNK])
-                        sealed.append(self._records.take())
+                        sealed.append(records.take())
                 finally:
                     if sealed:
                         self._outgoing.write(b"".join(sealed))
         except BaseException as error:
             self._interrupted(error)
             raise
-        if self._records.control or self._records.outbound.end or self._records.events:
+        if records.control or records.outbound.end or records.events:
             self._push()
-        self._ease()
+        self._arm()
 
     def _finish_renegotiation(self) -> None:
         """Go on with the handshake inside this connection; SSLWantReadError if the peer has to say more."""
-        conn = self._conn
+        records = self._records
         try:
             self._advance()
-            while conn.renegotiating and not self._records.inbound.plain and not self._records.close_received:
+            while records.renegotiating and not records.inbound.plain and not records.close_received:
                 self._push()
                 if not self._pull():
                     return
@@ -314,12 +311,10 @@ class _BioConnection(_SSLSocket):
 
         `ssl` leaves the record that says so in `incoming`, and uvloop reads no further when there is nothing in either.
         """
-        conn = self._conn
         with self._lock, contextlib.suppress(Abort):  # which is in conn.failure
-            if self._inside or self._opener is not None:  # there is nothing, and it is known already
+            if self._inside or self._records.fast_opener is not None:  # there is nothing, and it is known already
                 return 0
-            self._sealer = None
-            if count := conn.pending():
+            if count := self._conn.pending():
                 return count
         return self._untold()
 
@@ -332,7 +327,6 @@ class _BioConnection(_SSLSocket):
             if not conn.established and not conn.failure:
                 raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
             self._check_end()
-            self._opener = self._sealer = None
             try:
                 conn.close_notify()
                 while not self._records.close_received:
@@ -354,7 +348,7 @@ class _BioConnection(_SSLSocket):
         """More input; raises if there is none.  False: the input has ended, and that is accepted."""
         data = self._incoming.read()
         if data:
-            self._records.inbound.receive(data)
+            self._records.receive(data)
             return True
         if self._incoming.eof:
             self._at_end()

@@ -140,29 +140,28 @@ class _SocketConnection(_SSLSocket):
 
     def do_handshake(self) -> None:
         """Go on with the handshake until it is done, or the socket would block."""
-        sock, conn = self._socket(), self._conn
+        sock, conn, records = self._socket(), self._conn, self._records
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
         with self._reading, self._writing:
             if self._in_read or self._in_write:
                 raise reentered()
-            if conn.established and (self._sealed or not self._records.has_data_to_send):
+            if conn.established and (self._sealed or not records.has_data_to_send):
                 self._check_end()
                 return
-            self._opener = self._sealer = None
             try:
                 self._in_read = self._in_write = True
                 self._deadline = deadline
                 while True:
                     if not conn.established:  # else the kernel did not take our last flight
                         self._advance()
-                    if self._records.has_data_to_send:
+                    if records.has_data_to_send:
                         self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
                     if conn.established:
-                        self._ease_reading()
-                        self._ease_writing()
+                        records.arm_reading()
+                        records.arm_writing()
                         return
-                    if self._records.close_received:
+                    if records.close_received:
                         raise zero_return()
                     self._fill(sock, conn.wanted(), deadline, HANDSHAKE_TIMEOUT)
             except Abort as abort:
@@ -188,7 +187,8 @@ class _SocketConnection(_SSLSocket):
         sock = self._sock()
         if sock is None:
             raise gone()
-        if self._opener is None and not self._conn.established:
+        records = self._records
+        if records.handshaking:
             self.do_handshake()
         timeout = sock.gettimeout()
         greedy, deadline = timeout is None, monotonic() + timeout if timeout else None
@@ -199,13 +199,13 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._in_read = True
-                opener, inbound = self._opener, self._records.inbound
+                opener, inbound = records.fast_opener, records.inbound
                 if opener is None:
                     pass
                 elif size > SMALL:
                     if out is not None and deadline is None and (got := self._read_much(sock, opener, out, greedy)):
                         return self._with_rest(sock, got, size, out) if greedy and inbound.ready() else got
-                elif inbound.start == inbound.end:  # the short way, for records that are all there: no buffer
+                elif inbound.start == inbound.end:  # the fast path, for records that are all there: no buffer
                     record = self._recv(sock, size + opener.overhead if greedy else HEADER)
                     if not record:
                         self._at_end()
@@ -215,8 +215,7 @@ class _SocketConnection(_SSLSocket):
                     data = opener.open_data(record)
                     if data:
                         return data if out is None and len(data) <= size else self._deliver(data, size, out)
-                    self._opener = None
-                    inbound.receive(record)
+                    records.receive(record)
                 return self._read(sock, size, out, greedy, deadline)
             except BlockingIOError as error:
                 if type(error) is not BlockingIOError:  # a signal handler's own
@@ -229,7 +228,6 @@ class _SocketConnection(_SSLSocket):
             except Abort as abort:
                 self._told = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
-                self._opener = self._sealer = None
                 self._settle(sock)
                 raise abort_error(abort) from abort.__cause__
             finally:
@@ -253,28 +251,25 @@ class _SocketConnection(_SSLSocket):
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, deadline: float | None) -> Any:
         """The way that knows every case."""
-        self._opener = None
-        conn = self._conn
-        inbound = self._records.inbound
-        if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
+        conn, records = self._conn, self._records
+        inbound = records.inbound
+        if records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, deadline)
         while True:
-            if inbound.plain or inbound.ready() or conn.failure or self._records.close_received:
+            if inbound.plain or inbound.ready() or conn.failure or records.close_received:
                 got = self._take(limit, out)
                 if conn.request is not None:
                     self._advance()
-                if conn.renegotiating or self._records.update_requested:
-                    self._sealer = None
-                if self._records.control or self._records.events:
+                if records.control or records.events:
                     self._settle(sock)
                 if got:
                     if greedy and inbound.ready():
                         return self._with_rest(sock, got, limit, out)
-                    self._ease_reading()
+                    records.arm_reading()
                     return got
-                if self._records.close_received:
+                if records.close_received:
                     self._told = True
-                    if self._records.close_sent:
+                    if records.close_sent:
                         raise zero_return()
                     return b"" if out is None else 0
                 if inbound.plain:
@@ -288,7 +283,7 @@ class _SocketConnection(_SSLSocket):
             return
         try:
             if not self._in_write:
-                self._in_write, self._sealer = True, None
+                self._in_write = True
                 try:
                     self._flush(sock, deadline, READ_TIMEOUT)
                 finally:
@@ -306,7 +301,7 @@ class _SocketConnection(_SSLSocket):
     def _with_rest(self, sock: Any, got: Any, limit: int, out: memoryview | None) -> Any:
         """Behind this data there are whole records in our buffer, of which select() says nothing: they go with it."""
         conn, records = self._conn, self._records
-        inbound, self._opener = records.inbound, None
+        inbound = records.inbound
         pieces = [got] if out is None else []
         have = len(got) if out is None else got
         try:
@@ -322,12 +317,10 @@ class _SocketConnection(_SSLSocket):
                 if not more and not inbound.plain:  # what else is there is not whole
                     break
         except Abort:  # for the next call, which raises it
-            self._sealer = None
-        if conn.renegotiating or self._records.update_requested:
-            self._sealer = None
-        if self._records.control or self._records.events:
+            pass
+        if records.control or records.events:
             self._settle(sock)
-        self._ease_reading()
+        records.arm_reading()
         return b"".join(pieces) if out is None else have
 
     def _rest(self, sock: Any, header: bytes, deadline: float | None) -> bytes:
@@ -340,13 +333,12 @@ class _SocketConnection(_SSLSocket):
                 _await(sock, "read", deadline, READ_TIMEOUT)
             return self._recv(sock, wanted)  # type: ignore[no-any-return]
         except BaseException:
-            self._opener = None
-            self._records.inbound.receive(header)
+            self._records.receive(header)
             raise
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
-        if self._eof:
+        if self._records.truncated:
             raise eof_error(None)
         inbound = self._records.inbound
         room = inbound.room(wanted or 1)
@@ -372,14 +364,10 @@ class _SocketConnection(_SSLSocket):
         if not self._reading.acquire(blocking=False):
             return 0  # another thread is reading
         try:
-            inbound = self._records.inbound
-            if self._in_read or (self._opener is not None and inbound.start == inbound.end):
+            records = self._records
+            if self._in_read or (records.fast_opener is not None and records.inbound.start == records.inbound.end):
                 return 0  # so are we; or there is nothing, and it is known already
-            self._opener = None
-            try:
-                return self._conn.pending() or self._untold()
-            finally:
-                self._sealer = None  # it may have failed, or have something to say first
+            return self._conn.pending() or self._untold()
         except Abort:
             return self._untold()
         finally:
@@ -392,10 +380,10 @@ class _SocketConnection(_SSLSocket):
         sock, conn, records = self._sock(), self._conn, self._records
         if sock is None:
             raise gone()
-        if self._sealer is None:
+        if records.fast_sealer is None:
             if not conn.established:
                 self.do_handshake()
-            if conn.renegotiating:
+            if records.renegotiating:
                 self._finish_renegotiation(sock)
             self._check_end()
         view = data if type(data) is bytes else readable(data)
@@ -406,15 +394,10 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._in_write = True
-                sealer, outbound = self._sealer, records.outbound
-                if (
-                    sealer is outbound.sealer
-                    and not outbound.end
-                    and 0 < len(view) <= SMALL
-                    and sealer.seq < sealer.limit
-                ):
+                sealer, outbound = records.fast_sealer, records.outbound
+                if sealer is not None and not outbound.end and 0 < len(view) <= SMALL and sealer.seq < sealer.limit:
                     return self._write_record(sock, view, sealer.seal_data)
-                self._sealer = None
+                records.fast_sealer = None  # until all of this is out
                 if 0 < len(view) <= SMALL and not self._sealed and not records.has_data_to_send:
                     size = self._write_record(sock, view, conn.write_record)
                 else:
@@ -425,7 +408,7 @@ class _SocketConnection(_SSLSocket):
                 self._say_last_words(sock)
                 raise abort_error(abort) from abort.__cause__
             else:
-                self._ease_writing()
+                records.arm_writing()
                 return size
             finally:
                 self._in_write = False
@@ -443,7 +426,7 @@ class _SocketConnection(_SSLSocket):
         """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
         conn, timeout = self._conn, sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
-        while conn.renegotiating:
+        while self._records.renegotiating:
             if not self._reading.acquire(timeout=0.01):
                 continue
             if self._in_read:
@@ -451,12 +434,11 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._in_read = True
-                self._opener = None
                 self._advance()
                 self._settle(sock)
                 if self._records.inbound.plain or self._records.close_received:  # who reads has to see that first
                     return
-                if conn.renegotiating and not self._fill(sock, conn.wanted(), deadline, WRITE_TIMEOUT):
+                if self._records.renegotiating and not self._fill(sock, conn.wanted(), deadline, WRITE_TIMEOUT):
                     return
             except Abort as abort:
                 self._settle(sock)
@@ -489,7 +471,7 @@ class _SocketConnection(_SSLSocket):
         return done
 
     def _write_record(self, sock: Any, view: Any, seal: Callable[[Any], bytes]) -> int:
-        """The short way for what fits one record: no queue, unless the kernel does not take all of the record."""
+        """The fast path for what fits one record: no queue, unless the kernel does not take all of the record."""
         size, count = len(view), 0
         try:
             record = seal(view)
@@ -505,7 +487,8 @@ class _SocketConnection(_SSLSocket):
             raise TimeoutError(WRITE_TIMEOUT) from None
         finally:
             if count != whole:  # as `put_record`, but without a call
-                self._sealer, self._sealed, outbound = None, size, self._records.outbound
+                records = self._records
+                records.fast_sealer, self._sealed, outbound = None, size, records.outbound
                 outbound.buf = outbound.view = record
                 outbound.start, outbound.end = count, whole
         if self._sealed:
@@ -544,7 +527,7 @@ class _SocketConnection(_SSLSocket):
                 self._writing.release()
                 break
             try:
-                self._in_write, self._sealer = True, None
+                self._in_write = True
                 self._say_last_words(sock)
             finally:
                 self._in_write = False
@@ -576,7 +559,7 @@ class _SocketConnection(_SSLSocket):
                 if self._in_write:
                     raise reentered()
                 try:
-                    self._in_write, self._sealer = True, None
+                    self._in_write = True
                     conn.close_notify()
                     self._flush(sock, deadline, WRITE_TIMEOUT)
                 finally:
@@ -585,7 +568,7 @@ class _SocketConnection(_SSLSocket):
                 if self._in_read:
                     raise reentered()
                 try:
-                    self._in_read, self._opener = True, None
+                    self._in_read = True
                     self._wait_for_goodbye(sock, deadline)
                 finally:
                     self._in_read = False

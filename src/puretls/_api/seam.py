@@ -5,11 +5,6 @@ SSLSocket and SSLObject talk to this object only, and so do gevent, truststore, 
 engine's requests (SNI and PSK callbacks).  `over_socket` and `over_bio` move the bytes.
 
 Callbacks run in the thread that is in do_handshake() or read(), with the locks of the connection held.
-
-Most messages are one record that comes, or goes, alone.  While nothing else waits to be done, `_opener` and `_sealer`
-are the connection's, and such a record needs no more than them.  Each is set only by who holds its direction, who puts
-None there before doing anything but that, and asks whether all is as usual again when it is done (`_ease_reading`,
-`_ease_writing`).  Anybody else who makes something unusual happen puts None there afterwards.
 """
 
 from __future__ import annotations
@@ -40,7 +35,6 @@ from puretls._engine.state import (
     PskServerRequest,
     Request,
 )
-from puretls._record.protection import MAX_PLAINTEXT, Opener, Sealer
 from puretls._x509 import certificate, peercert
 from puretls._x509.algorithms import PURE
 
@@ -74,21 +68,12 @@ def give_back(buffer: bytearray) -> None:
 
 def writable(buffer: Any, size: int) -> memoryview:
     """The part of a caller's buffer that read(size, buffer) may fill."""
-    try:
-        view = memoryview(buffer)
-    except TypeError:
-        raise not_writable(buffer) from None
-    if type(buffer) is not bytearray:
-        if view.readonly or not view.c_contiguous:
-            raise not_writable(buffer)
-        if view.format != "B" or view.ndim != 1:
-            view = view.cast("B")
+    view = memoryview(buffer)
+    if view.readonly:
+        raise TypeError(f"read() argument 2 must be read-write bytes-like object, not {type(buffer).__name__}")
+    if view.format != "B" or view.ndim != 1:
+        view = view.cast("B")
     return view[:size] if 0 < size < len(view) else view
-
-
-def not_writable(buffer: Any) -> TypeError:
-    """For what is no plain memory that can be filled."""
-    return TypeError(f"read() argument 2 must be read-write bytes-like object, not {type(buffer).__name__}")
 
 
 def nothing(size: int) -> bytes:
@@ -115,8 +100,7 @@ class _SSLSocket:
     """What both transports have in common."""
 
     __slots__ = (
-        "__weakref__", "_callback_error", "_conn", "_context", "_eof", "_opener", "_owner", "_placeholder", "_records",
-        "_sealer", "_told",
+        "__weakref__", "_callback_error", "_conn", "_context", "_owner", "_placeholder", "_records", "_told",
     )  # fmt: skip
 
     def __init__(
@@ -140,12 +124,9 @@ class _SSLSocket:
         config = context._settings.frozen(server_side=server_side)
         self._conn = Connection(config, server_side, time.time, server_hostname)
         self._records = self._conn.records
-        self._eof = False  # the transport ended without close_notify
         self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._placeholder: Session | None = None
-        self._opener: Opener | None = None  # of the next record, if it may be opened without more ado
-        self._sealer: Sealer | None = None  # likewise
         if session is not None:
             self.session = session
 
@@ -175,53 +156,10 @@ class _SSLSocket:
         """What pending() says when there is no data: 1 if the end is known here, but not to the caller."""
         return int(not self._told and bool(self._conn.failure or self._records.close_received))
 
-    # The short ways, for the transports
-
-    def _ease_reading(self) -> None:
-        """Open the short way of reading, if all is as usual: what comes, or has come in part, is data.
-
-        For who holds the receiving side.
-        """
-        conn = self._conn
-        inbound = self._records.inbound
-        self._opener = inbound.opener  # before the questions: the other direction clears it after what makes it wrong
-        if (
-            conn.failure
-            or not conn.established
-            or self._records.close_received
-            or inbound.plain
-            or inbound.hs
-            or inbound.plain_limit != MAX_PLAINTEXT
-            or self._records.control  # which read() sends first
-            or inbound.empty_records + self._records.warnings + self._records.messages  # which data has to reset
-            or not conn.state.accepts_data  # type: ignore[union-attr]  # there is one by then
-        ):
-            self._opener = None
-
-    def _ease_writing(self) -> None:
-        """The same for writing and the sending side."""
-        conn = self._conn
-        outbound = self._records.outbound
-        self._sealer = outbound.sealer
-        if (
-            conn.failure
-            or not conn.established
-            or self._records.close_sent
-            or conn.renegotiating
-            or self._eof
-            or self._records.control
-            or self._records.update_requested
-            or self._records.events
-            or outbound.end
-            or outbound.fragment != MAX_PLAINTEXT
-        ):
-            self._sealer = None
-
     def _interrupted(self, error: BaseException) -> None:
         """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
         if not isinstance(error, Abort):
             self._conn.fail(faults.INTERNAL, "interrupted while sealing")
-            self._opener = self._sealer = None
 
     # Progress, for the transports
 
@@ -301,8 +239,7 @@ class _SSLSocket:
     def _deliver(self, data: bytes, limit: int, out: memoryview | None) -> Any:
         """What read() returns of data that has been opened; the rest waits."""
         if len(data) > limit:
-            self._opener, inbound = None, self._records.inbound
-            inbound.plain, inbound.plain_at = data, limit
+            self._records.put_back(data, limit)
             data = data[:limit]
         if out is None:
             return data
@@ -321,11 +258,12 @@ class _SSLSocket:
         """The transport has ended without close_notify: an error, unless the options have it pass for a clean end."""
         conn = self._conn
         if conn.config.options & OP_IGNORE_UNEXPECTED_EOF and conn.established:
-            self._records.close_received = True
+            self._records.peer_has_ended()
             return
-        if self._eof:
+        if self._records.truncated:
             raise eof_error(None)
-        self._eof, self._opener, self._sealer = True, None, None
+        self._records.truncated = True
+        self._records.disarm()
         if conn.established:
             conn.send_alert(registry.FATAL, registry.DECODE_ERROR)
             self._speak()
@@ -333,7 +271,7 @@ class _SSLSocket:
 
     def _check_end(self) -> None:
         """Behind a bare end nothing is read, and nothing sent: the peer may have got part of what it was sent, too."""
-        if self._eof and not (self._conn.failure or self._records.close_sent):
+        if self._records.truncated and not (self._conn.failure or self._records.close_sent):
             raise eof_error(None)
 
     # Requests
@@ -659,8 +597,6 @@ class _SSLSocket:
             conn.state.request_authentication(conn)  # type: ignore[union-attr]  # there is one by then
         except Abort as abort:
             raise _numbered(abort.fault) from None
-        finally:
-            self._opener = self._sealer = None  # there is something to say first
 
     # Kernel TLS is not used
 

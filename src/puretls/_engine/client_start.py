@@ -78,7 +78,8 @@ def renegotiate(conn: Connection) -> State:
     """A new handshake inside this connection, in the same version, because the server asked (RFC 5246 7.4.1.1)."""
     conn.config = replace(conn.config, versions=(conn.version,), alpn=())  # whose protocol goes on
     conn.transcript = Transcript()
-    conn.draft, conn.renegotiating = Outcome(), True
+    conn.draft = Outcome()
+    conn.records.begin_again()
     conn.draft.client_random = conn.random(32)
     conn.draft.policy_digest = conn.config.policy.digest()
     if conn.config.sessions is not None:

@@ -53,7 +53,6 @@ class Connection:
         "outcome",
         "random",
         "records",
-        "renegotiating",
         "server_hostname",
         "server_side",
         "state",
@@ -84,7 +83,6 @@ class Connection:
         self.offered = session  # by a client, before the handshake
         self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
-        self.renegotiating = False  # nothing is written until that is over: servers do not expect data in between
 
     @property
     def shared_suites(self) -> tuple[Suite, ...] | None:
@@ -104,7 +102,7 @@ class Connection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the transport; `advance` makes something of them."""
-        self.records.inbound.receive(data)
+        self.records.receive(data)
 
     def wanted(self) -> int:
         """How many bytes the transport may read without hiding a whole record from select()."""
@@ -157,6 +155,7 @@ class Connection:
                 if records.events is not None:
                     records.events.append(MessageEvent(False, self.version, HANDSHAKE, data))
                 state = self.state = state.step(self, data)
+                records.takes_data = state.accepts_data
                 if self.established != established:
                     return
         except BaseException as error:  # noqa: BLE001  # see _ended_by
@@ -173,7 +172,8 @@ class Connection:
         if not isinstance(state, Parked):
             raise ValueError("nothing waits for an answer")  # noqa: TRY004
         try:
-            self.state = state.then(self, answer)
+            self.state = state = state.then(self, answer)
+            self.records.takes_data = state.accepts_data
         except BaseException as error:  # noqa: BLE001  # see _ended_by
             del answer  # it may be a key, and the traceback has this frame
             raise self._ended_by(error)  # noqa: B904  # it has its cause
@@ -213,7 +213,7 @@ class Connection:
             for session_id in self.kept:
                 self.config.sessions.cache.forget(session_id)
         self.state = Failed()
-        self.records.forget()
+        self.records.fail()
         self.outcome.master = self.draft.master = None
         self.finished_keys = b"", b""
         self.transcript = None  # type: ignore[assignment]  # likewise
@@ -235,7 +235,7 @@ class Connection:
         """
         if self.failure:
             raise Abort(*self.failure)
-        if self.established and self.state.accepts_data:  # type: ignore[union-attr]  # there is one by then
+        if self.records.takes_data:
             try:
                 got = self.records.open_into(out)
             except BaseException as error:  # noqa: BLE001  # see _ended_by
@@ -253,14 +253,14 @@ class Connection:
         no copy.  It is for established connections that have not failed and hold no plaintext.
         """
         records = self.records
-        if self.state.accepts_data:  # type: ignore[union-attr]  # there is one by then
+        if records.takes_data:
             try:
                 data = records.open_alone(record)
             except BaseException as error:  # noqa: BLE001  # see _ended_by
                 raise self._ended_by(error)  # noqa: B904  # it has its cause
             if data is not None:
                 return data
-        records.inbound.receive(record)
+        records.receive(record)
         return b""
 
     def pending(self) -> int:
@@ -335,7 +335,7 @@ class Connection:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""
         self.pass_gate(later=self.version == TLS13)
         self.outcome = self.draft
-        self.established, self.renegotiating = True, False
+        self.established = True
         self.records.handshake_done()
         sessions = self.config.sessions
         if sessions is not None:
@@ -377,6 +377,7 @@ class Connection:
                 records.events.append(MessageEvent(False, self.version, CHANGE_CIPHER_SPEC, data or b"\x01"))
             if data:  # else it was dropped
                 state = self.state = state.change_cipher_spec(self, data)
+                records.takes_data = state.accepts_data
         elif kind != SKIPPED:
             raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} inside protection")
         return state

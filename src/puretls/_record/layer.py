@@ -11,6 +11,14 @@ while more than MOST_HELD bytes wait that the transport has not taken.
 
 The answer to KeyUpdates is none of them: one KeyUpdate goes before our next data, or behind the peer's, however many
 requests have come until then (RFC 9846 4.7.3).
+
+The fast path.  Most messages are one record that comes, or goes, alone.  While nothing but data comes and goes,
+`fast_opener` and `fast_sealer` are armed, and transports need no more than them for such a record.  Whatever is not
+data disarms them here, where it happens; who has finished something unusual asks whether they can be armed again.
+
+- Only who holds a direction arms it (`arm_reading`, `arm_writing`); anybody may disarm it, behind what makes it wrong.
+- A sequence number is consumed before it is used.
+- No whole record is hidden from select(): see `wanted`.
 """
 
 from __future__ import annotations
@@ -66,12 +74,18 @@ class RecordLayer:
         "control_unsent",
         "digest",
         "events",
+        "failed",
+        "fast_opener",
+        "fast_sealer",
         "flight",
         "handshaking",
         "inbound",
         "messages",
         "outbound",
         "read_secret",
+        "renegotiating",
+        "takes_data",
+        "truncated",
         "two_threads",
         "update_awaited",
         "update_requested",
@@ -85,7 +99,13 @@ class RecordLayer:
         self.events = events  # None: nobody watches
         self.handshaking = True  # the first handshake is not done: nobody else can be sending
         self.two_threads = False  # afterwards: who receives may not seal, as somebody else may be sending
+        self.renegotiating = False  # nothing is written until that is over: servers do not expect data in between
+        self.takes_data = False  # application data may come: the engine's state says so
         self.close_sent = self.close_received = False
+        self.truncated = False  # the transport has ended without close_notify
+        self.failed = False
+        self.fast_opener: Opener | None = None
+        self.fast_sealer: Sealer | None = None
         self.flight = b""  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.control: deque[Pending] = deque()
@@ -97,6 +117,47 @@ class RecordLayer:
         self.digest: Digest = SHA256
         self.aead: Aead | None = None
 
+    # The fast path
+
+    def arm_reading(self) -> None:
+        """For who holds the receiving side: what comes, or has come in part, is data, if all is as usual."""
+        inbound = self.inbound
+        self.fast_opener = inbound.opener  # before the questions: others disarm behind what makes it wrong
+        if (
+            not self.takes_data
+            or self.close_received
+            or inbound.plain
+            or inbound.hs
+            or inbound.plain_limit != MAX_PLAINTEXT
+            or self.control  # which read() sends first
+            or inbound.empty_records + self.warnings + self.messages  # which data has to reset
+        ):
+            self.fast_opener = None
+
+    def arm_writing(self) -> None:
+        """For who holds the sending side: data may be sealed without more ado."""
+        self.fast_sealer = self.outbound.sealer
+        if self.busy or self.events or self.outbound.fragment != MAX_PLAINTEXT:
+            self.fast_sealer = None
+
+    def disarm(self) -> None:
+        """Both directions."""
+        self.fast_opener = self.fast_sealer = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything has to happen before data is sealed, or none may be."""
+        return bool(
+            self.handshaking
+            or self.failed
+            or self.truncated
+            or self.close_sent
+            or self.renegotiating
+            or self.control
+            or self.update_requested
+            or self.outbound.end
+        )
+
     # Control messages: from either side, sealed by who holds the sending one
 
     def queue(self, item: Pending, size: int = 0) -> None:
@@ -104,6 +165,7 @@ class RecordLayer:
         if not self.close_sent:
             self.control_size += size + SPARE
             self.control.append(item)
+            self.fast_opener = self.fast_sealer = None
 
     def crowded(self, size: int = 0) -> bool:
         """Whether the transport takes too little to queue `size` bytes more.  Where nothing waits, anything may."""
@@ -129,7 +191,7 @@ class RecordLayer:
             elif callable(item):
                 outbound.put(HANDSHAKE, item(self))
             else:
-                outbound.sealer = item
+                outbound.sealer, self.fast_sealer = item, None
         self.control_unsent += outbound.end - outbound.start - waiting
 
     def send_alert(self, level: int, description: int) -> None:
@@ -148,6 +210,7 @@ class RecordLayer:
         if not self.close_sent:
             self.send_alert(WARNING, registry.CLOSE_NOTIFY)
             self.close_sent = True
+            self.fast_sealer = None
 
     # Handshake messages
 
@@ -210,10 +273,16 @@ class RecordLayer:
         """Bytes of data in a record: what the peer takes, and what we take (RFC 8449)."""
         self.outbound.fragment = min(self.outbound.fragment, theirs)
         self.inbound.plain_limit = ours
+        self.disarm()
+
+    def begin_again(self) -> None:
+        """A handshake inside this connection."""
+        self.renegotiating = True
+        self.fast_sealer = None
 
     def handshake_done(self) -> None:
         """From here on who receives may not be who sends."""
-        self.handshaking = False
+        self.handshaking = self.renegotiating = False
         self.warnings = 0
         self.inbound.drop_ccs = False
 
@@ -256,7 +325,7 @@ class RecordLayer:
             self.check_boundary()
         aead: Aead = self.aead  # type: ignore[assignment]  # since the handshake secrets
         key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
-        self.inbound.opener, self.read_secret = Opener13(aead, key, iv), secret
+        self.inbound.opener, self.read_secret, self.fast_opener = Opener13(aead, key, iv), secret, None
 
     def set_write_secret(self, secret: bytes) -> None:
         """Keys of the sending direction, TLS 1.3."""
@@ -264,11 +333,11 @@ class RecordLayer:
             self.flush()
         aead: Aead = self.aead  # type: ignore[assignment]  # likewise
         key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
-        self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), secret
+        self.outbound.sealer, self.write_secret, self.fast_sealer = Sealer13(aead, key, iv), secret, None
 
     def switch_read_keys(self, opener: Opener) -> None:
         """ChangeCipherSpec of TLS 1.2 and older has come (RFC 5246 7.1)."""
-        self.inbound.opener = opener
+        self.inbound.opener, self.fast_opener = opener, None
 
     def switch_write_keys(self, sealer: Sealer) -> None:
         """Send it: what follows goes under the new keys."""
@@ -309,6 +378,7 @@ class RecordLayer:
         self.update_awaited = False
         if request_update == registry.UPDATE_REQUESTED:
             self.update_requested = True
+            self.fast_sealer = None
 
     def answer_update(self) -> None:
         """Data has come behind the requests; while the transport takes nothing the answer waits for ours."""
@@ -335,9 +405,14 @@ class RecordLayer:
 
     # Receiving
 
+    def receive(self, data: bytes) -> None:
+        """Ciphertext, behind what is here."""
+        self.fast_opener = None
+        self.inbound.receive(data)
+
     def next(self) -> tuple[int, bytes] | None:
         """The next handshake message, or record of another kind; None if more is needed, or there is data to read."""
-        inbound = self.inbound
+        inbound, self.fast_opener = self.inbound, None
         while True:
             if inbound.hs:
                 raw = inbound.message()
@@ -358,6 +433,11 @@ class RecordLayer:
         if data:
             self.data_has_come()
 
+    def put_back(self, data: bytes, at: int = 0) -> None:
+        """Data that has been opened, of which `at` bytes have been delivered: the rest waits for who reads next."""
+        inbound, self.fast_opener = self.inbound, None
+        inbound.plain, inbound.plain_at = data, at
+
     def receive_alert(self, data: bytes) -> None:
         """RFC 8446 6, RFC 5246 7.2."""
         if len(data) != 2:
@@ -368,8 +448,7 @@ class RecordLayer:
             self.events.append(MessageEvent(False, version, ALERT, data))
         tls13 = version == TLS13
         if description == registry.CLOSE_NOTIFY and (tls13 or level == WARNING):
-            self.close_received = True
-            self.inbound.opener = NullOpener()  # what follows is not ours
+            self.peer_has_ended()
             return
         if level not in (WARNING, FATAL) and not tls13:
             raise Abort(faults.UNKNOWN_ALERT_TYPE)
@@ -380,6 +459,11 @@ class RecordLayer:
             raise Abort(faults.TOO_MANY_WARN_ALERTS)
         if description == registry.NO_RENEGOTIATION and self.handshaking:
             raise Abort(faults.NO_RENEGOTIATION)
+
+    def peer_has_ended(self) -> None:
+        """By close_notify, or because the transport's end is taken for it: what follows is not ours."""
+        self.close_received = True
+        self.inbound.opener, self.fast_opener = NullOpener(), None
 
     def open_into(self, out: memoryview) -> int:
         """Application data that is here, straight into `out`; 0 leaves it to `next`, which knows every rule."""
@@ -430,17 +514,8 @@ class RecordLayer:
 
     def write_record(self, data: Bytes) -> bytes:
         """`write` and `take` in one, for a transport that takes everything; without a queue if it fits one record."""
-        outbound = self.outbound
-        sealer = outbound.sealer
-        if (
-            not self.handshaking
-            and not self.control
-            and not self.update_requested
-            and not outbound.end
-            and 0 < len(data) <= outbound.fragment
-            and sealer.seq < sealer.limit
-            and not self.close_sent
-        ):
+        sealer = self.outbound.sealer
+        if not self.busy and 0 < len(data) <= self.outbound.fragment and sealer.seq < sealer.limit:
             return sealer.seal_data(data)
         self.write(memoryview(data))
         return self.take()
@@ -485,6 +560,8 @@ class RecordLayer:
     def has_data_to_send(self) -> bool:
         return bool(self.control) or self.outbound.start != self.outbound.end
 
-    def forget(self) -> None:
-        """The connection has failed: its secrets go."""
+    def fail(self) -> None:
+        """The connection has failed: its secrets go, and no data comes or goes."""
+        self.failed, self.takes_data = True, False
+        self.fast_opener = self.fast_sealer = None
         self.flight = self.read_secret = b""

@@ -39,7 +39,7 @@ class LinkUser(Protocol):
 class Link(_SSLSocket):
     """A connection without a transport.
 
-    `_opener` and `_sealer` are there while nothing but data comes and goes, as `seam` describes it.
+    The fast paths of its record layer are armed while nothing but data comes and goes.
     """
 
     __slots__ = ("_user", "waits_for")
@@ -77,7 +77,7 @@ class Link(_SSLSocket):
 
     def go_on(self) -> None:
         """What was waited for is there, after the handshake."""
-        self._opener = self._sealer = None
+        self._records.disarm()
         try:
             self._advance()
         except Abort as abort:
@@ -121,7 +121,7 @@ class Link(_SSLSocket):
 
     def receive(self, data: bytes) -> None:
         """Ciphertext, behind what is here."""
-        self._records.inbound.receive(data)
+        self._records.receive(data)
 
     def open_into(self, out: memoryview) -> int:
         """Data of what has been received, by the way that knows every rule; 0 if there is none.
@@ -129,7 +129,7 @@ class Link(_SSLSocket):
         The last byte of `out` is left free.
         """
         conn = self._conn
-        self._opener = self._sealer = None
+        self._records.disarm()
         try:
             got = conn.read_into(out, 1)
             if conn.request is not None:
@@ -150,12 +150,10 @@ class Link(_SSLSocket):
 
     def keep(self, data: bytes) -> None:
         """Data that was opened and is not wanted yet: `open_into` gives it first."""
-        self._opener, inbound = None, self._records.inbound
-        inbound.plain, inbound.plain_at = data, 0
+        self._records.put_back(data)
 
     def broken(self, abort: Abort) -> Exception:
         """A record did not open: the peer is told, and this is the exception."""
-        self._opener = self._sealer = None
         self._conn.fail(abort.fault, abort.detail)
         error = abort_error(abort)
         error.__cause__ = abort.__cause__
@@ -183,16 +181,17 @@ class Link(_SSLSocket):
         inbound = self._records.inbound
         return inbound.leftover() if inbound.start != inbound.end else b""
 
-    def ease(self) -> None:
-        """Open the short ways, if all is as usual."""
-        self._ease_writing()
-        inbound = self._records.inbound
+    def arm(self) -> None:
+        """Open the fast paths, if all is as usual."""
+        records = self._records
+        records.arm_writing()
+        inbound = records.inbound
         if inbound.start == inbound.end:
-            self._ease_reading()
+            records.arm_reading()
 
-    def unease(self) -> None:
+    def disarm(self) -> None:
         """Close them: data does not go the usual way now."""
-        self._opener = self._sealer = None
+        self._records.disarm()
 
     # Sending
 
@@ -208,21 +207,21 @@ class Link(_SSLSocket):
 
     def may_write(self) -> bool:
         """Whether data can be sealed now."""
-        conn = self._conn
-        return conn.established and not (conn.renegotiating or self._records.close_sent or conn.failure)
+        records = self._records
+        return not (records.handshaking or records.renegotiating or records.close_sent or records.failed)
 
     def send(self, view: memoryview, transport: Any) -> None:
         """Seal this data and write it to the plain transport, as far as that is still there."""
-        conn = self._conn
-        outbound = self._records.outbound
-        sealer, self._sealer = self._sealer, None  # until all is out: what the application writes meanwhile waits
+        conn, records = self._conn, self._records
+        armed = records.fast_sealer is not None
+        records.fast_sealer = None  # until all is out: what the application writes meanwhile waits
         try:
             if len(view) <= SMALL:
                 transport.write(conn.write_record(view))
             else:
                 for pos in range(0, len(view), CHUNK):
                     conn.write(view[pos : pos + CHUNK])
-                    sealed, memory = outbound.lend()
+                    sealed, memory = records.outbound.lend()
                     transport.write(sealed)
                     if transport.is_closing():
                         return
@@ -233,10 +232,8 @@ class Link(_SSLSocket):
         except BaseException as error:
             self._interrupted(error)
             raise
-        if outbound.sealer is sealer and not (
-            self._records.control or self._records.events or self._records.close_sent or transport.is_closing()
-        ):
-            self._sealer = sealer  # all is as before
+        if armed and not transport.is_closing():
+            records.arm_writing()
 
     def interrupted(self, error: BaseException) -> None:
         """Something came between sealing a record and sending it: the peer could not go on, nor can we."""
@@ -244,7 +241,7 @@ class Link(_SSLSocket):
 
     def say_goodbye(self) -> None:
         """close_notify, with the next `take`."""
-        self._opener = self._sealer = None
+        self._records.disarm()
         self._conn.close_notify()
 
     # How far it is

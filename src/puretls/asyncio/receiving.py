@@ -99,7 +99,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes have come."""
         memory = self._memory
-        opener = self._link._opener
+        opener = self._link._records.fast_opener
         if self._alone:
             self._alone = self._credit
         if opener is None or self._odd:
@@ -142,7 +142,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._rest = b""
         if self._reading_paused and self._stage == OPEN:
             self._hold(data)
-        elif self._link._opener is None:
+        elif self._link._records.fast_opener is None:
             self._receive(data)
         else:
             try:
@@ -163,7 +163,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         """
         link, memory = self._link, self._memory
         while True:
-            opener = link._opener
+            opener = link._records.fast_opener
             if opener is None or self._reading_paused:
                 return bytes(view[pos:end])
             if got:
@@ -264,7 +264,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         if self._stage == OPEN:
             if not self._reading_paused and not link.opened():
                 self._rest = link.leftover() + self._rest
-            link.ease()
+            link.arm()
         self._push()
 
     def _broken(self, abort: Abort) -> None:

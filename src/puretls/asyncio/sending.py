@@ -52,7 +52,7 @@ class Sending(Receiving):
 
     def write(self, data: Any) -> None:
         """Send data; what the kernel does not take at once is sent later."""
-        sealer = self._link._sealer
+        sealer = self._link._records.fast_sealer
         if sealer is None or type(data) is not bytes or not 0 < len(data) <= SMALL or sealer.seq >= sealer.limit:
             self._write(data)
         elif self._alone:
@@ -73,7 +73,7 @@ class Sending(Receiving):
 
     def _push_gathered(self) -> None:
         """What was written in one iteration of the loop goes as one; a single write could have gone at once."""
-        backlog, sealer = self._backlog, self._link._sealer
+        backlog, sealer = self._backlog, self._link._records.fast_sealer
         if not backlog or self._alone:
             return
         if len(backlog) > 1:
@@ -131,10 +131,10 @@ class Sending(Receiving):
                 self._fatal_error(error, "Fatal error on SSL protocol")
             finally:
                 self._pushing = False
-            if link._sealer is None and self._stage == OPEN:
+            if link._records.fast_sealer is None and self._stage == OPEN:
                 self._flush()
                 if not self._closed:
-                    link.ease()
+                    link.arm()
             if self._goodbye_due and not backlog:
                 self._goodbye_due = False
                 self._begin_to_close()

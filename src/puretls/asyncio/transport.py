@@ -93,7 +93,7 @@ class SSLTransport(Sending):
     def _test__append_write_backlog(self, data: bytes) -> None:
         self._backlog.append(memoryview(data))
         self._backlog_size += len(data)
-        self._link.unease()
+        self._link.disarm()
 
     # The plain transport: beginning and end
 
@@ -119,7 +119,7 @@ class SSLTransport(Sending):
         self._stage, self._closed = CLOSED, True
         exc, self._error = exc or self._error, None
         self._lost += 1
-        self._link.unease()
+        self._link.disarm()
         self._link.give_up()
         self._cancel_timer()
         if self._app_stage in (Application.CONNECTED, Application.ENDED):
@@ -168,7 +168,7 @@ class SSLTransport(Sending):
         """There is something to send that no call of ours has led to."""
         self._flush()
         if self._stage == OPEN:
-            self._link.ease()
+            self._link.arm()
 
     def link_has_answer(self) -> None:
         """What a key had promised is there, or is known to have failed."""
@@ -220,7 +220,7 @@ class SSLTransport(Sending):
             if self._link.held():
                 self._read()
             else:
-                self._link.ease()
+                self._link.arm()
                 self._push()
 
     def _wake(self, error: BaseException | None) -> None:
@@ -255,7 +255,7 @@ class SSLTransport(Sending):
             return
         if wants and self._half_close and self._link.halves_close_alone and not self._eof_written:
             self._resume_lower()  # to learn when it goes
-            self._link.ease()
+            self._link.arm()
             self._push()
             return
         self._warn_of(wants)
@@ -273,7 +273,7 @@ class SSLTransport(Sending):
         """Both sides have said that they send no more."""
         self._cancel_timer()
         self._stage = CLOSED
-        self._link.unease()
+        self._link.disarm()
         if self._transport is not None:
             self._transport.close()
 
@@ -338,7 +338,7 @@ class SSLTransport(Sending):
         if self._backlog and self._stage == OPEN:  # gathered: without that it would be out already
             self._push()
         self._stage, self._closed, self._error = CLOSED, True, exc
-        self._link.unease()
+        self._link.disarm()
         self._link.give_up()
         self._cancel_timer()  # connection_lost() need not come: uvloop forgets it where its connect was cancelled
         lower = self._transport

@@ -1,4 +1,4 @@
-"""The short ways of sockets: what comes in between, and what arrives in one piece with the data."""
+"""The fast paths of sockets: what comes in between, and what arrives in one piece with the data."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class Ends:
 def ends(request: pytest.FixtureRequest, pki: Pki) -> Iterator[Ends]:
     ends = Ends(pki, request.param)
     sslobj = ends.client._sslobj
-    assert sslobj._opener
-    assert sslobj._sealer
+    assert sslobj._records.fast_opener
+    assert sslobj._records.fast_sealer
     with closing(ends):
         yield ends
 
@@ -157,7 +157,7 @@ def test_new_keys_between_data(pki: Pki, room: int) -> None:
         for _ in range(3):
             ends.server.write(b"old")
             conn.update_write_keys(UPDATE_REQUESTED)
-            ends.server._sslobj._sealer = None
+            ends.server._sslobj._records.fast_sealer = None
             ends.server.write(b"new")
             ends.give()
             got = b""
@@ -175,7 +175,7 @@ def test_empty_records_do_not_end_a_read(ends: Ends) -> None:
         for _ in range(20):
             ends.inject(APPLICATION_DATA, b"")
         ends.give()
-        ends.server._sslobj._sealer = None
+        ends.server._sslobj._records.fast_sealer = None
         ends.server.write(b"data")
         ends.give()
         assert ends.client.recv_into(bytearray(room)) == 4
@@ -193,7 +193,7 @@ def test_no_whole_record_is_hidden_from_select(pki: Pki, ciphers: str, room: int
             ends.server.write(b"A" * 1000)
             if between:
                 ends.inject(APPLICATION_DATA, b"")
-                ends.server._sslobj._sealer = None
+                ends.server._sslobj._records.fast_sealer = None
             ends.server.write(b"B" * 1000)
             ends.give()
             view = bytearray(room)
@@ -273,9 +273,9 @@ def test_a_send_that_the_kernel_cuts_goes_first(ends: Ends) -> None:
     with suppress(puretls.SSLWantWriteError):
         while True:
             sent += ends.client.send(b"x" * 10_000)
-    assert ends.client._sslobj._sealer is None
+    assert ends.client._sslobj._records.fast_sealer is None
     ends.take()
-    while sent % 10_000 or not ends.client._sslobj._sealer:
+    while sent % 10_000 or not ends.client._sslobj._records.fast_sealer:
         with suppress(puretls.SSLWantWriteError):
             sent += ends.client.send(b"x" * 10_000)
         ends.take()

@@ -1,4 +1,4 @@
-"""Over BIOs, a message that is one record takes a short way as long as all is as usual.  Here it is not, in between."""
+"""Over BIOs, a message that is one record takes the fast path as long as all is as usual.  Here it is not."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def talk(both: Pair) -> None:
 
 @pytest.fixture(params=VERSIONS)
 def both(request: pytest.FixtureRequest, pki: Pki) -> Pair:
-    """A connection on which the short ways are open."""
+    """A connection whose fast paths are armed."""
     both = join(client_context(puretls, pki), server_context(puretls, pki, version=request.param)).ok()
     talk(both)
     for side in (both.client, both.server):
-        assert side.obj._sslobj._opener
-        assert side.obj._sslobj._sealer
+        assert side.obj._sslobj._records.fast_opener
+        assert side.obj._sslobj._records.fast_sealer
     return both
 
 
@@ -183,10 +183,11 @@ def test_keys_that_are_worn_out(both: Pair) -> None:
 @pytest.mark.parametrize("limit", [1, 100])
 def test_records_of_limited_size(both: Pair, limit: int) -> None:
     sslobj = both.client.obj._sslobj
-    sslobj._conn.records.outbound.fragment, sslobj._sealer = limit, None  # as if the handshake had come to that
+    records = sslobj._conn.records
+    records.outbound.fragment, records.fast_sealer = limit, None  # as if the handshake had come to that
     for _ in range(2):
         assert both.send(both.client, bytes(300)) == bytes(300)
-        assert sslobj._sealer is None
+        assert sslobj._records.fast_sealer is None
 
 
 def test_a_request_for_a_certificate_goes_with_the_next_data(pki: Pki) -> None:
