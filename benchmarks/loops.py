@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,12 +156,21 @@ def main() -> None:
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
-    config = uvicorn.Config(app, log_level="error", http="httptools", lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        app, "127.0.0.1", 0, log_level="error", http="httptools", lifespan="off", access_log=False, backlog=1024
+    )
     config.load()
     config.ssl = contender(name).context(Files(folder), Case(), server=True)
-    sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    print(sock.getsockname()[1], flush=True)
-    run(kind, uvicorn.Server(config).serve(sockets=[sock]))
+
+    async def serve() -> None:
+        server = uvicorn.Server(config)
+        serving = asyncio.ensure_future(server.serve())
+        while not server.started:  # noqa: ASYNC110 - it has no event for it
+            await asyncio.sleep(0.01)
+        print(server.servers[0].sockets[0].getsockname()[1], flush=True)
+        await serving
+
+    run(kind, serve())
 
 
 if __name__ == "__main__":

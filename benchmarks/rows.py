@@ -10,6 +10,7 @@ from benchmarks.workers import Pair
 from puretls.cli.contenders import Case, Files
 
 MB = 1 << 20
+LOOP_NAMES = {"asyncio": "asyncio", "uvloop": "asyncio on uvloop"}
 
 
 class Row(NamedTuple):
@@ -90,7 +91,7 @@ def loops(
             server, client = pair.both("streams", files, AES128, kind, size, count, connections, each)
             return (count / (server.cpu + client.cpu),)
 
-        return Row(f"{kind}: {name}", {"CPU": aim}, "1/s", measure, ("pyopenssl",))
+        return Row(f"{LOOP_NAMES[kind]}: {name}", {"CPU": aim}, "1/s", measure, ("pyopenssl",))
 
     return [row(kind, aim) for kind, aim in aims.items() if kind == "asyncio" or HAS_UVLOOP]
 
@@ -103,7 +104,7 @@ def web(name: str, size: int, connections: int, aims: dict[str, float], *, each:
             spent = pair.alone("web", files, kind, size, connections, each)
             return spent.number / spent.clock, spent.number / spent.cpu
 
-        return Row(f"{kind}: uvicorn, {name}", {"clock": aim, "CPU": aim}, "1/s", measure, ("pyopenssl",))
+        return Row(f"{LOOP_NAMES[kind]}: uvicorn, {name}", {"clock": aim, "CPU": aim}, "1/s", measure, ("pyopenssl",))
 
     return [row(kind, aim) for kind, aim in aims.items() if HAS_WEB and (kind == "asyncio" or HAS_UVLOOP)]
 
@@ -129,7 +130,7 @@ def idle_in_loop(kind: str, count: int) -> Row:
         client, server = pair.alone("idle", files, count, kind)
         return (2048 / (client + server),)
 
-    return Row(f"{kind}: idle connections in a MiB", {"each side": 10.0}, "1/MiB", measure, SIMPLE)
+    return Row(f"{LOOP_NAMES[kind]}: idle connections in a MiB", {"each side": 10.0}, "1/MiB", measure, SIMPLE)
 
 
 def threads(what: str, count: int) -> Row:
@@ -162,6 +163,9 @@ def called(size: int) -> str:
 
 
 ROWS = (
+    *web("13 B", 13, 32, {"asyncio": 1.25, "uvloop": 1.05}),
+    *web("100 KiB", 100 << 10, 8, {"asyncio": 1.5, "uvloop": 1.4}),
+    *web("a connection each", 13, 16, {"asyncio": 1.1, "uvloop": 1.1}, each=True),
     *(bulk(case, 256 << 10, 256 * MB, up, 1.5) for case in (AES128, AES256, AES128_12) for up in (True, False)),
     bulk(AES128, 16 << 10, 128 * MB, True, 1.5),
     bulk(AES128, 1 << 10, 16 * MB, True, 1.0),
@@ -169,9 +173,6 @@ ROWS = (
     memory(256 << 10, 64 * MB, 1.6),
     memory(1024, 4 * MB, 0.8),
     memory(16, 1 << 16, 0.8),
-    *web("13 B", 13, 32, {"asyncio": 1.25, "uvloop": 1.05}),
-    *web("100 KiB", 100 << 10, 8, {"asyncio": 1.5, "uvloop": 1.4}),
-    *web("a connection each", 13, 16, {"asyncio": 1.1, "uvloop": 1.1}, each=True),
     *loops("echo of 64 KiB", 64 << 10, 400, {"asyncio": 1.3, "uvloop": 1.8}),
     *loops("requests of 100 B", 100, 1500, {"asyncio": 1.35, "uvloop": 1.05}),
     *loops("the same, 20 connections", 100, 3000, {"asyncio": 1.35, "uvloop": 1.05}, connections=20),

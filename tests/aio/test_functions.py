@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -571,6 +572,70 @@ def test_nothing_is_logged(tls: ModuleType, pki: Pki, loop: str, caplog: pytest.
                 if data[:1] in (b"", b"\x16"):
                     transport.close()
                 await protocol.lost
+
+    with caplog.at_level(logging.INFO):
+        run(loop, work())
+    assert not caplog.records
+
+
+@all_loops
+@pytest.mark.parametrize("way", ["open", "upgrade"])
+def test_cancelled_wherever_it_waits(
+    tls: ModuleType, pki: Pki, loop: str, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After any number of iterations of the loop, from the first to those in which the handshake is done."""
+
+    async def work() -> None:
+        here = asyncio.get_running_loop()
+        contexts = client_context(tls, pki), server_context(tls, pki)
+        lost = 0
+
+        class Server(Recorder):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                if way == "upgrade":
+                    self.task = here.create_task(self.upgrade())
+
+            async def upgrade(self) -> None:
+                with contextlib.suppress(OSError):  # the client has gone
+                    await puretls.asyncio.start_tls(self.transport, self, contexts[1], server_side=True)
+
+            def connection_lost(self, exc: BaseException | None) -> None:
+                nonlocal lost
+                super().connection_lost(exc)
+                lost += 1
+
+        async def connect(port: int) -> Any:
+            if way == "open":
+                transport, _ = await puretls.asyncio.create_connection(
+                    Recorder, "localhost", port, ssl=contexts[0], ssl_shutdown_timeout=1
+                )
+                return transport
+            plain, protocol = await here.create_connection(Recorder, "127.0.0.1", port)
+            try:
+                return await puretls.asyncio.start_tls(plain, protocol, contexts[0], server_hostname="localhost")
+            except BaseException:
+                assert plain.is_closing()
+                raise
+
+        context = contexts[1] if way == "open" else None
+        done = cancelled = 0
+        async with await puretls.asyncio.create_server(Server, "127.0.0.1", 0, ssl=context) as server:
+            for iterations in range(400):
+                task = asyncio.ensure_future(connect(port_of(server)))
+                for _ in range(iterations):
+                    await asyncio.sleep(0)
+                task.cancel()
+                try:
+                    transport = await task
+                except asyncio.CancelledError:
+                    cancelled += 1
+                else:
+                    done += 1
+                    transport.close()
+                    if done == 5:
+                        break
+        assert cancelled
 
     with caplog.at_level(logging.INFO):
         run(loop, work())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import puretls.asyncio
 from ours import client_context, open_client, server_context
 from support import PATIENCE, Pki, Program, dial, free_port, need, running, until
 
@@ -212,6 +214,40 @@ def test_a_writer_waits_for_the_reader_who_renegotiates(tls, pki):
                 program.send(b"next\n")
                 assert reading.result() == b"next\n"
             assert heard.count(("read", "FINISHED")) == 6
+
+
+def asked(heard: list[tuple[str, str]], before: int) -> None:
+    until(lambda: heard.count(("read", "HELLO_REQUEST")) > before, "HelloRequest")
+
+
+def test_writes_wait_for_a_renegotiation_in_an_event_loop(tls, pki):
+    """Nothing is written while the new handshake goes on, nothing is lost, and close() comes behind it."""
+
+    async def work(program, port):
+        context = client_context(tls, pki)
+        heard = listen(context)
+        reader, writer = await puretls.asyncio.open_connection("localhost", port, ssl=context)
+        writer.write(b"first\n")
+        await asyncio.to_thread(printed, program, b"first")
+        for number in range(5):
+            program.send(b"r\n")
+            await asyncio.to_thread(asked, heard, number)
+            for part in (b"li", b"ne ", b"%d\n" % number):
+                writer.write(part)
+            await asyncio.to_thread(printed, program, b"line %d" % number)
+            program.send(b"next\n")
+            assert await reader.readexactly(5) == b"next\n"
+        assert heard.count(("read", "FINISHED")) == 6
+        program.send(b"r\n")
+        await asyncio.to_thread(asked, heard, 5)
+        writer.write(b"last words\n")
+        writer.close()
+        await asyncio.to_thread(printed, program, b"last words")
+        await writer.wait_closed()
+
+    with s_server(pki, "-tls1_2") as (program, port):
+        dial(port).close()
+        asyncio.run(asyncio.wait_for(work(program, port), 3 * PATIENCE))
 
 
 def test_our_client_does_not_renegotiate_if_told_so(tls, pki):
