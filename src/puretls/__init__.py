@@ -28,6 +28,10 @@ from puretls._api.cipher_string import (
 from puretls._api.context import (
     SSLContext,
 )
+from puretls._api.crlite import (
+    CRLite,
+    CRLiteStatus,
+)
 from puretls._api.enums import (
     ALERT_DESCRIPTION_ACCESS_DENIED,
     ALERT_DESCRIPTION_BAD_CERTIFICATE,
@@ -185,6 +189,7 @@ from puretls._api.status import (
 from puretls._api.version import (
     _OPENSSL_API_VERSION,
     HAS_ALPN,
+    HAS_CRLITE,
     HAS_ECDH,
     HAS_NEVER_CHECK_COMMON_NAME,
     HAS_NPN,
@@ -245,6 +250,7 @@ __all__ = [
     "CERT_REQUIRED",
     "CHANNEL_BINDING_TYPES",
     "HAS_ALPN",
+    "HAS_CRLITE",
     "HAS_ECDH",
     "HAS_NEVER_CHECK_COMMON_NAME",
     "HAS_NPN",
@@ -292,6 +298,8 @@ __all__ = [
     "VERIFY_X509_STRICT",
     "VERIFY_X509_TRUSTED_FIRST",
     "AlertDescription",
+    "CRLite",
+    "CRLiteStatus",
     "CertificateError",
     "DER_cert_to_PEM_cert",
     "DefaultVerifyPaths",

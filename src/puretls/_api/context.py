@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import native, objects, seam, sslobject, sslsocket
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
+from puretls._api.crlite import _CRLiteSettings
 from puretls._api.enums import (
     ALERT_DESCRIPTION_INTERNAL_ERROR,
     Options,
@@ -52,7 +53,7 @@ else:
 
 
 # typeshed has security_level writable, which it is nowhere, and a private TypedDict for what get_ciphers() returns.
-class SSLContext(_StatusSettings, _WireSettings, _PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
+class SSLContext(_CRLiteSettings, _StatusSettings, _WireSettings, _PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
     """Settings, certificates and sessions that connections share.
 
     `protocol` is PROTOCOL_TLS_CLIENT, which verifies certificates and host names and trusts nobody until it is told

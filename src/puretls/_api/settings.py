@@ -64,6 +64,7 @@ class Settings:
     retry_cookie = False
     client_ca_names: tuple[bytes, ...] = ()
     grease = True
+    crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
     ocsp_response: Any = None  # what servers staple: DER, or a function of the connection
@@ -190,6 +191,7 @@ class Settings:
                 security_level=level,
                 session_id_context=self.session_id_context,
                 ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
+                crlite=None if self.crlite is None or server_side else self.crlite._filters,
             ),
             record_size_limit=self.record_size_limit,
             retry_cookie=self.retry_cookie,

@@ -19,7 +19,8 @@ MOST_NAMES = 0xFFFF  # bytes of a list of names (RFC 8446 4.2.4)
 class _WireSettings:
     """The attributes of an SSLContext about the wire."""
 
-    _settings: Settings
+    if TYPE_CHECKING:
+        _settings: Settings
 
     @property
     def record_size_limit(self) -> int | None:

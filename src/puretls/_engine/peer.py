@@ -15,7 +15,7 @@ from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.status import StatusRules
-from puretls._x509 import addresses, certificate, names, path
+from puretls._x509 import addresses, certificate, codes, crlite, names, path
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
 
@@ -116,6 +116,10 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
         )
         verified = tuple(path.verify(chain, policy.store, rules))
         asked = (name, policy.host_flags, True) if name else None
+        if policy.crlite is not None and len(verified) > 1:
+            said = crlite.check(policy.crlite.current(rules.time), verified[0], verified[1])
+            if said is crlite.CRLiteStatus.REVOKED:
+                raise codes.refusal(codes.REVOKED, 0)
         if conn.config.request_ocsp and not conn.server_side:
             status = StatusRules(policy.ocsp, rules.time, policy.security_level)
     return Claim(chain, verified, ocsp, asked, status)

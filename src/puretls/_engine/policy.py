@@ -16,6 +16,7 @@ from puretls._base.registry import TLS13
 from puretls._base.slotted import slotted
 from puretls._crypto.kdf import SHA256
 from puretls._x509 import codes
+from puretls._x509.crlite import Source
 from puretls._x509.store import Store
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class PeerPolicy:
     security_level: int = 1
     session_id_context: bytes = b""
     ocsp: int = OCSP_IGNORE  # what a client makes of the response that it has asked for (RFC 6066 8)
+    crlite: Source | None = None  # which a client asks whether a server's certificate is revoked
 
     @cached_property
     def verifies(self) -> bool:
@@ -79,6 +81,8 @@ class PeerPolicy:
             return SHA256.hash(b"no policy " + self.session_id_context)
         settings = self.verify_mode, self.check_hostname, self.verify_depth, self.security_level, self.ocsp
         text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} "
+        if self.crlite is not None:
+            text += f"{self.crlite.name} "
         return SHA256.hash(text.encode() + self.store.digest() + self.session_id_context)
 
     def admits(

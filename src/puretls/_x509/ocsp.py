@@ -143,7 +143,7 @@ def _is_responder(parsed: ocsp.OCSPResponse, x: Certificate) -> bool:
 def _check_subject(single: ocsp.OCSPSingleResponse, leaf: Certificate, issuer: Certificate) -> None:
     """RFC 6960 3.2 item 1: the answer is about this certificate of this issuer."""
     digest = single.hash_algorithm
-    tbs = shapes.read(shapes.TbsNames, shapes.whole(shapes.read(shapes.Signed, leaf.der).tbs))
+    tbs = shapes.read(shapes.TbsEncoded, shapes.whole(shapes.read(shapes.Signed, leaf.der).tbs))
     name = shapes.whole(tbs.issuer)
     if (single.serial_number, single.issuer_name_hash, single.issuer_key_hash) != (
         leaf.serial,

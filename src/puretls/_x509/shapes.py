@@ -159,11 +159,11 @@ class DhParameters(Shape):
     validation: ValidationParms | None
 
 
-class TbsNames(Shape):
-    """4.1.2, where the names are asked for as they are encoded."""
+class TbsEncoded(Shape):
+    """4.1.2, where number and names are asked for as they are encoded."""
 
     version: Annotated[int | None, Explicit(0)]
-    serial: int
+    serial: TLV
     algorithm: TLV
     issuer: TLV
     validity: TLV

@@ -24,6 +24,7 @@ GROUPS = {
         "connect": "talk TLS to a server: its certificates, what was negotiated, data both ways",
         "inspect": "a connection message by message, every byte explained: in the terminal, as a page, as JSON",
         "scan": "which versions, suites, groups and certificates a server accepts, with a grade",
+        "crlite": "get Mozilla's filters of revoked certificates, and ask them",
     },
     "serve": {
         "serve": "serve a directory over HTTPS, with a certificate of the development CA",

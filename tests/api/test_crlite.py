@@ -1,0 +1,170 @@
+"""CRLite through the public names and the command: a revoked certificate is refused, whatever else is said passes."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import struct
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+import commands
+import puretls
+from bios import join
+from both import V12, V13, client_of, only, server_of
+from clubcards import build
+from puretls import CRLite, CRLiteStatus
+from support import PATIENCE
+
+LOG = bytes(range(32))
+each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
+
+
+class Scts(x509.UnrecognizedExtension):
+    """An SCT of our log; nobody looks at its signature here."""
+
+    def __init__(self, milliseconds: int) -> None:
+        sct = b"\x00" + LOG + struct.pack("!Q", milliseconds) + b"\x00\x00\x04\x03\x00\x02\x30\x00"
+        listed = struct.pack("!H", len(sct)) + sct
+        whole = struct.pack("!H", len(listed)) + listed
+        super().__init__(x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), bytes((4, len(whole))) + whole)
+
+
+@pytest.fixture(scope="session")
+def stamped(pki: Any) -> Any:
+    """The certificate of "P-256" again, with a number of its own and a timestamp."""
+    leaf, now = pki.identity("P-256").certificate, int(time.time()) * 1000
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(leaf.subject)
+        .issuer_name(leaf.issuer)
+        .public_key(leaf.public_key())
+        .serial_number(0x80FF)
+        .not_valid_before(leaf.not_valid_before_utc)
+        .not_valid_after(leaf.not_valid_after_utc)
+        .add_extension(Scts(now), critical=False)
+    )
+    for extension in leaf.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    return builder.sign(pki.issuer.key, hashes.SHA256())
+
+
+def filters(folder: Path, pki: Any, revoked: list[bytes], *, made: float | None = None) -> Path:
+    """A folder as `puretls crlite fetch` leaves it."""
+    key = pki.issuer.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    others = [bytes((9, n)) for n in range(20)]
+    data = build(hashlib.sha256(key).digest(), revoked, others, [(LOG, 0, 1 << 62)])
+    folder.mkdir(exist_ok=True)
+    (folder / "20260101-0-default.filter").write_bytes(data)
+    listed = {"filename": "20260101-0-default.filter", "size": len(data), "hash": hashlib.sha256(data).hexdigest()}
+    manifest = {"generated_at": time.time() if made is None else made, "comment": "", "files": [listed]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+REVOKED, ANOTHER = [b"\x00\x80\xff"], [b"\x05"]
+
+
+@each_version
+def test_a_revoked_certificate_is_refused(version, pki, stamped, tmp_path):
+    client, server = client_of(puretls, pki), server_of(puretls, pki, "")
+    only(version, client)
+    server.load_cert_chain([stamped, pki.issuer.certificate], pki.identity("P-256").key)
+    for known, refused in ((ANOTHER, False), (REVOKED, True)):
+        client.crlite = CRLite(filters(tmp_path / str(refused), pki, known))
+        pair = join(client, server).shake()
+        assert (getattr(pair.client.error, "verify_code", None) == 23) is refused
+        if refused:
+            assert pair.server.error.reason == "SSLV3_ALERT_CERTIFICATE_REVOKED"
+    client.crlite = None
+    assert join(client, server).shake().client.error is None
+
+
+def test_what_else_is_said_passes(pki, stamped, tmp_path):
+    client, server = client_of(puretls, pki), server_of(puretls, pki)
+    for folder in (
+        tmp_path / "nowhere",
+        filters(tmp_path / "old", pki, REVOKED, made=time.time() - 11 * 86400),
+        filters(tmp_path / "here", pki, REVOKED),  # but this certificate has no timestamp
+    ):
+        client.crlite = CRLite(folder)
+        assert join(client, server).shake().client.error is None
+    leaf, issuer = stamped, pki.issuer.certificate
+    asked = CRLite(str(tmp_path / "here"))
+    assert asked.path == tmp_path / "here"
+    assert asked.check(leaf, issuer) is CRLiteStatus.REVOKED
+    assert asked.check(leaf.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER)) is CRLiteStatus.REVOKED
+    assert asked.check(leaf, pki.root.certificate) is CRLiteStatus.NOT_ENROLLED
+    assert asked.check(pki.identity("P-256").certificate, issuer) is CRLiteStatus.NOT_COVERED
+    assert asked.check(leaf, issuer, time=time.time() + 11 * 86400) is CRLiteStatus.NOT_COVERED
+    with pytest.raises(puretls.SSLError):
+        asked.check(b"rubbish", issuer)
+
+
+def test_settings(pki, tmp_path):
+    client, server = client_of(puretls, pki), server_of(puretls, pki)
+    assert client.crlite is None
+    with pytest.raises(TypeError):
+        client.crlite = str(tmp_path)
+    with pytest.raises(ValueError, match="SERVER"):
+        server.crlite = CRLite(tmp_path)
+    assert puretls.HAS_CRLITE
+
+
+@pytest.fixture
+def site(pki, tmp_path):
+    """A folder over HTTPS."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    handler.func.log_message = lambda *_: None  # type: ignore[attr-defined]  # partial's
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.socket = server_of(puretls, pki).wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://localhost:{server.server_address[1]}/"
+    server.shutdown()
+    thread.join(PATIENCE)
+    server.server_close()
+
+
+def test_the_command(pki, stamped, tmp_path, site):
+    source, kept = filters(tmp_path / "site", pki, REVOKED), tmp_path / "kept"
+    fetch = ("crlite", "fetch", "--url", site, "--to", kept, "--ca-file", pki.ca)
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(stamped.public_bytes(Encoding.PEM) + pki.issuer.pem)
+    assert commands.puretls(*fetch).status == 0
+    assert {one.name for one in kept.iterdir()} == {one.name for one in source.iterdir()}
+    (kept / "old.filter").write_bytes(b"x")
+    done = commands.puretls(*fetch)
+    assert (done.status, done.out) == (0, "20260101-0-default.filter: there already\n")
+    assert not (kept / "old.filter").exists()
+    done = commands.puretls("crlite", "check", chain, "--path", kept)
+    assert done.status == 3
+    assert ": revoked (" in done.out
+    assert commands.puretls("crlite", "check", pki.ca, "--path", kept).status == 1
+    filters(source, pki, ANOTHER)
+    assert commands.puretls(*fetch).status == 0
+    assert commands.puretls("crlite", "check", chain, "--path", kept).status == 0
+
+
+@pytest.mark.parametrize("wrong", ["hash", "size", "name", "manifest", "scheme"])
+def test_what_is_not_fetched(wrong, pki, tmp_path, site):
+    source, kept = filters(tmp_path / "site", pki, REVOKED), tmp_path / "kept"
+    manifest = json.loads((source / "manifest.json").read_text())
+    change = {"hash": "0" * 64, "size": 5, "name": "../x"}
+    if wrong in change:
+        manifest["files"][0]["filename" if wrong == "name" else wrong] = change[wrong]
+    (source / "manifest.json").write_text("nonsense" if wrong == "manifest" else json.dumps(manifest))
+    url = site.replace("https", "http") if wrong == "scheme" else site
+    done = commands.puretls("crlite", "fetch", "--url", url, "--to", kept, "--ca-file", pki.ca)
+    assert done.status == 1
+    assert "puretls" in done.err
+    assert not kept.exists() or list(kept.iterdir()) == []
