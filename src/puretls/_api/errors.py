@@ -82,7 +82,8 @@ CertificateError = SSLCertVerificationError
 class SSLWantAnswerError(SSLWantReadError):
     """The handshake waits for an answer that you have promised: call again when `future` is done."""
 
-    future: Any
+    if TYPE_CHECKING:
+        future: Any
 
 
 def ssl_error(
