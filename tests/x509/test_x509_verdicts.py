@@ -179,7 +179,7 @@ def test_trust_settings_reject_and_restrict() -> None:
 def test_every_code_that_has_a_name_is_used() -> None:
     named = {name for name, value in vars(codes).items() if name.isupper() and isinstance(value, int)}
     used: set[str] = set()
-    for file in Path(codes.__file__).parent.glob("*.py"):
+    for file in Path(codes.__file__).parents[1].rglob("*.py"):
         nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
         used |= {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
                  and n.value.id == "codes"}  # fmt: skip

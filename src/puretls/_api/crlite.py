@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from puretls._api.errors import abort_error
 from puretls._api.settings import PROTOCOL_TLS_SERVER
-from puretls._api.types import CertificateOrDer
-from puretls._base.faults import UNPARSABLE_CERTIFICATE, Abort
-from puretls._x509 import certificate, crlite, verify
+from puretls._api.types import CertificateData
+from puretls._base.faults import Abort
+from puretls._x509 import crlite, verify
 from puretls._x509.crlite import CRLiteStatus as CRLiteStatus  # noqa: PLC0414 - a public name
 
 if TYPE_CHECKING:
@@ -45,16 +45,16 @@ class CRLite:
         """The folder."""
         return self._filters.folder
 
-    def check(self, leaf: CertificateOrDer, issuer: CertificateOrDer, /, *, time: float | None = None) -> CRLiteStatus:
+    def check(self, leaf: CertificateData, issuer: CertificateData, /, *, time: float | None = None) -> CRLiteStatus:
         """What the filters say of a certificate of that issuer.
 
-        Both are DER or `cryptography` objects; SSLError if one cannot be read.  `time` is in seconds since the epoch,
+        Both are as in `verify_chain()`; SSLError if one cannot be read.  `time` is in seconds since the epoch,
         now unless given, and decides whether the filters are too old.
         """
         try:
-            both = [certificate.load(verify.der_of(one)) for one in (leaf, issuer)]
-        except ValueError as error:
-            raise abort_error(Abort(UNPARSABLE_CERTIFICATE, str(error))) from None
+            both = [verify.first(one) for one in (leaf, issuer)]
+        except Abort as abort:
+            raise abort_error(abort) from None
         return crlite.check(self._filters.current(clock() if time is None else time), *both)
 
 

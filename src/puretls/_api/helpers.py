@@ -10,7 +10,7 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from socket import create_connection
 from time import time as clock
 from typing import NamedTuple
@@ -31,9 +31,9 @@ from puretls._api.names import DER_cert_to_PEM_cert, Purpose, _ASN1Object
 from puretls._api.trust import openssl_paths
 from puretls._api.types import (
     Buffer,
-    CertificateOrDer,
+    CertificateData,
     CertificateSource,
-    CrlOrDer,
+    CrlData,
     KeySource,
     StrOrBytesPath,
     TrustSource,
@@ -181,11 +181,11 @@ def get_server_certificate(
 
 
 def verify_chain(
-    leaf: CertificateOrDer,
-    intermediates: Sequence[CertificateOrDer],
-    roots: Sequence[CertificateOrDer],
+    leaf: CertificateData,
+    intermediates: CertificateData | Iterable[CertificateData],
+    roots: CertificateData | Iterable[CertificateData],
     *,
-    crls: Sequence[CrlOrDer] = (),
+    crls: CrlData | Iterable[CrlData] = (),
     time: float | None = None,
     hostname: str | None = None,
     purpose: str = "serverAuth",
@@ -195,12 +195,14 @@ def verify_chain(
 ) -> list[bytes]:
     """The path from `leaf` to one of `roots`, leaf first and anchor last, as DER (RFC 5280 6.1); no connection needed.
 
-    Certificates and CRLs are DER or `cryptography` objects.  `time` is in seconds since the epoch, now unless given;
-    `hostname` a name or an address, not checked if None; `purpose` "serverAuth" or "clientAuth"; `flags` VERIFY_*;
-    `max_depth` the most intermediates; `security_level` OpenSSL's (SSL_CTX_set_security_level).
+    Certificates and CRLs are `cryptography` objects, DER, or PEM, which may hold several: behind the leaf they are
+    intermediates.  `time` is in seconds since the epoch, now unless given; `hostname` a name or an address, not checked
+    if None; `purpose` "serverAuth" or "clientAuth"; `flags` VERIFY_*; `max_depth` the most intermediates;
+    `security_level` OpenSSL's (SSL_CTX_set_security_level).
 
     Raises SSLCertVerificationError with the `verify_code` and `verify_message` that OpenSSL has for the chain and the
-    `depth` at which it failed (0 is the leaf), SSLError for a certificate or CRL that cannot be read.
+    `depth` at which it failed (0 is the leaf), SSLError for a certificate or CRL that cannot be read, TypeError and
+    ValueError for wrong arguments.
     """
     try:
         return verify.verify_chain(

@@ -96,7 +96,11 @@ class Certificate:
         return hash(self._certificate.der)
 
     def __repr__(self) -> str:
-        return f"<_ssl.Certificate {self._certificate.parsed.subject.rfc4514_string()!r}>"
+        try:
+            subject = peercert.one_line(self._certificate.subject_rdns)
+        except ValueError:  # one of a chain that nobody verified
+            return "<_ssl.Certificate that cannot be read>"
+        return f"<_ssl.Certificate '{subject}'>"
 
     def public_bytes(self, format: int = ENCODING_PEM) -> str | bytes:  # noqa: A002  # _ssl's name
         """The certificate as PEM (str) or DER (bytes)."""

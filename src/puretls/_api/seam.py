@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from puretls._api import cipher_string
-from puretls._api.errors import SSLError, eof_error, fault_error, ssl_error
+from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
 from puretls._api.objects import Certificate, SSLSession
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from puretls._api.unraisable import report_unraisable
@@ -35,8 +35,7 @@ from puretls._engine.state import (
     PskServerRequest,
     Request,
 )
-from puretls._x509 import certificate, peercert
-from puretls._x509.algorithms import PURE
+from puretls._x509 import peercert
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -487,9 +486,11 @@ class _SSLSocket:
         return None if peer is None else [Certificate._of(x) for x in peer.path or peer.chain]
 
     def get_unverified_chain(self) -> list[Certificate] | None:
-        """What the peer sent."""
-        peer = self._conn.outcome.peer
-        return None if peer is None else [Certificate._of(x) for x in peer.chain]
+        """What the peer sent; of a server also while it is not yet, or not, accepted."""
+        conn = self._conn
+        peer = conn.outcome.peer
+        chain = conn.draft.presented if peer is None else peer.chain
+        return [Certificate._of(x) for x in chain] or None
 
     # What was negotiated
 
@@ -559,23 +560,11 @@ class _SSLSocket:
 
     def _end_point(self) -> bytes | None:
         """The hash of the server's certificate (RFC 5929 4.1)."""
-        from cryptography.hazmat.primitives.hashes import Hash  # noqa: PLC0415  # rarely needed
-
         conn = self._conn
         own, peer = conn.outcome.own_credential, conn.outcome.peer
-        x = peer.certificate if peer else None
         if conn.server_side:
-            x = certificate.load(own.ders[0]) if own else None
-        if x is None:
-            return None
-        digest = x.signature.digest
-        if digest is None and x.signature.key not in PURE:
-            return None  # undefined without one hash function; but for keys that have theirs built in we say SHA-256
-        if digest is None or digest.name in ("md5", "sha1"):
-            return SHA256.hash(x.der)
-        hashed = Hash(digest)
-        hashed.update(x.der)
-        return hashed.finalize()
+            return own.leaf.end_point() if own else None
+        return peer.certificate.end_point() if peer else None
 
     def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
         """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""
@@ -592,7 +581,7 @@ class _SSLSocket:
         if not conn.established:
             raise fault_error(faults.STILL_IN_INIT, number=121)
         if conn.failure:
-            raise fault_error(*conn.failure)
+            raise abort_error(conn.failed())
         try:
             conn.state.request_authentication(conn)  # type: ignore[union-attr]  # there is one by then
         except Abort as abort:

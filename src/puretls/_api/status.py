@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api.errors import abort_error
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
-from puretls._api.types import CertificateOrDer
-from puretls._base.faults import UNPARSABLE_CERTIFICATE, Abort
+from puretls._api.types import CertificateData
+from puretls._base.faults import Abort
 from puretls._engine.policy import OCSP_CHECK, OCSP_IGNORE, OCSP_REQUIRE
-from puretls._x509 import certificate, codes, ocsp, verify
+from puretls._x509 import codes, ocsp, verify
 from puretls._x509.ocsp import OCSPResult as OCSPResult  # noqa: PLC0414 - a public name
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class _StatusSettings:
 
 def verify_ocsp_response(
     response: bytes,
-    certificate_: CertificateOrDer,
-    issuer: CertificateOrDer,
+    certificate_: CertificateData,
+    issuer: CertificateData,
     /,
     *,
     time: float | None = None,
@@ -107,15 +107,15 @@ def verify_ocsp_response(
     The result has `status` ("good", "revoked" or "unknown"), `this_update`, `next_update`, `produced_at`,
     `revocation_time` (datetimes in UTC or None) and `reason` (of RFC 5280 5.3.1, or None).  `time` is in seconds since
     the epoch, now unless given; a response may be `max_age` seconds old, or seven days if it does not say until when it
-    is good.  A revoked certificate is a result, not an error.
+    is good.  A revoked certificate is a result, not an error.  Certificates are those of `verify_chain()`: PEM will do.
 
     Raises SSLCertVerificationError with verify_code 74 for a response that may not be believed, `verify_message` says
     why; SSLError for a certificate that cannot be read.
     """
     try:
-        leaf, above = (certificate.load(verify.der_of(x)) for x in (certificate_, issuer))
-    except ValueError as error:
-        raise abort_error(Abort(UNPARSABLE_CERTIFICATE, str(error))) from None
+        leaf, above = (verify.first(x) for x in (certificate_, issuer))
+    except Abort as abort:
+        raise abort_error(abort) from None
     now = clock() if time is None else time
     try:
         return ocsp.verify(response, leaf, above, time=now, max_age=max_age, level=security_level)

@@ -97,8 +97,8 @@ MessageCallback = Callable[[Any, str, int, int, int, bytes], None]
 if TYPE_CHECKING:
     CertificateSource = StrOrBytesPath | ReadableFile | Buffer | x509.Certificate | Sequence[x509.Certificate]
     TrustSource = str | Buffer | x509.Certificate | x509.CertificateRevocationList | Sequence[Any]
-    CertificateOrDer = bytes | x509.Certificate
-    CrlOrDer = bytes | x509.CertificateRevocationList
+    CertificateData = str | bytes | bytearray | memoryview | x509.Certificate
+    CrlData = str | bytes | bytearray | memoryview | x509.CertificateRevocationList
 else:  # without the import of cryptography.x509
-    CertificateSource = TrustSource = CertificateOrDer = CrlOrDer = Any
+    CertificateSource = TrustSource = CertificateData = CrlData = Any
 KeySource = Union[StrOrBytesPath, ReadableFile, Buffer, SigningKey]

@@ -45,6 +45,10 @@ class Abort(Exception):
         super().__init__(fault, detail)
         self.fault, self.detail = fault, detail
 
+    def again(self) -> Abort:
+        """The same error for a later operation: a new one, since a traceback holds the frames that it came through."""
+        return Abort(self.fault, self.detail)
+
 
 class VerifyAbort(Abort):
     """The peer's certificate is not acceptable: OpenSSL's verify code and message, and where in the chain."""
@@ -53,6 +57,11 @@ class VerifyAbort(Abort):
         super().__init__(CERTIFICATE_VERIFY_FAILED._replace(alert=alert), message)
         self.code, self.message, self.depth = code, message, depth
         self.note = ""  # what else is known, for people
+
+    def again(self) -> VerifyAbort:
+        same = VerifyAbort(self.code, self.message, self.depth, self.fault.alert or 0)
+        same.fault, same.note = self.fault, self.note
+        return same
 
 
 def fault(reason: str, alert: int | None) -> Fault:

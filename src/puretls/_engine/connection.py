@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from puretls._base import faults
 from puretls._base.events import Event, MessageEvent, SecretEvent
-from puretls._base.faults import Abort, Fault
+from puretls._base.faults import Abort, Fault, VerifyAbort
 from puretls._base.outside import from_outside, raised_in
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13
 from puretls._crypto import schedule
@@ -53,6 +53,7 @@ class Connection:
         "outcome",
         "random",
         "records",
+        "refusal",
         "server_hostname",
         "server_side",
         "state",
@@ -75,6 +76,7 @@ class Connection:
         self.records = RecordLayer(server_side, [] if config.watch else None)
         self.state: State | None = None  # None: not begun
         self.failure: tuple[Fault, str] | None = None
+        self.refusal: Abort | None = None  # the failure, if there is more to it: of a certificate
         self.established = False
         self.transcript = Transcript()  # None once there is no handshake: its states need not ask
         self.version = 0  # that records are in
@@ -138,7 +140,7 @@ class Connection:
         Raises Abort, and from then on always; the alert is in `data_to_send`.
         """
         if self.failure:
-            raise Abort(*self.failure)
+            raise self.failed()
         records, established = self.records, self.established
         try:
             state = self.state
@@ -167,7 +169,7 @@ class Connection:
         ValueError if nothing is parked: that is the caller's mistake, and the connection goes on.
         """
         if self.failure:
-            raise Abort(*self.failure)
+            raise self.failed()
         state = self.state
         if not isinstance(state, Parked):
             raise ValueError("nothing waits for an answer")  # noqa: TRY004
@@ -190,6 +192,8 @@ class Connection:
         from outside, of a signal handler or a debugger, goes through as it is.
         """
         if isinstance(error, Abort):
+            if isinstance(error, VerifyAbort) and not self.failure:
+                self.refusal = error.again()
             self.fail(error.fault, error.detail)
             return error
         if not isinstance(error, Exception) or from_outside(error):
@@ -201,6 +205,12 @@ class Connection:
         abort.__cause__ = error
         self.fail(abort.fault, abort.detail)
         return abort
+
+    def failed(self) -> Abort:
+        """What every operation raises after the failure: the same error."""
+        if self.refusal is not None:
+            return self.refusal.again()
+        return Abort(*(self.failure or (faults.INTERNAL, "")))
 
     def fail(self, fault: Fault, detail: str = "") -> None:
         """The end: the peer is told once, the secrets go, every later call raises the same."""
@@ -234,7 +244,7 @@ class Connection:
         The last `slack` bytes of `out` take no data: they are room for the type byte that ends a record of TLS 1.3.
         """
         if self.failure:
-            raise Abort(*self.failure)
+            raise self.failed()
         if self.records.takes_data:
             try:
                 got = self.records.open_into(out)
@@ -273,13 +283,13 @@ class Connection:
     def write(self, data: memoryview) -> None:
         """Seal application data; `data_to_send` has it."""
         if self.failure:
-            raise Abort(*self.failure)
+            raise self.failed()
         self.records.write(data)
 
     def write_record(self, data: Bytes) -> bytes:
         """`write` and `take` in one, for a transport that takes everything."""
         if self.failure:
-            raise Abort(*self.failure)
+            raise self.failed()
         return self.records.write_record(data)
 
     def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from puretls._engine.peer import Peer
     from puretls._engine.session import Session
     from puretls._wire.codec import Ranks
+    from puretls._x509.certificate import Certificate
 
 
 class Outcome:
@@ -44,6 +45,7 @@ class Outcome:
         "peer_scheme",
         "peer_takes_tickets",
         "policy_digest",
+        "presented",
         "resumed",
         "secure_renegotiation",
         "server_name",
@@ -64,6 +66,7 @@ class Outcome:
         self.ems = self.etm = self.secure_renegotiation = False
         # Who is on the other side, and by which right it is let in
         self.peer: Peer | None = None
+        self.presented: tuple[Certificate, ...] = ()  # by a server that is not accepted, or not yet
         self.external_psk = False  # which both sides have shown to know, and no certificate was due beside it
         self.peer_scheme: Scheme | None = None  # of the peer's signature
         self.own_credential: Any = None

@@ -100,6 +100,8 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
     except ValueError as error:
         raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
     policy = conn.config.policy
+    if not conn.server_side:
+        conn.draft.presented = chain
     verified = asked = status = None
     if policy.verify_mode:  # CERT_NONE is 0
         name = conn.server_hostname if policy.check_hostname else None

@@ -43,7 +43,7 @@ PURE = {  # keys that have one way to sign, which is called like the key; and it
 }
 
 _MGF1 = "1.2.840.113549.1.1.8"
-_BROKEN = {"md5": 39, "sha1": 63}  # security bits, less than any level
+BROKEN = {"md5": 39, "sha1": 63}  # security bits, less than any level
 
 
 class Pss(NamedTuple):
@@ -68,7 +68,7 @@ class Algorithm(NamedTuple):
 
 
 def _over(key: str, digest: HashAlgorithm) -> Algorithm:
-    return Algorithm(key, digest, _BROKEN.get(digest.name, digest.digest_size * 4))
+    return Algorithm(key, digest, BROKEN.get(digest.name, digest.digest_size * 4))
 
 
 _MD5, _SHA1 = MD5(), SHA1()  # noqa: S303 - security level 0 may ask for them

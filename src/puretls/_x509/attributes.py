@@ -1,4 +1,4 @@
-"""What OpenSSL calls the attributes of names, which getpeercert() shows; an unknown one is shown as its OID."""
+"""What OpenSSL calls the attributes of names, which getpeercert() and repr() show; an unknown one is its OID."""
 
 from __future__ import annotations
 
@@ -76,6 +76,23 @@ LONG_NAMES: dict[str, str] = {
 }
 
 
+# Those that are called something else in one line.
+_SHORT_NAMES = {
+    "2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.9": "street",
+    "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.42": "GN", "2.5.4.98": "c3", "2.5.4.99": "n3",
+    "0.9.2342.19200300.100.1.1": "UID", "0.9.2342.19200300.100.1.3": "mail", "0.9.2342.19200300.100.1.25": "DC",
+    "0.9.2342.19200300.100.1.44": "uid", "0.9.2342.19200300.100.4.13": "domain",
+    "1.2.840.113549.1.9.14": "extReq", "1.2.840.113549.1.9.15": "SMIME-CAPS", "1.2.840.113549.1.9.16": "SMIME",
+    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL", "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
+    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC", "1.3.6.1.4.1.311.20.2.3": "msUPN", "1.3.6.1.4.1.311.17.1": "CSPName",
+}  # fmt: skip
+
+
 def long_name(oid: str) -> str:
     """The name of an attribute type."""
     return LONG_NAMES.get(oid, oid)
+
+
+def short_name(oid: str) -> str:
+    """The same in one line."""
+    return _SHORT_NAMES.get(oid) or long_name(oid)

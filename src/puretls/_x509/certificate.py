@@ -239,6 +239,20 @@ class Certificate:
         inner, outer = self.tbs.algorithm, self._outer.algorithm
         return bool(inner.tag_bytes == outer.tag_bytes and inner.data == outer.data)
 
+    def end_point(self) -> bytes | None:
+        """The tls-server-end-point channel binding (RFC 5929 4.1); None where it is not defined.
+
+        The digest is that of the signature, but SHA-256 for MD5 and SHA-1, and for algorithms that contain their own.
+        """
+        digest = self.signature.digest
+        if self.signature.key in algorithms.PURE or (digest is not None and digest.name in algorithms.BROKEN):
+            digest = hashes.SHA256()
+        if digest is None:
+            return None
+        running = hashes.Hash(digest)
+        running.update(self.der)
+        return running.finalize()
+
     # Extensions
 
     @cached_property

@@ -88,15 +88,25 @@ def _edi_party(content: bytes) -> None:
     """ValueError if it is no EDIPartyName: a party, and perhaps who named it, both in text."""
     values = shapes.items(shapes.Values, shapes.sequence(content))
     texts = [text for value in values for text in shapes.items(shapes.Values, shapes.sequence(bytes(value.data)))]
-    known = [bytes(value.tag_bytes) for value in values] in ([b"\xa1"], [b"\xa0", b"\xa1"])
-    if not known or len(texts) != len(values) or any(bytes(x.tag_bytes) not in names.DIRECTORY_STRINGS for x in texts):
+    if [bytes(value.tag_bytes) for value in values] not in _EDI_PARTIES or len(texts) != len(values):
         raise ValueError("not an EDIPartyName")
+    for text in texts:
+        tag = bytes(text.tag_bytes)
+        if tag not in names.DIRECTORY_STRINGS or names.Attribute("", tag, bytes(text.data)).text() is None:
+            raise ValueError("not a DirectoryString")
+
+
+_EDI_PARTIES = ([b"\xa1"], [b"\xa0", b"\xa1"])
 
 
 def point_name(name: shapes.DistributionPointName | None) -> None:
     """ValueError unless it is there and a choice, or not there."""
-    if name is not None and (name.full is None) == (name.relative is None):
+    if name is None:
+        return
+    if (name.full is None) == (name.relative is None):
         raise ValueError("not a DistributionPointName")
+    if name.relative is not None:
+        names.canonical(names.read([name.relative]))
 
 
 def distribution_points(der: bytes) -> list[shapes.DistributionPoint]:

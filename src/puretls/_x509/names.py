@@ -7,7 +7,6 @@ constraints.py.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from puretls._x509 import shapes
+from puretls._x509 import addresses, shapes
 
 if TYPE_CHECKING:
     from puretls._x509.certificate import Certificate
@@ -173,17 +172,7 @@ def as_host(name: bytes) -> bytes | None:
         first.count(b"*") == 1 and _LAX_LABEL.fullmatch(first.replace(b"*", b"a"))
     ):
         return None
-    return None if _is_address(host) else host
-
-
-def _is_address(host: bytes) -> bool:
-    if not host[-1:].isdigit():
-        return False
-    try:
-        ipaddress.IPv4Address(host.decode())
-    except ValueError:
-        return False
-    return True
+    return None if addresses.address(host.decode()) else host
 
 
 def canonical_der(name: Name) -> bytes:

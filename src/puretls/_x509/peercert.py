@@ -1,4 +1,4 @@
-"""The dictionary of getpeercert(), field by field as `ssl` makes it."""
+"""The dictionary of getpeercert(), field by field as `ssl` makes it, and the subject in one line for repr()."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
 from puretls._x509 import names, shapes
-from puretls._x509.attributes import long_name
+from puretls._x509.attributes import LONG_NAMES, long_name, short_name
 from puretls._x509.certificate import Certificate
 from puretls._x509.extensions import AUTHORITY_INFO, directory_name, other_name
 
@@ -47,6 +47,29 @@ def _name(rdns: Sequence[names.Rdn]) -> tuple[tuple[tuple[str, str], ...], ...]:
 def _text(attribute: names.Attribute) -> str:
     text = attribute.text()
     return attribute.value.decode("utf-8", "replace") if text is None else text
+
+
+_ESCAPED = frozenset(b',+"\\<>;')
+
+
+def one_line(rdns: Sequence[names.Rdn]) -> str:
+    """A distinguished name as OpenSSL prints it by RFC 2253: the last RDN first, ASCII whatever is in it."""
+    shown = ["+".join(f"{short_name(a.oid)}={_value(a)}" for a in reversed(rdn)) for rdn in reversed(rdns) if rdn]
+    return ",".join(shown)
+
+
+def _value(attribute: names.Attribute) -> str:
+    text = attribute.text() if attribute.oid in LONG_NAMES else None
+    if text is None:
+        return "#" + shapes.tagged(attribute.tag, attribute.value).hex().upper()
+    data = text.encode("utf-8", "surrogatepass")
+    last = len(data) - 1
+    return "".join(
+        f"\\{octet:02X}" if not 0x20 <= octet < 0x7F
+        else f"\\{octet:c}" if octet in _ESCAPED or (octet == 0x20 and i in (0, last)) or (octet == 0x23 and not i)
+        else chr(octet)
+        for i, octet in enumerate(data)
+    )  # fmt: skip
 
 
 def _serial(number: int) -> str:

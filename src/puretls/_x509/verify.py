@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa
@@ -11,47 +14,77 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from puretls._base.faults import UNPARSABLE_CERTIFICATE, Abort
 from puretls._x509 import addresses, certificate, codes, path
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST, Policy
+from puretls._x509.checks import CLIENT, PARTIAL_CHAIN, SERVER, STRICT, TRUSTED_FIRST, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.crl import Crl
-from puretls._x509.store import Bundle, Store
+from puretls._x509.store import Bundle, Store, parse_pem
 
 SECURITY_LEVEL = 2  # what SSLContext starts with
 MOST_INTERMEDIATES = 100
+MOST_FLAGS = (1 << 64) - 1
+
+ONE = (str, bytes, bytearray, memoryview, x509.Certificate, x509.CertificateRevocationList)
 
 
 def verify_chain(
-    leaf: bytes | x509.Certificate,
-    intermediates: Sequence[bytes | x509.Certificate],
-    roots: Sequence[bytes | x509.Certificate],
+    leaf: Any,
+    intermediates: Any,
+    roots: Any,
     *,
-    crls: Sequence[bytes | x509.CertificateRevocationList] = (),
+    crls: Any = (),
     time: float,
     hostname: str | None = None,
-    purpose: str = "serverAuth",
+    purpose: str = SERVER,
     flags: int = TRUSTED_FIRST | PARTIAL_CHAIN | STRICT,
     max_depth: int | None = None,
     security_level: int = SECURITY_LEVEL,
 ) -> list[bytes]:
     """The path from the leaf to one of the roots, in DER, both included.
 
-    Raises VerifyAbort if there is none, Abort if a certificate or CRL cannot be read.
+    Raises VerifyAbort if there is none, Abort if a certificate or CRL cannot be read, TypeError and ValueError for
+    arguments that are none, before anything else.
     """
+    policy = _policy(time, hostname, purpose, flags, max_depth, security_level)
+    given = [_one(leaf)], [*_each(intermediates)], [*_each(roots)], [*_each(crls)]
     store = Store()
     try:
-        chain = [certificate.load(der_of(x)) for x in (leaf, *intermediates)]
-        bundle = Bundle(map(Certificate, map(der_of, roots)), [Crl(der_of(crl)) for crl in crls])
-        for root in bundle.certificates:
-            root.parsed  # noqa: B018 - an anchor that cannot be read is an error, not an anchor less
+        chain = _chain(*given[:2])
+        for bundle in (*map(_read, given[2]), *(_read(value, Crl) for value in given[3])):
+            store.add_bundle(bundle)
+            for root in bundle.certificates:
+                root.parsed  # noqa: B018 - an anchor that cannot be read is an error, not an anchor less
     except ValueError as error:
         raise Abort(UNPARSABLE_CERTIFICATE, str(error)) from None
     if isinstance(chain[0].public_key(), dsa.DSAPublicKey):  # sound, but no TLS of ours authenticates with it
         raise refusal(codes.INVALID_PURPOSE, 0)
-    store.add_bundle(bundle)
-    host, ip = reference(hostname)
-    depth = MOST_INTERMEDIATES if max_depth is None else max_depth
-    policy = Policy(purpose, host, ip, time, flags, depth=depth, security_level=security_level)
     return [x.der for x in path.verify(chain, store, policy)]
+
+
+def _chain(leaf: list[Any], intermediates: list[Any]) -> list[Certificate]:
+    """The leaf, what its PEM has behind it, and the intermediates, each as it stands; ValueError if one is broken."""
+    first, *others = [_read(value).certificates for value in (*leaf, *intermediates)]
+    if not first:
+        raise ValueError("there is no certificate in the PEM of the leaf")
+    return [certificate.load(x.der) for found in (first, *others) for x in found]
+
+
+def _policy(
+    time: float, hostname: str | None, purpose: str, flags: int, max_depth: int | None, security_level: int
+) -> Policy:
+    """What was asked for; TypeError or ValueError if it cannot be."""
+    if not isinstance(purpose, str) or purpose not in (SERVER, CLIENT):
+        raise ValueError(f"purpose has to be {SERVER!r} or {CLIENT!r}, not {purpose!r}")
+    if not math.isfinite(time):
+        raise ValueError("time has to be a finite number of seconds")
+    if not 0 <= operator.index(flags) <= MOST_FLAGS:
+        raise ValueError("flags have to be VERIFY_*")
+    depth = MOST_INTERMEDIATES if max_depth is None else operator.index(max_depth)
+    if depth < 0:
+        raise ValueError("max_depth cannot be negative")
+    if hostname is not None and not isinstance(hostname, str):
+        raise TypeError(f"hostname has to be str or None, not {type(hostname).__name__}")
+    host, ip = reference(hostname)
+    return Policy(purpose, host, ip, time, flags, depth=depth, security_level=operator.index(security_level))
 
 
 def reference(hostname: str | None) -> tuple[str | None, bytes | None]:
@@ -63,6 +96,33 @@ def reference(hostname: str | None) -> tuple[str | None, bytes | None]:
     return hostname, addresses.address(hostname)
 
 
-def der_of(value: bytes | x509.Certificate | x509.CertificateRevocationList) -> bytes:
-    """What a caller has given, as DER."""
-    return value.public_bytes(Encoding.DER) if not isinstance(value, bytes | bytearray | memoryview) else bytes(value)
+def _each(values: Any) -> Iterable[Any]:
+    """What a list of certificates or CRLs holds, or the one that stands in its place; TypeError if it holds others."""
+    return map(_one, [values] if isinstance(values, ONE) else values)
+
+
+def _one(value: Any) -> Any:
+    if not isinstance(value, ONE):
+        raise TypeError(f"a certificate or CRL is DER, PEM or an object of cryptography, not {type(value).__name__}")
+    return value
+
+
+def first(value: Any) -> Certificate:
+    """The one certificate that a caller has given, or the first in its PEM; Abort if it cannot be read."""
+    try:
+        return _chain([_one(value)], [])[0]
+    except ValueError as error:
+        raise Abort(UNPARSABLE_CERTIFICATE, str(error)) from None
+
+
+def _read(value: Any, kind: type[Certificate | Crl] = Certificate) -> Bundle:
+    """What one value holds: an object of `cryptography`, DER, or PEM, in which there may be several."""
+    if isinstance(value, x509.Certificate | x509.CertificateRevocationList):
+        value = value.public_bytes(Encoding.DER)
+    data = value.encode("ascii") if isinstance(value, str) else bytes(value)
+    if b"-----BEGIN " in data:
+        bundle = parse_pem(data)
+        if bundle.certificates or bundle.crls:
+            return bundle
+        raise ValueError("there is no certificate in the PEM, and no CRL")
+    return Bundle([certificate.listed(data)]) if kind is Certificate else Bundle((), [Crl(data)])
