@@ -17,7 +17,7 @@ class Row(NamedTuple):
     """A line of the table. `measure` gives one or more rates, higher is better, one for each of `kinds`."""
 
     name: str
-    kinds: dict[str, float]  # kind of rate: the ratio to ssl that issue 5 aims for
+    kinds: dict[str, float]  # kind of rate: the ratio to ssl that is aimed for
     unit: str
     measure: Callable[[Pair, Files], tuple[float, ...]]
     without: tuple[str, ...] = ()  # contenders that cannot take part

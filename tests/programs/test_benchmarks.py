@@ -23,7 +23,17 @@ def test_a_few_workloads(tmp_path: Path) -> None:
     assert "resumed, TLS 1.2, both" in done.stdout
     assert "backlog read 1 KiB at a time, 16 MiB" in done.stdout
     assert "two threads against one, handshakes" in done.stdout
-    assert ET.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert "A selection draws no picture" in done.stdout
+    assert not picture.exists()
+
+
+def test_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.picture import draw
+
+    picture = draw([("quick", 1.6), ("the same", 0.99), ("slow", 0.7), ("beyond the edge", 125.0)], "a machine & more")
+    assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+    assert [picture.count(f'class="{hue}"') for hue in ("quicker", "equal", "slower", "break")] == [2, 1, 1, 2]
 
 
 def test_what_grows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
