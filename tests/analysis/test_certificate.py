@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +76,36 @@ def test_damaged_certificates(pki: Pki, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 3))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     dissected(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
+
+
+@given(st.integers(0, 300), st.integers(1, 2**80))
+def test_labels_are_where_the_bytes_are(pki: Pki, seed: int, number: int) -> None:
+    """Small serial numbers are found elsewhere, too: each label is of its own element, whatever the bytes around it."""
+    for serial in (2, 3, 0x30, number, seed + 1):
+        issuer = pki.issuer
+        key = pki.identity("P-256").key.public_key()
+        builder = x509.CertificateBuilder().subject_name(issuer.name).issuer_name(issuer.name).public_key(key)
+        builder = (
+            builder.serial_number(serial)
+            .not_valid_before(datetime(2026, 1, 1, tzinfo=timezone.utc))
+            .not_valid_after(datetime(2027, 1, 1, tzinfo=timezone.utc))
+        )
+        parsed = builder.sign(issuer.key, hashes.SHA256())
+        data = parsed.public_bytes(Encoding.DER)
+        where = {one.name: data[one.start : one.end] for one in dissected(data).children[0].children}
+        at = {one.name: one.start for one in dissected(data).children[0].children}
+        assert int.from_bytes(where["serialNumber"], "big") == serial
+        assert at["version"] < at["serialNumber"] < at["signature"] < at["issuer"] < at["validity"] < at["subject"]
+        assert (where["version"], where["issuer"], where["subject"]) == (b"\x02", *2 * (issuer.name.public_bytes(),))
+
+
+@given(st.data())
+def test_malformed_certificates_have_every_byte_labelled_once(pki: Pki, data: st.DataObject) -> None:
+    """Bytes changed, left out, put in: `dissected` looks whether the leaves tile the bytes."""
+    good = der(pki, "P-256")
+    changed = bytearray(good)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(changed) - 1))
+        changed[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    dissected(bytes(changed[: data.draw(st.integers(0, len(changed)))]))
+    dissected(bytes(changed))

@@ -5,13 +5,16 @@ PyCA's parser reads them; what it cannot read is shown as bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from puretls._analysis.der import Span, dotted
+from puretls._analysis.der import spans as der_spans
 from puretls._analysis.fields import Field, Scan, brief, printable
 from puretls._base.quiet import quietly
 
@@ -25,7 +28,8 @@ KEY_USAGES = (
 
 # What a peer's certificate has odd, a serial number or a name, is no business of our user's warnings.
 _load, _name_from = quietly(x509.load_der_x509_certificate), quietly(x509.Name.from_bytes)
-_names = quietly(attrgetter("issuer", "subject"))
+_names, _serial = quietly(attrgetter("issuer", "subject")), quietly(attrgetter("serial_number"))
+_extensions = quietly(attrgetter("extensions"))
 
 
 def distinguished_name(der: bytes) -> str:
@@ -58,100 +62,109 @@ def key(parsed: x509.Certificate) -> str:
 
 
 class Part(NamedTuple):
-    """A part of a certificate; without an encoding it is what lies before the next part."""
+    """What to say of a part of a certificate."""
 
-    name: str
-    encoding: bytes | None
     value: str
     note: str = ""
-    rfc: str = ""
+    rfc: str = "RFC 5280 4.2"
+
+
+NOTES = {  # in the order of RFC 5280 4.1
+    "version": ("The version of the format.", "RFC 5280 4.1.2.1"),
+    "serialNumber": ("Unique for the issuer.", "RFC 5280 4.1.2.2"),
+    "signature": ("How it is signed, as in signatureAlgorithm below.", "RFC 5280 4.1.2.3"),
+    "issuer": ("Who has signed it.", "RFC 5280 4.1.2.4"),
+    "validity": ("From when to when it may be used.", "RFC 5280 4.1.2.5"),
+    "subject": ("Whose certificate it is; host names are in subjectAltName.", "RFC 5280 4.1.2.6"),
+    "subjectPublicKeyInfo": ("The key that the owner proves to have.", "RFC 5280 4.1.2.7"),
+    "issuerUniqueID": ("A way to use a name again, given up long ago.", "RFC 5280 4.1.2.8"),
+    "subjectUniqueID": ("A way to use a name again, given up long ago.", "RFC 5280 4.1.2.8"),
+    "signatureAlgorithm": ("How it was signed.", "RFC 5280 4.1.1.2"),
+    "signatureValue": ("The issuer's signature over all before signatureAlgorithm.", "RFC 5280 4.1.1.3"),
+}
+NO_CERTIFICATE = "this is no certificate that can be read"
 
 
 def certificate_fields(scan: Scan) -> None:
-    """A certificate part by part: PyCA's parser says what they are, and their encodings say where.
-
-    What it does not parse, or writes otherwise than the issuer did, stays one piece with what is before it.
-    """
+    """A certificate part by part: its tags and lengths say where they are, and PyCA's parser what they say."""
     der = scan.data[scan.pos : scan.pos + scan.left]
-    try:
-        parts = _parts(_load(der))
-    except UNREADABLE:
+    found, whole = der_spans(der)
+    parsed: x509.Certificate | None = None
+    with suppress(*UNREADABLE):
+        parsed = _load(der)
+    if not found:
         leaf, data = scan.take("Certificate", scan.left)
-        leaf.value, leaf.fault = brief(data), "this is no certificate that can be read" if data else ""
+        leaf.value, leaf.fault = brief(data), NO_CERTIFICATE if data else ""
         return
-    node = Field("Certificate", scan.pos, value=certificate(der))
-    scan.inside(node, (lambda inner: _cut(inner, der, parts),))
+    node = Field("Certificate", scan.pos, value=certificate(der), fault="" if parsed else NO_CERTIFICATE)
+    scan.inside(node, (lambda inner: _cut(inner, der, found, whole, parsed),))
 
 
-def _cut(scan: Scan, der: bytes, parts: list[Part]) -> None:
-    """Leaves for all parts that are found, in order, and for what is between them."""
-    pos = 0
-    between = Part("encoding", None, "", "Tags and lengths.", "X.690 8.1")
-    pending = between
-    for part in (*parts, between):
-        if part.encoding is None:
-            pending = part if part is not between else pending
-            at, size = (len(der), 0) if part is between else (pos, 0)
-        else:
-            at, size = der.find(part.encoding, pos), len(part.encoding)
-            if at < 0:
-                continue
-        if at > pos:
-            _leaf(scan, pending, at - pos)
-            pending = between
-        if size:
-            _leaf(scan, part, size)
-        pos = at + size
+def _cut(scan: Scan, der: bytes, found: list[Span], whole: bool, parsed: x509.Certificate | None) -> None:
+    """A leaf for each part, in order, and for what is between them."""
+    said, pos = dict[str, str](), 0
+    extensions: dict[str, x509.Extension[Any]] = {}
+    if parsed:
+        for name, read in VALUES.items():
+            with suppress(*UNREADABLE, UnsupportedAlgorithm):
+                said[name] = read(parsed)
+        with suppress(*UNREADABLE):
+            extensions = {one.oid.dotted_string: one for one in _extensions(parsed)}
+    for name, start, end, oid in found:
+        if start > pos:
+            _leaf(scan, "encoding", start - pos, Part("", "Tags and lengths.", "X.690 8.1"))
+        if oid:
+            numbers = dotted(oid)
+            _leaf(scan, _oid_name(numbers), end - start, _extension(extensions.get(numbers)))
+        elif end > start:
+            _leaf(scan, name, end - start, Part(said.get(name, ""), *NOTES[name]))
+        pos = end
+    if pos < len(der):
+        leaf, data = scan.take("unexpected" if not whole else "encoding", len(der) - pos)
+        leaf.value, leaf.fault = brief(data), "" if whole else "no part of a certificate begins so"
 
 
-def _leaf(scan: Scan, part: Part, size: int) -> None:
-    leaf, data = scan.take(part.name, size, part.note, part.rfc)
+def _leaf(scan: Scan, name: str, size: int, part: Part) -> None:
+    leaf, data = scan.take(name, size, part.note, part.rfc)
     leaf.value = part.value or brief(data)
 
 
-def _parts(parsed: x509.Certificate) -> list[Part]:
-    """In the order of RFC 5280 4.1."""
-    serial = parsed.serial_number
-    number = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
-    issuer, subject = _names(parsed)
-    valid = f"{parsed.not_valid_before_utc:%Y-%m-%d %H:%M:%S} to {parsed.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
-    algorithm = parsed.signature_algorithm_oid._name  # PyCA has no public way to ask for it
-    parts = [
-        Part("version", None, parsed.version.name, "Where it begins, and the version.", "RFC 5280 4.1.2.1"),
-        Part("serialNumber", number, str(serial), "Unique for the issuer.", "RFC 5280 4.1.2.2"),
-        Part("signature", None, algorithm, "How it is signed, as in signatureAlgorithm below.", "RFC 5280 4.1.2.3"),
-        Part("issuer", issuer.public_bytes(), _said_name(issuer), "Who has signed it.", "RFC 5280 4.1.2.4"),
-        Part("validity", None, valid, "From when to when it may be used.", "RFC 5280 4.1.2.5"),
-        Part(
-            "subject",
-            subject.public_bytes(),
-            _said_name(subject),
-            "Whose certificate it is; host names are in subjectAltName.",
-            "RFC 5280 4.1.2.6",
-        ),
-    ]
-    try:
-        public = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (*UNREADABLE, UnsupportedAlgorithm):
-        public = None
-    note = "The key that the owner proves to have."
-    parts.append(Part("subjectPublicKeyInfo", public, key(parsed), note, "RFC 5280 4.1.2.7"))
-    parts += [_extension(one) for one in parsed.extensions]
-    note = "How it was signed."
-    parts.append(Part("signatureAlgorithm", None, algorithm, note, "RFC 5280 4.1.1.2"))
-    note = "The issuer's signature over all before signatureAlgorithm."
-    parts.append(Part("signatureValue", parsed.signature, "", note, "RFC 5280 4.1.1.3"))
-    return parts
+def _algorithm(parsed: x509.Certificate) -> str:
+    return parsed.signature_algorithm_oid._name  # PyCA has no public way to ask for it
+
+
+def _validity(parsed: x509.Certificate) -> str:
+    return f"{parsed.not_valid_before_utc:%Y-%m-%d %H:%M:%S} to {parsed.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+
+
+VALUES: dict[str, Callable[[x509.Certificate], str]] = {
+    "version": lambda parsed: parsed.version.name,
+    "serialNumber": lambda parsed: str(_serial(parsed)),
+    "signature": _algorithm,
+    "issuer": lambda parsed: _said_name(_names(parsed)[0]),
+    "validity": _validity,
+    "subject": lambda parsed: _said_name(_names(parsed)[1]),
+    "subjectPublicKeyInfo": key,
+    "signatureAlgorithm": _algorithm,
+}
+
+
+def _oid_name(numbers: str) -> str:
+    with suppress(ValueError):
+        name = str(x509.ObjectIdentifier(numbers)._name)
+        return numbers if name == "Unknown OID" else name
+    return "extension"
 
 
 def _said_name(name: x509.Name) -> str:
     return printable(name.rfc4514_string()) or "(empty)"
 
 
-def _extension(one: x509.Extension[Any]) -> Part:
-    name = one.oid._name if one.oid._name != "Unknown OID" else one.oid.dotted_string
+def _extension(one: x509.Extension[Any] | None) -> Part:
+    if one is None:
+        return Part("")
     note = "Who does not understand it has to refuse the certificate." if one.critical else ""
-    return Part(name, one.value.public_bytes(), _said(one.value), note, "RFC 5280 4.2")
+    return Part(_said(one.value), note)
 
 
 def _said(value: Any) -> str:
