@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from puretls._api import native, pem
 from puretls._api.errors import SSLError, fault_error, noted, ssl_error
 from puretls._api.pem import pem_error
+from puretls._api.types import StrOrBytesPath
 from puretls._base.faults import Abort
 from puretls._x509 import certificate
 from puretls._x509.crl import Crl, listed_crl
@@ -72,8 +73,8 @@ def load(store: Store, cafile: Any, capath: Any, cadata: Any) -> None:
         if value is not None and not isinstance(value, str | bytes | os.PathLike):
             raise TypeError(f"{name} should be a valid filesystem path")
     data = None if cadata is None else _read_data(cadata)
-    file = None if cafile is None else _read_file(os.fsdecode(cafile))
-    directories = None if capath is None else _checked_path(os.fsdecode(capath))
+    file = None if cafile is None else _read_file(_named(cafile))
+    directories = None if capath is None else _checked_path(_named(capath))
     if data is not None:
         store.add_each(data)
     if file is not None:
@@ -85,9 +86,15 @@ def load(store: Store, cafile: Any, capath: Any, cadata: Any) -> None:
 def _checked_path(capath: str) -> str:
     if not capath:  # not what an empty part of a path means to a shell
         raise ssl_error(113, "invalid directory", reason="INVALID_DIRECTORY", library="X509")
-    if "\0" in capath:
-        raise ValueError("embedded null byte")
     return capath
+
+
+def _named(path: StrOrBytesPath) -> str:
+    """The name of a file or directory; what Python says of one with a zero in it differs from call to call."""
+    name = os.fsdecode(path)
+    if "\0" in name:
+        raise ValueError("embedded null byte")
+    return name
 
 
 def _read_file(name: str) -> Bundle:
