@@ -145,7 +145,10 @@ def test_verify_chain_counts_intermediates() -> None:
     assert (caught.value.code, caught.value.depth) == (codes.CHAIN_TOO_LONG, 1)
 
 
-@pytest.mark.parametrize("broken", [b"", b"junk", ROOT.der[:-1], ROOT.der + b"\0"])
+WRONG = {"nothing": b"", "junk": b"junk", "cut": ROOT.der[:-1], "an octet more": ROOT.der + b"\0"}
+
+
+@pytest.mark.parametrize("broken", WRONG.values(), ids=WRONG)
 def test_verify_chain_refuses_what_it_cannot_read(broken: bytes) -> None:
     leaf = pki.leaf("a.test", ROOT).der
     for arguments in ((broken, [], [ROOT.der]), (leaf, [broken], [ROOT.der]), (leaf, [], [broken])):
