@@ -168,7 +168,11 @@ def test_cadata_needs_a_certificate(data):
     assert content(made)[0] == {"x509": 0, "crl": 0, "x509_ca": 0}
 
 
-@pytest.mark.parametrize("data", [ROOT.pem + CRL_PEM, CRL_PEM + ROOT.pem, ROOT.der + CRL, CRL + ROOT.der])
+@pytest.mark.parametrize(
+    "data",
+    [ROOT.pem + CRL_PEM, CRL_PEM + ROOT.pem, ROOT.der + CRL, CRL + ROOT.der],
+    ids=["PEM", "CRL first", "DER", "DER, CRL first"],
+)
 def test_crls_beside_a_certificate(data):
     made = context()
     made.load_verify_locations(cadata=data)
