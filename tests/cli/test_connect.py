@@ -155,6 +155,7 @@ def test_pem_and_keylog(connect: Connect, pki: Pki, tmp_path: Path) -> None:
     assert sent[0] == pki.identity("P-256").certificate
     assert sent[-1] == pki.issuer.certificate
     assert "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text()
+    assert os.name != "posix" or keys.stat().st_mode & 0o077 == 0
 
 
 def test_options_decide_what_is_spoken(connect: Connect, pki: Pki) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
 import socket
 import subprocess
@@ -150,6 +151,8 @@ def test_the_page(capsys: pytest.CaptureFixture[str], pki: Pki, tmp_path: Path) 
         options = ("--ca-file", pki.ca, "--http", "--html", tmp_path / "page.html", "--json")
         done = called(capsys, "inspect", where, *options)
     assert (done.status, done.err) == (0, "")
+    if os.name == "posix":
+        assert (tmp_path / "page.html").stat().st_mode & 0o077 == 0
     html = (tmp_path / "page.html").read_text("utf-8")
     reader = read(html)
     tags = {tag for tag, _ in reader.seen}

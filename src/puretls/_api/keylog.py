@@ -22,7 +22,7 @@ class KeyLog:
 
     def __init__(self, name: Any) -> None:
         self.name = name
-        self._file = os.open(name, _MODE, 0o666)
+        self._file = os.open(name, _MODE, 0o600)  # whoever reads it reads the connections
         weakref.finalize(self, os.close, self._file)
         self._cut = self._told = False
         status = os.fstat(self._file)

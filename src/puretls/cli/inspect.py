@@ -26,7 +26,7 @@ from puretls.cli.render import screen
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.tap import Tap, logging_keys
 from puretls.cli.target import Target, add_network, dial, target
-from puretls.cli.text import printable
+from puretls.cli.text import printable, write_private
 
 EXAMPLES = """\
 examples:
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = listen(arguments) if arguments.listen is not None else connect(arguments)
     if arguments.html:
         try:
-            arguments.html.write_text(page(found), "utf-8")
+            write_private(arguments.html, page(found))
         except OSError as error:
             raise Failure(f"--html {arguments.html}: {reason(error)}") from None
     if arguments.json:

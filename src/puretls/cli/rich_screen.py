@@ -116,15 +116,17 @@ class Rich(Plain):
     def speeds(self, columns: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:
         """MiB/s of each contender, one bar a direction, all on one scale."""
         table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim")
-        table.add_column("")
+        table.add_column("", no_wrap=True, min_width=1 + max(map(len, rows)))
+        left = self.console.width - max(map(len, rows)) - 4 - len(columns) * 13  # what names and figures leave for bars
+        bar = max(4, min(BAR, left // len(columns)))
         for column in columns:
-            table.add_column(column, min_width=BAR, no_wrap=True)
+            table.add_column(column, width=bar)
             table.add_column("MiB/s", justify="right", no_wrap=True)
         most = max(max(values) for values in rows.values())
         for (name, values), hue in zip(rows.items(), HUES, strict=False):
             cells: list[Text] = []
             for value in values:
-                cells += Text("█" * round(value / most * BAR), hue), Text(f"{value:,.0f}", "bold")
+                cells += Text("█" * round(value / most * bar), hue), Text(f"{value:,.0f}", "bold")
             table.add_row(Text(f" {name}"), *cells)
         self.console.print(table)
 

@@ -195,12 +195,13 @@ class Nss(Store):
         return f"sql:{self.folder}"
 
     def has(self, root: Root) -> bool:
-        """It is there."""
+        """It is there, and trusted to issue to servers: the first of its flags has a C."""
         try:
-            call(self.certutil(), "-L", "-d", self.database, "-n", root.nickname)
+            listed = call(self.certutil(), "-L", "-d", self.database)
         except Failure:
             return False
-        return True
+        flags = (line.split()[-1] for line in listed.splitlines() if line.startswith(f"{root.nickname} "))
+        return any("C" in one.partition(",")[0] for one in flags)
 
     def add(self, root: Root) -> None:
         """Add it as a CA that issues to servers."""

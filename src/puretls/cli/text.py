@@ -6,6 +6,9 @@ turn the direction of writing: a terminal would obey them. The data of a session
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 LONGEST = 400  # of one piece of foreign text on a screen
 
 
@@ -18,3 +21,13 @@ def printable(text: str, limit: int = LONGEST) -> str:
 def decoded(data: bytes, limit: int = LONGEST) -> str:
     """Bytes that should be text."""
     return printable(data.decode("utf-8", "backslashreplace"), limit)
+
+
+def write_private(path: Path, text: str) -> None:
+    """A file with secrets: where it is made, it is for its owner alone."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o600)
+
+    with open(path, "w", encoding="utf-8", opener=opener) as file:
+        file.write(text)
