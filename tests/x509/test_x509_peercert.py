@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,13 @@ import pytest
 import test as cpython_tests
 
 import pki
+import vectors
 from puretls._x509 import certificate
 from puretls._x509.peercert import peercert
 
 _ssl = pytest.importorskip("_ssl")
 
 CERTDATA = Path(cpython_tests.__file__).parent
-LIMBO = Path(__file__).parents[3] / "shared" / "data" / "limbo-open.json"
 _PEM = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----([^-]*)-----END")
 
 
@@ -56,12 +55,9 @@ def test_cpythons_certificates(tmp_path: Path) -> None:
 
 
 def test_limbos_certificates(tmp_path: Path) -> None:
-    if not LIMBO.exists():
-        pytest.skip("limbo's data is not beside the repository")
-    for number, text in enumerate(json.loads(LIMBO.read_text())["certs"]):
-        if number % 3 == 0:
-            der = base64.b64decode(text)
-            assert peercert(certificate.load(der)) == theirs(der, tmp_path), number
+    for text in vectors.load("limbo/open")["certs"][::3]:
+        der = base64.b64decode(text)
+        assert peercert(certificate.load(der)) == theirs(der, tmp_path), text
 
 
 def other_name(kind: str, tag: int, value: bytes) -> bytes:
