@@ -119,6 +119,8 @@ def test_public_objects_say_that_they_are_ours() -> None:
 def test_everything_survives_pickling_by_name() -> None:
     for name in puretls.__all__:
         thing = getattr(puretls, name)
+        if thing is ssl.Purpose and sys.version_info < (3, 11):  # the interpreter's own, of no module there
+            continue
         if inspect.isclass(thing) or inspect.isfunction(thing):
             assert pickle.loads(pickle.dumps(thing)) is thing, name
 
