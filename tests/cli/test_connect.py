@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
+import shlex
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
 
 from commands import COMMAND, Done, called, interruptible, listening, puretls
 from ours import server_context
 from peering import PEERS, V12, V13, End, Peer, Setup
 from puretls._engine.config import Credential
+from puretls.cli import idn
+from puretls.cli.session import HttpAnswer
 from support import MIB, PATIENCE, Pki, dial, running
+from web import serving as serving_https
 
 PROGRAMS = {peer.name: peer for peer in PEERS if peer.name in ("openssl", "gnutls")}
 each_version = pytest.mark.parametrize("version", [V12, V13])
@@ -121,7 +133,9 @@ def test_what_cannot_be_verified(
         looked = connect(*argv, "--insecure")
         told = connect(*argv, "--json")
     assert refused.status == 1
-    assert refused.out == ""
+    assert "NOT VERIFIED: " + why in refused.out
+    assert "subject  CN=" in refused.out
+    assert "suite" not in refused.out
     assert refused.err.startswith("puretls connect: localhost")
     assert refused.err.count("\n") == 1
     assert why in refused.err
@@ -133,6 +147,9 @@ def test_what_cannot_be_verified(
     assert (told.status, document["verified"]) == (1, False)
     assert why in document["refusal"]["message"]
     assert why in document["failed"]
+    own = x509.load_pem_x509_certificate(document["chain"][0]["pem"].encode())
+    assert own == pki.identity(identity).certificate
+    assert document["ocsp"] == {"stapled": False}
 
 
 @each_version
@@ -174,7 +191,7 @@ def test_data_both_ways(pki: Pki, version: str) -> None:
     """A megabyte there and one back at once, the report apart from it, and the end of the input is an end for them."""
     up, down = (f"{os.urandom(2000).hex()}.\n".encode() * (MIB // 4002) for _ in range(2))
     with serving(pki, Setup(version=version, identity="P-256")) as end:
-        argv = (*COMMAND, "connect", f"localhost:{end.port}", "--ca-file", pki.ca)
+        argv = (*COMMAND, "connect", f"localhost:{end.port}", "--ca-file", pki.ca, "--half-close")
         with running(pki.folder, *argv) as client:
             sending = Thread(target=end.send, args=(down,))
             client.send(up)
@@ -189,7 +206,7 @@ def test_data_both_ways(pki: Pki, version: str) -> None:
 
 
 def test_the_end_of_our_input_closes_one_direction(pki: Pki) -> None:
-    """close_notify is sent, and what the server answers to all of it still arrives."""
+    """With --half-close close_notify is sent then, and what the server answers to all of it still arrives."""
     body = os.urandom(300_000)
 
     def digest_at_the_end(tls: ssl.SSLSocket) -> None:
@@ -200,9 +217,117 @@ def test_the_end_of_our_input_closes_one_direction(pki: Pki) -> None:
         tls.unwrap()
 
     with scripted(pki, digest_at_the_end) as port:
-        done = puretls("connect", f"localhost:{port}", "--ca-file", pki.ca, stdin=body)
+        done = puretls("connect", f"localhost:{port}", "--ca-file", pki.ca, "--half-close", stdin=body)
     assert (done.status, done.out) == (0, hashlib.sha256(body).hexdigest())
     assert "connection was cut" not in done.err
+
+
+def test_a_server_that_waits_for_our_end_gets_it_once_it_is_silent(pki: Pki) -> None:
+    def count_to_the_end(tls: ssl.SSLSocket) -> None:
+        got = 0
+        while data := tls.recv(65536):
+            got += len(data)
+        tls.sendall(f"{got} bytes".encode())
+        tls.unwrap()
+
+    with scripted(pki, count_to_the_end) as port:
+        done = puretls("connect", f"localhost:{port}", "--ca-file", pki.ca, "--timeout", "0.5", stdin=b"x" * 1000)
+    assert (done.status, done.out) == (0, "1000 bytes")
+    assert "the server was silent for 0.5 seconds" in done.err
+
+
+class Answers(asyncio.Protocol):
+    """As servers on asyncio do: the answer takes a moment, and whoever has sent close_notify does not get it."""
+
+    def __init__(self, close: bool) -> None:
+        self.close = close
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, _data: bytes) -> None:
+        asyncio.get_running_loop().call_later(0.3, self.answer)
+
+    def answer(self) -> None:
+        self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer")
+        if self.close:
+            self.transport.close()
+
+
+@contextmanager
+def on_asyncio(context: ssl.SSLContext, factory: Callable[[], asyncio.BaseProtocol]) -> Iterator[int]:
+    """A server of asyncio in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        starting = loop.create_server(factory, "127.0.0.1", 0, ssl=context)
+        server = asyncio.run_coroutine_threadsafe(starting, loop).result(PATIENCE)
+        yield server.sockets[0].getsockname()[1]
+        loop.call_soon_threadsafe(server.close)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE)
+        loop.close()
+
+
+EXAMPLE = b"GET / HTTP/1.0\r\nHost: example.org\r\n\r\n"  # of docs/commands/connect.md
+
+
+@each_version
+@pytest.mark.parametrize("close", [True, False])
+def test_the_documented_example_with_asyncio(pki: Pki, version: str, close: bool) -> None:
+    """Its answer comes, from a server that closes and from one that keeps the connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    context.maximum_version = {V12: ssl.TLSVersion.TLSv1_2, V13: ssl.TLSVersion.TLSv1_3}[version]
+    with on_asyncio(context, partial(Answers, close)) as port:
+        done = puretls("connect", f"localhost:{port}", "--ca-file", pki.ca, "--timeout", "2", stdin=EXAMPLE)
+    assert (done.status, done.out[-6:]) == (0, "answer"), done.err
+    assert ("was silent" in done.err) == (not close)
+
+
+def test_the_documented_example_with_http_server(pki: Pki) -> None:
+    """Which hangs up without close_notify: all of it is there, by the length that it has announced."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(pki.folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            done = puretls("connect", f"localhost:{server.server_port}", "--ca-file", pki.ca, stdin=EXAMPLE)
+        finally:
+            server.shutdown()
+    assert done.status == 0, done.err
+    assert done.out.startswith("HTTP/1.0 200 OK\r\n")
+    assert "Directory listing" in done.out
+    assert "was cut" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "whole"),
+    [
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", True),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", True),
+        (b"HEAD / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", True),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", False),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcd", False),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", False),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\n\r\nabc", False),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 3", False),
+        (b"x", b"Content-Length: 0\r\n\r\n", False),
+        (b"", b"", False),
+    ],
+)
+def test_what_is_a_whole_answer(asked: bytes, said: bytes, whole: bool) -> None:
+    """However it is cut into pieces."""
+    for size in range(1, len(said) + 2):
+        answer = HttpAnswer()
+        answer.asked(asked)
+        for at in range(0, len(said), size):
+            answer.came(said[at : at + size])
+        assert answer.whole == whole
 
 
 def test_in_a_terminal(pki: Pki) -> None:
@@ -250,7 +375,7 @@ def test_an_end_without_close_notify_is_said(pki: Pki) -> None:
 
     with scripted(pki, cut) as port:
         done = puretls("connect", f"localhost:{port}", "--ca-file", pki.ca, stdin=b"x")
-    assert (done.status, done.out) == (0, "half a mess")
+    assert (done.status, done.out) == (1, "half a mess")
     assert "the connection was cut" in done.err
 
 
@@ -281,8 +406,9 @@ def test_a_certificate_that_is_none(connect: Connect, tls: Any, pki: Pki) -> Non
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Thread(target=accept_twice, args=(listener, context), daemon=True).start()
         done = connect(f"localhost:{listener.getsockname()[1]}", "--insecure")
-    assert (done.status, done.out) == (1, "")
+    assert done.status == 1
     assert "a certificate that cannot be read" in done.err
+    assert "a certificate that cannot be read" in done.out
 
 
 def accept_twice(listener: socket.socket, context: Any) -> None:
@@ -336,3 +462,182 @@ def test_silence_is_not_waited_for_forever(connect: Connect) -> None:
         done = connect(f"localhost:{listener.getsockname()[1]}", "--timeout", "0.2")
     assert done.status == 1
     assert "timed out" in done.err
+
+
+@each_version
+def test_stapled_responses(connect: Connect, tls: Any, pki: Pki, version: str) -> None:
+    """What they say, on the screen and in JSON; a revoked certificate is refused, and described."""
+    leaf = pki.identity("P-256").certificate
+    for revoked in (False, True):
+        context = server_context(tls, pki)
+        context.maximum_version = {V12: tls.TLSVersion.TLSv1_2, V13: tls.TLSVersion.TLSv1_3}[version]
+        context.ocsp_response = staple(pki, leaf, revoked=revoked)
+        with serving_https(context) as server:
+            where = f"localhost:{server.server_port}"
+            shown = connect(where, "--ca-file", pki.ca)
+            told = json.loads(connect(where, "--ca-file", pki.ca, "--json").out)
+            seen = called_inspect(where, pki)
+        assert told["ocsp"]["stapled"] is True
+        assert told["ocsp"]["status"] == ("revoked" if revoked else "good")
+        assert told["ocsp"]["fault"] is None
+        assert (shown.status, told["verified"]) == ((1, False) if revoked else (0, True))
+        said = "stapled: revoked since " if revoked else "stapled: good, as of "
+        assert said in shown.out
+        assert said in seen.out
+
+
+def called_inspect(where: str, pki: Pki) -> Done:
+    return puretls("inspect", where, "--ca-file", pki.ca, "--insecure")
+
+
+def staple(pki: Pki, leaf: x509.Certificate, *, revoked: bool) -> bytes:
+    """Signed by the issuer of the leaf."""
+    now = datetime.now(timezone.utc)
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        leaf,
+        pki.issuer.certificate,
+        hashes.SHA1(),
+        ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
+        now,
+        now + timedelta(days=1),
+        now - timedelta(days=3) if revoked else None,
+        x509.ReasonFlags.key_compromise if revoked else None,
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, pki.issuer.certificate)
+    return builder.sign(pki.issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    "where", ["https://localhost:{}/a/path?with=query", "https://user@127.0.0.1:{}", "localhost:{}"]
+)
+def test_addresses_of_the_web(connect: Connect, pki: Pki, where: str) -> None:
+    with serving(pki, Setup(identity="P-256")) as end:
+        done = connect(where.format(end.port), "--ca-file", pki.ca)
+    assert (done.status, done.err) == (0, "")
+
+
+def test_no_name_at_all(connect: Connect, pki: Pki) -> None:
+    """--servername '' neither asks for a name nor verifies one; the chain is verified."""
+    names: list[str | None] = []
+
+    def note(_tls: Any, name: str | None, _context: Any) -> None:
+        names.append(name)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    context.sni_callback = note
+    with serving_https(context) as server:
+        where = f"127.0.0.1:{server.server_port}"
+        done = connect(where, "--ca-file", pki.ca, "--servername", "")
+        refused = connect(where, "--ca-file", pki.other_ca, "--servername", "")
+    assert (done.status, done.err) == (0, "")
+    assert "without a name" in done.out
+    assert refused.status == 1
+    assert names == [None, None]
+
+
+def test_names_beyond_ascii(tmp_path: Path) -> None:
+    """IDNA 2008: what is asked for and verified is straße.test, and not strasse.test; both spellings are shown."""
+    pytest.importorskip("idna")
+    own = Pki(tmp_path)
+    own.made["P-256"] = own.issuer.issue("xn--strae-oqa.test", "localhost")
+    with serving(own, Setup(identity="P-256")) as end:
+        argv = ("connect", f"localhost:{end.port}", "--ca-file", own.ca)
+        done = puretls(*argv, "--servername", "straße.test", PYTHONIOENCODING="utf-8")
+        other = puretls(*argv, "--servername", "strasse.test")
+    assert done.status == 0, done.err
+    assert done.out.count("xn--strae-oqa.test (straße.test)") >= 2  # asked for, and in the certificate
+    assert (other.status, "Hostname mismatch" in other.err) == (1, True)
+
+
+def test_without_the_package_idna_nothing_is_confused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "idna", None)
+    assert idn.a_labels("bücher.test") == "xn--bcher-kva.test"
+    with pytest.raises(ValueError, match=r"pip install 'puretls\[cli\]'"):
+        idn.a_labels("straße.test")
+
+
+def test_a_password_for_pkcs12(connect: Connect, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for on the terminal, or taken from a file; without either it is a line, and standard input left alone."""
+    own = pki.identity("client")
+    file, password = tmp_path / "own.p12", tmp_path / "password"
+    encryption = BestAvailableEncryption(b"secret")
+    file.write_bytes(
+        pkcs12.serialize_key_and_certificates(b"own", own.key, own.certificate, own.intermediates, encryption)
+    )
+    password.write_text("secret\n")
+    with serving(pki, Setup(identity="P-256", asks=True)) as end:
+        argv = (f"localhost:{end.port}", "--ca-file", pki.ca, "--cert", file)
+        given = connect(*argv, "--password-file", password)
+        nobody = puretls("connect", *argv, stdin=b"secret\n")
+        monkeypatch.setattr("getpass.getpass", lambda prompt: "secret" if str(file) in prompt else "")
+        typed = connect(*argv)
+    assert (given.status, given.err) == (0, "")
+    assert (typed.status, typed.err) == (0, "")
+    assert "our proof" in given.out
+    if not Path("/dev/tty").exists() or nobody.status:
+        assert nobody.status == 1
+        assert "--password-file" in nobody.err
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length")  # here, where it is made
+def test_odd_names_warn_nobody(tmp_path: Path) -> None:
+    """A country of more than two letters, which the parser warns of: that is the peer's business."""
+    own = Pki(tmp_path)
+    long_name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "Utopia", _validate=False)])
+    made = own.issuer.issue("localhost")
+    builder = x509.CertificateBuilder().subject_name(long_name).issuer_name(own.issuer.name)
+    builder = builder.public_key(made.key.public_key()).serial_number(7)
+    builder = builder.not_valid_before(made.certificate.not_valid_before_utc)
+    builder = builder.not_valid_after(made.certificate.not_valid_after_utc)
+    own.made["P-256"] = made._replace(certificate=builder.sign(own.issuer.key, hashes.SHA256()))
+    with serving(own, Setup(identity="P-256")) as end:
+        for command in ("connect", "inspect", "scan"):
+            done = puretls(command, f"localhost:{end.port}", "--ca-file", own.ca, PYTHONWARNINGS="always::UserWarning")
+            assert "Warning" not in done.err, done.err
+            assert "Utopia" in done.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_a_line(pki: Pki) -> None:
+    with serving(pki, Setup(identity="P-256")) as end:
+        where = f"localhost:{end.port} --ca-file {pki.ca}"
+        commands = (
+            "version",
+            f"connect {where}",
+            f"connect {where} --json",
+            f"inspect {where}",
+        )
+        for command in commands:
+            done = shell(f"{command} >/dev/full")
+            assert (done.status, "standard output: no space left" in done.err) == (1, True), done.err
+            assert done.err.count("\n") == 1, done.err
+
+    def a_lot(tls: ssl.SSLSocket) -> None:
+        tls.recv(1)
+        with suppress(OSError):
+            tls.sendall(b"x" * MIB)
+
+    with scripted(pki, a_lot) as port:
+        done = shell(f"connect localhost:{port} --ca-file {pki.ca} >/dev/full", stdin=b"x")
+    assert (done.status, "standard output: no space left" in done.err) == (1, True), done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+def test_closed_streams(pki: Pki) -> None:
+    with serving(pki, Setup(identity="P-256")) as end:
+        where = f"localhost:{end.port} --ca-file {pki.ca}"
+        for command in ("version", f"connect {where}", f"connect {where} --json", f"inspect {where}"):
+            for closed in (">&-", "<&- >&-"):
+                done = shell(f"{command} {closed}")
+                assert (done.status, done.err) == (0, ""), done.err
+            assert shell(f"{command} <&- >&- 2>&-").status == 0
+
+
+def shell(line: str, stdin: bytes | None = None) -> Done:
+    """A line of the shell, with `puretls` before it."""
+    words = f"{shlex.join(COMMAND)} {line}"
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    done = subprocess.run(["sh", "-c", words], capture_output=True, timeout=PATIENCE, check=False, **given)
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -10,13 +10,15 @@ command says `raise Failure(...)` (failure.py), and here it becomes one line on 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from puretls.cli.failure import Failure
+from puretls.cli.failure import Failure, reason
 from puretls.cli.version import ours
 
 GROUPS = {
@@ -38,6 +40,7 @@ GROUPS = {
         "version": "what is installed, and on what it runs",
     },
 }
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, getattr(errno, "EDQUOT", errno.ENOSPC))  # no more is taken
 COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 
 EXAMPLES = """\
@@ -86,6 +89,7 @@ def parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit status."""
+    _open_what_is_closed()
     argv = sys.argv[1:] if argv is None else argv
     arguments = parser(argv).parse_args(argv)
     if arguments.command != "run":  # whose output is the program's
@@ -101,9 +105,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_the_output()
         return 141
+    except OSError as error:  # commands word those of their own: this one is of standard output
+        if error.errno not in FULL:
+            raise
+        _forget_the_output()
+        print(f"puretls {arguments.command}: standard output: {reason(error)}", file=sys.stderr)
+        return 1
     return status
+
+
+def _open_what_is_closed() -> None:
+    """Standard streams that were closed: nothing to read, nobody to hear, and no other file gets their descriptors."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - as long as we live
+
+
+def _forget_the_output() -> None:
+    """What is still in its buffer goes nowhere, also when the interpreter ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _escape_what_cannot_be_shown(stream: Any) -> None:

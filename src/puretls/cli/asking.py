@@ -19,9 +19,9 @@ from puretls._analysis import ssl2
 from puretls._analysis.probe import Answer, Offer, Reading, Silence, compose
 from puretls._base.locks import new_lock
 from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.idn import a_labels
 from puretls.cli.starttls import start
 from puretls.cli.target import Target, dial
-from puretls.cli.text import printable
 
 
 class Reader(Protocol):
@@ -41,7 +41,8 @@ class Asker:
         self, where: Target, *, name: str, family: int, timeout: float, pause: float, most: int, starttls: str | None
     ) -> None:
         self.where, self.title, self.name, self.starttls = where, str(where), name, starttls
-        self.server_name = _a_labels(name)
+        self.host = where.host  # as it was called; `where` becomes an address
+        self.server_name = _sni(name)
         self.family, self.timeout, self.pause, self.most = family, timeout, pause, most
         self.made = 0
         self.stopped = ""  # why there are no more connections
@@ -66,7 +67,7 @@ class Asker:
                 if self._interrupted:
                     raise Failure(self.stopped)
                 if self.starttls:
-                    start(self.starttls, sock, self.timeout, self.name)
+                    start(self.starttls, sock, self.timeout, self.name or self.host)
                 yield sock
             finally:
                 self._open.discard(sock)
@@ -101,7 +102,10 @@ class Asker:
     @contextmanager
     def handshake(self, context: SSLContext, session: Any = None) -> Iterator[Any]:
         """A connection of our own."""
-        with self.connection() as sock, context.wrap_socket(sock, server_hostname=self.name, session=session) as tls:
+        with (
+            self.connection() as sock,
+            context.wrap_socket(sock, server_hostname=self.name or None, session=session) as tls,
+        ):
             yield tls
 
     def stop(self, why: str) -> None:
@@ -128,12 +132,12 @@ class Asker:
         sleep(begin - now)
 
 
-def _a_labels(name: str) -> str:
+def _sni(name: str) -> str:
     """The name as the extension server_name has it (RFC 6066 3), which has no addresses."""
     with suppress(ValueError):
         ipaddress.ip_address(name)
         return ""
     try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise Misuse(f"not a host name: {printable(name)}") from None
+        return a_labels(name)
+    except ValueError as error:
+        raise Misuse(str(error)) from None

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from puretls.cli.certs import LONGEST_COMMON_NAME, Authority, Identity
 from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.idn import a_labels
 
 VARIABLE = "PURETLS_CA"
 YEARS = 10
@@ -60,7 +61,10 @@ class Development:
     @property
     def exists(self) -> bool:
         """Whether it has been made."""
-        return self.key_file.exists()
+        try:
+            return self.key_file.exists()
+        except OSError as error:  # a directory that is closed to us
+            raise Failure(f"{self.key_file}: {reason(error)}") from None
 
     def make(self, *, kind: str = "P-256", name: str = "", days: float = YEARS * 365.25) -> Authority:
         """A new root; Failure if there is one already."""
@@ -113,8 +117,9 @@ class Development:
     def publish(self, authority: Authority) -> None:
         """Leave a copy of the certificate for others; Failure if something else is there by that name."""
         try:
-            with suppress(FileExistsError):
-                write_new(self.certificate_file, authority.pem)
+            if not self.certificate_file.exists():  # else the directory need not be writable
+                with suppress(FileExistsError):
+                    write_new(self.certificate_file, authority.pem)
             if self.certificate_file.read_bytes() == authority.pem:
                 return
         except OSError as error:
@@ -165,8 +170,7 @@ def checked(name: str) -> str:
         if name.isascii() and name.isprintable() and " " not in name:
             return name
     else:
-        with suppress(UnicodeError):
-            host = name.encode("idna").decode("ascii")
-            if HOST.fullmatch(host.lower()) and len(host) <= LONGEST_HOST:
-                return host
+        host = a_labels(name)
+        if HOST.fullmatch(host.lower()) and len(host) <= LONGEST_HOST:
+            return host
     raise ValueError(f"not a host name, an address, a mailbox or a URI: {name!r}")

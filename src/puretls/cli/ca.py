@@ -109,10 +109,10 @@ def _issue(arguments: argparse.Namespace, development: Development) -> int:
     identity = authority.leaf(ca, arguments.names, kind=arguments.kind, days=arguments.days, client=arguments.client)
     stem = "".join(one if one.isalnum() or one in "-._@" else "_" for one in arguments.names[0]).lstrip(".")
     chain, key = arguments.out / f"{stem}.pem", arguments.out / f"{stem}-key.pem"
-    for path in (chain, key):
-        if path.exists() and not arguments.force:
-            raise Failure(f"{path} is there already; --force replaces it")
     try:
+        for path in (chain, key):
+            if path.exists() and not arguments.force:
+                raise Failure(f"{path} is there already; --force replaces it")
         for path, data, private in ((key, identity.key_pem, True), (chain, identity.chain_pem, False)):
             if arguments.force:
                 path.unlink(missing_ok=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from puretls import (
     CERT_NONE,
@@ -16,6 +18,8 @@ from puretls import (
     create_default_context,
 )
 from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.idn import a_labels
+from puretls.cli.target import Target
 
 VERSIONS = {
     "1.0": TLSVersion.TLSv1,
@@ -29,12 +33,15 @@ def add_context(parser: argparse.ArgumentParser) -> None:
     """Trust, identity, versions, algorithms."""
     trust = parser.add_argument_group("trust and identity")
     trust.add_argument(
-        "--servername", type=server_name, metavar="NAME", help="the name to ask for and to verify (default: HOST)"
+        "--servername",
+        type=server_name,
+        metavar="NAME",
+        help="the name to ask for and to verify (default: HOST); '' for none",
     )
     trust.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these CAs, and not the system's")
     trust.add_argument("--ca-path", type=Path, metavar="DIR", help="trust a directory of hashed CA certificates")
-    trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM")
-    trust.add_argument("--key", type=Path, metavar="FILE", help="its private key, if it is not in the same file")
+    trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM or PKCS #12")
+    add_key(trust)
     offer = parser.add_argument_group("what to offer")
     offer.add_argument("--alpn", metavar="NAMES", help="application protocols, best first: h2,http/1.1")
     only = offer.add_mutually_exclusive_group()
@@ -50,8 +57,22 @@ def add_context(parser: argparse.ArgumentParser) -> None:
     offer.add_argument("--groups", metavar="LIST", help="groups, best first: X25519MLKEM768:x25519")
 
 
+def add_key(group: Any) -> None:
+    """What goes with --cert."""
+    group.add_argument("--key", type=Path, metavar="FILE", help="its private key, if it is not in the same file")
+    group.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="the first line is the password of --cert or --key"
+    )
+
+
 def server_name(text: str) -> str:
-    """A name that can be asked for; a type for argparse."""
+    """A name that can be asked for, or none; a type for argparse."""
+    if not text:
+        return text
+    try:
+        text = a_labels(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     try:
         SSLContext(PROTOCOL_TLS_CLIENT).wrap_bio(MemoryBIO(), MemoryBIO(), server_hostname=text)
     except ValueError:
@@ -59,9 +80,16 @@ def server_name(text: str) -> str:
     return text
 
 
+def asked_name(arguments: argparse.Namespace, where: Target) -> str:
+    """The name to ask for, and to verify; "" if none was wanted."""
+    name: str | None = arguments.servername
+    return where.host if name is None else name
+
+
 def context_for(arguments: argparse.Namespace) -> SSLContext:
     """A verifying client's context as the options have it; Failure and Misuse name the option that is wrong."""
     context = _trusting(arguments.ca_file, arguments.ca_path)
+    context.check_hostname = arguments.servername != ""
     identify(context, arguments)
     return offering(context, arguments)
 
@@ -72,10 +100,34 @@ def identify(context: SSLContext, arguments: argparse.Namespace) -> bool:
         raise Misuse("--key needs --cert: the certificate that goes with it")
     if arguments.cert:
         try:
-            context.load_cert_chain(arguments.cert, arguments.key)
+            context.load_cert_chain(arguments.cert, arguments.key, password_for(arguments))
         except (OSError, ValueError) as error:
             raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
     return bool(arguments.cert)
+
+
+def password_for(arguments: argparse.Namespace) -> Callable[[], str]:
+    """Called if something is encrypted: the password from --password-file, or typed."""
+
+    def password() -> str:
+        file = arguments.password_file
+        if file:
+            try:
+                return str(file.read_text("utf-8")).partition("\n")[0].rstrip("\r")
+            except (OSError, UnicodeError) as error:
+                raise Failure(f"--password-file {file}: {reason(error)}") from None
+        import getpass  # noqa: PLC0415 - few keys have a password
+
+        encrypted = arguments.key or arguments.cert
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", getpass.GetPassWarning)  # no terminal: it would take what is to be sent
+                return getpass.getpass(f"Password of {encrypted}: ")
+        except (getpass.GetPassWarning, EOFError, OSError):
+            told = "is encrypted, and there is no terminal to ask for its password: --password-file FILE"
+            raise Failure(f"{encrypted}: {told}") from None
+
+    return password
 
 
 def offering(context: SSLContext, arguments: argparse.Namespace) -> SSLContext:

@@ -12,21 +12,21 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from puretls import DER_cert_to_PEM_cert, SSLCertVerificationError, SSLContext, SSLError
-from puretls.cli.client import add_context, context_for, unverified
+from puretls.cli.client import add_context, asked_name, context_for, unverified
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.render import screen
 from puretls.cli.report import Report, advice
-from puretls.cli.session import finish, relay
+from puretls.cli.session import GOODBYE, NoOutput, finish, relay
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.target import Target, add_network, dial, target
+from puretls.cli.watched import Watched
 
-GOODBYE = 2.0  # seconds for a server to answer close_notify; tickets come well before
 EXAMPLES = """\
 examples:
   puretls connect example.org                          certificates, version, suite, group, ticket
@@ -38,7 +38,8 @@ examples:
                                                        data from standard input; the report goes to standard error
   puretls connect example.org --json | jq .chain[0].days_left
 
-The exit status is 0 if there was a verified connection, 1 if not, 2 for wrong usage.
+The exit status is 0 if there was a verified connection, and all that the server sent has come; 1 if not; 2 for wrong
+usage.
 """
 
 
@@ -54,6 +55,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="look at a server that cannot be verified; the report says why it cannot",
     )
+    parser.add_argument(
+        "--half-close",
+        action="store_true",
+        help="send close_notify at the end of the input, and not once the server has ended",
+    )
     add_network(parser)
     shown = parser.add_argument_group("output")
     shown.add_argument("--pem", "--showcerts", action="store_true", help="the certificates the server sent, as PEM")
@@ -68,13 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise Misuse("-i needs standard output for what the server sends, --json and --pem for themselves")
     call = Call(arguments)
     try:
-        call.make()
+        return call.make()
     except Failure as failure:
-        if arguments.json:
-            call.report.facts["failed"] = str(failure)
-            print(json.dumps(call.report.document(), indent=2))
+        call.failed(failure)
         raise
-    return 0
 
 
 class Call:
@@ -83,23 +86,25 @@ class Call:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.where: Target = arguments.target.at(PORTS.get(arguments.starttls, 443))
-        self.name: str = arguments.servername or self.where.host
+        self.name: str = asked_name(arguments, self.where)
         self.report = Report(self.where, self.name, arguments.starttls)
         self.context: SSLContext = context_for(arguments)
+        self.context.request_ocsp = True
+        self.watched = Watched(self.context)
         try:
             self.context.keylog_filename = arguments.keylog or self.context.keylog_filename
         except OSError as error:
             raise Failure(f"--keylog {arguments.keylog}: {reason(error)}") from None
         self.talks = arguments.interactive or not (arguments.json or arguments.pem or not has_input())
 
-    def make(self) -> None:
-        """Connect, report, talk or not, connect again if asked to."""
-        arguments, report = self.arguments, self.report
+    def make(self) -> int:
+        """Connect, report, talk or not, connect again if asked to; the exit status."""
+        arguments, report, whole = self.arguments, self.report, True
         with self.connection() as tls:
             if self.talks:
                 with redirect_stdout(sys.stderr):  # standard output is for what the server sends
                     report.show(screen())
-                session = self.talk(tls)
+                whole, session = self.talk(tls)
             else:
                 session = self.finish(tls)
         report.ended(session)
@@ -115,6 +120,16 @@ class Call:
             report.show(screen())
         elif arguments.reconnect:
             print(f"puretls connect: {self.where}: {report.resumption()}", file=sys.stderr)
+        return 0 if whole else 1
+
+    def failed(self, failure: Failure) -> None:
+        """What is known all the same: a certificate that was refused is described."""
+        if self.arguments.json:
+            self.report.facts["failed"] = str(failure)
+            print(json.dumps(self.report.document(), indent=2))
+        elif self.report.ders and not self.report.shown:
+            with redirect_stdout(sys.stderr) if self.talks or self.arguments.pem else nullcontext():
+                self.report.show(screen())
 
     def finish(self, tls: Any) -> Any:
         """The goodbyes; the session."""
@@ -127,15 +142,17 @@ class Call:
     def connection(self, session: Any = None) -> Iterator[Any]:
         """A TLS connection; if it cannot be verified and that was said not to matter, another that is not."""
         started = perf_counter()
+        self.watched.begin()
         with self.dialled() as sock:
             connected = perf_counter()
             with self.wrapped(sock, session) as tls:
                 try:
                     tls.do_handshake()
                 except SSLCertVerificationError as error:
-                    self.report.refused(error)
+                    self.report.refused(error, self.watched)
                     refusal = error
                 except (OSError, ValueError) as error:
+                    self.report.shown_by(self.watched)
                     raise Failure(f"{self.where}: {reason(error)}") from None
                 else:
                     if session is None:
@@ -154,7 +171,7 @@ class Call:
         try:
             return self.context.wrap_socket(
                 sock,
-                server_hostname=self.name,
+                server_hostname=self.name or None,
                 session=session,
                 do_handshake_on_connect=False,
                 suppress_ragged_eofs=False,
@@ -169,23 +186,24 @@ class Call:
         self.report.dialled(sock)
         if arguments.starttls:
             try:
-                start(arguments.starttls, sock, arguments.timeout, self.name)
+                start(arguments.starttls, sock, arguments.timeout, self.name or self.where.host)
             except Failure as failure:
                 sock.close()
                 raise Failure(f"{self.where}: {failure}") from None
         return sock
 
-    def talk(self, tls: Any) -> Any:
-        """Standard input there, what comes from there to standard output; the session."""
+    def talk(self, tls: Any) -> tuple[bool, Any]:
+        """Standard input there, what comes from there to standard output; whether all of it came, and the session."""
+        half_close = self.arguments.half_close or sys.stdin.isatty()  # who types Ctrl-D means it
         try:
-            note, session = relay(tls, self.arguments.timeout)
-        except BrokenPipeError:  # ours: who reads our output has seen enough
-            raise
+            ending, session = relay(tls, self.arguments.timeout, half_close=half_close)
+        except NoOutput as stopped:
+            raise stopped.args[0] from None
         except OSError as error:
             raise Failure(f"{self.where}: {reason(error)}") from None
-        if note:
-            print(f"puretls connect: {self.where}: {note}", file=sys.stderr)
-        return session
+        if ending.note:
+            print(f"puretls connect: {self.where}: {ending.note}", file=sys.stderr)
+        return ending.whole, session
 
 
 def has_input() -> bool:

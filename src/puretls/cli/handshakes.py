@@ -48,9 +48,11 @@ class Handshakes:
     def trusting(self) -> SSLContext:
         """A context that verifies."""
         try:
-            return create_default_context(cafile=self.ca_file)
+            context = create_default_context(cafile=self.ca_file)
         except (OSError, ValueError) as error:
             raise Failure(f"--ca-file {self.ca_file}: {reason(error)}") from None
+        context.check_hostname = bool(self.asker.name)
+        return context
 
     def looking(self, version: TLSVersion | None = None) -> SSLContext:
         """A context that speaks with anybody."""

@@ -18,15 +18,17 @@ from typing import Any
 from puretls import Purpose, SSLContext, SSLError, create_default_context
 from puretls.cli.anatomy import page
 from puretls.cli.certs import Authority
-from puretls.cli.client import add_context, context_for, offering, unverified
+from puretls.cli.client import add_context, asked_name, context_for, identify, offering, unverified
 from puretls.cli.explain import Inspection, show
 from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.idn import both_ways
 from puretls.cli.observe import negotiated
 from puretls.cli.render import screen
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.tap import Tap, logging_keys
 from puretls.cli.target import Target, add_network, dial, target
-from puretls.cli.text import printable, write_private
+from puretls.cli.text import write_private
+from puretls.cli.watched import Watched, ocsp, ocsp_line
 
 EXAMPLES = """\
 examples:
@@ -101,6 +103,7 @@ def connect(arguments: argparse.Namespace) -> list[Inspection]:
     """One connection as a client, and with --resume another."""
     where = arguments.target.at(PORTS.get(arguments.starttls, 443))
     context = context_for(arguments)
+    context.request_ocsp = True
     if arguments.insecure:
         unverified(context)
     first, session = call(arguments, context, where, None)
@@ -115,25 +118,28 @@ def connect(arguments: argparse.Namespace) -> list[Inspection]:
 
 def call(arguments: argparse.Namespace, context: SSLContext, where: Target, session: Any) -> tuple[Inspection, Any]:
     """A connection from the TCP handshake to the last word."""
-    name = arguments.servername or where.host
+    name = asked_name(arguments, where)
     with logging_keys(context) as log, dial(where, family=arguments.family, timeout=arguments.timeout) as sock:
         title = f"{where} ({sock.getpeername()[0]})" + (", resumed session" if session else "")
         if arguments.starttls:
-            start(arguments.starttls, sock, arguments.timeout, name)
-        tap = Tap(context, sock, server_hostname=name, session=session)
+            start(arguments.starttls, sock, arguments.timeout, name or where.host)
+        watched = Watched(context)
+        tap = Tap(context, sock, server_hostname=name or None, session=session)
         facts, failed = {}, ""
         try:
             tap.drive(tap.tls.do_handshake)
             facts = {
                 **negotiated(tap.tls),
-                "verified": "not checked" if arguments.insecure else f"yes, {printable(name)}",
+                "verified": "not checked" if arguments.insecure else f"yes, {both_ways(name) or 'no name asked for'}",
             }
             if arguments.http:
-                fetch(tap, name)
+                fetch(tap, name or where.host)
             with ending(tap):
                 tap.drive(tap.tls.unwrap)
         except OSError as error:
             failed = reason(error)
+        if watched.chain:
+            facts["OCSP"] = ocsp_line(ocsp(watched.staple, watched.chain))
         return Inspection(title, tap.explained(log()), facts, failed), tap.tls.session
 
 
@@ -166,12 +172,7 @@ def listen(arguments: argparse.Namespace) -> list[Inspection]:
     """Be the server of the next connection."""
     context = create_default_context(Purpose.CLIENT_AUTH)
     authority = Authority("puretls inspect CA")
-    if arguments.cert:
-        try:
-            context.load_cert_chain(arguments.cert, arguments.key)
-        except (OSError, ValueError) as error:
-            raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
-    else:
+    if not identify(context, arguments):
         identity = authority.issue("localhost", "127.0.0.1", "::1", *filter(None, [arguments.servername]))
         context.load_cert_chain(identity.chain_pem, identity.key_pem)
     context.set_alpn_protocols(["http/1.1"])

@@ -52,6 +52,11 @@ def _name(kind: Any) -> str:
     return "".join(word.capitalize() for word in words)
 
 
+def version_name(version: str) -> str:
+    """TLSv1 is how ssl calls TLS 1.0."""
+    return f"{version.replace('TLSv', 'TLS ')}{'.0' * (version == 'TLSv1')}"
+
+
 def negotiated(tls: Any) -> dict[str, str]:
     """The parameters of a finished handshake, in words; "-" where this `ssl` cannot tell."""
 
@@ -60,7 +65,7 @@ def negotiated(tls: Any) -> dict[str, str]:
 
     cipher = tls.cipher()
     return {
-        "version": tell("version").replace("TLSv", "TLS "),
+        "version": version_name(tell("version")),
         "suite": cipher[0] if cipher else "-",
         "group": tell("group"),
         "signature": tell("server_sigalg"),

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
+from operator import attrgetter
 from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
+from puretls._base.quiet import quietly
+from puretls.cli.idn import both_ways
 from puretls.cli.text import printable
 
+# What a peer's certificate has odd, such as a long name, is no business of our user's warnings.
+load, extensions = quietly(x509.load_der_x509_certificate), quietly(attrgetter("extensions"))
+subject, issuer, serial = (quietly(attrgetter(name)) for name in ("subject", "issuer", "serial_number"))
 SHOWN = 12  # names of a certificate on a screen; JSON has all of them
 
 
@@ -20,7 +26,7 @@ def certificate(der: bytes) -> dict[str, Any]:
     """The facts of one certificate. Whatever cannot be read is None: it comes from the peer, and may be nonsense."""
     facts: dict[str, Any] = dict.fromkeys((*READERS, "sha256"))
     try:
-        parsed = x509.load_der_x509_certificate(der)
+        parsed = load(der)
     except UNREADABLE:
         return facts
     facts["sha256"] = parsed.fingerprint(hashes.SHA256()).hex()
@@ -54,7 +60,7 @@ def signature(parsed: x509.Certificate) -> str:
 def names(parsed: x509.Certificate) -> list[str]:
     """The hosts and addresses it is for (RFC 5280 4.2.1.6)."""
     try:
-        alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternative = extensions(parsed).get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return []
     return [str(name.value) for name in alternative if isinstance(name, x509.DNSName | x509.IPAddress)]
@@ -68,9 +74,9 @@ UNREADABLE = (
     x509.UnsupportedGeneralNameType,
 )
 READERS: dict[str, Callable[[x509.Certificate], Any]] = {
-    "subject": lambda parsed: parsed.subject.rfc4514_string(),
-    "issuer": lambda parsed: parsed.issuer.rfc4514_string(),
-    "serial": lambda parsed: f"{parsed.serial_number:x}",
+    "subject": lambda parsed: subject(parsed).rfc4514_string(),
+    "issuer": lambda parsed: issuer(parsed).rfc4514_string(),
+    "serial": lambda parsed: f"{serial(parsed):x}",
     "not_before": lambda parsed: parsed.not_valid_before_utc.isoformat(),
     "not_after": lambda parsed: parsed.not_valid_after_utc.isoformat(),
     "days_left": lambda parsed: days_left(parsed.not_valid_after_utc),
@@ -104,6 +110,6 @@ def lines(facts: dict[str, Any], *, leaf: bool) -> list[tuple[str, str]]:
     if leaf:
         found = facts["names"] or []
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        shown.append(("names", ", ".join(printable(name, 80) for name in found[:SHOWN]) + more or "none"))
+        shown.append(("names", ", ".join(both_ways(name) for name in found[:SHOWN]) + more or "none"))
         shown.append(("SHA-256", facts["sha256"]))
     return shown

@@ -8,9 +8,12 @@ from typing import Any
 
 from puretls import DER_cert_to_PEM_cert
 from puretls.cli import portrait
+from puretls.cli.idn import both_ways, u_labels
+from puretls.cli.observe import version_name
 from puretls.cli.render import Plain
 from puretls.cli.target import Target
 from puretls.cli.text import printable
+from puretls.cli.watched import Watched, ocsp, ocsp_line
 
 ADVICE = {  # what to do, by OpenSSL's number for what is wrong
     "a CA that is not trusted here: if it should be, add it with --ca-file FILE": (2, 18, 19),
@@ -40,14 +43,16 @@ class Report:
             "failed": None,
         }
         self.ders: list[bytes] = []
+        self.shown = False  # on a screen
 
     def dialled(self, sock: socket.socket) -> None:
         """A connection of TCP stands."""
         with suppress(OSError):  # not any more
             self.facts["address"] = sock.getpeername()[0]
 
-    def refused(self, error: Any) -> None:
-        """The server's certificate did not stand."""
+    def refused(self, error: Any, watched: Watched) -> None:
+        """The server's certificate did not stand; it is described all the same."""
+        self.shown_by(watched)
         self.facts["verified"] = False
         self.facts["refusal"] = {
             "message": printable(str(error.verify_message)).rstrip("."),
@@ -56,12 +61,22 @@ class Report:
             "advice": advice(error.verify_code),
         }
 
+    def shown_by(self, watched: Watched) -> None:
+        """The handshake has failed: what the server had shown by then."""
+        self.described(watched.chain)
+        self.facts["ocsp"] = ocsp(watched.staple, watched.chain)
+
+    def described(self, ders: list[bytes]) -> None:
+        """The certificates the server has shown."""
+        self.ders = ders
+        self.facts["chain"] = [portrait.certificate(der) for der in ders]
+
     def connected(self, tls: Any, connect: float, handshake: float) -> None:
         """A handshake is done."""
         cipher = tls.cipher()
-        self.ders = list(map(bytes, tls.get_unverified_chain()))
+        self.described(list(map(bytes, tls.get_unverified_chain())))
         verified = self.facts["refusal"] is None
-        anchor = tls.get_verified_chain()[-1:] if verified else []
+        path = list(map(bytes, tls.get_verified_chain())) if verified else []
         self.facts |= {
             "verified": verified,
             "version": tls.version(),
@@ -75,8 +90,8 @@ class Report:
             "resumed": None,
             "connect_ms": round(connect * 1000, 2),
             "handshake_ms": round(handshake * 1000, 2),
-            "chain": [portrait.certificate(der) for der in self.ders],
-            "anchor": portrait.certificate(bytes(anchor[0])) if anchor else None,
+            "ocsp": ocsp(tls.ocsp_response, path if verified and len(path) > 1 else self.ders),
+            "anchor": portrait.certificate(path[-1]) if path else None,
         }
 
     def ended(self, session: Any) -> None:
@@ -102,18 +117,23 @@ class Report:
 
     def show(self, screen: Plain) -> None:
         """For people."""
-        facts = self.facts
-        asked = f", as {printable(facts['servername'])}" if facts["servername"] != facts["host"] else ""
+        self.shown, facts = True, self.facts
+        name = both_ways(facts["servername"])
+        told = facts["servername"] == facts["host"] and not u_labels(facts["host"])
+        asked = "" if told else f", as {name}" if name else ", without a name"
         screen.heading(f"{Target(facts['host'], facts['port'])}", f"{facts['address']}{asked}")
         if facts["verified"]:
-            screen.good(
-                f"verified: {printable(facts['servername'])}, by {printable(facts['anchor']['subject'] or '-')}"
-            )
+            whom = name or "the chain (no name was asked for)"
+            screen.good(f"verified: {whom}, by {printable(facts['anchor']['subject'] or '-')}")
         else:
-            refusal = facts["refusal"]
-            screen.bad(f"NOT VERIFIED: {refusal['message']}")
-            screen.bad("this may be anybody, and anybody on the way can read and change what is sent")
-        screen.pairs(self.negotiated())
+            why = facts["refusal"]["message"] if facts["refusal"] else "the handshake failed before that"
+            screen.bad(f"NOT VERIFIED: {why}")
+            if facts.get("version"):
+                screen.bad("this may be anybody, and anybody on the way can read and change what is sent")
+        if facts.get("version"):
+            screen.pairs(self.negotiated())
+        elif facts["ocsp"]["stapled"]:
+            screen.pairs([("OCSP", ocsp_line(facts["ocsp"]))])
         for depth, certificate in enumerate(facts["chain"]):
             screen.heading(f"Certificate {depth}", "the server's own" if depth == 0 else "")
             screen.pairs(portrait.lines(certificate, leaf=depth == 0))
@@ -122,12 +142,13 @@ class Report:
         """The parameters of the connection, in words."""
         facts = self.facts
         shown = [
-            ("version", facts["version"].replace("TLSv", "TLS ")),
+            ("version", version_name(facts["version"])),
             ("suite", facts["suite"]),
             ("group", facts["group"] or "-"),
             ("signature", facts["signature"] or "-"),
             ("ALPN", printable(facts["alpn"] or "-")),
         ]
+        shown.append(("OCSP", ocsp_line(facts["ocsp"])))
         if facts["client_signature"]:
             shown.append(("our proof", facts["client_signature"]))
         if facts["ticket"]:

@@ -20,6 +20,7 @@ from puretls._analysis.grade import GRADES, judge, reaches
 from puretls._analysis.probe import Alert, Answer
 from puretls._analysis.survey import VERSIONS, Found, Survey
 from puretls.cli.asking import Asker
+from puretls.cli.client import asked_name, server_name
 from puretls.cli.failure import Failure
 from puretls.cli.handshakes import Handshakes
 from puretls.cli.render import Plain, screen
@@ -47,7 +48,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("target", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
     parser.add_argument("--starttls", choices=PORTS, metavar="PROTOCOL", help=f"ask for TLS first: {', '.join(PORTS)}")
-    parser.add_argument("--servername", metavar="NAME", help="the name to ask for and to verify (default: HOST)")
+    parser.add_argument(
+        "--servername",
+        type=server_name,
+        metavar="NAME",
+        help="the name to ask for and to verify (default: HOST); '' for none",
+    )
     parser.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these CAs, and not the system's")
     parser.add_argument(
         "--min-grade",
@@ -87,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     where = arguments.target.at(PORTS.get(arguments.starttls, 443))
     asker = Asker(
         where,
-        name=arguments.servername or where.host,
+        name=asked_name(arguments, where),
         family=arguments.family,
         timeout=arguments.timeout,
         pause=arguments.pause,

@@ -57,14 +57,15 @@ def identity(chain: tuple[bytes, ...]) -> Identity:
     facts = portrait.certificate(chain[0])
     kind, bits, digests = "", 0, []
     with suppress(*portrait.UNREADABLE):
-        public: Any = x509.load_der_x509_certificate(chain[0]).public_key()
+        public: Any = portrait.load(chain[0]).public_key()
         bits = getattr(public, "key_size", 0) or 0
         name = type(public).__name__.removesuffix("PublicKey").lstrip("_")
         kind = {"EllipticCurve": "EC"}.get(name, name)
     for der in chain:
         with suppress(*portrait.UNREADABLE):
-            one = x509.load_der_x509_certificate(der)
-            if one.signature_hash_algorithm and one.issuer != one.subject:  # a root's own signature proves nothing
+            one = portrait.load(der)
+            its_own = portrait.issuer(one) == portrait.subject(one)  # a root's signature, which proves nothing
+            if one.signature_hash_algorithm and not its_own:
                 digests.append(one.signature_hash_algorithm.name)
     return Identity(facts["key"] or "unreadable", kind, bits or 256, tuple(digests), days=facts["days_left"])
 
@@ -130,7 +131,7 @@ def document(
 def _transparency(der: bytes) -> int | None:
     """How many signed timestamps are in the certificate (RFC 6962 3.3); None if it cannot be read."""
     with suppress(*portrait.UNREADABLE):
-        for one in x509.load_der_x509_certificate(der).extensions:
+        for one in portrait.extensions(portrait.load(der)):
             if isinstance(one.value, x509.PrecertificateSignedCertificateTimestamps):
                 return len(list(one.value))
         return 0

@@ -12,7 +12,7 @@ from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
 from puretls.cli import authority, stores
 from puretls.cli.authority import Development
 from puretls.cli.certs import KINDS
-from puretls.cli.client import identify
+from puretls.cli.client import add_key, identify
 from puretls.cli.failure import Failure, reason
 from puretls.cli.https import until_ctrl_c
 from puretls.cli.render import screen
@@ -49,8 +49,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     certificate.add_argument("--kind", choices=KINDS, default="P-256", metavar="KIND", help="of key (default P-256)")
     certificate.add_argument("--ca", type=Path, metavar="DIR", help="the development CA's directory, as in puretls ca")
-    certificate.add_argument("--cert", type=Path, metavar="FILE", help="a certificate of your own and its chain, PEM")
-    certificate.add_argument("--key", type=Path, metavar="FILE", help="its private key, if it is not in the same file")
+    certificate.add_argument("--cert", type=Path, metavar="FILE", help="one of your own, with its chain: PEM, PKCS #12")
+    add_key(certificate)
     clients = parser.add_argument_group("clients")
     clients.add_argument("--client-ca", type=Path, metavar="FILE", help="they must have a certificate of these CAs")
     clients.add_argument("--min", choices=("1.2", "1.3"), default="1.2", metavar="VERSION", help="default TLS 1.2")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import socket
 from typing import NamedTuple
 
 from puretls.cli.failure import Failure, reason
+from puretls.cli.idn import a_labels
 
 TIMEOUT = 10.0
+SCHEMES = ("https", "wss")  # whose port is 443
 
 
 class Target(NamedTuple):
@@ -27,7 +30,15 @@ class Target(NamedTuple):
 
 
 def target(text: str) -> Target:
-    """`example.org`, `example.org:443`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`; a type for argparse."""
+    """`example.org`, `example.org:443`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`; a type for argparse.
+
+    An address of the web is one as well: `https://example.org:8443/path` means its server.
+    """
+    scheme, is_url, address = text.partition("://")
+    if is_url:
+        if scheme.lower() not in SCHEMES:
+            raise argparse.ArgumentTypeError(f"not an address of HTTPS: {text!r}")
+        text = re.split(r"[/?#]", address, maxsplit=1)[0].rpartition("@")[2]
     host, port = text, ""
     if text.startswith("["):
         host, closed, port = text[1:].partition("]")
@@ -38,6 +49,10 @@ def target(text: str) -> Target:
         host, _, port = text.partition(":")
     if not host or not host.isprintable() or " " in host or "/" in host:
         raise argparse.ArgumentTypeError(f"not HOST[:PORT]: {text!r}")
+    try:
+        host = a_labels(host)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     if not port:
         return Target(host, None)
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
