@@ -15,12 +15,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+import puretls
 from commands import COMMAND, called, interruptible
 from puretls.cli.authority import Development
-from puretls.cli.https import MOST_CONNECTIONS
+from puretls.cli.https import MOST_CONNECTIONS, REQUEST_TIMEOUT
+from puretls.cli.static import StaticServer
 from puretls.cli.stores import Nss, Root
 from support import MIB, PATIENCE, Pki, Program, free_port, need, running
 
@@ -186,13 +189,60 @@ def test_the_listing(server: Serving) -> None:
 
 def test_methods_and_bodies(server: Serving) -> None:
     """Only GET and HEAD; a request that brings a body ends the connection, so that it is not taken for the next one."""
-    assert server.get("/a.txt", "DELETE")[0] == 501
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        assert server.get("/a.txt", method)[0] == 405
+    assert server.get("/a.txt", "BREW")[0] == 501
+    assert b"Allow: GET, HEAD\r\n" in server.curl("/a.txt", "--include", "--request", "POST")[1]
     smuggled = b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with server.tls() as tls:
         tls.sendall(b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(smuggled) + smuggled)
         answer = b"".join(iter(lambda: tls.recv(65536), b""))
     assert answer.count(b"HTTP/1.1") == 1
     assert b"Connection: close" in answer
+
+
+def test_what_the_header_says(server: Serving) -> None:
+    """Text says that it is UTF-8, if it is; files say that parts of them may be asked for."""
+    head = server.curl("/a.txt", "--head")[1]
+    assert b": text/plain; charset=utf-8\r\n" in head
+    assert b"Accept-Ranges: bytes\r\n" in head
+    assert b"Accept-Ranges" not in server.curl("/", "--head")[1]
+
+
+def test_plain_http_is_told_where_to_go(server: Serving) -> None:
+    for host, said in ((b"localhost:1", "localhost"), (b"evil.test/x", "localhost"), (b"[::1]", "[::1]")):
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw:
+            raw.sendall(b"GET /a.txt?b HTTP/1.1\r\nHost: %s\r\n\r\n" % host)
+            answer = b"".join(iter(lambda: raw.recv(65536), b"")).decode()
+        assert answer.startswith("HTTP/1.1 307 ")
+        assert f"Location: https://{said}:{server.port}/a.txt?b\r\n" in answer
+
+
+def test_places_come_back(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no thread can be started, and if all places are taken by clients that read slowly."""
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    with StaticServer(context, "127.0.0.1", 0, pki.folder) as server:
+        before = server.places._value
+
+        def fails(_thread: Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        one, other = socket.socketpair()
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", fails)
+            server.process_request(other, ("127.0.0.1", 0))
+        assert one.recv(1) == b""
+        assert server.places._value == before
+        one.close()
+        one, other = socket.socketpair()
+        server.works(other)
+        assert not server.make_room()  # it has its time
+        server.working[other] -= REQUEST_TIMEOUT + 1
+        assert server.make_room()
+        assert one.recv(1) == b""
+        one.close()
+        other.close()
 
 
 def test_slow_clients_keep_nobody_waiting(server: Serving) -> None:
@@ -236,7 +286,10 @@ def test_what_clients_say_on_leaving_is_a_line(server: Serving, folder: Path) ->
     other = Pki(folder).ca
     assert server.curl("/", ca=other)[0] == 60
     server.wait_for(r"127\.0\.0\.1 - the client does not trust our CA: alert unknown_ca \(puretls ca trust\)\n")
-    assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{server.port}/"], check=False, timeout=PATIENCE).returncode
+    told = subprocess.run(
+        ["curl", "-s", f"http://127.0.0.1:{server.port}/"], capture_output=True, check=False, timeout=PATIENCE
+    )
+    assert told.stdout == f"This server speaks HTTPS: https://127.0.0.1:{server.port}/\n".encode()
     server.wait_for(r"the client speaks plain HTTP: the address begins with https://\n")
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw:
         raw.sendall(b"\x1b[31mnonsense\n" * 100)

@@ -33,6 +33,7 @@ class HttpsServer(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.places, self.lock = BoundedSemaphore(MOST_CONNECTIONS), new_lock()
         self.waiting: dict[Any, None] = {}  # connections that have asked for nothing yet, the longest waiting first
+        self.working: dict[Any, float] = {}  # those that are being answered, and since when, the longest first
         super().__init__((host, port), handler)
 
     def server_bind(self) -> None:
@@ -45,18 +46,29 @@ class HttpsServer(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for the connection; if all places are taken, whoever has been silent for longest gives his up."""
         if self.places.acquire(blocking=False) or (self.make_room() and self.places.acquire(timeout=1)):
-            super().process_request(request, client_address)
-        else:
-            self.refused(client_address)
-            self.shutdown_request(request)
+            try:
+                super().process_request(request, client_address)
+            except RuntimeError:  # no thread could be started
+                self.places.release()
+            else:
+                return
+        self.refused(client_address)
+        self.shutdown_request(request)
 
     def make_room(self) -> bool:
-        """Hang up on the one that has been waiting for longest; whether there is one."""
+        """Hang up on the one that has been waiting, or else reading, for longest; whether there is one.
+
+        Who reads has the time of a request for it, before others may have the place.
+        """
         with self.lock:
-            if not self.waiting:
-                return False
-            silent = next(iter(self.waiting))
-            del self.waiting[silent]
+            if self.waiting:
+                silent = next(iter(self.waiting))
+                del self.waiting[silent]
+            else:
+                silent = next(iter(self.working), None)
+                if silent is None or monotonic() - self.working[silent] < REQUEST_TIMEOUT:
+                    return False
+                del self.working[silent]
             with suppress(OSError):  # he has just left himself
                 socket.socket.shutdown(silent, socket.SHUT_RDWR)  # its thread notices, and closes it
             return True
@@ -64,12 +76,20 @@ class HttpsServer(ThreadingHTTPServer):
     def waits(self, tls: Any) -> None:
         """This connection waits for its client."""
         with self.lock:
+            self.working.pop(tls, None)
             self.waiting[tls] = None
 
     def works(self, tls: Any) -> None:
         """This connection has something to do."""
         with self.lock:
             self.waiting.pop(tls, None)
+            self.working[tls] = monotonic()
+
+    def leaves(self, tls: Any) -> None:
+        """This connection is over."""
+        with self.lock:
+            self.waiting.pop(tls, None)
+            self.working.pop(tls, None)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread."""
@@ -90,7 +110,7 @@ class HttpsServer(ThreadingHTTPServer):
                 with suppress(OSError):  # most clients do not answer it
                     tls.unwrap()
             finally:
-                self.works(tls)
+                self.leaves(tls)
 
     def handshake(self, tls: Any, client_address: Any) -> None:
         """TLS begins; whoever wants to know of those with whom it does not, looks here."""

@@ -10,6 +10,8 @@ import html
 import io
 import os
 import re
+import socket
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -30,6 +32,8 @@ from puretls.cli.text import printable
 TEMPLATE = Template(files("puretls.cli").joinpath("listing.html").read_text("utf-8"))
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 CHUNK = 1 << 18
+HOST = re.compile(rb"\r\nhost:[ \t]*([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?[ \t]*\r\n", re.IGNORECASE)
+TEXTUAL = ("application/javascript", "application/json", "application/xml", "image/svg+xml")
 INDEX = ("index.html", "index.htm")
 WELL_KNOWN = ".well-known"  # RFC 8615: hidden by its name only
 DISTRUST = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")  # what clients say of an issuer they do not know
@@ -71,12 +75,38 @@ class StaticServer(HttpsServer):
         """Too many at once."""
         self.note(client_address, "- refused: too many connections at once")
 
+    def handshake(self, tls: Any, client_address: Any) -> None:
+        """A client that speaks plain HTTP is told where to go, in plain HTTP."""
+        if socket.socket.recv(tls, 1, socket.MSG_PEEK).isalpha():  # a method; TLS begins with 22
+            asked = socket.socket.recv(tls, CHUNK)
+            socket.socket.sendall(tls, moved(asked, self.server_port))
+            raise PlainHttp("plain HTTP")
+        super().handshake(tls, client_address)
+
+
+class PlainHttp(OSError):
+    """A client has not begun TLS."""
+
+    reason = "HTTP_REQUEST"
+
+
+def moved(asked: bytes, port: int) -> bytes:
+    """An answer to a request of plain HTTP: the address to ask instead (RFC 9110 15.4.8)."""
+    found = HOST.search(asked)
+    host = found[1].decode("ascii") if found else "localhost"
+    line = re.match(r"[A-Z]+ (/[\x21-\x7e]{0,2000}) HTTP/1", asked.decode("latin-1"))
+    url = f"https://{host}{'' if port == 443 else f':{port}'}{line[1] if line else '/'}"
+    body = f"This server speaks HTTPS: {url}\n"
+    head = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {url}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode("ascii")
+
 
 class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
     """GET and HEAD."""
 
     server: StaticServer
     size = "-"
+    in_parts = other_method = False  # of this answer: whether parts may be asked for, whether the method is not ours
 
     def __init__(self, request: Any, client_address: Any, server: StaticServer) -> None:
         super().__init__(request, client_address, server, directory=str(server.root))
@@ -84,12 +114,14 @@ class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
     def send_head(self) -> Any:
         """The file, the listing, or not found."""
         self.length: int | None = None  # of the part that is asked for
+        self.in_parts = False
         if not all(map(self.allowed, self.candidates())):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         path = Path(self.translate_path(self.path))
+        self.in_parts = path.is_file()
         span = RANGE.fullmatch(self.headers.get("Range", ""))
-        if span and any(span.groups()) and "If-Range" not in self.headers and path.is_file():
+        if span and any(span.groups()) and "If-Range" not in self.headers and self.in_parts:
             return self.part(path, *span.groups())
         return super().send_head()
 
@@ -128,6 +160,26 @@ class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
             while self.length and (data := source.read(min(self.length, CHUNK))):
                 outputfile.write(data)
                 self.length -= len(data)
+
+    def refuse(self) -> None:
+        """A method that changes something, or asks for something else (RFC 9110 15.5.6)."""
+        self.other_method = True
+        self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
+        self.other_method = False
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = refuse  # noqa: N815 - http.server's naming
+
+    def guess_type(self, path: Any) -> str:
+        """By the name; text in UTF-8 is said to be that, and the browser need not guess."""
+        kind = super().guess_type(path)
+        if kind.startswith("text/") or kind in TEXTUAL:
+            try:
+                with Path(path).open("rb") as file:
+                    getincrementaldecoder("utf-8")().decode(file.read(CHUNK))
+            except (OSError, ValueError):
+                return kind
+            kind += "; charset=utf-8"
+        return kind
 
     def candidates(self) -> Iterator[Path]:
         """What may be opened for this request: the path, and the index of a directory."""
@@ -176,6 +228,10 @@ class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
         """Types are what we say they are; and a page under development is not to be remembered."""
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-cache")
+        if self.other_method:
+            self.send_header("Allow", "GET, HEAD")
+        elif self.in_parts:
+            self.send_header("Accept-Ranges", "bytes")
         super().end_headers()
 
     def log_request(self, code: Any = "-", _size: Any = "-") -> None:
