@@ -67,12 +67,21 @@ def give_back(buffer: bytearray) -> None:
 
 def writable(buffer: Any, size: int) -> memoryview:
     """The part of a caller's buffer that read(size, buffer) may fill."""
-    view = memoryview(buffer)
-    if view.readonly:
-        raise TypeError(f"read() argument 2 must be read-write bytes-like object, not {type(buffer).__name__}")
-    if view.format != "B" or view.ndim != 1:
-        view = view.cast("B")
+    try:
+        view = memoryview(buffer)
+    except TypeError:
+        raise not_writable(buffer) from None
+    if type(buffer) is not bytearray:
+        if view.readonly or not view.c_contiguous:
+            raise not_writable(buffer)
+        if view.format != "B" or view.ndim != 1:
+            view = view.cast("B")
     return view[:size] if 0 < size < len(view) else view
+
+
+def not_writable(buffer: Any) -> TypeError:
+    """For what is no plain memory that can be filled."""
+    return TypeError(f"read() argument 2 must be read-write bytes-like object, not {type(buffer).__name__}")
 
 
 def nothing(size: int) -> bytes:

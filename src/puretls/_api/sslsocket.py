@@ -320,7 +320,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         if buffer is None:
             return cast("int", self.read(1024 if nbytes is None else nbytes))
         try:
-            return cast("int", sslobj.read(nbytes or 0, buffer))
+            return cast("int", sslobj.read(0 if nbytes is None else nbytes, buffer))
         except SSLEOFError:
             if self.suppress_ragged_eofs:
                 return 0
