@@ -570,6 +570,7 @@ def test_a_password_for_pkcs12(connect: Connect, pki: Pki, tmp_path: Path, monke
         argv = (f"localhost:{end.port}", "--ca-file", pki.ca, "--cert", file)
         given = connect(*argv, "--password-file", password)
         nobody = puretls("connect", *argv, stdin=b"secret\n")
+        monkeypatch.setattr("puretls.cli.typing_in.has_terminal", lambda: True)
         monkeypatch.setattr("getpass.getpass", lambda prompt: "secret" if str(file) in prompt else "")
         typed = connect(*argv)
     assert (given.status, given.err) == (0, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,16 +115,14 @@ def password_for(arguments: argparse.Namespace) -> Callable[[], str]:
                 return str(file.read_text("utf-8")).partition("\n")[0].rstrip("\r")
             except (OSError, UnicodeError) as error:
                 raise Failure(f"--password-file {file}: {reason(error)}") from None
-        import getpass  # noqa: PLC0415 - few keys have a password
+        from puretls.cli.typing_in import typed  # noqa: PLC0415 - few keys have a password
 
         encrypted = arguments.key or arguments.cert
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", getpass.GetPassWarning)  # no terminal: it would take what is to be sent
-                return getpass.getpass(f"Password of {encrypted}: ")
-        except (getpass.GetPassWarning, EOFError, OSError):
+        password = typed(f"Password of {encrypted}: ")
+        if password is None:
             told = "is encrypted, and there is no terminal to ask for its password: --password-file FILE"
-            raise Failure(f"{encrypted}: {told}") from None
+            raise Failure(f"{encrypted}: {told}")
+        return password
 
     return password
 
