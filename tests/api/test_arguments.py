@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -31,6 +32,7 @@ BUFFERS: dict[str, Callable[[], Any]] = {
     "a list": lambda: [1, 2],
     "empty": bytearray,
 }
+COUNTED = (BUFFERS["array"], BUFFERS["of two dimensions"])  # of which len() is not the number of bytes
 INTO: dict[str, Callable[[Any, Any], Any]] = {
     "recv_into": lambda sock, buffer: sock.recv_into(buffer),
     "recv_into, some": lambda sock, buffer: sock.recv_into(buffer, 2),
@@ -77,6 +79,8 @@ def one(tls: ModuleType, pki: Pki, use: Callable[[Any, Any], Any], make: Callabl
 def test_what_cannot_be_filled(pki: Pki, use: Callable[[Any, Any], Any], make: Callable[[], Any]) -> None:
     if make is bytearray and use in {INTO["recv_into"], INTO["recv_into, some"]}:
         pytest.skip("an empty buffer is asked for 1024 bytes by ssl, and says so with an error in some versions")
+    if use is INTO["recv_into"] and make in COUNTED and sys.version_info < (3, 11):
+        pytest.skip("ssl filled as many bytes as a buffer has elements until Python 3.11")
     assert one(puretls, pki, use, make) == one(ssl, pki, use, make)
 
 

@@ -278,6 +278,8 @@ EXAMPLE = b"GET / HTTP/1.0\r\nHost: example.org\r\n\r\n"  # of docs/commands/con
 @pytest.mark.parametrize("close", [True, False])
 def test_the_documented_example_with_asyncio(pki: Pki, version: str, close: bool) -> None:
     """Its answer comes, from a server that closes and from one that keeps the connection."""
+    if not close and sys.version_info < (3, 11):
+        pytest.skip("asyncio's older TLS layer does not keep a connection whose client is silent")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
     context.maximum_version = {V12: ssl.TLSVersion.TLSv1_2, V13: ssl.TLSVersion.TLSv1_3}[version]

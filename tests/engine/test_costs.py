@@ -37,6 +37,7 @@ def untraced():
     sys.settrace(before)
 
 
+MARGIN = 64  # plain steps that an entry may cost; what grows with the square of the list takes thousands
 MOST = 32_000  # entries of two bytes: nearly what a vector<0..2^16-1> holds
 
 
@@ -186,7 +187,7 @@ def test_a_list_costs_what_its_length_does(name: str, offer: str) -> None:
         longest = build(most)
         whole, step = min(whole, answer(context, longest)), min(step, counting(len(longest) // 2))
     assert whole - none < max(3 * (half - none), 8 * step)
-    assert whole - none < 16 * step
+    assert whole - none < MARGIN * step
 
 
 # What a server lists for a client
@@ -299,4 +300,4 @@ def test_a_servers_list_costs_what_its_length_does(answer: str) -> None:
         longest = build(most)
         whole, step = min(whole, client_seconds(version, name, longest)), min(step, counting(len(longest) // 2))
     assert whole - none < max(3 * (half - none), 8 * step)
-    assert whole - none < 16 * step
+    assert whole - none < MARGIN * step
