@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hashes import (
     SHA512,
     SHA512_224,
     SHA512_256,
+    Hash,
     HashAlgorithm,
 )
 
@@ -32,6 +33,7 @@ from puretls._x509 import shapes
 # Kinds of keys
 RSA = "1.2.840.113549.1.1.1"
 RSA_PSS = "1.2.840.113549.1.1.10"
+ANY_RSA = (RSA, RSA_PSS)
 EC = "1.2.840.10045.2.1"
 DSA = "1.2.840.10040.4.1"
 PURE = {  # keys that have one way to sign, which is called like the key; and its security bits
@@ -71,6 +73,7 @@ def _over(key: str, digest: HashAlgorithm) -> Algorithm:
     return Algorithm(key, digest, BROKEN.get(digest.name, digest.digest_size * 4))
 
 
+SHA_256 = SHA256()
 _MD5, _SHA1 = MD5(), SHA1()  # noqa: S303 - security level 0 may ask for them
 _DIGESTS: dict[str, HashAlgorithm] = {
     "1.3.14.3.2.26": _SHA1,
@@ -155,6 +158,13 @@ def _digest(number: str) -> HashAlgorithm:
     if digest is None:
         raise ValueError("an unknown digest")
     return digest
+
+
+def digest_of(algorithm: HashAlgorithm, data: bytes) -> bytes:
+    """A digest of the data."""
+    running = Hash(algorithm)
+    running.update(data)
+    return running.finalize()
 
 
 def may_make(key: str, algorithm: Algorithm) -> bool:

@@ -35,7 +35,7 @@ class Budget:
 
     def signed(self, subject: Certificate | Crl, issuer: Certificate) -> bool:
         """Whether the issuer's key signed this; not, if no more signatures may be checked."""
-        known = subject.fingerprint, issuer.key_der
+        known = subject.fingerprint, issuer.fingerprint
         if _verified.get(known):
             return True
         if self.signatures <= 0:

@@ -95,10 +95,10 @@ class AlgorithmWithParameters(Shape):
     parameters: TLV
 
 
-class SubjectPublicKeyInfo(Shape):
-    """4.1.2.7."""
+class KeyWithParameters(Shape):
+    """SubjectPublicKeyInfo of a key whose algorithm has parameters, 4.1.2.7."""
 
-    algorithm: TLV
+    algorithm: AlgorithmWithParameters
     key: BitString
 
 
@@ -372,8 +372,9 @@ class CertList(Shape):
 
 
 def tagged(tag: bytes, content: bytes) -> bytes:
-    """DER of any value.  PyCA counts the length: as content of an OCTET STRING it is the same."""
-    return tag + asn1.encode_der(content)[1:]
+    """DER of any value.  Of a long one PyCA counts the length: as content of an OCTET STRING it is the same."""
+    size = len(content)
+    return tag + (bytes((size,)) + content if size < 0x80 else asn1.encode_der(content)[1:])
 
 
 def sequence(content: bytes) -> bytes:

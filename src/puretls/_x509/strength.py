@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-
-from puretls._x509.algorithms import PURE
+from puretls._x509.algorithms import ANY_RSA, DSA, EC, PURE
 
 LEVELS = (0, 80, 112, 128, 192, 256)
 
@@ -24,14 +22,15 @@ def of_key(key: Any, algorithm: str) -> int:
     """Bits of a key, whose SubjectPublicKeyInfo names this algorithm; 0 if it is of an unknown kind."""
     if key is None or algorithm in PURE:
         return 0 if key is None else PURE[algorithm]
-    if isinstance(key, rsa.RSAPublicKey):
+    if algorithm in ANY_RSA:
         return _factoring(key.key_size)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        size = key.curve.group_order.bit_length()
+    if algorithm == EC:
+        size: int = key.curve.group_order.bit_length()
         return next((bits for least, bits in _CURVES if size >= least), size // 2)
-    if isinstance(key, dsa.DSAPublicKey):
+    if algorithm == DSA:
         parameters = key.parameters().parameter_numbers()
-        return min(_factoring(parameters.p.bit_length()), parameters.q.bit_length() // 2)
+        half: int = parameters.q.bit_length() // 2
+        return min(_factoring(parameters.p.bit_length()), half)
     return 0
 
 
