@@ -14,8 +14,11 @@ from puretls._base.faults import Abort
 from puretls._crypto.primitives import attempt
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "puretls"
-MEETING = {"exchange", "from_public_bytes", "from_encoded_point", "encapsulate", "decapsulate"}  # methods of primitives
-OURS = {"kem", "self.kem"}  # has methods of these names that go through it themselves
+MEETING = {  # functions and methods of PyCA's
+    "exchange", "from_public_bytes", "from_encoded_point", "encapsulate", "decapsulate",  # of shares
+    "verify", "load_der_x509_certificate", "load_der_x509_crl", "fingerprint", "rfc4514_string",  # of certificates
+}  # fmt: skip
+OURS = {"kem", "self.kem", "signatures", "path", "ocsp"}  # have functions of these names that go through it themselves
 Panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
 
 
