@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 import libcrypto
 import pki
 from pki import CDP, SAN, Issued, general, integer, oid, seq, tlv
-from puretls._x509 import certificate, peercert
+from puretls._x509 import certificate, codes, peercert
+from puretls._x509.extensions import AS_NUMBERS, IP_BLOCKS
 from verifying import ours, theirs
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
@@ -205,7 +207,34 @@ SOUND = {
     ),
     pki.PROXY: seq(integer(1), seq(oid("1.3.6.1.5.5.7.21.1"), tlv(4, b"x"))),
     pki.SKI: tlv(4, b"abcd"),
+    IP_BLOCKS: seq(
+        seq(tlv(4, b"\0\1"), seq(pki.bits(b"\x0a"), seq(pki.bits(b"\x0b"), pki.bits(b"\x0c")))),
+        seq(tlv(4, b"\0\2"), tlv(5)),
+    ),
+    AS_NUMBERS: seq(tlv(0xA0, seq(integer(5), seq(integer(7), integer(9)))), tlv(0xA1, tlv(5))),
 }
+
+
+BLOCKS = {
+    IP_BLOCKS: (seq(seq(tlv(4, b"\0\1"), seq(pki.bits(b"\x0a")))), seq(seq(tlv(4, b"\0\1"), tlv(5)))),
+    AS_NUMBERS: (seq(tlv(0xA0, seq(integer(5)))), seq(tlv(0xA0, tlv(5)))),
+}
+
+
+@reference
+@pytest.mark.parametrize("oid", BLOCKS)
+def test_internet_numbers(oid: str) -> None:
+    """RFC 3779: who has any has what everybody above has, and anchors inherit nothing."""
+    own, inherited = BLOCKS[oid]
+    for values in itertools.product((None, own, inherited), repeat=3):
+        leaf, middle, top = ({"extensions": {oid: None if value is None else (True, value)}} for value in values)
+        root = pki.ca("numbers", **top)
+        issuer = pki.ca("middle", root, **middle)
+        chain = [pki.leaf("example.test", issuer, **leaf), issuer]
+        mine, other = (verify(chain, [root], flags=0x8000) for verify in (ours, theirs))
+        assert mine == other or mine[0] == codes.UNNESTED_RESOURCE, values
+        if values[0] is None or values == (own, own, own):
+            assert mine == (0, 0)
 
 
 def changed(chance: random.Random) -> dict[str, Any]:

@@ -22,12 +22,14 @@ from puretls._base.slotted import slotted
 from puretls._x509 import algorithms, extensions, names, odd, shapes, strength
 from puretls._x509.algorithms import Algorithm, Pss
 from puretls._x509.extensions import (
+    AS_NUMBERS,
     AUTHORITY_INFO,
     AUTHORITY_KEY,
     BASIC_CONSTRAINTS,
     CRL_POINTS,
     EXTENDED_KEY_USAGE,
     HANDLED,
+    IP_BLOCKS,
     ISSUER_ALT_NAME,
     KEY_USAGE,
     NAME_CONSTRAINTS,
@@ -349,6 +351,16 @@ class Certificate:
         )
 
     @cached_property
+    def ip_blocks(self) -> bool | None:
+        """RFC 3779 2: whether it leaves IP addresses to its issuer."""
+        return self._read(IP_BLOCKS, extensions.blocks_inherit)
+
+    @cached_property
+    def as_numbers(self) -> bool | None:
+        """RFC 3779 3: likewise, numbers of autonomous systems."""
+        return self._read(AS_NUMBERS, extensions.numbers_inherit)
+
+    @cached_property
     def proxy(self) -> shapes.ProxyCertInfo | None:
         """RFC 3820 3.8."""
         return self._read(PROXY, lambda der: shapes.read(shapes.ProxyCertInfo, der))
@@ -419,7 +431,7 @@ _MATTERING = (
     (BASIC_CONSTRAINTS, "basic_constraints"), (KEY_USAGE, "key_usage"), (EXTENDED_KEY_USAGE, "extended_key_usage"),
     (NETSCAPE_TYPE, "netscape_type"), (SUBJECT_KEY, "subject_key"), (AUTHORITY_KEY, "authority_key"),
     (SUBJECT_ALT_NAME, "subject_alt_name"), (NAME_CONSTRAINTS, "name_constraints"), (CRL_POINTS, "crl_points"),
-    (PROXY, "proxy"),
+    (PROXY, "proxy"), (IP_BLOCKS, "ip_blocks"), (AS_NUMBERS, "as_numbers"),
 )  # fmt: skip
 
 _load_quietly = quietly(x509.load_der_x509_certificate)  # old roots have serial 0, and PyCA warns of it

@@ -15,12 +15,14 @@ from puretls._x509.certificate import Certificate
 from puretls._x509.codes import refusal
 from puretls._x509.extensions import (
     ANY_USAGE,
+    AS_NUMBERS,
     BASIC_CONSTRAINTS,
     CERT_SIGN,
     CLIENT_AUTH,
     CRL_SIGN,
     DIGITAL_SIGNATURE,
     GATED_CRYPTO,
+    IP_BLOCKS,
     KEY_AGREEMENT,
     KEY_ENCIPHERMENT,
     SERVER_AUTH,
@@ -236,6 +238,23 @@ def may_sign(issuer: Certificate, subject: Certificate) -> int:
     if subject.proxy is not None:
         return 0 if issuer.usable_for(DIGITAL_SIGNATURE) else codes.NO_DIGITAL_SIGNATURE
     return 0 if issuer.usable_for(CERT_SIGN) else codes.NO_CERT_SIGN
+
+
+def resources(path: Path) -> None:
+    """A leaf's internet numbers against those of the CAs above it (RFC 3779 2.3, 3.3).
+
+    Whether one set lies within another is not worked out: no certificate for TLS has any.  The same octets do, and
+    anything else is refused as OpenSSL refuses what is not nested; nor has an anchor anybody to inherit from.
+    """
+    leaf, *above = path.chain
+    for oid in (IP_BLOCKS, AS_NUMBERS):
+        if oid not in leaf.extensions:
+            continue
+        for depth, x in enumerate(above, 1):
+            if oid not in x.extensions or x.extensions[oid].value != leaf.extensions[oid].value:
+                raise refusal(codes.UNNESTED_RESOURCE, depth)
+        if leaf.ip_blocks if oid == IP_BLOCKS else leaf.as_numbers:
+            raise refusal(codes.UNNESTED_RESOURCE, len(above))
 
 
 def stricter(path: Path, policy: Policy) -> None:

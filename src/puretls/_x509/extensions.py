@@ -6,9 +6,10 @@ in certificate.py and checks.py, for a CRL in crl.py.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.hazmat import asn1
+from cryptography.hazmat.asn1 import TLV
 from cryptography.x509 import ObjectIdentifier
 
 from puretls._x509 import names, shapes
@@ -25,6 +26,7 @@ AUTHORITY_KEY = "2.5.29.35"
 EXTENDED_KEY_USAGE = "2.5.29.37"
 AUTHORITY_INFO = "1.3.6.1.5.5.7.1.1"
 PROXY = "1.3.6.1.5.5.7.1.14"
+IP_BLOCKS, AS_NUMBERS = "1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8"  # RFC 3779
 NETSCAPE_TYPE = "2.16.840.1.113730.1.1"
 
 # What may be critical: read here, or by OpenSSL without effect on a verdict unless policies are asked for.
@@ -32,7 +34,7 @@ HANDLED = frozenset({
     KEY_USAGE, SUBJECT_ALT_NAME, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, EXTENDED_KEY_USAGE, PROXY,
     NETSCAPE_TYPE,
     "2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54",  # policies, their mappings, constraints, inhibitAnyPolicy
-    "1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8",  # RFC 3779 addresses and AS numbers
+    IP_BLOCKS, AS_NUMBERS,
     "1.3.6.1.5.5.7.48.1.5",  # OCSP no check
 })  # fmt: skip
 
@@ -44,6 +46,9 @@ SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 ANY_USAGE = "2.5.29.37.0"
 GATED_CRYPTO = frozenset({"1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1"})  # Microsoft's and Netscape's
+
+
+_INTEGER, _BITS, _OCTETS, _NULL, _ENUMERATED, _SEQUENCE = b"\x02", b"\x03", b"\x04", b"\x05", b"\x0a", b"\x30"
 
 
 class Extension(NamedTuple):
@@ -68,7 +73,7 @@ def general_names(der: bytes) -> list[tuple[bytes, bytes]]:
     return _general_names(shapes.items(shapes.Values, der))
 
 
-def _general_names(values: list[asn1.TLV]) -> list[tuple[bytes, bytes]]:
+def _general_names(values: list[TLV]) -> list[tuple[bytes, bytes]]:
     found = [(bytes(value.tag_bytes), bytes(value.data)) for value in values]
     for tag, content in found:
         if tag == names.DIRECTORY:
@@ -133,8 +138,19 @@ def directory_name(content: bytes) -> tuple[names.Rdn, ...]:
 
 
 def other_name(content: bytes) -> shapes.OtherName:
-    """What is in an otherName."""
-    return shapes.read(shapes.OtherName, shapes.sequence(content))
+    """What is in an otherName; ValueError if its value, of whatever type, is not well-formed."""
+    name = shapes.read(shapes.OtherName, shapes.sequence(content))
+    tag, data = bytes(name.value.tag_bytes), bytes(name.value.data)
+    if tag in _SIMPLE:
+        asn1.decode_der(_SIMPLE[tag], shapes.whole(name.value))
+    if (tag in names.WIDE and names.Attribute("", tag, data).text() is None) or (tag == _ENUMERATED and not data):
+        raise ValueError("not a value of its type")
+    return name
+
+
+_SIMPLE: dict[bytes, Any] = {
+    b"\x01": bool, b"\x02": int, b"\x03": asn1.BitString, b"\x05": asn1.Null, b"\x06": ObjectIdentifier,
+}  # fmt: skip
 
 
 def key_identifier(der: bytes) -> KeyIdentifier:
@@ -155,3 +171,49 @@ def oids(der: bytes) -> frozenset[str]:
 def bits(der: bytes) -> int:
     """The first sixteen bits of a BIT STRING."""
     return int.from_bytes(asn1.decode_der(asn1.BitString, der).as_bytes()[:2], "little")
+
+
+# Internet numbers (RFC 3779)
+
+
+def blocks_inherit(der: bytes) -> bool:
+    """Whether IPAddrBlocks (2.2.3) leave anything to the issuer; ValueError if they are none."""
+    found = False
+    for family in shapes.items(shapes.Values, der):
+        kind, choice = _inside(family)
+        if family.tag_bytes != _SEQUENCE or kind.tag_bytes != _OCTETS or not 2 <= len(kind.data) <= 3:
+            raise ValueError("not an IPAddressFamily")
+        found |= _inherits(choice, _BITS)
+    return found
+
+
+def numbers_inherit(der: bytes) -> bool:
+    """Whether ASIdentifiers (3.2.3) leave anything to the issuer; ValueError if they are none."""
+    parts = shapes.items(shapes.Values, der)
+    tags = [bytes(part.tag_bytes) for part in parts]
+    if tags not in ([], [b"\xa0"], [b"\xa1"], [b"\xa0", b"\xa1"]):
+        raise ValueError("not ASIdentifiers")
+    found = False
+    for part in parts:
+        (choice,) = _inside(part)
+        found |= _inherits(choice, _INTEGER)
+    return found
+
+
+def _inside(value: TLV) -> list[TLV]:
+    return shapes.items(shapes.Values, shapes.sequence(bytes(value.data)))
+
+
+def _inherits(choice: TLV, one: bytes) -> bool:
+    """Whether a choice between NULL and numbers, single ones or ranges from one to another, is NULL."""
+    if choice.tag_bytes == _NULL and not choice.data:
+        return True
+    if choice.tag_bytes != _SEQUENCE:
+        raise ValueError("neither inherited nor a list")
+    for number in _inside(choice):
+        ends = _inside(number) if number.tag_bytes == _SEQUENCE else [number, number]
+        if len(ends) != 2 or any(end.tag_bytes != one or not end.data for end in ends):
+            raise ValueError("not a number or a range")
+        if one == _BITS and any(end.data[0] > 7 for end in ends):  # unused bits of the last octet
+            raise ValueError("not a BIT STRING")
+    return False

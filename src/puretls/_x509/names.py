@@ -41,7 +41,7 @@ _CODECS = {b"\x0c": "utf-8", b"\x13": "latin-1", b"\x14": "latin-1", b"\x16": "l
 _OCTETS = (b"\x03", b"\x12", b"\x30")  # BIT STRING, NumericString, SEQUENCE
 _BITS = b"\x03"
 DIRECTORY_STRINGS = (b"\x0c", b"\x13", b"\x14", b"\x1c", b"\x1e")  # 4.1.2.4
-_WIDE = (b"\x1e", b"\x1c")
+WIDE = (b"\x1e", b"\x1c")
 _SPACES = re.compile(rb"[ \t\n\v\f\r]+")
 
 
@@ -74,7 +74,7 @@ class Attribute(NamedTuple):
             return self
         if self.tag not in _CODECS:
             raise ValueError("not an attribute's value")
-        if self.tag in _WIDE or not value.isascii():
+        if self.tag in WIDE or not value.isascii():
             value = value.decode(_CODECS[self.tag]).encode()
         return self.oid, b"\x0c", _SPACES.sub(b" ", value).strip(b" ").lower()
 

@@ -99,6 +99,7 @@ def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
         revocation.check(path, store, policy, budget)
     signatures(path, policy, budget)
     constraints.check(path, policy, budget)
+    checks.resources(path)
     checks.stricter(path, policy)
 
 
