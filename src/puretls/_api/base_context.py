@@ -121,7 +121,6 @@ class _PureContext:
             )
         if new != settings.options:
             settings.options = new
-            settings.changed()
 
     @attribute
     def verify_mode(self) -> int:
@@ -136,7 +135,6 @@ class _PureContext:
             raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
         if new != settings.verify_mode:
             settings.verify_mode = new
-            settings.changed()
 
     @attribute
     def check_hostname(self) -> bool:
@@ -151,10 +149,8 @@ class _PureContext:
         new, settings = bool(value), self._settings
         if new and settings.verify_mode == CERT_NONE:
             settings.verify_mode = CERT_REQUIRED
-            settings.changed()
         if new != settings.check_hostname:
             settings.check_hostname = new
-            settings.changed()
 
     @attribute
     def verify_flags(self) -> int:
@@ -167,7 +163,6 @@ class _PureContext:
             new |= _POLICY_CHECK
         if new != settings.verify_flags:
             settings.verify_flags = new
-            settings.changed()
 
     @attribute
     def _host_flags(self) -> int:
@@ -176,7 +171,6 @@ class _PureContext:
     @_host_flags.setter
     def _host_flags(self, value: Any) -> None:
         self._settings.host_flags = operator.index(value) & 0xFFFFFFFF
-        self._settings.changed()
 
     @attribute
     def minimum_version(self) -> int:
@@ -186,7 +180,6 @@ class _PureContext:
     def minimum_version(self, value: Any) -> None:
         new = self._version(value)
         self._settings.minimum = TLS13 if new == MAXIMUM_SUPPORTED else new
-        self._settings.changed()
 
     @attribute
     def maximum_version(self) -> int:
@@ -196,7 +189,6 @@ class _PureContext:
     def maximum_version(self, value: Any) -> None:
         new = self._version(value)
         self._settings.maximum = TLS10 if new == MINIMUM_SUPPORTED else new
-        self._settings.changed()
 
     def _version(self, value: Any) -> int:
         new = operator.index(value)
@@ -227,7 +219,6 @@ class _PureContext:
         if self._settings.protocol != PROTOCOL_TLS_SERVER:
             raise ValueError("SSLContext is not a server context.")
         self._settings.num_tickets = new
-        self._settings.changed()
 
     @attribute
     def post_handshake_auth(self) -> bool:
@@ -237,7 +228,6 @@ class _PureContext:
     @post_handshake_auth.setter
     def post_handshake_auth(self, value: bool) -> None:
         self._settings.post_handshake_auth = bool(value)
-        self._settings.changed()
 
     @property
     def session_id_context(self) -> bytes:
@@ -255,7 +245,6 @@ class _PureContext:
         if len(new) > _MAX_SESSION_ID_CONTEXT:
             raise ValueError(f"session_id_context is longer than {_MAX_SESSION_ID_CONTEXT} bytes")
         self._settings.session_id_context = new
-        self._settings.changed()
 
     @attribute
     def security_level(self) -> int:
@@ -282,7 +271,6 @@ class _PureContext:
         if value is not None and not callable(value):
             raise TypeError("not a callable object")
         self._settings.sni_callback = value
-        self._settings.changed()
 
     @attribute
     def _msg_callback(self) -> MessageCallback | None:
@@ -293,7 +281,6 @@ class _PureContext:
         if value is not None and not callable(value):
             raise TypeError("not a callable object")
         self._settings.message_callback = value
-        self._settings.changed()
 
     @attribute
     def keylog_filename(self) -> StrOrBytesPath | None:
@@ -307,7 +294,6 @@ class _PureContext:
     @keylog_filename.setter
     def keylog_filename(self, value: StrOrBytesPath | None) -> None:
         self._settings.keylog = None if value is None else KeyLog(value)
-        self._settings.changed()
 
     # Own certificates and keys
 
@@ -334,7 +320,6 @@ class _PureContext:
         _check_strength(credential.ders, settings.security_level)
         others = {kind: one for kind, one in settings.credentials.items() if kind != credential.kind}
         settings.credentials = {**others, credential.kind: credential}  # the last that was loaded is the last
-        settings.changed()
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
         """Use the Diffie-Hellman parameters of a PEM file, as a server of TLS 1.2 and older.
@@ -342,7 +327,6 @@ class _PureContext:
         Without, no DHE suite is used.  SSLError if p is no safe prime, or too small for the security level.
         """
         self._settings.dh = dh_file.load(path, self._settings.security_level)
-        self._settings.changed()
 
     # Who is trusted
 
@@ -413,7 +397,6 @@ class _PureContext:
         settings.suites = suites
         if level is not None:
             settings.security_level = level
-        settings.changed()
 
     def get_ciphers(self) -> list[Cipher]:
         """The enabled cipher suites, best first: dictionaries with `name`, `protocol`, `strength_bits` and others."""
@@ -430,7 +413,6 @@ class _PureContext:
             self._settings.suites13 = cipher_string.ciphersuites(ciphersuites)
         except cipher_string.InvalidList:
             raise SSLError("No cipher suite can be selected.") from None
-        self._settings.changed()
 
     def set_groups(self, groups: str, /) -> None:
         """Choose the groups for key agreement by an OpenSSL group list (SSL_CTX_set1_groups_list(3)), best first.
@@ -443,7 +425,6 @@ class _PureContext:
             self._settings.groups, self._settings.key_shares = lists.parse_groups(groups)
         except ValueError as error:
             raise SSLError(f"unrecognized group list: {error}") from None
-        self._settings.changed()
 
     def get_groups(self, *, include_aliases: bool = False) -> list[str]:
         """The names of the groups that the enabled versions can use, best first.
@@ -461,7 +442,6 @@ class _PureContext:
         if group is None:
             raise ValueError(f"unknown elliptic curve name {name!r}")
         self._settings.groups = self._settings.key_shares = (group,)
-        self._settings.changed()
 
     def set_client_sigalgs(self, sigalgs: str, /) -> None:
         """Choose the signature schemes for the client's certificate, best first.
@@ -471,13 +451,11 @@ class _PureContext:
         """
         _check_text("set_client_sigalgs", sigalgs)
         self._settings.client_schemes = _schemes(sigalgs)
-        self._settings.changed()
 
     def set_server_sigalgs(self, sigalgs: str, /) -> None:
         """Choose the signature schemes for the server's certificate; otherwise as set_client_sigalgs()."""
         _check_text("set_server_sigalgs", sigalgs)
         self._settings.server_schemes = _schemes(sigalgs)
-        self._settings.changed()
 
     def _set_alpn_protocols(self, protos: Any, /) -> None:
         data = bytes(memoryview(protos))
@@ -489,7 +467,6 @@ class _PureContext:
             found.append(name)
         if tuple(found) != self._settings.alpn:
             self._settings.alpn = tuple(found)
-            self._settings.changed()
 
     # Pre-shared keys
 
@@ -504,7 +481,6 @@ class _PureContext:
         if callback is not None and not callable(callback):
             raise TypeError("callback must be callable")
         self._settings.psk_client = callback
-        self._settings.changed()
 
     def set_psk_server_callback(self, /, callback: PskServerCallback | None, identity_hint: str | None = None) -> None:
         """Have servers ask `callback(identity)` for a pre-shared key (RFC 8446 2.2, RFC 4279).
@@ -524,7 +500,6 @@ class _PureContext:
         if hint is not None and len(hint) > 256:
             raise ValueError("failed to set identity hint")
         self._settings.psk_server, self._settings.psk_hint = callback, hint
-        self._settings.changed()
 
     # The past
 

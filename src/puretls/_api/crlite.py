@@ -81,4 +81,3 @@ class _CRLiteSettings:
         if value is not None and self._settings.protocol == PROTOCOL_TLS_SERVER:
             raise ValueError("crlite cannot be set on a PROTOCOL_TLS_SERVER context")
         self._settings.crlite = value
-        self._settings.changed()

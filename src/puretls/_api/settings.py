@@ -2,7 +2,8 @@
 
 Settings are values as the setters left them, so that getters answer with what was set.  `frozen` resolves them:
 versions from minimum, maximum and OP_NO_*, suites and groups by the security level, one Config for each role.  It is
-kept until a setter calls `changed`.
+kept until a setting is assigned, which no setter can forget; what changes inside a setting, as the certificates of the
+store do, is told by `changed`.
 """
 
 from __future__ import annotations
@@ -76,6 +77,10 @@ class Settings:
     psk_hint: bytes | None = None
     keylog: KeyLog | None = None
 
+    _frozen: dict[bool, Config]
+    _switched: dict[Config, Config]  # by what connections began with
+    _staples: dict[tuple[Config, bytes], Config]  # by what it was before a response was put to it
+
     def __init__(self, protocol: int) -> None:
         self.protocol = protocol
         if protocol == PROTOCOL_TLS_CLIENT:
@@ -87,13 +92,16 @@ class Settings:
             self.security_level = level
         self.credentials: dict[str, Credential] = {}  # by kind of key
         self.store, self.sessions = Store(), SessionManager()
-        self._frozen: dict[bool, Config] = {}
-        self._switched: dict[Config, Config] = {}  # by what connections began with
-        self._staples: dict[tuple[Config, bytes], Config] = {}  # by what it was before a response was put to it
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a setting, and forget what was frozen from the one before."""
+        object.__setattr__(self, name, value)
+        if name[0] != "_":
+            self.changed()
 
     def changed(self) -> None:
         """Forget what was frozen; connections keep theirs."""
-        self._frozen, self._switched, self._staples = {}, {}, {}
+        vars(self).update(_frozen={}, _switched={}, _staples={})
 
     @property
     def versions(self) -> tuple[int, ...]:

@@ -51,7 +51,6 @@ class _StatusSettings:
         if value and self._settings.protocol == PROTOCOL_TLS_SERVER:
             raise ValueError("request_ocsp cannot be set on a PROTOCOL_TLS_SERVER context")
         self._settings.request_ocsp = bool(value)
-        self._settings.changed()
 
     @property
     def ocsp_policy(self) -> OCSPPolicy:
@@ -67,7 +66,6 @@ class _StatusSettings:
     @ocsp_policy.setter
     def ocsp_policy(self, value: OCSPPolicy) -> None:
         self._settings.ocsp_policy = OCSPPolicy(value)
-        self._settings.changed()
 
     @property
     def ocsp_response(self) -> OcspSource:
@@ -89,7 +87,6 @@ class _StatusSettings:
             value = bytes(memoryview(value))
             ocsp.serial_number(value)
         self._settings.ocsp_response = value
-        self._settings.changed()
 
 
 def verify_ocsp_response(

@@ -37,7 +37,6 @@ class _WireSettings:
             if not SMALLEST_LIMIT <= value <= MAX_PLAINTEXT:
                 raise ValueError(f"record_size_limit must be from {SMALLEST_LIMIT} to {MAX_PLAINTEXT}")
         self._settings.record_size_limit = value
-        self._settings.changed()
 
     @property
     def retry_cookie(self) -> bool:
@@ -50,7 +49,6 @@ class _WireSettings:
     @retry_cookie.setter
     def retry_cookie(self, value: bool) -> None:
         self._settings.retry_cookie = bool(value)
-        self._settings.changed()
 
     @property
     def client_ca_names(self) -> tuple[bytes, ...]:
@@ -68,7 +66,6 @@ class _WireSettings:
         if sum(len(name) + 2 for name in found) > MOST_NAMES:
             raise ValueError("client_ca_names are too long for one message")
         self._settings.client_ca_names = found
-        self._settings.changed()
 
     @property
     def grease(self) -> bool:
@@ -81,7 +78,6 @@ class _WireSettings:
     @grease.setter
     def grease(self, value: bool) -> None:
         self._settings.grease = bool(value)
-        self._settings.changed()
 
 
 def _name(given: object) -> bytes:
