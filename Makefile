@@ -69,7 +69,7 @@ floor:
 	@$(BIN)/python -m pip install -qq 'pip>=25.1' 'tomli; python_version < "3.11"'
 	$(BIN)/python tools/floor.py unit > $(VENV)/floor.txt
 	@$(BIN)/python -m pip install -qq --editable '.[cli]' --group unit --constraint $(VENV)/floor.txt
-	$(BIN)/python -m pytest -q $(ELSEWHERE:%=--ignore=%) --ignore=tests/peers --ignore=tests/programs --ignore=tests/typing $(ARGS)
+	$(BIN)/python -m pytest -n 2 -q $(ELSEWHERE:%=--ignore=%) --ignore=tests/peers --ignore=tests/programs --ignore=tests/typing $(ARGS)
 
 # In an environment of its own: many packages, which the other tests should not see.
 ecosystem: VENV := $(VENV)-ecosystem

@@ -150,6 +150,7 @@ def test_a_connection_is_kept(server: Serving) -> None:
         ("0-1,4-5", BIG),
         ("x", BIG),
     ],
+    ids=lambda value: value if isinstance(value, str) else str(len(value)),
 )
 def test_parts(server: Serving, asked: str, expected: bytes) -> None:
     assert server.curl("/big", "--header", f"Range: bytes={asked}") == (0, expected)

@@ -12,6 +12,7 @@ import time
 import warnings
 from typing import Any
 
+import cryptography
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -103,6 +104,10 @@ NEWER = {34, 41, 88, 89, 90, 91, 102, 103}
 @pytest.mark.parametrize("block", range(4))
 def test_a_newer_openssl_gives_the_same_verdicts(block: int) -> None:
     crypto = pytest.importorskip("OpenSSL.crypto")
+    if int(cryptography.__version__.partition(".")[0]) < 50:
+        pytest.skip(
+            "OpenSSL 4.0.1, which cryptography 49 has, takes some of these chains for self-signed; 4.0.3 does not"
+        )
     for seed in range(block * 250, block * 250 + 250):
         made = scenarios.scenario(random.Random(seed).choice)
         made.policy["level"] = 0  # pyOpenSSL sets neither level nor depth
