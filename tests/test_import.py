@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import puretls
 from puretls.cli.contenders import prepare
 
+AT_ONCE = {  # what defines the constants and the exceptions
+    "puretls",
+    "puretls._api",
+    *(f"puretls._api.{name}" for name in ("enums", "errors", "names", "native", "types", "version")),
+    "puretls._base",
+    *(f"puretls._base.{name}" for name in ("faults", "public", "registry")),
+}
 OLDER = {
     "puretls._engine.client12",
     "puretls._engine.handshake12",
@@ -19,12 +29,12 @@ OLDER = {
     "puretls._wire.legacy",
 }
 ROLES = {f"puretls._engine.{role}{what}" for role in ("client", "server") for what in ("_start", "12", "13")}
-LATER = {
-    *OLDER,
-    *ROLES,
+LATER = {  # than the first context
     "puretls._analysis",
-    "puretls._engine.established",
-    "puretls._x509.revocation",
+    "puretls._api.inject",
+    "puretls._api.private",
+    "puretls._api.removed",
+    "puretls.asyncio",
     "puretls.cli",
 }
 STANDARD = {
@@ -50,22 +60,90 @@ def printed(code: str, *arguments: Path) -> list[str]:
     return done.stdout.split()
 
 
-def test_what_an_import_leaves_alone() -> None:
-    found = printed("import sys, puretls; print(*sys.modules)")
-    assert "puretls._engine.connection" in found
-    assert not LATER & set(found)
+def test_an_import_loads_the_constants_and_the_exceptions() -> None:
+    """Whatever only some programs need waits for them, and so does all of `cryptography`."""
+    code = """
+import ssl, sys, typing
+before = set(sys.modules)  # coverage.py may be here, too
+import puretls
+print(*set(sys.modules) - before)
+"""
+    found = set(printed(code))
+    assert {name for name in found if name.partition(".")[0] in ("puretls", "cryptography")} == AT_ONCE
+    assert {name.partition(".")[0] for name in found - AT_ONCE} <= {"__future__", "importlib"}
 
 
-def test_what_an_import_leaves_alone_of_the_standard_library() -> None:
+def test_what_a_context_leaves_alone() -> None:
     code = """
 import ssl, sys
 from cryptography import x509
 from cryptography.hazmat import asn1
-before = set(sys.modules)  # what these need differs from Python to Python, and coverage.py may be here, too
+before = set(sys.modules)  # what these need differs from Python to Python
 import puretls
+puretls.create_default_context()
 print(*set(sys.modules) - before)
 """
-    assert not STANDARD & set(printed(code))
+    found = set(printed(code))
+    assert "puretls._engine.connection" in found
+    assert not (STANDARD | LATER) & found
+
+
+def test_names_that_are_loaded_later_are_those_that_type_checkers_see() -> None:
+    """Two lists of the same names and places: imports for type checkers, a table for the interpreter."""
+    of_some_systems = {"enum_certificates", "enum_crls", "RAND_pseudo_bytes", "match_hostname", "wrap_socket"}
+    for module in (puretls, puretls._ssl):
+        seen: dict[str, Any] = {}
+        for node in ast.parse(Path(str(module.__file__)).read_text("utf-8")).body:
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                exec(compile(ast.Module(node.body, []), str(module.__file__), "exec"), seen)
+        seen.pop("__builtins__")
+        assert set(seen) > {"MemoryBIO", "RAND_bytes", "SSLSession"}
+        assert set(module._LATER) - of_some_systems == set(seen)
+        assert [name for name, thing in seen.items() if getattr(module, name) is not thing] == []
+
+
+def test_every_name_can_be_had_by_any_way() -> None:
+    """By a star, by `from`, by getattr(), in a fresh interpreter each; none of them is a name that is not there."""
+    names = "print(*sorted(name for name in dir() if not name.startswith('__')))"
+    star = set(printed(f"from puretls import *; {names}"))
+    assert star == set(puretls.__all__)
+    some = "CRLite, MemoryBIO, SSLContext, SSLSocket, _create_unverified_context, _ssl, verify_chain"
+    assert printed(f"from puretls import {some}; {names}") == sorted(some.split(", "))
+    code = """
+import puretls
+print(*[name for name in (*puretls.__all__, *puretls._LATER) if getattr(puretls, name, puretls) is puretls])
+print(hasattr(puretls, "SSLContex"), hasattr(puretls, "cli"), hasattr(puretls._ssl, "nothing"))
+"""
+    assert printed(code) == ["False"] * 3
+
+
+def test_classes_say_that_they_are_ours_however_they_are_reached() -> None:
+    """They are not made so by asking the package for them: sockets and sessions come from contexts."""
+    code = """
+import puretls
+from puretls._api import crlite, helpers, inject, lists, sslobject, status
+things = sslobject.SSLObject, helpers.verify_chain, lists.get_sigalgs, status.OCSPResult, crlite.CRLiteStatus
+print(*{thing.__module__ for thing in things}, *set(vars(puretls)) & {thing.__name__ for thing in things})
+"""
+    assert printed(code) == ["puretls"]
+
+
+def test_threads_that_ask_at_once_get_the_same() -> None:
+    code = """
+import threading, puretls
+names, found, start = sorted(puretls._LATER), {}, threading.Barrier(8)
+
+def ask(number):
+    start.wait()
+    for name in names[number:] + names[:number]:
+        found.setdefault(name, set()).add(id(getattr(puretls, name)))
+
+threads = [threading.Thread(target=ask, args=[4 * number]) for number in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(found) - len(names), {len(ids) for ids in found.values()})
+"""
+    assert printed(code) == ["0", "{1}"]
 
 
 @pytest.mark.parametrize(

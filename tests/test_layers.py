@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "_engine": {"_base", "_crypto", "_wire", "_record", "_x509"},
     "_api": {"_base", "_crypto", "_wire", "_record", "_x509", "_engine"},
     "asyncio": {"_base", "_record", "_api"},
-    "__init__": {"_api"},
+    "__init__": {"_api", "_base"},
     "__main__": {"cli"},
     "_analysis": {"_base", "_crypto", "_wire", "_record"},
     "cli": {"", "asyncio", "_analysis", "_base"},  # the public names, like any user; what explains TLS to people; locks

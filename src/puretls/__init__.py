@@ -2,6 +2,8 @@
 
 The names of `ssl` in CPython 3.13 and what 3.14 and 3.15 added, on every Python; the private ones that programs use;
 and a few of our own, `verify_chain` among them.
+
+An import brings the constants and the exceptions.  Everything else is loaded when it is first asked for.
 """
 
 # ruff: noqa: F401 - private names are imported to be found here
@@ -16,22 +18,8 @@ from socket import (  # type: ignore[attr-defined]  # private, and in ssl
     socket,
 )
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from puretls._api import private as _ssl
-from puretls._api.base_context import _PureContext as _SSLContext
-from puretls._api.bio import (
-    MemoryBIO,
-)
-from puretls._api.cipher_string import (
-    DEFAULT as _DEFAULT_CIPHERS,
-)
-from puretls._api.context import (
-    SSLContext,
-)
-from puretls._api.crlite import (
-    CRLite,
-    CRLiteStatus,
-)
 from puretls._api.enums import (
     ALERT_DESCRIPTION_ACCESS_DENIED,
     ALERT_DESCRIPTION_BAD_CERTIFICATE,
@@ -129,26 +117,6 @@ from puretls._api.errors import (
     SSLWantWriteError,
     SSLZeroReturnError,
 )
-from puretls._api.helpers import (
-    DefaultVerifyPaths,
-    RAND_add,
-    RAND_bytes,
-    RAND_status,
-    _create_default_https_context,
-    _create_stdlib_context,
-    _create_unverified_context,
-    create_default_context,
-    get_default_verify_paths,
-    get_server_certificate,
-    verify_chain,
-)
-from puretls._api.inject import (
-    extract_from_ssl,
-    inject_into_ssl,
-)
-from puretls._api.lists import (
-    get_sigalgs,
-)
 from puretls._api.names import (
     PEM_FOOTER,
     PEM_HEADER,
@@ -167,24 +135,6 @@ from puretls._api.names import (
 )
 from puretls._api.names import (
     txt2obj as _txt2obj,
-)
-from puretls._api.objects import (
-    Certificate,
-    SSLSession,
-)
-from puretls._api.seam import (
-    CHANNEL_BINDING_TYPES,
-)
-from puretls._api.sslobject import (
-    SSLObject,
-)
-from puretls._api.sslsocket import (
-    SSLSocket,
-)
-from puretls._api.status import (
-    OCSPPolicy,
-    OCSPResult,
-    verify_ocsp_response,
 )
 from puretls._api.version import (
     _OPENSSL_API_VERSION,
@@ -209,11 +159,38 @@ from puretls._api.version import (
     HAS_TLSv1_3,
     __version__,
 )
+from puretls._base.public import on_demand
 
-if sys.platform == "win32":
-    from puretls._api.helpers import enum_certificates, enum_crls
+if TYPE_CHECKING:
+    from puretls._api import private as _ssl
+    from puretls._api.base_context import _PureContext as _SSLContext
+    from puretls._api.bio import MemoryBIO
+    from puretls._api.cipher_string import DEFAULT as _DEFAULT_CIPHERS
+    from puretls._api.context import SSLContext
+    from puretls._api.crlite import CRLite, CRLiteStatus
+    from puretls._api.helpers import (
+        DefaultVerifyPaths,
+        RAND_add,
+        RAND_bytes,
+        RAND_status,
+        _create_default_https_context,
+        _create_stdlib_context,
+        _create_unverified_context,
+        create_default_context,
+        get_default_verify_paths,
+        get_server_certificate,
+        verify_chain,
+    )
+    from puretls._api.inject import extract_from_ssl, inject_into_ssl
+    from puretls._api.lists import get_sigalgs
+    from puretls._api.objects import Certificate, SSLSession
+    from puretls._api.seam import CHANNEL_BINDING_TYPES
+    from puretls._api.sslobject import SSLObject
+    from puretls._api.sslsocket import SSLSocket
+    from puretls._api.status import OCSPPolicy, OCSPResult, verify_ocsp_response
 
-_RESTRICTED_SERVER_CIPHERS = _DEFAULT_CIPHERS
+    _RESTRICTED_SERVER_CIPHERS = _DEFAULT_CIPHERS
+
 socket_error = OSError
 
 __all__ = [
@@ -359,16 +336,51 @@ __all__ = [
     "verify_ocsp_response",
 ]
 
+_LATER = {  # names that are loaded when they are asked for, and their places
+    "_ssl": "_api.private",
+    "_SSLContext": "_api.base_context:_PureContext",
+    "MemoryBIO": "_api.bio:MemoryBIO",
+    "_DEFAULT_CIPHERS": "_api.cipher_string:DEFAULT",
+    "SSLContext": "_api.context:SSLContext",
+    "CRLite": "_api.crlite:CRLite",
+    "CRLiteStatus": "_api.crlite:CRLiteStatus",
+    "DefaultVerifyPaths": "_api.helpers:DefaultVerifyPaths",
+    "RAND_add": "_api.helpers:RAND_add",
+    "RAND_bytes": "_api.helpers:RAND_bytes",
+    "RAND_status": "_api.helpers:RAND_status",
+    "_create_default_https_context": "_api.helpers:_create_default_https_context",
+    "_create_stdlib_context": "_api.helpers:_create_stdlib_context",
+    "_create_unverified_context": "_api.helpers:_create_unverified_context",
+    "create_default_context": "_api.helpers:create_default_context",
+    "get_default_verify_paths": "_api.helpers:get_default_verify_paths",
+    "get_server_certificate": "_api.helpers:get_server_certificate",
+    "verify_chain": "_api.helpers:verify_chain",
+    "extract_from_ssl": "_api.inject:extract_from_ssl",
+    "inject_into_ssl": "_api.inject:inject_into_ssl",
+    "get_sigalgs": "_api.lists:get_sigalgs",
+    "Certificate": "_api.objects:Certificate",
+    "SSLSession": "_api.objects:SSLSession",
+    "CHANNEL_BINDING_TYPES": "_api.seam:CHANNEL_BINDING_TYPES",
+    "SSLObject": "_api.sslobject:SSLObject",
+    "SSLSocket": "_api.sslsocket:SSLSocket",
+    "OCSPPolicy": "_api.status:OCSPPolicy",
+    "OCSPResult": "_api.status:OCSPResult",
+    "verify_ocsp_response": "_api.status:verify_ocsp_response",
+    "_RESTRICTED_SERVER_CIPHERS": "_api.cipher_string:DEFAULT",
+}
+if sys.platform == "win32":
+    if TYPE_CHECKING:
+        from puretls._api.helpers import enum_certificates, enum_crls
+    _LATER |= {name: f"_api.helpers:{name}" for name in ("enum_certificates", "enum_crls")}
 if sys.version_info < (3, 12):
-    from puretls._api.removed import RAND_pseudo_bytes, match_hostname, wrap_socket
-
-for _name, _thing in [*globals().items()]:
-    if str(getattr(_thing, "__module__", "")).startswith(f"{__name__}._"):
-        _thing.__module__ = __name__  # what a repr, a traceback and a pickle say is what a program can import
-del _name, _thing
+    if TYPE_CHECKING:
+        from puretls._api.removed import RAND_pseudo_bytes, match_hostname, wrap_socket
+    _LATER |= {name: f"_api.removed:{name}" for name in ("RAND_pseudo_bytes", "match_hostname", "wrap_socket")}
+if not TYPE_CHECKING:  # a type checker would believe that every name exists
+    __getattr__ = on_demand(__name__, _LATER)
 
 
 def __dir__() -> list[str]:
     """What `ssl` shows, and what we add; not the packages that all of it is made of."""
     packages = {name for name, value in globals().items() if isinstance(value, ModuleType)} - {"_ssl", "asyncio", "sys"}
-    return sorted({*globals()} - packages - {"ModuleType"})
+    return sorted({*globals(), *_LATER} - packages - {"ModuleType", "TYPE_CHECKING", "on_demand"})

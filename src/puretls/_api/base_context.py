@@ -39,6 +39,7 @@ from puretls._api.types import (
     StrOrBytesPath,
     TrustSource,
 )
+from puretls._base.public import public
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
 from puretls._engine.config import Config
@@ -88,6 +89,7 @@ def _c_integer(value: Any, bits: int) -> int:
     return int(number)
 
 
+@public
 class _PureContext:
     """Settings and their checks."""
 

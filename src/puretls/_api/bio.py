@@ -15,8 +15,10 @@ from typing import Any
 
 from puretls._api.errors import SSLError
 from puretls._api.types import Buffer
+from puretls._base.public import public
 
 
+@public
 class MemoryBIO:
     """A memory buffer between a program and an SSLObject: bytes are read in the order in which they were written."""
 

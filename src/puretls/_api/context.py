@@ -40,6 +40,7 @@ from puretls._api.sslsocket import SSLSocket
 from puretls._api.status import _StatusSettings
 from puretls._api.types import Bio, MessageCallback, SniCallback
 from puretls._api.wire_settings import _WireSettings
+from puretls._base.public import public
 from puretls._base.registry import SSL3
 from puretls._engine import roles
 
@@ -53,6 +54,7 @@ else:
 
 
 # typeshed has security_level writable, which it is nowhere, and a private TypedDict for what get_ciphers() returns.
+@public
 class SSLContext(_CRLiteSettings, _StatusSettings, _WireSettings, _PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
     """Settings, certificates and sessions that connections share.
 

@@ -10,6 +10,7 @@ from puretls._api.errors import abort_error
 from puretls._api.settings import PROTOCOL_TLS_SERVER
 from puretls._api.types import CertificateData
 from puretls._base.faults import Abort
+from puretls._base.public import public
 from puretls._x509 import crlite, verify
 from puretls._x509.crlite import CRLiteStatus as CRLiteStatus  # noqa: PLC0414 - a public name
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from puretls._api.settings import Settings
 
 
+@public
 class CRLite:
     """Mozilla's filters of revoked certificates, from a folder with a `manifest.json` (see `puretls crlite`).
 

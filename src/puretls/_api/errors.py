@@ -8,12 +8,13 @@ log filters and tests expect it, and `reason` is spelled as OpenSSL spells it.  
 
 from __future__ import annotations
 
-from traceback import clear_frames
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from puretls._api import native
 from puretls._base import faults
 from puretls._base.faults import Abort, Fault, VerifyAbort
+from puretls._base.public import public
 
 __all__ = [  # also what is imported for type checkers only
     "CertificateError",
@@ -51,27 +52,34 @@ elif native.ssl is not None:
     SSLCertVerificationError = native.ssl.SSLCertVerificationError
 else:
 
+    @public
     class SSLError(OSError):
         """An error occurred in the SSL implementation."""
 
         def __str__(self) -> str:
             return self.strerror if isinstance(self.strerror, str) else str(self.args)
 
+    @public
     class SSLZeroReturnError(SSLError):
         """SSL/TLS session closed cleanly."""
 
+    @public
     class SSLWantReadError(SSLError):
         """Non-blocking SSL socket needs to read more data before the requested operation can be completed."""
 
+    @public
     class SSLWantWriteError(SSLError):
         """Non-blocking SSL socket needs to write more data before the requested operation can be completed."""
 
+    @public
     class SSLSyscallError(SSLError):
         """System error when attempting SSL operation."""
 
+    @public
     class SSLEOFError(SSLError):
         """SSL/TLS connection terminated abruptly."""
 
+    @public
     class SSLCertVerificationError(SSLError, ValueError):
         """A certificate could not be verified."""
 
@@ -79,6 +87,7 @@ else:
 CertificateError = SSLCertVerificationError
 
 
+@public
 class SSLWantAnswerError(SSLWantReadError):
     """The handshake waits for an answer that you have promised: call again when `future` is done."""
 
@@ -122,7 +131,7 @@ def abort_error(abort: Abort) -> SSLError:
     """
     for error in (abort, abort.__cause__):
         if error is not None:
-            clear_frames(error.__traceback__)
+            _clear_frames(error.__traceback__)
     if not isinstance(abort, VerifyAbort):
         return fault_error(abort.fault, abort.detail)
     error = ssl_error(
@@ -135,6 +144,16 @@ def abort_error(abort: Abort) -> SSLError:
     attributes = cast("Any", error)
     attributes.verify_code, attributes.verify_message, attributes.depth = abort.code, abort.message, abort.depth
     return noted(error, abort.note)
+
+
+def _clear_frames(traceback: TracebackType | None) -> None:
+    """As `traceback.clear_frames` does it, for which an import would have to bring the reading of source files."""
+    while traceback is not None:
+        frame, traceback = traceback.tb_frame, traceback.tb_next
+        try:
+            frame.clear()
+        except RuntimeError:  # it is still at work
+            continue
 
 
 def want_read() -> SSLError:

@@ -39,10 +39,12 @@ from puretls._api.types import (
     TrustSource,
 )
 from puretls._base.faults import Abort
+from puretls._base.public import public
 from puretls._x509 import verify
 from puretls._x509.checks import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST
 
 
+@public
 class DefaultVerifyPaths(NamedTuple):
     """Where trusted certificates are looked for: what exists, and what OpenSSL has built in."""
 
@@ -54,6 +56,7 @@ class DefaultVerifyPaths(NamedTuple):
     openssl_capath: str
 
 
+@public
 def get_default_verify_paths() -> DefaultVerifyPaths:
     """The default CA file and directory: SSL_CERT_FILE and SSL_CERT_DIR, or else what OpenSSL has built in."""
     file_env, file, path_env, path = openssl_paths()
@@ -68,6 +71,7 @@ def get_default_verify_paths() -> DefaultVerifyPaths:
     )
 
 
+@public
 def create_default_context(
     purpose: Purpose = Purpose.SERVER_AUTH,
     *,
@@ -87,6 +91,7 @@ def create_default_context(
     return context
 
 
+@public
 def _create_unverified_context(
     protocol: int | None = None,
     *,
@@ -156,6 +161,7 @@ def _load_anchors(
         context.keylog_filename = keylog
 
 
+@public
 def get_server_certificate(
     addr: tuple[str, int],
     ssl_version: int = PROTOCOL_TLS_CLIENT,
@@ -180,6 +186,7 @@ def get_server_certificate(
     return DER_cert_to_PEM_cert(der)
 
 
+@public
 def verify_chain(
     leaf: CertificateData,
     intermediates: CertificateData | Iterable[CertificateData],
@@ -221,6 +228,7 @@ def verify_chain(
         raise abort_error(abort) from None
 
 
+@public
 def RAND_bytes(n: int, /) -> bytes:  # noqa: N802  # ssl's name
     """Cryptographically strong random bytes."""
     if n < 0:
@@ -228,11 +236,13 @@ def RAND_bytes(n: int, /) -> bytes:  # noqa: N802  # ssl's name
     return os.urandom(n)
 
 
+@public
 def RAND_status() -> bool:  # noqa: N802  # ssl's name
     """True: the operating system seeds its generator."""
     return True
 
 
+@public
 def RAND_add(string: str | Buffer, entropy: float, /) -> None:  # noqa: N802  # ssl's name
     """Accepted and not needed: the operating system's generator cannot be improved from here."""
     if isinstance(string, str):

@@ -23,6 +23,7 @@ from typing import Any
 
 from puretls._api import native
 from puretls._base.locks import new_lock
+from puretls._base.public import public
 
 PACKAGE = __name__.partition(".")[0]  # the whole of the public names; it imports this module
 CLASSES = ("SSLContext", "SSLSocket", "SSLObject")
@@ -71,6 +72,7 @@ _lock = new_lock()  # not held while anything of a library runs
 _undo: list[tuple[Any, str, Any]] = []  # (where, name, what was there), in the order of the changes
 
 
+@public
 def inject_into_ssl() -> None:
     """Make `ssl` mean puretls in this process, until extract_from_ssl().  Harmless when it is done again.
 
@@ -99,6 +101,7 @@ def inject_into_ssl() -> None:
         raise
 
 
+@public
 def extract_from_ssl() -> None:
     """Put everything back as inject_into_ssl() found it.  Contexts and sockets that exist go on as they are."""
     with _lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from puretls._base.public import public
 from puretls._crypto import groups, signatures
 from puretls._crypto.groups import Group, MlKem, Montgomery, Weierstrass
 from puretls._crypto.signatures import Scheme
@@ -76,6 +77,7 @@ def group_names(found: tuple[Group, ...], lowest: int, highest: int, *, aliases:
     return list(dict.fromkeys(names))
 
 
+@public
 def get_sigalgs() -> list[str]:
     """The names of all signature schemes that set_client_sigalgs() and set_server_sigalgs() know, best first."""
     return [scheme.name for scheme in signatures.SCHEMES if scheme.tls13 or scheme.tls12]

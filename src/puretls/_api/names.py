@@ -8,7 +8,6 @@ what programs still take from the module since match_hostname() went away.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import time
 from collections import namedtuple
 from enum import Enum
@@ -18,6 +17,7 @@ from puretls._api import native
 from puretls._api.enums import PROTOCOL_NAMES
 from puretls._api.errors import CertificateError
 from puretls._api.types import Buffer
+from puretls._base.public import public
 
 if TYPE_CHECKING:
     from ssl import Purpose, _ASN1Object
@@ -46,6 +46,7 @@ _BY_OID = {row[3]: row for row in _OBJECTS}
 _BY_NAME = {name: row for row in _OBJECTS for name in row[1:]}
 
 
+@public
 def txt2obj(txt: str, name: bool = False) -> tuple[int, str, str, str]:
     """An object by its OID, or by any of its names too."""
     found = (_BY_NAME if name else _BY_OID).get(txt)
@@ -56,6 +57,7 @@ def txt2obj(txt: str, name: bool = False) -> tuple[int, str, str, str]:
     return found
 
 
+@public
 def nid2obj(nid: int, /) -> tuple[int, str, str, str]:
     """An object by OpenSSL's number."""
     found = _BY_NID.get(nid)
@@ -73,6 +75,7 @@ if native.ssl is not None:
         _ASN1Object, Purpose = native.ssl._ASN1Object, native.ssl.Purpose
 elif not TYPE_CHECKING:
 
+    @public
     class _ASN1Object(namedtuple("_ASN1Object", "nid shortname longname oid")):  # noqa: PYI024  # an Enum mixes it in
         """An object identifier with the number and names that OpenSSL gives it."""
 
@@ -91,6 +94,7 @@ elif not TYPE_CHECKING:
             """By short name, long name or OID."""
             return super().__new__(cls, *txt2obj(name, name=True))
 
+    @public
     class Purpose(_ASN1Object, Enum):
         """What a context is for, as the extended key usage of the peer's certificate."""
 
@@ -98,11 +102,13 @@ elif not TYPE_CHECKING:
         CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 
 
+@public
 def get_protocol_name(protocol_code: int) -> str:
     """The name of a PROTOCOL_* constant by its number; "<unknown>" for others."""
     return PROTOCOL_NAMES.get(protocol_code, "<unknown>")  # type: ignore[call-overload,no-any-return]  # keys are ints
 
 
+@public
 def DER_cert_to_PEM_cert(der_cert_bytes: Buffer) -> str:  # noqa: N802  # ssl's name
     """A certificate in DER as PEM, with lines of 64 characters."""
     body = base64.standard_b64encode(der_cert_bytes).decode("ascii")
@@ -110,6 +116,7 @@ def DER_cert_to_PEM_cert(der_cert_bytes: Buffer) -> str:  # noqa: N802  # ssl's 
     return "\n".join([PEM_HEADER, *lines, PEM_FOOTER, ""])
 
 
+@public
 def PEM_cert_to_DER_cert(pem_cert_string: str) -> bytes:  # noqa: N802  # ssl's name
     """A certificate in PEM as DER.  ValueError if it does not begin with PEM_HEADER and end with PEM_FOOTER."""
     if not pem_cert_string.startswith(PEM_HEADER):
@@ -124,6 +131,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _AFTER_THE_MONTH = " %d %H:%M:%S %Y GMT"
 
 
+@public
 def cert_time_to_seconds(cert_time: str) -> int:
     """Seconds since the epoch of a date as getpeercert() has it, such as "Jan  5 09:34:43 2018 GMT".
 
@@ -138,6 +146,7 @@ def cert_time_to_seconds(cert_time: str) -> int:
     return timegm((parsed[0], _MONTHS.index(month) + 1, *parsed[2:6]))
 
 
+@public
 def _dnsname_match(dn: str, hostname: str) -> bool:
     """Whether a dNSName matches a host name, both as A-labels (RFC 6125 6.4.3): "*" is one whole first label."""
     if not dn:
@@ -158,8 +167,11 @@ def _dnsname_match(dn: str, hostname: str) -> bool:
     return bool(label and dot) and rest.lower() == parent.lower()
 
 
+@public
 def _inet_paton(ipname: str) -> bytes:
     """The bytes of an IPv4 address with four parts or of an IPv6 address."""
+    import ipaddress  # noqa: PLC0415 - likewise
+
     try:
         return ipaddress.ip_address(ipname).packed
     except ValueError:
@@ -169,6 +181,7 @@ def _inet_paton(ipname: str) -> bytes:
     raise ValueError(f"{ipname!r} is neither an IPv4 nor an IP6 address.")
 
 
+@public
 def _ipaddress_match(cert_ipaddress: str, host_ip: bytes) -> bool:
     """Whether an iPAddress, as getpeercert() writes it, is this address."""
     return _inet_paton(cert_ipaddress.rstrip()) == host_ip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from puretls._api.errors import ssl_error
 from puretls._api.names import DER_cert_to_PEM_cert
 from puretls._base.faults import Abort
+from puretls._base.public import public
 from puretls._crypto.kdf import SHA256
 from puretls._engine.session import Session
 from puretls._x509 import certificate, peercert, pem
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 ENCODING_PEM, ENCODING_DER = 1, 2
 
 
+@public
 class SSLSession:
     """A session that a client can resume, by SSLContext.wrap_socket(session=); belongs to the context it was made with.
 
@@ -72,6 +74,7 @@ class SSLSession:
         return bool(self._session.ticket)
 
 
+@public
 class Certificate:
     """A certificate of the peer's chain."""
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from puretls._api import enums, native
-from puretls._api.base_context import _PureContext as _SSLContext
-from puretls._api.bio import MemoryBIO
-from puretls._api.cipher_string import DEFAULT as _DEFAULT_CIPHERS
 from puretls._api.errors import (
     SSLCertVerificationError,
     SSLEOFError,
@@ -17,12 +14,7 @@ from puretls._api.errors import (
     SSLWantWriteError,
     SSLZeroReturnError,
 )
-from puretls._api.helpers import RAND_add, RAND_bytes, RAND_status
 from puretls._api.names import nid2obj, txt2obj
-from puretls._api.objects import ENCODING_DER, ENCODING_PEM, Certificate, SSLSession
-from puretls._api.objects import decode_certificate as _test_decode_cert
-from puretls._api.seam import _SSLSocket
-from puretls._api.trust import openssl_paths as get_default_verify_paths
 from puretls._api.version import (
     _OPENSSL_API_VERSION,
     HAS_ALPN,
@@ -41,6 +33,17 @@ from puretls._api.version import (
     HAS_TLSv1_2,
     HAS_TLSv1_3,
 )
+from puretls._base.public import on_demand
+
+if TYPE_CHECKING:
+    from puretls._api.base_context import _PureContext as _SSLContext
+    from puretls._api.bio import MemoryBIO
+    from puretls._api.cipher_string import DEFAULT as _DEFAULT_CIPHERS
+    from puretls._api.helpers import RAND_add, RAND_bytes, RAND_status
+    from puretls._api.objects import ENCODING_DER, ENCODING_PEM, Certificate, SSLSession
+    from puretls._api.objects import decode_certificate as _test_decode_cert
+    from puretls._api.seam import _SSLSocket
+    from puretls._api.trust import openssl_paths as get_default_verify_paths
 
 __all__ = [
     "ENCODING_DER",
@@ -83,6 +86,22 @@ __all__ = [
     "txt2obj",
 ]
 
+_LATER = {
+    "ENCODING_DER": "_api.objects:ENCODING_DER",
+    "ENCODING_PEM": "_api.objects:ENCODING_PEM",
+    "_DEFAULT_CIPHERS": "_api.cipher_string:DEFAULT",
+    "Certificate": "_api.objects:Certificate",
+    "MemoryBIO": "_api.bio:MemoryBIO",
+    "RAND_add": "_api.helpers:RAND_add",
+    "RAND_bytes": "_api.helpers:RAND_bytes",
+    "RAND_status": "_api.helpers:RAND_status",
+    "SSLSession": "_api.objects:SSLSession",
+    "_SSLContext": "_api.base_context:_PureContext",
+    "_SSLSocket": "_api.seam:_SSLSocket",
+    "_test_decode_cert": "_api.objects:decode_certificate",
+    "get_default_verify_paths": "_api.trust:openssl_paths",
+}
+
 HOSTFLAG_ALWAYS_CHECK_SUBJECT = 0x1
 HOSTFLAG_NO_WILDCARDS = 0x2
 HOSTFLAG_NO_PARTIAL_WILDCARDS = 0x4
@@ -103,9 +122,8 @@ globals().update((f"PROTO_{name}", int(member)) for name, member in enums.TLSVer
 del _enum
 
 
-def __getattr__(name: str) -> Any:
-    return getattr(native._ssl, name)
+__getattr__: Any = on_demand(__name__, _LATER, otherwise=native._ssl)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *dir(native._ssl)})
+    return sorted({*globals(), *_LATER, *dir(native._ssl)})

@@ -13,8 +13,10 @@ from puretls._api.errors import SSLCertVerificationError
 from puretls._api.helpers import RAND_bytes
 from puretls._api.names import _dnsname_match, _inet_paton, _ipaddress_match
 from puretls._api.sslsocket import SSLSocket
+from puretls._base.public import public
 
 
+@public
 def match_hostname(cert: dict[str, Any], hostname: str) -> None:
     """Check a dictionary of getpeercert() against a host name or address; SSLCertVerificationError if it differs."""
     warnings.warn("ssl.match_hostname() is deprecated", DeprecationWarning, stacklevel=2)
@@ -52,6 +54,7 @@ def _common_names(cert: dict[str, Any]) -> Iterator[str]:
     return (value for rdn in cert.get("subject", ()) for kind, value in rdn if kind == "commonName")
 
 
+@public
 def wrap_socket(
     sock: Any,
     keyfile: Any = None,
@@ -86,6 +89,7 @@ def wrap_socket(
     )
 
 
+@public
 def RAND_pseudo_bytes(n: int, /) -> tuple[bytes, bool]:  # noqa: N802  # ssl's name
     """Random bytes, and whether they are good enough for keys: they always are."""
     warnings.warn("ssl.RAND_pseudo_bytes() is deprecated", DeprecationWarning, stacklevel=2)

@@ -10,6 +10,7 @@ from puretls._api.objects import SSLSession
 from puretls._api.queries import _Queries
 from puretls._api.seam import _SSLSocket
 from puretls._api.types import Buffer, PeerCertificate
+from puretls._base.public import public
 
 if TYPE_CHECKING:
     from ssl import SSLObject as _Base
@@ -19,6 +20,7 @@ else:
     _Base = object if native.ssl is None else native.ssl.SSLObject
 
 
+@public
 class SSLObject(_Queries, _Base, metaclass=native.StandIn):
     """A connection without a socket: bytes come from one BIO and go to another.
 

@@ -19,6 +19,7 @@ from puretls._api.over_socket import _SocketConnection
 from puretls._api.queries import _Queries
 from puretls._api.seam import _SSLSocket
 from puretls._api.types import Buffer, PeerCertificate
+from puretls._base.public import public
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -30,6 +31,7 @@ else:
     _Base = _plain if native.ssl is None else native.ssl.SSLSocket
 
 
+@public
 class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
     """A TLS connection over a stream socket.  Made by SSLContext.wrap_socket()."""
 

@@ -11,6 +11,7 @@ from puretls._api.errors import abort_error
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from puretls._api.types import CertificateData
 from puretls._base.faults import Abort
+from puretls._base.public import public
 from puretls._engine.policy import OCSP_CHECK, OCSP_IGNORE, OCSP_REQUIRE
 from puretls._x509 import codes, ocsp, verify
 from puretls._x509.ocsp import OCSPResult as OCSPResult  # noqa: PLC0414 - a public name
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 OcspSource = bytes | Callable[[Any], bytes | None] | None
 
 
+@public
 class OCSPPolicy(IntEnum):
     """What a client that asks for a stapled OCSP response makes of it."""
 
@@ -89,6 +91,7 @@ class _StatusSettings:
         self._settings.ocsp_response = value
 
 
+@public
 def verify_ocsp_response(
     response: bytes,
     certificate_: CertificateData,

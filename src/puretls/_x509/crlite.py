@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from puretls._base.public import public
 from puretls._x509 import shapes
 from puretls._x509.certificate import Certificate
 
@@ -26,6 +27,7 @@ BITS = 256  # of an equation
 ALL = (1 << BITS) - 1
 
 
+@public
 class CRLiteStatus(Enum):
     """What the filters say of a certificate."""
 

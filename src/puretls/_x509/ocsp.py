@@ -8,13 +8,14 @@ responder is ever asked: the response is one that a server has stapled, or that 
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple, get_type_hints
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from puretls._base.public import public
 from puretls._x509 import algorithms, certificate, names, shapes, strength
 from puretls._x509.algorithms import Algorithm
 from puretls._x509.certificate import Certificate
@@ -27,6 +28,7 @@ MAX_AGE = 7 * 86400.0  # of a response that does not say when the next one will 
 LARGEST = 1 << 18  # bytes of a response that are looked at
 
 
+@public
 class OCSPResult(NamedTuple):
     """What a response says: `status` is "good", "revoked" or "unknown".  Moments are datetimes in UTC."""
 
@@ -36,10 +38,6 @@ class OCSPResult(NamedTuple):
     produced_at: dt.datetime
     revocation_time: dt.datetime | None
     reason: str | None
-
-
-_hints = get_type_hints(OCSPResult)  # types, as names would be looked up in the module that it is public in
-OCSPResult.__annotations__ = OCSPResult.__new__.__annotations__ = _hints
 
 
 class Unusable(ValueError):
