@@ -90,6 +90,25 @@ def test_report_and_resumption(connect: Connect, pki: Pki, peer: Peer, version: 
         assert said in done.out
 
 
+@each_version
+def test_what_the_server_wants_of_us(connect: Connect, pki: Pki, version: str) -> None:
+    """That a certificate was asked for, and of which CAs; OpenSSL names those that it trusts."""
+    with serving(pki, Setup(version=version, identity="P-256", asks=True)) as end:
+        argv = (f"localhost:{end.port}", "--ca-file", pki.ca, "--cert", pki.chain("client"), "--key", pki.key("client"))
+        done, told = connect(*argv), json.loads(connect(*argv, "--json").out)
+    assert told["client_certificate"] == {"authorities": ["CN=Test root"]}
+    assert "wants      our certificate, of CN=Test root" in done.out
+    with serving(pki, Setup(version=version, identity="P-256")) as end:
+        told = json.loads(connect(f"localhost:{end.port}", "--ca-file", pki.ca, "--json").out)
+    assert told["client_certificate"] is None
+
+
+def test_suites_in_both_spellings(connect: Connect, pki: Pki) -> None:
+    with serving(pki, Setup(version=V12, identity="P-256", ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")) as end:
+        done = connect(f"localhost:{end.port}", "--ca-file", pki.ca)
+    assert "ECDHE-ECDSA-AES128-GCM-SHA256 (TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)" in done.out
+
+
 def test_json_says_what_the_certificate_says(connect: Connect, pki: Pki) -> None:
     setup = Setup(identity="RSA", alpn="h2", ciphers="TLS_AES_128_GCM_SHA256", curve="P-256")
     with serving(pki, setup) as end:
@@ -103,7 +122,7 @@ def test_json_says_what_the_certificate_says(connect: Connect, pki: Pki) -> None
         "host": "localhost", "port": end.port, "servername": "localhost", "starttls": None, "failed": None,
         "verified": True, "refusal": None, "version": "TLSv1.3", "suite": "TLS_AES_128_GCM_SHA256", "bits": 128,
         "group": "secp256r1", "signature": "rsa_pss_rsae_sha256", "client_signature": None, "alpn": "h2",
-        "resumed": True,
+        "resumed": True, "resumptions": [True], "suite_iana": "TLS_AES_128_GCM_SHA256", "proxy": None,
     }  # fmt: skip
     assert {name: told[name] for name in expected} == expected
     assert told["ticket"]["came"]

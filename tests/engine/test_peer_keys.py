@@ -49,8 +49,10 @@ def simple(number: str, key: bytes, *parameters: bytes) -> bytes:
 
 
 ODD: dict[str, bytes] = {
-    **{f"RSA, e = {e}": rsa_numbers(N, e) for e in (-3, 0, 1, 2, 3, N - 2, N - 1, N, N + 2)},
-    **{f"RSA, n = {n}": rsa_numbers(n, 65537) for n in (-N, 0, 1, 15, 2**64)},
+    **{f"RSA, e = {e}": rsa_numbers(N, e) for e in (-3, 0, 1, 2, 3)},
+    **{f"RSA, e = n + {more}": rsa_numbers(N, N + more) for more in (-2, -1, 0, 2)},
+    **{f"RSA, n = {n}": rsa_numbers(n, 65537) for n in (0, 1, 15, 2**64)},
+    "RSA, n negative": rsa_numbers(-N, 65537),
     "RSA, n even": rsa_numbers(N - 1, 65537),
     **{f"RSA, {size} bits": rsa_numbers(modulus(size), 65537)
        for size in (64, 256, 384, 400, 472, 512, 1023, 1024, 16384, 16400, 40000)},

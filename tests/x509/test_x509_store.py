@@ -110,7 +110,10 @@ def test_layouts_as_ssl_reads_them(layout: str, tmp_path: Path) -> None:
     assert made.stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
 
 
-@pytest.mark.parametrize("data", [b"junk", ROOT.der[:-1], ROOT.der + b"junk", b"\x30\x00"])
+BROKEN = {"junk": b"junk", "cut": ROOT.der[:-1], "more behind": ROOT.der + b"junk", "empty": b"\x30\x00"}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 def test_broken_der(data: bytes) -> None:
     with pytest.raises(Abort):
         Store().add_der(data)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from puretls._base import iana
+from puretls._crypto.suites import SUITES
 
 NULL, ANONYMOUS, EXPORT, DES, RC4, SHORT_BLOCK, STATIC, CBC = (
     "no encryption",
@@ -72,6 +73,11 @@ def suite(code: int) -> Suite:
     }
     faults = tuple(fault for fault, is_so in wrong.items() if is_so)
     return Suite(code, name, exchange, auth, _bits(cipher), aead, faults)
+
+
+def iana_name(name: str) -> str:
+    """IANA's name for what OpenSSL calls a suite; the same where it has no other."""
+    return next((suite.name for suite in SUITES if suite.openssl == name), name)
 
 
 def _exchange(words: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 from puretls import DER_cert_to_PEM_cert, SSLCertVerificationError, SSLContext, SSLError
 from puretls.cli.client import add_context, asked_name, context_for, unverified
 from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.proxy import add_proxy, configured, dial_through
 from puretls.cli.render import screen
 from puretls.cli.report import Report, advice
 from puretls.cli.session import GOODBYE, NoOutput, finish, relay
@@ -30,7 +31,7 @@ from puretls.cli.watched import Watched
 EXAMPLES = """\
 examples:
   puretls connect example.org                          certificates, version, suite, group, ticket
-  puretls connect example.org --tls1.2 --reconnect     is a session resumed?
+  puretls connect example.org --tls1.2 --resume        is a session resumed?
   puretls connect mail.example.org --starttls smtp     port 25; 587 and others as mail.example.org:587
   puretls connect 192.0.2.7:8443 --servername intranet.example --ca-file ca.pem
   puretls connect expired.example --insecure --pem > chain.pem
@@ -48,7 +49,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("target", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
     parser.add_argument("--starttls", choices=PORTS, metavar="PROTOCOL", help=f"ask for TLS first: {', '.join(PORTS)}")
-    parser.add_argument("--reconnect", action="store_true", help="connect again with the session: is it resumed?")
+    parser.add_argument(
+        "--reconnect",
+        "--resume",
+        action="count",
+        default=0,
+        help="connect again with the session: is it resumed?  Twice for two times, each with the newest one",
+    )
     parser.add_argument("-i", "--interactive", action="store_true", help="send standard input though it is a terminal")
     parser.add_argument(
         "--insecure",
@@ -61,6 +68,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="send close_notify at the end of the input, and not once the server has ended",
     )
     add_network(parser)
+    add_proxy(parser)
     shown = parser.add_argument_group("output")
     shown.add_argument("--pem", "--showcerts", action="store_true", help="the certificates the server sent, as PEM")
     shown.add_argument("--json", action="store_true", help="one JSON document; standard input is left alone")
@@ -108,10 +116,10 @@ class Call:
             else:
                 session = self.finish(tls)
         report.ended(session)
-        if arguments.reconnect:
+        for _ in range(arguments.reconnect):
             with self.connection(session) as tls:
                 report.resumed(tls)
-                self.finish(tls)
+                session = self.finish(tls) or session
         if arguments.json:
             print(json.dumps(report.document(), indent=2))
         elif arguments.pem:
@@ -156,7 +164,7 @@ class Call:
                     raise Failure(f"{self.where}: {reason(error)}") from None
                 else:
                     if session is None:
-                        self.report.connected(tls, connected - started, perf_counter() - connected)
+                        self.report.connected(tls, connected - started, perf_counter() - connected, self.watched)
                     yield tls
                     return
         if not self.arguments.insecure:
@@ -182,8 +190,12 @@ class Call:
     def dialled(self) -> socket.socket:
         """Where TLS begins."""
         arguments = self.arguments
-        sock = dial(self.where, family=arguments.family, timeout=arguments.timeout)
-        self.report.dialled(sock)
+        through = configured(self.where) if arguments.proxy is ... else arguments.proxy
+        if through is None:
+            sock = dial(self.where, family=arguments.family, timeout=arguments.timeout)
+        else:
+            sock = dial_through(through, self.where, family=arguments.family, timeout=arguments.timeout)
+        self.report.dialled(sock, through)
         if arguments.starttls:
             try:
                 start(arguments.starttls, sock, arguments.timeout, self.name or self.where.host)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
+from hashlib import sha256
 from operator import attrgetter
 from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from puretls._base.quiet import quietly
 from puretls.cli.idn import both_ways
@@ -66,6 +70,28 @@ def names(parsed: x509.Certificate) -> list[str]:
     return [str(name.value) for name in alternative if isinstance(name, x509.DNSName | x509.IPAddress)]
 
 
+def pin(parsed: x509.Certificate) -> str:
+    """What pins of public keys are made of: SHA-256 of the SubjectPublicKeyInfo, in base64 (RFC 7469 2.4)."""
+    spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return b64encode(sha256(spki).digest()).decode()
+
+
+def urls(parsed: x509.Certificate) -> dict[str, list[str]]:
+    """Where the issuer's certificate, revocation lists and OCSP responder are (RFC 5280 4.2.1.13, 4.2.2.1)."""
+    found: dict[str, list[str]] = {"issuer": [], "ocsp": [], "crl": []}
+    kinds = {AuthorityInformationAccessOID.CA_ISSUERS: "issuer", AuthorityInformationAccessOID.OCSP: "ocsp"}
+    for extension in extensions(parsed):
+        if isinstance(extension.value, x509.AuthorityInformationAccess):
+            for access in extension.value:
+                if access.access_method in kinds and isinstance(access.access_location, x509.UniformResourceIdentifier):
+                    found[kinds[access.access_method]].append(access.access_location.value)
+        elif isinstance(extension.value, x509.CRLDistributionPoints):
+            for point in extension.value:
+                places = point.full_name or ()
+                found["crl"] += [one.value for one in places if isinstance(one, x509.UniformResourceIdentifier)]
+    return found
+
+
 UNREADABLE = (
     ValueError,
     UnsupportedAlgorithm,
@@ -83,6 +109,8 @@ READERS: dict[str, Callable[[x509.Certificate], Any]] = {
     "key": lambda parsed: key(parsed.public_key()),
     "signature": signature,
     "names": names,
+    "pin_sha256": pin,
+    "urls": urls,
 }
 
 
@@ -107,9 +135,13 @@ def lines(facts: dict[str, Any], *, leaf: bool) -> list[tuple[str, str]]:
         ("valid", validity(facts)),
         ("key", f"{facts['key'] or '?'}, signed with {facts['signature'] or '?'}"),
     ]
+    for kind, label in (("ocsp", "OCSP at"), ("crl", "CRL at"), ("issuer", "issuer at")):
+        if leaf and facts["urls"] and facts["urls"][kind]:
+            shown.append((label, printable(" ".join(facts["urls"][kind]))))
     if leaf:
         found = facts["names"] or []
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         shown.append(("names", ", ".join(both_ways(name) for name in found[:SHOWN]) + more or "none"))
         shown.append(("SHA-256", facts["sha256"]))
+        shown.append(("key pin", f"sha256//{facts['pin_sha256'] or '?'}"))
     return shown

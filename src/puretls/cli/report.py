@@ -7,13 +7,15 @@ from contextlib import suppress
 from typing import Any
 
 from puretls import DER_cert_to_PEM_cert
+from puretls._analysis.suites import iana_name
 from puretls.cli import portrait
 from puretls.cli.idn import both_ways, u_labels
 from puretls.cli.observe import version_name
+from puretls.cli.proxy import Proxy
 from puretls.cli.render import Plain
 from puretls.cli.target import Target
 from puretls.cli.text import printable
-from puretls.cli.watched import Watched, ocsp, ocsp_line
+from puretls.cli.watched import Watched, asked_line, ocsp, ocsp_line
 
 ADVICE = {  # what to do, by OpenSSL's number for what is wrong
     "a CA that is not trusted here: if it should be, add it with --ca-file FILE": (2, 18, 19),
@@ -36,6 +38,7 @@ class Report:
             "host": where.host,
             "port": where.port,
             "address": None,
+            "proxy": None,
             "servername": servername,
             "starttls": starttls,
             "verified": None,
@@ -45,8 +48,11 @@ class Report:
         self.ders: list[bytes] = []
         self.shown = False  # on a screen
 
-    def dialled(self, sock: socket.socket) -> None:
-        """A connection of TCP stands."""
+    def dialled(self, sock: socket.socket, through: Proxy | None) -> None:
+        """A connection of TCP stands; only the proxy knows the server's address, if it has made it."""
+        if through is not None:
+            self.facts["proxy"] = str(through.where)
+            return
         with suppress(OSError):  # not any more
             self.facts["address"] = sock.getpeername()[0]
 
@@ -71,7 +77,7 @@ class Report:
         self.ders = ders
         self.facts["chain"] = [portrait.certificate(der) for der in ders]
 
-    def connected(self, tls: Any, connect: float, handshake: float) -> None:
+    def connected(self, tls: Any, connect: float, handshake: float, watched: Watched) -> None:
         """A handshake is done."""
         cipher = tls.cipher()
         self.described(list(map(bytes, tls.get_unverified_chain())))
@@ -81,13 +87,16 @@ class Report:
             "verified": verified,
             "version": tls.version(),
             "suite": cipher[0],
+            "suite_iana": iana_name(cipher[0]),
             "bits": cipher[2],
             "group": tls.group(),
             "signature": tls.server_sigalg(),
             "client_signature": tls.client_sigalg(),
+            "client_certificate": watched.asked,
             "alpn": tls.selected_alpn_protocol(),
             "ticket": None,
             "resumed": None,
+            "resumptions": [],
             "connect_ms": round(connect * 1000, 2),
             "handshake_ms": round(handshake * 1000, 2),
             "ocsp": ocsp(tls.ocsp_response, path if verified and len(path) > 1 else self.ders),
@@ -100,12 +109,14 @@ class Report:
         self.facts["ticket"] = {"came": came, "lifetime": session.ticket_lifetime_hint if came else None}
 
     def resumed(self, tls: Any) -> None:
-        """The second connection stands."""
-        self.facts["resumed"] = tls.session_reused
+        """Another connection stands."""
+        self.facts["resumptions"].append(tls.session_reused)
+        self.facts["resumed"] = all(self.facts["resumptions"])
 
     def resumption(self) -> str:
-        """How the second connection began."""
-        return "the session was resumed" if self.facts["resumed"] else "NOT resumed: a full handshake"
+        """How the other connections began."""
+        words = {True: "the session was resumed", False: "NOT resumed: a full handshake"}
+        return ", then ".join(words[one] for one in self.facts["resumptions"])
 
     def document(self) -> dict[str, Any]:
         """For JSON, with the chain as PEM."""
@@ -121,7 +132,8 @@ class Report:
         name = both_ways(facts["servername"])
         told = facts["servername"] == facts["host"] and not u_labels(facts["host"])
         asked = "" if told else f", as {name}" if name else ", without a name"
-        screen.heading(f"{Target(facts['host'], facts['port'])}", f"{facts['address']}{asked}")
+        where = f"through the proxy {facts['proxy']}" if facts["proxy"] else str(facts["address"])
+        screen.heading(f"{Target(facts['host'], facts['port'])}", f"{where}{asked}")
         if facts["verified"]:
             whom = name or "the chain (no name was asked for)"
             screen.good(f"verified: {whom}, by {printable(facts['anchor']['subject'] or '-')}")
@@ -141,14 +153,17 @@ class Report:
     def negotiated(self) -> list[tuple[str, str]]:
         """The parameters of the connection, in words."""
         facts = self.facts
+        suite = facts["suite"] + f" ({facts['suite_iana']})" * (facts["suite"] != facts["suite_iana"])
         shown = [
             ("version", version_name(facts["version"])),
-            ("suite", facts["suite"]),
+            ("suite", suite),
             ("group", facts["group"] or "-"),
             ("signature", facts["signature"] or "-"),
             ("ALPN", printable(facts["alpn"] or "-")),
         ]
         shown.append(("OCSP", ocsp_line(facts["ocsp"])))
+        if facts["client_certificate"]:
+            shown.append(("wants", asked_line(facts["client_certificate"], sent=bool(facts["client_signature"]))))
         if facts["client_signature"]:
             shown.append(("our proof", facts["client_signature"]))
         if facts["ticket"]:

@@ -1,4 +1,5 @@
-"""What a server has shown before the handshake was over: its certificates and its OCSP response, also if it is refused.
+"""What a server has shown before the handshake was over, also if it is refused: its certificates, its OCSP response,
+and whether it asks for our certificate.
 
 A connection that fails has no chain to ask for (whether the server owns the certificate has not been shown by then),
 but whoever wants to know why it was refused wants to see it.
@@ -11,9 +12,10 @@ from typing import Any
 from puretls import SSLContext, SSLError, verify_ocsp_response
 from puretls._analysis.fields import About, Field
 from puretls._analysis.messages import message
-from puretls._base.registry import CERTIFICATE, CERTIFICATE_STATUS, HANDSHAKE, TLS13
+from puretls._base.registry import CERTIFICATE, CERTIFICATE_REQUEST, CERTIFICATE_STATUS, HANDSHAKE, TLS13
 from puretls.cli.text import printable
 
+SHOWN = 6  # CAs on a screen; JSON has all of them
 CERTIFICATES = {"cert_data": 3, "ASN.1Cert": 3}  # how the RFCs call one, and the bytes of its length
 
 
@@ -28,10 +30,16 @@ class Watched:
         """Another connection."""
         self.chain: list[bytes] = []
         self.staple: bytes | None = None
+        self.asked: dict[str, list[str]] | None = None  # for our certificate: the CAs whose are welcome
 
     def __call__(self, _tls: Any, direction: str, version: int, content: int, kind: int, data: bytes) -> None:
-        if direction == "read" and content == HANDSHAKE and kind in (CERTIFICATE, CERTIFICATE_STATUS):
-            whole = bytes(data)
+        if direction != "read" or content != HANDSHAKE:
+            return
+        whole = bytes(data)
+        if kind == CERTIFICATE_REQUEST:
+            nodes = [node for _, node in message(whole, About(min(TLS13, version))).walk()]
+            self.asked = {"authorities": [node.value for node in nodes if node.name == "DistinguishedName"]}
+        elif kind in (CERTIFICATE, CERTIFICATE_STATUS):
             for _, node in message(whole, About(min(TLS13, version))).walk():
                 if node.name in CERTIFICATES:
                     self.chain.append(_content(whole, node))
@@ -42,6 +50,14 @@ class Watched:
 def _content(data: bytes, node: Field) -> bytes:
     """What is behind the three bytes of a field's length."""
     return data[node.start + 3 : node.end]
+
+
+def asked_line(asked: dict[str, list[str]], *, sent: bool) -> str:
+    """That our certificate was asked for, in words."""
+    found = asked["authorities"]
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    whose = f", of {'; '.join(map(printable, found[:SHOWN]))}{more}" if found else ", of any CA"
+    return f"our certificate{whose}{'' if sent else ' (--cert FILE sends one)'}"
 
 
 def ocsp(response: bytes | None, chain: list[bytes]) -> dict[str, Any]:
