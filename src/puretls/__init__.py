@@ -148,6 +148,7 @@ from puretls._api.version import (
     HAS_PSK,
     HAS_PSK_TLS13,
     HAS_SNI,
+    HAS_VERIFY_CALLBACK,
     OPENSSL_VERSION,
     OPENSSL_VERSION_INFO,
     OPENSSL_VERSION_NUMBER,
@@ -182,6 +183,7 @@ if TYPE_CHECKING:
         verify_chain,
     )
     from puretls._api.inject import extract_from_ssl, inject_into_ssl
+    from puretls._api.judging import VerifyInfo
     from puretls._api.lists import get_sigalgs
     from puretls._api.objects import Certificate, SSLSession
     from puretls._api.seam import CHANNEL_BINDING_TYPES
@@ -236,6 +238,7 @@ __all__ = [
     "HAS_PSK",
     "HAS_PSK_TLS13",
     "HAS_SNI",
+    "HAS_VERIFY_CALLBACK",
     "OPENSSL_VERSION",
     "OPENSSL_VERSION_INFO",
     "OPENSSL_VERSION_NUMBER",
@@ -320,6 +323,7 @@ __all__ = [
     "SSLZeroReturnError",
     "TLSVersion",
     "VerifyFlags",
+    "VerifyInfo",
     "VerifyMode",
     "cert_time_to_seconds",
     "create_connection",
@@ -366,6 +370,7 @@ _LATER = {  # names that are loaded when they are asked for, and their places
     "OCSPPolicy": "_api.status:OCSPPolicy",
     "OCSPResult": "_api.status:OCSPResult",
     "verify_ocsp_response": "_api.status:verify_ocsp_response",
+    "VerifyInfo": "_api.judging:VerifyInfo",
     "_RESTRICTED_SERVER_CIPHERS": "_api.cipher_string:DEFAULT",
 }
 if sys.platform == "win32":

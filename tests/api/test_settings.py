@@ -71,6 +71,8 @@ CHANGES: dict[str, tuple[int, Any]] = {
     "sni_callback": (ROLES[1], lambda made, _pki: setattr(made, "sni_callback", lambda *_: None)),
     "_msg_callback": (ROLES[1], lambda made, _pki: setattr(made, "_msg_callback", lambda *_: None)),
     "keylog_filename": (ROLES[1], lambda made, _pki: setattr(made, "keylog_filename", os.devnull)),
+    "verify_callback": (ROLES[0], lambda made, _pki: setattr(made, "verify_callback", lambda *_: None)),
+    "set_cert_verify_callback": (ROLES[0], lambda made, _pki: made.set_cert_verify_callback(lambda *_: None)),
     "session_id_context": (ROLES[1], lambda made, _pki: setattr(made, "session_id_context", b"x")),
 }
 

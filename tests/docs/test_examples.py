@@ -39,6 +39,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "ca.pem").write_bytes(authority.pem)
     identities = {name: authority.issue(*hosts) for name, hosts in NAMES.items()}
     identities["client"] = authority.issue("alice", client=True)
+    for workload in ("web", "batch", "stranger"):
+        identities[workload] = authority.issue(f"spiffe://example.org/{workload}", client=workload != "batch")
     identities["example"] = authority.issue("example.org", "mail.example.org")
     for name, identity in identities.items():
         (tmp_path / f"{name}.pem").write_bytes(identity.chain_pem)

@@ -135,6 +135,8 @@ class _PureContext:
             raise ValueError("invalid value for verify_mode")
         if new == CERT_NONE and settings.check_hostname:
             raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
+        if new == CERT_NONE and settings.path_callback is not None:
+            raise ValueError("Cannot set verify_mode to CERT_NONE while set_cert_verify_callback() is in force.")
         if new != settings.verify_mode:
             settings.verify_mode = new
 

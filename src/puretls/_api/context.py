@@ -30,6 +30,7 @@ from puretls._api.enums import (
     _TLSMessageType,
 )
 from puretls._api.errors import SSLError
+from puretls._api.judging import _JudgeSettings
 from puretls._api.names import Purpose, _ASN1Object
 from puretls._api.objects import SSLSession
 from puretls._api.over_bio import _BioConnection
@@ -53,9 +54,18 @@ else:
     _Base = object if native.ssl is None else native.ssl.SSLContext
 
 
+class _Beyond(
+    _CRLiteSettings,
+    _JudgeSettings,
+    _StatusSettings,
+    _WireSettings,
+):
+    """What there is to set beyond `ssl`."""
+
+
 # typeshed has security_level writable, which it is nowhere, and a private TypedDict for what get_ciphers() returns.
 @public
-class SSLContext(_CRLiteSettings, _StatusSettings, _WireSettings, _PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
+class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # type: ignore[override,misc]  # see above
     """Settings, certificates and sessions that connections share.
 
     `protocol` is PROTOCOL_TLS_CLIENT, which verifies certificates and host names and trusts nobody until it is told

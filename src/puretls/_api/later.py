@@ -14,6 +14,11 @@ from puretls._api.errors import SSLWantAnswerError, ssl_error
 WANT_ANSWER = 2  # SSL_ERROR_WANT_READ: programs that know nothing of it call again
 
 
+def promised(answer: Any) -> bool:
+    """Whether this is no answer yet, but will come to one."""
+    return hasattr(answer, "add_done_callback") or hasattr(answer, "__await__")
+
+
 def want_answer(future: Any) -> SSLWantAnswerError:
     """The exception of who does not wait."""
     error: Any = ssl_error(WANT_ANSWER, "The operation waits for an answer (read)", kind=SSLWantAnswerError)

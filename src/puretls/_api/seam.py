@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from puretls._api import cipher_string
+from puretls._api import cipher_string, judging
 from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
 from puretls._api.objects import Certificate, SSLSession
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
@@ -34,6 +34,7 @@ from puretls._engine.state import (
     PskClientRequest,
     PskServerRequest,
     Request,
+    VerifyRequest,
 )
 from puretls._x509 import peercert
 
@@ -179,6 +180,8 @@ class _SSLSocket:
         try:
             conn.advance()
             while conn.state is not None and (request := conn.state.request) is not None:
+                if self._records.events:  # what has happened is told before who is asked about it
+                    self._report()
                 self._answer(request)
                 conn.advance()
         finally:
@@ -304,6 +307,8 @@ class _SSLSocket:
             conn.resume(self._psk_of_client(request.hint))
         elif isinstance(request, PskServerRequest):
             conn.resume(self._psk_of_server(request.identity))
+        elif isinstance(request, VerifyRequest):
+            judging.ask(self, request)
         elif isinstance(request, LaterRequest):
             self._answer_later(request)
         else:  # a SignRequest comes only from a Credential without its key, and load_cert_chain() makes none
@@ -321,8 +326,13 @@ class _SSLSocket:
             answer = request.promise.result()
         except BaseException as error:  # noqa: BLE001  # CancelledError, too
             failed = error if isinstance(error, Exception) else RuntimeError("the answer was cancelled")
+            if request.about is not None:
+                judging.raised(self._conn, failed)
             self._conn.refuse(failed)
-        self._conn.resume(answer)
+        if request.about is not None:
+            judging.settle(self._conn, answer)
+        else:
+            self._conn.resume(answer)
 
     def _wait_for(self, request: LaterRequest) -> None:
         """Return when what was promised is done, or raise SSLWantAnswerError."""

@@ -76,6 +76,8 @@ class Settings:
     psk_server: Callable[..., Any] | None = None
     psk_hint: bytes | None = None
     keylog: KeyLog | None = None
+    verify_callback: Any = None  # a function that may refuse a peer
+    path_callback: Any = None  # and one that judges chains in place of path building
 
     _frozen: dict[bool, Config]
     _switched: dict[Config, Config]  # by what connections began with
@@ -200,6 +202,8 @@ class Settings:
                 session_id_context=self.session_id_context,
                 ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
                 crlite=None if self.crlite is None or server_side else self.crlite._filters,
+                path_judge=self.path_callback,
+                judge=self.verify_callback,
             ),
             record_size_limit=self.record_size_limit,
             retry_cookie=self.retry_cookie,

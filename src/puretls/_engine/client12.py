@@ -27,6 +27,7 @@ from puretls._crypto.groups import BY_CODE
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate, negotiated
+from puretls._engine.admission import admitted_then
 from puretls._engine.client13 import count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, OP_LEGACY_SERVER_CONNECT, Credential
@@ -66,7 +67,7 @@ LEGACY_SERVERS = OP_LEGACY_SERVER_CONNECT | OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION
 class Exchange:
     """What the messages of one handshake leave for those after them."""
 
-    __slots__ = ("asked", "claim", "hint", "peer", "session_id", "share", "suite", "ticket_follows")
+    __slots__ = ("asked", "claim", "hint", "judged", "peer", "session_id", "share", "suite", "ticket_follows")
 
     def __init__(self, suite: suites.Suite, session_id: bytes) -> None:
         self.suite, self.session_id = suite, session_id
@@ -76,6 +77,7 @@ class Exchange:
         self.hint: bytes | None = None
         self.asked: legacy.CertificateRequest | None = None
         self.ticket_follows = False
+        self.judged = False  # somebody outside has had a say about the peer
 
 
 def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHello, version: int) -> State:
@@ -193,7 +195,11 @@ class ExpectHelloDone(_Step):
     @on(SERVER_HELLO_DONE, legacy.Empty.parse)
     def server_hello_done(self, conn: Connection, message: legacy.Empty) -> State:
         conn.transcript.update(message.raw)
-        return _answer(conn, self.exchange)
+        exchange = self.exchange
+        if exchange.peer is None or not conn.config.policy.judged:  # without a signature Finished is the proof
+            return _answer(conn, exchange)
+        exchange.judged = True
+        return admitted_then(conn, exchange.peer, lambda conn: _answer(conn, exchange))
 
 
 class ExpectKeyExchange(_Step):
@@ -416,6 +422,11 @@ class ExpectFinished(State):
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         check_finished(conn, message, self.keys)
+        if self.exchange.judged or not conn.config.policy.judged:
+            return self._done(conn)
+        return admitted_then(conn, conn.draft.peer, self._done, resumed=conn.draft.resumed is not None)
+
+    def _done(self, conn: Connection) -> State:
         resumed = conn.draft.resumed
         if resumed:
             conn.records.switch_write_keys(self.keys.sealer)

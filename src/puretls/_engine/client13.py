@@ -21,6 +21,7 @@ from puretls._crypto import suites
 from puretls._crypto.schedule import HandshakeSecret, without_psk
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, client_hello, negotiated
+from puretls._engine.admission import admitted_then
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
     send_certificate13,
@@ -282,9 +283,14 @@ class ExpectFinished(State):
             conn.records.set_write_secret(ours)
             return conn.finish(Established13(conn))
 
-        if self.asked is None:
-            return finish(conn)
-        return send_client_certificate(conn, self.asked, finish)
+        if not conn.config.policy.judged:
+            return finish(conn) if self.asked is None else send_client_certificate(conn, self.asked, finish)
+        asked = self.asked
+
+        def go_on(conn: Connection) -> State:
+            return finish(conn) if asked is None else send_client_certificate(conn, asked, finish)
+
+        return admitted_then(conn, self.peer, go_on, resumed=conn.draft.resumed is not None)
 
 
 def send_client_certificate(conn: Connection, asked: Ranks, then: authenticate.Then) -> State:

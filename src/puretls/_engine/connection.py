@@ -29,7 +29,7 @@ from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.roles import first_state
 from puretls._engine.session import Session
-from puretls._engine.state import Failed, Parked, Request, State, stray
+from puretls._engine.state import Failed, LaterRequest, Parked, Request, State, stray
 from puretls._record.inbound import SKIPPED
 from puretls._record.layer import RecordLayer
 from puretls._record.protection import Bytes
@@ -179,6 +179,13 @@ class Connection:
         except BaseException as error:  # noqa: BLE001  # see _ended_by
             del answer  # it may be a key, and the traceback has this frame
             raise self._ended_by(error)  # noqa: B904  # it has its cause
+
+    def postpone(self, promise: Any) -> None:
+        """The answer to `request` comes later."""
+        state = self.state
+        if not isinstance(state, Parked):
+            raise ValueError("nothing waits for an answer")  # noqa: TRY004
+        self.state = Parked(LaterRequest(promise, state.request), state.then)
 
     def refuse(self, error: BaseException) -> NoReturn:
         """The answer to `request` is an exception: the connection cannot go on."""

@@ -20,6 +20,7 @@ from puretls._base.registry import (
 from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
+from puretls._engine.admission import admitted_then
 from puretls._engine.authenticate import CLIENT_CONTEXT
 from puretls._engine.config import OP_NO_TICKET
 from puretls._engine.peer import Claim, Peer, examine
@@ -235,6 +236,11 @@ class ExpectPostFinished(Established):
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         expected = finished(conn.outcome.digest, conn.records.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
+        if not conn.config.policy.judged:
+            return self._let_in(conn)
+        return admitted_then(conn, self.peer, self._let_in)
+
+    def _let_in(self, conn: Connection) -> State:
         conn.outcome.peer = self.peer
         conn.pass_gate(later=False)
         return self.established

@@ -14,8 +14,9 @@ from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
+from puretls._engine.policy import OCSP_REQUIRE
 from puretls._engine.status import StatusRules
-from puretls._x509 import addresses, certificate, codes, crlite, names, path
+from puretls._x509 import addresses, certificate, checks, codes, crlite, names, path
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
 
@@ -104,6 +105,7 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
         conn.draft.presented = chain
     verified = asked = status = None
     if policy.verify_mode:  # CERT_NONE is 0
+        own = policy.path_judge is None
         name = conn.server_hostname if policy.check_hostname else None
         address = ip_address(name)
         rules = Policy(
@@ -116,13 +118,19 @@ def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) 
             depth=policy.verify_depth,
             security_level=policy.security_level,
         )
-        verified = tuple(path.verify(chain, policy.store, rules))
+        if own:
+            verified = tuple(path.verify(chain, policy.store, rules))
+        else:  # the chain is judged at the end (admission.py), its leaf as any other
+            checks.strong_leaf(chain[0], rules)
+            checks.identity(chain[0], rules)
+            if policy.ocsp == OCSP_REQUIRE:  # nobody knows the issuer whose word would count
+                raise codes.refusal(codes.OCSP_NEEDED, 0)
         asked = (name, policy.host_flags, True) if name else None
-        if policy.crlite is not None and len(verified) > 1:
+        if policy.crlite is not None and verified is not None and len(verified) > 1:
             said = crlite.check(policy.crlite.current(rules.time), verified[0], verified[1])
             if said is crlite.CRLiteStatus.REVOKED:
                 raise codes.refusal(codes.REVOKED, 0)
-        if conn.config.request_ocsp and not conn.server_side:
+        if conn.config.request_ocsp and not conn.server_side and own:
             status = StatusRules(policy.ocsp, rules.time, policy.security_level)
     return Claim(chain, verified, ocsp, asked, status)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from os import urandom
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from puretls._base import faults
 from puretls._base.faults import Abort
@@ -47,11 +48,18 @@ class PeerPolicy:
     session_id_context: bytes = b""
     ocsp: int = OCSP_IGNORE  # what a client makes of the response that it has asked for (RFC 6066 8)
     crlite: Source | None = None  # which a client asks whether a server's certificate is revoked
+    path_judge: Any = None  # who, outside, accepts chains in place of path building (admission.py)
+    judge: Any = None  # who, outside, may refuse a peer that satisfies everything else
 
     @cached_property
     def verifies(self) -> bool:
         """Whether a peer that shows nothing may be too little."""
         return bool(self.verify_mode or self.check_hostname)
+
+    @cached_property
+    def judged(self) -> bool:
+        """Whether somebody outside has a say."""
+        return self.path_judge is not None or self.judge is not None
 
     def or_stricter(self, before: PeerPolicy) -> PeerPolicy:
         """The policy of a server that goes on with this one's configuration, having begun with another.
@@ -77,13 +85,14 @@ class PeerPolicy:
         return [(None, b"")]
 
     def _digest(self) -> bytes:
+        judges = _identity(self.path_judge, self.judge) if self.judged else b""
         if not self.verifies:
-            return SHA256.hash(b"no policy " + self.session_id_context)
+            return SHA256.hash(b"no policy " + judges + self.session_id_context)
         settings = self.verify_mode, self.check_hostname, self.verify_depth, self.security_level, self.ocsp
         text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} "
         if self.crlite is not None:
             text += f"{self.crlite.name} "
-        return SHA256.hash(text.encode() + self.store.digest() + self.session_id_context)
+        return SHA256.hash(text.encode() + self.store.digest() + judges + self.session_id_context)
 
     def admits(
         self, peer: Peer | None, server_side: bool, host: str | None, later: bool, external_psk: bool = False
@@ -102,6 +111,14 @@ class PeerPolicy:
         if server_side:
             return self.verify_mode != CERT_REQUIRED or (later and self.post_handshake_auth)
         return not self.verifies
+
+
+_PROCESS = urandom(16)  # which forked children share, as they do what is at their parent's addresses
+
+
+def _identity(*judges: object) -> bytes:
+    """Which functions they are, in this process: no other process knows what ours would say."""
+    return _PROCESS + repr([judge and id(judge) for judge in judges]).encode()
 
 
 def refusal(peer: Peer | None, server_side: bool, version: int) -> Abort:

@@ -18,6 +18,7 @@ from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate, negotiated
+from puretls._engine.admission import admitted_then
 from puretls._engine.config import Credential
 from puretls._engine.handshake12 import (
     KINDS,
@@ -439,6 +440,11 @@ class ExpectFinished(State):
     @on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Connection, message: messages.Finished) -> State:
         check_finished(conn, message, self.keys)
+        if not conn.config.policy.judged:
+            return self._done(conn)
+        return admitted_then(conn, conn.draft.peer, self._done, resumed=conn.draft.resumed is not None)
+
+    def _done(self, conn: Connection) -> State:
         if conn.draft.resumed is not None:
             return finish(conn, conn.draft.resumed)
         session, sessions = agreed(conn, master_of(conn), lifetime(conn), self.session.id), conn.config.sessions

@@ -15,6 +15,7 @@ from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret, HandshakeSecret, finished, without_psk
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate, negotiated
+from puretls._engine.admission import admitted_then
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
     send_certificate13,
@@ -307,8 +308,14 @@ class ExpectFinished(State):
         conn.draft.peer = self.peer or conn.draft.peer
         conn.records.set_read_secret(self.next_secret)
         conn.records.allow_plain_alert(False)
-        state, count = Established13(conn), conn.config.num_tickets
-        conn.finish(state)
-        if conn.draft.peer_takes_tickets:
-            state.send_tickets(conn, min(1, count) if conn.draft.resumed else count)
-        return state
+        if not conn.config.policy.judged:
+            return _done(conn)
+        return admitted_then(conn, conn.draft.peer, _done, resumed=conn.draft.resumed is not None, later=True)
+
+
+def _done(conn: Connection) -> State:
+    state, count = Established13(conn), conn.config.num_tickets
+    conn.finish(state)
+    if conn.draft.peer_takes_tickets:
+        state.send_tickets(conn, min(1, count) if conn.draft.resumed else count)
+    return state

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from puretls._crypto.signatures import Scheme
     from puretls._engine.config import Credential
     from puretls._engine.connection import Connection
+    from puretls._engine.peer import Peer
     from puretls._wire.hello import ClientHello
 
 Parse = Callable[[bytes], Any]
@@ -72,12 +73,27 @@ class SignRequest(Request):
 
 
 class LaterRequest(Request):
-    """Somebody outside has promised an answer: a future, or what an event loop can await.  Answer: what it comes to."""
+    """Somebody outside has promised an answer: a future, or what an event loop can await.  Answer: what it comes to.
 
-    __slots__ = ("promise",)
+    `about`: the request that the promise answers, if what it comes to has to be judged as an answer to that.
+    """
 
-    def __init__(self, promise: Any) -> None:
-        self.promise = promise
+    __slots__ = ("about", "promise")
+
+    def __init__(self, promise: Any, about: Request | None = None) -> None:
+        self.promise, self.about = promise, about
+
+
+class VerifyRequest(Request):
+    """A peer has shown who it is, or that it is nobody, and `judge` may refuse it.  Answer: None, if it does not.
+
+    `in_place`: the judge stands in for path building, and has not to be asked about who has no certificate.
+    """
+
+    __slots__ = ("in_place", "judge", "peer", "resumed")
+
+    def __init__(self, judge: Any, peer: Peer | None, resumed: bool, *, in_place: bool) -> None:
+        self.judge, self.peer, self.resumed, self.in_place = judge, peer, resumed, in_place
 
 
 class PskClientRequest(Request):

@@ -1,0 +1,54 @@
+"""The last word about a peer: who, beside what is built in, is asked whether it is let in, and when.
+
+Somebody outside may judge the chain in place of path building (`policy.path_judge`), and may refuse a peer that has
+satisfied everything else (`policy.judge`).  Both are asked once, at the end: the peer has proven that it has its key,
+so no impostor gets as far as their code; our own Finished, as a client, and our certificate have not been sent; as a
+server, nobody has been told that the handshake is done.  Both are asked again when a session is resumed.  The engine
+does not call them: it parks, and whoever answers the request calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from puretls._engine.policy import refusal
+from puretls._engine.state import Parked, State, VerifyRequest
+
+if TYPE_CHECKING:
+    from puretls._engine.connection import Connection
+    from puretls._engine.peer import Peer
+
+Then = Callable[["Connection"], State]
+
+
+def admitted_then(
+    conn: Connection, peer: Peer | None, then: Then, *, resumed: bool = False, later: bool = False
+) -> State:
+    """`then`, if those outside who have a say let the peer in.
+
+    `resumed`: it has proven who it is in an earlier handshake.  `later`: it can still be asked for a certificate.
+    """
+    policy = conn.config.policy
+    if policy.path_judge is not None and peer is not None:
+        request = VerifyRequest(policy.path_judge, peer, resumed, in_place=True)
+        return Parked(request, partial(_path_judged, peer, then, resumed, later))
+    return _judged_then(conn, peer, then, resumed, later)
+
+
+def _path_judged(peer: Peer, then: Then, resumed: bool, later: bool, conn: Connection, _: Any) -> State:
+    """The chain has been accepted: whoever did so answers for it, and it counts as verified."""
+    if peer.path is None:
+        peer.path = peer.chain
+    return _judged_then(conn, peer, then, resumed, later)
+
+
+def _judged_then(conn: Connection, peer: Peer | None, then: Then, resumed: bool, later: bool) -> State:
+    policy = conn.config.policy
+    if policy.judge is None:
+        return then(conn)
+    psk = conn.draft.external_psk
+    if not policy.admits(peer, conn.server_side, conn.server_hostname, later, psk):  # the rest would be in vain
+        raise refusal(peer, conn.server_side, conn.draft.version)
+    return Parked(VerifyRequest(policy.judge, peer, resumed, in_place=False), lambda conn, _: then(conn))
