@@ -149,7 +149,7 @@ def test_nobody_waits_any_more(tls: ModuleType, pki: Pki, loop: str, kind: str, 
             assert key.asked[0][0].cancelled()
         del visit
         gc.collect()
-        assert not [one for one in gc.get_objects() if type(one) is SSLTransport and one._link.waits_for]
+        assert not [one for one in gc.get_objects() if type(one) is SSLTransport and one._link.waits]
 
     run(loop, work())
 

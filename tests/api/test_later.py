@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 from collections.abc import Callable
@@ -24,8 +25,8 @@ VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 class Key:
     """A key whose signatures come later: `promise` makes what sign() returns of a function that signs."""
 
-    def __init__(self, pki: Pki, promise: Callable[[Callable[[], bytes]], Any]) -> None:
-        self.inside: Any = load_pem_private_key(Path(pki.key("P-256")).read_bytes(), None)
+    def __init__(self, pki: Pki, promise: Callable[[Callable[[], bytes]], Any], name: str = "P-256") -> None:
+        self.inside: Any = load_pem_private_key(Path(pki.key(name)).read_bytes(), None)
         self.public_key = self.inside.public_key
         self.promise = promise
 
@@ -178,7 +179,7 @@ def test_a_promise_that_is_not_kept(tls: ModuleType, pki: Pki, version: str, how
     client, server = over_memory(tls, contexts(tls, pki, version, promise))
     with pytest.raises(tls.SSLError) as caught:
         server.do_handshake()
-    assert caught.value.reason == "INTERNAL_ERROR"
+    assert caught.value.reason == "CALLBACK_FAILED"
     assert caught.value.__cause__ is not None
     if how == "error":
         assert isinstance(caught.value.__cause__, LookupError)
@@ -224,3 +225,130 @@ def test_the_layer_of_asyncio_blocks_but_works(tls: ModuleType, pki: Pki) -> Non
                 writer.close()
 
     asyncio.run(asyncio.wait_for(work(), PATIENCE))
+
+
+def promising() -> tuple[list[Future[bytes]], Callable[[Any], Future[bytes]]]:
+    """Promises that nobody keeps, and what makes them."""
+    made: list[Future[bytes]] = []
+
+    def promise(_: Any) -> Future[bytes]:
+        made.append(Future())
+        return made[-1]
+
+    return made, promise
+
+
+@pytest.mark.parametrize("how", ["close", "shutdown", "forget"])
+def test_nobody_waits_after_the_end_of_a_socket(tls: ModuleType, pki: Pki, how: str) -> None:
+    promised, promise = promising()
+    client, server, thread = joined(contexts(tls, pki, "TLSv1_3", promise), 0.0)
+    while not promised:
+        with contextlib.suppress(tls.SSLWantReadError):
+            server.do_handshake()
+    assert not promised[0].done()
+    if how == "close":
+        server.close()
+    elif how == "shutdown":
+        server.shutdown(socket.SHUT_RDWR)
+    else:
+        with socket.socket(fileno=server.detach()):
+            del server
+            gc.collect()
+    assert promised[0].cancelled()
+    if how == "shutdown":
+        server.close()
+    client.close()
+    thread.join()
+
+
+@pytest.mark.parametrize("how", ["unwrap", "forget"])
+def test_no_waker_after_the_end(tls: ModuleType, pki: Pki, how: str) -> None:
+    promised, promise = promising()
+    _, server = over_memory(tls, contexts(tls, pki, "TLSv1_3", promise))
+    woken: list[int] = []
+    server.set_waker(lambda: woken.append(1))
+    with pytest.raises(tls.SSLWantAnswerError):
+        server.do_handshake()
+    if how == "unwrap":
+        with pytest.raises(tls.SSLError, match="SHUTDOWN_WHILE_IN_INIT"):
+            server.unwrap()
+    else:
+        del server
+        gc.collect()
+    assert promised[0].cancelled()
+    assert not woken
+
+
+def test_an_answer_that_comes_while_somebody_begins_to_wait(tls: ModuleType, pki: Pki) -> None:
+    """The waker runs foreign code: not where the answer is there at once, with the lock of the connection held."""
+
+    class Hasty(Future[bytes]):
+        def add_done_callback(self, fn: Callable[[Future[bytes]], object]) -> None:
+            self.set_result(sign())
+            super().add_done_callback(fn)
+
+    def promise(signs: Callable[[], bytes]) -> Future[bytes]:
+        nonlocal sign
+        sign = signs
+        return Hasty()
+
+    sign: Callable[[], bytes]
+    client, server = over_memory(tls, contexts(tls, pki, "TLSv1_3", promise))
+    woken: list[int] = []
+    server.set_waker(lambda: woken.append(1))
+    shake(tls, server, client, server, client)
+    assert client.version() == server.version() == "TLSv1.3"
+    assert not woken
+
+
+@pytest.mark.parametrize("kind", ["socket", "object"])
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_data_around_a_promise_is_kept(tls: ModuleType, pki: Pki, kind: str, limit: int) -> None:
+    """Post-handshake authentication in the middle of data, and a key that takes its time."""
+    promised: list[tuple[Future[bytes], Callable[[], bytes]]] = []
+
+    def promise(sign: Callable[[], bytes]) -> Future[bytes]:
+        promised.append((Future(), sign))
+        return promised[-1][0]
+
+    client_side, server_side = contexts(tls, pki, "TLSv1_3", lambda sign: sign())
+    client_side.load_cert_chain(pki.chain("client"), Key(pki, promise, "client"))
+    client_side.post_handshake_auth = True
+    server_side.verify_mode = tls.CERT_OPTIONAL
+    server_side.post_handshake_auth = True
+    server: Any
+    if kind == "socket":
+        near, far = socket.socketpair()
+        server = server_side.wrap_socket(near, server_side=True, do_handshake_on_connect=False)
+        client = client_side.wrap_socket(far, server_hostname="localhost", do_handshake_on_connect=False)
+        for side in (near, far, client, server):
+            if side.fileno() != -1:
+                side.settimeout(0.0)
+    else:
+        client, server = over_memory(tls, (client_side, server_side))
+        client.set_waker(lambda: None)
+    for _ in range(4):
+        shake(tls, client, server)
+    server.write(b"before")
+    server.verify_client_post_handshake()
+    server.write(b"behind")
+    seen: list[tuple[bytes, Any]] = []
+    got, read = b"", (client.recv if kind == "socket" else client.read)
+    for _ in range(20):
+        try:
+            got += read(limit)
+        except tls.SSLWantReadError as error:
+            if isinstance(error, tls.SSLWantAnswerError):
+                seen.append((got, error.future))
+                if len(seen) == 2:
+                    promised[0][0].set_result(promised[0][1]())
+            elif got == b"beforebehind":
+                break
+    assert got == b"beforebehind"
+    assert seen == [(b"before", promised[0][0])] * 2
+    with contextlib.suppress(tls.SSLWantReadError):
+        server.read(1)
+    assert server.getpeercert(True)
+    for side in (client, server):
+        if kind == "socket":
+            side.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -152,15 +153,33 @@ def test_a_function_answers_for_each_connection(version, pki):
 
 
 @each_version
+def test_a_function_that_answers_later(version, pki):
+    with ThreadPoolExecutor(1) as pool:
+        stapled = response(pki)
+        pair = met(pki, asking(pki, version), lambda _sslobj: pool.submit(lambda: stapled))
+        assert pair.server.error is None
+        assert pair.client.obj.ocsp_response == stapled
+        pair = met(pki, asking(pki, version), lambda _sslobj: pool.submit(lambda: None))
+        assert pair.server.error is None
+        assert pair.client.obj.ocsp_response is None
+
+
+@each_version
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("wrong", [5, "text", b"rubbish", ZeroDivisionError])
-def test_a_function_that_fails(wrong, version, pki, monkeypatch):
+def test_a_function_that_fails(wrong, late, version, pki, monkeypatch):
     told = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)
 
     def staple(_sslobj: Any) -> Any:
+        promise: Future[Any] = Future()
         if wrong is ZeroDivisionError:
-            raise ZeroDivisionError
-        return wrong
+            if not late:
+                raise ZeroDivisionError
+            promise.set_exception(ZeroDivisionError())
+        else:
+            promise.set_result(wrong)
+        return promise if late else wrong
 
     pair = met(pki, asking(pki, version), staple)
     assert pair.server.error.reason == "CALLBACK_FAILED"

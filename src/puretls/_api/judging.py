@@ -6,10 +6,9 @@ they say: None lets the peer in, and whatever else comes of them ends the handsh
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
-from puretls._api import later
 from puretls._api.errors import SSLCertVerificationError
 from puretls._api.names import Purpose
 from puretls._api.unraisable import report_unraisable
@@ -21,7 +20,6 @@ from puretls._x509 import codes
 if TYPE_CHECKING:
     from puretls._api.seam import _SSLSocket
     from puretls._api.settings import Settings
-    from puretls._engine.connection import Connection
     from puretls._engine.state import VerifyRequest
 
 WARNINGS = frozenset(
@@ -115,45 +113,36 @@ class _JudgeSettings:
         self._settings.path_callback = callback
 
 
-def ask(sslobj: _SSLSocket, request: VerifyRequest) -> None:
-    """Call the function, and go on with what it says."""
+def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, None]:
+    """Call the function; None if it lets the peer in."""
     conn, peer = sslobj._conn, request.peer
     owner = sslobj._callback_owner()
     if owner is None:
-        refuse(conn, registry.INTERNAL_ERROR)
+        raise refusal(registry.INTERNAL_ERROR)
     about: Any
     if request.in_place:
         about = [] if peer is None else [x.der for x in peer.chain]
     else:
         about = VerifyInfo(conn, peer, request.resumed)
     try:
-        answer = request.judge(owner, about)
-    except BaseException as error:  # noqa: BLE001  # whatever it is, nobody is let in
-        raised(conn, error)
-    if later.promised(answer):
-        conn.postpone(answer)
-    else:
-        settle(conn, answer)
-
-
-def settle(conn: Connection, answer: Any) -> None:
-    """Go on with what the function has returned."""
-    if answer is None:
-        conn.resume(None)
+        said = yield request.judge(owner, about)
+    except GeneratorExit:
+        raise
+    except SSLCertVerificationError as error:
+        raise unverified(error) from error
+    except BaseException as error:
+        report_unraisable(error)  # whatever it is, nobody is let in
+        raise refusal(registry.INTERNAL_ERROR) from error
+    if said is None:
         return
-    if isinstance(answer, int) and not isinstance(answer, bool) and answer in FATAL:
-        refuse(conn, int(answer))
-    report_unraisable(
-        TypeError(f"a callback that verifies returns None or the number of a fatal alert, not {answer!r}")
-    )
-    refuse(conn, registry.INTERNAL_ERROR)
+    if isinstance(said, int) and not isinstance(said, bool) and said in FATAL:
+        raise refusal(int(said))
+    report_unraisable(TypeError(f"a callback that verifies returns None or the number of a fatal alert, not {said!r}"))
+    raise refusal(registry.INTERNAL_ERROR)
 
 
-def raised(conn: Connection, error: BaseException) -> NoReturn:
-    """The function has raised."""
-    if not isinstance(error, SSLCertVerificationError):
-        report_unraisable(error)
-        refuse(conn, registry.INTERNAL_ERROR, error)
+def unverified(error: SSLCertVerificationError) -> Abort:
+    """What follows from this error of the function's."""
     code = getattr(error, "verify_code", None)
     if not isinstance(code, int) or code <= 0:
         code = codes.APPLICATION
@@ -161,13 +150,9 @@ def raised(conn: Connection, error: BaseException) -> NoReturn:
     if code not in codes.VERDICTS:
         alert = registry.CERTIFICATE_UNKNOWN
     said = getattr(error, "verify_message", None) or next((x for x in error.args[::-1] if isinstance(x, str)), "")
-    abort = VerifyAbort(code, str(said) or text, 0, alert)
-    abort.__cause__ = error
-    conn.refuse(abort)
+    return VerifyAbort(code, str(said) or text, 0, alert)
 
 
-def refuse(conn: Connection, alert: int, cause: BaseException | None = None) -> NoReturn:
-    """End the handshake with this alert."""
-    abort = Abort(faults.CALLBACK_FAILED._replace(alert=alert))
-    abort.__cause__ = cause
-    conn.refuse(abort)
+def refusal(alert: int) -> Abort:
+    """The end of the handshake, with this alert."""
+    return Abort(faults.CALLBACK_FAILED._replace(alert=alert))

@@ -9,6 +9,7 @@ where the application looks for it after unwrap().
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from puretls._base.locks import new_lock
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
-    from puretls._engine.state import LaterRequest
+    from puretls._api.later import Awaited
 
 CHUNK = 1 << 18
 NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryBIO,)
@@ -37,7 +38,7 @@ def _check(name: str, bio: Any) -> None:
 class _BioConnection(_SSLSocket):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
-    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing", "_portion", "_waits_for", "_waker")
+    __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing", "_portion", "_waker")
 
     def __init__(
         self,
@@ -59,7 +60,6 @@ class _BioConnection(_SSLSocket):
         self._portion = SMALL if isinstance(incoming, NATIVE_BIO) else -1  # what read() takes at once; -1: all
         self._lock = new_lock(self, "_inside")
         self._waker: Callable[[], object] | None = None  # who is called when an answer has come
-        self._waits_for: Any = None
         self._inside = False  # who has the lock and finds True has interrupted itself
 
     def _arm(self) -> None:
@@ -72,27 +72,22 @@ class _BioConnection(_SSLSocket):
         if self._portion > 0 and records.fast_opener is not None:
             self._portion = SMALL + records.fast_opener.overhead
 
-    def _wait_for(self, request: LaterRequest) -> None:
-        promise = request.promise
+    def _wait_for(self, awaited: Awaited) -> None:
+        promise = awaited.promise
+        if self._waker is None or not hasattr(promise, "add_done_callback"):
+            later.check_blocking(promise)
         if self._waker is None:
-            later.check_blocking(promise)
             later.wait(promise, None)
-            return
-        if not hasattr(promise, "add_done_callback"):
-            later.check_blocking(promise)
-        if promise is not self._waits_for:
-            self._waits_for = promise
-            promise.add_done_callback(self._wake)
-        raise later.want_answer(promise)
+        elif later.watch(awaited, weakref.WeakMethod(self._wake)):
+            raise later.want_answer(promise)
 
     def set_waker(self, waker: Callable[[], object] | None) -> None:
         """Who is called when an answer has come; None: do_handshake() waits for it."""
         self._waker = waker
 
     def _wake(self, promise: Any) -> None:
-        waker = self._waker
-        if promise is self._waits_for and waker is not None and not self._conn.failure:
-            self._waits_for = None
+        waker, awaited = self._waker, self._awaited
+        if waker is not None and awaited is not None and awaited.promise is promise:
             waker()
 
     def do_handshake(self) -> None:
@@ -325,6 +320,7 @@ class _BioConnection(_SSLSocket):
             if self._inside:
                 raise reentered()
             if not conn.established and not conn.failure:
+                self.give_up()
                 raise fault_error(faults.SHUTDOWN_WHILE_IN_INIT)
             self._check_end()
             try:

@@ -47,7 +47,7 @@ from puretls._record.protection import HEADER, MAX_PLAINTEXT, Opener
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
-    from puretls._engine.state import LaterRequest
+    from puretls._api.later import Awaited
 
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
@@ -128,15 +128,15 @@ class _SocketConnection(_SSLSocket):
 
     # The handshake
 
-    def _wait_for(self, request: LaterRequest) -> None:
-        later.check_blocking(request.promise)
+    def _wait_for(self, awaited: Awaited) -> None:
+        later.check_blocking(awaited.promise)
         sock = self._socket()
         timeout = sock.gettimeout()
         if timeout == 0.0:
-            raise later.want_answer(request.promise)
+            raise later.want_answer(awaited.promise)
         if not self._conn.established:
             timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
-        later.wait(request.promise, timeout)
+        later.wait(awaited.promise, timeout)
 
     def do_handshake(self) -> None:
         """Go on with the handshake until it is done, or the socket would block."""

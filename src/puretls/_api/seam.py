@@ -2,7 +2,7 @@
 
 SSLSocket and SSLObject talk to this object only, and so do gevent, truststore, httpcore and others that reach for
 `_sslobj`.  Here is what does not depend on the transport: questions about the connection, and the answers to the
-engine's requests (SNI and PSK callbacks).  `over_socket` and `over_bio` move the bytes.
+engine's requests (`answers`).  `over_socket` and `over_bio` move the bytes.
 
 Callbacks run in the thread that is in do_handshake() or read(), with the locks of the connection held.
 """
@@ -13,13 +13,15 @@ import operator
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any
 
-from puretls._api import cipher_string, judging
+from puretls._api import cipher_string
+from puretls._api.answers import ANSWERS
 from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
+from puretls._api.later import Awaited
 from puretls._api.objects import Certificate, SSLSession
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
-from puretls._api.unraisable import report_unraisable
 from puretls._base import faults, registry
 from puretls._base.events import MessageEvent
 from puretls._base.faults import Abort, Fault
@@ -28,23 +30,13 @@ from puretls._crypto.kdf import SHA256
 from puretls._engine.config import OP_IGNORE_UNEXPECTED_EOF
 from puretls._engine.connection import Connection
 from puretls._engine.session import Session
-from puretls._engine.state import (
-    ClientHelloRequest,
-    LaterRequest,
-    PskClientRequest,
-    PskServerRequest,
-    Request,
-    VerifyRequest,
-)
+from puretls._engine.state import Request
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
-    from puretls._api.settings import Settings
-    from puretls._engine.config import Config
 
 CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
-MAX_PSK_IDENTITY = 256
 MAX_NAME = 255  # bytes of a host name (RFC 1035 2.3.4)
 SPARE_SIZE = 1 << 18  # the most that one read() returns
 SMALL = 1 << 14  # a record's worth of data
@@ -109,7 +101,8 @@ class _SSLSocket:
     """What both transports have in common."""
 
     __slots__ = (
-        "__weakref__", "_callback_error", "_conn", "_context", "_owner", "_placeholder", "_records", "_told",
+        "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_owner", "_placeholder", "_records",
+        "_told",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +129,7 @@ class _SSLSocket:
         self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._placeholder: Session | None = None
+        self._awaited: Awaited | None = None  # the answer to the engine's request, if it comes later
         if session is not None:
             self.session = session
 
@@ -292,129 +286,49 @@ class _SSLSocket:
         return self if self._owner is None else self._owner()
 
     def _answer(self, request: Request) -> None:
+        """Go on with the answer; SSLWantAnswerError if it comes later, and this transport does not wait for it."""
         conn = self._conn
-        if isinstance(request, ClientHelloRequest):
-            began = self._context
-            self._choose_context(request)
-            settings = self._context._settings
-            config = conn.config
-            if self._context is not began or settings.sni_callback is not None:
-                config = settings.frozen(server_side=True) if self._context is began else settings.switched(config)
-            if callable(settings.ocsp_response) and registry.STATUS_REQUEST in request.hello.extensions:
-                config = self._stapled(settings, config)
-            conn.resume(config)
-        elif isinstance(request, PskClientRequest):
-            conn.resume(self._psk_of_client(request.hint))
-        elif isinstance(request, PskServerRequest):
-            conn.resume(self._psk_of_server(request.identity))
-        elif isinstance(request, VerifyRequest):
-            judging.ask(self, request)
-        elif isinstance(request, LaterRequest):
-            self._answer_later(request)
-        else:  # a SignRequest comes only from a Credential without its key, and load_cert_chain() makes none
-            raise TypeError(f"no answer to {type(request).__name__}")
-
-    def _answer_later(self, request: LaterRequest) -> None:
-        """Go on with what was promised, once it is there."""
-        if not getattr(request.promise, "done", bool)():
+        if self._awaited is None:
             try:
-                self._wait_for(request)
+                answer = ANSWERS[type(request)](self, request)
+            except BaseException as error:  # noqa: BLE001  # a refusal, or a mistake of the function's
+                conn.refuse(error)
+            if type(answer) is not GeneratorType:
+                conn.resume(answer)
+                return
+            self._awaited = Awaited(answer)
+        awaited = self._awaited
+        while not self._come_to(awaited):
+            try:
+                self._wait_for(awaited)
             except RuntimeError:
-                self._conn.fail(faults.INTERNAL, "nobody can wait for that")
+                self._awaited = None
+                conn.fail(faults.INTERNAL, "nobody can wait for that")
                 raise
-        try:
-            answer = request.promise.result()
-        except BaseException as error:  # noqa: BLE001  # CancelledError, too
-            failed = error if isinstance(error, Exception) else RuntimeError("the answer was cancelled")
-            if request.about is not None:
-                judging.raised(self._conn, failed)
-            self._conn.refuse(failed)
-        if request.about is not None:
-            judging.settle(self._conn, answer)
-        else:
-            self._conn.resume(answer)
+        self._awaited = None
+        conn.resume(awaited.answer)
 
-    def _wait_for(self, request: LaterRequest) -> None:
+    def _come_to(self, awaited: Awaited) -> bool:
+        """Whether the answer is there; what a function of the program has raised ends the connection."""
+        try:
+            return awaited.go_on()
+        except BaseException as error:  # noqa: BLE001  # likewise
+            self._awaited = None
+            self._conn.refuse(error)
+
+    def give_up(self) -> None:
+        """The connection is over: no answer is waited for."""
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None:
+            awaited.give_up()
+
+    def _wait_for(self, awaited: Awaited) -> None:
         """Return when what was promised is done, or raise SSLWantAnswerError."""
         raise NotImplementedError
 
     def set_waker(self, waker: Callable[[], object] | None) -> None:
         """Who is called when an answer has come, where nobody waits for it."""
         raise NotImplementedError
-
-    def _choose_context(self, request: ClientHelloRequest) -> None:
-        """Run sni_callback, which may assign another context or refuse with an alert."""
-        context = self._context
-        callback = context._settings.sni_callback
-        if callback is None:
-            return
-        owner = self._callback_owner()
-        if owner is None:
-            self._refuse(registry.INTERNAL_ERROR)
-        name = request.server_name
-        try:
-            if name is not None and not name.isascii():
-                name = name.encode("ascii", "surrogateescape").decode("ascii")
-        except UnicodeDecodeError as error:  # as ssl
-            report_unraisable(error)
-            self._refuse(registry.INTERNAL_ERROR)
-        try:
-            alert = callback(owner, name, context)
-        except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
-            report_unraisable(error)
-            alert = registry.HANDSHAKE_FAILURE
-        if alert is None:
-            return
-        try:
-            number = operator.index(alert)
-        except TypeError as error:
-            report_unraisable(error)
-            number = registry.INTERNAL_ERROR
-        self._refuse(number if number in registry.ALERTS else registry.INTERNAL_ERROR)
-
-    def _stapled(self, settings: Settings, config: Config) -> Config:
-        """Ask the program for the OCSP response of this connection."""
-        try:
-            response = settings.ocsp_response(self._callback_owner())
-            stapled = config if response is None else settings.with_staple(config, bytes(memoryview(response)))
-        except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
-            report_unraisable(error)
-            stapled = None
-        if stapled is None:
-            self._refuse(registry.INTERNAL_ERROR)
-        return stapled
-
-    def _refuse(self, alert: int) -> NoReturn:
-        """Fail with an alert that a callback chose."""
-        fault = faults.CALLBACK_FAILED._replace(alert=alert)
-        self._conn.fail(fault)
-        raise Abort(fault)
-
-    def _psk_of_client(self, hint: bytes | None) -> tuple[bytes, bytes] | None:
-        callback = self._context._settings.psk_client
-        if callback is None:
-            return None
-        try:
-            identity, key = callback(None if hint is None else hint.decode())
-            name, secret = _identity(identity), bytes(memoryview(key))
-        except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
-            report_unraisable(error)
-            return None
-        return (name, secret) if secret else None
-
-    def _psk_of_server(self, identity: bytes) -> bytes | None:
-        callback = self._context._settings.psk_server
-        if callback is None:
-            return None
-        try:
-            name = identity.decode() or None
-        except UnicodeDecodeError:  # a ticket that is not ours
-            return None
-        try:
-            return bytes(memoryview(callback(name))) or None
-        except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
-            report_unraisable(error)
-            return None
 
     # Who and with whom
 
@@ -620,13 +534,6 @@ class _SSLSocket:
         """Not without kernel TLS."""
         del fd, offset, size, flags
         raise ssl_error(0, "sendfile needs kernel TLS, which is not in use")
-
-
-def _identity(given: str | bytes | None) -> bytes:
-    name = given.encode() if isinstance(given, str) else b"" if given is None else bytes(memoryview(given))
-    if len(name) > MAX_PSK_IDENTITY:
-        raise ValueError(f"the identity is longer than {MAX_PSK_IDENTITY} bytes")
-    return name
 
 
 _PHA_NUMBERS = {"STILL_IN_INIT": 121, "EXTENSION_NOT_RECEIVED": 279, "INVALID_CONFIG": 283, "REQUEST_PENDING": 285}

@@ -415,7 +415,9 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
     def shutdown(self, how: int) -> None:
         """Shut the plain socket down; the TLS layer is dropped without a word.  unwrap() says goodbye first."""
         self._checkClosed()
-        self._sslobj = None
+        connection, self._sslobj = self._sslobj, None
+        if isinstance(connection, _SocketConnection):
+            connection.give_up()
         _plain.shutdown(self, how)
 
     def unwrap(self) -> socket.socket:
@@ -433,6 +435,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
     def _real_close(self) -> None:
         connection, self._sslobj = self._sslobj, None
         if isinstance(connection, _SocketConnection):
+            connection.give_up()
             connection.end_early()
         _plain._real_close(self)  # type: ignore[attr-defined]  # what close() comes to
 

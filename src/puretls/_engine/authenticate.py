@@ -75,10 +75,19 @@ def sign_then(conn: Connection, credential: Credential, scheme: Scheme, data: by
     """`then` with the signature, now or when it arrives."""
     if credential.key is None:
         return Parked(SignRequest(credential, scheme, data), then)
-    signature = signatures.sign(scheme, credential.key, data)
-    if type(signature) is not bytes and (hasattr(signature, "add_done_callback") or hasattr(signature, "__await__")):
-        return Parked(LaterRequest(signature), then)
-    return then(conn, signature)
+    try:
+        signature = signatures.sign(scheme, credential.key, data)
+    except BaseException as error:  # noqa: BLE001  # the key may be anything that has the methods of one
+        conn.refuse(error)
+    if type(signature) is bytes:
+        return then(conn, signature)
+    return Parked(LaterRequest(signature), partial(_signed, then))
+
+
+def _signed(then: Signed, conn: Connection, signature: object) -> State:
+    if not isinstance(signature, bytes | bytearray | memoryview):
+        conn.refuse(TypeError(f"sign() has to come to bytes, not {type(signature).__name__}"))
+    return then(conn, bytes(signature))
 
 
 def send_certificate13(

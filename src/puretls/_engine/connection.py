@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from os import urandom
 from typing import Any, NoReturn
 
-from puretls._base import faults
+from puretls._base import faults, registry
 from puretls._base.events import Event, MessageEvent, SecretEvent
 from puretls._base.faults import Abort, Fault, VerifyAbort
 from puretls._base.outside import from_outside, raised_in
@@ -29,12 +29,13 @@ from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.roles import first_state
 from puretls._engine.session import Session
-from puretls._engine.state import Failed, LaterRequest, Parked, Request, State, stray
+from puretls._engine.state import Failed, Parked, Request, State, stray
 from puretls._record.inbound import SKIPPED
 from puretls._record.layer import RecordLayer
 from puretls._record.protection import Bytes
 
 MAX_LABEL, MAX_CONTEXT = 249, 0xFFFF  # bytes; of an exporter (RFC 8446 7.1, RFC 5705 4)
+CALLBACK_FAILED = faults.CALLBACK_FAILED._replace(alert=registry.INTERNAL_ERROR)  # by an exception
 MAX_EXPORT = 255 * 32  # bytes, of any hash (RFC 5869 2.3)
 
 
@@ -180,18 +181,11 @@ class Connection:
             del answer  # it may be a key, and the traceback has this frame
             raise self._ended_by(error)  # noqa: B904  # it has its cause
 
-    def postpone(self, promise: Any) -> None:
-        """The answer to `request` comes later."""
-        state = self.state
-        if not isinstance(state, Parked):
-            raise ValueError("nothing waits for an answer")  # noqa: TRY004
-        self.state = Parked(LaterRequest(promise, state.request), state.then)
-
     def refuse(self, error: BaseException) -> NoReturn:
         """The answer to `request` is an exception: the connection cannot go on."""
-        raise self._ended_by(error)
+        raise self._ended_by(error, CALLBACK_FAILED)
 
-    def _ended_by(self, error: BaseException) -> BaseException:
+    def _ended_by(self, error: BaseException, fault: Fault = faults.INTERNAL) -> BaseException:
         """What to raise after `error` came out of the middle of a step: the connection cannot go on.
 
         An exception that is no Abort is a mistake of ours that a peer has found.  It must not end a server that is
@@ -207,8 +201,10 @@ class Connection:
             self.fail(faults.INTERNAL, "interrupted")
             return error
         whose = raised_in(error)
-        request = "please report it" if whose.startswith("puretls.") else f"raised in {whose}"
-        abort = Abort(faults.INTERNAL, f"{type(error).__name__}: {request}")  # what it says itself may be anything
+        request = f"raised in {whose}"
+        if whose.startswith("puretls."):
+            request = "please report it" if fault is faults.INTERNAL else "what a callback has promised came to it"
+        abort = Abort(fault, f"{type(error).__name__}: {request}")  # what it says itself may be anything
         abort.__cause__ = error
         self.fail(abort.fault, abort.detail)
         return abort

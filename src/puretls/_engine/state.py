@@ -73,15 +73,12 @@ class SignRequest(Request):
 
 
 class LaterRequest(Request):
-    """Somebody outside has promised an answer: a future, or what an event loop can await.  Answer: what it comes to.
+    """A function of the program has returned what may be a promise.  Answer: the same, or what it comes to."""
 
-    `about`: the request that the promise answers, if what it comes to has to be judged as an answer to that.
-    """
+    __slots__ = ("promise",)
 
-    __slots__ = ("about", "promise")
-
-    def __init__(self, promise: Any, about: Request | None = None) -> None:
-        self.promise, self.about = promise, about
+    def __init__(self, promise: Any) -> None:
+        self.promise = promise
 
 
 class VerifyRequest(Request):

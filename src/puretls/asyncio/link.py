@@ -22,6 +22,7 @@ from puretls._record.protection import HEADER, MAX_PLAINTEXT
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
+    from puretls._api.later import Awaited
 
 CHUNK = 1 << 18
 
@@ -42,7 +43,7 @@ class Link(_SSLSocket):
     The fast paths of its record layer are armed while nothing but data comes and goes.
     """
 
-    __slots__ = ("_user", "waits_for")
+    __slots__ = ("_user",)
 
     def __init__(
         self,
@@ -54,7 +55,6 @@ class Link(_SSLSocket):
     ) -> None:
         super().__init__(context, server_side, server_hostname, owner, None)
         self._user = user  # who is told of what it cannot know; a weak reference
-        self.waits_for: Any = None  # the future of an answer that has been promised
 
     # The handshake
 
@@ -85,17 +85,17 @@ class Link(_SSLSocket):
         except SSLWantAnswerError:
             return
 
-    def _wait_for(self, request: Any) -> None:
-        promise = request.promise
-        if promise is not self.waits_for:
+    def _wait_for(self, awaited: Awaited) -> None:
+        promise = awaited.promise
+        if promise is not awaited.watched:
             loop = asyncio.get_running_loop()
             if isinstance(promise, Future):
                 promise.add_done_callback(lambda _: self._answered_in_thread(loop, promise))
             else:
                 if not asyncio.isfuture(promise):
-                    request.promise = promise = asyncio.ensure_future(promise, loop=loop)
+                    awaited.promise = promise = asyncio.ensure_future(promise, loop=loop)
                 promise.add_done_callback(self._answered)
-            self.waits_for = promise
+            awaited.watched = promise
         raise later.want_answer(promise)
 
     def _answered_in_thread(self, loop: asyncio.AbstractEventLoop, promise: Future[Any]) -> None:
@@ -103,19 +103,17 @@ class Link(_SSLSocket):
             loop.call_soon_threadsafe(self._answered, promise)
 
     def _answered(self, promise: Any) -> None:
-        user = self._user()
-        if promise is self.waits_for:
-            self.waits_for = None
+        user, awaited = self._user(), self._awaited
+        if awaited is not None and promise is awaited.promise:
             if user is not None:
                 user.link_has_answer()
         elif not promise.cancelled():
             promise.exception()  # nobody wants it any more
 
-    def give_up(self) -> None:
-        """The connection is over: no answer is waited for."""
-        promise, self.waits_for = self.waits_for, None
-        if promise is not None:
-            promise.cancel()
+    @property
+    def waits(self) -> bool:
+        """Whether the connection waits for an answer of the program's."""
+        return self._awaited is not None
 
     # Receiving
 

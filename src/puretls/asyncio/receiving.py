@@ -232,7 +232,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             return
         link = self._link
         link.receive(data)
-        if link.waits_for is not None:  # for an answer of the application's: what comes is kept, up to a limit
+        if link.waits:  # for an answer of the application's: what comes is kept, up to a limit
             if link.held() > SLACK:
                 self._pause_lower()
         elif stage == HANDSHAKE:

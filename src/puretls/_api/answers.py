@@ -1,0 +1,157 @@
+"""Answers to the engine's requests: the one place where a handshake calls functions of the program.
+
+ANSWERS has a row for each kind of Request: a function of the connection and the request that returns the answer.  One
+that may come later is a generator.  It yields what a function of the program has returned, and gets back what that
+comes to: the same, or the result of the future or awaitable that it is.  Whatever the function raises, at once or
+through its future, is raised where the `yield` is, and the generator's return value is the answer:
+
+    def verified(sslobj, request):
+        try:
+            verdict = yield request.callback(sslobj._callback_owner(), request.info)
+        except MyError:
+            raise refusal(registry.BAD_CERTIFICATE) from None
+        return verdict is None
+
+An Abort refuses with its alert.  Any other exception is CALLBACK_FAILED with it as the cause, and internal_error for
+the peer.  Who waits for what has been promised, and how, is up to the transport (`later`).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from puretls._api import judging
+from puretls._api.judging import refusal
+from puretls._api.unraisable import report_unraisable
+from puretls._base import registry
+from puretls._engine.state import (
+    ClientHelloRequest,
+    LaterRequest,
+    PskClientRequest,
+    PskServerRequest,
+    Request,
+    VerifyRequest,
+)
+
+if TYPE_CHECKING:
+    from puretls._api.seam import _SSLSocket
+    from puretls._api.settings import Settings
+    from puretls._engine.config import Config
+
+MAX_PSK_IDENTITY = 256
+Answer = Generator[Any, Any, Any]  # of one that may come later
+
+
+# The configuration of a server, once the ClientHello is there
+
+
+def _configuration(sslobj: _SSLSocket, request: ClientHelloRequest) -> Answer:
+    began, config = sslobj._context, sslobj._conn.config
+    _choose_context(sslobj, request)
+    settings = sslobj._context._settings
+    if sslobj._context is not began or settings.sni_callback is not None:
+        config = settings.frozen(server_side=True) if sslobj._context is began else settings.switched(config)
+    if callable(settings.ocsp_response) and registry.STATUS_REQUEST in request.hello.extensions:
+        config = yield from _stapled(sslobj, settings, config)
+    return config
+
+
+def _choose_context(sslobj: _SSLSocket, request: ClientHelloRequest) -> None:
+    """Run sni_callback, which may assign another context or refuse with an alert."""
+    context = sslobj._context
+    callback = context._settings.sni_callback
+    if callback is None:
+        return
+    owner = sslobj._callback_owner()
+    if owner is None:
+        raise refusal(registry.INTERNAL_ERROR)
+    name = request.server_name
+    try:
+        if name is not None and not name.isascii():
+            name = name.encode("ascii", "surrogateescape").decode("ascii")
+    except UnicodeDecodeError as error:  # as ssl
+        report_unraisable(error)
+        raise refusal(registry.INTERNAL_ERROR) from error
+    try:
+        alert = callback(owner, name, context)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the peer is told and the hook
+        report_unraisable(error)
+        alert = registry.HANDSHAKE_FAILURE
+    if alert is None:
+        return
+    try:
+        number = operator.index(alert)
+    except TypeError as error:
+        report_unraisable(error)
+        number = registry.INTERNAL_ERROR
+    raise refusal(number if number in registry.ALERTS else registry.INTERNAL_ERROR)
+
+
+def _stapled(sslobj: _SSLSocket, settings: Settings, config: Config) -> Generator[Any, Any, Config]:
+    """Ask the program for the OCSP response of this connection."""
+    try:
+        response = yield settings.ocsp_response(sslobj._callback_owner())
+        return config if response is None else settings.with_staple(config, bytes(memoryview(response)))
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        report_unraisable(error)  # whatever it is, the peer is told and the hook
+        raise refusal(registry.INTERNAL_ERROR) from error
+
+
+# Pre-shared keys
+
+
+def _psk_of_client(sslobj: _SSLSocket, request: PskClientRequest) -> tuple[bytes, bytes] | None:
+    callback, hint = sslobj._context._settings.psk_client, request.hint
+    if callback is None:
+        return None
+    try:
+        identity, key = callback(None if hint is None else hint.decode())
+        name, secret = _identity(identity), bytes(memoryview(key))
+    except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
+        report_unraisable(error)
+        return None
+    return (name, secret) if secret else None
+
+
+def _identity(given: str | bytes | None) -> bytes:
+    name = given.encode() if isinstance(given, str) else b"" if given is None else bytes(memoryview(given))
+    if len(name) > MAX_PSK_IDENTITY:
+        raise ValueError(f"the identity is longer than {MAX_PSK_IDENTITY} bytes")
+    return name
+
+
+def _psk_of_server(sslobj: _SSLSocket, request: PskServerRequest) -> bytes | None:
+    callback = sslobj._context._settings.psk_server
+    if callback is None:
+        return None
+    try:
+        name = request.identity.decode() or None
+    except UnicodeDecodeError:  # a ticket that is not ours
+        return None
+    try:
+        return bytes(memoryview(callback(name))) or None
+    except BaseException as error:  # noqa: BLE001  # as ssl: reported, and there is no key
+        report_unraisable(error)
+        return None
+
+
+# What the engine has called itself, and has been promised: a signature
+
+
+def _promised(sslobj: _SSLSocket, request: LaterRequest) -> Answer:
+    del sslobj
+    return (yield request.promise)
+
+
+ANSWERS: dict[type[Request], Callable[[_SSLSocket, Any], Any]] = {
+    ClientHelloRequest: _configuration,
+    PskClientRequest: _psk_of_client,
+    PskServerRequest: _psk_of_server,
+    VerifyRequest: judging.verdict,
+    LaterRequest: _promised,
+}
+"""No row for SignRequest: it comes only from a Credential without its key, and load_cert_chain() makes none."""
