@@ -42,6 +42,7 @@ from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import SECP256R1, X25519
 from puretls._engine.config import Config, Credential
 from puretls._engine.connection import Connection
+from puretls._engine.handshake import Handshake
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_REQUIRED, PeerPolicy
 from puretls._engine.session import Session
@@ -307,27 +308,10 @@ class Wire(Outbound):
         return listed(edit(raw)) if edit else [raw]
 
 
-class Side(Connection):
-    """A connection whose messages can be changed on their way out, and which answers for its handshake.
+class Lying(Handshake):
+    """A handshake that says other messages than it has made; its transcript has what it says."""
 
-    What a handshake has agreed on is asked of the side itself: `outcome` once there is one, `draft` until then.
-    """
-
-    __slots__ = ("lies", "name", "wire")
-
-    def __init__(self, config: Config, *, server_side: bool, each: bool = False, **arguments: Any) -> None:
-        super().__init__(config, server_side=server_side, **arguments)
-        self.name = SERVER if server_side else CLIENT
-        self.lies: Edits = {}
-        records = self.records
-        records.outbound = Wire(records.outbound.sealer.version)  # type: ignore[attr-defined]  # a NullSealer still
-        self.wire: Edits = {}
-        records.outbound.edits, records.outbound.each = self.wire, each
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in Outcome.__slots__ and name != "session_reused":
-            raise AttributeError(name)
-        return getattr(self.outcome if self.established or self.outcome is not NOTHING else self.draft, name, None)
+    __slots__ = ("lies",)
 
     def send_message(self, raw: bytes) -> None:
         super().send_messages(list(self._edited([raw])))
@@ -346,6 +330,33 @@ class Side(Connection):
                 yield item
 
 
+class Side(Connection):
+    """A connection whose messages can be changed on their way out, and which answers for its handshake.
+
+    What a handshake has agreed on is asked of the side itself: `outcome` once there is one, `draft` until then.
+    """
+
+    __slots__ = ("lies", "name", "wire")
+
+    def __init__(self, config: Config, *, server_side: bool, each: bool = False, **arguments: Any) -> None:
+        super().__init__(config, server_side=server_side, **arguments)
+        self.name = SERVER if server_side else CLIENT
+        records, made = self.records, self.handshake
+        self.handshake = lying = Lying(
+            config, server_side, made.clock, made.server_hostname, made.offered, made.random, records
+        )
+        self.lies: Edits = {}
+        lying.lies = self.lies
+        records.outbound = Wire(records.outbound.sealer.version)  # type: ignore[attr-defined]  # a NullSealer still
+        self.wire: Edits = {}
+        records.outbound.edits, records.outbound.each = self.wire, each
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Outcome.__slots__ and name != "session_reused":
+            raise AttributeError(name)
+        return getattr(self.outcome if self.established or self.outcome is not NOTHING else self.draft, name, None)
+
+
 def _of_records(name: str) -> property:
     return property(lambda side: getattr(side.records, name), lambda side, value: setattr(side.records, name, value))
 
@@ -359,7 +370,7 @@ for name in (  # what a test asks a side for, and its record layer has
     "outbound",
     "control",
     "read_secret",
-    "set_write_secret",
+    "next_write_keys",
     "two_threads",
     "update_awaited",
     "update_write_keys",
@@ -367,6 +378,16 @@ for name in (  # what a test asks a side for, and its record layer has
     "write_secret",
 ):
     setattr(Side, name, _of_records(name))
+
+
+def _of_handshake(name: str) -> property:
+    return property(
+        lambda side: getattr(side.handshake, name), lambda side, value: setattr(side.handshake, name, value)
+    )
+
+
+for name in (*(set(Handshake.__slots__) - {"layer"}), "send_message", "send_messages", "shared_suites"):
+    setattr(Side, name, _of_handshake(name))
 
 
 class Refusal(NamedTuple):

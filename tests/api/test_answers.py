@@ -10,7 +10,6 @@ import pytest
 import puretls
 from pair import split_records
 from puretls._base.registry import APPLICATION_DATA, HANDSHAKE
-from puretls._crypto import schedule
 from test_fast_path_socket import Ends
 
 TLS13 = puretls.TLSVersion.TLSv1_3
@@ -30,7 +29,7 @@ def stream(ends: Ends, what: str) -> bytes:
     for letter in what:
         if letter == "k":
             made += conn.outbound.sealer.seal(HANDSHAKE, ASK)
-            conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
+            conn.next_write_keys()
         else:
             made += conn.outbound.sealer.seal(APPLICATION_DATA, letter.encode())
     ends.server._sslobj._records.fast_sealer = None
@@ -98,7 +97,7 @@ def test_a_request_over_a_bio(ends: Ends):
     conn = ends.client._sslobj._conn.records
     for _ in range(3):
         ends.up.write(conn.outbound.sealer.seal(HANDSHAKE, ASK))
-        conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
+        conn.next_write_keys()
         ends.client._sslobj._records.fast_sealer = None
         with pytest.raises(puretls.SSLWantReadError):
             ends.server.read(100)
@@ -119,7 +118,7 @@ def test_a_peer_that_takes_nothing_costs_little_memory(ends: Ends, data: bytes):
     rounds = 4000 if len(data) == 1 else 500
     for _ in range(rounds):
         record = conn.outbound.sealer.seal(HANDSHAKE, ASK)
-        conn.set_write_secret(schedule.next_traffic_secret(conn.digest, conn.write_secret))
+        conn.next_write_keys()
         ends.far.sendall(record + conn.outbound.sealer.seal(APPLICATION_DATA, data))
         assert ends.client.recv(1 << 14) == data
     assert len(sslobj._conn.records.data_to_send()) <= MOST_HELD

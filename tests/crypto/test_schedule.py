@@ -34,7 +34,7 @@ def test_handshake_secrets():
         "5bd3c71b836e0b76bb73265f",
     ]
     assert (
-        schedule.handshake_keys(SHA256, server, 16)[2].hex()
+        schedule.TrafficSecret(SHA256, server).finished_key().hex()
         == "008d3b66f816ea559f96b537e885c31fc068bf492c652f01f288a1d8cdc19fc8"
     )
 
@@ -76,10 +76,9 @@ def test_the_precomputed_labels_are_those_of_expand_label(d):
             expand_label(d, secret, b"key", b"", n),
             expand_label(d, secret, b"iv", b"", 12),
         )
-        assert schedule.handshake_keys(d, secret, n) == (
-            *schedule.traffic_keys(d, secret, n),
-            expand_label(d, secret, b"finished", b"", size),
-        )
+        traffic = schedule.TrafficSecret(d, secret)
+        assert traffic.finished_key() == expand_label(d, secret, b"finished", b"", size)
+        assert traffic.keys(n) == schedule.traffic_keys(d, secret, n)
     assert schedule.finished(d, secret, digest) == d.hmac(expand_label(d, secret, b"finished", b"", size), digest)
     assert schedule.next_traffic_secret(d, secret) == expand_label(d, secret, b"traffic upd", b"", size)
 

@@ -42,7 +42,6 @@ from puretls._base.registry import (
     UPDATE_NOT_REQUESTED,
     UPDATE_REQUESTED,
 )
-from puretls._crypto import schedule
 from puretls._crypto.groups import SECP256R1
 from puretls._engine.config import OP_NO_RENEGOTIATION, Config
 from puretls._engine.policy import CERT_OPTIONAL
@@ -90,7 +89,7 @@ def key_update(sender: Callable[[Pair], Side]) -> Callable[[Pair, int], bytes]:
     def records(pair: Pair, _: int) -> bytes:
         side = sender(pair)
         record = bytes(side.outbound.sealer.seal(HANDSHAKE, message(registry.KEY_UPDATE, b"\x01")))
-        side.set_write_secret(schedule.next_traffic_secret(side.digest, side.write_secret))
+        side.next_write_keys()
         return record
 
     return records

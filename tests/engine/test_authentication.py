@@ -395,7 +395,7 @@ def post(mode: int = CERT_OPTIONAL, **client: Any) -> Pair:
 
 
 def ask(pair: Pair) -> None:
-    pair.server.state.request_authentication(pair.server)
+    pair.server.request_authentication()
 
 
 def test_a_client_shows_itself_later():

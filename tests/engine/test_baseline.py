@@ -293,7 +293,7 @@ LATER = {"post_handshake_auth": True}
 def authenticated_later(run: Run) -> None:
     run.connect().handshake().talk()
     assert run.server.outcome.peer is None
-    run.server.state.request_authentication(run.server)
+    run.server.request_authentication()
     run.exchange().talk().close()
     assert bool(run.server.outcome.peer) == bool(run.configs[0].credentials)
 

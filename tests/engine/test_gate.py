@@ -24,7 +24,7 @@ from puretls._base import faults
 from puretls._base.registry import TLS12, TLS13
 from puretls._engine import client_start, established
 from puretls._engine.config import Config
-from puretls._engine.connection import Connection
+from puretls._engine.handshake import Handshake
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, PeerPolicy
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
@@ -59,14 +59,14 @@ def test_a_server_that_has_not_asked_lets_nobody_in(version, resumed):
 def test_a_client_that_has_not_verified_goes_no_further(version, monkeypatch):
     """It should have, it finds at the end."""
     pair = Pair(client_config(versions=(version,), verify_mode=CERT_NONE, check_hostname=False))
-    pass_gate = Connection.pass_gate
+    pass_gate = Handshake.pass_gate
 
-    def stricter(conn: Connection, *, later: bool) -> None:
-        if conn is pair.client:
-            conn.config = client_config(versions=(version,))
-        pass_gate(conn, later=later)
+    def stricter(handshake: Handshake, *, later: bool) -> None:
+        if handshake is pair.client.handshake:
+            handshake.config = client_config(versions=(version,))
+        pass_gate(handshake, later=later)
 
-    monkeypatch.setattr(Connection, "pass_gate", stricter)
+    monkeypatch.setattr(Handshake, "pass_gate", stricter)
     refused = pair.refusal()
     assert (refused.by, refused.fault.reason) == (CLIENT, "CERTIFICATE_VERIFY_FAILED")
     assert not pair.client.established
@@ -117,12 +117,12 @@ def test_a_certificate_that_comes_later_has_to_be_good():
         server_config(post_handshake_auth=True, **DEMANDS),
     ).handshake()
     assert pair.server.peer is None
-    pair.server.state.request_authentication(pair.server)
+    pair.server.request_authentication()
     pair.run()
     assert pair.server.peer.path
     lacking = Pair(client_config(post_handshake_auth=True), server_config(post_handshake_auth=True, **DEMANDS))
     lacking.handshake()
-    lacking.server.state.request_authentication(lacking.server)
+    lacking.server.request_authentication()
     assert lacking.refusal() == (SERVER, faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
 
 
@@ -130,7 +130,7 @@ def test_a_promise_to_ask_is_kept_once():
     """A client that had nothing to show when it was asked has not been let in by the promise."""
     optional = {"verify_mode": CERT_OPTIONAL, "store": store(), "post_handshake_auth": True}
     pair = Pair(client_config(post_handshake_auth=True), server_config(**optional)).handshake()
-    pair.server.state.request_authentication(pair.server)
+    pair.server.request_authentication()
     pair.deliver(pair.client, pair.server.take())
     pair.server.config = configured(pair.server.config, verify_mode=CERT_REQUIRED)
     answer = pair.client.take()

@@ -129,8 +129,7 @@ def test_bodies_in_a_request_of_tls13():
 
 
 def edit_later(pair: Pair, edit: Any) -> None:
-    state: Any = pair.server.state
-    state.request_authentication(pair.server)
+    pair.server.request_authentication()
     kind, raw = pair.server.control.pop()  # type: ignore[misc]
     pair.server.control.append((kind, edit(raw)))
 

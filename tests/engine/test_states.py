@@ -192,7 +192,7 @@ def reach(target: type[State], by: str, make: Reach) -> tuple[Pair, Side]:
         return pair, side
     stages: list[Callable[[], None]] = [lambda: None]
     if issubclass(target, established.Established) and target.__name__.startswith("ExpectPost"):
-        stages.append(lambda: pair.server.state.request_authentication(pair.server))
+        stages.append(pair.server.request_authentication)
     elif target is client13.ExpectServerHelloAgain:
         stages.append(lambda: pair.server.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b"")))
     for begin in stages:

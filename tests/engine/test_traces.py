@@ -49,7 +49,7 @@ from puretls._base.registry import (
 from puretls._crypto import schedule, signatures
 from puretls._crypto.groups import SECP256R1, X25519, Group, MontgomeryOffer, Offer, WeierstrassOffer
 from puretls._crypto.kdf import SHA256
-from puretls._crypto.schedule import EarlySecret
+from puretls._crypto.schedule import EarlySecret, Level
 from puretls._crypto.suites import Aead
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Credential
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, PeerPolicy
@@ -155,10 +155,10 @@ class Early(Side):
         class Records(RecordLayer):
             __slots__ = ()
 
-            def set_read_secret(self, secret: bytes) -> None:
-                if self.read_secret:  # the second time: the server's Finished is in the transcript
+            def install_read(self, level: Level, *more: Any) -> None:
+                if level == Level.APPLICATION:  # the server's Finished is in the transcript
                     side.transcript.update(message(END_OF_EARLY_DATA, b""))
-                super().set_read_secret(secret)
+                super().install_read(level, *more)
 
         self.records.__class__ = Records
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +22,7 @@ from pair import (
     store,
 )
 from puretls._base import registry
+from puretls._base.events import MessageEvent
 from puretls._base.registry import (
     ALPN,
     CERTIFICATE,
@@ -29,6 +31,7 @@ from puretls._base.registry import (
     ENCRYPT_THEN_MAC,
     ENCRYPTED_EXTENSIONS,
     EXTENDED_MASTER_SECRET,
+    HANDSHAKE,
     NEW_SESSION_TICKET,
     POST_HANDSHAKE_AUTH,
     PSK_KEY_EXCHANGE_MODES,
@@ -76,19 +79,6 @@ def answered(config: Config, version: int, asked: frozenset[int]) -> dict[str, f
     """The extensions of the messages that answer a hello with these requests."""
     found: dict[str, frozenset[int]] = {}
 
-    class Watched(Side):
-        __slots__ = ()
-
-        def send_messages(self, flight: Any) -> None:
-            flight = list(flight)
-            for raw in flight:
-                read(raw)
-            super().send_messages(flight)
-
-        def send_message(self, raw: bytes) -> None:
-            read(raw)
-            super().send_message(raw)
-
     def read(raw: bytes) -> None:
         if raw[0] == SERVER_HELLO:
             found["ServerHello"] = frozenset(ServerHello.parse(raw).extensions)
@@ -98,11 +88,14 @@ def answered(config: Config, version: int, asked: frozenset[int]) -> dict[str, f
             entries = messages.Certificate.parse(raw).entries
             found["Certificate"] = frozenset().union(*(entry.extensions for entry in entries))
 
-    server = Watched(config, server_side=True, clock=lambda: NOW)
+    server = Side(replace(config, watch=True), server_side=True, clock=lambda: NOW)
     offered = offers(version, **{f"x{kind}": REQUESTS[kind] for kind in asked})
     suites = (0x1301,) if version == TLS13 else (0xC023, 0xC024)
     server.receive(in_record(hello_of(offered, suites=suites, session_id=bytes(32))))
     Pair.advance(Pair(), server)
+    for event in server.events:
+        if isinstance(event, MessageEvent) and event.sent and event.content_type == HANDSHAKE:
+            read(event.data)
     assert found
     allowed = offered.keys()
     for name, kinds in found.items():

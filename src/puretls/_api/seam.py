@@ -387,7 +387,7 @@ class _SSLSocket:
             raise ValueError("Cannot set session for server-side SSLSocket.")
         if self._conn.state is not None:
             raise ValueError("Cannot set session after handshake.")
-        self._conn.offered = value._session
+        self._conn.handshake.offered = value._session
 
     @property
     def session_reused(self) -> bool:
@@ -422,7 +422,7 @@ class _SSLSocket:
         """What the peer sent; of a server also while it is not yet, or not, accepted."""
         conn = self._conn
         peer = conn.outcome.peer
-        chain = conn.draft.presented if peer is None else peer.chain
+        chain = conn.handshake.draft.presented if peer is None else peer.chain
         return [Certificate._of(x) for x in chain] or None
 
     # What was negotiated
@@ -516,7 +516,7 @@ class _SSLSocket:
         if conn.failure:
             raise abort_error(conn.failed())
         try:
-            conn.state.request_authentication(conn)  # type: ignore[union-attr]  # there is one by then
+            conn.request_authentication()
         except Abort as abort:
             raise _numbered(abort.fault) from None
 
@@ -558,4 +558,4 @@ def _described(event: MessageEvent, highest: int) -> tuple[int, int, int, bytes]
 def _without_ticket(conn: Connection) -> Session:
     """A session that cannot be resumed, to be asked for its id and time."""
     outcome = conn.outcome
-    return Session(outcome.version, outcome.suite, b"", conn.clock(), id=outcome.server_random)
+    return Session(outcome.version, outcome.suite, b"", conn.handshake.clock(), id=outcome.server_random)

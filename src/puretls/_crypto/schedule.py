@@ -6,6 +6,7 @@ no secret as bytes: what they hold is an HMAC keyed with it.  Before TLS 1.3 `kd
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import cache
 
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -30,6 +31,18 @@ _IV = b"\x00\x0c" + hkdf_label(b"iv") + b"\x00\x01"
 _FINISHED = {n: n.to_bytes(2, "big") + hkdf_label(b"finished") + b"\x00\x01" for n in (32, 48)}
 _TICKET = {n: n.to_bytes(2, "big") + hkdf_label(b"resumption") for n in (32, 48)}  # a nonce is the context
 _UPDATE = {n: n.to_bytes(2, "big") + hkdf_label(b"traffic upd") + b"\x00\x01" for n in (32, 48)}
+
+
+class Level(IntEnum):
+    """Which stage's keys protect something (RFC 9001 2.1)."""
+
+    INITIAL = 0  # none of the handshake's
+    EARLY = 1
+    HANDSHAKE = 2
+    APPLICATION = 3
+
+
+INITIAL, EARLY, HANDSHAKE, APPLICATION = Level  # a global is cheaper to read than the member of an enumeration
 
 
 _DERIVED = {d: DERIVED[d.size] + d.empty + b"\x01" for d in (SHA256, SHA384)}  # of no messages: what stages go on with
@@ -158,14 +171,28 @@ def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
     return key.finalize()[:key_len], iv.finalize()[:12]
 
 
-def handshake_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes, bytes]:
-    """The same of a handshake traffic secret, and the key of its Finished (RFC 8446 4.4.4), all three at once."""
-    finished = HMAC(secret, d.algorithm)
-    key, iv = finished.copy(), finished.copy()
-    key.update(_KEY[key_len])
-    iv.update(_IV)
-    finished.update(_FINISHED[d.size])
-    return key.finalize()[:key_len], iv.finalize()[:12], finished.finalize()
+class TrafficSecret:
+    """The traffic secret of one direction.  What else is derived from it comes first: `keys` uses up the keyed HMAC."""
+
+    __slots__ = ("_digest", "_mac", "secret")
+
+    def __init__(self, digest: Digest, secret: bytes) -> None:
+        self.secret, self._digest = secret, digest
+        self._mac = HMAC(secret, digest.algorithm)
+
+    def finished_key(self) -> bytes:
+        """What Finished is made with, of a handshake traffic secret (RFC 8446 4.4.4)."""
+        mac = self._mac.copy()
+        mac.update(_FINISHED[self._digest.size])
+        return mac.finalize()
+
+    def keys(self, key_len: int) -> tuple[bytes, bytes]:
+        """Key and IV (RFC 8446 7.3)."""
+        iv = self._mac
+        key = iv.copy()
+        key.update(_KEY[key_len])
+        iv.update(_IV)
+        return key.finalize()[:key_len], iv.finalize()[:12]
 
 
 def finished(d: Digest, secret: bytes, digest: bytes) -> bytes:

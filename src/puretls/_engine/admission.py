@@ -17,14 +17,14 @@ from puretls._engine.policy import refusal
 from puretls._engine.state import Parked, State, VerifyRequest
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
     from puretls._engine.peer import Peer
 
-Then = Callable[["Connection"], State]
+Then = Callable[["Handshake"], State]
 
 
 def admitted_then(
-    conn: Connection, peer: Peer | None, then: Then, *, resumed: bool = False, later: bool = False
+    conn: Handshake, peer: Peer | None, then: Then, *, resumed: bool = False, later: bool = False
 ) -> State:
     """`then`, if those outside who have a say let the peer in.
 
@@ -37,14 +37,14 @@ def admitted_then(
     return _judged_then(conn, peer, then, resumed, later)
 
 
-def _path_judged(peer: Peer, then: Then, resumed: bool, later: bool, conn: Connection, _: Any) -> State:
+def _path_judged(peer: Peer, then: Then, resumed: bool, later: bool, conn: Handshake, _: Any) -> State:
     """The chain has been accepted: whoever did so answers for it, and it counts as verified."""
     if peer.path is None:
         peer.path = peer.chain
     return _judged_then(conn, peer, then, resumed, later)
 
 
-def _judged_then(conn: Connection, peer: Peer | None, then: Then, resumed: bool, later: bool) -> State:
+def _judged_then(conn: Handshake, peer: Peer | None, then: Then, resumed: bool, later: bool) -> State:
     policy = conn.config.policy
     if policy.judge is None:
         return then(conn)

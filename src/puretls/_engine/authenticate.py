@@ -22,11 +22,11 @@ from puretls._wire import extensions, messages, places
 from puretls._wire.codec import Ranks
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
     from puretls._engine.peer import Claim
 
-Then = Callable[["Connection"], "State"]  # they are given the connection, and do not keep it
-Signed = Callable[["Connection", bytes], "State"]
+Then = Callable[["Handshake"], "State"]  # they are given the connection, and do not keep it
+Signed = Callable[["Handshake", bytes], "State"]
 SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 8446 4.4.3
 CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
 
@@ -71,7 +71,7 @@ def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Schem
     return scheme
 
 
-def sign_then(conn: Connection, credential: Credential, scheme: Scheme, data: bytes, then: Signed) -> State:
+def sign_then(conn: Handshake, credential: Credential, scheme: Scheme, data: bytes, then: Signed) -> State:
     """`then` with the signature, now or when it arrives."""
     if credential.key is None:
         return Parked(SignRequest(credential, scheme, data), then)
@@ -84,14 +84,14 @@ def sign_then(conn: Connection, credential: Credential, scheme: Scheme, data: by
     return Parked(LaterRequest(signature), partial(_signed, then))
 
 
-def _signed(then: Signed, conn: Connection, signature: object) -> State:
+def _signed(then: Signed, conn: Handshake, signature: object) -> State:
     if not isinstance(signature, bytes | bytearray | memoryview):
         conn.refuse(TypeError(f"sign() has to come to bytes, not {type(signature).__name__}"))
     return then(conn, bytes(signature))
 
 
 def send_certificate13(
-    conn: Connection, chosen: tuple[Credential, Scheme], flight: Sequence[bytes], then: Then
+    conn: Handshake, chosen: tuple[Credential, Scheme], flight: Sequence[bytes], then: Then
 ) -> State:
     """`flight`, which ends with our Certificate, and CertificateVerify, then `then`."""
     conn.draft.own_credential, conn.draft.own_scheme = credential, scheme = chosen
@@ -100,12 +100,12 @@ def send_certificate13(
     return sign_then(conn, credential, scheme, data, partial(_send_verify13, scheme, then))
 
 
-def _send_verify13(scheme: Scheme, then: Then, conn: Connection, signature: bytes) -> State:
+def _send_verify13(scheme: Scheme, then: Then, conn: Handshake, signature: bytes) -> State:
     conn.send_message(messages.certificate_verify(scheme.code, signature))
     return then(conn)
 
 
-def send_finished13(conn: Connection) -> None:
+def send_finished13(conn: Handshake) -> None:
     """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
     theirs, ours = conn.finished_keys
     conn.draft.finished_sent = sent = conn.draft.digest.hmac(ours, conn.transcript.digest())
@@ -113,7 +113,7 @@ def send_finished13(conn: Connection) -> None:
     conn.send_message(messages.finished(sent))
 
 
-def check_finished13(conn: Connection, message: messages.Finished) -> None:
+def check_finished13(conn: Handshake, message: messages.Finished) -> None:
     """The peer's Finished under its handshake traffic secret."""
     theirs, ours = conn.finished_keys
     if not theirs:  # used up: anybody could compute the Finished of an empty key

@@ -59,7 +59,7 @@ from puretls._wire.hello import ServerHello
 from puretls._wire.places import SH12, check_response
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 LEGACY_SERVERS = OP_LEGACY_SERVER_CONNECT | OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION  # the second is older and does more
 
@@ -80,11 +80,10 @@ class Exchange:
         self.judged = False  # somebody outside has had a say about the peer
 
 
-def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHello, version: int) -> State:
+def legacy_server_hello(conn: Handshake, offer: ClientOffer, message: ServerHello, version: int) -> State:
     """RFC 5246 7.4.1.3: the server has chosen a version below TLS 1.3."""
     config, found = conn.config, message.extensions
     conn.set_version(version)
-    conn.records.ignore_ccs(False)
     suite = config.offered_by_code.get(message.cipher_suite)
     if suite is None or suite.since > version or suite.since == TLS13:
         raise Abort(wrong_suite(message.cipher_suite), f"cipher suite {message.cipher_suite:#06x}")
@@ -111,7 +110,7 @@ def legacy_server_hello(conn: Connection, offer: ClientOffer, message: ServerHel
     return _expect_key_exchange(exchange)
 
 
-def _check_what_stays(conn: Connection) -> None:
+def _check_what_stays(conn: Handshake) -> None:
     """In a renegotiation: neither protection may be left out that the handshake before had, nor EMS be an addition."""
     before, after = conn.outcome, conn.draft
     if before.ems != after.ems:  # RFC 7627 5.4
@@ -120,7 +119,7 @@ def _check_what_stays(conn: Connection) -> None:
         raise Abort(faults.ENCRYPT_THEN_MAC_REQUIRED)
 
 
-def _resume(conn: Connection, session: Session, exchange: Exchange) -> State:
+def _resume(conn: Handshake, session: Session, exchange: Exchange) -> State:
     """The abbreviated handshake (RFC 5246 7.3): the server's Finished comes first."""
     if session.version != conn.version:
         raise Abort(faults.SSL_SESSION_VERSION_MISMATCH)
@@ -155,7 +154,7 @@ class ExpectCertificate(_Step):
         self.with_status = with_status
 
     @on(CERTIFICATE, legacy.Certificate.parse)
-    def certificate(self, conn: Connection, message: legacy.Certificate) -> State:
+    def certificate(self, conn: Handshake, message: legacy.Certificate) -> State:
         if not message.ders:
             raise Abort(faults.LENGTH_MISMATCH, "no certificate")
         exchange = self.exchange
@@ -184,7 +183,7 @@ class ExpectHelloDone(_Step):
     __slots__ = ()
 
     @on(CERTIFICATE_REQUEST, legacy.KeyExchange.parse)
-    def certificate_request(self, conn: Connection, message: legacy.KeyExchange) -> State:
+    def certificate_request(self, conn: Handshake, message: legacy.KeyExchange) -> State:
         if not with_certificate(self.exchange.suite) or self.exchange.asked is not None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         request = legacy.CertificateRequest
@@ -193,7 +192,7 @@ class ExpectHelloDone(_Step):
         return ExpectHelloDone(self.exchange)
 
     @on(SERVER_HELLO_DONE, legacy.Empty.parse)
-    def server_hello_done(self, conn: Connection, message: legacy.Empty) -> State:
+    def server_hello_done(self, conn: Handshake, message: legacy.Empty) -> State:
         conn.transcript.update(message.raw)
         exchange = self.exchange
         if exchange.peer is None or not conn.config.policy.judged:  # without a signature Finished is the proof
@@ -208,7 +207,7 @@ class ExpectKeyExchange(_Step):
     __slots__ = ()
 
     @on(SERVER_KEY_EXCHANGE, legacy.KeyExchange.parse)
-    def server_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
+    def server_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> State:
         exchange = self.exchange
         read = decode(partial(_read_key_exchange, exchange.suite, conn.version), message.raw)
         _accept_key_exchange(conn, exchange, read)
@@ -230,7 +229,7 @@ class _ExpectStatus(_Step):
     __slots__ = ()
 
     @on(CERTIFICATE_STATUS, legacy.CertificateStatus.parse)
-    def certificate_status(self, conn: Connection, message: legacy.CertificateStatus) -> State:
+    def certificate_status(self, conn: Handshake, message: legacy.CertificateStatus) -> State:
         if message.status_type != 1 or not message.response or self.exchange.claim is None:
             raise Abort(faults.LENGTH_MISMATCH)
         self.exchange.claim.ocsp = message.response
@@ -281,7 +280,7 @@ def _read_key_exchange(suite: suites.Suite, version: int, raw: bytes) -> KeyExch
     return KeyExchange(hint, ecdh, dh, params, scheme, signature)
 
 
-def _accept_key_exchange(conn: Connection, exchange: Exchange, read: KeyExchange) -> None:
+def _accept_key_exchange(conn: Handshake, exchange: Exchange, read: KeyExchange) -> None:
     """Our share answers the server's.  Nothing is computed with what it names before its signature is verified."""
     config, group, claim = conn.config, None, exchange.claim
     exchange.hint = read.hint
@@ -308,7 +307,7 @@ def _accept_key_exchange(conn: Connection, exchange: Exchange, read: KeyExchange
         exchange.share = field.answer(read.dh.y)
 
 
-def _answer(conn: Connection, exchange: Exchange) -> State:
+def _answer(conn: Handshake, exchange: Exchange) -> State:
     """ServerHelloDone: our flight (RFC 5246 7.4.6 to 7.4.9)."""
     chosen = None
     if exchange.asked is not None:
@@ -323,7 +322,7 @@ def _answer(conn: Connection, exchange: Exchange) -> State:
     return Parked(PskClientRequest(exchange.hint), partial(_send_key_exchange, exchange, chosen))
 
 
-def _choose(conn: Connection, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
+def _choose(conn: Handshake, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
     """A certificate of ours that suits the request: as with OpenSSL the one that was loaded last, or else another."""
     types = {legacy.RSA_SIGN: KINDS[suites.RSA], legacy.ECDSA_SIGN: KINDS[suites.ECDSA]}
     kinds = frozenset().union(*(types.get(kind, frozenset()) for kind in asked.certificate_types))
@@ -339,7 +338,7 @@ def _choose(conn: Connection, asked: legacy.CertificateRequest) -> tuple[Credent
 def _send_key_exchange(
     exchange: Exchange,
     chosen: tuple[Credential, Scheme] | None,
-    conn: Connection,
+    conn: Handshake,
     psk: tuple[bytes, bytes] | None,
 ) -> State:
     body, secret = b"", b""
@@ -365,7 +364,7 @@ def _send_key_exchange(
         return _send_finished(conn, exchange)
     credential, scheme = chosen
 
-    def signed(conn: Connection, signature: bytes) -> State:
+    def signed(conn: Handshake, signature: bytes) -> State:
         if conn.version >= TLS12:
             conn.send_message(messages.certificate_verify(scheme.code, signature))
         else:
@@ -375,10 +374,10 @@ def _send_key_exchange(
     return authenticate.sign_then(conn, credential, scheme, conn.transcript.messages(), signed)
 
 
-def _send_finished(conn: Connection, exchange: Exchange) -> State:
+def _send_finished(conn: Handshake, exchange: Exchange) -> State:
     conn.transcript.forget()
     keys = Keys(conn)
-    conn.records.switch_write_keys(keys.sealer)
+    conn.stream.switch_write_keys(keys.sealer)
     send_finished(conn, keys)
     return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
 
@@ -387,11 +386,12 @@ class ExpectChangeCipherSpec(State):
     """The server switches to the new keys (RFC 5246 7.1)."""
 
     __slots__ = ("exchange", "keys", "ticket")
+    expects_ccs = True
 
     def __init__(self, exchange: Exchange, keys: Keys, ticket: legacy.NewSessionTicket | None = None) -> None:
         self.exchange, self.keys, self.ticket = exchange, keys, ticket
 
-    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
+    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
         accept_change_cipher_spec(conn, body, self.keys)
         return ExpectFinished(self.exchange, self.keys, self.ticket)
 
@@ -402,11 +402,11 @@ class ExpectTicket(ExpectChangeCipherSpec):
     __slots__ = ()
 
     @on(NEW_SESSION_TICKET, legacy.NewSessionTicket.parse)
-    def new_session_ticket(self, conn: Connection, message: legacy.NewSessionTicket) -> State:
+    def new_session_ticket(self, conn: Handshake, message: legacy.NewSessionTicket) -> State:
         conn.transcript.update(message.raw)
         return ExpectChangeCipherSpec(self.exchange, self.keys, message)
 
-    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
+    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
         del conn, body
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "NewSessionTicket is missing")
 
@@ -420,16 +420,16 @@ class ExpectFinished(State):
         self.exchange, self.keys, self.ticket = exchange, keys, ticket
 
     @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Connection, message: messages.Finished) -> State:
+    def finished(self, conn: Handshake, message: messages.Finished) -> State:
         check_finished(conn, message, self.keys)
         if self.exchange.judged or not conn.config.policy.judged:
             return self._done(conn)
         return admitted_then(conn, conn.draft.peer, self._done, resumed=conn.draft.resumed is not None)
 
-    def _done(self, conn: Connection) -> State:
+    def _done(self, conn: Handshake) -> State:
         resumed = conn.draft.resumed
         if resumed:
-            conn.records.switch_write_keys(self.keys.sealer)
+            conn.stream.switch_write_keys(self.keys.sealer)
             send_finished(conn, self.keys)
         ticket = self.ticket
         if ticket is not None and ticket.ticket:

@@ -39,7 +39,7 @@ from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, ServerHello
 from puretls._wire.places import CT, EE, HRR, SH, check_response
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 
 class ExpectServerHello(State):
@@ -51,7 +51,7 @@ class ExpectServerHello(State):
         self.offer, self.retried = offer, retried
 
     @on(SERVER_HELLO, ServerHello.parse)
-    def server_hello(self, conn: Connection, message: ServerHello) -> State:  # RFC 8446 4.1.3
+    def server_hello(self, conn: Handshake, message: ServerHello) -> State:  # RFC 8446 4.1.3
         version = selected_version(conn, message)
         if version != TLS13:
             if self.retried or message.is_retry:
@@ -63,7 +63,7 @@ class ExpectServerHello(State):
         suite = self._suite(conn, message)
         return self._retry(conn, message, suite) if message.is_retry else self._accept(conn, message, suite)
 
-    def _suite(self, conn: Connection, message: ServerHello) -> Suite:
+    def _suite(self, conn: Handshake, message: ServerHello) -> Suite:
         """The checks that ServerHello and HelloRetryRequest share."""
         suite = conn.config.offered_by_code.get(message.cipher_suite)
         if suite is None or suite.since != TLS13:
@@ -77,11 +77,11 @@ class ExpectServerHello(State):
         conn.set_suite(suite)
         return suite
 
-    def _retry(self, conn: Connection, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
+    def _retry(self, conn: Handshake, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
         offer, found, transcript = self.offer, message.extensions, conn.transcript
         if self.retried:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
-        if not conn.records.inbound.on_boundary():  # the server cannot go on before it has heard from us
+        if not conn.layer.on_boundary():  # the server cannot go on before it has heard from us
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "something follows HelloRetryRequest")
         check_response(found, HRR, offer.offered | {registry.COOKIE})
         group = None
@@ -98,7 +98,7 @@ class ExpectServerHello(State):
         transcript.update(message.raw)
         return ExpectServerHello(client_hello.retry(conn, offer, group, cookie, suite.hash), message)
 
-    def _accept(self, conn: Connection, message: ServerHello, suite: Suite) -> State:
+    def _accept(self, conn: Handshake, message: ServerHello, suite: Suite) -> State:
         offer, found, transcript, d = self.offer, message.extensions, conn.transcript, suite.hash
         check_response(found, SH, offer.offered)
         psk = None
@@ -128,9 +128,8 @@ class ExpectServerHello(State):
             conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.draft.server_random = message.random
         if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-            # Before anything protected (RFC 8446 D.4), but not alone: Nagle's algorithm would delay the rest
-            conn.records.ccs_due = True
-        conn.finished_keys = conn.records.set_handshake_secrets(conn.draft.suite, theirs, next_ours)
+            conn.stream.change_cipher_spec_due()
+        conn.install_handshake_secrets(theirs, next_ours)
         return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
 
 
@@ -141,7 +140,7 @@ class ExpectServerHelloAgain(ExpectServerHello):
     accepts_data = True
 
 
-def selected_version(conn: Connection, message: ServerHello) -> int:
+def selected_version(conn: Handshake, message: ServerHello) -> int:
     """The version of a ServerHello, if it is one that we offered and nobody talked us down (RFC 8446 4.1.3, 4.2.1)."""
     config, body = conn.config, message.extensions.get(registry.SUPPORTED_VERSIONS)
     if body is not None:
@@ -168,7 +167,7 @@ def wrong_suite(code: int) -> Fault:
     return faults.WRONG_CIPHER_RETURNED if code in suites.BY_CODE else faults.UNKNOWN_CIPHER_RETURNED
 
 
-def count_miss(conn: Connection) -> None:
+def count_miss(conn: Handshake) -> None:
     """The server did not take the session that it was offered."""
     if conn.config.sessions is not None:
         conn.config.sessions.stats.misses += 1
@@ -183,7 +182,7 @@ class ExpectEncryptedExtensions(State):
         self.offer, self.secret, self.resumed, self.with_psk = offer, secret, resumed, with_psk
 
     @on(ENCRYPTED_EXTENSIONS, messages.EncryptedExtensions.parse)
-    def encrypted_extensions(self, conn: Connection, message: messages.EncryptedExtensions) -> State:  # RFC 8446 4.3.1
+    def encrypted_extensions(self, conn: Handshake, message: messages.EncryptedExtensions) -> State:  # RFC 8446 4.3.1
         found = message.extensions
         check_response(found, EE, self.offer.offered)
         negotiated.accept(conn, found, EE)
@@ -203,7 +202,7 @@ class ExpectCertificate(State):
         self.secret, self.asked = secret, asked
 
     @on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Connection, message: messages.Certificate) -> State:
+    def certificate(self, conn: Handshake, message: messages.Certificate) -> State:
         if message.context:
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         if not message.entries:
@@ -213,7 +212,7 @@ class ExpectCertificate(State):
         return ExpectCertificateVerify(self.secret, self.asked, claim)
 
 
-def examine_entries(conn: Connection, message: messages.Certificate, offered: frozenset[int]) -> Claim:
+def examine_entries(conn: Handshake, message: messages.Certificate, offered: frozenset[int]) -> Claim:
     """The certificates of a Certificate message, with the extensions of each checked."""
     ocsp = None
     for position, entry in enumerate(message.entries):
@@ -231,7 +230,7 @@ class ExpectCertificateOrRequest(ExpectCertificate):
     __slots__ = ()
 
     @on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
-    def certificate_request(self, conn: Connection, message: messages.CertificateRequest) -> State:
+    def certificate_request(self, conn: Handshake, message: messages.CertificateRequest) -> State:
         if message.context:  # only after the handshake
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         schemes = authenticate.requested_schemes(message)
@@ -248,7 +247,7 @@ class ExpectCertificateVerify(State):
         self.secret, self.asked, self.claim = secret, asked, claim
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
-    def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
+    def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
         peer = claim.proven(scheme, message.signature, SERVER_CONTEXT + conn.transcript.digest())
@@ -266,7 +265,7 @@ class ExpectFinished(State):
         self.secret, self.peer, self.asked = secret, peer, asked
 
     @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Connection, message: messages.Finished) -> State:
+    def finished(self, conn: Handshake, message: messages.Finished) -> State:
         authenticate.check_finished13(conn, message)
         conn.draft.peer = self.peer
         conn.draft.exporter_digest = digest = conn.transcript.digest()
@@ -276,24 +275,24 @@ class ExpectFinished(State):
             conn.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)
             conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
             conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
-        conn.records.set_read_secret(theirs)
+        conn.install_read_secret(theirs)
 
-        def finish(conn: Connection) -> State:
+        def finish(conn: Handshake) -> State:
             send_finished13(conn)
-            conn.records.set_write_secret(ours)
+            conn.install_write_secret(ours)
             return conn.finish(Established13(conn))
 
         if not conn.config.policy.judged:
             return finish(conn) if self.asked is None else send_client_certificate(conn, self.asked, finish)
         asked = self.asked
 
-        def go_on(conn: Connection) -> State:
+        def go_on(conn: Handshake) -> State:
             return finish(conn) if asked is None else send_client_certificate(conn, asked, finish)
 
         return admitted_then(conn, self.peer, go_on, resumed=conn.draft.resumed is not None)
 
 
-def send_client_certificate(conn: Connection, asked: Ranks, then: authenticate.Then) -> State:
+def send_client_certificate(conn: Handshake, asked: Ranks, then: authenticate.Then) -> State:
     """Our certificate if one suits the schemes that were asked for, else an empty list (RFC 8446 4.4.2)."""
     chosen = authenticate.choose(conn.config, TLS13, asked)
     if chosen is None:

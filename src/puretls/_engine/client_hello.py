@@ -20,7 +20,7 @@ from puretls._wire import extensions, hello
 from puretls._wire.codec import extension, vec8, vec16
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 
 NAMED, RESUMING = frozenset({registry.SERVER_NAME}), frozenset({registry.PRE_SHARED_KEY})
@@ -53,7 +53,7 @@ class ClientOffer:
         self.offered: frozenset[int] = frozenset()  # extensions
 
 
-def send(conn: Connection, offer: ClientOffer) -> None:
+def send(conn: Handshake, offer: ClientOffer) -> None:
     """Compose the ClientHello of `offer` and send it."""
     config = conn.config
     name = conn.server_hostname
@@ -80,11 +80,11 @@ def send(conn: Connection, offer: ClientOffer) -> None:
         raw = hello.client_hello(version, conn.draft.client_random, offer.session_id, suites, block)
     offer.offered = offered
     conn.send_message(raw)
-    conn.records.ignore_ccs(config.max_version >= TLS13)  # for middleboxes (RFC 8446 5, D.4)
-    conn.records.flush()
+    conn.layer.flush()
+    conn.layer.offered(config.max_version)
 
 
-def _with_binders(conn: Connection, offer: ClientOffer, version: int, suites: bytes, head: bytes) -> bytes:
+def _with_binders(conn: Handshake, offer: ClientOffer, version: int, suites: bytes, head: bytes) -> bytes:
     """pre_shared_key comes last; each binder covers all before the binders (RFC 8446 4.2.11.2)."""
     psks, transcript = offer.psks, conn.transcript
     identities, size = b"", 2  # size: of the binders' vector
@@ -97,7 +97,7 @@ def _with_binders(conn: Connection, offer: ClientOffer, version: int, suites: by
     return raw + vec16(binders)
 
 
-def retry(conn: Connection, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest) -> ClientOffer:
+def retry(conn: Handshake, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest) -> ClientOffer:
     """The second offer, changed only as HelloRetryRequest asked (RFC 8446 4.1.2)."""
     if group is not None:
         offer.shares = {group.code: group.offer()}
@@ -108,6 +108,6 @@ def retry(conn: Connection, offer: ClientOffer, group: Group | None, cookie: byt
         if psk.session:
             psk.age = int((now - psk.session.time) * 1000) + psk.session.age_add & 0xFFFFFFFF
     if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.records.send_change_cipher_spec()
+        conn.stream.send_change_cipher_spec()
     send(conn, offer)
     return offer

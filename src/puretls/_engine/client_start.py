@@ -24,10 +24,10 @@ from puretls._engine.state import Parked, PskClientRequest, State
 from puretls._engine.tickets import MAX_TICKET
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 
-def begin(conn: Connection) -> State:
+def begin(conn: Handshake) -> State:
     """The first state of a client."""
     config = conn.config
     if not config.versions:
@@ -43,7 +43,7 @@ def begin(conn: Connection) -> State:
     return _first(conn, None)
 
 
-def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
+def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
     config = conn.config
     conn.draft.policy_digest = config.policy.digest()
     session, conn.offered = conn.offered, None
@@ -70,27 +70,25 @@ def _first(conn: Connection, external: tuple[bytes, bytes] | None) -> State:
         offer.legacy_session = session
         offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
     send(conn, offer)
-    conn.records.set_record_version(config.max_version)  # only the first record says TLS 1.0
     return ExpectServerHello(offer, None)
 
 
-def renegotiate(conn: Connection) -> State:
+def renegotiate(conn: Handshake) -> State:
     """A new handshake inside this connection, in the same version, because the server asked (RFC 5246 7.4.1.1)."""
     conn.config = replace(conn.config, versions=(conn.version,), alpn=())  # whose protocol goes on
     conn.transcript = Transcript()
     conn.draft = Outcome()
-    conn.records.begin_again()
+    conn.stream.begin_again()
     conn.draft.client_random = conn.random(32)
     conn.draft.policy_digest = conn.config.policy.digest()
     if conn.config.sessions is not None:
         conn.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])
     send(conn, offer)
-    conn.records.ignore_ccs(False)
     return ExpectServerHelloAgain(offer, None)
 
 
-def _resumable(conn: Connection, session: Session) -> bool:
+def _resumable(conn: Handshake, session: Session) -> bool:
     """Whether a session still fits what this connection demands."""
     config = conn.config
     return (

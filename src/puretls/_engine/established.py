@@ -12,11 +12,11 @@ from puretls._base.registry import (
     CERTIFICATE_REQUEST,
     CERTIFICATE_VERIFY,
     FINISHED,
-    HANDSHAKE,
     KEY_UPDATE,
     NEW_SESSION_TICKET,
     TLS13,
 )
+from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
@@ -28,11 +28,11 @@ from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._engine.session import LIFETIME, LONGEST, agreed
 from puretls._engine.state import State, on
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
-from puretls._record.layer import MAX_IN_A_ROW, RecordLayer
+from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire import messages, places
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 
 class Established(State):
@@ -47,7 +47,7 @@ class Established13(Established):
 
     __slots__ = ("digest", "nonce", "pending", "resumption", "transcript")
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Handshake) -> None:
         transcript = conn.transcript
         self.digest = transcript.digest()  # of ClientHello..client Finished
         self.resumption: Resumption | None = None
@@ -60,22 +60,24 @@ class Established13(Established):
         conn.transcript = None  # type: ignore[assignment]  # its time is over
         conn.draft.session = agreed(conn, b"", LIFETIME)
 
-    def secret_of_tickets(self, conn: Connection) -> bytes:
+    def secret_of_tickets(self, conn: Handshake) -> bytes:
         if type(conn.outcome.master) is not MasterSecret:
             raise Abort(faults.INTERNAL)
         return conn.outcome.master.resumption(self.digest)
 
     @on(KEY_UPDATE, messages.KeyUpdate.parse)
-    def key_update(self, conn: Connection, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
+    def key_update(self, conn: Handshake, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
         if message.request_update not in (registry.UPDATE_NOT_REQUESTED, registry.UPDATE_REQUESTED):
             raise Abort(faults.BAD_KEY_UPDATE)
-        conn.records.update_read_keys(message.request_update)
+        if not conn.profile.key_update:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
+        conn.stream.update_read_keys(message.request_update)
         return self
 
     # The client
 
     @on(NEW_SESSION_TICKET, messages.NewSessionTicket.parse)
-    def new_session_ticket(self, conn: Connection, message: messages.NewSessionTicket) -> State:  # RFC 8446 4.6.1
+    def new_session_ticket(self, conn: Handshake, message: messages.NewSessionTicket) -> State:  # RFC 8446 4.6.1
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         places.check(message.extensions, places.NST)
@@ -96,14 +98,14 @@ class Established13(Established):
         return self
 
     @on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
-    def certificate_request(self, conn: Connection, message: messages.CertificateRequest) -> State:  # RFC 8446 4.6.2
+    def certificate_request(self, conn: Handshake, message: messages.CertificateRequest) -> State:  # RFC 8446 4.6.2
         if conn.server_side or self.transcript is None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         if not message.context:
             raise Abort(faults.INVALID_CONTEXT)
         schemes = authenticate.requested_schemes(message)
         count(conn)
-        if conn.records.close_sent:  # there is nobody to say it any more
+        if conn.stream.close_sent:  # there is nobody to say it any more
             return self
         transcript = self.transcript.copy()
         transcript.update(message.raw)
@@ -113,15 +115,15 @@ class Established13(Established):
             transcript.update(raw)
             flight.append(raw)
 
-        def answer(records: RecordLayer) -> bytes:  # when it is sealed: a KeyUpdate may be before it
-            add(messages.finished(finished(records.digest, records.write_secret, transcript.digest())))
+        def answer(digest: Digest, secret: bytes) -> bytes:  # when it is sealed: a KeyUpdate may be before it
+            add(messages.finished(finished(digest, secret, transcript.digest())))
             return b"".join(flight)
 
-        def finish(conn: Connection) -> State:
+        def finish(conn: Handshake) -> State:
             size = sum(map(len, flight))
-            if conn.records.crowded(size):
+            if conn.stream.crowded(size):
                 raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "more requests than answers are taken")
-            conn.records.queue(answer, size)
+            conn.stream.queue_message(answer, size)
             return self
 
         chosen = authenticate.choose(conn.config, TLS13, schemes)
@@ -132,7 +134,7 @@ class Established13(Established):
         conn.outcome.own_credential, conn.outcome.own_scheme = chosen
         add(credential.certificate13(message.context, None))
 
-        def signed(conn: Connection, signature: bytes) -> State:
+        def signed(conn: Handshake, signature: bytes) -> State:
             add(messages.certificate_verify(scheme.code, signature))
             return finish(conn)
 
@@ -140,7 +142,7 @@ class Established13(Established):
 
     # The server
 
-    def send_tickets(self, conn: Connection, count: int) -> None:
+    def send_tickets(self, conn: Handshake, count: int) -> None:
         """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
         sessions, session = conn.config.sessions, conn.outcome.session
         if sessions is None or session is None or not count:
@@ -165,9 +167,9 @@ class Established13(Established):
                 for (age_add, nonce), ticket in zip(own, tickets, strict=True)
             ]
         )
-        conn.records.flush()
+        conn.layer.flush()
 
-    def request_authentication(self, conn: Connection) -> None:
+    def request_authentication(self, conn: Handshake) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
         if not conn.outcome.peer_offers_pha or self.transcript is None:
             raise Abort(faults.EXTENSION_NOT_RECEIVED)
@@ -175,15 +177,15 @@ class Established13(Established):
             raise Abort(faults.REQUEST_PENDING)
         if conn.config.policy.verify_mode == CERT_NONE:  # nothing would come of it
             raise Abort(faults.INVALID_CONFIG)
-        if conn.records.close_sent:
+        if conn.stream.close_sent:
             raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
         context = conn.random(32)
         raw = messages.certificate_request(context, conn.config.request_extensions)
         self.pending = raw
-        conn.records.queue((HANDSHAKE, raw), len(raw))
+        conn.stream.queue_message(raw, len(raw))
 
     @on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Connection, message: messages.Certificate) -> State:
+    def certificate(self, conn: Handshake, message: messages.Certificate) -> State:
         if self.pending is None or self.transcript is None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         request = messages.CertificateRequest.parse(self.pending)
@@ -214,7 +216,7 @@ class ExpectPostCertificateVerify(Established):
     accepts_data = False  # the three messages come in a row (RFC 8446 4.6.2)
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
-    def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
+    def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
         peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + self.transcript.digest())
@@ -233,19 +235,19 @@ class ExpectPostFinished(Established):
         self.established, self.transcript, self.peer = established, transcript, peer
 
     @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Connection, message: messages.Finished) -> State:
-        expected = finished(conn.outcome.digest, conn.records.read_secret, self.transcript.digest())
+    def finished(self, conn: Handshake, message: messages.Finished) -> State:
+        expected = finished(conn.outcome.digest, conn.stream.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
         if not conn.config.policy.judged:
             return self._let_in(conn)
         return admitted_then(conn, self.peer, self._let_in)
 
-    def _let_in(self, conn: Connection) -> State:
+    def _let_in(self, conn: Handshake) -> State:
         conn.outcome.peer = self.peer
         conn.pass_gate(later=False)
         return self.established
 
 
-def count(conn: Connection) -> None:
+def count(conn: Handshake) -> None:
     """A peer that has us work for messages, KeyUpdates or others, and sends no data, is cut off."""
-    conn.records.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)
+    conn.layer.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)

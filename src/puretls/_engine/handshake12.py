@@ -1,6 +1,6 @@
 """What both roles of TLS 1.0 to 1.2 share: secrets and keys (RFC 5246 6.3, 8.1), Finished, what follows it.
 
-The versions differ in few places: the PRF and the transcript hash (`Connection.digest`), the form of signatures
+The versions differ in few places: the PRF and the transcript hash (`Outcome.digest`), the form of signatures
 (`scheme` on the wire or not), the IV of CBC records.  Each is a condition where it matters.
 """
 
@@ -32,7 +32,7 @@ from puretls._wire.hello import ClientHello
 from puretls._x509.extensions import DIGITAL_SIGNATURE
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 CLIENT_FINISHED, SERVER_FINISHED = b"client finished", b"server finished"
 SIGNED_EXCHANGES = frozenset({suites.DHE, suites.ECDHE})
@@ -58,7 +58,7 @@ def psk_premaster(other: bytes, key: bytes) -> bytes:
     return vec16(other) + vec16(key)
 
 
-def derive_master(conn: Connection, premaster: bytes) -> None:
+def derive_master(conn: Handshake, premaster: bytes) -> None:
     """RFC 5246 8.1, or RFC 7627 4, where the transcript ends with ClientKeyExchange."""
     draft = conn.draft
     if draft.ems:
@@ -68,7 +68,7 @@ def derive_master(conn: Connection, premaster: bytes) -> None:
     set_master(conn, master)
 
 
-def set_master(conn: Connection, master: bytes) -> None:
+def set_master(conn: Handshake, master: bytes) -> None:
     conn.draft.master = master
     if conn.events is not None:
         conn.log_secret("CLIENT_RANDOM", master)
@@ -82,7 +82,7 @@ class Keys:
 
     __slots__ = ("opener", "prf", "sealer")
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Handshake) -> None:
         draft = conn.draft
         self.prf = Prf(draft.digest, master_of(conn))
         client, server = older.key_block(draft.suite, self.prf, draft.server_random + draft.client_random)
@@ -91,24 +91,24 @@ class Keys:
         self.sealer: Sealer = older.sealer(draft.suite, draft.version, ours, etm=draft.etm)
 
 
-def accept_change_cipher_spec(conn: Connection, body: bytes, keys: Keys) -> None:
+def accept_change_cipher_spec(conn: Handshake, body: bytes, keys: Keys) -> None:
     """RFC 5246 7.1."""
     if body != b"\x01":
         raise Abort(faults.BAD_CHANGE_CIPHER_SPEC)
-    conn.records.switch_read_keys(keys.opener)
+    conn.stream.switch_read_keys(keys.opener)
 
 
 # Finished (RFC 5246 7.4.9)
 
 
-def send_finished(conn: Connection, keys: Keys) -> None:
+def send_finished(conn: Handshake, keys: Keys) -> None:
     label = SERVER_FINISHED if conn.server_side else CLIENT_FINISHED
     conn.draft.finished_sent = keys.prf(label, conn.transcript.digest(), 12)
     conn.send_message(messages.finished(conn.draft.finished_sent))
-    conn.records.flush()
+    conn.layer.flush()
 
 
-def check_finished(conn: Connection, message: messages.Finished, keys: Keys) -> None:
+def check_finished(conn: Handshake, message: messages.Finished, keys: Keys) -> None:
     label = CLIENT_FINISHED if conn.server_side else SERVER_FINISHED
     raw, received = message
     authenticate.check_finished(received, keys.prf(label, conn.transcript.digest(), 12))
@@ -124,7 +124,7 @@ class Established12(Established):
     __slots__ = ()
 
     @on(HELLO_REQUEST, legacy.Empty.parse)
-    def hello_request(self, conn: Connection, message: legacy.Empty) -> State:
+    def hello_request(self, conn: Handshake, message: legacy.Empty) -> State:
         del message
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
@@ -132,41 +132,41 @@ class Established12(Established):
         if (
             conn.outcome.secure_renegotiation
             and not conn.config.options & OP_NO_RENEGOTIATION
-            and not conn.records.close_sent
+            and not conn.stream.close_sent
         ):
             return conn.renegotiate()
         return self.decline(conn)
 
     @on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Connection, message: ClientHello) -> State:
+    def client_hello(self, conn: Handshake, message: ClientHello) -> State:
         del message
         if not conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         count(conn)
         return self.decline(conn)
 
-    def decline(self, conn: Connection) -> State:
+    def decline(self, conn: Handshake) -> State:
         """A warning, unless the peer takes none: it need not be answered each time (RFC 5246 7.4.1.1)."""
-        if not conn.records.crowded():
-            conn.send_alert(WARNING, registry.NO_RENEGOTIATION)
+        if not conn.stream.crowded():
+            conn.layer.send_alert(WARNING, registry.NO_RENEGOTIATION)
         return self
 
 
-def finish(conn: Connection, session: Session) -> State:
+def finish(conn: Handshake, session: Session) -> State:
     """The handshake is done; what was negotiated can be resumed."""
     conn.transcript = None  # type: ignore[assignment]  # its time is over
     conn.draft.session = session
     return conn.finish(Established12())
 
 
-def master_of(conn: Connection) -> bytes:
+def master_of(conn: Handshake) -> bytes:
     """The master secret, which a session keeps."""
     if not isinstance(conn.draft.master, bytes):
         raise Abort(faults.INTERNAL)
     return conn.draft.master
 
 
-def lifetime(conn: Connection) -> int:
+def lifetime(conn: Handshake) -> int:
     """For how many seconds a session of this context is good."""
     return LIFETIME if conn.config.sessions is None else conn.config.sessions.lifetime
 
@@ -174,7 +174,7 @@ def lifetime(conn: Connection) -> int:
 # Signatures (RFC 5246 4.7, 7.4.3, 7.4.8; RFC 4346 4.7)
 
 
-def peer_scheme(conn: Connection, code: int, claim: Claim) -> Scheme:
+def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
     """The scheme of the peer's signature; before TLS 1.2 its key decides.
 
     Its curve has to be one that we said we have (RFC 8422 5.3), and its key one that may sign (RFC 5246 7.4.2, 7.4.6).
@@ -193,7 +193,7 @@ def peer_scheme(conn: Connection, code: int, claim: Claim) -> Scheme:
     return scheme
 
 
-def legacy_scheme(conn: Connection, kind: str) -> Scheme | None:
+def legacy_scheme(conn: Handshake, kind: str) -> Scheme | None:
     """What a kind of key signs with before TLS 1.2: MD5 and SHA-1, or SHA-1, which only security level 0 permits."""
     scheme = signatures.LEGACY.get(kind)
     if scheme is not None and conn.config.policy.security_level > 0:
@@ -202,7 +202,7 @@ def legacy_scheme(conn: Connection, kind: str) -> Scheme | None:
 
 
 def choose_legacy(
-    conn: Connection, credentials: Iterable[Credential], kinds: frozenset[str]
+    conn: Handshake, credentials: Iterable[Credential], kinds: frozenset[str]
 ) -> tuple[Credential, Scheme] | None:
     """A key of these kinds, and what it signs with before TLS 1.2."""
     for credential in credentials:
@@ -212,7 +212,7 @@ def choose_legacy(
     return None
 
 
-def check_renegotiation(conn: Connection, found: dict[int, bytes], *, legacy: bool) -> None:
+def check_renegotiation(conn: Handshake, found: dict[int, bytes], *, legacy: bool) -> None:
     """RFC 5746 3.4 to 3.6: renegotiated_connection is empty at first, then both verify_data of the handshake before."""
     body = found.get(registry.RENEGOTIATION_INFO)
     if body is None:

@@ -21,7 +21,7 @@ from puretls._wire.codec import vec8, vec16
 from puretls._wire.places import EE, SH12
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 
 class Row(NamedTuple):
@@ -29,11 +29,11 @@ class Row(NamedTuple):
 
     number: int
     where: int  # the messages that answer it
-    answer: Callable[[Connection, bytes, bool], bytes | None]  # a server, resumed or not; None: no answer
-    accept: Callable[[Connection, bytes], None] | None = None  # a client: what the answer means for it
+    answer: Callable[[Handshake, bytes, bool], bytes | None]  # a server, resumed or not; None: no answer
+    accept: Callable[[Handshake, bytes], None] | None = None  # a client: what the answer means for it
 
 
-def answers(conn: Connection, offered: dict[int, bytes], message: int, *, resumed: bool) -> dict[int, bytes]:
+def answers(conn: Handshake, offered: dict[int, bytes], message: int, *, resumed: bool) -> dict[int, bytes]:
     """The extensions of `message`, EncryptedExtensions or ServerHello of TLS 1.2 and older, that answer the offer."""
     found = {}
     for number, answer in ANSWERS[message]:
@@ -44,7 +44,7 @@ def answers(conn: Connection, offered: dict[int, bytes], message: int, *, resume
     return found
 
 
-def accept(conn: Connection, found: dict[int, bytes], message: int) -> None:
+def accept(conn: Handshake, found: dict[int, bytes], message: int) -> None:
     """The answers in `message` to what we have offered."""
     rows = ACCEPTED[message]
     for number, body in found.items():
@@ -55,26 +55,26 @@ def accept(conn: Connection, found: dict[int, bytes], message: int) -> None:
 # renegotiation_info (RFC 5746 3.6): our handshakes are all first ones
 
 
-def _answer_renegotiation(_: Connection, __: bytes, ___: bool) -> bytes:
+def _answer_renegotiation(_: Handshake, __: bytes, ___: bool) -> bytes:
     return b"\x00"
 
 
 # extended_master_secret (RFC 7627 5.1)
 
 
-def _answer_ems(conn: Connection, _: bytes, __: bool) -> bytes:
+def _answer_ems(conn: Handshake, _: bytes, __: bool) -> bytes:
     conn.draft.ems = True
     return b""
 
 
-def _accept_ems(conn: Connection, _: bytes) -> None:
+def _accept_ems(conn: Handshake, _: bytes) -> None:
     conn.draft.ems = True
 
 
 # application_layer_protocol_negotiation (RFC 7301 3.1)
 
 
-def _answer_protocols(conn: Connection, body: bytes, _: bool) -> bytes | None:
+def _answer_protocols(conn: Handshake, body: bytes, _: bool) -> bytes | None:
     """By our preference; without overlap there is none, as OpenSSL's `ssl` callback has it (RFC 7301 3.2)."""
     theirs = frozenset(extensions.protocols(body))
     for name in conn.config.alpn:
@@ -84,7 +84,7 @@ def _answer_protocols(conn: Connection, body: bytes, _: bool) -> bytes | None:
     return None
 
 
-def _accept_protocol(conn: Connection, body: bytes) -> None:
+def _accept_protocol(conn: Handshake, body: bytes) -> None:
     """Exactly one of what we offered."""
     answer = extensions.protocols(body)
     if len(answer) != 1 or answer[0] not in conn.config.alpn:
@@ -95,22 +95,22 @@ def _accept_protocol(conn: Connection, body: bytes) -> None:
 # record_size_limit (RFC 8449 4): of what the other side sends; TLS 1.3 counts the content type
 
 
-def _answer_limit(conn: Connection, body: bytes, _: bool) -> bytes | None:
+def _answer_limit(conn: Handshake, body: bytes, _: bool) -> bytes | None:
     _accept_limit(conn, body)
     return conn.config.limit13 if conn.version == TLS13 else conn.config.limit12
 
 
-def _accept_limit(conn: Connection, body: bytes) -> None:
+def _accept_limit(conn: Handshake, body: bytes) -> None:
     ours = conn.config.record_size_limit
     if ours is not None:
         limit = extensions.record_size_limit(body) - (conn.version == TLS13)
-        conn.records.limit(limit, ours)
+        conn.stream.limit(limit, ours)
 
 
 # encrypt_then_mac (RFC 7366 2): of each handshake anew, as a client may not offer again what its session had
 
 
-def _answer_etm(conn: Connection, _: bytes, __: bool) -> bytes | None:
+def _answer_etm(conn: Handshake, _: bytes, __: bool) -> bytes | None:
     suite = conn.draft.suite
     if not isinstance(suite.cipher, Block) or conn.config.options & OP_NO_ENCRYPT_THEN_MAC:
         return None
@@ -118,30 +118,30 @@ def _answer_etm(conn: Connection, _: bytes, __: bool) -> bytes | None:
     return b""
 
 
-def _accept_etm(conn: Connection, _: bytes) -> None:
+def _accept_etm(conn: Handshake, _: bytes) -> None:
     conn.draft.etm = isinstance(conn.draft.suite.cipher, Block)
 
 
 # What a full handshake answers only
 
 
-def _answer_ticket(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  # RFC 5077 3.2
+def _answer_ticket(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 5077 3.2
     config = conn.config
     if resumed or config.sessions is None or not config.tickets12:
         return None
     return b""
 
 
-def _answer_status(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 8
+def _answer_status(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 8
     credential = conn.draft.own_credential
     return b"" if credential is not None and credential.ocsp and not resumed else None
 
 
-def _answer_point_formats(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  # RFC 8422 5.2
+def _answer_point_formats(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 8422 5.2
     return b"\x01\x00" if conn.draft.group is not None and not resumed else None
 
 
-def _answer_name(conn: Connection, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 3
+def _answer_name(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 3
     return b"" if conn.config.choose_context and not resumed else None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Outcome:
-    """Filled in by the states, message by message, as `Connection.draft`; from Finished on `Connection.outcome`."""
+    """Filled in by the states, message by message, as `Handshake.draft`; from Finished on `Handshake.outcome`."""
 
     __slots__ = (
         "alpn",

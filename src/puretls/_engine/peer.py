@@ -21,7 +21,7 @@ from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 Asked = tuple[str | None, int, bool]  # a host, the flags of the comparison, and whether the certificate has that name
 
@@ -94,7 +94,7 @@ class Claim:
         return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
 
 
-def examine(conn: Connection, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
+def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
     """Parse what the peer presented, and verify it if the configuration says so."""
     try:
         chain = certificate.presented(ders)

@@ -12,13 +12,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
     from puretls._engine.state import State
 
-_first_states: dict[bool, Callable[[Connection], State]] = {}  # by server_side, of the roles that are loaded
+_first_states: dict[bool, Callable[[Handshake], State]] = {}  # by server_side, of the roles that are loaded
 
 
-def first_state(conn: Connection) -> State:
+def first_state(conn: Handshake) -> State:
     """Where a connection begins."""
     begin = _first_states.get(conn.server_side)
     if begin is None:

@@ -52,7 +52,7 @@ from puretls._x509 import strength
 from puretls._x509.extensions import DIGITAL_SIGNATURE
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 REQUEST_TYPES = bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))  # certificate_types of a CertificateRequest
 IMPLIED_SCHEMES: Ranks = {0x0201: 0, 0x0203: 1}  # of a client that names none (RFC 5246 7.4.1.4.1)
@@ -67,7 +67,7 @@ class Choice(NamedTuple):
     group: Group | None
 
 
-def start(conn: Connection, message: ClientHello, version: int) -> State:
+def start(conn: Handshake, message: ClientHello, version: int) -> State:
     """ClientHello: read what it offers, then resume a session or begin a full handshake."""
     _, _, _, _, _, compression, found = message
     if 0 not in compression:
@@ -88,7 +88,7 @@ def start(conn: Connection, message: ClientHello, version: int) -> State:
     return _full(conn, message, choose(conn, message, version), offered)
 
 
-def _random(conn: Connection, version: int) -> bytes:
+def _random(conn: Handshake, version: int) -> bytes:
     """RFC 8446 4.1.3: a server that could do better says so in the last eight bytes."""
     highest = conn.config.served[0]
     if highest >= TLS13 and version == TLS12:
@@ -98,7 +98,7 @@ def _random(conn: Connection, version: int) -> bytes:
     return conn.random(32)
 
 
-def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
+def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
     """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
     config, found = conn.config, message.extensions
     theirs: Ranks | None = None
@@ -134,7 +134,7 @@ def choose(conn: Connection, message: ClientHello, version: int) -> Choice:
 
 
 def _choose_credential(
-    conn: Connection, suite: Suite, version: int, schemes: Ranks, known: list[Credential]
+    conn: Handshake, suite: Suite, version: int, schemes: Ranks, known: list[Credential]
 ) -> tuple[Credential, Scheme | None] | None:
     config, kinds = conn.config, KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
@@ -160,7 +160,7 @@ def _curve_will_do(credential: Credential, groups: Ranks | None, level: int) -> 
 # Resumption (RFC 5246 7.3, RFC 5077 3)
 
 
-def _find_session(conn: Connection, message: ClientHello, version: int) -> Session | None:
+def _find_session(conn: Handshake, message: ClientHello, version: int) -> Session | None:
     config, sessions, now = conn.config, conn.config.sessions, conn.clock()
     if sessions is None:
         return None
@@ -181,7 +181,7 @@ def _find_session(conn: Connection, message: ClientHello, version: int) -> Sessi
     return session if session.ems == ems else None
 
 
-def _resume(conn: Connection, message: ClientHello, session: Session, offered: dict[int, bytes]) -> State:
+def _resume(conn: Handshake, message: ClientHello, session: Session, offered: dict[int, bytes]) -> State:
     """The abbreviated handshake: our Finished comes first."""
     transcript = conn.transcript
     conn.set_suite(session.suite)
@@ -197,7 +197,7 @@ def _resume(conn: Connection, message: ClientHello, session: Session, offered: d
     )
     set_master(conn, session.secret)
     keys = Keys(conn)
-    conn.records.switch_write_keys(keys.sealer)
+    conn.stream.switch_write_keys(keys.sealer)
     send_finished(conn, keys)
     return ExpectChangeCipherSpec(keys, Session12(b"", False))
 
@@ -212,7 +212,7 @@ class Session12(NamedTuple):
 # The full handshake
 
 
-def _full(conn: Connection, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> State:
+def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> State:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
     config, transcript = conn.config, conn.transcript
     suite, credential, scheme, conn.draft.group = choice
@@ -237,7 +237,7 @@ def _full(conn: Connection, message: ClientHello, choice: Choice, offered: dict[
 
 
 def _send_key_exchange(
-    conn: Connection, message: ClientHello, choice: Choice, session: Session12, flight: list[bytes], *, asked: bool
+    conn: Handshake, message: ClientHello, choice: Choice, session: Session12, flight: list[bytes], *, asked: bool
 ) -> State:
     """`flight`, and ServerKeyExchange, if the suite has one (RFC 5246 7.4.3, RFC 8422 5.4, RFC 4279 2 to 4)."""
     config, (suite, credential, scheme, group) = conn.config, choice
@@ -255,7 +255,7 @@ def _send_key_exchange(
     if suite.kx in PSK_EXCHANGES and (params or config.psk_hint):
         params = vec16(config.psk_hint or b"") + params
 
-    def go_on(conn: Connection, signature: bytes) -> State:
+    def go_on(conn: Handshake, signature: bytes) -> State:
         if params:
             flight.append(legacy.server_key_exchange(params + signature))
         if asked:
@@ -263,14 +263,14 @@ def _send_key_exchange(
             flight.append(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
         flight.append(legacy.SERVER_HELLO_DONE)
         conn.send_messages(flight)
-        conn.records.flush()
+        conn.layer.flush()
         exchange = Exchange(suite, offer, message.legacy_version, session)
         return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
 
     if credential is None or scheme is None:
         return go_on(conn, b"")
 
-    def signed(conn: Connection, signature: bytes) -> State:
+    def signed(conn: Handshake, signature: bytes) -> State:
         head = scheme.code.to_bytes(2, "big") if conn.version >= TLS12 else b""
         return go_on(conn, head + vec16(signature))
 
@@ -302,7 +302,7 @@ class ExpectCertificate(_Step):
     __slots__ = ()
 
     @on(CERTIFICATE, legacy.Certificate.parse)
-    def certificate(self, conn: Connection, message: legacy.Certificate) -> State:
+    def certificate(self, conn: Handshake, message: legacy.Certificate) -> State:
         if message.ders:
             self.exchange.claim = examine(conn, message.ders)
         elif conn.config.policy.verify_mode == CERT_REQUIRED:
@@ -317,14 +317,14 @@ class ExpectKeyExchange(_Step):
     __slots__ = ()
 
     @on(CLIENT_KEY_EXCHANGE, legacy.KeyExchange.parse)
-    def client_key_exchange(self, conn: Connection, message: legacy.KeyExchange) -> State:
+    def client_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> State:
         exchange, (raw, _) = self.exchange, message
         identity, share = decode(_EXCHANGES[exchange.suite.kx], raw)
         conn.transcript.update(raw)
         if identity is None:
             return _derive(conn, exchange, share, None)
 
-        def keyed(conn: Connection, key: bytes | None) -> State:
+        def keyed(conn: Handshake, key: bytes | None) -> State:
             if not key:
                 raise Abort(faults.PSK_IDENTITY_NOT_FOUND)
             return _derive(conn, exchange, share, key)
@@ -360,7 +360,7 @@ _EXCHANGES: dict[str, Callable[[bytes], tuple[bytes | None, bytes]]] = {
 _EXCHANGES[suites.ECDHE] = _read_ecdhe
 
 
-def _derive(conn: Connection, exchange: Exchange, share: bytes, psk: bytes | None) -> State:
+def _derive(conn: Handshake, exchange: Exchange, share: bytes, psk: bytes | None) -> State:
     kx = exchange.suite.kx
     if exchange.offer is not None:
         secret = exchange.offer.complete(share)
@@ -377,7 +377,7 @@ def _derive(conn: Connection, exchange: Exchange, share: bytes, psk: bytes | Non
     return ExpectChangeCipherSpec(keys, exchange.session)
 
 
-def _decrypt(conn: Connection, version: int, ciphertext: bytes) -> bytes:
+def _decrypt(conn: Handshake, version: int, ciphertext: bytes) -> bytes:
     """RFC 5246 7.4.7.1: whatever is wrong with the ciphertext, a random premaster secret goes on in its place.
 
     The primitive rejects bad padding implicitly, with bytes as random as ours; length and version are judged without a
@@ -401,7 +401,7 @@ class ExpectCertificateVerify(State):
         self.exchange, self.claim, self.keys = exchange, claim, keys
 
     @on(CERTIFICATE_VERIFY, legacy.KeyExchange.parse)
-    def certificate_verify(self, conn: Connection, message: legacy.KeyExchange) -> State:
+    def certificate_verify(self, conn: Handshake, message: legacy.KeyExchange) -> State:
         verify: messages.CertificateVerify | legacy.CertificateVerify
         if conn.version >= TLS12:
             verify = decode(messages.CertificateVerify.parse, message.raw)
@@ -420,11 +420,12 @@ class ExpectChangeCipherSpec(State):
     """RFC 5246 7.1."""
 
     __slots__ = ("keys", "session")
+    expects_ccs = True
 
     def __init__(self, keys: Keys, session: Session12) -> None:
         self.keys, self.session = keys, session
 
-    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
+    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
         accept_change_cipher_spec(conn, body, self.keys)
         return ExpectFinished(self.keys, self.session)
 
@@ -438,13 +439,13 @@ class ExpectFinished(State):
         self.keys, self.session = keys, session
 
     @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Connection, message: messages.Finished) -> State:
+    def finished(self, conn: Handshake, message: messages.Finished) -> State:
         check_finished(conn, message, self.keys)
         if not conn.config.policy.judged:
             return self._done(conn)
         return admitted_then(conn, conn.draft.peer, self._done, resumed=conn.draft.resumed is not None)
 
-    def _done(self, conn: Connection) -> State:
+    def _done(self, conn: Handshake) -> State:
         if conn.draft.resumed is not None:
             return finish(conn, conn.draft.resumed)
         session, sessions = agreed(conn, master_of(conn), lifetime(conn), self.session.id), conn.config.sessions
@@ -458,6 +459,6 @@ class ExpectFinished(State):
             else:
                 sessions.cache.add(session)
                 conn.kept = (session.id,)
-        conn.records.switch_write_keys(self.keys.sealer)
+        conn.stream.switch_write_keys(self.keys.sealer)
         send_finished(conn, self.keys)
         return finish(conn, session)

@@ -34,7 +34,7 @@ from puretls._wire.hello import ClientHello
 from puretls._wire.places import EE
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 VERSION_EXTENSION = extension(registry.SUPPORTED_VERSIONS, b"\x03\x04")
 MAY_CHANGE = frozenset(  # in a second ClientHello (RFC 8446 4.1.2, RFC 9849 6.1.5)
@@ -69,7 +69,7 @@ class Retry:
         self.hello, self.group, self.cookie = first, group, cookie
 
 
-def start(conn: Connection, message: ClientHello, retry: Retry | None = None) -> State:
+def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> State:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
     config, found = conn.config, message.extensions
     groups, shares, schemes, psks, conn.draft.peer_takes_tickets = negotiate.read_offer13(message)
@@ -81,9 +81,8 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
     if retry is None:
         conn.set_suite(shared[0])
         conn.transcript.choose(conn.draft.digest)
-    conn.records.ignore_ccs(True)
     if registry.EARLY_DATA in found:  # we accept none, but a client may send it under a ticket not ours
-        conn.records.skip_early_data(MAX_EARLY_DATA)
+        conn.layer.reject_early_data(MAX_EARLY_DATA)
     conn.draft.group, share = negotiate.group13(config, groups, shares)
     if share is None:
         if retry is not None:
@@ -96,10 +95,11 @@ def start(conn: Connection, message: ClientHello, retry: Retry | None = None) ->
     return _find_psk(conn, message, psks, 0, partial(_answer, message, schemes, share, retried))
 
 
-def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
+def _send_retry(conn: Handshake, message: ClientHello, group: Group) -> State:
     """RFC 8446 4.1.4."""
     transcript, suite = conn.transcript, conn.draft.suite
-    conn.records.check_boundary()
+    if not conn.layer.on_boundary():
+        raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
     cookie = conn.random(32) if conn.config.retry_cookie else b""
     block = VERSION_EXTENSION + extension(registry.KEY_SHARE, group.code.to_bytes(2, "big"))
     if cookie:
@@ -107,15 +107,15 @@ def _send_retry(conn: Connection, message: ClientHello, group: Group) -> State:
     transcript.update(message.raw)
     transcript.rewrite_for_retry()
     conn.send_message(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
-    conn.records.flush()
+    conn.layer.flush()
     _send_change_cipher_spec(conn, message.session_id)
     return ExpectSecondClientHello(Retry(message, group, cookie))
 
 
-def _send_change_cipher_spec(conn: Connection, session_id: bytes) -> None:
+def _send_change_cipher_spec(conn: Handshake, session_id: bytes) -> None:
     """For middleboxes, behind our first message, if both sides go along with it (RFC 8446 D.4)."""
     if session_id and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.records.send_change_cipher_spec()
+        conn.stream.send_change_cipher_spec()
 
 
 class ExpectSecondClientHello(State):
@@ -128,7 +128,7 @@ class ExpectSecondClientHello(State):
         self.retry = retry
 
     @on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Connection, message: ClientHello) -> State:
+    def client_hello(self, conn: Handshake, message: ClientHello) -> State:
         first, found = self.retry.hello, message.extensions
         places.check_hello(found)
         if message[1:6] != first[1:6] or _what_stays(message) != _what_stays(first) or registry.EARLY_DATA in found:
@@ -136,7 +136,7 @@ class ExpectSecondClientHello(State):
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if not compare_digest(cookie, self.retry.cookie):
             raise Abort(faults.BAD_HRR_COOKIE)
-        conn.records.skip_early_data(0)
+        conn.layer.reject_early_data(0)
         shares = negotiate.read_offer13(message).shares
         if tuple(shares) != (self.retry.group.code,):
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
@@ -147,10 +147,10 @@ def _what_stays(message: ClientHello) -> dict[int, bytes]:
     return {kind: body for kind, body in message.extensions.items() if kind not in MAY_CHANGE}
 
 
-WithPsk = Callable[["Connection", "ChosenPsk | None"], State]
+WithPsk = Callable[["Handshake", "ChosenPsk | None"], State]
 
 
-def _find_psk(conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, then: WithPsk) -> State:
+def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks, index: int, then: WithPsk) -> State:
     """The first PSK from `index` on that is good for this handshake (RFC 8446 4.2.11)."""
     suite, identities = conn.draft.suite, psks.identities
     sessions, now = conn.config.sessions, conn.clock()
@@ -163,7 +163,7 @@ def _find_psk(conn: Connection, message: ClientHello, psks: OfferedPsks, index: 
                 return then(conn, _check_binder(conn, message, psks, i, session.secret, session))
         elif conn.config.psk_server and suite.hash is SHA256:
 
-            def keyed(conn: Connection, key: bytes | None, i: int = i) -> State:
+            def keyed(conn: Handshake, key: bytes | None, i: int = i) -> State:
                 if not key:
                     return _find_psk(conn, message, psks, i + 1, then)
                 return then(conn, _check_binder(conn, message, psks, i, key, None))
@@ -172,12 +172,12 @@ def _find_psk(conn: Connection, message: ClientHello, psks: OfferedPsks, index: 
     return then(conn, None)
 
 
-def _resumable(conn: Connection, session: Session, suite: Suite) -> bool:
+def _resumable(conn: Handshake, session: Session, suite: Suite) -> bool:
     return session.version == TLS13 and session.suite.hash is suite.hash and session.fits(conn)
 
 
 def _check_binder(
-    conn: Connection, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
+    conn: Handshake, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
 ) -> ChosenPsk:
     """Who names a PSK has to know it (RFC 8446 4.2.11.2)."""
     d, (_, binders, size) = conn.draft.digest, psks
@@ -189,7 +189,7 @@ def _check_binder(
 
 
 def _answer(
-    message: ClientHello, schemes: Ranks, share: bytes, retried: bool, conn: Connection, psk: ChosenPsk | None
+    message: ClientHello, schemes: Ranks, share: bytes, retried: bool, conn: Handshake, psk: ChosenPsk | None
 ) -> State:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
     config, suite, group, d = conn.config, conn.draft.suite, conn.draft.group, conn.draft.digest
@@ -211,15 +211,14 @@ def _answer(
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
     conn.send_message(hello.server_hello(TLS12, random, session_id, suite.code, block))
-    conn.records.flush()
+    conn.layer.flush()
     if not retried:
         _send_change_cipher_spec(conn, session_id)
     theirs, ours = secret.traffic(conn.transcript.digest())
     if conn.events is not None:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
-    conn.finished_keys = conn.records.set_handshake_secrets(suite, theirs, ours)
-    conn.records.allow_plain_alert(True)
+    conn.install_handshake_secrets(theirs, ours)
     answers = join_extensions(negotiated.answers(conn, found, EE, resumed=psk is not None))
     encrypted = messages.encrypted_extensions(answers)
     if psk:
@@ -238,7 +237,7 @@ def _answer(
     return send_certificate13(conn, chosen, flight, partial(_finish_flight, secret, asked))
 
 
-def _finish_flight(secret: HandshakeSecret, asked: bool, conn: Connection) -> State:
+def _finish_flight(secret: HandshakeSecret, asked: bool, conn: Handshake) -> State:
     """Our Finished, and the keys that follow it (RFC 8446 4.4.4, 7.1)."""
     send_finished13(conn)
     conn.draft.exporter_digest = digest = conn.transcript.digest()
@@ -248,7 +247,7 @@ def _finish_flight(secret: HandshakeSecret, asked: bool, conn: Connection) -> St
         conn.log_secret("CLIENT_TRAFFIC_SECRET_0", theirs)
         conn.log_secret("SERVER_TRAFFIC_SECRET_0", ours)
         conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
-    conn.records.set_write_secret(ours)
+    conn.install_write_secret(ours)
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
 
 
@@ -261,7 +260,7 @@ class ExpectCertificate(State):
         self.next_secret = next_secret
 
     @on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Connection, message: messages.Certificate) -> State:
+    def certificate(self, conn: Handshake, message: messages.Certificate) -> State:
         if message.context:
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         if not message.entries:
@@ -285,7 +284,7 @@ class ExpectCertificateVerify(State):
         self.next_secret, self.claim = next_secret, claim
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
-    def certificate_verify(self, conn: Connection, message: messages.CertificateVerify) -> State:
+    def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
         claim = self.claim
         scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
         peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + conn.transcript.digest())
@@ -303,17 +302,16 @@ class ExpectFinished(State):
         self.next_secret, self.peer = next_secret, peer
 
     @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Connection, message: messages.Finished) -> State:
+    def finished(self, conn: Handshake, message: messages.Finished) -> State:
         authenticate.check_finished13(conn, message)
         conn.draft.peer = self.peer or conn.draft.peer
-        conn.records.set_read_secret(self.next_secret)
-        conn.records.allow_plain_alert(False)
+        conn.install_read_secret(self.next_secret)
         if not conn.config.policy.judged:
             return _done(conn)
         return admitted_then(conn, conn.draft.peer, _done, resumed=conn.draft.resumed is not None, later=True)
 
 
-def _done(conn: Connection) -> State:
+def _done(conn: Handshake) -> State:
     state, count = Established13(conn), conn.config.num_tickets
     conn.finish(state)
     if conn.draft.peer_takes_tickets:

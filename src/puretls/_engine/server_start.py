@@ -16,13 +16,13 @@ from puretls._wire.codec import Ranks, ranks
 from puretls._wire.hello import ClientHello
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 
 MANY = 512  # suites: more than IANA has given numbers to
 
 
-def begin(conn: Connection) -> State:
+def begin(conn: Handshake) -> State:
     """The first state of a server."""
     config = conn.config
     if not config.versions:
@@ -39,7 +39,7 @@ class ExpectClientHello(State):
     reads_ahead = True
 
     @on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Connection, message: ClientHello) -> State:  # RFC 8446 4.1.2
+    def client_hello(self, conn: Handshake, message: ClientHello) -> State:  # RFC 8446 4.1.2
         _, _, conn.draft.client_random, _, suites, _, found = message
         conn.draft.client_suites = _kept(ranks(suites))
         places.check_hello(found)
@@ -48,10 +48,10 @@ class ExpectClientHello(State):
         if not conn.config.choose_context:
             return _negotiate(conn, message)
 
-        def chosen(conn: Connection, config: Config) -> State:
-            conn.config = config
-            if config.watch and conn.records.events is None:
-                conn.records.events = []
+        def chosen(conn: Handshake, config: Config) -> State:
+            conn.config = conn.profile.fit(config)
+            if config.watch:
+                conn.layer.watch()
             return _negotiate(conn, message)
 
         return Parked(ClientHelloRequest(message, conn.draft.server_name), chosen)
@@ -64,7 +64,7 @@ def _kept(theirs: Ranks) -> Ranks:
     return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
 
 
-def _negotiate(conn: Connection, message: ClientHello) -> State:
+def _negotiate(conn: Handshake, message: ClientHello) -> State:
     conn.draft.policy_digest = conn.config.policy.digest()
     version = choose_version(conn.config, message)
     if registry.FALLBACK_SCSV in conn.draft.client_suites and version < conn.config.served[0]:  # RFC 7507 3

@@ -14,7 +14,7 @@ from puretls._engine.peer import Peer
 from puretls._x509.checks import NO_CHECK_TIME
 
 if TYPE_CHECKING:
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
 
 LIFETIME = 7200  # seconds; OpenSSL's default
 LONGEST = 604800  # seconds from one authentication to the next: a week, as of a single ticket (RFC 8446 4.6.1)
@@ -81,7 +81,7 @@ class Session:
         """For how many seconds a ticket that is made now may be good, if `lifetime` is what there is to give."""
         return max(0, min(lifetime, int(self.until - now)))
 
-    def fits(self, conn: Connection) -> bool:
+    def fits(self, conn: Handshake) -> bool:
         """Whether the peer that it stands for would pass here: the same policy and name, and the gate besides."""
         policy, name = conn.config.policy, conn.draft.server_name if conn.server_side else conn.server_hostname
         return (
@@ -92,7 +92,7 @@ class Session:
 
 
 def agreed(
-    conn: Connection,
+    conn: Handshake,
     secret: bytes,
     lifetime: int,
     id: bytes = b"",  # noqa: A002

@@ -2,7 +2,7 @@
 
 A state accepts the handshake messages it has marked with `@on` and no others; each handler gets the parsed message and
 returns the successor.  A parked state expects nothing: it holds a Request that somebody outside answers with
-`Connection.resume`, so the engine never calls out and is never re-entered.
+`Handshake.resume`, so the engine never calls out and is never re-entered.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from puretls._base import faults, registry
-from puretls._base.faults import Abort, Fault
-from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS13
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
 from puretls._wire.codec import StructError
 
 if TYPE_CHECKING:
     from puretls._crypto.signatures import Scheme
     from puretls._engine.config import Credential
-    from puretls._engine.connection import Connection
+    from puretls._engine.handshake import Handshake
     from puretls._engine.peer import Peer
     from puretls._wire.hello import ClientHello
 
 Parse = Callable[[bytes], Any]
-Handler = Callable[[Any, "Connection", Any], "State"]
+Handler = Callable[[Any, "Handshake", Any], "State"]
 H = TypeVar("H", bound=Callable[..., "State"])
 T = TypeVar("T")
 HELLO_REQUEST = bytes((registry.HELLO_REQUEST, 0, 0, 0))
@@ -49,7 +49,7 @@ def decode(parse: Callable[[bytes], T], raw: bytes) -> T:
 
 
 class Request:
-    """A question that the engine cannot answer itself; the state that holds it waits for `Connection.resume`."""
+    """A question that the engine cannot answer itself; the state that holds it waits for `Handshake.resume`."""
 
     __slots__ = ()
 
@@ -117,6 +117,7 @@ class State:
     __slots__ = ()
     expects: ClassVar[dict[int, tuple[Parse, Handler]]] = {}
     accepts_data: ClassVar[bool] = False
+    expects_ccs: ClassVar[bool] = False
     reads_ahead: ClassVar[bool] = False  # the peer can have sent nothing beyond what is expected here
     request: Request | None = None
 
@@ -128,7 +129,7 @@ class State:
                 kind, parse = accepts
                 cls.expects[kind] = parse, handler
 
-    def step(self, conn: Connection, raw: bytes) -> State:
+    def step(self, conn: Handshake, raw: bytes) -> State:
         """Hand one whole handshake message to its handler; the state after it."""
         entry = self.expects.get(raw[0])
         if entry is None:
@@ -144,37 +145,18 @@ class State:
             raise Abort(faults.LENGTH_MISMATCH) from None
         return handler(self, conn, message)
 
-    def request_authentication(self, conn: Connection) -> None:
+    def request_authentication(self, conn: Handshake) -> None:
         """Ask the client for its certificate after the handshake; only where nothing else is under way."""
         del conn
         raise Abort(faults.STILL_IN_INIT)
 
-    def change_cipher_spec(self, conn: Connection, body: bytes) -> State:
-        """RFC 5246 7.1; states of TLS 1.2 and older that expect it override this."""
-        wrong = stray(conn, CHANGE_CIPHER_SPEC)
-        if wrong is faults.UNEXPECTED_HANDSHAKE_MESSAGE and body != b"\x01":
-            wrong = faults.BAD_CHANGE_CIPHER_SPEC
-        raise Abort(wrong, f"in {type(self).__name__}")
+    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
+        """RFC 5246 7.1; for states of TLS 1.2 and older that set `expects_ccs`."""
+        raise NotImplementedError
 
 
-def stray(conn: Connection, kind: int, *, inside: bool = False) -> Fault:
-    """What OpenSSL calls a record that is not expected here, or not inside a message (RFC 8446 5.1)."""
-    version, own = conn.version, kind == CHANGE_CIPHER_SPEC
-    if own and version < TLS13 and conn.records.inbound.in_header():
-        return faults.BAD_CHANGE_CIPHER_SPEC
-    if not version:
-        return faults.UNEXPECTED_HANDSHAKE_MESSAGE
-    if version == TLS13:
-        return faults.BAD_RECORD_TYPE if own else faults.UNEXPECTED_RECORD
-    if not conn.established and conn.records.inbound.opener.expansion:
-        return faults.DATA_BETWEEN_CCS_AND_FINISHED
-    if own:
-        return faults.CCS_RECEIVED_EARLY if inside or conn.established else faults.UNEXPECTED_HANDSHAKE_MESSAGE
-    return faults.UNEXPECTED_RECORD
-
-
-def _count_request(conn: Connection) -> None:
-    conn.records.count(faults.UNEXPECTED_HANDSHAKE_MESSAGE, MAX_REQUESTS)
+def _count_request(conn: Handshake) -> None:
+    conn.layer.count(faults.UNEXPECTED_HANDSHAKE_MESSAGE, MAX_REQUESTS)
 
 
 class Parked(State):
@@ -182,7 +164,7 @@ class Parked(State):
 
     __slots__ = ("request", "then")
 
-    def __init__(self, request: Request, then: Callable[[Connection, Any], State]) -> None:
+    def __init__(self, request: Request, then: Callable[[Handshake, Any], State]) -> None:
         self.request: Request | None = request
         self.then = then
 

@@ -32,6 +32,7 @@ from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
 from puretls._crypto import schedule
 from puretls._crypto.kdf import SHA256, Digest
+from puretls._crypto.schedule import APPLICATION, Level, TrafficSecret
 from puretls._crypto.suites import Aead, Suite
 from puretls._record.inbound import Inbound
 from puretls._record.outbound import Outbound
@@ -57,8 +58,9 @@ CLOSE_NOTIFY = ALERT, bytes((WARNING, registry.CLOSE_NOTIFY))
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 KEY_UPDATE = bytes((registry.KEY_UPDATE, 0, 0, 1))  # and the byte that says whether it asks for another
 
-# What waits to be sealed: a record; a message that depends on the keys by then; the next keys; None for a KeyUpdate
-Pending = tuple[int, bytes] | Callable[["RecordLayer"], bytes] | Sealer | None
+Message = bytes | Callable[[Digest, bytes], bytes]  # one that is there, or that depends on the write secret by then
+# What waits to be sealed: a record; such a message; the next keys; None for a KeyUpdate
+Pending = tuple[int, bytes] | Callable[[Digest, bytes], bytes] | Sealer | None
 
 
 class RecordLayer:
@@ -93,6 +95,8 @@ class RecordLayer:
         "write_secret",
     )
 
+    aead: Aead  # of TLS 1.3; not there before there are keys
+
     def __init__(self, server_side: bool, events: list[Event] | None) -> None:
         self.inbound = Inbound(server_side)
         self.outbound = Outbound(registry.TLS12 if server_side else registry.TLS10)
@@ -106,7 +110,7 @@ class RecordLayer:
         self.failed = False
         self.fast_opener: Opener | None = None
         self.fast_sealer: Sealer | None = None
-        self.flight = b""  # handshake messages that are sealed together
+        self.flight: list[bytes] = []  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.control: deque[Pending] = deque()
         self.control_size = self.control_unsent = 0  # bytes in `control`; and sealed since all had been taken
@@ -115,7 +119,6 @@ class RecordLayer:
         self.warnings = self.messages = 0  # since the peer's last data: alerts; what has us work
         self.read_secret = self.write_secret = b""  # of TLS 1.3, from here on
         self.digest: Digest = SHA256
-        self.aead: Aead | None = None
 
     # The fast path
 
@@ -189,7 +192,7 @@ class RecordLayer:
             elif item is None:
                 self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
             elif callable(item):
-                outbound.put(HANDSHAKE, item(self))
+                outbound.put(HANDSHAKE, item(self.digest, self.write_secret))
             else:
                 outbound.sealer, self.fast_sealer = item, None
         self.control_unsent += outbound.end - outbound.start - waiting
@@ -214,40 +217,45 @@ class RecordLayer:
 
     # Handshake messages
 
-    def send(self, raw: bytes) -> None:
-        """A message into the flight."""
-        if self.ccs_due:
-            self._send_ccs()
-        if self.events is not None:
-            self.events.append(MessageEvent(True, self.inbound.version, HANDSHAKE, raw))
-        self.flight += raw
+    @property
+    def stream(self) -> RecordLayer:
+        """As the engine asks for what only records have."""
+        return self
 
-    def send_all(self, messages: Sequence[bytes]) -> bytes:
-        """Several; all of them as one."""
+    def send(self, level: Level, messages: Sequence[bytes]) -> None:
+        """Messages into the flight; the level is that of the keys which are in use."""
+        del level
         if self.ccs_due:
             self._send_ccs()
         if self.events is not None:
             version = self.inbound.version
             self.events.extend([MessageEvent(True, version, HANDSHAKE, raw) for raw in messages])
-        data = b"".join(messages)
-        self.flight += data
-        return data
+        self.flight += messages
 
     def flush(self) -> None:
         """Seal the flight: all its messages in as few records as they fit."""
-        data = self.flight
-        if data:
-            self.flight = b""
+        flight = self.flight
+        if flight:
+            data = flight[0] if len(flight) == 1 else b"".join(flight)
+            self.flight = []
             if self.handshaking:
                 self.outbound.put(HANDSHAKE, data)
             else:  # a renegotiation, or tickets, while others may be writing
                 self.queue((HANDSHAKE, data), len(data))
+
+    def queue_message(self, message: Message, size: int) -> None:
+        """A message that whoever sends seals when it comes by."""
+        self.queue((HANDSHAKE, message) if isinstance(message, bytes) else message, size)
 
     def send_change_cipher_spec(self) -> None:
         """Of middlebox compatibility mode: never protected (RFC 8446 D.4)."""
         if self.flight:
             self.flush()
         self._send_ccs()
+
+    def change_cipher_spec_due(self) -> None:
+        """The same before the next flight or alert: alone it would have Nagle's algorithm delay the rest."""
+        self.ccs_due = True
 
     def _send_ccs(self) -> None:
         self.ccs_due = False
@@ -257,17 +265,9 @@ class RecordLayer:
 
     # What a handshake decides
 
-    def ignore_ccs(self, ignore: bool) -> None:
-        """A lone change_cipher_spec is noise for the middleboxes, or it is not (RFC 8446 5, D.4)."""
-        self.inbound.drop_ccs = ignore
-
-    def allow_plain_alert(self, allow: bool) -> None:
-        """A TLS 1.3 client may fail before it has keys."""
-        self.inbound.allow_plain_alert = allow
-
-    def skip_early_data(self, size: int) -> None:
+    def reject_early_data(self, most: int) -> None:
         """So many bytes of what does not open are early data, which is not taken (RFC 8446 4.2.10)."""
-        self.inbound.early_data = size
+        self.inbound.early_data = most
 
     def limit(self, theirs: int, ours: int) -> None:
         """Bytes of data in a record: what the peer takes, and what we take (RFC 8449)."""
@@ -280,6 +280,11 @@ class RecordLayer:
         self.renegotiating = True
         self.fast_sealer = None
 
+    def watch(self) -> None:
+        """From here on somebody wants to know what happens."""
+        if self.events is None:
+            self.events = []
+
     def handshake_done(self) -> None:
         """From here on who receives may not be who sends."""
         self.handshaking = self.renegotiating = False
@@ -288,52 +293,53 @@ class RecordLayer:
 
     # Versions and keys
 
+    def offered(self, version: int) -> None:
+        """A ClientHello has been sent that offers up to `version`: only the first record says TLS 1.0."""
+        self.inbound.drop_ccs = version >= TLS13  # a lone change_cipher_spec is for the middleboxes (RFC 8446 5, D.4)
+        self._set_record_version(version)
+
     def set_version(self, version: int) -> None:
         """What was negotiated."""
-        self.inbound.version = version
-        self.set_record_version(version)
+        self.inbound.version, self.inbound.drop_ccs = version, version == TLS13
+        self._set_record_version(version)
 
-    def set_record_version(self, version: int) -> None:
+    def _set_record_version(self, version: int) -> None:
         """legacy_record_version, as long as records are sent without protection (RFC 8446 5.1)."""
         sealer = self.outbound.sealer
         if type(sealer) is NullSealer:
             sealer.version = min(version, TLS12)
 
-    def check_boundary(self) -> None:
-        """Nothing follows in the record of a message that ends what the peer may say for now (RFC 8446 5.1)."""
-        inbound = self.inbound
+    def on_boundary(self) -> bool:
+        """Whether nothing follows, or follows in part, in the record of the last message (RFC 8446 5.1)."""
+        return self.inbound.on_boundary()
+
+    def install_write(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
+        """Keys of the sending direction, TLS 1.3."""
+        del level
+        if self.flight:
+            self.flush()
+        self.aead, self.digest = suite.cipher, suite.hash  # type: ignore[assignment]  # TLS 1.3 has nothing else
+        self._write_with(secret)
+
+    def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
+        """Keys of the receiving direction, TLS 1.3."""
+        self.aead = suite.cipher  # type: ignore[assignment]  # likewise
+        self._read_with(secret)
+        self.inbound.allow_plain_alert = (
+            self.inbound.server_side and level is not APPLICATION
+        )  # clients may fail without keys
+
+    def _write_with(self, secret: TrafficSecret) -> None:
+        aead = self.aead
+        self.outbound.sealer = Sealer13(aead, *secret.keys(aead.key))
+        self.write_secret, self.fast_sealer = secret.secret, None
+
+    def _read_with(self, secret: TrafficSecret) -> None:
+        inbound, aead = self.inbound, self.aead
         if inbound.hs and not inbound.on_boundary():
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
-
-    def set_handshake_secrets(self, suite: Suite, theirs: bytes, ours: bytes) -> tuple[bytes, bytes]:
-        """TLS 1.3: keys of both directions; those of both Finished are returned, the peer's first."""
-        if self.flight:
-            self.flush()
-        aead, d = suite.cipher, suite.hash
-        self.aead, self.digest = aead, d  # type: ignore[assignment]  # suites of TLS 1.3 have nothing else
-        key, iv, finished = schedule.handshake_keys(d, ours, aead.key)
-        self.outbound.sealer, self.write_secret = Sealer13(aead, key, iv), ours  # type: ignore[arg-type]  # likewise
-        if self.inbound.hs:
-            self.check_boundary()
-        key, iv, expected = schedule.handshake_keys(d, theirs, aead.key)
-        self.inbound.opener, self.read_secret = Opener13(aead, key, iv), theirs  # type: ignore[arg-type]
-        return expected, finished
-
-    def set_read_secret(self, secret: bytes) -> None:
-        """Keys of the receiving direction, TLS 1.3."""
-        if self.inbound.hs:
-            self.check_boundary()
-        aead: Aead = self.aead  # type: ignore[assignment]  # since the handshake secrets
-        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
-        self.inbound.opener, self.read_secret, self.fast_opener = Opener13(aead, key, iv), secret, None
-
-    def set_write_secret(self, secret: bytes) -> None:
-        """Keys of the sending direction, TLS 1.3."""
-        if self.flight:
-            self.flush()
-        aead: Aead = self.aead  # type: ignore[assignment]  # likewise
-        key, iv = schedule.traffic_keys(self.digest, secret, aead.key)
-        self.outbound.sealer, self.write_secret, self.fast_sealer = Sealer13(aead, key, iv), secret, None
+        inbound.opener = Opener13(aead, *secret.keys(aead.key))
+        self.read_secret, self.fast_opener = secret.secret, None
 
     def switch_read_keys(self, opener: Opener) -> None:
         """ChangeCipherSpec of TLS 1.2 and older has come (RFC 5246 7.1)."""
@@ -368,13 +374,19 @@ class RecordLayer:
         if self.events is not None:
             self.events.append(MessageEvent(True, TLS13, HANDSHAKE, raw))
         self.outbound.put(HANDSHAKE, raw)
-        self.set_write_secret(schedule.next_traffic_secret(self.digest, self.write_secret))
+        self.next_write_keys()
+
+    def next_write_keys(self) -> None:
+        """What follows the KeyUpdate goes under these."""
+        d = self.digest
+        self._write_with(TrafficSecret(d, schedule.next_traffic_secret(d, self.write_secret)))
 
     def update_read_keys(self, request_update: int) -> None:
         """A KeyUpdate has come."""
         if not self.update_awaited:  # the answer to ours costs nothing extra
             self.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)
-        self.set_read_secret(schedule.next_traffic_secret(self.digest, self.read_secret))
+        d = self.digest
+        self._read_with(TrafficSecret(d, schedule.next_traffic_secret(d, self.read_secret)))
         self.update_awaited = False
         if request_update == registry.UPDATE_REQUESTED:
             self.update_requested = True
@@ -564,4 +576,4 @@ class RecordLayer:
         """The connection has failed: its secrets go, and no data comes or goes."""
         self.failed, self.takes_data = True, False
         self.fast_opener = self.fast_sealer = None
-        self.flight = self.read_secret = b""
+        self.flight, self.read_secret = [], b""

@@ -1,0 +1,309 @@
+"""Handshake: the state machine of one connection.  Messages go in and out, requests are answered; it knows no records.
+
+What carries the messages is a `MessageLayer` (RFC 8446 4, RFC 9001 4.1): `connection` joins the record layer, and what
+has no records calls `start` and `receive` itself.  What happens is the business of the states, which get the handshake
+as an argument; here is what outlives a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from puretls._base import faults, registry
+from puretls._base.events import Event, SecretEvent
+from puretls._base.faults import Abort, Fault, VerifyAbort
+from puretls._base.outside import from_outside, raised_in
+from puretls._base.registry import FATAL, TLS12, TLS13
+from puretls._crypto import schedule
+from puretls._crypto.kdf import MD5_SHA1, prf
+from puretls._crypto.schedule import APPLICATION, HANDSHAKE, INITIAL, Level, MasterSecret, TrafficSecret
+from puretls._crypto.suites import Suite
+from puretls._crypto.transcript import Transcript
+from puretls._engine.config import Config
+from puretls._engine.message_layer import MessageLayer, StreamLayer
+from puretls._engine.outcome import NOTHING, Outcome
+from puretls._engine.policy import refusal
+from puretls._engine.profile import TLS, Profile
+from puretls._engine.roles import first_state
+from puretls._engine.session import Session
+from puretls._engine.state import Failed, Parked, Request, State
+
+MAX_LABEL, MAX_CONTEXT = 249, 0xFFFF  # bytes; of an exporter (RFC 8446 7.1, RFC 5705 4)
+CALLBACK_FAILED = faults.CALLBACK_FAILED._replace(alert=registry.INTERNAL_ERROR)  # by an exception
+MAX_EXPORT = 255 * 32  # bytes, of any hash (RFC 5869 2.3)
+
+
+class Handshake:
+    """All handshakes of one connection, either role, any version, and the messages that follow them."""
+
+    __slots__ = (
+        "clock",
+        "config",
+        "draft",
+        "established",
+        "failure",
+        "finished_keys",
+        "kept",
+        "layer",
+        "offered",
+        "outcome",
+        "profile",
+        "random",
+        "read_level",
+        "refusal",
+        "server_hostname",
+        "server_side",
+        "state",
+        "transcript",
+        "version",
+        "write_level",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        server_side: bool,
+        clock: Callable[[], float],
+        server_hostname: str | None,
+        session: Session | None,
+        random: Callable[[int], bytes],
+        layer: MessageLayer,
+        profile: Profile = TLS,
+    ) -> None:
+        """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
+        self.config, self.server_side, self.server_hostname = config, server_side, server_hostname
+        self.clock, self.random, self.layer, self.profile = clock, random, layer, profile
+        if profile is not TLS:
+            self.config = profile.fit(config)
+        self.state: State | None = None  # None: not begun
+        self.failure: tuple[Fault, str] | None = None
+        self.refusal: Abort | None = None  # the failure, if there is more to it: of a certificate
+        self.established = False
+        self.transcript = Transcript()  # None once there is no handshake: its states need not ask
+        self.version = 0  # what was negotiated; 0 before
+        self.outcome = NOTHING  # of the last handshake that is done
+        self.draft = Outcome()  # of the one under way; once that is done, the same
+        self.offered = session  # by a client, before the handshake
+        self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
+        self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
+        self.read_level = self.write_level = INITIAL
+
+    @property
+    def shared_suites(self) -> tuple[Suite, ...] | None:
+        """What a server and its client both have, in the client's order; None on a client and before the handshake."""
+        if not self.server_side or not self.established:
+            return None
+        theirs = self.outcome.client_suites
+        shared = (suite for suite in self.config.suite_by_code.values() if suite.code in theirs)
+        return tuple(sorted(shared, key=lambda suite: theirs[suite.code]))
+
+    # What moves it: whoever brings messages or answers.  Each raises Abort, and from then on always
+
+    @property
+    def request(self) -> Request | None:
+        """What somebody outside has to answer with `resume` before the handshake goes on."""
+        return self.state.request if self.state else None
+
+    def start(self) -> State:
+        """Begin: a client says its ClientHello."""
+        try:
+            self.state = state = first_state(self)
+        except BaseException as error:  # noqa: BLE001  # see ended_by
+            raise self.ended_by(error)  # noqa: B904  # it has its cause
+        return state
+
+    def receive(self, level: Level, message: bytes) -> None:
+        """A whole message that has come under the keys of this level, where no record layer watches which those are."""
+        if self.failure:
+            raise self.failed()
+        state = self.state or Failed()  # which expects nothing
+        try:
+            self._check_level(level)
+            self.state = state.step(self, message)
+        except BaseException as error:  # noqa: BLE001  # see ended_by
+            raise self.ended_by(error)  # noqa: B904  # it has its cause
+
+    def _check_level(self, level: Level) -> None:
+        if level != self.read_level:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"a message at the {level.name} level")
+
+    def resume(self, answer: Any) -> State:
+        """Answer `request`.  The answer's type is that of the Request.
+
+        ValueError if nothing is parked: that is the caller's mistake, and the connection goes on.
+        """
+        if self.failure:
+            raise self.failed()
+        state = self.state
+        if not isinstance(state, Parked):
+            raise ValueError("nothing waits for an answer")  # noqa: TRY004
+        try:
+            self.state = state = state.then(self, answer)
+        except BaseException as error:  # noqa: BLE001  # see ended_by
+            del answer  # it may be a key, and the traceback has this frame
+            raise self.ended_by(error)  # noqa: B904  # it has its cause
+        return state
+
+    def refuse(self, error: BaseException) -> NoReturn:
+        """The answer to `request` is an exception: the connection cannot go on."""
+        raise self.ended_by(error, CALLBACK_FAILED)
+
+    # Failing
+
+    def ended_by(self, error: BaseException, fault: Fault = faults.INTERNAL) -> BaseException:
+        """What to raise after `error` came out of the middle of a step: the connection cannot go on.
+
+        An exception that is no Abort is a mistake of ours that a peer has found.  It must not end a server that is
+        ready for SSLError and OSError only: so it is an Abort, too, whose cause is there for the report.  What comes
+        from outside, of a signal handler or a debugger, goes through as it is.
+        """
+        if isinstance(error, Abort):
+            if isinstance(error, VerifyAbort) and not self.failure:
+                self.refusal = error.again()
+            self.fail(error.fault, error.detail)
+            return error
+        if not isinstance(error, Exception) or from_outside(error):
+            self.fail(faults.INTERNAL, "interrupted")
+            return error
+        whose = raised_in(error)
+        request = f"raised in {whose}"
+        if whose.startswith("puretls."):
+            request = "please report it" if fault is faults.INTERNAL else "what a callback has promised came to it"
+        abort = Abort(fault, f"{type(error).__name__}: {request}")  # what it says itself may be anything
+        abort.__cause__ = error
+        self.fail(abort.fault, abort.detail)
+        return abort
+
+    def failed(self) -> Abort:
+        """What every operation raises after the failure: the same error."""
+        if self.refusal is not None:
+            return self.refusal.again()
+        return Abort(*(self.failure or (faults.INTERNAL, "")))
+
+    def fail(self, fault: Fault, detail: str = "") -> None:
+        """The end: the peer is told once, the secrets go, every later call raises the same."""
+        if self.failure:
+            return
+        self.failure = fault, detail  # not the exception: its traceback would keep secrets alive
+        if fault.alert is not None:
+            self.layer.send_alert(FATAL, fault.alert)
+        if self.kept and self.config.sessions is not None:
+            for session_id in self.kept:
+                self.config.sessions.cache.forget(session_id)
+        self.state = Failed()
+        self.layer.fail()
+        self.outcome.master = self.draft.master = None
+        self.finished_keys = b"", b""
+        self.transcript = None  # type: ignore[assignment]  # likewise
+
+    # For the states
+
+    @property
+    def stream(self) -> StreamLayer:
+        """The layer, for what there is over records only: no profile without records lets a state come there."""
+        stream = self.layer.stream
+        if stream is None:
+            raise Abort(faults.INTERNAL)
+        return stream
+
+    @property
+    def events(self) -> list[Event] | None:
+        """What has happened, if somebody watches: who takes it empties the list."""
+        return self.layer.events
+
+    def log_secret(self, label: str, secret: bytes) -> None:
+        if self.layer.events is not None:
+            self.layer.events.append(SecretEvent(label, self.draft.client_random, secret))
+
+    def set_version(self, version: int) -> None:
+        self.version = self.draft.version = version
+        self.layer.set_version(version)
+
+    def set_suite(self, suite: Suite) -> None:
+        """What was negotiated, after the version."""
+        self.draft.suite = suite
+        self.draft.digest = suite.hash if self.version >= TLS12 else MD5_SHA1
+
+    def send_message(self, raw: bytes) -> None:
+        """A handshake message into the transcript and the flight."""
+        self.transcript.update(raw)
+        self.layer.send(self.write_level, (raw,))
+
+    def send_messages(self, messages: Sequence[bytes]) -> None:
+        """Several, hashed as one."""
+        self.transcript.update(b"".join(messages))
+        self.layer.send(self.write_level, messages)
+
+    def send_post_handshake(self, messages: Sequence[bytes]) -> None:
+        """Messages after Finished, which no transcript covers."""
+        self.layer.send(self.write_level, messages)
+
+    def install_handshake_secrets(self, theirs: bytes, ours: bytes) -> None:
+        """TLS 1.3: keys of both directions, and those of both Finished."""
+        suite = self.draft.suite
+        read, write = TrafficSecret(suite.hash, theirs), TrafficSecret(suite.hash, ours)
+        self.finished_keys = read.finished_key(), write.finished_key()
+        self.layer.install_write(HANDSHAKE, suite, write)
+        self.layer.install_read(HANDSHAKE, suite, read)
+        self.read_level = self.write_level = HANDSHAKE
+
+    def install_read_secret(self, secret: bytes) -> None:
+        """What the peer says from here on is under its application traffic secret."""
+        suite = self.draft.suite
+        self.layer.install_read(APPLICATION, suite, TrafficSecret(suite.hash, secret))
+        self.read_level = APPLICATION
+
+    def install_write_secret(self, secret: bytes) -> None:
+        """What we say from here on is under our application traffic secret."""
+        suite = self.draft.suite
+        self.layer.install_write(APPLICATION, suite, TrafficSecret(suite.hash, secret))
+        self.write_level = APPLICATION
+
+    def renegotiate(self) -> State:
+        """The server has asked for a new handshake, and gets it."""
+        from puretls._engine.client_start import renegotiate  # noqa: PLC0415 - see roles.py
+
+        return renegotiate(self)
+
+    def finish(self, state: State) -> State:
+        """The handshake is done, if it passes the gate; `state` takes what comes after it."""
+        self.pass_gate(later=self.version == TLS13)
+        self.outcome = self.draft
+        self.established = True
+        self.layer.handshake_done()
+        sessions = self.config.sessions
+        if sessions is not None:
+            stats = sessions.stats
+            if self.server_side:
+                stats.accept_good += 1
+            else:
+                stats.connect_good += 1
+            stats.hits += self.draft.resumed is not None
+        return state
+
+    def pass_gate(self, *, later: bool) -> None:
+        """The end of every handshake: whatever way it took, the policy in force is satisfied, or it fails.
+
+        `later`: there is post-handshake authentication still to come, or there may be.
+        """
+        draft, server_side = self.draft, self.server_side
+        if not self.config.policy.admits(draft.peer, server_side, self.server_hostname, later, draft.external_psk):
+            raise refusal(draft.peer, server_side, draft.version)
+
+    # Afterwards
+
+    def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
+        """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys, and for what neither has room for."""
+        outcome = self.outcome
+        if not self.established or outcome.master is None:
+            raise ValueError("handshake not done yet")
+        if len(label) > MAX_LABEL or len(context or b"") > MAX_CONTEXT or not 0 <= length <= MAX_EXPORT:
+            raise ValueError("the label, the context or what is asked for is too long")
+        if isinstance(outcome.master, MasterSecret):
+            exporter = outcome.master.exporter(outcome.exporter_digest)
+            return schedule.export(outcome.digest, exporter, label, context or b"", length)
+        seed = outcome.client_random + outcome.server_random
+        if context is not None:
+            seed += len(context).to_bytes(2, "big") + context
+        return prf(outcome.digest, outcome.master, label, seed, length)
