@@ -55,6 +55,10 @@ def test_nothing_to_improve() -> None:
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "is not accepted: unable to get": ({"identities": [GOOD._replace(refusal="unable to get local issuer")]}, "F"),
+    "certificate has expired": ({"identities": [GOOD._replace(refusal="x", code=10)]}, "F"),
+    "certificate is self-signed": ({"identities": [GOOD._replace(refusal="x", code=18)]}, "F"),
+    "certificate is for other names": ({"identities": [GOOD._replace(refusal="x", code=62)]}, "F"),
+    "incomplete, or ends": ({"identities": [GOOD._replace(refusal="x", code=20, missing="CN=a")]}, "F"),
     "ends in 13 days": ({"identities": [GOOD._replace(days=13)]}, "A"),
     "key of the certificate is RSA 512": ({"identities": [Identity("RSA 512", "RSA", 512)]}, "F"),
     "key of the certificate is RSA 1024": ({"identities": [Identity("RSA 1024", "RSA", 1024)]}, "C"),

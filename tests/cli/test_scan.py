@@ -97,6 +97,20 @@ def test_all_that_openssl_has(lasting: Pki) -> None:
     assert found["resumption"] == {"TLS 1.3": "by ticket", "TLS 1.2": "by ticket"}
 
 
+def test_known_attacks_and_profiles(lasting: Pki) -> None:
+    """A server of today has none of the faults that are asked for, and old suites keep it from a profile."""
+    ciphers = "ECDHE+AESGCM:AES128-GCM-SHA256:@SECLEVEL=0"
+    with openssl(lasting, "RSA", options=("-cipher", ciphers)) as port:
+        found = facts(port, lasting)
+        good = scan(port, "--ca-file", lasting.ca, "--profile", "old")
+        bad = scan(port, "--ca-file", lasting.ca, "--profile", "intermediate")
+    works = {name: one["works"] for name, one in found["attacks"].items()}
+    assert set(works.values()) == {False}
+    assert found["profiles"]["intermediate"][0] == "accepts TLS_RSA_WITH_AES_128_GCM_SHA256"
+    assert (good.status, bad.status) == (1, 1)  # it speaks neither TLS 1.1 nor 1.0
+    assert "safe from" in bad.out
+
+
 def test_groups_in_the_order_of_the_server(lasting: Pki) -> None:
     options = ("-groups", "P-384:X448:P-256:ffdhe3072", "-serverpref")
     with openssl(lasting, "RSA", options=options) as port:
@@ -165,18 +179,19 @@ def test_our_own_server_can_have_the_best_grade(lasting: Pki) -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "ca", "why"),
+    ("identity", "ca", "why", "sentence"),
     [
-        ("expired", "ca", "certificate has expired"),
-        ("wrong", "ca", "Hostname mismatch"),
-        ("P-256", "other_ca", "unable to get local issuer"),
+        ("expired", "ca", "certificate has expired", "The P-256 certificate has expired"),
+        ("wrong", "ca", "Hostname mismatch", "The P-256 certificate is for other names"),
+        ("P-256", "other_ca", "unable to get local issuer", "CN=Test root is not sent"),
     ],
 )
-def test_a_certificate_that_clients_refuse(pki: Pki, identity: str, ca: str, why: str) -> None:
+def test_a_certificate_that_clients_refuse(pki: Pki, identity: str, ca: str, why: str, sentence: str) -> None:
     with openssl(pki, identity, options=("-tls1_3",)) as port:
         done = scan(port, "--ca-file", getattr(pki, ca), "--min-grade", "C")
     assert done.status == 1
     assert why in done.out
+    assert sentence in done.out
     assert "NOT ACCEPTED" in done.out
     assert re.search(r"^  F   is the grade", done.out, re.MULTILINE)
 

@@ -21,6 +21,8 @@ class Identity(NamedTuple):
     bits: int
     digests: tuple[str, ...] = ()  # of the signatures in the chain, below the root
     refusal: str = ""  # why a client refuses it
+    code: int = 0  # OpenSSL's number for that
+    missing: str = ""  # who issued the last certificate that is sent, and is neither sent nor known here
     days: int | None = None  # that are left
 
 
@@ -37,6 +39,7 @@ class Findings:
     asks: bool | None = None  # for a client certificate, in TLS 1.3
     refuses_fallback: bool | None = None
     tolerates_unknown: bool | None = None
+    tried: dict[str, bool | None] = field(default_factory=dict)  # faults of implementations: see attacks.py
 
     @property
     def hellos(self) -> list[Hello]:

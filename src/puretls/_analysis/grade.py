@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from puretls._analysis import suites
-from puretls._analysis.findings import Findings
+from puretls._analysis.findings import Findings, Identity
 from puretls._analysis.suites import suite
 from puretls._analysis.survey import POST_QUANTUM
 from puretls._base import iana, registry
@@ -19,6 +19,23 @@ from puretls._base.registry import SSL3, TLS12, TLS13
 GRADES = ("A+", "A", "A-", "B", "C", "D", "F")
 _SHORT_CURVES = frozenset({1, 2, 3, 4, 5, 15, 16, 17, 18, 19})  # below 112 bits of security (NIST SP 800-57)
 _SOON = 14  # days
+
+
+_REFUSED = "clients refuse to connect, or have learnt to look away, and then anybody can be this server"
+_REFUSALS = {  # by OpenSSL's number for what is wrong: what that is, and what to do
+    9: ("is not valid yet", "wait, or set the clock of whoever issued it"),
+    10: ("has expired", "renew it, and let a program do so from now on"),
+    18: ("is self-signed", "have it issued by a CA that clients trust, or tell all clients of it"),
+    19: (
+        "leads to a CA that is not trusted",
+        "have it issued by a CA that clients trust, or tell all clients of that one",
+    ),
+    23: ("has been revoked", "install another, with a new key"),
+    28: ("is not accepted for this use", "have it issued by a CA that clients trust for servers"),
+    62: ("is for other names", "install one for the name that clients use"),
+    64: ("is for other addresses", "install one for the address that clients use"),
+}
+NO_ISSUER = (2, 20, 21)
 
 
 class Remark(NamedTuple):
@@ -40,7 +57,7 @@ class Verdict(NamedTuple):
 
 def judge(found: Findings) -> Verdict:
     """The verdict on what was found."""
-    rules = (_identities, _versions, _weak_suites, _key_exchange, _handshake)
+    rules = (_identities, _versions, _weak_suites, _key_exchange, _handshake, _faults)
     remarks = [remark for rule in rules for remark in rule(found)]
     remarks.sort(key=lambda remark: -GRADES.index(remark.cap))
     return Verdict(remarks[0].cap if remarks else GRADES[0], remarks)
@@ -54,12 +71,7 @@ def reaches(grade: str, wanted: str) -> bool:
 def _identities(found: Findings) -> Iterator[Remark]:
     for one in found.identities:
         if one.refusal:
-            yield Remark(
-                "F",
-                f"the {one.key} certificate is not accepted: {one.refusal}",
-                "clients refuse to connect, or have learnt to look away, and then anybody can be this server",
-                "install a certificate for this name from a CA that clients trust, with its intermediates",
-            )
+            yield _refused(one)
         elif one.days is not None and one.days < _SOON:
             yield Remark(
                 "A",
@@ -83,6 +95,22 @@ def _identities(found: Findings) -> Iterator[Remark]:
                     "collisions are practical: a forged certificate can have the same signature",
                     "have the certificate reissued",
                 )
+
+
+def _refused(one: Identity) -> Remark:
+    """Each fault of a certificate has a sentence of its own, as each has its own cure."""
+    if one.code in NO_ISSUER and one.missing:
+        what = f"the chain of the {one.key} certificate is incomplete, or ends at a CA that is not trusted"
+        cure = "send the intermediates as well (fullchain.pem), from a CA that clients trust"
+        return Remark("F", what, f"nobody can tell who vouches for it: {one.missing} is not sent", cure)
+    said, cure = _REFUSALS.get(
+        one.code,
+        (
+            f"is not accepted: {one.refusal}",
+            "install a certificate for this name from a CA that clients trust, with its intermediates",
+        ),
+    )
+    return Remark("F", f"the {one.key} certificate {said}", _REFUSED, cure)
 
 
 def _versions(found: Findings) -> Iterator[Remark]:
@@ -264,6 +292,20 @@ def _handshake(found: Findings) -> Iterator[Remark]:
                 "allow only signature schemes with SHA-256 or better",
                 named,
             )
+
+
+_FAULTS = {
+    "Heartbleed": "anybody can read the memory of the server: keys, passwords, what others send (CVE-2014-0160)",
+    "CCS injection": "who is between can have both sides use keys that he knows (CVE-2014-0224)",
+    "Ticketbleed": "anybody can read the memory of the server, a little at a time (CVE-2016-9244)",
+    "ROBOT": "its answers let anybody decrypt what was recorded, and sign in its name (CVE-2017-13099 and others)",
+}
+
+
+def _faults(found: Findings) -> Iterator[Remark]:
+    for name, why in _FAULTS.items():
+        if found.tried.get(name):
+            yield Remark("F", f"the server is open to {name}", why, "update its TLS library today, then renew its keys")
 
 
 def _named(codes: set[int], fault: str) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ class Offer(NamedTuple):
     alpn: tuple[bytes, ...] = ()
     compression: bytes = b"\x00"
     unknown: tuple[int, ...] = ()  # extensions that no server knows, all of them empty
+    session_id: bytes = b""  # before TLS 1.3
+    ticket: bytes = b""  # likewise (RFC 5077)
 
 
 class Hello(NamedTuple):
@@ -55,6 +57,7 @@ class Hello(NamedTuple):
     chain: tuple[bytes, ...] = ()  # DER; only until TLS 1.2, where it is in the clear
     stapled: bool = False  # an OCSP response came with it
     asks: bool = False  # for a client certificate
+    session_id: bytes = b""
 
 
 class Alert(NamedTuple):
@@ -92,7 +95,7 @@ def compose(offer: Offer, random: bytes) -> bytes:
     """One record with the ClientHello; `random` is 64 bytes, for its random and its session id."""
     body = _extensions(offer) if offer.version > SSL3 else b""
     suites = b"".join(code.to_bytes(2, "big") for code in offer.suites)
-    session_id = random[32:] if offer.version >= TLS13 else b""  # middlebox compatibility (RFC 8446 D.4)
+    session_id = random[32:] if offer.version >= TLS13 else offer.session_id  # the former: RFC 8446 D.4
     raw = client_hello(min(offer.version, TLS12), random[:32], session_id, suites, body, offer.compression)
     version = SSL3 if offer.version == SSL3 else TLS10
     return bytes((registry.HANDSHAKE,)) + version.to_bytes(2, "big") + vec16(raw)
@@ -118,17 +121,17 @@ def _extensions(offer: Offer) -> bytes:
     else:
         parts.append(extension(registry.ENCRYPT_THEN_MAC, b""))
         parts.append(extension(registry.EXTENDED_MASTER_SECRET, b""))
-        parts.append(extension(registry.SESSION_TICKET, b""))
+        parts.append(extension(registry.SESSION_TICKET, offer.ticket))
         parts.append(extension(HEARTBEAT, b"\x01"))
         parts.append(extension(registry.RENEGOTIATION_INFO, vec8(b"")))
     return b"".join(parts)
 
 
 class Reading:
-    """The answer to one ClientHello, as it arrives."""
+    """The answer to one ClientHello, as it arrives; `only_hello` says that ServerHello is enough."""
 
-    def __init__(self) -> None:
-        self._taken = 0
+    def __init__(self, *, only_hello: bool = False) -> None:
+        self._only_hello, self._taken = only_hello, 0
         self._records, self._messages = bytearray(), bytearray()
         self._hello: Hello | None = None
 
@@ -198,7 +201,7 @@ class Reading:
             if kind != registry.SERVER_HELLO:
                 return Nonsense("a handshake message before ServerHello")
             hello = self._hello = _server_hello(ServerHello.parse(raw))
-            return hello if hello.version >= TLS13 else None
+            return hello if hello.version >= TLS13 or self._only_hello else None
         if kind == registry.CERTIFICATE:
             hello = hello._replace(chain=legacy.Certificate.parse(raw).ders)
         elif kind == registry.CERTIFICATE_STATUS:
@@ -223,7 +226,8 @@ def _server_hello(message: ServerHello) -> Hello:
     if registry.KEY_SHARE in found:
         share = found[registry.KEY_SHARE]
         group = extensions.selected_u16(share) if message.is_retry else extensions.key_share(share)[0]
-    return Hello(version, message.cipher_suite, message.compression_method, tuple(found), group)
+    hello = Hello(version, message.cipher_suite, message.compression_method, tuple(found), group)
+    return hello._replace(session_id=message.session_id)
 
 
 def _key_exchange(hello: Hello, raw: bytes) -> Hello:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from puretls import (
     CERT_NONE,
@@ -33,6 +33,13 @@ HANDSHAKE, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 22, 4, 13  # RFC 8446 4
 GOODBYE = 1.0  # seconds to wait for tickets and close_notify
 FAMILIES = {"RSA": "rsa", "EC": "ecdsa"}  # how the schemes of a kind of key begin; others by its name
 FAILS = (OSError, ValueError, Failure)  # a handshake; SSLError is an OSError
+
+
+class Refusal(NamedTuple):
+    """Why a certificate is not accepted, and OpenSSL's number for that; nothing if it is."""
+
+    why: str = ""
+    code: int = 0
 
 
 class Handshakes:
@@ -64,8 +71,8 @@ class Handshakes:
             context.maximum_version = version
         return context
 
-    def refusal(self, kind: str) -> str | None:
-        """Why clients do not accept the certificate with this kind of key; "" if they do, None if that is unknown.
+    def refusal(self, kind: str) -> Refusal | None:
+        """Why clients do not accept the certificate with this kind of key; None if that is unknown.
 
         As clients are today; if they cannot even connect, as they were. With no kind the server chooses.
         """
@@ -79,9 +86,10 @@ class Handshakes:
                 if schemes:
                     context.set_server_sigalgs(":".join(schemes))
                 with self.asker.handshake(context):
-                    return ""
+                    return Refusal()
             except SSLCertVerificationError as error:
-                return printable(str(getattr(error, "verify_message", "") or error)).rstrip(".")
+                said = printable(str(getattr(error, "verify_message", "") or error)).rstrip(".")
+                return Refusal(said, getattr(error, "verify_code", 0))
             except FAILS:
                 continue
         return None

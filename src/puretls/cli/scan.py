@@ -18,8 +18,10 @@ from puretls._analysis import names, ssl2
 from puretls._analysis.findings import Findings
 from puretls._analysis.grade import GRADES, judge, reaches
 from puretls._analysis.probe import Alert, Answer
+from puretls._analysis.profiles import PROFILES
 from puretls._analysis.survey import VERSIONS, Found, Survey
 from puretls.cli.asking import Asker
+from puretls.cli.attacks import Attacks
 from puretls.cli.client import asked_name, server_name
 from puretls.cli.failure import Failure
 from puretls.cli.handshakes import Handshakes
@@ -36,10 +38,12 @@ examples:
   puretls scan mail.example.org --starttls smtp        port 25
   puretls scan 192.0.2.7:8443 --servername intranet.example --ca-file ca.pem
   puretls scan example.org --min-grade A               for CI: exit status 1 if the grade is lower
+  puretls scan example.org --profile intermediate      the same for Mozilla's profiles: modern, intermediate, old
   puretls scan example.org --json | jq .remarks[].what
 
 It takes about a hundred short connections: scan servers that are yours, or whose owners agree.
-The exit status is 0, or 1 if the grade is below --min-grade or nobody there speaks TLS, 2 for wrong usage.
+The exit status is 0, or 1 if the grade is below --min-grade, --profile is not met, or nobody there speaks TLS; 2 for
+wrong usage.
 """
 
 
@@ -61,6 +65,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=GRADES[-1],
         metavar="GRADE",
         help=f"exit status 1 if it is lower: {', '.join(GRADES)} (default %(default)s)",
+    )
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        metavar="NAME",
+        help=f"exit status 1 if it is not as Mozilla's profile has it: {', '.join(PROFILES)}",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_network(parser)
@@ -112,13 +122,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(facts, indent=2))
     else:
         show(shown, facts)
-    return 0 if reaches(verdict.grade, arguments.min_grade) else 1
+    conforms = not (arguments.profile and facts["profiles"][arguments.profile])
+    return 0 if conforms and reaches(verdict.grade, arguments.min_grade) else 1
 
 
 class Scan:
     """All questions, several at once: each line of them goes on its own way."""
 
-    STEPS = 16
+    STEPS = 20
 
     def __init__(self, asker: Asker, handshakes: Handshakes) -> None:
         self.asker, self.handshakes = asker, handshakes
@@ -177,6 +188,7 @@ class Scan:
             for version in suites
             if version in (TLS12, TLS13)
         }
+        tried = self._attacks(begin)
         self.found.groups = {version: future.result() for version, future in groups.items()}
         self.learnt.notes += [
             f"groups of {names.version(version)}: {line.odd}" for version, line in self.found.groups.items() if line.odd
@@ -191,6 +203,19 @@ class Scan:
         self.learnt.protocols = protocols.result() if protocols else None
         self.learnt.resumed = {version: future.result() for version, future in resumed.items()}
         self.found.early_data, self.found.asks = self.handshakes.early_data, self.handshakes.asks
+        self.found.tried = {name: future.result() for name, future in tried.items()}
+
+    def _attacks(self, begin: Callable[..., Future[Any]]) -> dict[str, Future[Any]]:
+        """Faults of implementations, of which TLS 1.3 has none."""
+        attacks = Attacks(self.asker, self.survey, {version: line.picks for version, line in self.found.suites.items()})
+        if not attacks.older:
+            return {}
+        return {
+            "Heartbleed": begin("Heartbleed", attacks.heartbleed),
+            "CCS injection": begin("CCS injection", attacks.ccs_injection),
+            "ROBOT": begin("ROBOT", attacks.robot),
+            "Ticketbleed": begin("Ticketbleed", attacks.ticketbleed, self.handshakes),
+        }
 
     def _certificates(self, begin: Callable[..., Future[Any]]) -> None:
         chains = {
@@ -206,8 +231,10 @@ class Scan:
         }
         for one in kinds.values():
             refusal = refusals[one.kind].result()
-            self.found.identities.append(one._replace(refusal=refusal or ""))
-            self.learnt.accepted.append(None if refusal is None else not refusal)
+            self.learnt.accepted.append(None if refusal is None else not refusal.why)
+            if refusal is not None:
+                one = one._replace(refusal=refusal.why, code=refusal.code)
+            self.found.identities.append(one)
 
 
 def _nothing(answers: list[Answer | None]) -> str:

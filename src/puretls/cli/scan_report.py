@@ -12,8 +12,10 @@ from typing import Any
 from cryptography import x509
 
 from puretls._analysis import names
+from puretls._analysis.attacks import ATTACKS, verdicts
 from puretls._analysis.findings import Findings, Identity
-from puretls._analysis.grade import GRADES, Verdict
+from puretls._analysis.grade import GRADES, NO_ISSUER, Verdict
+from puretls._analysis.profiles import PROFILES, deviations
 from puretls._analysis.suites import suite
 from puretls._analysis.survey import VERSIONS
 from puretls.cli import portrait
@@ -67,7 +69,10 @@ def identity(chain: tuple[bytes, ...]) -> Identity:
             its_own = portrait.issuer(one) == portrait.subject(one)  # a root's signature, which proves nothing
             if one.signature_hash_algorithm and not its_own:
                 digests.append(one.signature_hash_algorithm.name)
-    return Identity(facts["key"] or "unreadable", kind, bits or 256, tuple(digests), days=facts["days_left"])
+    last = portrait.certificate(chain[-1])
+    missing = "" if last["issuer"] == last["subject"] else printable(last["issuer"] or "", 80)
+    key = facts["key"] or "unreadable"
+    return Identity(key, kind, bits or 256, tuple(digests), days=facts["days_left"], missing=missing)
 
 
 def document(
@@ -87,6 +92,8 @@ def document(
                 **portrait.certificate(chain[0]),
                 "accepted": accepted,
                 "refusal": one.refusal or None,
+                "code": one.code or None,
+                "missing_issuer": one.missing if one.code in NO_ISSUER else None,
                 "transparency": _transparency(chain[0]),
                 "chain": [portrait.certificate(der) for der in chain[1:]],
             }
@@ -122,6 +129,11 @@ def document(
         "resumption": {names.version(version): how for version, how in learnt.resumed.items()},
         "habits": found.habits,
         "early_data_bytes": found.early_data,
+        "profiles": {name: deviations(found, profile) for name, profile in PROFILES.items()},
+        "attacks": {
+            one.name: {"works": works, "source": one.source}
+            for one, works in zip(ATTACKS, verdicts(found).values(), strict=True)
+        },
         "notes": learnt.notes,
         "connections": asker.made,
         "incomplete": asker.stopped or None,
@@ -165,6 +177,10 @@ def show(screen: Plain, facts: dict[str, Any]) -> None:
             ("bits", "what is wrong with it"),
             {one["name"]: (str(one["bits"]), ", ".join(one["faults"]) or "-") for one in accepted},
         )
+    screen.heading("Known attacks", "by what is accepted, and by asking")
+    screen.pairs(_attacks(facts["attacks"]))
+    screen.heading("Mozilla's profiles", "Server Side TLS 5.7")
+    screen.pairs([(name, "; ".join(kept) or "conforms") for name, kept in facts["profiles"].items()])
     screen.heading("Details", f"{facts['connections']} connections")
     screen.pairs(_details(facts))
     for note in facts["notes"]:
@@ -188,6 +204,12 @@ def _hue(grade: str) -> str:
 
 def _many(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _attacks(found: dict[str, Any]) -> list[tuple[str, str]]:
+    words = {True: "open to", False: "safe from", None: "not known"}
+    rows = [(words[said], [name for name, one in found.items() if one["works"] is said]) for said in words]
+    return [(said, ", ".join(names)) for said, names in rows if names]
 
 
 def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
