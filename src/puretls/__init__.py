@@ -139,6 +139,7 @@ from puretls._api.names import (
 from puretls._api.version import (
     _OPENSSL_API_VERSION,
     HAS_ALPN,
+    HAS_CLIENT_SESSION_CACHE,
     HAS_CRLITE,
     HAS_ECDH,
     HAS_NEVER_CHECK_COMMON_NAME,
@@ -148,6 +149,7 @@ from puretls._api.version import (
     HAS_PSK,
     HAS_PSK_TLS13,
     HAS_SNI,
+    HAS_TICKET_REQUEST,
     HAS_VERIFY_CALLBACK,
     OPENSSL_VERSION,
     OPENSSL_VERSION_INFO,
@@ -167,6 +169,7 @@ if TYPE_CHECKING:
     from puretls._api.base_context import _PureContext as _SSLContext
     from puretls._api.bio import MemoryBIO
     from puretls._api.cipher_string import DEFAULT as _DEFAULT_CIPHERS
+    from puretls._api.client_sessions import SessionCache
     from puretls._api.context import SSLContext
     from puretls._api.crlite import CRLite, CRLiteStatus
     from puretls._api.helpers import (
@@ -229,6 +232,7 @@ __all__ = [
     "CERT_REQUIRED",
     "CHANNEL_BINDING_TYPES",
     "HAS_ALPN",
+    "HAS_CLIENT_SESSION_CACHE",
     "HAS_CRLITE",
     "HAS_ECDH",
     "HAS_NEVER_CHECK_COMMON_NAME",
@@ -238,6 +242,7 @@ __all__ = [
     "HAS_PSK",
     "HAS_PSK_TLS13",
     "HAS_SNI",
+    "HAS_TICKET_REQUEST",
     "HAS_VERIFY_CALLBACK",
     "OPENSSL_VERSION",
     "OPENSSL_VERSION_INFO",
@@ -321,6 +326,7 @@ __all__ = [
     "SSLWantReadError",
     "SSLWantWriteError",
     "SSLZeroReturnError",
+    "SessionCache",
     "TLSVersion",
     "VerifyFlags",
     "VerifyInfo",
@@ -345,6 +351,7 @@ _LATER = {  # names that are loaded when they are asked for, and their places
     "_SSLContext": "_api.base_context:_PureContext",
     "MemoryBIO": "_api.bio:MemoryBIO",
     "_DEFAULT_CIPHERS": "_api.cipher_string:DEFAULT",
+    "SessionCache": "_api.client_sessions:SessionCache",
     "SSLContext": "_api.context:SSLContext",
     "CRLite": "_api.crlite:CRLite",
     "CRLiteStatus": "_api.crlite:CRLiteStatus",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import native, objects, seam, sslobject, sslsocket
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
+from puretls._api.client_sessions import _ClientSessionSettings
 from puretls._api.crlite import _CRLiteSettings
 from puretls._api.enums import (
     ALERT_DESCRIPTION_INTERNAL_ERROR,
@@ -55,6 +56,7 @@ else:
 
 
 class _Beyond(
+    _ClientSessionSettings,
     _CRLiteSettings,
     _JudgeSettings,
     _StatusSettings,

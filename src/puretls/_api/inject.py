@@ -22,6 +22,8 @@ from types import FunctionType
 from typing import Any
 
 from puretls._api import native
+from puretls._api.client_sessions import checked_cache
+from puretls._api.settings import Settings
 from puretls._base.locks import new_lock
 from puretls._base.public import public
 
@@ -73,11 +75,22 @@ _undo: list[tuple[Any, str, Any]] = []  # (where, name, what was there), in the 
 
 
 @public
-def inject_into_ssl() -> None:
+def inject_into_ssl(*, client_session_cache: Any = None) -> None:
     """Make `ssl` mean puretls in this process, until extract_from_ssl().  Harmless when it is done again.
+
+    `client_session_cache` is what contexts have that set none of their own: with True, or a SessionCache, clients
+    resume sessions by themselves, those of libraries that make a context for each connection, too.
 
     RuntimeError if eventlet has been there first: its sockets are none, and nothing of ours could work with them.
     """
+    cache = checked_cache(client_session_cache)
+    _inject()
+    if cache is not None:
+        with _lock:
+            _set(Settings, "client_session_cache", cache)
+
+
+def _inject() -> None:
     with _lock:
         if _undo:
             return

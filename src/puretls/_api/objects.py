@@ -10,6 +10,7 @@ from puretls._base.faults import Abort
 from puretls._base.public import public
 from puretls._crypto.kdf import SHA256
 from puretls._engine.session import Session
+from puretls._engine.session_bytes import dump
 from puretls._x509 import certificate, peercert, pem
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ class SSLSession:
 
     if TYPE_CHECKING:
         _session: Session
-        _context: SSLContext
+        _context: SSLContext | None  # None: of a cache, which contexts may share
 
     def __init__(self) -> None:
         raise TypeError("cannot create 'SSLSession' instances")
 
     @classmethod
-    def _of(cls, session: Session, context: SSLContext) -> SSLSession:
+    def _of(cls, session: Session, context: SSLContext | None) -> SSLSession:
         self = cls.__new__(cls)
         self._session, self._context = session, context
         return self
@@ -72,6 +73,14 @@ class SSLSession:
     def has_ticket(self) -> bool:
         """Whether there is a ticket to resume it with."""
         return bool(self._session.ticket)
+
+    def to_bytes(self) -> bytes:
+        """The session for another process, or for later: SSLContext.load_session() takes it.
+
+        They hold the secret of the session, the server's name and certificates, and that these were verified: keep
+        them as you keep a private key.  The format is of this library, and has a version.
+        """
+        return dump(self._session)
 
 
 @public

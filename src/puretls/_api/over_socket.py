@@ -83,6 +83,15 @@ def _ready(sock: Any, event: str, seconds: float) -> bool:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
 
 
+def port_of(sock: Any) -> int | None:
+    """The port at the other end; None if there is none, or no connection yet."""
+    try:
+        name = sock.getpeername()
+    except (OSError, AttributeError):
+        return None
+    return name[1] if isinstance(name, tuple) and len(name) > 1 and isinstance(name[1], int) else None
+
+
 def gone() -> Exception:
     """What is raised when somebody has kept `_sslobj` and let its socket go."""
     return ssl_error(5, "Underlying socket connection gone")
@@ -125,6 +134,9 @@ class _SocketConnection(_SSLSocket):
 
     def _callback_owner(self) -> Any:
         return self._sock() if self._owner is None else self._owner()
+
+    def _port(self) -> int | None:
+        return port_of(self._sock())
 
     # The handshake
 
@@ -597,6 +609,8 @@ class _SocketConnection(_SSLSocket):
         """
         conn, sock = self._conn, self._sock()
         if sock is None or conn.server_side or conn.version != TLS13 or self._records.close_received or conn.failure:
+            return
+        if conn.outcome.tickets == 0:  # none will come (RFC 9149)
             return
         if self._forks != Forks.count or (conn.outcome.session is not None and conn.outcome.session.ticket):
             return

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import cipher_string
 from puretls._api.answers import ANSWERS
+from puretls._api.client_sessions import CacheKeeper
 from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
 from puretls._api.later import Awaited
 from puretls._api.objects import Certificate, SSLSession
@@ -169,8 +170,8 @@ class _SSLSocket:
     def _advance(self) -> None:
         """Let the engine work on what has arrived, and answer its requests."""
         conn = self._conn
-        if conn.state is None and not (conn.server_side or conn.server_hostname) and conn.config.policy.check_hostname:
-            raise ValueError("check_hostname requires server_hostname")
+        if conn.state is None and not conn.server_side:
+            self._begin(conn)
         try:
             conn.advance()
             while conn.state is not None and (request := conn.state.request) is not None:
@@ -181,6 +182,22 @@ class _SSLSocket:
         finally:
             if self._records.events:
                 self._report()
+
+    def _begin(self, conn: Connection) -> None:
+        """Before a client's first message."""
+        name, cache = conn.server_hostname, self._context._settings.client_session_cache
+        if not name:
+            if conn.config.policy.check_hostname:
+                raise ValueError("check_hostname requires server_hostname")
+        elif cache is not None and conn.handshake.keeper is None:
+            handshake = conn.handshake
+            handshake.keeper = keeper = CacheKeeper(cache, conn, self._port())
+            if handshake.offered is None:
+                handshake.offered = keeper.take(handshake.clock())
+
+    def _port(self) -> int | None:
+        """The server's port, where that is known."""
+        return None
 
     def _report(self) -> None:
         """Tell the key log and the message callback what happened."""
@@ -272,6 +289,8 @@ class _SSLSocket:
         if conn.established:
             conn.send_alert(registry.FATAL, registry.DECODE_ERROR)
             self._speak()
+        elif conn.handshake.keeper is not None:
+            conn.handshake.keeper.forget()
         raise eof_error(faults.UNEXPECTED_EOF.reason)
 
     def _check_end(self) -> None:
@@ -381,7 +400,7 @@ class _SSLSocket:
     def session(self, value: SSLSession) -> None:
         if not isinstance(value, SSLSession):
             raise TypeError("Value is not a SSLSession.")
-        if value._context is not self._context:
+        if value._context is not self._context and value._context is not None:
             raise ValueError("Session refers to a different SSLContext.")
         if self._conn.server_side:
             raise ValueError("Cannot set session for server-side SSLSocket.")

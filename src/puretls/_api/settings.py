@@ -59,6 +59,8 @@ class Settings:
     server_schemes: tuple[Scheme, ...] = signatures.DEFAULT
     alpn: tuple[bytes, ...] = ()
     num_tickets = 2
+    ticket_request: tuple[int, int] | None = None
+    client_session_cache: Any = None
     post_handshake_auth = False
     session_id_context = b""
     record_size_limit: int | None = MAX_PLAINTEXT
@@ -212,6 +214,7 @@ class Settings:
             request_ocsp=self.request_ocsp and not server_side,
             sessions=self.sessions,
             num_tickets=self.num_tickets,
+            ticket_request=None if server_side else self.ticket_request,
             choose_context=server_side and (self.sni_callback is not None or callable(self.ocsp_response)),
             psk_client=not server_side and self.psk_client is not None,
             psk_server=server_side and self.psk_server is not None,

@@ -437,4 +437,7 @@ class ExpectFinished(State):
             session = agreed(conn, master_of(conn), lifetime(conn), b"", sealed, lifetime_hint=hint)
         else:
             session = resumed or agreed(conn, master_of(conn), lifetime(conn), self.exchange.session_id)
-        return finish(conn, session)
+        state = finish(conn, session)
+        if conn.keeper is not None and session is not resumed and (session.ticket or session.id):
+            conn.keeper.keep(session)
+        return state

@@ -134,6 +134,7 @@ class Config:
     policy: PeerPolicy = field(default_factory=PeerPolicy)
     sessions: SessionManager | None = None
     num_tickets: int = 2
+    ticket_request: tuple[int, int] | None = None  # of a client (RFC 9149)
     choose_context: bool = False  # a server parks after ClientHello
     psk_client: bool = False  # a client parks for a pre-shared key
     psk_server: bool = False
@@ -276,6 +277,8 @@ class Config:
                 extension(registry.SUPPORTED_VERSIONS, vec8(vec16_of((*self.grease_values[1:], *self.versions))[2:]))
             )
             parts.append(extension(registry.PSK_KEY_EXCHANGE_MODES, b"\x01\x01"))  # psk_dhe_ke
+            if self.ticket_request is not None:
+                parts.append(extension(registry.TICKET_REQUEST, bytes(self.ticket_request)))
             if self.policy.post_handshake_auth:
                 parts.append(extension(registry.POST_HANDSHAKE_AUTH, b""))
             if self.ca_names:

@@ -87,7 +87,7 @@ class Established13(Established):
         if message.lifetime:
             if self.resumption is None:  # kept, as there will be more tickets
                 self.resumption = Resumption(conn.outcome.digest, self.secret_of_tickets(conn))
-            conn.outcome.session = agreed(
+            conn.outcome.session = session = agreed(
                 conn,
                 self.resumption.psk(message.nonce),
                 message.lifetime,
@@ -95,6 +95,8 @@ class Established13(Established):
                 age_add=message.age_add,
                 lifetime_hint=message.lifetime,
             )
+            if conn.keeper is not None:
+                conn.keeper.keep(session)
         return self
 
     @on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)

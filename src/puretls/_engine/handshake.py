@@ -26,7 +26,7 @@ from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.profile import TLS, Profile
 from puretls._engine.roles import first_state
-from puretls._engine.session import Session
+from puretls._engine.session import Keeper, Session
 from puretls._engine.state import Failed, Parked, Request, State
 
 MAX_LABEL, MAX_CONTEXT = 249, 0xFFFF  # bytes; of an exporter (RFC 8446 7.1, RFC 5705 4)
@@ -44,6 +44,7 @@ class Handshake:
         "established",
         "failure",
         "finished_keys",
+        "keeper",
         "kept",
         "layer",
         "offered",
@@ -85,6 +86,7 @@ class Handshake:
         self.outcome = NOTHING  # of the last handshake that is done
         self.draft = Outcome()  # of the one under way; once that is done, the same
         self.offered = session  # by a client, before the handshake
+        self.keeper: Keeper | None = None  # of a client's sessions
         self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
         self.read_level = self.write_level = INITIAL
@@ -191,6 +193,8 @@ class Handshake:
         if self.kept and self.config.sessions is not None:
             for session_id in self.kept:
                 self.config.sessions.cache.forget(session_id)
+        if self.keeper is not None:
+            self.keeper.forget()
         self.state = Failed()
         self.layer.fail()
         self.outcome.master = self.draft.master = None

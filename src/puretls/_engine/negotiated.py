@@ -107,6 +107,22 @@ def _accept_limit(conn: Handshake, body: bytes) -> None:
         conn.stream.limit(limit, ours)
 
 
+# ticket_request (RFC 9149 2): never more than we would send anyway
+
+
+def _answer_tickets(conn: Handshake, body: bytes, resumed: bool) -> bytes | None:
+    config = conn.config
+    if config.sessions is None or not conn.draft.peer_takes_tickets:
+        return None
+    wanted = extensions.ticket_request(body)[resumed]
+    conn.draft.tickets = count = min(wanted, config.num_tickets)
+    return bytes((count,))
+
+
+def _accept_tickets(conn: Handshake, body: bytes) -> None:
+    conn.draft.tickets = extensions.expected_tickets(body)
+
+
 # encrypt_then_mac (RFC 7366 2): of each handshake anew, as a client may not offer again what its session had
 
 
@@ -157,6 +173,7 @@ ROWS = (
     Row(registry.SERVER_NAME, SH12 | EE, _answer_name),
     Row(registry.ALPN, EE, _answer_protocols, _accept_protocol),
     Row(registry.RECORD_SIZE_LIMIT, EE, _answer_limit, _accept_limit),
+    Row(registry.TICKET_REQUEST, EE, _answer_tickets, _accept_tickets),
 )
 ANSWERS = {place: tuple((row.number, row.answer) for row in ROWS if row.where & place) for place in (SH12, EE)}
 ACCEPTED = {place: {row.number: row.accept for row in ROWS if row.where & place and row.accept} for place in (SH12, EE)}

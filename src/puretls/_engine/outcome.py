@@ -52,6 +52,7 @@ class Outcome:
         "server_random",
         "session",
         "suite",
+        "tickets",
         "until",
         "version",
     )
@@ -72,6 +73,7 @@ class Outcome:
         self.own_credential: Any = None
         self.own_scheme: Scheme | None = None  # of ours
         self.peer_offers_pha = self.peer_takes_tickets = False
+        self.tickets: int | None = None  # so many will be sent, if the client has said how many it wants (RFC 9149)
         self.policy_digest = b""  # of the policy when the handshake began
         self.resumed: Session | None = None  # the session that it goes on with
         self.session: Session | None = None  # which it leaves; tickets renew it

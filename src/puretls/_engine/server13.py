@@ -315,5 +315,8 @@ def _done(conn: Handshake) -> State:
     state, count = Established13(conn), conn.config.num_tickets
     conn.finish(state)
     if conn.draft.peer_takes_tickets:
-        state.send_tickets(conn, min(1, count) if conn.draft.resumed else count)
+        wanted = conn.draft.tickets
+        if wanted is None:
+            wanted = min(1, count) if conn.draft.resumed else count
+        state.send_tickets(conn, wanted)
     return state

@@ -6,7 +6,7 @@ last authenticated, and until when that holds, however often it is resumed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from puretls._base.registry import TLS13
 from puretls._crypto.suites import Suite
@@ -37,6 +37,7 @@ class Session:
         "policy",
         "secret",
         "server_name",
+        "spent",
         "suite",
         "ticket",
         "time",
@@ -70,6 +71,7 @@ class Session:
         self.ems, self.group, self.policy = ems, group, policy
         self.authenticated = time if authenticated is None else authenticated
         self.until = self.authenticated + LONGEST if until is None else until
+        self.spent = False  # offered, and to be offered once only: a cache is not to give it again
 
     def __repr__(self) -> str:
         return f"<Session {self.version:#x} {self.suite.openssl}>"
@@ -89,6 +91,16 @@ class Session:
             and self.server_name == name
             and policy.admits(self.peer, conn.server_side, conn.server_hostname, self.version == TLS13)
         )
+
+
+class Keeper(Protocol):
+    """Who keeps the sessions of a client's connection, for connections that come after it."""
+
+    def keep(self, session: Session) -> None:
+        """The connection has a session that can be resumed."""
+
+    def forget(self) -> None:
+        """The connection has failed: no session with this server is to be resumed (RFC 5246 7.2.2, RFC 8446 6.2)."""
 
 
 def agreed(

@@ -271,6 +271,23 @@ def record_size_limit(body: bytes) -> int:
     return limit
 
 
+# ticket_request (RFC 9149 2)
+
+
+def ticket_request(body: bytes) -> tuple[int, int]:
+    """Of a ClientHello: how many tickets a client wants of a new session, and of one that is resumed."""
+    if len(body) != 2:
+        raise Abort(faults.BAD_EXTENSION)
+    return body[0], body[1]
+
+
+def expected_tickets(body: bytes) -> int:
+    """Of EncryptedExtensions: how many will come."""
+    if len(body) != 1:
+        raise Abort(faults.BAD_EXTENSION)
+    return body[0]
+
+
 # ec_point_formats (RFC 8422 5.1.2)
 
 

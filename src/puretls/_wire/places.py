@@ -16,6 +16,7 @@ from puretls._wire.extensions import (
     certificate_timestamps,
     cookie,
     empty,
+    expected_tickets,
     fragment_length,
     key_share,
     key_shares,
@@ -33,6 +34,7 @@ from puretls._wire.extensions import (
     selected_u16,
     server_name,
     status_request,
+    ticket_request,
     versions,
 )
 
@@ -76,6 +78,7 @@ ROWS: dict[int, dict[int, Read]] = {
     registry.POST_HANDSHAKE_AUTH: {CH: post_handshake_auth},
     registry.SIGNATURE_ALGORITHMS_CERT: {CH: numbers, CR: numbers},
     registry.KEY_SHARE: {CH: key_shares, SH: key_share, HRR: selected_u16},
+    registry.TICKET_REQUEST: {CH: ticket_request, EE: expected_tickets},
     registry.ENCRYPTED_CLIENT_HELLO: {CH: anything, EE: anything, HRR: anything},
     registry.RENEGOTIATION_INFO: {CH: renegotiated_connection, SH12: renegotiated_connection},
 }

@@ -36,6 +36,9 @@ class LinkUser(Protocol):
     def link_has_answer(self) -> None:
         """What was waited for is there."""
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known of the plain transport."""
+
 
 class Link(_SSLSocket):
     """A connection without a transport.
@@ -55,6 +58,11 @@ class Link(_SSLSocket):
     ) -> None:
         super().__init__(context, server_side, server_hostname, owner, None)
         self._user = user  # who is told of what it cannot know; a weak reference
+
+    def _port(self) -> int | None:
+        user = self._user()
+        name = None if user is None else user.get_extra_info("peername")
+        return name[1] if isinstance(name, tuple) and len(name) > 1 and isinstance(name[1], int) else None
 
     # The handshake
 

@@ -19,9 +19,12 @@ examples:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """A script or a module, as the interpreter takes them; what follows is the program's."""
-    parser.usage = "puretls run [-h] [--no-asyncio] (SCRIPT | -m MODULE) [ARGUMENT ...]"
+    parser.usage = "puretls run [-h] [--no-asyncio] [--resume] (SCRIPT | -m MODULE) [ARGUMENT ...]"
     parser.add_argument(
         "--no-asyncio", action="store_true", help="leave the event loops of asyncio and uvloop their own TLS layers"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="clients resume TLS sessions, from one cache for the whole program"
     )
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="a module, as with python -m")
     parser.add_argument("script", nargs=argparse.REMAINDER, help="a script; what follows is for the program")
@@ -34,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not program:
         print("puretls run: which program?  A script, or -m and a module", file=sys.stderr)
         return 2
-    inject_into_ssl()
+    inject_into_ssl(client_session_cache=True if arguments.resume else None)
     if not arguments.no_asyncio:
         asyncio.install()
     sys.argv[:] = program

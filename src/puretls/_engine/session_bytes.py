@@ -1,0 +1,102 @@
+"""A client's session as bytes, for who keeps it beyond the process.
+
+They are worth what the session is: whoever has them can resume it, and whoever makes them up says who the server is.
+The format has a version, and is nobody's but ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import Struct
+
+from puretls._base.faults import Abort
+from puretls._base.registry import VERSIONS
+from puretls._crypto import suites
+from puretls._engine.peer import Peer
+from puretls._engine.session import Session
+from puretls._wire.codec import Reader, StructError, vec8, vec16, vec24
+from puretls._x509 import certificate
+
+FORMAT = 1
+MAGIC = b"puretls session "  # and the format
+EMS, VERIFIED, STAPLED = 1, 2, 4
+
+# format; version, suite, group, flags; when it was made and its peer authenticated, and until when that holds, in ms;
+# lifetime, the server's hint, age_add; the digest of the policy.  Behind it vectors: the secret, the id, the alpn; the
+# name, the ticket; the chain as it was sent, the verified path, the stapled OCSP response.
+_fixed = Struct("!16sBHHHBQQQIII32s")
+
+
+def dump(session: Session) -> bytes:
+    """The session as bytes."""
+    peer = session.peer
+    path = peer.path if peer is not None else None
+    staple = peer.ocsp if peer is not None else None
+    flags = (EMS if session.ems else 0) | (VERIFIED if path is not None else 0) | (STAPLED if staple else 0)
+    fixed = _fixed.pack(
+        MAGIC,
+        FORMAT,
+        session.version,
+        session.suite.code,
+        session.group,
+        flags,
+        *(int(moment * 1000) for moment in (session.time, session.authenticated, session.until)),
+        session.lifetime,
+        session.lifetime_hint,
+        session.age_add,
+        session.policy,
+    )
+    name = (session.server_name or "").encode("ascii", "surrogateescape")
+    return b"".join(
+        (
+            fixed,
+            vec8(session.secret),
+            vec8(session.id),
+            vec8(session.alpn or b""),
+            vec16(name),
+            vec24(session.ticket),
+            _listed(x.der for x in (peer.chain if peer is not None else ())),
+            _listed(x.der for x in (path or ())),
+            vec24(staple or b""),
+        )
+    )
+
+
+def load(data: bytes) -> Session:
+    """The session; ValueError if these are the bytes of none."""
+    try:
+        return _load(data)
+    except (Abort, IndexError, KeyError, StructError, UnicodeDecodeError):
+        raise ValueError("these are not the bytes of a session") from None
+
+
+def _load(data: bytes) -> Session:
+    (
+        magic, written, version, code, group, flags, time, authenticated, until, lifetime, hint, age_add, policy,
+    ) = _fixed.unpack_from(data)  # fmt: skip
+    if magic != MAGIC or written != FORMAT:
+        raise ValueError("these are not the bytes of a session, or are of another version of puretls")
+    suite = suites.BY_CODE[code]
+    if version not in VERSIONS:
+        raise KeyError(version)
+    r = Reader(data, _fixed.size)
+    secret, number, alpn, name, ticket = r.vec8(), r.vec8(), r.vec8(), r.vec16(), r.vec24()
+    chain, path, staple = _certificates(r.vec24()), _certificates(r.vec24()), r.vec24()
+    r.done()
+    peer = None
+    if chain:
+        peer = Peer(chain, path if flags & VERIFIED else None, ocsp=staple if flags & STAPLED else None)
+    about = alpn or None, name.decode("ascii") or None, peer, bool(flags & EMS), number, ticket, age_add
+    when = policy, authenticated / 1000, until / 1000
+    return Session(version, suite, secret, time / 1000, *about, lifetime, hint, group, *when)
+
+
+def _listed(ders: Iterable[bytes]) -> bytes:
+    return vec24(b"".join(map(vec24, ders)))
+
+
+def _certificates(data: bytes) -> tuple[certificate.Certificate, ...]:
+    r, found = Reader(data, 0), []
+    while r.more():
+        found.append(r.vec24())
+    return certificate.presented(found) if found else ()
