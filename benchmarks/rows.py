@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from benchmarks.loops import HAS_UVLOOP, HAS_WEB
 from benchmarks.workers import Pair
 from puretls.cli.contenders import Case, Files
 
+HAS_REQUESTS = find_spec("requests") is not None
 MB = 1 << 20
 LOOP_NAMES = {"asyncio": "asyncio", "uvloop": "asyncio on uvloop"}
 
@@ -62,6 +64,17 @@ def handshake(name: str, case: Case, aims: tuple[float, float, float], *, resume
         return count / (client.cpu + server.cpu), count / client.cpu, count / server.cpu
 
     return Row(name, dict(zip(("both", "client", "server"), aims, strict=True)), "1/s", measure, MEMORY)
+
+
+def visits(count: int) -> Row:
+    """requests, injected, and what sessions bring it: a connection and a context for each request."""
+
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        found = [pair.both("visits", files, AES128, count, resume) for resume in (False, True)]
+        return tuple(count / (server.cpu + client.cpu) for server, client in found)
+
+    name, kinds = "requests, one server, a connection each", {"full": 0.0, "client_session_cache": 0.0}
+    return Row(name, kinds, "1/s", measure, ("tcp", "ssl", "pyopenssl"), itself=True)
 
 
 def memory(size: int, total: int, aim: float) -> Row:
@@ -184,6 +197,7 @@ ROWS = (
     handshake("handshake, TLS 1.3 mutual", Case(mutual=True), (1.5, 0, 0)),
     handshake("resumed, TLS 1.3", AES128, (1.5, 0, 0), resume=True),
     handshake("resumed, TLS 1.2", AES128_12, (1.2, 0, 0), resume=True),
+    *([visits(100)] if HAS_REQUESTS else ()),
     idle(300),
     *(idle_in_loop(kind, 200) for kind in ("asyncio", "uvloop") if kind == "asyncio" or HAS_UVLOOP),
     context("server with certificate", "server", 100, 1.0),

@@ -22,7 +22,7 @@ from puretls.cli.workloads import Spent, handshakes, memory, spending
 
 __all__ = [
     "backlog", "bulk", "contexts", "handshakes", "idle", "live", "memory", "messages", "ping", "streams", "threads",
-    "trickle", "web",
+    "trickle", "visits", "web",
 ]  # fmt: skip
 
 
@@ -95,6 +95,31 @@ def ping(library: Any, files: Files, case: Case, end: tuple[Any, int], size: int
             else:
                 tls.sendall(message)
                 tls.recv(size)
+    return spent[0]
+
+
+def visits(library: Any, files: Files, case: Case, end: tuple[Any, int], count: int, resume: bool) -> Spent:
+    """A request each, by requests, over a connection and with a context of its own each; injected."""
+    listener, port = end
+    if listener:
+        context = library.context(files, case, server=True)
+        with spending(count) as spent:
+            for _ in range(count):
+                with library.wrap(context, listener.accept()[0], server=True) as tls:
+                    tls.recv(4096)
+                    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        return spent[0]
+    import requests
+
+    import puretls
+
+    puretls.inject_into_ssl(client_session_cache=True if resume else None)
+    try:
+        with spending(count) as spent:
+            for _ in range(count):
+                requests.get(f"https://localhost:{port}/", verify=files.of("ca.pem"), timeout=20)
+    finally:
+        puretls.extract_from_ssl()
     return spent[0]
 
 

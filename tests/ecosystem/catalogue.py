@@ -25,6 +25,7 @@ PROGRAMS = (
     Program("truststore_", "truststore urllib3", "injected"),
     Program("pip_", "pip", "injected"),
     Program("httpx_", "httpx h2 trio hypercorn", CLIENT),
+    Program("resuming_", "requests httpx aiohttp", "injected injected+asyncio injected+uvloop"),
     Program("aiohttp_", "aiohttp", CLIENT + ANY_LOOP),
     Program("websockets_", "websockets", CLIENT + ANY_LOOP),
     Program("asyncio_", "asyncio", CLIENT + LOOPS),

@@ -302,6 +302,31 @@ def test_run_a_module(arguments, status, says, tmp_path):
     assert says in done.stdout + done.stderr
 
 
+def test_run_with_resumption(program):
+    """Contexts of the program share one cache, and it knows nothing of it."""
+    code = """
+        import socket, ssl, threading
+        _, server = contexts(ssl)
+        seen = []
+        for _ in range(3):
+            client, _ = contexts(ssl)
+            a, b = socket.socketpair()
+            def serve():
+                with server.wrap_socket(b, server_side=True) as tls:
+                    seen.append(tls.session_reused)
+                    tls.sendall(b"x")
+                    tls.recv(1)
+            thread = threading.Thread(target=serve)
+            thread.start()
+            with client.wrap_socket(a, server_hostname="localhost") as tls:
+                tls.recv(1)
+            thread.join()
+        print(seen)
+    """
+    assert program(code, "-m", "puretls", "run", "--resume") == "[False, True, True]\n"
+    assert program(code, "-m", "puretls", "run") == "[False, False, False]\n"
+
+
 MAKERS = """
 import http.client, urllib.request, smtplib, ftplib, asyncio.sslproto, logging.handlers
 def made(tls, std):

@@ -28,6 +28,8 @@ GOOD = {  # by extension and message; what is not here has no body
     **{(registry.ALPN, place): vec16(vec8(b"h2")) for place in (places.CH, places.EE, places.SH12)},
     **{(registry.SIGNED_CERTIFICATE_TIMESTAMP, place): vec16(vec16(b"sct")) for place in (places.CT, places.SH12)},
     **{(registry.RECORD_SIZE_LIMIT, place): b"\x40\x00" for place in (places.CH, places.EE, places.SH12)},
+    (registry.TICKET_REQUEST, places.CH): b"\x02\x01",
+    (registry.TICKET_REQUEST, places.EE): b"\x02",
     (registry.PRE_SHARED_KEY, places.CH): vec16(vec16(b"id") + bytes(4)) + vec16(vec8(bytes(32))),
     (registry.PRE_SHARED_KEY, places.SH): b"\x00\x00",
     (registry.EARLY_DATA, places.NST): bytes(4),
