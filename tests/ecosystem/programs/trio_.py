@@ -1,8 +1,16 @@
-"""trio: SSLStream and its listener, with trio's own BIOs."""
+"""trio: SSLStream and its listener, with trio's own BIOs; keys that answer later, which it waits for with a waker."""
 
 import kit
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import time
+
 import trio
+import trio.testing
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+import puretls
 
 
 async def echo(stream):
@@ -58,4 +66,76 @@ async def check(server, client):
 
 trio.run(check, kit.server(kit.other), kit.client())
 trio.run(check, kit.server(), kit.client(kit.other))
+
+
+# Keys that answer later
+
+
+class Slow:
+    """A key that other threads sign with, and how many of them are at it."""
+
+    def __init__(self, pool):
+        self.inside = load_pem_private_key(Path(kit.key()).read_bytes(), None)
+        self.public_key = self.inside.public_key
+        self.pool = pool
+        self.now = self.most = 0
+
+    def sign(self, data, *how):
+        def work():
+            time.sleep(0.05)
+            return self.inside.sign(data, *how)
+
+        self.now += 1
+        self.most = max(self.now, self.most)
+        future = self.pool.submit(work)
+        future.add_done_callback(self.one_less)
+        return future
+
+    def one_less(self, _):
+        self.now -= 1
+
+
+async def shake(stream, context, **options):
+    """A handshake over a trio stream that does not block the others: TLS by hand, with a waker."""
+    incoming, outgoing = puretls.MemoryBIO(), puretls.MemoryBIO()
+    connection = context.wrap_bio(incoming, outgoing, **options)
+    token, answered = trio.lowlevel.current_trio_token(), trio.Event()
+    connection.set_waker(lambda: token.run_sync_soon(answered.set))
+    while True:
+        try:
+            connection.do_handshake()
+        except puretls.SSLWantAnswerError:
+            await answered.wait()
+            answered = trio.Event()
+        except puretls.SSLWantReadError:
+            await stream.send_all(outgoing.read())
+            incoming.write(await stream.receive_some(65536))
+        else:
+            await stream.send_all(outgoing.read())
+            return connection
+
+
+async def many(client, server, key, count):
+    made = []
+
+    async def one():
+        near, far = trio.testing.memory_stream_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lambda: shake(far, server, server_side=True))
+            made.append(await shake(near, client, server_hostname="localhost"))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(one)
+    assert len(made) == count
+    assert key.most > count // 2, key.most  # they waited at once
+
+
+with ThreadPoolExecutor(20) as pool:
+    key = Slow(pool)
+    client = puretls.create_default_context(cafile=kit.CA)
+    server = puretls.create_default_context(puretls.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(kit.chain(), key)
+    trio.run(many, client, server, key, 20)
+    trio.run(check, server, client)  # trio's own layer has no waker: it blocks, and works
 kit.done("client", "server")
