@@ -4,7 +4,7 @@
 #   make test    ruff, mypy --strict and the whole test suite with coverage
 #   make unit    only the tests that need no other program (what CI runs under the other interpreters)
 #   make cpython  CPython's own tests of ssl, asyncio and the standard library's clients, with puretls in the place of ssl
-#   make fuzz    random search for what breaks: new examples for the property tests, then atheris, FUZZ_SECONDS each
+#   make fuzz    random search for what breaks: more examples, 10,000 connections that end anywhere, then atheris, FUZZ_SECONDS each
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
 #   make baseline  record anew what goes over the wire, after a change that is meant (tests/engine/test_baseline.py)
 #   make types   what mypy and pyright find in users' programs
@@ -52,6 +52,7 @@ cpython: $(VENV)/test.stamp
 
 fuzz: $(VENV)/test.stamp $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest -n 2 -q $(PROPERTIES) --hypothesis-profile=fuzz $(ARGS)
+	PURETLS_STRESS=10000 $(BIN)/python -m pytest -q tests/aio/test_stress.py
 	@mkdir -p build/corpus/engine build/corpus/x509
 	$(BIN)/python fuzz/engine.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -max_len=20000 build/corpus/engine
 	$(BIN)/python fuzz/x509.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 build/corpus/x509

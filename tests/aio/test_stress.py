@@ -27,6 +27,7 @@ from wire import LOOPS, all_loops
 
 COUNT = int(os.environ.get("PURETLS_STRESS", "250"))
 AT_ONCE = 25
+SLACK = 600  # pieces of memory: what the first connections have loaded and cached
 DATA = bytes(range(256)) * 1024
 ALSO_LEFT_BY_ASYNCIO = {"socket.send() raised exception.", "SSL connection is closed"}  # by who goes on writing
 ENDS = ("close", "close and wait", "abort", "write and abort", "write and close", "half close")
@@ -127,6 +128,12 @@ def alive(kind: type) -> int:
     return sum(type(one) is kind for one in gc.get_objects())
 
 
+def blocks() -> int:
+    """How many pieces of memory the interpreter holds."""
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
 def descriptors() -> set[str]:
     """Sockets that are open."""
     if sys.platform != "linux":
@@ -147,16 +154,20 @@ def test_nothing_is_left_behind(tls: ModuleType, pki: Pki, loop: str, caplog: py
     try:
         with caplog.at_level(logging.INFO):
             made.run_until_complete(Chaos(tls, pki, 12).run(AT_ONCE))  # what loops and resolvers open once
-            before = descriptors()
+            before, memory = descriptors(), blocks()
             chaos = Chaos(tls, pki, 13)
             made.run_until_complete(chaos.run(COUNT))
+            ends = chaos.ends
+            del chaos
         assert not asyncio.all_tasks(made)
-        assert all(chaos.ends.values())
+        assert all(ends.values())
         assert not reported
         assert {one.getMessage() for one in caplog.records} <= ALSO_LEFT_BY_ASYNCIO
         assert alive(SSLTransport) == alive(Connection) == 0
         timers = [one for one in getattr(made, "_scheduled", ()) if not one.cancelled()]
         assert not timers
         assert descriptors() <= before
+        caplog.clear()
+        assert blocks() - memory < SLACK + COUNT // 10
     finally:
         made.close()
