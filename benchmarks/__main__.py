@@ -1,8 +1,9 @@
 """Run the workloads and print one table: `python -m benchmarks [PATTERN] [--rounds N] [--picture FILE]`.
 
-A round visits every contender before the next round begins, so that a change of the machine's mood meets them all. The
-table has medians over the rounds; only ratios to `ssl` are worth comparing between machines. glibc's heap thresholds
-change bulk figures a great deal for the same code: they are pinned for all contenders alike.
+A round visits every contender before the next round begins, each round in another order, so that a change of the
+machine's mood meets them all. A ratio is taken within a round; the table has the median of these and the quartiles
+around it, and medians of the rates. Only ratios are worth comparing between machines. glibc's heap thresholds change
+bulk figures a great deal for the same code: they are pinned for all contenders alike.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import platform
 import re
 import ssl
 import statistics
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -21,12 +21,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.picture import draw
-from benchmarks.rows import ROWS, Row, growth
+from benchmarks.rows import BASE, OURS, ROWS, Row, growth
 from benchmarks.workers import Pair
 from puretls.cli.certs import Authority
 from puretls.cli.contenders import Files, prepare
 
-OURS, BASE = "puretls", "ssl"
 WHO = (BASE, "pyopenssl", "tcp", OURS)
 OPTIONS = ("--enable-optimizations", "--with-lto", "--disable-gil", "--enable-shared")
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
@@ -46,17 +45,6 @@ def build() -> str:
     return " ".join(word for word in said if word in OPTIONS) or "not said how it was built"
 
 
-def import_time() -> float:
-    """Milliseconds that `import puretls` adds once `ssl` and what it uses of `cryptography` are there."""
-    code = (
-        "import sys, time, puretls; mine = [m for m in sys.modules if m.split('.')[0] == 'puretls']\n"
-        "for m in mine: del sys.modules[m]\n"
-        "start = time.perf_counter(); import puretls; print((time.perf_counter() - start) * 1000)"
-    )
-    cached = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return min(float(subprocess.check_output([sys.executable, "-c", code], env=cached)) for _ in range(3))
-
-
 def main() -> int:
     """One run; the status says whether something grows that should not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n\n")[0])
@@ -72,14 +60,14 @@ def main() -> int:
     print(
         f"Python {platform.python_version()} ({build()}), {os.cpu_count()} cores, medians of {arguments.rounds} rounds"
     )
-    print(f"\n{'':52} {' '.join(f'{who:>10}' for who in WHO)} {'':5} ratio    aim")
+    print(f"\n{'':52} {' '.join(f'{who:>10}' for who in WHO)} {'':5} ratio   quartiles    aim")
     with tempfile.TemporaryDirectory(prefix="puretls-bench-") as folder:
         files = certificates(Path(folder))
         pairs = [Pair(name) for name in WHO]
         try:
             for row in rows:
-                for _ in range(min(arguments.rounds, row.rounds)):
-                    for pair in pairs:
+                for turn in range(min(arguments.rounds, row.rounds)):
+                    for pair in pairs[turn % len(pairs) :] + pairs[: turn % len(pairs)]:
                         if pair.name not in row.without:
                             for kind, rate in zip(row.kinds, row.measure(pair, files), strict=True):
                                 rates.setdefault((row.name, kind, pair.name), []).append(rate)
@@ -88,13 +76,11 @@ def main() -> int:
         finally:
             for pair in pairs:
                 pair.end()
-    if not arguments.pattern:
-        print(f"{'import puretls, above ssl and cryptography':52} {'':32} {import_time():10.0f} ms                 30")
     if arguments.picture and arguments.pattern:
         print("\nA selection draws no picture: the one in docs/ shows all workloads.")
     elif arguments.picture:
         drawn = [
-            (f"{row.name}, {kind}", ratio(rates, row.name, kind))
+            (f"{row.name}, {kind}", ratios(rates, row, kind)[0])
             for row in rows
             for kind, aim in row.kinds.items()
             if aim and not row.itself
@@ -121,9 +107,15 @@ def machine() -> str:
     return "; ".join(parts)
 
 
-def ratio(rates: dict[tuple[str, str, str], list[float]], name: str, kind: str, who: str = OURS) -> float:
-    """Of the medians, to `ssl`'s."""
-    return statistics.median(rates[name, kind, who]) / statistics.median(rates[name, kind, BASE])
+def ratios(rates: dict[tuple[str, str, str], list[float]], row: Row, kind: str) -> tuple[float, float, float]:
+    """Of ours to the other's within each round: the median, and the quartiles below and above it."""
+    ours = rates[row.name, kind, OURS]
+    if row.itself:
+        each = ours
+    else:
+        each = [one / other for one, other in zip(ours, rates[row.name, kind, row.base], strict=True)]
+    low, middle, high = statistics.quantiles(each, n=4, method="inclusive") if len(each) > 1 else each * 3
+    return middle, low, high
 
 
 def report(row: Row, rates: dict[tuple[str, str, str], list[float]]) -> None:
@@ -134,8 +126,8 @@ def report(row: Row, rates: dict[tuple[str, str, str], list[float]]) -> None:
         for who in WHO:
             values = rates.get((row.name, kind, who))
             cells.append(f"{statistics.median(values):10,.{digits}f}" if values else " " * 10)
-        figure = statistics.median(rates[row.name, kind, OURS]) if row.itself else ratio(rates, row.name, kind)
-        cells.append(f"{row.unit:5}{figure:6.2f}" + (f"{aim:7}" if aim else ""))
+        middle, low, high = ratios(rates, row, kind)
+        cells.append(f"{row.unit:5}{middle:6.2f} {f'{low:.2f}-{high:.2f}':>11}" + (f"{aim:7}" if aim else ""))
         print(" ".join(cells), flush=True)
 
 

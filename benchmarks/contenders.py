@@ -13,7 +13,10 @@ MOST = 1 << 20  # of one bio_read, which makes a buffer of that size
 class PyOpenSSLSide:
     """One end of a connection over memory, for pyOpenSSL."""
 
-    def __init__(self, module: Any, context: Any, *, server: bool, session: Any = None) -> None:
+    def __init__(
+        self, module: Any, context: Any, *, server: bool, session: Any = None, name: str = "localhost"
+    ) -> None:
+        host = name.encode()
         self.tls = tls = module.Connection(context, None)
         self.wants_more = module.WantReadError
         self.closed = module.SENT_SHUTDOWN | module.RECEIVED_SHUTDOWN
@@ -21,9 +24,9 @@ class PyOpenSSLSide:
             tls.set_accept_state()
         else:
             tls.set_connect_state()
-            tls.set_tlsext_host_name(b"localhost")
+            tls.set_tlsext_host_name(host)
             lib, ffi = module._lib, module._ffi
-            lib.X509_VERIFY_PARAM_set1_host(lib.SSL_get0_param(tls._ssl), ffi.new("char[]", b"localhost"), 9)
+            lib.X509_VERIFY_PARAM_set1_host(lib.SSL_get0_param(tls._ssl), ffi.new("char[]", host), len(host))
             if session:
                 tls.set_session(session)
         self.give, self.read, self.write = tls.bio_write, tls.read, tls.sendall
@@ -68,7 +71,8 @@ class PyOpenSSL:
         version = ssl.TLS1_3_VERSION if case.version == "1.3" else ssl.TLS1_2_VERSION
         context.set_min_proto_version(version)
         context.set_max_proto_version(version)
-        ssl._lib.SSL_CTX_set1_curves_list(context._context, b"X25519:P-256")
+        groups = b"X25519:P-256" if case.version == "1.2" else case.group.encode()
+        ssl._lib.SSL_CTX_set1_curves_list(context._context, groups)
         if case.version == "1.2":
             context.set_cipher_list(case.suite.encode())
         else:
@@ -83,8 +87,8 @@ class PyOpenSSL:
             context.set_verify(ssl.VERIFY_PEER | ssl.VERIFY_FAIL_IF_NO_PEER_CERT)
         return context
 
-    def side(self, context: Any, *, server: bool, session: Any = None) -> Any:
-        return PyOpenSSLSide(self.module, context, server=server, session=session)
+    def side(self, context: Any, *, server: bool, session: Any = None, name: str = "localhost") -> Any:
+        return PyOpenSSLSide(self.module, context, server=server, session=session, name=name)
 
     def wrap(self, context: Any, sock: Any, *, server: bool) -> Any:
         tls = self.module.Connection(context, sock)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from benchmarks import web_clients
 from benchmarks.loops import HAS_UVLOOP, HAS_WEB
+from benchmarks.sockets import BLOCKING, NON_BLOCKING, TIMEOUT
 from benchmarks.workers import Pair
 from puretls.cli.contenders import Case, Files
 
-HAS_REQUESTS = find_spec("requests") is not None
 MB = 1 << 20
+OURS, BASE = "puretls", "ssl"
 LOOP_NAMES = {"asyncio": "asyncio", "uvloop": "asyncio on uvloop"}
 
 
@@ -27,6 +28,7 @@ class Row(NamedTuple):
     flat: float = 0.0  # how many times the cost of a unit may grow from one kind to a later one; 0: anything
     every: int = 1  # the kinds that are compared with each other are so many apart
     rounds: int = 1000  # no more than so many
+    base: str = BASE  # whose ratio it is
 
 
 def growth(row: Row, rates: Sequence[float]) -> float:
@@ -43,7 +45,9 @@ def growth(row: Row, rates: Sequence[float]) -> float:
 AES128, AES256, CHACHA = Case(), Case(suite="TLS_AES_256_GCM_SHA384"), Case(suite="TLS_CHACHA20_POLY1305_SHA256")
 AES128_12 = Case("1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")
 RSA = Case(key="RSA")
+HYBRID = Case(group="X25519MLKEM768")
 MEMORY = ("tcp",)  # everything but sockets
+WAITING = ("pyopenssl",)  # it leaves it to the program to wait where a socket has a timeout
 SIMPLE = ("tcp", "pyopenssl")
 
 
@@ -58,12 +62,15 @@ def bulk(case: Case, size: int, total: int, up: bool, aim: float) -> Row:
     return Row(name, {"clock": aim, "CPU": aim}, "MB/s", measure)
 
 
-def handshake(name: str, case: Case, aims: tuple[float, float, float], *, resume: bool = False, count: int = 60) -> Row:
+def handshake(
+    name: str, case: Case, aims: tuple[float, float, float], *, resume: bool = False, count: int = 60, base: str = BASE
+) -> Row:
     def measure(pair: Pair, files: Files) -> tuple[float, ...]:
         client, server = pair.alone("handshakes", files, case, count, resume)
         return count / (client.cpu + server.cpu), count / client.cpu, count / server.cpu
 
-    return Row(name, dict(zip(("both", "client", "server"), aims, strict=True)), "1/s", measure, MEMORY)
+    kinds = dict(zip(("both", "client", "server"), aims, strict=True))
+    return Row(name, kinds, "1/s", measure, MEMORY if base == BASE else (*MEMORY, BASE), base=base)
 
 
 def visits(count: int) -> Row:
@@ -85,13 +92,55 @@ def memory(size: int, total: int, aim: float) -> Row:
     return Row(f"MemoryBIO, {called(size)} written and read", {"CPU": aim}, "1/s", measure, MEMORY)
 
 
-def exchange(name: str, function: str, size: int, count: int, kinds: dict[str, float], without: tuple[str, ...]) -> Row:
+def ping(mode: str, timeout: float | None, size: int, count: int, aims: dict[str, float]) -> Row:
     def measure(pair: Pair, files: Files) -> tuple[float, ...]:
-        server, client = pair.both(function, files, AES128, size, count)
+        server, client = pair.both("ping", files, AES128, size, count, timeout)
         rates = {"clock": count / client.clock, "CPU": count / (server.cpu + client.cpu)}
-        return tuple(rates[kind] for kind in kinds)
+        return tuple(rates[kind] for kind in aims)
 
-    return Row(name, kinds, "1/s", measure, without)
+    without = WAITING if timeout else ()
+    return Row(f"{mode}: requests and answers of {called(size)}", aims, "1/s", measure, without)
+
+
+def reads(mode: str, timeout: float | None, how: str, record: int, size: int, total: int, aim: float) -> Row:
+    """Records that the peer sends one by one, as fast as it can; CPU of who reads them."""
+
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        _, client = pair.both("reads", files, AES128, record, total, how, size, timeout)
+        return (total / 1e6 / client.cpu,)
+
+    asked = "makefile" if how == "makefile" else f"{how}({called(size)})"
+    without = WAITING if timeout or how == "makefile" else ()
+    return Row(f"{mode}: records of {called(record)}, {asked}", {"CPU": aim}, "MB/s", measure, without)
+
+
+def get(client: str, piece: int, aim: float, count: int = 30) -> list[Row]:
+    """A page of 1 MiB over a connection that stays; CPU of the client."""
+
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        _, spent = pair.both("web_client", files, AES128, client, MB, piece, count)
+        return (count / spent.cpu,)
+
+    if not web_clients.HAS.get(client, True):
+        return []
+    return [Row(f"{client}: GET 1 MiB by {called(piece)}", {"CPU": aim}, "1/s", measure, WAITING)]
+
+
+def process(count: int, aim: float) -> Row:
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        _, spent = pair.both("process", files, AES128, count)
+        return (count / spent.cpu,)
+
+    return Row("a process: start, one HTTPS request, end", {"CPU": aim}, "1/s", measure, SIMPLE)
+
+
+def apart(name: str, function: str, count: int, aim: float, *arguments: Any) -> Row:
+    """In processes of their own that have nothing in their caches."""
+
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        return (count / pair.alone(function, files, AES128, count, *arguments).cpu,)
+
+    return Row(name, {"CPU": aim}, "1/s", measure, MEMORY, rounds=5)
 
 
 def loops(
@@ -172,32 +221,60 @@ BACKLOGS = (64 * KIB, MB, 4 * MB, 16 * MB)
 
 def called(size: int) -> str:
     """A size in words."""
-    return f"{size >> 20} MiB" if size >= MB else f"{size >> 10} KiB" if size >= KIB else f"{size} B"
+    for unit, of in ((MB, "MiB"), (KIB, "KiB")):
+        if size >= unit and not size % unit:
+            return f"{size // unit} {of}"
+    return f"{size} B"
 
 
+WAITS, BLOCKS, TRIES = ("timeout", TIMEOUT), ("blocking", BLOCKING), ("non-blocking", NON_BLOCKING)
+
+# What users see comes first, then what it is made of.
 ROWS = (
     *web("13 B", 13, 32, {"asyncio": 1.25, "uvloop": 1.05}),
     *web("100 KiB", 100 << 10, 8, {"asyncio": 1.5, "uvloop": 1.4}),
     *web("a connection each", 13, 16, {"asyncio": 1.1, "uvloop": 1.1}, each=True),
-    *(bulk(case, 256 << 10, 256 * MB, up, 1.5) for case in (AES128, AES256, AES128_12) for up in (True, False)),
-    bulk(AES128, 16 << 10, 128 * MB, True, 1.5),
-    bulk(AES128, 1 << 10, 16 * MB, True, 1.0),
-    bulk(CHACHA, 256 << 10, 128 * MB, True, 1.0),
-    memory(256 << 10, 64 * MB, 1.6),
-    memory(1024, 4 * MB, 0.8),
-    memory(16, 1 << 16, 0.8),
+    *get("requests", 16 * KIB, 1.0),
+    *get("httpx", 16 * KIB, 1.0),
+    *get("http.client", 16 * KIB, 1.0),
+    *get("http.client", 20_000, 0.9),
+    *([visits(100)] if web_clients.HAS["requests"] else ()),
+    ping(*WAITS, 100, 3000, {"clock": 1.03, "CPU": 1.03}),
+    process(4, 0.5),
+    apart("first contact with 200 servers of 8 issuers, client", "strange", 200, 1.0, 8),
+    apart("first contact with 200 servers of 200 issuers, client", "strange", 200, 1.0, 200),
+    reads(*WAITS, "recv", 1000, 8192, 8 * MB, 1.15),
+    reads(*WAITS, "makefile", 1000, 1000, 8 * MB, 1.2),
+    reads(*WAITS, "recv", 4 * KIB, 8 * KIB, 32 * MB, 0.9),
+    reads(*WAITS, "recv", 16 * KIB, 16 * KIB, 64 * MB, 1.1),
+    reads(*WAITS, "recv", 16 * KIB, 8 * KIB, 64 * MB, 0.9),
+    reads(*WAITS, "recv", 16 * KIB, 64 * KIB, 64 * MB, 1.0),
+    reads(*WAITS, "recv_into", 16 * KIB, 256 * KIB, 64 * MB, 1.4),
+    ping(*BLOCKS, 100, 3000, {"CPU": 0.95}),
+    reads(*BLOCKS, "recv", 4 * KIB, 8 * KIB, 32 * MB, 0.9),
+    reads(*BLOCKS, "recv", 16 * KIB, KIB, 32 * MB, 0.85),
+    ping(*TRIES, 100, 3000, {"CPU": 0.95}),
+    reads(*TRIES, "recv", 1000, 8192, 8 * MB, 0.85),
     *loops("echo of 64 KiB", 64 << 10, 400, {"asyncio": 1.3, "uvloop": 1.8}),
     *loops("requests of 100 B", 100, 1500, {"asyncio": 1.35, "uvloop": 1.05}),
     *loops("the same, 20 connections", 100, 3000, {"asyncio": 1.35, "uvloop": 1.05}, connections=20),
     *loops("connect, request, close", 100, 60, {"asyncio": 1.3, "uvloop": 1.25}, each=True),
-    exchange("sockets, requests of 100 B", "ping", 100, 3000, {"CPU": 0.95}, ()),
-    handshake("handshake, TLS 1.3 ECDSA", AES128, (1.4, 1.5, 1.1)),
+    *(bulk(case, 256 << 10, 256 * MB, up, 1.5) for case in (AES128, AES256, AES128_12) for up in (True, False)),
+    bulk(AES128, 16 << 10, 128 * MB, True, 1.5),
+    bulk(AES128, 1 << 10, 16 * MB, True, 1.0),
+    bulk(CHACHA, 256 << 10, 128 * MB, True, 1.0),
+    handshake("handshake, TLS 1.3 ECDSA", AES128, (1.4, 1.5, 1.15)),
     handshake("handshake, TLS 1.3 RSA-2048", RSA, (1.25, 0, 0)),
-    handshake("handshake, TLS 1.2 ECDSA", AES128_12, (1.3, 0, 0)),
+    handshake("handshake, TLS 1.2 ECDSA", AES128_12, (1.3, 0, 1.0)),
     handshake("handshake, TLS 1.3 mutual", Case(mutual=True), (1.5, 0, 0)),
-    handshake("resumed, TLS 1.3", AES128, (1.5, 0, 0), resume=True),
-    handshake("resumed, TLS 1.2", AES128_12, (1.2, 0, 0), resume=True),
-    *([visits(100)] if HAS_REQUESTS else ()),
+    handshake("handshake, X25519MLKEM768, to pyOpenSSL's", HYBRID, (0, 1.1, 0.95), base="pyopenssl"),
+    handshake("resumed, TLS 1.3", AES128, (1.5, 0, 1.1), resume=True),
+    handshake("resumed, TLS 1.2", AES128_12, (1.2, 0, 0.95), resume=True),
+    apart("import, beyond an empty interpreter", "imports", 5, 0.5),
+    memory(256 << 10, 64 * MB, 1.6),
+    memory(16 << 10, 16 * MB, 1.3),
+    memory(1024, 4 * MB, 0.84),
+    memory(16, 1 << 16, 0.79),
     idle(300),
     *(idle_in_loop(kind, 200) for kind in ("asyncio", "uvloop") if kind == "asyncio" or HAS_UVLOOP),
     context("server with certificate", "server", 100, 1.0),

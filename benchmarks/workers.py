@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import work
 from benchmarks.contenders import contender
+from benchmarks.sockets import roomy
 from puretls.cli.workloads import Spent
 
 
@@ -18,7 +19,7 @@ def worker(name: str, core: int, pipe: Connection) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
     library = contender(name)
-    listener = work.roomy(socket.socket())
+    listener = roomy(socket.socket())
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     pipe.send(listener.getsockname()[1])

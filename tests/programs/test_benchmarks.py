@@ -36,6 +36,71 @@ def test_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [picture.count(f'class="{hue}"') for hue in ("quicker", "equal", "slower", "break")] == [2, 1, 1, 2]
 
 
+def run(*arguments: str) -> str:
+    command = [sys.executable, "-m", "benchmarks", *arguments, "--rounds", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_web_server_and_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each contender in asyncio; uvicorn where it and wrk are installed."""
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.loops import HAS_WEB
+
+    said = run("^asyncio: (uvicorn, 13 B|requests|idle)")
+    assert "asyncio: requests of 100 B, CPU" in said
+    assert "asyncio: idle connections in a MiB, each side" in said
+    assert ("asyncio: uvicorn, 13 B, clock" in said) is HAS_WEB
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="poll() and the CPU time of child processes")
+def test_reads_clients_and_processes() -> None:
+    said = run("^(timeout: req|non-blocking: rec|timeout: .*makefile|http.*16 KiB|requests|httpx|a process)")
+    for row in (
+        "timeout: requests and answers of 100 B, clock",
+        "timeout: records of 1000 B, makefile, CPU",
+        "non-blocking: records of 1000 B, recv(8 KiB), CPU",
+        "http.client: GET 1 MiB by 16 KiB, CPU",
+        "a process: start, one HTTPS request, end, CPU",
+    ):
+        assert row in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the CPU time of child processes")
+def test_strangers_and_hybrid_groups() -> None:
+    """pyOpenSSL is what a row is compared with where the interpreter's OpenSSL cannot take part."""
+    said = run("^(first contact.* 8|.*X25519MLKEM768)")
+    assert "first contact with 200 servers of 8 issuers, client, CPU" in said
+    hybrid = next(line for line in said.splitlines() if line.startswith("handshake, X25519MLKEM768"))
+    assert len(hybrid.partition("both")[2].split()) == 5  # two rates, their unit, ratio and quartiles
+
+
+def test_ratios_are_taken_within_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the machine is twice as quick in one round as in another, nothing shows of it."""
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.__main__ import BASE, OURS, ratios
+    from benchmarks.rows import ROWS
+
+    row = next(row for row in ROWS if row.name.startswith("timeout: requests"))
+    moods = [1.0, 2.0, 0.5, 4.0, 1.5]
+    rates = {(row.name, "CPU", BASE): [100 * mood for mood in moods]}
+    rates[row.name, "CPU", OURS] = [120 * mood for mood in moods]
+    assert [round(figure, 6) for figure in ratios(rates, row, "CPU")] == [1.2] * 3
+
+
+def test_users_see_what_concerns_them_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.rows import ROWS
+
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)
+    primitives = ("bulk", "handshake", "resumed", "MemoryBIO", "context")
+    first = next(n for n, name in enumerate(names) if name.startswith(primitives))
+    assert not [name for name in names[:first] if name.startswith(primitives)]
+    assert not [name for name in names[first:] if name.split(":")[0] in {"timeout", "http.client", "a process"}]
+
+
 def test_what_grows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     from benchmarks.__main__ import OURS, check

@@ -21,6 +21,7 @@ class Case(NamedTuple):
     suite: str = "TLS_AES_128_GCM_SHA256"
     key: str = "P-256"
     mutual: bool = False
+    group: str = "X25519"
 
 
 class Files(NamedTuple):
@@ -49,10 +50,11 @@ def prepare(folder: Path, *kinds: str) -> Files:
 class Side:
     """One end of a connection over memory, for ssl and puretls."""
 
-    def __init__(self, module: Any, context: Any, *, server: bool, session: Any = None) -> None:
+    def __init__(
+        self, module: Any, context: Any, *, server: bool, session: Any = None, name: str = "localhost"
+    ) -> None:
         self.incoming, self.outgoing = module.MemoryBIO(), module.MemoryBIO()
-        name = None if server else "localhost"
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server, name, session)
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server, None if server else name, session)
         self.wants_more = module.SSLWantReadError
         self.give, self.take = self.incoming.write, self.outgoing.read
         self.read, self.write = self.tls.read, self.tls.write
@@ -90,7 +92,7 @@ class Module:
             context.set_ciphers(case.suite)
         else:
             force = context if hasattr(context, "set_groups") else Forced(context)
-            force.set_groups("X25519")
+            force.set_groups(case.group)
             force.set_ciphersuites(case.suite)
         context.load_verify_locations(files.of("ca.pem"))
         if server or case.mutual:
@@ -100,9 +102,9 @@ class Module:
             context.verify_mode = tls.CERT_REQUIRED
         return context
 
-    def side(self, context: Any, *, server: bool, session: Any = None) -> Side:
-        """One end over memory."""
-        return Side(self.module, context, server=server, session=session)
+    def side(self, context: Any, *, server: bool, session: Any = None, name: str = "localhost") -> Side:
+        """One end over memory; `name` is the server's."""
+        return Side(self.module, context, server=server, session=session, name=name)
 
     def wrap(self, context: Any, sock: Any, *, server: bool) -> Any:
         """One end over a socket."""
