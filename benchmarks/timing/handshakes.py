@@ -146,15 +146,15 @@ def finished() -> Experiment:
             ends = Ends(client, server)
             ends.incoming.write(ends.step_client())
             ends.client_in.write(ends.step_server())
-            connection = ends.client._sslobj._conn
-            send = connection.send_message
+            handshake = ends.client._sslobj._conn.handshake
+            send = handshake.send_message
 
             def lie(raw: bytes) -> None:
                 changed = bytearray(raw)
                 changed[4 + at] ^= 1
                 send(bytes(changed))
 
-            with patch.object(type(connection), "send_message", lambda _, raw: lie(raw)):
+            with patch.object(type(handshake), "send_message", lambda _, raw: lie(raw)):
                 flight = ends.step_client()
             ends.incoming.write(flight)
             return ends.judge
