@@ -139,6 +139,7 @@ from puretls._api.names import (
 from puretls._api.version import (
     _OPENSSL_API_VERSION,
     HAS_ALPN,
+    HAS_CERT_COMPRESSION,
     HAS_CLIENT_SESSION_CACHE,
     HAS_CRLITE,
     HAS_ECDH,
@@ -232,6 +233,7 @@ __all__ = [
     "CERT_REQUIRED",
     "CHANNEL_BINDING_TYPES",
     "HAS_ALPN",
+    "HAS_CERT_COMPRESSION",
     "HAS_CLIENT_SESSION_CACHE",
     "HAS_CRLITE",
     "HAS_ECDH",

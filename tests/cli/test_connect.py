@@ -507,8 +507,8 @@ def test_stapled_responses(connect: Connect, tls: Any, pki: Pki, version: str) -
         assert said in seen.out
 
 
-def called_inspect(where: str, pki: Pki) -> Done:
-    return puretls("inspect", where, "--ca-file", pki.ca, "--insecure")
+def called_inspect(where: str, pki: Pki, *argv: object) -> Done:
+    return puretls("inspect", where, "--ca-file", pki.ca, "--insecure", *argv)
 
 
 def staple(pki: Pki, leaf: x509.Certificate, *, revoked: bool) -> bytes:
@@ -663,3 +663,21 @@ def shell(line: str, stdin: bytes | None = None) -> Done:
     given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
     done = subprocess.run(["sh", "-c", words], capture_output=True, timeout=PATIENCE, check=False, **given)
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_compressed_certificates(connect: Connect, tls: Any, pki: Pki, trusted: bool) -> None:
+    """How they came; and one that is refused is described all the same."""
+    context = server_context(tls, pki)
+    context.set_cert_compression(["zlib"])
+    with serving_https(context) as server:
+        where = f"localhost:{server.server_port}"
+        ca = ("--ca-file", pki.ca if trusted else pki.other_ca)
+        shown, told = connect(where, *ca), json.loads(connect(where, *ca, "--json").out)
+        seen = called_inspect(where, pki, "--compress-cert", "--full")
+    assert told["verified"] is trusted
+    assert told.get("certificate_compression") == ("zlib" if trusted else None)
+    assert "CN=Test intermediate" in shown.out
+    assert len(told["chain"]) == 2
+    assert "CompressedCertificate" in seen.out
+    assert "issued by CN=Test intermediate" in seen.out

@@ -423,3 +423,18 @@ def test_errors_are_a_line(argv: list[str], status: int, said: str) -> None:
     done = puretls("scan", *argv)
     assert (done.status, done.out) == (status, "")
     assert said in done.err
+
+
+def test_certificates_that_are_compressed_and_stapled(lasting: Pki) -> None:
+    from test_ocsp import GOOD, REVOKED, response
+
+    for status, word in ((GOOD, "good"), (REVOKED, "revoked"), (None, None)):
+        context = server_context(tls, lasting)
+        if status is not None:
+            context.set_cert_compression(["zlib"])
+            context.ocsp_response = response(lasting, status)
+        with serving(context) as server:
+            found = facts(server.server_address[1], lasting)
+        assert found["certificate_compression"] == (["zlib"] if word else [])
+        assert found["certificates"][0]["ocsp"].get("status") == word
+        assert found["habits"]["ocsp_stapled"] is bool(word)

@@ -37,6 +37,7 @@ class Findings:
     ssl2: bool = False  # SSL 2.0 is answered
     early_data: int | None = None  # bytes that tickets of TLS 1.3 allow
     asks: bool | None = None  # for a client certificate, in TLS 1.3
+    staples: bool | None = None  # an OCSP response, in whole handshakes
     refuses_fallback: bool | None = None
     tolerates_unknown: bool | None = None
     tried: dict[str, bool | None] = field(default_factory=dict)  # faults of implementations: see attacks.py
@@ -79,7 +80,7 @@ class Findings:
             "session_tickets": self.answers_with(registry.SESSION_TICKET),
             "heartbeat": self.answers_with(HEARTBEAT),
             "compression": self.compresses if hellos else None,
-            "ocsp_stapled": any(one.stapled for one in hellos) if hellos else None,
+            "ocsp_stapled": self.staples or any(one.stapled for one in hellos) if hellos else self.staples,
             "client_certificate": self.asks or any(one.asks for one in hellos) if hellos else self.asks,
             "early_data": None if self.early_data is None else self.early_data > 0,
             "fallback_refused": self.refuses_fallback,

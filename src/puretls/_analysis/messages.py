@@ -33,9 +33,15 @@ from puretls._analysis.messages12 import (
     server_key_exchange,
 )
 from puretls._base import registry
+from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto import suites
+from puretls._wire import codec, compression
+from puretls._wire.messages import CompressedCertificate
 from puretls._wire.places import CR, CT, EE, NST
+
+available = compression.available  # for who asks servers
+MOST = 1 << 20  # bytes of a Certificate message that is decompressed to be shown
 
 # TLS 1.3
 
@@ -75,6 +81,32 @@ TICKET_13 = place(
     blob("ticket", 2, "Opaque to the client: the server's own note, sealed, or a number.", "RFC 8446 4.6.1"),
     extensions("early_data, if the ticket allows it.", "RFC 8446 4.6.1"),
 )
+
+
+def expanded(raw: bytes) -> bytes | None:
+    """The Certificate message in a CompressedCertificate; None if it cannot be had."""
+    try:
+        _, code, length, data = CompressedCertificate.parse(raw)
+        decompress = compression.by_name(registry.COMPRESSIONS[code]).decompress
+        if decompress is None or length > MOST:
+            return None
+        return codec.message(registry.CERTIFICATE, decompress(data, length))
+    except (Abort, IndexError, LookupError, ImportError):
+        return None
+    except Exception:  # noqa: BLE001  # each library has exceptions of its own for what it cannot read
+        return None
+
+
+def compressed(scan: Scan) -> None:
+    """The compressed bytes, and who is in them: what they become has no place among the bytes of the message."""
+    start, outer = scan.pos, scan.field
+    blob("compressed_certificate_message", 3, "A Certificate message without its header, compressed.", "RFC 8879 4")(
+        scan
+    )
+    raw = expanded(scan.data[: scan.end]) if start == 9 else None
+    if raw is not None:
+        found = [node.value for _, node in message(raw, About(TLS13)).walk() if node.name == "Certificate"]
+        outer.children[-1].value = "; ".join(found[1:] if found[:1] == [""] else found)
 
 
 class Row(NamedTuple):
@@ -159,9 +191,9 @@ ROWS = {
         "A Certificate message, compressed.",
         "RFC 8879 4",
         (
-            number("algorithm", 2, names.named(registry.COMPRESSIONS, 4)),
-            number("uncompressed_length", 3),
-            blob("compressed_certificate_message", 3),
+            number("algorithm", 2, names.named(registry.COMPRESSIONS, 4), "How it was compressed.", "RFC 8879 7.3"),
+            number("uncompressed_length", 3, note="How many bytes it becomes.", rfc="RFC 8879 4"),
+            compressed,
         ),
     ),
 }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from puretls._api import native, objects, seam, sslobject, sslsocket
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.client_sessions import _ClientSessionSettings
+from puretls._api.compression import _CompressionSettings
 from puretls._api.crlite import _CRLiteSettings
 from puretls._api.enums import (
     ALERT_DESCRIPTION_INTERNAL_ERROR,
@@ -57,6 +58,7 @@ else:
 
 class _Beyond(
     _ClientSessionSettings,
+    _CompressionSettings,
     _CRLiteSettings,
     _JudgeSettings,
     _StatusSettings,

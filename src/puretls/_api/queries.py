@@ -104,6 +104,14 @@ class _Queries:
         sslobj = self._connection()
         return None if sslobj is None else sslobj.ocsp_response()
 
+    def cert_compression(self) -> str | None:
+        """The algorithm that the peer's certificate came compressed with (RFC 8879), such as "zlib"; None without one.
+
+        See SSLContext.set_cert_compression().
+        """
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.cert_compression()
+
     def client_sigalg(self) -> str | None:
         """The scheme of the client's signature, such as "ecdsa_secp256r1_sha256"; None if it made none."""
         sslobj = self._connection()

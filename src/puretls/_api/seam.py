@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from puretls._api import cipher_string
 from puretls._api.answers import ANSWERS
 from puretls._api.client_sessions import CacheKeeper
+from puretls._api.compression import compression_name
 from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
 from puretls._api.later import Awaited
 from puretls._api.objects import Certificate, SSLSession
@@ -431,6 +432,10 @@ class _SSLSocket:
         """What the server has stapled (RFC 6066 8)."""
         peer = self._conn.outcome.peer
         return None if peer is None or self._conn.server_side else peer.ocsp
+
+    def cert_compression(self) -> str | None:
+        """How the peer's certificate came compressed (RFC 8879)."""
+        return compression_name(self._conn.outcome.certificate_compression)
 
     def get_verified_chain(self) -> list[Certificate] | None:
         """The path from the peer's certificate to the anchor; what the peer sent if nothing was verified."""

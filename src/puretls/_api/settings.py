@@ -20,10 +20,12 @@ from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
+from puretls._engine.compression import MAX_CERT_LIST
 from puretls._engine.config import Config, Credential
 from puretls._engine.policy import OCSP_CHECK, OCSP_IGNORE, PeerPolicy
 from puretls._engine.sessions import SessionManager
 from puretls._record.protection import MAX_PLAINTEXT
+from puretls._wire.compression import Algorithm
 from puretls._x509 import certificate, ocsp
 from puretls._x509.store import Store
 
@@ -67,6 +69,8 @@ class Settings:
     retry_cookie = False
     client_ca_names: tuple[bytes, ...] = ()
     grease = True
+    compressions: tuple[Algorithm, ...] = ()  # of certificates
+    max_cert_list = MAX_CERT_LIST
     crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
@@ -149,6 +153,8 @@ class Settings:
                 own_schemes=ours.own_schemes,
                 dh=ours.dh,
                 alpn=ours.alpn,
+                compressions=ours.compressions,
+                max_cert_list=ours.max_cert_list,
                 policy=ours.policy.or_stricter(began.policy),
                 watch=ours.watch,
             )
@@ -211,6 +217,8 @@ class Settings:
             retry_cookie=self.retry_cookie,
             ca_names=self.client_ca_names,
             grease=self.grease,
+            compressions=self.compressions,
+            max_cert_list=self.max_cert_list,
             request_ocsp=self.request_ocsp and not server_side,
             sessions=self.sessions,
             num_tickets=self.num_tickets,

@@ -10,6 +10,7 @@ from puretls._base.registry import (
     CERTIFICATE,
     CERTIFICATE_REQUEST,
     CERTIFICATE_VERIFY,
+    COMPRESSED_CERTIFICATE,
     ENCRYPTED_EXTENSIONS,
     FINISHED,
     SERVER_HELLO,
@@ -20,7 +21,7 @@ from puretls._base.registry import (
 from puretls._crypto import suites
 from puretls._crypto.schedule import HandshakeSecret, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, client_hello, negotiated
+from puretls._engine import authenticate, client_hello, compression, negotiated
 from puretls._engine.admission import admitted_then
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
@@ -211,6 +212,11 @@ class ExpectCertificate(State):
         conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.secret, self.asked, claim)
 
+    @on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
+    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> State:
+        conn.draft.certificate_compression = message.algorithm
+        return self.certificate(conn, compression.expand(conn.config, message))
+
 
 def examine_entries(conn: Handshake, message: messages.Certificate, offered: frozenset[int]) -> Claim:
     """The certificates of a Certificate message, with the extensions of each checked."""
@@ -234,6 +240,8 @@ class ExpectCertificateOrRequest(ExpectCertificate):
         if message.context:  # only after the handshake
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         schemes = authenticate.requested_schemes(message)
+        if registry.COMPRESS_CERTIFICATE in message.extensions:
+            conn.draft.peer_compressions = extensions.compressions(message.extensions[registry.COMPRESS_CERTIFICATE])
         conn.transcript.update(message.raw)
         return ExpectCertificate(self.secret, schemes)
 
@@ -298,4 +306,8 @@ def send_client_certificate(conn: Handshake, asked: Ranks, then: authenticate.Th
     if chosen is None:
         conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
         return then(conn)
-    return send_certificate13(conn, chosen, (chosen[0].message13,), then)
+    credential = chosen[0]
+    raw = credential.message13
+    if conn.draft.peer_compressions:
+        raw = compression.shorter(credential, raw, conn.config, conn.draft.peer_compressions)
+    return send_certificate13(conn, chosen, (raw,), then)

@@ -25,10 +25,12 @@ from puretls._crypto.groups import Group
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
+from puretls._engine import compression
 from puretls._engine.policy import PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
 from puretls._wire.codec import extension, split_extensions, vec8, vec16_of, vec24
+from puretls._wire.compression import Algorithm
 from puretls._x509 import certificate
 from puretls._x509.certificate import Certificate
 
@@ -90,6 +92,11 @@ class Credential:
         return True
 
     @cached_property
+    def compressed(self) -> dict[tuple[object, bytes], bytes]:
+        """What became of our Certificate messages, by how they were compressed."""
+        return {}
+
+    @cached_property
     def message13(self) -> bytes:
         """The Certificate message of TLS 1.3, during the handshake."""
         return self.certificate13(b"", None)
@@ -144,6 +151,8 @@ class Config:
     retry_cookie: bool = False  # a HelloRetryRequest carries one (RFC 8446 4.2.2)
     record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)
     request_ocsp: bool = False
+    compressions: tuple[Algorithm, ...] = ()  # of certificates (RFC 8879), best first
+    max_cert_list: int = compression.MAX_CERT_LIST  # bytes of a Certificate message that was compressed
     grease: bool = True
     grease_seed: bytes = field(default_factory=lambda: urandom(2))
     watch: bool = False  # somebody wants events
@@ -269,6 +278,8 @@ class Config:
             parts.append(extensions.build_protocols(self.alpn))
         if self.request_ocsp:
             parts.append(extensions.OCSP_REQUEST)
+        if tls13:
+            parts.append(compression.offer(self))
         limit = self.limit13 if tls13 else self.limit12
         if limit is not None:
             parts.append(extension(registry.RECORD_SIZE_LIMIT, limit))
@@ -284,6 +295,11 @@ class Config:
             if self.ca_names:
                 parts.append(extensions.build_authorities(self.ca_names))
         return b"".join(parts)
+
+    @cached_property
+    def decompressors(self) -> dict[int, Algorithm]:
+        """Those ways of compressing certificates that a peer may use."""
+        return {one.code: one for one in self.compressions if one.decompress is not None}
 
     @cached_property
     def limit12(self) -> bytes | None:
@@ -335,4 +351,4 @@ class Config:
     @cached_property
     def request13(self) -> bytes:
         """The CertificateRequest of a TLS 1.3 handshake."""
-        return messages.certificate_request(b"", self.request_extensions)
+        return messages.certificate_request(b"", self.request_extensions + compression.offer(self))

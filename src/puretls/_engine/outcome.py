@@ -27,6 +27,7 @@ class Outcome:
     __slots__ = (
         "alpn",
         "authenticated",
+        "certificate_compression",
         "client_random",
         "client_suites",
         "digest",
@@ -41,6 +42,7 @@ class Outcome:
         "own_credential",
         "own_scheme",
         "peer",
+        "peer_compressions",
         "peer_offers_pha",
         "peer_scheme",
         "peer_takes_tickets",
@@ -70,6 +72,8 @@ class Outcome:
         self.presented: tuple[Certificate, ...] = ()  # by a server that is not accepted, or not yet
         self.external_psk = False  # which both sides have shown to know, and no certificate was due beside it
         self.peer_scheme: Scheme | None = None  # of the peer's signature
+        self.certificate_compression: int | None = None  # of the peer's Certificate message (RFC 8879)
+        self.peer_compressions: frozenset[int] = frozenset()  # that a client's may have
         self.own_credential: Any = None
         self.own_scheme: Scheme | None = None  # of ours
         self.peer_offers_pha = self.peer_takes_tickets = False

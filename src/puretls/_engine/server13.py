@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_HELLO, FINISHED, TLS12, TLS13
+from puretls._base.registry import (
+    CERTIFICATE,
+    CERTIFICATE_VERIFY,
+    CLIENT_HELLO,
+    COMPRESSED_CERTIFICATE,
+    FINISHED,
+    TLS12,
+    TLS13,
+)
 from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret, HandshakeSecret, finished, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, negotiate, negotiated
+from puretls._engine import authenticate, compression, negotiate, negotiated
 from puretls._engine.admission import admitted_then
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
@@ -233,6 +241,10 @@ def _answer(
     asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
     credential = chosen[0]
     certificate = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
+    if config.compressions and registry.COMPRESS_CERTIFICATE in found:
+        certificate = compression.shorter(
+            credential, certificate, config, extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
+        )
     flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
     return send_certificate13(conn, chosen, flight, partial(_finish_flight, secret, asked))
 
@@ -273,6 +285,11 @@ class ExpectCertificate(State):
         claim = examine(conn, [entry.der for entry in message.entries])
         conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.next_secret, claim)
+
+    @on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
+    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> State:
+        conn.draft.certificate_compression = message.algorithm
+        return self.certificate(conn, compression.expand(conn.config, message))
 
 
 class ExpectCertificateVerify(State):

@@ -19,12 +19,14 @@ from puretls._base.registry import (
     CERTIFICATE,
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
+    COMPRESSED_CERTIFICATE,
     TLS13,
 )
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener, Opener13
 
 MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to nothing
-MAX_MESSAGE = {CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}  # bytes of body, as OpenSSL
+# Bytes of body, as OpenSSL
+MAX_MESSAGE = {CERTIFICATE: 100 * 1024, COMPRESSED_CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}
 MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it; less than any of those
 FIRST_ROOM = 1024
 SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place

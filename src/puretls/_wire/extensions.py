@@ -356,6 +356,26 @@ def build_authorities(ders: tuple[bytes, ...]) -> bytes:
     return extension(registry.CERTIFICATE_AUTHORITIES, vec16(b"".join(map(vec16, ders))))
 
 
+# compress_certificate (RFC 8879 3)
+
+
+@remembering
+def compressions(body: bytes) -> frozenset[int]:
+    """CertificateCompressionAlgorithm algorithms<2..2^8-2>, none of them twice."""
+    size = len(body)
+    if size < 3 or not size & 1 or body[0] != size - 1:
+        raise Abort(faults.BAD_EXTENSION)
+    codes = u16s(body[1:])
+    found = frozenset(codes)
+    if len(found) != len(codes):
+        raise Abort(faults.BAD_EXTENSION)
+    return found
+
+
+def build_compressions(codes: tuple[int, ...]) -> bytes:
+    return extension(registry.COMPRESS_CERTIFICATE, vec8(vec16_of(codes)[2:]))
+
+
 # status_request (RFC 6066 8)
 
 OCSP_REQUEST = extension(registry.STATUS_REQUEST, b"\x01\x00\x00\x00\x00")  # any responder, no extensions

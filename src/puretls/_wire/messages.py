@@ -95,6 +95,26 @@ def certificate(context: bytes, encoded_list: bytes) -> bytes:
     return message(registry.CERTIFICATE, vec8(context) + encoded_list)
 
 
+class CompressedCertificate(NamedTuple):
+    """RFC 8879 4."""
+
+    raw: bytes
+    algorithm: int
+    uncompressed_length: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> CompressedCertificate:
+        if (raw[9] << 16 | raw[10] << 8 | raw[11]) + 12 != len(raw) or len(raw) == 12:
+            raise Abort(faults.LENGTH_MISMATCH)
+        return cls(raw, raw[4] << 8 | raw[5], raw[6] << 16 | raw[7] << 8 | raw[8], raw[12:])
+
+
+def compressed_certificate(algorithm: int, uncompressed_length: int, data: bytes) -> bytes:
+    head = algorithm.to_bytes(2, "big") + uncompressed_length.to_bytes(3, "big")
+    return message(registry.COMPRESSED_CERTIFICATE, head + vec24(data))
+
+
 class CertificateVerify(NamedTuple):
     """RFC 8446 4.4.3, RFC 5246 7.4.8."""
 

@@ -14,6 +14,7 @@ from puretls._wire.codec import USUAL
 from puretls._wire.extensions import (
     authorities,
     certificate_timestamps,
+    compressions,
     cookie,
     empty,
     expected_tickets,
@@ -66,6 +67,7 @@ ROWS: dict[int, dict[int, Read]] = {
     registry.PADDING: {CH: anything},
     registry.ENCRYPT_THEN_MAC: {CH: empty, SH12: empty},
     registry.EXTENDED_MASTER_SECRET: {CH: empty, SH12: empty},
+    registry.COMPRESS_CERTIFICATE: {CH: compressions, CR: compressions},
     registry.RECORD_SIZE_LIMIT: {CH: record_size_limit, EE: record_size_limit, SH12: record_size_limit},
     registry.SESSION_TICKET: {CH: anything, SH12: empty},
     registry.PRE_SHARED_KEY: {CH: offered_psks, SH: selected_u16},

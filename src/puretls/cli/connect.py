@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from puretls import DER_cert_to_PEM_cert, SSLCertVerificationError, SSLContext, SSLError
+from puretls._analysis.messages import available
 from puretls.cli.client import add_context, asked_name, context_for, unverified
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.proxy import add_proxy, configured, dial_through
@@ -98,6 +99,7 @@ class Call:
         self.report = Report(self.where, self.name, arguments.starttls)
         self.context: SSLContext = context_for(arguments)
         self.context.request_ocsp = True
+        self.context.set_cert_compression(available())
         self.watched = Watched(self.context)
         try:
             self.context.keylog_filename = arguments.keylog or self.context.keylog_filename

@@ -18,6 +18,7 @@ from puretls import (
     create_default_context,
     get_sigalgs,
 )
+from puretls._analysis.messages import available
 from puretls._analysis.probe import early_data
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure, reason
@@ -49,6 +50,7 @@ class Handshakes:
         self.asker, self.ca_file = asker, ca_file
         self.chains: list[tuple[bytes, ...]] = []
         self.early_data: int | None = None  # bytes of it that tickets of TLS 1.3 allow
+        self.staples: dict[bytes, bytes | None] = {}  # OCSP responses that came in TLS 1.3, by the certificate
         self.asks: bool | None = None  # for a client certificate, in TLS 1.3
         self.trusting()  # a file that cannot be read is told at once
 
@@ -66,6 +68,7 @@ class Handshakes:
         context = SSLContext(PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, CERT_NONE
         context.set_ciphers(EVERYTHING)
+        context.request_ocsp = True
         context.minimum_version = version or TLSVersion.TLSv1
         if version:
             context.maximum_version = version
@@ -110,6 +113,14 @@ class Handshakes:
             context.set_alpn_protocols(left)
 
         return self._eliminate(PROTOCOLS, None, settings, lambda tls: tls.selected_alpn_protocol())
+
+    def compressions(self) -> list[str]:
+        """How it compresses its certificate, of what is here (RFC 8879)."""
+
+        def settings(context: SSLContext, left: Sequence[str]) -> None:
+            context.set_cert_compression(left)
+
+        return self._eliminate(available(), TLSVersion.TLSv1_3, settings, lambda tls: tls.cert_compression())
 
     def resumption(self, version: TLSVersion) -> str | None:
         """Whether a session is resumed, and by what; None if there is no connection in this version."""
@@ -161,6 +172,8 @@ class Handshakes:
         chain = tuple(map(bytes, tls.get_unverified_chain()))
         if chain:
             self.chains.append(chain)
+            if tls.ocsp_response or chain[0] not in self.staples:
+                self.staples[chain[0]] = tls.ocsp_response
 
 
 def _of_family(word: str) -> list[str]:

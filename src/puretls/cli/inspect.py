@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from puretls import Purpose, SSLContext, SSLError, create_default_context
+from puretls._analysis.messages import available
 from puretls.cli.anatomy import page
 from puretls.cli.certs import Authority
 from puretls.cli.client import add_context, asked_name, context_for, identify, offering, unverified
@@ -59,6 +60,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", action="store_true", help="send GET / (HTTP/1.1) after the handshake")
     parser.add_argument("--resume", action="store_true", help="connect again with the session of the first connection")
     parser.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
+    parser.add_argument(
+        "--compress-cert", action="store_true", help="let the peer compress its certificate (RFC 8879), and do so"
+    )
     parser.add_argument("--ca-out", type=Path, metavar="FILE", help="with --listen: leave the CA there, for the client")
     add_network(parser)
     shown = parser.add_argument_group("output")
@@ -104,6 +108,8 @@ def connect(arguments: argparse.Namespace) -> list[Inspection]:
     where = arguments.target.at(PORTS.get(arguments.starttls, 443))
     context = context_for(arguments)
     context.request_ocsp = True
+    if arguments.compress_cert:
+        context.set_cert_compression(available())
     if arguments.insecure:
         unverified(context)
     first, session = call(arguments, context, where, None)

@@ -93,6 +93,7 @@ class Report:
             "signature": tls.server_sigalg(),
             "client_signature": tls.client_sigalg(),
             "client_certificate": watched.asked,
+            "certificate_compression": tls.cert_compression(),
             "alpn": tls.selected_alpn_protocol(),
             "ticket": None,
             "resumed": None,
@@ -164,6 +165,8 @@ class Report:
         shown.append(("OCSP", ocsp_line(facts["ocsp"])))
         if facts["client_certificate"]:
             shown.append(("wants", asked_line(facts["client_certificate"], sent=bool(facts["client_signature"]))))
+        if facts["certificate_compression"]:
+            shown.append(("compression", f"of the certificate: {facts['certificate_compression']}"))
         if facts["client_signature"]:
             shown.append(("our proof", facts["client_signature"]))
         if facts["ticket"]:

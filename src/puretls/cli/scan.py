@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
 class Scan:
     """All questions, several at once: each line of them goes on its own way."""
 
-    STEPS = 20
+    STEPS = 21
 
     def __init__(self, asker: Asker, handshakes: Handshakes) -> None:
         self.asker, self.handshakes = asker, handshakes
@@ -183,6 +183,7 @@ class Scan:
             schemes12 = begin("schemes", survey.schemes, suites[TLS12].picks)
         schemes13 = begin("schemes of TLS 1.3", self.handshakes.schemes) if TLS13 in suites else None
         protocols = None if self.asker.starttls else begin("ALPN", self.handshakes.protocols)
+        compressions = begin("compression", self.handshakes.compressions) if TLS13 in suites else None
         resumed = {
             version: begin("resumption", self.handshakes.resumption, TLSVersion(version))
             for version in suites
@@ -201,6 +202,7 @@ class Scan:
         if schemes13:
             self.learnt.schemes[TLS13] = schemes13.result()
         self.learnt.protocols = protocols.result() if protocols else None
+        self.learnt.compressions = compressions.result() if compressions else None
         self.learnt.resumed = {version: future.result() for version, future in resumed.items()}
         self.found.early_data, self.found.asks = self.handshakes.early_data, self.handshakes.asks
         self.found.tried = {name: future.result() for name, future in tried.items()}
@@ -223,6 +225,9 @@ class Scan:
             for chain in (*self.handshakes.chains, *(hello.chain for hello in self.found.hellos if hello.chain))
         }
         self.learnt.chains = list(chains.values())
+        staples = self.handshakes.staples
+        self.learnt.staples = [staples.get(leaf) for leaf in chains]
+        self.found.staples = any(staples.values()) if staples else None
         kinds = {chain[0]: identity(chain) for chain in self.learnt.chains}
         different = {one.kind for one in kinds.values()}
         refusals = {  # of several kinds, each is asked for; one alone may have a chain with signatures of another kind

@@ -23,6 +23,7 @@ from puretls.cli.asking import Asker
 from puretls.cli.render import Plain
 from puretls.cli.target import Target
 from puretls.cli.text import printable
+from puretls.cli.watched import ocsp, ocsp_line
 
 SHOWN = 6  # names of suites beside a remark
 
@@ -48,8 +49,10 @@ class Learnt:
     silent: dict[int, str] = field(default_factory=dict)  # versions that are not spoken, and what is said instead
     schemes: dict[int, list[str]] = field(default_factory=dict)
     protocols: list[str] | None = None
+    compressions: list[str] | None = None  # of certificates
     resumed: dict[int, str | None] = field(default_factory=dict)
     chains: list[tuple[bytes, ...]] = field(default_factory=list)
+    staples: list[bytes | None] = field(default_factory=list)  # OCSP responses, one for each chain
     accepted: list[bool | None] = field(default_factory=list)  # by clients, one for each chain
     notes: list[str] = field(default_factory=list)
 
@@ -94,10 +97,13 @@ def document(
                 "refusal": one.refusal or None,
                 "code": one.code or None,
                 "missing_issuer": one.missing if one.code in NO_ISSUER else None,
+                "ocsp": ocsp(staple, list(chain)),
                 "transparency": _transparency(chain[0]),
                 "chain": [portrait.certificate(der) for der in chain[1:]],
             }
-            for chain, one, accepted in zip(learnt.chains, found.identities, learnt.accepted, strict=True)
+            for chain, one, accepted, staple in zip(
+                learnt.chains, found.identities, learnt.accepted, learnt.staples, strict=True
+            )
         ],
         "versions": {
             **{names.version(version): version in found.suites for version in VERSIONS},
@@ -126,6 +132,7 @@ def document(
         "dh_group": found.dh_group,
         "signature_schemes": {names.version(version): list(schemes) for version, schemes in learnt.schemes.items()},
         "alpn": learnt.protocols,
+        "certificate_compression": learnt.compressions,
         "resumption": {names.version(version): how for version, how in learnt.resumed.items()},
         "habits": found.habits,
         "early_data_bytes": found.early_data,
@@ -163,6 +170,7 @@ def show(screen: Plain, facts: dict[str, Any]) -> None:
         screen.heading("Certificate", accepted[one["accepted"]])
         issuers = "".join(f" <- {printable(next_['subject'] or '?', 60)}" for next_ in one["chain"])
         rows = [*portrait.lines(one, leaf=True), ("chain", f"this one{issuers}")]
+        rows.append(("OCSP", ocsp_line(one["ocsp"])))
         if one["transparency"] is not None:
             rows.append(("logged", _many(one["transparency"], "signed timestamp") if one["transparency"] else "no"))
         screen.pairs(rows)
@@ -220,6 +228,8 @@ def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"signs, {version}", ", ".join(found) or "none") for version, found in facts["signature_schemes"].items()]
     if facts["alpn"] is not None:
         rows.append(("ALPN", ", ".join(facts["alpn"]) or "none"))
+    if facts["certificate_compression"] is not None:
+        rows.append(("compresses its certificate", ", ".join(facts["certificate_compression"]) or "no"))
     rows += [(f"resumes, {version}", how or "?") for version, how in facts["resumption"].items()]
     habits = facts["habits"]
     rows += [(label, "yes" if habits[name] else "no") for name, label in HABITS.items() if habits[name] is not None]

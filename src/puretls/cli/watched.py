@@ -11,11 +11,19 @@ from typing import Any
 
 from puretls import SSLContext, SSLError, verify_ocsp_response
 from puretls._analysis.fields import About, Field
-from puretls._analysis.messages import message
-from puretls._base.registry import CERTIFICATE, CERTIFICATE_REQUEST, CERTIFICATE_STATUS, HANDSHAKE, TLS13
+from puretls._analysis.messages import expanded, message
+from puretls._base.registry import (
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
+    CERTIFICATE_STATUS,
+    COMPRESSED_CERTIFICATE,
+    HANDSHAKE,
+    TLS13,
+)
 from puretls.cli.text import printable
 
 SHOWN = 6  # CAs on a screen; JSON has all of them
+SHOWING = (CERTIFICATE, CERTIFICATE_STATUS, COMPRESSED_CERTIFICATE)
 CERTIFICATES = {"cert_data": 3, "ASN.1Cert": 3}  # how the RFCs call one, and the bytes of its length
 
 
@@ -39,7 +47,9 @@ class Watched:
         if kind == CERTIFICATE_REQUEST:
             nodes = [node for _, node in message(whole, About(min(TLS13, version))).walk()]
             self.asked = {"authorities": [node.value for node in nodes if node.name == "DistinguishedName"]}
-        elif kind in (CERTIFICATE, CERTIFICATE_STATUS):
+        elif kind in SHOWING:
+            if kind == COMPRESSED_CERTIFICATE:
+                whole = expanded(whole) or b""
             for _, node in message(whole, About(min(TLS13, version))).walk():
                 if node.name in CERTIFICATES:
                     self.chain.append(_content(whole, node))

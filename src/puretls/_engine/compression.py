@@ -1,0 +1,83 @@
+"""Certificate compression (RFC 8879): our Certificate made shorter, the peer's made whole again.
+
+What a peer says of a length is checked before anything is decompressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.foreign import Unusable, asked
+from puretls._engine.state import decode
+from puretls._wire import extensions, messages
+from puretls._wire.codec import MAX_BODY, message
+from puretls._wire.compression import Algorithm
+
+if TYPE_CHECKING:
+    from puretls._engine.config import Config, Credential
+
+MAX_CERT_LIST = 102_400  # bytes of a Certificate message, unless a context says otherwise (SSL_CTX_set_max_cert_list)
+MOST_KEPT = 32  # compressed messages of one credential
+
+
+# The extension, of ClientHello and CertificateRequest
+
+
+def offer(config: Config) -> bytes:
+    """The extension that says what we can decompress; nothing if there is nothing (RFC 8879 3)."""
+    return extensions.build_compressions(tuple(config.decompressors)) if config.decompressors else b""
+
+
+# Ours
+
+
+def shorter(credential: Credential, raw: bytes, config: Config, theirs: frozenset[int]) -> bytes:
+    """Our Certificate message as the peer may get it: compressed, in the first of our ways that both have, if shorter.
+
+    It is compressed once for each credential, with and without a staple.
+    """
+    for algorithm in config.compressions:
+        if algorithm.code in theirs and algorithm.compress is not None:
+            known = credential.compressed
+            found = known.get((algorithm, raw))
+            if found is None:
+                found = _compressed(algorithm, algorithm.compress, raw)
+                if len(known) >= MOST_KEPT:
+                    known.clear()
+                known[algorithm, raw] = found
+            return found
+    return raw
+
+
+def _compressed(algorithm: Algorithm, compress: Callable[[bytes], bytes | None], raw: bytes) -> bytes:
+    body = raw[4:]
+    data = compress(body)
+    if not data or len(data) > MAX_BODY - 8:
+        return raw
+    found = messages.compressed_certificate(algorithm.code, len(body), data)
+    return found if len(found) < len(raw) else raw
+
+
+# The peer's
+
+
+def expand(config: Config, compressed: messages.CompressedCertificate) -> messages.Certificate:
+    """The Certificate in a CompressedCertificate; its `raw`, which the transcript has, is the latter (RFC 8879 4)."""
+    if not config.decompressors:
+        raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "nobody asked for CompressedCertificate")
+    raw, code, length, data = compressed
+    algorithm = config.decompressors.get(code)
+    if algorithm is None or algorithm.decompress is None:
+        raise Abort(faults.BAD_COMPRESSION_ALGORITHM, f"certificate compression {code:#06x} was not offered")
+    if not 0 < length <= config.max_cert_list:
+        raise Abort(faults.BAD_DECOMPRESSION, f"{length} bytes are announced")
+    try:
+        body = bytes(memoryview(asked(algorithm.decompress, data, length)))
+    except (Unusable, TypeError):
+        raise Abort(faults.BAD_DECOMPRESSION, algorithm.name) from None
+    if len(body) != length:
+        raise Abort(faults.BAD_DECOMPRESSION, f"{length} bytes were announced")
+    return decode(messages.Certificate.parse, message(registry.CERTIFICATE, body))._replace(raw=raw)
