@@ -27,6 +27,7 @@ GOOD = {  # by extension and message; what is not here has no body
     **{(registry.SIGNATURE_ALGORITHMS_CERT, place): SCHEMES for place in (places.CH, places.CR)},
     **{(registry.ALPN, place): vec16(vec8(b"h2")) for place in (places.CH, places.EE, places.SH12)},
     **{(registry.SIGNED_CERTIFICATE_TIMESTAMP, place): vec16(vec16(b"sct")) for place in (places.CT, places.SH12)},
+    **{(registry.COMPRESS_CERTIFICATE, place): b"\x04\x00\x01\x00\x02" for place in (places.CH, places.CR)},
     **{(registry.RECORD_SIZE_LIMIT, place): b"\x40\x00" for place in (places.CH, places.EE, places.SH12)},
     (registry.TICKET_REQUEST, places.CH): b"\x02\x01",
     (registry.TICKET_REQUEST, places.EE): b"\x02",
