@@ -9,16 +9,30 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from commands import COMMAND, Done, called, puretls
-from puretls import Purpose, create_default_context
+from puretls import (
+    VERIFY_CRL_CHECK_LEAF,
+    Purpose,
+    SSLCertVerificationError,
+    create_default_context,
+    verify_chain,
+)
 from puretls.cli.authority import Development
+from puretls.cli.certs import Authority
 from puretls.cli.failure import Failure
+from puretls.cli.issuing import requested_names
 from puretls.cli.stores import Anchors, Nss, Root
 from support import PATIENCE, need
 
@@ -129,6 +143,170 @@ def test_what_is_no_name(ca: Ca, tmp_path: Path, name: str) -> None:
     assert done.status == 2
     assert "Traceback" not in done.err
     assert not list(tmp_path.glob("*.pem"))
+
+
+@pytest.mark.parametrize("form", [Encoding.PEM, Encoding.DER], ids=["PEM", "DER"])
+@pytest.mark.parametrize("kind", [ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()])
+def test_a_request_gets_its_names_and_nothing_else(ca: Ca, tmp_path: Path, kind: Any, form: Encoding) -> None:
+    """It asks to be a CA, for good: it becomes a leaf for its names, and its key never comes here."""
+    need("openssl")
+    names = [x509.DNSName("app.test"), x509.IPAddress(ip_address("127.0.0.1"))]
+    digest = None if isinstance(kind, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Some CA")]))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(kind, digest)
+    )
+    file = tmp_path / "app.csr"
+    file.write_bytes(request.public_bytes(form))
+    done = ca("issue", "--csr", file, "--out", tmp_path)
+    assert (done.status, done.err) == (0, "")
+    assert sorted(path.name for path in tmp_path.glob("app.test*")) == ["app.test.pem"]
+    leaf = x509.load_pem_x509_certificate((tmp_path / "app.test.pem").read_bytes())
+    assert leaf.public_key() == kind.public_key()
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert list(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == names
+    verify = ["openssl", "verify", "-x509_strict", "-CAfile", tmp_path / "ca" / "ca.pem"]
+    subprocess.run([*verify, tmp_path / "app.test.pem"], check=True, capture_output=True)
+    assert ca("issue", "other.test", "--csr", file, "--cert-file", tmp_path / "crt").status == 0
+    other = x509.load_pem_x509_certificate((tmp_path / "crt").read_bytes())
+    assert requested_names(other) == ["other.test"]
+
+
+def test_requests_that_are_none(ca: Ca, tmp_path: Path) -> None:
+    key, file = ec.generate_private_key(ec.SECP256R1()), tmp_path / "csr"
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "app.test")])
+    good = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    der = bytearray(good.public_bytes(Encoding.DER))
+    der[der.index(b"app.test")] ^= 1  # not what was signed
+    for data, said in ((bytes(der), "is not signed with the key"), (b"no", "not a certificate signing request")):
+        file.write_bytes(data)
+        done = ca("issue", "--csr", file)
+        assert done.status == 1
+        assert said in done.err
+    assert "no such file" in ca("issue", "--csr", tmp_path / "none").err
+    assert ca("issue").status == 2
+    file.write_bytes(good.public_bytes(Encoding.PEM))
+    assert ca("issue", "--csr", file, "--pkcs12").status == 2
+    assert ca("issue", "--csr", file, "--out", tmp_path).status == 0  # the common name will do
+
+
+def test_pkcs12_for_browsers_and_java(ca: Ca, tmp_path: Path) -> None:
+    word = tmp_path / "word"
+    word.write_text("secret\nmore")
+    done = ca("issue", "alice@example.org", "--client", "--p12", "--password-file", word, "--out", tmp_path)
+    assert (done.status, done.err) == (0, "")
+    file = tmp_path / "alice@example.org.p12"
+    assert mode(file) == 0o600
+    assert not list(tmp_path.glob("alice*.pem"))
+    key, leaf, others = pkcs12.load_key_and_certificates(file.read_bytes(), b"secret")
+    assert leaf is not None
+    assert key is not None
+    assert leaf.public_key() == key.public_key()
+    assert [one.subject for one in others] == [leaf.issuer]
+    create_default_context().load_cert_chain(file, password="secret")
+    word.write_text("")
+    assert "password" in ca("issue", "x.test", "--p12", "--password-file", word, "--out", tmp_path).err
+
+
+def test_names_of_files_and_a_hint(ca: Ca, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crt, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+
+    class Nobody:
+        def has(self, _root: Root) -> bool:
+            return False
+
+    monkeypatch.setattr("puretls.cli.stores.stores", lambda: [Nobody()])
+    done = ca("issue", "app.test", "--cert-file", crt, "--key-file", key)
+    assert "not trusted yet  puretls ca trust" in done.out
+    assert (mode(key), mode(crt)) == (0o600, 0o644)
+    create_default_context(Purpose.CLIENT_AUTH).load_cert_chain(crt, key)
+    monkeypatch.setattr(Nobody, "has", lambda _self, _root: True)
+    assert "not trusted yet" not in ca("issue", "app.test", "--cert-file", crt, "--key-file", key, "--force").out
+
+
+def test_renewed_in_place_for_the_same_key(ca: Ca, tmp_path: Path) -> None:
+    ca("issue", "app.test", "127.0.0.1", "--days", "9", "--out", tmp_path)
+    file, key = tmp_path / "app.test.pem", (tmp_path / "app.test-key.pem").read_bytes()
+    before = x509.load_pem_x509_certificate(file.read_bytes())
+    done = ca("renew", file)
+    assert (done.status, done.err) == (0, "")
+    after = x509.load_pem_x509_certificate(file.read_bytes())
+    assert after.serial_number != before.serial_number
+    assert (after.public_key(), requested_names(after)) == (before.public_key(), ["app.test", "127.0.0.1"])
+    lasts = after.not_valid_after_utc - after.not_valid_before_utc
+    assert abs(lasts - (before.not_valid_after_utc - before.not_valid_before_utc)) < timedelta(seconds=5)
+    assert (tmp_path / "app.test-key.pem").read_bytes() == key
+    create_default_context(Purpose.CLIENT_AUTH).load_cert_chain(file, tmp_path / "app.test-key.pem")
+    ca("issue", "a@b.test", "--client", "--out", tmp_path)
+    ca("renew", tmp_path / "a@b.test.pem")
+    client = x509.load_pem_x509_certificate((tmp_path / "a@b.test.pem").read_bytes())
+    usages = client.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usages) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    other = tmp_path / "other.pem"
+    other.write_bytes(Authority("Another").issue("app.test").chain_pem)
+    assert "not a certificate of the CA" in ca("renew", other).err
+    assert "not a certificate of the CA" in ca("revoke", other).err
+
+
+def test_revoked_for_openssl_and_for_us(ca: Ca, tmp_path: Path) -> None:
+    need("openssl")
+    for name in ("a.test", "b.test", "c.test"):
+        ca("issue", name, "--out", tmp_path)
+    done = ca("revoke", tmp_path / "a.test.pem", "--reason", "key-compromise")
+    assert (done.status, done.err) == (0, "")
+    serial = x509.load_pem_x509_certificate((tmp_path / "b.test.pem").read_bytes()).serial_number
+    assert ca("revoke", f"{serial:x}").status == 0
+    assert ca("revoke", f"{serial:x}").status == 0  # twice is once
+    path, root_pem = tmp_path / "ca" / "ca-crl.pem", tmp_path / "ca" / "ca.pem"
+    found = x509.load_pem_x509_crl(path.read_bytes())
+    assert len(list(found)) == 2
+    assert found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 3
+    for name, code in (("a", 23), ("b", 23), ("c", 0)):
+        leaf = tmp_path / f"{name}.test.pem"
+        verify = ["openssl", "verify", "-crl_check", "-CRLfile", path, "-CAfile", root_pem, leaf]
+        said = subprocess.run(verify, capture_output=True, text=True, check=False)
+        assert (said.returncode == 0) == (code == 0)
+        roots = [x509.load_pem_x509_certificate(root_pem.read_bytes())]
+        try:
+            verify_chain(leaf.read_bytes(), [], roots, crls=path.read_bytes(), flags=VERIFY_CRL_CHECK_LEAF)
+            ours = 0
+        except SSLCertVerificationError as error:
+            ours = error.verify_code
+        assert ours == code
+    again = ca("crl", "--pem")
+    assert len(list(x509.load_pem_x509_crl(again.out.encode()))) == 2
+    assert f"{serial:x}" in ca("crl").out
+    path.write_bytes(b"something else")
+    assert "move it away" in ca("crl").err
+    assert path.read_bytes() == b"something else"
+
+
+def test_what_is_no_serial_number(ca: Ca) -> None:
+    ca("init")
+    for which in ("nothing", "0", "f" * 41, "-1"):
+        assert ca("revoke", "--", which).status == 2
+
+
+def test_two_that_revoke_at_once(ca: Ca, tmp_path: Path) -> None:
+    ca("init")
+    lock = tmp_path / "ca" / ".ca-crl.lock"
+    lock.touch()
+    assert f"remove {lock}" in ca("revoke", "1").err
+    assert lock.exists()
+    lock.unlink()
+    assert ca("revoke", "1").status == 0
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize(("given", "length"), [((), 0), (("--pathlen", "2"), 2), (("--pathlen", "any"), None)])
+def test_how_many_cas_are_below(ca: Ca, tmp_path: Path, given: tuple[str, ...], length: int | None) -> None:
+    assert ca("init", *given).status == 0
+    made = x509.load_pem_x509_certificate((tmp_path / "ca" / "ca.pem").read_bytes())
+    assert made.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == length
+    assert ca("init", "--pathlen", "x").status == 2
 
 
 IN_A_COPY_OF_THE_SYSTEM = """

@@ -17,6 +17,7 @@ import tempfile
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -66,11 +67,12 @@ class Development:
         except OSError as error:  # a directory that is closed to us
             raise Failure(f"{self.key_file}: {reason(error)}") from None
 
-    def make(self, *, kind: str = "P-256", name: str = "", days: float = YEARS * 365.25) -> Authority:
-        """A new root; Failure if there is one already."""
-        authority = Authority(
-            (name or f"puretls development CA ({owner()})")[:LONGEST_COMMON_NAME], kind=kind, days=days
-        )
+    def make(
+        self, *, kind: str = "P-256", name: str = "", days: float = YEARS * 365.25, path_length: int | None = 0
+    ) -> Authority:
+        """A new root, with so many CAs allowed below it (None: any number); Failure if there is one already."""
+        name = (name or f"puretls development CA ({owner()})")[:LONGEST_COMMON_NAME]
+        authority = Authority(name, kind=kind, days=days, path_length=path_length)
         key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -153,13 +155,40 @@ def write_new(path: Path, data: bytes, *, private: bool = False) -> None:
         Path(name).unlink()
 
 
+def replaced(path: Path, data: bytes) -> None:
+    """Another content for a file that everybody may read, complete at every moment."""
+    descriptor, name = tempfile.mkstemp(prefix=".puretls-", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def leaf(authority: Authority, names: list[str], *, kind: str, days: float, client: bool = False) -> Identity:
     """A certificate for these names, that does not outlive the CA; Misuse if a name is none."""
-    left = (authority.certificate.not_valid_after_utc - datetime.now(timezone.utc)).total_seconds() / 86400
     try:
-        return authority.issue(*map(checked, names), kind=kind, client=client, days=(-1, min(days, left)))
+        return authority.issue(*map(checked, names), kind=kind, client=client, days=_within(authority, days))
     except ValueError as error:
         raise Misuse(str(error)) from None
+
+
+def certified(
+    authority: Authority, public_key: Any, names: list[str], *, days: float, client: bool = False
+) -> x509.Certificate:
+    """The same for a key that somebody else keeps."""
+    try:
+        return authority.certify(public_key, *map(checked, names), client=client, days=_within(authority, days))
+    except (ValueError, TypeError) as error:
+        raise Misuse(str(error)) from None
+
+
+def _within(authority: Authority, days: float) -> tuple[float, float]:
+    left = (authority.certificate.not_valid_after_utc - datetime.now(timezone.utc)).total_seconds() / 86400
+    return -1, min(days, left)
 
 
 def checked(name: str) -> str:

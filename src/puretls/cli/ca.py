@@ -11,23 +11,26 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from puretls.cli import authority, portrait, stores
-from puretls.cli.authority import VARIABLE, Development, write_new
-from puretls.cli.certs import KINDS, Authority
+from puretls.cli.authority import VARIABLE, Development
+from puretls.cli.certs import Authority
 from puretls.cli.failure import Failure, reason
+from puretls.cli.issuing import add_issue, add_kind, add_renew, issue, number_of_days, renew
 from puretls.cli.render import Plain, describe, screen
+from puretls.cli.revoking import add_crl, add_revoke, crl, revoke
 
 EXAMPLES = f"""\
 examples:
   puretls ca trust                                  make the CA if there is none, and have this machine trust it
   puretls ca issue app.test '*.app.test' 127.0.0.1  app.test.pem and app.test-key.pem
   puretls ca issue alice@example.org --client       a certificate for a client
+  puretls ca issue --csr app.csr                    for a key that stays where it is
+  puretls ca renew app.test.pem                     and puretls ca revoke app.test.pem
   puretls ca show --pem > ca.pem                    for curl --cacert, or for another machine
   puretls ca untrust                                and it was as before
 
 The CA is made once and never overwritten. It lives in the user's data directory, or in --ca DIR, or in ${VARIABLE}.
 Whoever has ca-key.pem can pass for any site to everybody who trusts the CA: it never leaves this machine.
 """
-DAYS = 365.0
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -62,67 +65,44 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="the CA's name (default: puretls development CA (USER@HOST))")
-    _add_kind(parser)
+    add_kind(parser)
     parser.add_argument(
         "--days",
-        type=_days,
+        type=number_of_days,
         default=authority.YEARS * 365.25,
         metavar="N",
         help="how long it is good (default: 10 years)",
     )
+    parser.add_argument(
+        "--pathlen",
+        type=_length,
+        default=0,
+        metavar="N",
+        help="how many CAs may be below it (default 0: it signs for servers and clients only); any for no limit",
+    )
 
 
 def _init(arguments: argparse.Namespace, development: Development) -> int:
-    made = development.make(kind=arguments.kind, name=arguments.name, days=arguments.days)
+    made = development.make(
+        kind=arguments.kind, name=arguments.name, days=arguments.days, path_length=arguments.pathlen
+    )
     shown = screen()
     shown.good(f"{describe(made.certificate)}, in {development.folder}")
     _hint(shown)
     return 0
 
 
+def _length(text: str) -> int | None:
+    """A number of CAs, or any; a type for argparse."""
+    if text == "any":
+        return None
+    if text.isascii() and text.isdigit() and int(text) < 100:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"neither a small number nor any: {text!r}")
+
+
 def _hint(shown: Plain) -> None:
     shown.pairs([("next", "puretls ca trust has this machine trust it; puretls serve uses it")])
-
-
-# issue
-
-
-def _add_issue(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "examples:\n"
-        "  puretls ca issue localhost 127.0.0.1 ::1\n"
-        "  puretls ca issue '*.app.test' app.test --kind RSA --out /srv/app\n"
-        "  puretls ca issue alice@example.org --client --days 30\n"
-    )
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a host, *.host, an address, a mailbox or a URI")
-    parser.add_argument("--client", action="store_true", help="for a client, which shows who it is")
-    _add_kind(parser)
-    parser.add_argument(
-        "--days", type=_days, default=DAYS, metavar="N", help="how long it is good (default %(default)g)"
-    )
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the files go (default: here)")
-    parser.add_argument("--force", action="store_true", help="replace files that are there")
-
-
-def _issue(arguments: argparse.Namespace, development: Development) -> int:
-    ca = development.load_or_make()
-    identity = authority.leaf(ca, arguments.names, kind=arguments.kind, days=arguments.days, client=arguments.client)
-    stem = "".join(one if one.isalnum() or one in "-._@" else "_" for one in arguments.names[0]).lstrip(".")
-    chain, key = arguments.out / f"{stem}.pem", arguments.out / f"{stem}-key.pem"
-    try:
-        for path in (chain, key):
-            if path.exists() and not arguments.force:
-                raise Failure(f"{path} is there already; --force replaces it")
-        for path, data, private in ((key, identity.key_pem, True), (chain, identity.chain_pem, False)):
-            if arguments.force:
-                path.unlink(missing_ok=True)
-            write_new(path, data, private=private)
-    except OSError as error:
-        raise Failure(f"{arguments.out}: {reason(error)}") from None
-    shown = screen()
-    shown.good(describe(identity.certificate))
-    shown.pairs([("certificate", str(chain)), ("private key", str(key)), ("CA", str(development.certificate_file))])
-    return 0
 
 
 # show
@@ -201,27 +181,14 @@ def _in_every_store(
     return int(failed)
 
 
-def _add_kind(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--kind", choices=KINDS, default="P-256", metavar="KIND", help=f"of key: {', '.join(KINDS)} (default P-256)"
-    )
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = 0
-    if not 0 < days < 36525:
-        raise argparse.ArgumentTypeError(f"not a number of days: {text!r}")
-    return days
-
-
 ACTIONS: dict[
     str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, Development], int]]
 ] = {
     "init": ("make the CA; it is also made when it is first needed", _add_init, _init),
-    "issue": ("a certificate and its key, signed by the CA, in two files", _add_issue, _issue),
+    "issue": ("a certificate and its key, signed by the CA, in two files", add_issue, issue),
+    "renew": ("the same certificate again, for the same key", add_renew, renew),
+    "revoke": ("put a certificate on the list of those that are good no more", add_revoke, revoke),
+    "crl": ("that list, made anew", add_crl, crl),
     "show": ("the CA: where it is, what it is, who trusts it", _add_show, _show),
     "trust": ("have the system and the browsers of this machine trust the CA", _nothing, _trust),
     "untrust": ("have them no longer trust it", _nothing, _untrust),

@@ -26,6 +26,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "Ed448": ed448.Ed448PrivateKey.generate,
 }
 LONGEST_COMMON_NAME = 64  # RFC 5280 A.1, ub-common-name
+CRL_DAYS = 30
 USAGES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
     "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
@@ -53,13 +54,21 @@ class Identity(NamedTuple):
 class Authority:
     """A root, or with `parent` an intermediate, that issues certificates."""
 
-    def __init__(self, name: str, *, kind: str = "P-256", days: float = 30, parent: Authority | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        kind: str = "P-256",
+        days: float = 30,
+        parent: Authority | None = None,
+        path_length: int | None = None,
+    ) -> None:
         self.key: Any = KINDS[kind]()
         self.parent = parent
         signer = parent or self
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = _builder(self.name, self.key.public_key(), signer, (-1, days))
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
         self.certificate = builder.sign(signer.key, _digest(signer.key))
 
@@ -80,20 +89,43 @@ class Authority:
     ) -> Identity:
         """A leaf for host names, addresses, mailboxes or URIs (or for a client), valid between two offsets from now."""
         key = KINDS[kind]()
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:LONGEST_COMMON_NAME])])
-        builder = _builder(subject, key.public_key(), self, days)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        usages = ("digital_signature", "key_encipherment") if kind == "RSA" else ("digital_signature",)
-        builder = builder.add_extension(_usage(*usages), critical=True)
-        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        builder = builder.add_extension(x509.SubjectAlternativeName(map(_general_name, names)), critical=False)
         between = []
         issuer: Authority = self
         while issuer.parent:
             between.append(issuer.certificate)
             issuer = issuer.parent
-        return Identity(builder.sign(self.key, _digest(self.key)), key, tuple(between))
+        return Identity(self.certify(key.public_key(), *names, client=client, days=days), key, tuple(between))
+
+    def certify(
+        self, public_key: Any, *names: str, client: bool = False, days: tuple[float, float] = (-1, 7)
+    ) -> x509.Certificate:
+        """The same for a key that somebody else keeps."""
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:LONGEST_COMMON_NAME])])
+        builder = _builder(subject, public_key, self, days)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        enciphers = isinstance(public_key, rsa.RSAPublicKey)
+        usages = ("digital_signature", "key_encipherment") if enciphers else ("digital_signature",)
+        builder = builder.add_extension(_usage(*usages), critical=True)
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(map(_general_name, names)), critical=False)
+        return builder.sign(self.key, _digest(self.key))
+
+    def revoke(self, before: x509.CertificateRevocationList | None, *entries: x509.RevokedCertificate) -> bytes:
+        """A CRL in PEM with what an earlier one has, and these (RFC 5280 5); good for CRL_DAYS."""
+        now = datetime.now(timezone.utc)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.name)
+        builder = builder.last_update(now).next_update(now + timedelta(days=CRL_DAYS))
+        number = 1
+        if before is not None:
+            number = before.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1
+        new = {one.serial_number for one in entries}
+        for one in (*(one for one in before or () if one.serial_number not in new), *entries):
+            builder = builder.add_revoked_certificate(one)
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        builder = builder.add_extension(identifier, critical=False)
+        builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+        return builder.sign(self.key, _digest(self.key)).public_bytes(Encoding.PEM)
 
 
 def _builder(
