@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,18 @@ def test_a_few_workloads(tmp_path: Path) -> None:
     assert "two threads against one, handshakes" in done.stdout
     assert "A selection draws no picture" in done.stdout
     assert not picture.exists()
+
+
+def test_what_is_proposed_upstream() -> None:
+    """In its short form: each proposal is measured, and each is described in docs/upstream.md."""
+    command = [sys.executable, "-m", "benchmarks.upstream", "--seconds", "0.02"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.count("%") == 1]
+    assert len(rows) == 14
+    assert all(re.search(r" \d+\.\d\d +\d+\.\d\d +-?\d+% ", row) for row in rows)
+    described = (ROOT / "docs" / "upstream.md").read_text("utf-8")
+    assert [f"## {number}. " in described for number in range(1, 7)] == [True] * 6
 
 
 def test_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
