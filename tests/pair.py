@@ -45,9 +45,9 @@ from puretls._engine.connection import Connection
 from puretls._engine.handshake import Handshake
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_REQUIRED, PeerPolicy
+from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
 from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
-from puretls._engine.state import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
 from puretls._record.layer import CCS_RECORD
 from puretls._record.outbound import Outbound
 from puretls._record.protection import NullOpener, Opener13
@@ -343,7 +343,7 @@ class Side(Connection):
         self.name = SERVER if server_side else CLIENT
         records, made = self.records, self.handshake
         self.handshake = lying = Lying(
-            config, server_side, made.clock, made.server_hostname, made.offered, made.random, records
+            config, server_side, made.clock, made.server_hostname, made.offered, made.random, records, made.begin
         )
         self.lies: Edits = {}
         lying.lies = self.lies
@@ -386,7 +386,7 @@ def _of_handshake(name: str) -> property:
     )
 
 
-for name in (*(set(Handshake.__slots__) - {"layer"}), "send_message", "send_messages", "shared_suites"):
+for name in (*(set(Handshake.__slots__) - {"layer"}), "send_message", "send_messages"):
     setattr(Side, name, _of_handshake(name))
 
 

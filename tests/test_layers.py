@@ -79,3 +79,59 @@ def test_every_package_has_a_place() -> None:
         *MAY_IMPORT,
         "__pycache__",
     }
+
+
+# Inside a package, too, imports go one way, those for types included: what knows each other in a circle cannot be read,
+# or changed, one after the other.
+
+OF_TYPES = "what it is handed knows it: the import is for types alone"
+LATE = "what has made it, or what it makes, knows it: imported where it is needed, in a function"
+CIRCLES = {  # what closes a circle all the same, and why
+    "_api/types.py": dict.fromkeys(("bio", "context", "sslobject", "sslsocket"), OF_TYPES),
+    "_api/client_sessions.py": {"context": OF_TYPES},
+    "_api/objects.py": {"context": OF_TYPES},
+    "_api/answers.py": {"seam": OF_TYPES},
+    "_api/judging.py": {"seam": OF_TYPES},
+    "_api/seam.py": {"context": LATE},
+    "_api/over_bio.py": {"context": OF_TYPES},
+    "_api/over_socket.py": {"context": OF_TYPES},
+    "_api/sslobject.py": {"context": LATE},
+    "_api/sslsocket.py": {"context": LATE},
+    "cli/render.py": {"rich_screen": LATE},
+}
+
+
+def within(package: str) -> dict[str, set[str]]:
+    """Which modules of a package each of them imports, but for what is listed above."""
+    found = {path.stem: set() for path in (SOURCE / package).glob("*.py")}
+    for path in (SOURCE / package).glob("*.py"):
+        listed = CIRCLES.get(f"{package}/{path.name}", {})
+        for dotted in imported(path):
+            parts = dotted.split(".")
+            if parts[:2] == ["puretls", package] and len(parts) > 2 and parts[2] in found and parts[2] not in listed:
+                found[path.stem].add(parts[2])
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> set[str]:
+    """Modules that remain when those which import nothing of the rest are taken away, again and again."""
+    left = dict(graph)
+    while done := {name for name, others in left.items() if not others & left.keys() - {name}}:
+        left = {name: others for name, others in left.items() if name not in done}
+    return set(left)
+
+
+@pytest.mark.parametrize("package", sorted({path.parent.name for path in PATHS} - {"puretls"}))
+def test_no_module_is_in_a_circle(package: str) -> None:
+    assert not circle(within(package)), "import one way, or say in CIRCLES why not"
+
+
+def test_what_is_listed_closes_a_circle() -> None:
+    """Nothing stays in the list when its reason is gone."""
+    for path, others in CIRCLES.items():
+        package, _, name = path.removesuffix(".py").partition("/")
+        for other in others:
+            graph = within(package)
+            graph[name].add(other)
+            assert other in {dotted.split(".")[2] for dotted in imported(SOURCE / path) if dotted.count(".") > 1}
+            assert circle(graph), f"{path} may import {other}"

@@ -20,8 +20,8 @@ import puretls
 from bios import Pair, join
 from ours import client_context, server_context
 from puretls._base.registry import CLIENT_HELLO, FINISHED
+from puretls._engine.handshake import State
 from puretls._engine.server_start import ExpectClientHello
-from puretls._engine.state import State
 from puretls._wire.codec import message, vec8, vec16
 from puretls._wire.hello import HELLO_RETRY_REQUEST, ClientHello
 from support import Pki

@@ -50,7 +50,7 @@ from puretls._crypto.groups import SECP256R1, SECP384R1, X25519
 from puretls._engine.authenticate import CLIENT_CONTEXT, SERVER_CONTEXT
 from puretls._engine.config import Credential
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
-from puretls._engine.state import SignRequest
+from puretls._engine.requests import SignRequest
 from puretls._wire.codec import vec8, vec16, vec24
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])

@@ -47,9 +47,9 @@ from puretls._engine.config import (
 from puretls._engine.connection import Connection
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
+from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._engine.server_start import ExpectClientHello
 from puretls._engine.sessions import SessionManager
-from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec8
 from puretls._x509.store import Store
 from repeatable import Source, identity, trusting

@@ -42,7 +42,7 @@ from puretls._crypto.kdf import SHA256
 from puretls._engine.authenticate import check_finished13
 from puretls._engine.client13 import ExpectEncryptedExtensions
 from puretls._engine.config import Credential
-from puretls._engine.state import ClientHelloRequest
+from puretls._engine.requests import ClientHelloRequest
 from puretls._wire.codec import vec24
 from puretls._wire.messages import Finished
 
@@ -131,14 +131,6 @@ def test_a_server_chooses_its_configuration_by_name():
         assert pair.client.peer.certificate.der == identity("RSA").ders[0]
         assert pair.client.alpn == b"other"
         assert seen[-1] == (HOST, pair.client.client_random)
-
-
-def test_shared_suites():
-    pair = Pair(client_config(versions=(TLS12,), suites=AEAD12[::-1]), server_config(suites=AEAD12[2:4]))
-    assert pair.server.shared_suites is None
-    pair.handshake()
-    assert pair.server.shared_suites == AEAD12[2:4][::-1]
-    assert pair.client.shared_suites is None
 
 
 # Exporters

@@ -20,7 +20,7 @@ from puretls._base.registry import TLS12
 from puretls._crypto.finite_field import FiniteField, rfc3526_prime, rfc7919
 from puretls._crypto.groups import BY_NAME, FFDHE2048
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
-from puretls._engine.state import PskClientRequest, PskServerRequest
+from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
 
 SUITE = "DHE-RSA-AES128-GCM-SHA256"

@@ -47,7 +47,7 @@ from puretls._engine.config import (
     OP_NO_TICKET,
 )
 from puretls._engine.policy import CERT_NONE
-from puretls._engine.state import PskClientRequest, PskServerRequest
+from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec8, vec16, vec24
 from puretls._wire.hello import ClientHello, ServerHello
 

@@ -19,7 +19,7 @@ from pair import (
 from puretls._base.registry import TLS12, TLS13
 from puretls._engine.connection import Connection
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
-from puretls._engine.state import ClientHelloRequest, PskClientRequest, PskServerRequest, Request, SignRequest
+from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest, Request, SignRequest
 
 PSK12 = {"versions": (TLS12,), "suites": (suite("PSK-AES128-GCM-SHA256"),)}
 ANYBODY = {"verify_mode": CERT_NONE, "check_hostname": False}

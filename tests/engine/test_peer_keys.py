@@ -25,7 +25,7 @@ from puretls._crypto.groups import SECP256R1, SECP384R1, X25519
 from puretls._engine import server12
 from puretls._engine.config import Credential
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
-from puretls._engine.state import PskClientRequest, PskServerRequest
+from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16, vec24
 from puretls._x509.store import Store
 

@@ -43,9 +43,9 @@ from puretls._base.registry import (
 )
 from puretls._crypto.groups import SECP256R1
 from puretls._engine.config import OP_NO_TICKET, Config
+from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._engine.session import LIFETIME, Session
 from puretls._engine.sessions import SessionManager
-from puretls._engine.state import PskClientRequest, PskServerRequest
 from puretls._engine.tickets import FORMAT, KEY_LIFETIME, own_state, shared_state
 from puretls._wire.codec import vec8, vec16
 from puretls._wire.extensions import offered_psks

@@ -25,7 +25,7 @@ from puretls._base.registry import CLIENT_KEY_EXCHANGE, TLS10, TLS12
 from puretls._engine import server12
 from puretls._engine.config import Credential
 from puretls._engine.policy import CERT_NONE
-from puretls._engine.state import PskClientRequest, PskServerRequest
+from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
 
 FAILED = (SERVER, faults.DECRYPTION_FAILED)

@@ -49,10 +49,19 @@ from puretls._base.registry import (
     WARNING,
 )
 from puretls._crypto.groups import SECP256R1
-from puretls._engine import client12, client13, established, handshake12, server12, server13, server_start
+from puretls._engine import (
+    client12,
+    client13,
+    established,
+    handshake12,
+    server12,
+    server13,
+    server_hello,
+    server_start,
+)
 from puretls._engine.config import OP_NO_TICKET, Credential
+from puretls._engine.handshake import Failed, Parked, State
 from puretls._engine.policy import CERT_OPTIONAL, CERT_REQUIRED
-from puretls._engine.state import Failed, Parked, State
 from puretls._record.protection import NullOpener
 
 # How each state is reached
@@ -116,8 +125,8 @@ def retried() -> Pair:
 
 
 REACH: dict[type[State], tuple[str, Reach]] = {
-    client13.ExpectServerHello: (CLIENT, thirteen),
-    client13.ExpectServerHelloAgain: (CLIENT, renegotiation),
+    server_hello.ExpectServerHello: (CLIENT, thirteen),
+    server_hello.ExpectServerHelloAgain: (CLIENT, renegotiation),
     client13.ExpectEncryptedExtensions: (CLIENT, thirteen),
     client13.ExpectCertificateOrRequest: (CLIENT, thirteen),
     client13.ExpectCertificate: (CLIENT, lambda: mutual(thirteen)),
@@ -153,7 +162,7 @@ REACH: dict[type[State], tuple[str, Reach]] = {
 ALSO: list[tuple[type[State], str, Reach]] = [
     (established.Established13, SERVER, thirteen),
     (handshake12.Established12, SERVER, twelve),
-    (client13.ExpectServerHello, CLIENT, retried),
+    (server_hello.ExpectServerHello, CLIENT, retried),
     (client13.ExpectFinished, CLIENT, lambda: resumed(thirteen)),
     (server13.ExpectFinished, SERVER, lambda: resumed(thirteen)),
     (client12.ExpectFinished, CLIENT, lambda: resumed(twelve)),
@@ -193,7 +202,7 @@ def reach(target: type[State], by: str, make: Reach) -> tuple[Pair, Side]:
     stages: list[Callable[[], None]] = [lambda: None]
     if issubclass(target, established.Established) and target.__name__.startswith("ExpectPost"):
         stages.append(pair.server.request_authentication)
-    elif target is client13.ExpectServerHelloAgain:
+    elif target is server_hello.ExpectServerHelloAgain:
         stages.append(lambda: pair.server.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b"")))
     for begin in stages:
         begin()
@@ -258,7 +267,7 @@ def test_a_state_refuses_other_records(state, by, make):
         check_refused(pair, side, APPLICATION_DATA, b"x", *STRAYS)
     if state is not client12.ExpectChangeCipherSpec and state is not server12.ExpectChangeCipherSpec:
         pair, side = reach(state, by, make)
-        if (tls13 and protected) or (state is not client13.ExpectServerHello and not side.inbound.drop_ccs):
+        if (tls13 and protected) or (state is not server_hello.ExpectServerHello and not side.inbound.drop_ccs):
             early = faults.CCS_RECEIVED_EARLY, faults.UNEXPECTED_CCS_MESSAGE, faults.BAD_RECORD_TYPE
             check_refused(pair, side, CHANGE_CIPHER_SPEC, b"\x01", *early, *STRAYS)
     else:

@@ -53,9 +53,9 @@ from puretls._crypto.schedule import EarlySecret, Level
 from puretls._crypto.suites import Aead
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Credential
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, PeerPolicy
+from puretls._engine.requests import SignRequest
 from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
-from puretls._engine.state import SignRequest
 from puretls._engine.tickets import TicketKeys
 from puretls._record.layer import RecordLayer
 from puretls._record.protection import Sealer13

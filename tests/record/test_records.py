@@ -425,7 +425,7 @@ def test_data_under_every_older_suite(version):
 
 
 def answers(psk: tuple[bytes, bytes]) -> dict[type, Any]:
-    from puretls._engine.state import PskClientRequest, PskServerRequest
+    from puretls._engine.requests import PskClientRequest, PskServerRequest
 
     def key(_: object, request: PskServerRequest) -> bytes | None:
         return psk[1] if request.identity == psk[0] else None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from puretls._base import registry
 from puretls._base.faults import Abort
-from puretls._engine.state import decode
+from puretls._engine.handshake import decode
 from puretls._wire import codec, extensions, hello, legacy, messages
 from puretls._wire.codec import Reader, extension, message, split_extensions, vec8, vec16, vec16_of, vec24
 from puretls._wire.messages import CertificateEntry

@@ -26,7 +26,7 @@ from puretls._api import judging
 from puretls._api.judging import refusal
 from puretls._api.unraisable import report_unraisable
 from puretls._base import registry
-from puretls._engine.state import (
+from puretls._engine.requests import (
     ClientHelloRequest,
     LaterRequest,
     PskClientRequest,

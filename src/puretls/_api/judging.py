@@ -20,7 +20,7 @@ from puretls._x509 import codes
 if TYPE_CHECKING:
     from puretls._api.seam import _SSLSocket
     from puretls._api.settings import Settings
-    from puretls._engine.state import VerifyRequest
+    from puretls._engine.requests import VerifyRequest
 
 WARNINGS = frozenset(
     {registry.CLOSE_NOTIFY, registry.USER_CANCELED, registry.NO_RENEGOTIATION}

@@ -31,8 +31,8 @@ from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
 from puretls._crypto.kdf import SHA256
 from puretls._engine.config import OP_IGNORE_UNEXPECTED_EOF
 from puretls._engine.connection import Connection
+from puretls._engine.requests import Request
 from puretls._engine.session import Session
-from puretls._engine.state import Request
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
-from puretls._engine.compression import MAX_CERT_LIST
-from puretls._engine.config import Config, Credential
-from puretls._engine.policy import OCSP_CHECK, OCSP_IGNORE, PeerPolicy
+from puretls._engine.config import MAX_CERT_LIST, Config, Credential
+from puretls._engine.policy import PeerPolicy
 from puretls._engine.sessions import SessionManager
+from puretls._engine.status import OCSP_CHECK, OCSP_IGNORE
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire.compression import Algorithm
 from puretls._x509 import certificate, ocsp

@@ -12,7 +12,7 @@ from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from puretls._api.types import CertificateData
 from puretls._base.faults import Abort
 from puretls._base.public import public
-from puretls._engine.policy import OCSP_CHECK, OCSP_IGNORE, OCSP_REQUIRE
+from puretls._engine.status import OCSP_CHECK, OCSP_IGNORE, OCSP_REQUIRE
 from puretls._x509 import codes, ocsp, verify
 from puretls._x509.ocsp import OCSPResult as OCSPResult  # noqa: PLC0414 - a public name
 

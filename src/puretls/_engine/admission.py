@@ -13,11 +13,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from puretls._engine.handshake import Handshake, Parked, State
 from puretls._engine.policy import refusal
-from puretls._engine.state import Parked, State, VerifyRequest
+from puretls._engine.requests import VerifyRequest
 
 if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
     from puretls._engine.peer import Peer
 
 Then = Callable[["Handshake"], State]

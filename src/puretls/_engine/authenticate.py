@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
@@ -17,13 +16,14 @@ from puretls._base.registry import TLS13
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
-from puretls._engine.state import LaterRequest, Parked, SignRequest, State
+from puretls._engine.handshake import Handshake, Parked, State
+from puretls._engine.peer import Claim, ip_address
+from puretls._engine.requests import LaterRequest, SignRequest
+from puretls._engine.status import OCSP_REQUIRE, StatusRules
 from puretls._wire import extensions, messages, places
 from puretls._wire.codec import Ranks
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
-    from puretls._engine.peer import Claim
+from puretls._x509 import certificate, checks, codes, crlite, path
+from puretls._x509.checks import Policy
 
 Then = Callable[["Handshake"], "State"]  # they are given the connection, and do not keep it
 Signed = Callable[["Handshake", bytes], "State"]
@@ -61,6 +61,47 @@ def requested_schemes(message: messages.CertificateRequest) -> Ranks:
     if registry.SIGNATURE_ALGORITHMS not in found:
         raise Abort(faults.MISSING_SIGALGS)
     return extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
+
+
+def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
+    """Parse what the peer presented, and verify it if the configuration says so."""
+    try:
+        chain = certificate.presented(ders)
+    except ValueError as error:
+        raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
+    policy = conn.config.policy
+    if not conn.server_side:
+        conn.draft.presented = chain
+    verified = asked = status = None
+    if policy.verify_mode:  # CERT_NONE is 0
+        own = policy.path_judge is None
+        name = conn.server_hostname if policy.check_hostname else None
+        address = ip_address(name)
+        rules = Policy(
+            purpose="clientAuth" if conn.server_side else "serverAuth",
+            hostname=name,
+            ip=address,
+            time=conn.clock(),
+            flags=policy.verify_flags,
+            host_flags=policy.host_flags,
+            depth=policy.verify_depth,
+            security_level=policy.security_level,
+        )
+        if own:
+            verified = tuple(path.verify(chain, policy.store, rules))
+        else:  # the chain is judged at the end (admission.py), its leaf as any other
+            checks.strong_leaf(chain[0], rules)
+            checks.identity(chain[0], rules)
+            if policy.ocsp == OCSP_REQUIRE:  # nobody knows the issuer whose word would count
+                raise codes.refusal(codes.OCSP_NEEDED, 0)
+        asked = (name, policy.host_flags, True) if name else None
+        if policy.crlite is not None and verified is not None and len(verified) > 1:
+            said = crlite.check(policy.crlite.current(rules.time), verified[0], verified[1])
+            if said is crlite.CRLiteStatus.REVOKED:
+                raise codes.refusal(codes.REVOKED, 0)
+        if conn.config.request_ocsp and not conn.server_side and own:
+            status = StatusRules(policy.ocsp, rules.time, policy.security_level)
+    return Claim(chain, verified, ocsp, asked, status)
 
 
 def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Scheme:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -28,9 +28,11 @@ from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate, negotiated
 from puretls._engine.admission import admitted_then
+from puretls._engine.authenticate import examine
 from puretls._engine.client13 import count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, OP_LEGACY_SERVER_CONNECT, Credential
+from puretls._engine.handshake import Handshake, Parked, State, decode, on
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -50,16 +52,14 @@ from puretls._engine.handshake12 import (
     set_master,
     with_certificate,
 )
-from puretls._engine.peer import Claim, Peer, examine
-from puretls._engine.session import Session, agreed
-from puretls._engine.state import Parked, PskClientRequest, State, decode, on
+from puretls._engine.peer import Claim, Peer
+from puretls._engine.requests import PskClientRequest
+from puretls._engine.resumption import agreed
+from puretls._engine.session import Session
 from puretls._wire import legacy, messages
 from puretls._wire.codec import Reader, vec8, vec16
 from puretls._wire.hello import ServerHello
 from puretls._wire.places import SH12, check_response
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
 
 LEGACY_SERVERS = OP_LEGACY_SERVER_CONNECT | OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION  # the second is older and does more
 

@@ -1,8 +1,6 @@
-"""Client states of TLS 1.3 (RFC 8446 4, A.1), from ServerHello, where the version is decided, to Finished."""
+"""Client states of TLS 1.3 (RFC 8446 4, A.1), from EncryptedExtensions to Finished."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
@@ -13,154 +11,26 @@ from puretls._base.registry import (
     COMPRESSED_CERTIFICATE,
     ENCRYPTED_EXTENSIONS,
     FINISHED,
-    SERVER_HELLO,
-    SSL3,
-    TLS12,
     TLS13,
 )
 from puretls._crypto import suites
-from puretls._crypto.schedule import HandshakeSecret, without_psk
-from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, client_hello, compression, negotiated
+from puretls._crypto.schedule import HandshakeSecret
+from puretls._engine import authenticate, compression, negotiated
 from puretls._engine.admission import admitted_then
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
+    examine,
     send_certificate13,
     send_finished13,
 )
 from puretls._engine.client_hello import ClientOffer
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.established import Established13
-from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.handshake import Handshake, State, on
+from puretls._engine.peer import Claim, Peer
 from puretls._engine.session import Session
-from puretls._engine.state import State, on
 from puretls._wire import extensions, messages
 from puretls._wire.codec import Ranks
-from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, ServerHello
-from puretls._wire.places import CT, EE, HRR, SH, check_response
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
-
-
-class ExpectServerHello(State):
-    """The offer is out.  `retried` is the HelloRetryRequest that asked for it, if one did."""
-
-    __slots__ = ("offer", "retried")
-
-    def __init__(self, offer: ClientOffer, retried: ServerHello | None) -> None:
-        self.offer, self.retried = offer, retried
-
-    @on(SERVER_HELLO, ServerHello.parse)
-    def server_hello(self, conn: Handshake, message: ServerHello) -> State:  # RFC 8446 4.1.3
-        version = selected_version(conn, message)
-        if version != TLS13:
-            if self.retried or message.is_retry:
-                raise Abort(faults.WRONG_SSL_VERSION._replace(alert=registry.ILLEGAL_PARAMETER))
-            from puretls._engine.client12 import legacy_server_hello  # noqa: PLC0415 - see roles.py
-
-            return legacy_server_hello(conn, self.offer, message, version)
-        conn.set_version(TLS13)
-        suite = self._suite(conn, message)
-        return self._retry(conn, message, suite) if message.is_retry else self._accept(conn, message, suite)
-
-    def _suite(self, conn: Handshake, message: ServerHello) -> Suite:
-        """The checks that ServerHello and HelloRetryRequest share."""
-        suite = conn.config.offered_by_code.get(message.cipher_suite)
-        if suite is None or suite.since != TLS13:
-            raise Abort(wrong_suite(message.cipher_suite), f"cipher suite {message.cipher_suite:#06x}")
-        if self.retried and self.retried.cipher_suite != message.cipher_suite:
-            raise Abort(faults.CIPHERSUITE_DIGEST_HAS_CHANGED)
-        if message.session_id != self.offer.session_id:
-            raise Abort(faults.INVALID_SESSION_ID)
-        if message.compression_method != 0:
-            raise Abort(faults.INVALID_COMPRESSION_ALGORITHM)
-        conn.set_suite(suite)
-        return suite
-
-    def _retry(self, conn: Handshake, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
-        offer, found, transcript = self.offer, message.extensions, conn.transcript
-        if self.retried:
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
-        if not conn.layer.on_boundary():  # the server cannot go on before it has heard from us
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "something follows HelloRetryRequest")
-        check_response(found, HRR, offer.offered | {registry.COOKIE})
-        group = None
-        if registry.KEY_SHARE in found:
-            code = extensions.selected_u16(found[registry.KEY_SHARE])
-            group = conn.config.group_by_code.get(code)
-            if group is None or group not in conn.config.groups13 or code in offer.shares:
-                raise Abort(faults.BAD_KEY_SHARE, f"group {code:#06x} in HelloRetryRequest")
-        cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
-        if group is None and not cookie:
-            raise Abort(faults.NO_CHANGE_FOLLOWING_HRR)
-        transcript.choose(suite.hash)
-        transcript.rewrite_for_retry()
-        transcript.update(message.raw)
-        return ExpectServerHello(client_hello.retry(conn, offer, group, cookie, suite.hash), message)
-
-    def _accept(self, conn: Handshake, message: ServerHello, suite: Suite) -> State:
-        offer, found, transcript, d = self.offer, message.extensions, conn.transcript, suite.hash
-        check_response(found, SH, offer.offered)
-        psk = None
-        if registry.PRE_SHARED_KEY in found:  # RFC 8446 4.2.11
-            index = extensions.selected_u16(found[registry.PRE_SHARED_KEY])
-            if index >= len(offer.psks):
-                raise Abort(faults.BAD_PSK_IDENTITY)
-            psk = offer.psks[index]
-            if psk.digest is not d:
-                raise Abort(faults.CIPHERSUITE_DIGEST_HAS_CHANGED)
-        if offer.psks and (psk is None or psk.session is None) and any(offered.session for offered in offer.psks):
-            count_miss(conn)
-        if registry.KEY_SHARE not in found:  # we offer psk_dhe_ke only
-            raise Abort(faults.MISSING_KEY_SHARE)
-        group, share = extensions.key_share(found[registry.KEY_SHARE])
-        ours = offer.shares.get(group)
-        if ours is None:
-            raise Abort(faults.BAD_KEY_SHARE, f"group {group:#06x} was not offered")
-        conn.draft.group = conn.config.group_by_code[group]
-        secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share))
-        if not self.retried:
-            transcript.choose(d)
-        digest = transcript.digest_after(message.raw)
-        next_ours, theirs = secret.traffic(digest)
-        if conn.events is not None:
-            conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
-            conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
-        conn.draft.server_random = message.random
-        if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-            conn.stream.change_cipher_spec_due()
-        conn.install_handshake_secrets(theirs, next_ours)
-        return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
-
-
-class ExpectServerHelloAgain(ExpectServerHello):
-    """Of a renegotiation in TLS 1.2 or older; the server may not be done with its data."""
-
-    __slots__ = ()
-    accepts_data = True
-
-
-def selected_version(conn: Handshake, message: ServerHello) -> int:
-    """The version of a ServerHello, if it is one that we offered and nobody talked us down (RFC 8446 4.1.3, 4.2.1)."""
-    config, body = conn.config, message.extensions.get(registry.SUPPORTED_VERSIONS)
-    if body is not None:
-        if config.max_version < TLS13:
-            raise Abort(faults.UNSOLICITED_EXTENSION)
-        if message.legacy_version <= SSL3:  # RFC 8446 D.5
-            raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {message.legacy_version:#06x}")
-        if message.legacy_version != TLS12 or extensions.selected_u16(body) != TLS13:
-            raise Abort(faults.BAD_PROTOCOL_VERSION_NUMBER)
-        return TLS13
-    version = message.legacy_version
-    if version not in config.versions or version >= TLS13 or message.is_retry:
-        raise Abort(faults.WRONG_SSL_VERSION if config.fixed else faults.UNSUPPORTED_PROTOCOL, f"{version:#06x}")
-    sentinel = message.random[24:]
-    if (config.max_version >= TLS13 and sentinel in (DOWNGRADE_TLS12, DOWNGRADE_TLS11)) or (
-        config.max_version == TLS12 and version < TLS12 and sentinel == DOWNGRADE_TLS11
-    ):
-        raise Abort(faults.DOWNGRADE_DETECTED)
-    return version
+from puretls._wire.places import CT, EE, check_response
 
 
 def wrong_suite(code: int) -> Fault:

@@ -6,7 +6,6 @@ RFC 8446 2.2, 4.1.2; RFC 5246 7.3, 7.4.1.1.  Composing the ClientHello is `clien
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from puretls._base import faults
 from puretls._base.faults import Abort
@@ -15,20 +14,21 @@ from puretls._crypto import groups
 from puretls._crypto.groups import Offer
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.transcript import Transcript
-from puretls._engine.client13 import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.handshake import Handshake, Parked, State
 from puretls._engine.outcome import Outcome
+from puretls._engine.requests import PskClientRequest
+from puretls._engine.resumption import fits
+from puretls._engine.server_hello import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.session import Session
-from puretls._engine.state import Parked, PskClientRequest, State
 from puretls._engine.tickets import MAX_TICKET
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
 
 
 def begin(conn: Handshake) -> State:
-    """The first state of a client."""
+    """The first state of a client, at first and when the server has asked for another handshake."""
+    if conn.established:
+        return _renegotiate(conn)
     config = conn.config
     if not config.versions:
         raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
@@ -73,7 +73,7 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
     return ExpectServerHello(offer, None)
 
 
-def renegotiate(conn: Handshake) -> State:
+def _renegotiate(conn: Handshake) -> State:
     """A new handshake inside this connection, in the same version, because the server asked (RFC 5246 7.4.1.1)."""
     conn.config = replace(conn.config, versions=(conn.version,), alpn=())  # whose protocol goes on
     conn.transcript = Transcript()
@@ -93,7 +93,7 @@ def _resumable(conn: Handshake, session: Session) -> bool:
     config = conn.config
     return (
         session.alive(conn.clock())
-        and session.fits(conn)
+        and fits(conn, session)
         and session.version in config.versions
         and session.suite in config.offered_suites
         and len(session.ticket) <= MAX_TICKET

@@ -6,29 +6,17 @@ What a peer says of a length is checked before anything is decompressed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.foreign import Unusable, asked
-from puretls._engine.state import decode
-from puretls._wire import extensions, messages
+from puretls._engine.config import Config, Credential
+from puretls._engine.handshake import decode
+from puretls._wire import messages
 from puretls._wire.codec import MAX_BODY, message
 from puretls._wire.compression import Algorithm
 
-if TYPE_CHECKING:
-    from puretls._engine.config import Config, Credential
-
-MAX_CERT_LIST = 102_400  # bytes of a Certificate message, unless a context says otherwise (SSL_CTX_set_max_cert_list)
 MOST_KEPT = 32  # compressed messages of one credential
-
-
-# The extension, of ClientHello and CertificateRequest
-
-
-def offer(config: Config) -> bytes:
-    """The extension that says what we can decompress; nothing if there is nothing (RFC 8879 3)."""
-    return extensions.build_compressions(tuple(config.decompressors)) if config.decompressors else b""
 
 
 # Ours

@@ -25,7 +25,6 @@ from puretls._crypto.groups import Group
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
-from puretls._engine import compression
 from puretls._engine.policy import PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
@@ -48,6 +47,7 @@ OP_ENABLE_MIDDLEBOX_COMPAT = 0x100000
 OP_PRIORITIZE_CHACHA = 0x200000
 OP_CIPHER_SERVER_PREFERENCE = 0x400000
 OP_NO_RENEGOTIATION = 0x40000000
+MAX_CERT_LIST = 102_400  # bytes of a Certificate message, unless a context says otherwise (SSL_CTX_set_max_cert_list)
 
 
 @slotted("ders", "key", "kind", "ocsp", "public_key")
@@ -152,7 +152,7 @@ class Config:
     record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)
     request_ocsp: bool = False
     compressions: tuple[Algorithm, ...] = ()  # of certificates (RFC 8879), best first
-    max_cert_list: int = compression.MAX_CERT_LIST  # bytes of a Certificate message that was compressed
+    max_cert_list: int = MAX_CERT_LIST  # bytes of a Certificate message that was compressed
     grease: bool = True
     grease_seed: bytes = field(default_factory=lambda: urandom(2))
     watch: bool = False  # somebody wants events
@@ -279,7 +279,7 @@ class Config:
         if self.request_ocsp:
             parts.append(extensions.OCSP_REQUEST)
         if tls13:
-            parts.append(compression.offer(self))
+            parts.append(self.compression_offer)
         limit = self.limit13 if tls13 else self.limit12
         if limit is not None:
             parts.append(extension(registry.RECORD_SIZE_LIMIT, limit))
@@ -300,6 +300,11 @@ class Config:
     def decompressors(self) -> dict[int, Algorithm]:
         """Those ways of compressing certificates that a peer may use."""
         return {one.code: one for one in self.compressions if one.decompress is not None}
+
+    @cached_property
+    def compression_offer(self) -> bytes:
+        """The extension that says so, of ClientHello and CertificateRequest; nothing if there is none (RFC 8879 3)."""
+        return extensions.build_compressions(tuple(self.decompressors)) if self.decompressors else b""
 
     @cached_property
     def limit12(self) -> bytes | None:
@@ -351,4 +356,4 @@ class Config:
     @cached_property
     def request13(self) -> bytes:
         """The CertificateRequest of a TLS 1.3 handshake."""
-        return messages.certificate_request(b"", self.request_extensions + compression.offer(self))
+        return messages.certificate_request(b"", self.request_extensions + self.compression_offer)

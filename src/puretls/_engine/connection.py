@@ -19,10 +19,11 @@ from puretls._base.events import Event, MessageEvent
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
 from puretls._engine.config import Config
-from puretls._engine.handshake import Handshake
+from puretls._engine.handshake import Handshake, State
 from puretls._engine.outcome import Outcome
+from puretls._engine.requests import Request
+from puretls._engine.roles import first_state
 from puretls._engine.session import Session
-from puretls._engine.state import Request, State
 from puretls._record.inbound import SKIPPED
 from puretls._record.layer import RecordLayer
 from puretls._record.protection import Bytes
@@ -44,7 +45,7 @@ class Connection:
     ) -> None:
         """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
         self.records = records = RecordLayer(server_side, [] if config.watch else None)
-        self.handshake = Handshake(config, server_side, clock, server_hostname, session, random, records)
+        self.handshake = Handshake(config, server_side, clock, server_hostname, session, random, records, first_state)
 
     # What transports ask of the handshake
 
@@ -156,7 +157,10 @@ class Connection:
 
     def resume(self, answer: Any) -> None:
         """Answer `request`.  The answer's type is that of the Request."""
-        self.records.takes_data = self.handshake.resume(answer).accepts_data
+        try:
+            self.records.takes_data = self.handshake.resume(answer).accepts_data
+        finally:
+            del answer  # it may be a key, and the traceback of a failure has this frame
 
     def refuse(self, error: BaseException) -> NoReturn:
         """The answer to `request` is an exception: the connection cannot go on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from struct import unpack_from
-from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
@@ -21,18 +20,16 @@ from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
 from puretls._engine.admission import admitted_then
-from puretls._engine.authenticate import CLIENT_CONTEXT
+from puretls._engine.authenticate import CLIENT_CONTEXT, examine
 from puretls._engine.config import OP_NO_TICKET
-from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.handshake import Handshake, State, on
+from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
-from puretls._engine.session import LIFETIME, LONGEST, agreed
-from puretls._engine.state import State, on
+from puretls._engine.resumption import agreed
+from puretls._engine.session import LIFETIME, LONGEST
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire import messages, places
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
 
 
 class Established(State):

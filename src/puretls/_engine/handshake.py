@@ -1,14 +1,16 @@
 """Handshake: the state machine of one connection.  Messages go in and out, requests are answered; it knows no records.
 
+A state accepts the handshake messages that it has marked with `@on` and no others; each handler gets the parsed message
+and returns the successor.  States get the handshake as an argument and do not keep it; what outlives a state is here.
+
 What carries the messages is a `MessageLayer` (RFC 8446 4, RFC 9001 4.1): `connection` joins the record layer, and what
-has no records calls `start` and `receive` itself.  What happens is the business of the states, which get the handshake
-as an argument; here is what outlives a state.
+has no records calls `start` and `receive` itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.events import Event, SecretEvent
@@ -25,19 +27,108 @@ from puretls._engine.message_layer import MessageLayer, StreamLayer
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.profile import TLS, Profile
-from puretls._engine.roles import first_state
+from puretls._engine.requests import Request
 from puretls._engine.session import Keeper, Session
-from puretls._engine.state import Failed, Parked, Request, State
+from puretls._wire.codec import StructError
 
 MAX_LABEL, MAX_CONTEXT = 249, 0xFFFF  # bytes; of an exporter (RFC 8446 7.1, RFC 5705 4)
 CALLBACK_FAILED = faults.CALLBACK_FAILED._replace(alert=registry.INTERNAL_ERROR)  # by an exception
 MAX_EXPORT = 255 * 32  # bytes, of any hash (RFC 5869 2.3)
+Parse = Callable[[bytes], Any]
+Handler = Callable[[Any, "Handshake", Any], "State"]
+H = TypeVar("H", bound=Callable[..., "State"])
+T = TypeVar("T")
+HELLO_REQUEST = bytes((registry.HELLO_REQUEST, 0, 0, 0))
+MAX_REQUESTS = 32  # in one handshake
+
+
+def on(kind: int, parse: Parse) -> Callable[[H], H]:
+    """Mark a method as the handler of a handshake message, and say how that message is parsed here."""
+
+    def mark(handler: H) -> H:
+        handler.__dict__["accepts"] = kind, parse
+        return handler
+
+    return mark
+
+
+def decode(parse: Callable[[bytes], T], raw: bytes) -> T:
+    """Only the codec runs in here: what it cannot read is decode_error."""
+    try:
+        return parse(raw)
+    except (IndexError, StructError):
+        raise Abort(faults.LENGTH_MISMATCH) from None
+
+
+class State:
+    """One place in a handshake, or after it."""
+
+    __slots__ = ()
+    expects: ClassVar[dict[int, tuple[Parse, Handler]]] = {}
+    accepts_data: ClassVar[bool] = False
+    expects_ccs: ClassVar[bool] = False
+    reads_ahead: ClassVar[bool] = False  # the peer can have sent nothing beyond what is expected here
+    request: Request | None = None
+
+    def __init_subclass__(cls) -> None:
+        cls.expects = dict(cls.expects)
+        for handler in list(vars(cls).values()):
+            accepts = getattr(handler, "accepts", None)
+            if accepts:
+                kind, parse = accepts
+                cls.expects[kind] = parse, handler
+
+    def step(self, conn: Handshake, raw: bytes) -> State:
+        """Hand one whole handshake message to its handler; the state after it."""
+        entry = self.expects.get(raw[0])
+        if entry is None:
+            if raw == HELLO_REQUEST and not conn.server_side and (conn.version or conn.config.min_version) < TLS13:
+                _count_request(conn)
+                return self  # in a handshake it means nothing (RFC 5246 7.4.1.1)
+            name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}")
+        parse, handler = entry
+        try:
+            message = parse(raw)  # only the codec runs inside this try
+        except (IndexError, StructError):
+            raise Abort(faults.LENGTH_MISMATCH) from None
+        return handler(self, conn, message)
+
+    def request_authentication(self, conn: Handshake) -> None:
+        """Ask the client for its certificate after the handshake; only where nothing else is under way."""
+        del conn
+        raise Abort(faults.STILL_IN_INIT)
+
+    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
+        """RFC 5246 7.1; for states of TLS 1.2 and older that set `expects_ccs`."""
+        raise NotImplementedError
+
+
+def _count_request(conn: Handshake) -> None:
+    conn.layer.count(faults.UNEXPECTED_HANDSHAKE_MESSAGE, MAX_REQUESTS)
+
+
+class Parked(State):
+    """Waits for the answer to a Request, and goes on with it: `then` is given the connection, and does not keep it."""
+
+    __slots__ = ("request", "then")
+
+    def __init__(self, request: Request, then: Callable[[Handshake, Any], State]) -> None:
+        self.request: Request | None = request
+        self.then = then
+
+
+class Failed(State):
+    """Nothing is expected any more; the secrets went with the state before."""
+
+    __slots__ = ()
 
 
 class Handshake:
     """All handshakes of one connection, either role, any version, and the messages that follow them."""
 
     __slots__ = (
+        "begin",
         "clock",
         "config",
         "draft",
@@ -70,9 +161,13 @@ class Handshake:
         session: Session | None,
         random: Callable[[int], bytes],
         layer: MessageLayer,
+        begin: Callable[[Handshake], State],
         profile: Profile = TLS,
     ) -> None:
-        """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
+        """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch; `begin` gives
+        the first state of a handshake (roles.py).
+        """
+        self.begin = begin
         self.config, self.server_side, self.server_hostname = config, server_side, server_hostname
         self.clock, self.random, self.layer, self.profile = clock, random, layer, profile
         if profile is not TLS:
@@ -91,15 +186,6 @@ class Handshake:
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
         self.read_level = self.write_level = INITIAL
 
-    @property
-    def shared_suites(self) -> tuple[Suite, ...] | None:
-        """What a server and its client both have, in the client's order; None on a client and before the handshake."""
-        if not self.server_side or not self.established:
-            return None
-        theirs = self.outcome.client_suites
-        shared = (suite for suite in self.config.suite_by_code.values() if suite.code in theirs)
-        return tuple(sorted(shared, key=lambda suite: theirs[suite.code]))
-
     # What moves it: whoever brings messages or answers.  Each raises Abort, and from then on always
 
     @property
@@ -110,7 +196,7 @@ class Handshake:
     def start(self) -> State:
         """Begin: a client says its ClientHello."""
         try:
-            self.state = state = first_state(self)
+            self.state = state = self.begin(self)
         except BaseException as error:  # noqa: BLE001  # see ended_by
             raise self.ended_by(error)  # noqa: B904  # it has its cause
         return state
@@ -266,9 +352,7 @@ class Handshake:
 
     def renegotiate(self) -> State:
         """The server has asked for a new handshake, and gets it."""
-        from puretls._engine.client_start import renegotiate  # noqa: PLC0415 - see roles.py
-
-        return renegotiate(self)
+        return self.begin(self)
 
     def finish(self, state: State) -> State:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""

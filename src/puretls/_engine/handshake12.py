@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hmac import compare_digest
-from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
@@ -21,18 +20,15 @@ from puretls._crypto.suites import Suite
 from puretls._engine import authenticate
 from puretls._engine.config import OP_NO_RENEGOTIATION, Credential
 from puretls._engine.established import Established, count
+from puretls._engine.handshake import Handshake, State, on
 from puretls._engine.peer import Claim
 from puretls._engine.session import LIFETIME, Session
-from puretls._engine.state import State, on
 from puretls._record import older
 from puretls._record.protection import Opener, Sealer
 from puretls._wire import extensions, legacy, messages
 from puretls._wire.codec import vec16
 from puretls._wire.hello import ClientHello
 from puretls._x509.extensions import DIGITAL_SIGNATURE
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
 
 CLIENT_FINISHED, SERVER_FINISHED = b"client finished", b"server finished"
 SIGNED_EXCHANGES = frozenset({suites.DHE, suites.ECDHE})

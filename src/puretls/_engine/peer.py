@@ -14,14 +14,12 @@ from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
-from puretls._engine.policy import OCSP_REQUIRE
 from puretls._engine.status import StatusRules
-from puretls._x509 import addresses, certificate, checks, codes, crlite, names, path
+from puretls._x509 import addresses, certificate, names
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import Policy
 
 if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
+    pass
 
 Asked = tuple[str | None, int, bool]  # a host, the flags of the comparison, and whether the certificate has that name
 
@@ -92,47 +90,6 @@ class Claim:
         if self.status is not None and self.path is not None:
             self.status.check(self.path, self.ocsp)
         return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
-
-
-def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
-    """Parse what the peer presented, and verify it if the configuration says so."""
-    try:
-        chain = certificate.presented(ders)
-    except ValueError as error:
-        raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
-    policy = conn.config.policy
-    if not conn.server_side:
-        conn.draft.presented = chain
-    verified = asked = status = None
-    if policy.verify_mode:  # CERT_NONE is 0
-        own = policy.path_judge is None
-        name = conn.server_hostname if policy.check_hostname else None
-        address = ip_address(name)
-        rules = Policy(
-            purpose="clientAuth" if conn.server_side else "serverAuth",
-            hostname=name,
-            ip=address,
-            time=conn.clock(),
-            flags=policy.verify_flags,
-            host_flags=policy.host_flags,
-            depth=policy.verify_depth,
-            security_level=policy.security_level,
-        )
-        if own:
-            verified = tuple(path.verify(chain, policy.store, rules))
-        else:  # the chain is judged at the end (admission.py), its leaf as any other
-            checks.strong_leaf(chain[0], rules)
-            checks.identity(chain[0], rules)
-            if policy.ocsp == OCSP_REQUIRE:  # nobody knows the issuer whose word would count
-                raise codes.refusal(codes.OCSP_NEEDED, 0)
-        asked = (name, policy.host_flags, True) if name else None
-        if policy.crlite is not None and verified is not None and len(verified) > 1:
-            said = crlite.check(policy.crlite.current(rules.time), verified[0], verified[1])
-            if said is crlite.CRLiteStatus.REVOKED:
-                raise codes.refusal(codes.REVOKED, 0)
-        if conn.config.request_ocsp and not conn.server_side and own:
-            status = StatusRules(policy.ocsp, rules.time, policy.security_level)
-    return Claim(chain, verified, ocsp, asked, status)
 
 
 def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:

@@ -16,6 +16,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._base.slotted import slotted
 from puretls._crypto.kdf import SHA256
+from puretls._engine.status import OCSP_IGNORE
 from puretls._x509 import codes
 from puretls._x509.crlite import Source
 from puretls._x509.store import Store
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from puretls._engine.peer import Peer
 
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
-OCSP_IGNORE, OCSP_CHECK, OCSP_REQUIRE = 0, 1, 2
 C = TypeVar("C")
 
 

@@ -12,8 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
-    from puretls._engine.state import State
+    from puretls._engine.handshake import Handshake, State
 
 _first_states: dict[bool, Callable[[Handshake], State]] = {}  # by server_side, of the roles that are loaded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -19,7 +19,9 @@ from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate, negotiated
 from puretls._engine.admission import admitted_then
+from puretls._engine.authenticate import examine
 from puretls._engine.config import Credential
+from puretls._engine.handshake import Handshake, Parked, State, decode, on
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -39,10 +41,11 @@ from puretls._engine.handshake12 import (
     set_master,
     with_certificate,
 )
-from puretls._engine.peer import Claim, examine
+from puretls._engine.peer import Claim
 from puretls._engine.policy import CERT_REQUIRED
-from puretls._engine.session import Session, agreed
-from puretls._engine.state import Parked, PskServerRequest, State, decode, on
+from puretls._engine.requests import PskServerRequest
+from puretls._engine.resumption import agreed, fits
+from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, hello, legacy, messages
 from puretls._wire.codec import Ranks, Reader, filled, join_extensions, vec16
@@ -50,9 +53,6 @@ from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 from puretls._x509 import strength
 from puretls._x509.extensions import DIGITAL_SIGNATURE
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
 
 REQUEST_TYPES = bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))  # certificate_types of a CertificateRequest
 IMPLIED_SCHEMES: Ranks = {0x0201: 0, 0x0203: 1}  # of a client that names none (RFC 5246 7.4.1.4.1)
@@ -171,7 +171,7 @@ def _find_session(conn: Handshake, message: ClientHello, version: int) -> Sessio
         session = sessions.cache.find(message.session_id, now)
     else:
         return None
-    if session is None or session.version != version or not session.fits(conn) or session.suite not in config.suites:
+    if session is None or session.version != version or not fits(conn, session) or session.suite not in config.suites:
         return None
     if session.suite.code not in conn.draft.client_suites:  # RFC 5246 7.4.1.2
         raise Abort(faults.REQUIRED_CIPHER_MISSING)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
@@ -26,23 +25,23 @@ from puretls._engine import authenticate, compression, negotiate, negotiated
 from puretls._engine.admission import admitted_then
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
+    examine,
     send_certificate13,
     send_finished13,
 )
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
 from puretls._engine.established import Established13
-from puretls._engine.peer import Claim, Peer, examine
+from puretls._engine.handshake import Handshake, Parked, State, on
+from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_REQUIRED
+from puretls._engine.requests import PskServerRequest
+from puretls._engine.resumption import fits
 from puretls._engine.session import Session
-from puretls._engine.state import Parked, PskServerRequest, State, on
 from puretls._wire import extensions, hello, messages, places
 from puretls._wire.codec import Ranks, extension, join_extensions
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import EE
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
 
 VERSION_EXTENSION = extension(registry.SUPPORTED_VERSIONS, b"\x03\x04")
 MAY_CHANGE = frozenset(  # in a second ClientHello (RFC 8446 4.1.2, RFC 9849 6.1.5)
@@ -181,7 +180,7 @@ def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks, index: i
 
 
 def _resumable(conn: Handshake, session: Session, suite: Suite) -> bool:
-    return session.version == TLS13 and session.suite.hash is suite.hash and session.fits(conn)
+    return session.version == TLS13 and session.suite.hash is suite.hash and fits(conn, session)
 
 
 def _check_binder(

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CLIENT_HELLO, SSL3, TLS12, TLS13
 from puretls._crypto.suites import BY_CODE
 from puretls._engine import server12, server13
 from puretls._engine.config import Config
-from puretls._engine.state import ClientHelloRequest, Parked, State, on
+from puretls._engine.handshake import Handshake, Parked, State, on
+from puretls._engine.requests import ClientHelloRequest
 from puretls._wire import extensions, places
 from puretls._wire.codec import Ranks, ranks
 from puretls._wire.hello import ClientHello
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
-
 
 MANY = 512  # suites: more than IANA has given numbers to
 

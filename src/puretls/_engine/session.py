@@ -6,15 +6,10 @@ last authenticated, and until when that holds, however often it is resumed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from puretls._base.registry import TLS13
 from puretls._crypto.suites import Suite
 from puretls._engine.peer import Peer
-from puretls._x509.checks import NO_CHECK_TIME
-
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
 
 LIFETIME = 7200  # seconds; OpenSSL's default
 LONGEST = 604800  # seconds from one authentication to the next: a week, as of a single ticket (RFC 8446 4.6.1)
@@ -83,15 +78,6 @@ class Session:
         """For how many seconds a ticket that is made now may be good, if `lifetime` is what there is to give."""
         return max(0, min(lifetime, int(self.until - now)))
 
-    def fits(self, conn: Handshake) -> bool:
-        """Whether the peer that it stands for would pass here: the same policy and name, and the gate besides."""
-        policy, name = conn.config.policy, conn.draft.server_name if conn.server_side else conn.server_hostname
-        return (
-            self.policy == conn.draft.policy_digest
-            and self.server_name == name
-            and policy.admits(self.peer, conn.server_side, conn.server_hostname, self.version == TLS13)
-        )
-
 
 class Keeper(Protocol):
     """Who keeps the sessions of a client's connection, for connections that come after it."""
@@ -101,47 +87,3 @@ class Keeper(Protocol):
 
     def forget(self) -> None:
         """The connection has failed: no session with this server is to be resumed (RFC 5246 7.2.2, RFC 8446 6.2)."""
-
-
-def agreed(
-    conn: Handshake,
-    secret: bytes,
-    lifetime: int,
-    id: bytes = b"",  # noqa: A002
-    ticket: bytes = b"",
-    age_add: int = 0,
-    lifetime_hint: int = 0,
-) -> Session:
-    """The session of a handshake, the one place where one is made.
-
-    If it resumed one itself, that one says when the peer was authenticated.
-    """
-    draft, policy, now = conn.draft, conn.config.policy, conn.clock()
-    peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
-    if draft.until == 0.0:  # the first session of this handshake
-        if resumed is not None:
-            draft.authenticated, draft.until = resumed.authenticated, resumed.until
-        else:
-            draft.authenticated, draft.until = now, now + LONGEST
-            if peer is not None and peer.path is not None and not policy.verify_flags & NO_CHECK_TIME:
-                draft.until = min(draft.until, *[certificate.not_after for certificate in peer.path])
-    return Session(  # by position, which is a third of the cost
-        draft.version,
-        draft.suite,
-        secret,
-        now,
-        draft.alpn,
-        draft.server_name if conn.server_side else conn.server_hostname,
-        peer,
-        draft.ems,
-        id,
-        ticket,
-        age_add,
-        lifetime,
-        lifetime_hint,
-        draft.group.code if draft.group is not None else 0,
-        # What is trusted may have changed meanwhile, and nobody knows which it was verified under
-        digest if digest == policy.digest() else NO_POLICY,
-        draft.authenticated,
-        draft.until,
-    )

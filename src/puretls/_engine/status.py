@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from puretls._engine.policy import OCSP_IGNORE, OCSP_REQUIRE
 from puretls._x509 import codes, ocsp
 from puretls._x509.certificate import Certificate
 from puretls._x509.codes import refusal
+
+OCSP_IGNORE, OCSP_CHECK, OCSP_REQUIRE = 0, 1, 2  # what a client makes of the response that it has asked for
 
 
 class StatusRules(NamedTuple):

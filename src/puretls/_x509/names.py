@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
 from puretls._x509 import addresses, shapes
-
-if TYPE_CHECKING:
-    from puretls._x509.certificate import Certificate
 
 # X509_CHECK_FLAG_*, as SSLContext._host_flags has them
 ALWAYS_CHECK_SUBJECT = 0x1
@@ -98,7 +95,19 @@ def canonical(rdns: Sequence[Rdn]) -> Name:
     )
 
 
-def host_matches(certificate: Certificate, host: str, flags: int) -> bool:
+class Named(Protocol):
+    """A certificate, as far as its names go."""
+
+    @property
+    def alternative_names(self) -> Sequence[tuple[bytes, bytes]]:
+        """subjectAltName: each with its tag."""
+
+    @property
+    def subject_rdns(self) -> Sequence[Rdn]:
+        """The subject."""
+
+
+def host_matches(certificate: Named, host: str, flags: int) -> bool:
     """Whether the certificate is for this host: a dNSName matches, or with none of those a common name.
 
     `host` is a name in A-labels, as it goes into server_name.
@@ -112,12 +121,12 @@ def host_matches(certificate: Certificate, host: str, flags: int) -> bool:
     return any(_matches(pattern, name, flags) for pattern in common_names(certificate))
 
 
-def ip_matches(certificate: Certificate, address: bytes) -> bool:
+def ip_matches(certificate: Named, address: bytes) -> bool:
     """Whether an iPAddress is this one; a dNSName or a common name that looks like it does not count."""
     return (IP, address) in certificate.alternative_names
 
 
-def common_names(certificate: Certificate) -> list[bytes]:
+def common_names(certificate: Named) -> list[bytes]:
     """The common names of the subject, in UTF-8."""
     texts = (a.text() for rdn in certificate.subject_rdns for a in rdn if a.oid == COMMON_NAME)
     return [text.encode("utf-8", "surrogatepass") for text in texts if text is not None]

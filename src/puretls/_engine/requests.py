@@ -1,0 +1,77 @@
+"""What a handshake asks whoever is outside; it waits until `Handshake.resume` has the answer.
+
+The engine never calls out, so it is never re-entered, and an answer that comes later is no special case.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from puretls._crypto.signatures import Scheme
+    from puretls._engine.config import Credential
+    from puretls._engine.peer import Peer
+    from puretls._wire.hello import ClientHello
+
+
+class Request:
+    """A question that the engine cannot answer itself; the state that holds it waits for `Handshake.resume`."""
+
+    __slots__ = ()
+
+
+class ClientHelloRequest(Request):
+    """A server may still choose its configuration.  Answer: the Config to go on with."""
+
+    __slots__ = ("hello", "server_name")
+
+    def __init__(self, hello: ClientHello, server_name: str | None) -> None:
+        self.hello, self.server_name = hello, server_name
+
+
+class SignRequest(Request):
+    """A private key that is not in this process.  Answer: the signature over `data` (bytes)."""
+
+    __slots__ = ("credential", "data", "scheme")
+
+    def __init__(self, credential: Credential, scheme: Scheme, data: bytes) -> None:
+        self.credential, self.scheme, self.data = credential, scheme, data
+
+
+class LaterRequest(Request):
+    """A function of the program has returned what may be a promise.  Answer: the same, or what it comes to."""
+
+    __slots__ = ("promise",)
+
+    def __init__(self, promise: Any) -> None:
+        self.promise = promise
+
+
+class VerifyRequest(Request):
+    """A peer has shown who it is, or that it is nobody, and `judge` may refuse it.  Answer: None, if it does not.
+
+    `in_place`: the judge stands in for path building, and has not to be asked about who has no certificate.
+    """
+
+    __slots__ = ("in_place", "judge", "peer", "resumed")
+
+    def __init__(self, judge: Any, peer: Peer | None, resumed: bool, *, in_place: bool) -> None:
+        self.judge, self.peer, self.resumed, self.in_place = judge, peer, resumed, in_place
+
+
+class PskClientRequest(Request):
+    """A client may use a pre-shared key.  Answer: (identity, key), or None to go on without one."""
+
+    __slots__ = ("hint",)
+
+    def __init__(self, hint: bytes | None) -> None:
+        self.hint = hint  # TLS 1.2 only
+
+
+class PskServerRequest(Request):
+    """A client has named a pre-shared key.  Answer: the key, or None if there is none of that name."""
+
+    __slots__ = ("identity",)
+
+    def __init__(self, identity: bytes) -> None:
+        self.identity = identity

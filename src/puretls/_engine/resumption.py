@@ -1,0 +1,62 @@
+"""What a handshake and a session have to do with each other: which may be resumed, and what a new one says."""
+
+from __future__ import annotations
+
+from puretls._base.registry import TLS13
+from puretls._engine.handshake import Handshake
+from puretls._engine.session import LONGEST, NO_POLICY, Session
+from puretls._x509.checks import NO_CHECK_TIME
+
+
+def fits(conn: Handshake, session: Session) -> bool:
+    """Whether the peer that a session stands for would pass here: the same policy and name, and the gate besides."""
+    policy, name = conn.config.policy, conn.draft.server_name if conn.server_side else conn.server_hostname
+    return (
+        session.policy == conn.draft.policy_digest
+        and session.server_name == name
+        and policy.admits(session.peer, conn.server_side, conn.server_hostname, session.version == TLS13)
+    )
+
+
+def agreed(
+    conn: Handshake,
+    secret: bytes,
+    lifetime: int,
+    id: bytes = b"",  # noqa: A002
+    ticket: bytes = b"",
+    age_add: int = 0,
+    lifetime_hint: int = 0,
+) -> Session:
+    """The session of a handshake, the one place where one is made.
+
+    If it resumed one itself, that one says when the peer was authenticated.
+    """
+    draft, policy, now = conn.draft, conn.config.policy, conn.clock()
+    peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
+    if draft.until == 0.0:  # the first session of this handshake
+        if resumed is not None:
+            draft.authenticated, draft.until = resumed.authenticated, resumed.until
+        else:
+            draft.authenticated, draft.until = now, now + LONGEST
+            if peer is not None and peer.path is not None and not policy.verify_flags & NO_CHECK_TIME:
+                draft.until = min(draft.until, *[certificate.not_after for certificate in peer.path])
+    return Session(  # by position, which is a third of the cost
+        draft.version,
+        draft.suite,
+        secret,
+        now,
+        draft.alpn,
+        draft.server_name if conn.server_side else conn.server_hostname,
+        peer,
+        draft.ems,
+        id,
+        ticket,
+        age_add,
+        lifetime,
+        lifetime_hint,
+        draft.group.code if draft.group is not None else 0,
+        # What is trusted may have changed meanwhile, and nobody knows which it was verified under
+        digest if digest == policy.digest() else NO_POLICY,
+        draft.authenticated,
+        draft.until,
+    )
