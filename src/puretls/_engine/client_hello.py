@@ -6,14 +6,15 @@ What every connection of a context says alike is encoded in `config`; here is wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto.groups import Group, Offer
 from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import EarlySecret, finished
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._crypto.transcript import Transcript
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Config
 from puretls._engine.peer import ip_address
 from puretls._engine.session import Session
 from puretls._wire import extensions, hello
@@ -53,48 +54,80 @@ class ClientOffer:
         self.offered: frozenset[int] = frozenset()  # extensions
 
 
+class Hello(NamedTuple):
+    """A ClientHello, and the extensions in it that may be answered."""
+
+    raw: bytes
+    offered: frozenset[int]
+
+
 def send(conn: Handshake, offer: ClientOffer) -> None:
     """Compose the ClientHello of `offer` and send it."""
-    config = conn.config
-    name = conn.server_hostname
+    verify_data = conn.outcome.finished_sent if conn.established else None
+    composed = compose(conn.config, offer, conn.draft.client_random, conn.server_hostname, conn.transcript, verify_data)
+    offer.offered = composed.offered
+    conn.send_message(composed.raw)
+    conn.layer.flush()
+    conn.layer.offered(conn.config.max_version)
+
+
+def compose(
+    config: Config,
+    offer: ClientOffer,
+    random: bytes,
+    name: str | None,
+    transcript: Transcript,
+    verify_data: bytes | None = None,
+) -> Hello:
+    """The ClientHello that says this; nothing is sent, and nothing changes.
+
+    `transcript` is what comes before it; `verify_data` is that of our last Finished, inside a connection.
+    """
     suites, block, offered = config.first_suites, config.hello_extensions, config.hello_offers
     if name and ip_address(name) is None:  # literal addresses are not permitted (RFC 6066 3)
         block = extensions.build_server_name(name.encode("ascii")) + block
         offered |= NAMED
     if config.min_version < TLS13:
-        if conn.established:  # RFC 5746 3.5
+        if verify_data is not None:  # RFC 5746 3.5
             suites = config.hello_suites
-            block += extension(registry.RENEGOTIATION_INFO, vec8(conn.outcome.finished_sent))
+            block += extension(registry.RENEGOTIATION_INFO, vec8(verify_data))
         legacy = offer.legacy_session
         if config.tickets12:
             block += extension(registry.SESSION_TICKET, legacy.ticket if legacy else b"")
+    block += varying(offer)
+    version = min(config.max_version, TLS12)
+    if not offer.psks:
+        return Hello(hello.client_hello(version, random, offer.session_id, suites, block), offered)
+    block += blank_psks(offer.psks)
+    raw = with_binders(hello.client_hello(version, random, offer.session_id, suites, block), offer.psks, transcript)
+    return Hello(raw, offered | RESUMING)
+
+
+def varying(offer: ClientOffer) -> bytes:
+    """The extensions that a second ClientHello may have otherwise, but for the last (RFC 8446 4.1.2)."""
+    block = b""
     if offer.shares:
-        block += extensions.build_shares([(code, share.public) for code, share in offer.shares.items()])
+        block = extensions.build_shares([(code, share.public) for code, share in offer.shares.items()])
     if offer.cookie:
         block += extension(registry.COOKIE, vec16(offer.cookie))
-    version = min(config.max_version, TLS12)
-    if offer.psks:
-        offered |= RESUMING
-        raw = _with_binders(conn, offer, version, suites, block)
-    else:
-        raw = hello.client_hello(version, conn.draft.client_random, offer.session_id, suites, block)
-    offer.offered = offered
-    conn.send_message(raw)
-    conn.layer.flush()
-    conn.layer.offered(config.max_version)
+    return block
 
 
-def _with_binders(conn: Handshake, offer: ClientOffer, version: int, suites: bytes, head: bytes) -> bytes:
-    """pre_shared_key comes last; each binder covers all before the binders (RFC 8446 4.2.11.2)."""
-    psks, transcript = offer.psks, conn.transcript
-    identities, size = b"", 2  # size: of the binders' vector
-    for psk in psks:
-        identities += vec16(psk.identity) + psk.age.to_bytes(4, "big")
-        size += 1 + psk.digest.size
-    block = head + extension(registry.PRE_SHARED_KEY, vec16(identities) + bytes(size))
-    raw = hello.client_hello(version, conn.draft.client_random, offer.session_id, suites, block)[:-size]
-    binders = b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks])
-    return raw + vec16(binders)
+def blank_psks(psks: list[OfferedPsk]) -> bytes:
+    """pre_shared_key, which comes last, with room for its binders (RFC 8446 4.2.11)."""
+    identities = b"".join([vec16(psk.identity) + psk.age.to_bytes(4, "big") for psk in psks])
+    return extension(registry.PRE_SHARED_KEY, vec16(identities) + bytes(_binders_size(psks)))
+
+
+def _binders_size(psks: list[OfferedPsk]) -> int:
+    """Bytes of their vector."""
+    return 2 + sum([1 + psk.digest.size for psk in psks])
+
+
+def with_binders(raw: bytes, psks: list[OfferedPsk], transcript: Transcript) -> bytes:
+    """A ClientHello that ends in `blank_psks`: each binder covers all before the binders (RFC 8446 4.2.11.2)."""
+    raw = raw[: -_binders_size(psks)]
+    return raw + vec16(b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks]))
 
 
 def retry(conn: Handshake, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest) -> ClientOffer:
