@@ -57,6 +57,7 @@ class ExpectEncryptedExtensions(State):
         found = message.extensions
         check_response(found, EE, self.offer.offered)
         negotiated.accept(conn, found, EE)
+        negotiated.check_protocol(conn)
         conn.transcript.update(message.raw)
         if self.with_psk:
             conn.draft.resumed, conn.draft.external_psk = self.resumed, self.resumed is None

@@ -92,6 +92,12 @@ def _accept_protocol(conn: Handshake, body: bytes) -> None:
     conn.draft.alpn = answer[0]
 
 
+def check_protocol(conn: Handshake) -> None:
+    """Where applications need one, there is none without (RFC 9001 8.1)."""
+    if conn.profile.alpn_required and conn.draft.alpn is None:
+        raise Abort(faults.NO_APPLICATION_PROTOCOL)
+
+
 # record_size_limit (RFC 8449 4): of what the other side sends; TLS 1.3 counts the content type
 
 

@@ -95,7 +95,7 @@ def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> 
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
         return _send_retry(conn, message, conn.draft.group)
-    conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found
+    conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found and conn.profile.post_handshake_authentication
     retried = retry is not None
     if psks is None:
         return _answer(message, schemes, share, retried, conn, None)
@@ -226,8 +226,9 @@ def _answer(
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     conn.install_handshake_secrets(theirs, ours)
-    answers = join_extensions(negotiated.answers(conn, found, EE, resumed=psk is not None))
-    encrypted = messages.encrypted_extensions(answers)
+    answers = negotiated.answers(conn, found, EE, resumed=psk is not None)
+    negotiated.check_protocol(conn)
+    encrypted = messages.encrypted_extensions(join_extensions(answers))
     if psk:
         conn.draft.external_psk = psk.session is None
         if psk.session:

@@ -65,6 +65,8 @@ def _negotiate(conn: Handshake, message: ClientHello) -> State:
     if registry.FALLBACK_SCSV in conn.draft.client_suites and version < conn.config.served[0]:  # RFC 7507 3
         raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
     conn.set_version(version)
+    if message.session_id and not conn.profile.session_id:
+        raise Abort(faults.INVALID_SESSION_ID)
     if version == TLS13:
         return server13.start(conn, message)
     return server12.start(conn, message, version)
