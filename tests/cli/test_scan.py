@@ -10,15 +10,18 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import jsonschema
 import pytest
 
 import puretls as tls
 from commands import COMMAND, Done, puretls
 from ours import server_context
+from puretls._analysis.clients import CLIENTS
 from puretls._wire import legacy
 from puretls._wire.hello import server_hello
 from puretls.cli.certs import Authority
@@ -39,10 +42,16 @@ def scan(port: int, *argv: object) -> Done:
     return puretls("scan", f"localhost:{port}", "--pause", 0, *argv)
 
 
+SCHEMA = Path(__file__).parents[2] / "docs" / "commands" / "scan.schema.json"
+
+
 def facts(port: int, pki: Pki, *argv: object) -> Any:
+    """The document, which is as its schema has it."""
     done = scan(port, "--ca-file", pki.ca, "--json", *argv)
     assert (done.status, done.err) == (0, ""), done
-    return json.loads(done.out)
+    found = json.loads(done.out)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text("utf-8")))
+    return found
 
 
 @contextmanager
@@ -109,6 +118,75 @@ def test_known_attacks_and_profiles(lasting: Pki) -> None:
     assert found["profiles"]["intermediate"][0] == "accepts TLS_RSA_WITH_AES_128_GCM_SHA256"
     assert (good.status, bad.status) == (1, 1)  # it speaks neither TLS 1.1 nor 1.0
     assert "safe from" in bad.out
+
+
+def test_what_clients_would_get(lasting: Pki) -> None:
+    with openssl(
+        lasting, "RSA", options=("-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256", "-groups", "P-256")
+    ) as port:
+        found = facts(port, lasting)
+    assert {one["name"] for one in found["clients"]} == {one.name for one in CLIENTS}
+    got = {(one["version"], one["suite"], one["group"]) for one in found["clients"] if one["connects"]}
+    assert got == {("TLS 1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "secp256r1")}
+    with openssl(lasting, "P-256", options=("-tls1_3", "-groups", "X448")) as port:
+        found = facts(port, lasting)
+    connects = {one["name"].split()[0]: one["connects"] for one in found["clients"]}
+    assert (connects["OpenSSL"], connects["Chromium"]) == (True, False)
+
+
+def test_several_servers_and_all_addresses(lasting: Pki) -> None:
+    with openssl(lasting, "P-256") as port:
+        argv = ("scan", f"localhost:{port}", f"127.0.0.1:{port}", "localhost:1", "--ca-file", lasting.ca, "--pause", 0)
+        done = puretls(*argv, "-4")
+        told = json.loads(puretls(*argv, "-4", "--json").out)
+        alone = json.loads(
+            puretls("scan", f"localhost:{port}", "--all-addresses", "-4", "--ca-file", lasting.ca, "--json").out
+        )
+    jsonschema.validate(told, json.loads(SCHEMA.read_text("utf-8")))
+    assert done.status == 1  # the third is nobody
+    assert re.search(r"All of them\n.*localhost:\d+ \(127.0.0.1\)\n.*127.0.0.1:\d+", done.out)
+    assert "localhost:1: connection refused" in done.out.splitlines()[-1]
+    assert [one.get("grade") for one in told] == [told[0]["grade"], told[1]["grade"], None]
+    assert (alone["host"], alone["address"]) == ("localhost", "127.0.0.1")
+    assert alone["certificates"][0]["accepted"] is True
+
+
+def test_what_browsers_are_told(lasting: Pki) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        told = "max-age=63072000; includeSubDomains"
+
+        def do_GET(self) -> None:
+            self.send_response(404)
+            if self.told:
+                self.send_header("Strict-Transport-Security", self.told)
+            self.send_header("X-Frame-Options", "\x1b[31mDENY")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = server_context(tls, lasting).wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        good = facts(port, lasting, "--http")
+        Handler.told = "max-age=100"
+        short = facts(port, lasting, "--http")
+        shown = scan(port, "--ca-file", lasting.ca, "--http")
+        server.shutdown()
+    assert good["http"]["status"] == 404
+    assert good["http"]["headers"]["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
+    assert not [what for what in remarks(good) if "HSTS" in what]
+    assert [what for what in remarks(short) if "HSTS" in what]
+    assert "\x1b" not in shown.out
+    with openssl(lasting, "P-256", options=("-alpn", "h2")) as port:
+        assert facts(port, lasting)["http"] is None  # not asked for
+
+
+def test_the_grade_is_the_last_line(lasting: Pki) -> None:
+    with openssl(lasting, "P-256") as port:
+        last = scan(port, "--ca-file", lasting.ca).out.splitlines()[-1]
+    assert "is the grade" in last
 
 
 def test_groups_in_the_order_of_the_server(lasting: Pki) -> None:
@@ -332,7 +410,7 @@ def test_a_server_that_always_says_the_same_does_not_keep_it_busy(pki: Pki) -> N
     messages = hello + legacy.SERVER_HELLO_DONE
     with each_connection(answering(b"\x16\x03\x03" + len(messages).to_bytes(2, "big") + messages)) as port:
         found = facts(port, pki)
-    assert found["connections"] < 30
+    assert found["connections"] < 30 + len(CLIENTS)
     assert "not on offer" in found["notes"][0]
 
 

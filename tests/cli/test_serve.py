@@ -21,6 +21,7 @@ import pytest
 
 import puretls
 from commands import COMMAND, called, interruptible
+from commands import puretls as command
 from puretls.cli.authority import Development
 from puretls.cli.https import MOST_CONNECTIONS, REQUEST_TIMEOUT
 from puretls.cli.static import StaticServer
@@ -128,6 +129,11 @@ def test_curl_gets_what_is_there(server: Serving) -> None:
     status, head = server.curl("/big", "--head")
     assert (status, b"Content-Length: %d" % MIB in head) == (0, True)
     server.wait_for(r"127\.0\.0\.1 GET /a\.txt HTTP/1\.1 200\n")
+
+
+def test_scan_has_nothing_to_improve(server: Serving, folder: Path) -> None:
+    done = command("scan", f"localhost:{server.port}", "--ca-file", folder / "ca" / "ca.pem", "--pause", 0)
+    assert done.out.splitlines()[-1].split()[:2] == ["A+", "is"]
 
 
 def test_a_connection_is_kept(server: Serving) -> None:

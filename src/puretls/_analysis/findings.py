@@ -40,6 +40,7 @@ class Findings:
     staples: bool | None = None  # an OCSP response, in whole handshakes
     refuses_fallback: bool | None = None
     tolerates_unknown: bool | None = None
+    hsts: int | None = None  # seconds for which browsers are told to come by HTTPS only
     tried: dict[str, bool | None] = field(default_factory=dict)  # faults of implementations: see attacks.py
 
     @property

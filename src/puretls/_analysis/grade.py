@@ -19,6 +19,7 @@ from puretls._base.registry import SSL3, TLS12, TLS13
 GRADES = ("A+", "A", "A-", "B", "C", "D", "F")
 _SHORT_CURVES = frozenset({1, 2, 3, 4, 5, 15, 16, 17, 18, 19})  # below 112 bits of security (NIST SP 800-57)
 _SOON = 14  # days
+_HALF_A_YEAR = 15_552_000  # seconds
 
 
 _REFUSED = "clients refuse to connect, or have learnt to look away, and then anybody can be this server"
@@ -57,7 +58,7 @@ class Verdict(NamedTuple):
 
 def judge(found: Findings) -> Verdict:
     """The verdict on what was found."""
-    rules = (_identities, _versions, _weak_suites, _key_exchange, _handshake, _faults)
+    rules = (_identities, _versions, _weak_suites, _key_exchange, _handshake, _web, _faults)
     remarks = [remark for rule in rules for remark in rule(found)]
     remarks.sort(key=lambda remark: -GRADES.index(remark.cap))
     return Verdict(remarks[0].cap if remarks else GRADES[0], remarks)
@@ -292,6 +293,16 @@ def _handshake(found: Findings) -> Iterator[Remark]:
                 "allow only signature schemes with SHA-256 or better",
                 named,
             )
+
+
+def _web(found: Findings) -> Iterator[Remark]:
+    if found.hsts is not None and found.hsts < _HALF_A_YEAR:
+        yield Remark(
+            "A",
+            "browsers are not told to come by HTTPS only, or not for long (HSTS, RFC 6797)",
+            "who is between can keep them on plain HTTP, where nothing is protected",
+            "send Strict-Transport-Security with a max-age of half a year or more",
+        )
 
 
 _FAULTS = {

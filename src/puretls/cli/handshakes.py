@@ -5,7 +5,9 @@ Schemes and protocols are found by elimination, as in `_analysis.survey`; here w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,11 @@ EVERYTHING = "ALL:!aNULL:!eNULL:@SECLEVEL=0"
 PROTOCOLS = (  # of IANA's registry, those that run over TCP
     "h2", "http/1.1", "http/1.0", "acme-tls/1", "postgresql", "imap", "pop3", "managesieve", "ftp", "xmpp-client",
     "xmpp-server", "mqtt", "dot", "irc", "stun.turn", "coap", "ntske/1", "sunrpc", "smb", "radius/1.1", "tds/8.0",
+)  # fmt: skip
+HSTS = "Strict-Transport-Security"
+HEADERS = (
+    HSTS, "Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy",
+    "Permissions-Policy", "Cross-Origin-Opener-Policy", "Location",
 )  # fmt: skip
 HANDSHAKE, NEW_SESSION_TICKET, CERTIFICATE_REQUEST = 22, 4, 13  # RFC 8446 4
 GOODBYE = 1.0  # seconds to wait for tickets and close_notify
@@ -139,6 +146,19 @@ class Handshakes:
         except FAILS:
             return None
 
+    def page(self) -> dict[str, Any] | None:
+        """The status and the headers for browsers of the page at "/"; None if it does not speak HTTP."""
+        request = f"GET / HTTP/1.1\r\nHost: {self.asker.name or self.asker.host}\r\nConnection: close\r\n\r\n"
+        try:
+            with self.asker.handshake(self.looking()) as tls:
+                tls.sendall(request.encode("ascii"))
+                response = HTTPResponse(tls)
+                response.begin()
+                found = {name: response.headers.get(name) for name in HEADERS}
+                return {"status": response.status, "headers": found}
+        except (*FAILS, HTTPException):
+            return None
+
     def _eliminate(
         self,
         offered: Sequence[str],
@@ -174,6 +194,12 @@ class Handshakes:
             self.chains.append(chain)
             if tls.ocsp_response or chain[0] not in self.staples:
                 self.staples[chain[0]] = tls.ocsp_response
+
+
+def hsts_of(page: dict[str, Any]) -> int:
+    """For how many seconds browsers are told to come by HTTPS only (RFC 6797 6.1); 0 if they are not."""
+    told = re.search(r"(?:^|;)\s*max-age\s*=\s*\"?([0-9]{1,18})", page["headers"][HSTS] or "", re.IGNORECASE)
+    return int(told[1]) if told else 0
 
 
 def _of_family(word: str) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,20 +17,21 @@ from typing import Any, TypeVar
 
 from puretls import TLSVersion
 from puretls._analysis import names, ssl2
+from puretls._analysis.clients import CLIENTS, Client
 from puretls._analysis.findings import Findings
 from puretls._analysis.grade import GRADES, judge, reaches
-from puretls._analysis.probe import Alert, Answer
+from puretls._analysis.probe import Alert, Answer, Reading
 from puretls._analysis.profiles import PROFILES
 from puretls._analysis.survey import VERSIONS, Found, Survey
 from puretls.cli.asking import Asker
 from puretls.cli.attacks import Attacks
 from puretls.cli.client import asked_name, server_name
-from puretls.cli.failure import Failure
-from puretls.cli.handshakes import Handshakes
+from puretls.cli.failure import Failure, reason
+from puretls.cli.handshakes import Handshakes, hsts_of
 from puretls.cli.render import Plain, screen
-from puretls.cli.scan_report import Learnt, document, identity, show
+from puretls.cli.scan_report import Learnt, document, identity, show, summary
 from puretls.cli.starttls import PORTS
-from puretls.cli.target import add_network, target
+from puretls.cli.target import Target, add_network, target
 
 T = TypeVar("T")
 TLS13, TLS12, _, _, SSL3 = VERSIONS
@@ -39,9 +42,11 @@ examples:
   puretls scan 192.0.2.7:8443 --servername intranet.example --ca-file ca.pem
   puretls scan example.org --min-grade A               for CI: exit status 1 if the grade is lower
   puretls scan example.org --profile intermediate      the same for Mozilla's profiles: modern, intermediate, old
+  puretls scan example.org www.example.org --all-addresses
+  puretls scan example.org --http                      and what its web server tells browsers
   puretls scan example.org --json | jq .remarks[].what
 
-It takes about a hundred short connections: scan servers that are yours, or whose owners agree.
+It takes some seventy short connections: scan servers that are yours, or whose owners agree.
 The exit status is 0, or 1 if the grade is below --min-grade, --profile is not met, or nobody there speaks TLS; 2 for
 wrong usage.
 """
@@ -50,7 +55,11 @@ wrong usage.
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `puretls scan`."""
     parser.epilog = EXAMPLES
-    parser.add_argument("target", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
+    parser.add_argument("targets", nargs="+", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
+    parser.add_argument("--all-addresses", action="store_true", help="each address of a name, and not one that answers")
+    parser.add_argument(
+        "--http", action="store_true", help="ask for a page, too: HSTS, headers that keep browsers safe"
+    )
     parser.add_argument("--starttls", choices=PORTS, metavar="PROTOCOL", help=f"ask for TLS first: {', '.join(PORTS)}")
     parser.add_argument(
         "--servername",
@@ -79,6 +88,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--pause", type=pause, default=0.03, metavar="SECONDS", help="between two connections (default %(default)g)"
     )
     manners.add_argument("--parallel", type=count, default=3, metavar="N", help="connections at once (default 3)")
+    manners.add_argument("--hosts", type=count, default=4, metavar="N", help="servers at once, of several (default 4)")
     manners.add_argument("--most", type=count, default=800, metavar="N", help="connections in all (default 800)")
 
 
@@ -100,30 +110,82 @@ def count(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, judge, show."""
-    where = arguments.target.at(PORTS.get(arguments.starttls, 443))
-    asker = Asker(
-        where,
-        name=asked_name(arguments, where),
-        family=arguments.family,
-        timeout=arguments.timeout,
-        pause=arguments.pause,
-        most=arguments.most,
-        starttls=arguments.starttls,
-    )
-    handshakes = Handshakes(asker, arguments.ca_file)
-    address = asker.settle()
+    jobs = [job for one in arguments.targets for job in _jobs(arguments, one.at(PORTS.get(arguments.starttls, 443)))]
     shown = Plain() if arguments.json else screen()
-    scan = Scan(asker, handshakes)
-    with shown.steps("asking", scan.STEPS, live=not arguments.json) as advance:
-        scan.run(arguments.parallel, advance)
-    verdict = judge(scan.found)
-    facts = document(where, address, asker, scan.found, scan.learnt, verdict)
+    with shown.steps("asking", Scan.STEPS * len(jobs), live=not arguments.json) as advance:
+        if len(jobs) == 1:
+            results: list[dict[str, Any]] = [jobs[0].facts(arguments.parallel, advance)]
+        else:
+            results = _several(jobs, arguments, advance)
     if arguments.json:
-        print(json.dumps(facts, indent=2))
+        print(json.dumps(results if len(jobs) > 1 else results[0], indent=2))
     else:
-        show(shown, facts)
-    conforms = not (arguments.profile and facts["profiles"][arguments.profile])
-    return 0 if conforms and reaches(verdict.grade, arguments.min_grade) else 1
+        for facts in results:
+            if "failed" not in facts:
+                show(shown, facts)
+        if len(jobs) > 1:
+            summary(shown, results)
+    return 0 if all(_good(facts, arguments) for facts in results) else 1
+
+
+def _good(facts: dict[str, Any], arguments: argparse.Namespace) -> bool:
+    if "failed" in facts or (arguments.profile and facts["profiles"][arguments.profile]):
+        return False
+    return reaches(facts["grade"], arguments.min_grade)
+
+
+class Job:
+    """One server to scan: everything there is to know of one address."""
+
+    def __init__(self, arguments: argparse.Namespace, where: Target, address: str = "") -> None:
+        self.where = where
+        self.asker = Asker(
+            where,
+            name=asked_name(arguments, where),
+            family=arguments.family,
+            timeout=arguments.timeout,
+            pause=arguments.pause,
+            most=arguments.most,
+            starttls=arguments.starttls,
+        )
+        if address:
+            self.asker.where = Target(address, where.port)
+        self.scan = Scan(self.asker, Handshakes(self.asker, arguments.ca_file), http=arguments.http)
+
+    def facts(self, parallel: int, advance: Callable[[str], None]) -> dict[str, Any]:
+        """The document; Failure if nobody there speaks TLS."""
+        address = self.asker.settle()
+        self.scan.run(parallel, advance)
+        return document(self.where, address, self.asker, self.scan.found, self.scan.learnt, judge(self.scan.found))
+
+
+def _jobs(arguments: argparse.Namespace, where: Target) -> list[Job]:
+    if not arguments.all_addresses:
+        return [Job(arguments, where)]
+    try:
+        found = socket.getaddrinfo(where.host, where.port, arguments.family, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Failure(f"{where}: {reason(error)}") from None
+    return [Job(arguments, where, address) for address in dict.fromkeys(str(one[4][0]) for one in found)]
+
+
+def _several(jobs: list[Job], arguments: argparse.Namespace, advance: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Some servers at a time; one that fails does not stop the others."""
+
+    def scanned(job: Job) -> dict[str, Any]:
+        try:
+            return job.facts(arguments.parallel, advance)
+        except Failure as failure:
+            address = job.asker.where.host
+            return {"host": job.where.host, "port": job.where.port, "address": address, "failed": str(failure)}
+
+    with ThreadPoolExecutor(arguments.hosts) as pool:
+        try:
+            return list(pool.map(scanned, jobs))
+        except BaseException:
+            for job in jobs:
+                job.asker.interrupt()
+            raise
 
 
 class Scan:
@@ -131,8 +193,8 @@ class Scan:
 
     STEPS = 21
 
-    def __init__(self, asker: Asker, handshakes: Handshakes) -> None:
-        self.asker, self.handshakes = asker, handshakes
+    def __init__(self, asker: Asker, handshakes: Handshakes, *, http: bool = False) -> None:
+        self.asker, self.handshakes, self.http = asker, handshakes, http
         self.survey = Survey(asker.ask, asker.server_name)
         self.found, self.learnt = Findings(), Learnt()
 
@@ -189,7 +251,9 @@ class Scan:
             for version in suites
             if version in (TLS12, TLS13)
         }
+        page = begin("a page", self.handshakes.page) if self.http else None
         tried = self._attacks(begin)
+        simulated = {client: begin(client.name, self._simulated, client) for client in CLIENTS}
         self.found.groups = {version: future.result() for version, future in groups.items()}
         self.learnt.notes += [
             f"groups of {names.version(version)}: {line.odd}" for version, line in self.found.groups.items() if line.odd
@@ -206,6 +270,13 @@ class Scan:
         self.learnt.resumed = {version: future.result() for version, future in resumed.items()}
         self.found.early_data, self.found.asks = self.handshakes.early_data, self.handshakes.asks
         self.found.tried = {name: future.result() for name, future in tried.items()}
+        self.learnt.http = page.result() if page else None
+        self.found.hsts = hsts_of(self.learnt.http) if self.learnt.http else None
+        self.learnt.clients = {client: future.result() for client, future in simulated.items()}
+
+    def _simulated(self, client: Client) -> Answer:
+        """What the server says to a client's own hello."""
+        return self.asker.exchange(client.compose(self.asker.server_name, os.urandom(64)), Reading())
 
     def _attacks(self, begin: Callable[..., Future[Any]]) -> dict[str, Future[Any]]:
         """Faults of implementations, of which TLS 1.3 has none."""

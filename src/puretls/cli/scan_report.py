@@ -13,8 +13,10 @@ from cryptography import x509
 
 from puretls._analysis import names
 from puretls._analysis.attacks import ATTACKS, verdicts
+from puretls._analysis.clients import Client
 from puretls._analysis.findings import Findings, Identity
 from puretls._analysis.grade import GRADES, NO_ISSUER, Verdict
+from puretls._analysis.probe import Answer, Hello
 from puretls._analysis.profiles import PROFILES, deviations
 from puretls._analysis.suites import suite
 from puretls._analysis.survey import VERSIONS
@@ -55,6 +57,8 @@ class Learnt:
     staples: list[bytes | None] = field(default_factory=list)  # OCSP responses, one for each chain
     accepted: list[bool | None] = field(default_factory=list)  # by clients, one for each chain
     notes: list[str] = field(default_factory=list)
+    clients: dict[Client, Answer] = field(default_factory=dict)
+    http: dict[str, Any] | None = None
 
 
 def identity(chain: tuple[bytes, ...]) -> Identity:
@@ -141,10 +145,21 @@ def document(
             one.name: {"works": works, "source": one.source}
             for one, works in zip(ATTACKS, verdicts(found).values(), strict=True)
         },
+        "clients": [_simulated(client, answer) for client, answer in learnt.clients.items()],
+        "http": learnt.http,
         "notes": learnt.notes,
         "connections": asker.made,
         "incomplete": asker.stopped or None,
     }
+
+
+def _simulated(client: Client, answer: Answer) -> dict[str, Any]:
+    """What a client would get: version, suite and group, or why there is no connection."""
+    facts: dict[str, Any] = {"name": client.name, "origin": client.origin, "connects": isinstance(answer, Hello)}
+    if isinstance(answer, Hello):
+        group = names.group(answer.group) if answer.group else None
+        return facts | {"version": names.version(answer.version), "suite": suite(answer.suite).name, "group": group}
+    return facts | {"version": None, "suite": None, "group": None, "refusal": str(answer)}
 
 
 def _transparency(der: bytes) -> int | None:
@@ -158,24 +173,61 @@ def _transparency(der: bytes) -> int | None:
 
 
 def show(screen: Plain, facts: dict[str, Any]) -> None:
-    """Grade, what to do, certificates, then everything in detail."""
-    screen.heading(str(Target(facts["host"], facts["port"])), facts["address"])
-    screen.mark(facts["grade"], _hue(facts["grade"]), _sentence(facts))
-    for remark in facts["remarks"]:
+    """Everything in detail, then certificates, then what to do, and the grade last: there the terminal stands."""
+    where = str(Target(facts["host"], facts["port"]))
+    screen.heading(where, facts["address"])
+    _suites(screen, facts["suites"])
+    screen.heading("Details", f"{facts['connections']} connections")
+    screen.pairs(_details(facts))
+    if facts["http"]:
+        screen.heading("What browsers are told", f"by the page at /, status {facts['http']['status']}")
+        screen.pairs([(name, printable(told or "-", 200)) for name, told in facts["http"]["headers"].items()])
+    screen.heading("Clients", "what each would get; whether it trusts the certificate is not asked")
+    screen.facts(("version", "suite", "group"), {one["name"]: _got(one) for one in facts["clients"]})
+    screen.heading("Known attacks", "by what is accepted, and by asking")
+    screen.pairs(_attacks(facts["attacks"]))
+    screen.heading("Mozilla's profiles", "Server Side TLS 5.7")
+    screen.pairs([(name, "; ".join(kept) or "conforms") for name, kept in facts["profiles"].items()])
+    _certificates(screen, facts["certificates"])
+    screen.heading("Verdict", where)
+    for note in facts["notes"]:
+        screen.bad(printable(note))
+    if facts["incomplete"]:
+        screen.bad(f"incomplete: {facts['incomplete']}")
+    for remark in reversed(facts["remarks"]):
         names = ", ".join(remark["names"][:SHOWN]) + (" and more" if len(remark["names"]) > SHOWN else "")
         below = [("why", remark["why"]), ("do", remark["fix"]), *([("which", names)] if names else [])]
         screen.mark(remark["cap"], _hue(remark["cap"]), f"{remark['what'][0].upper()}{remark['what'][1:]}", below)
-    for one in facts["certificates"]:
+    screen.mark(facts["grade"], _hue(facts["grade"]), _sentence(facts))
+
+
+def summary(screen: Plain, results: list[dict[str, Any]]) -> None:
+    """Of several servers, the grade of each in a line."""
+    screen.heading("All of them")
+    for facts in results:
+        where = f"{Target(facts['host'], facts['port'])} ({facts['address']})"
+        if "failed" in facts:
+            screen.mark("-", "bad", f"{where}: {facts['failed']}")
+        else:
+            screen.mark(facts["grade"], _hue(facts["grade"]), where)
+
+
+def _certificates(screen: Plain, found: list[dict[str, Any]]) -> None:
+    for one in found:
         accepted = {True: "accepted by clients", False: f"NOT ACCEPTED: {one['refusal']}", None: "not verified"}
         screen.heading("Certificate", accepted[one["accepted"]])
         issuers = "".join(f" <- {printable(next_['subject'] or '?', 60)}" for next_ in one["chain"])
         rows = [*portrait.lines(one, leaf=True), ("chain", f"this one{issuers}")]
-        rows.append(("OCSP", ocsp_line(one["ocsp"])))
+        if "ocsp" in one:
+            rows.append(("OCSP", ocsp_line(one["ocsp"])))
         if one["transparency"] is not None:
             rows.append(("logged", _many(one["transparency"], "signed timestamp") if one["transparency"] else "no"))
         screen.pairs(rows)
+
+
+def _suites(screen: Plain, found: dict[str, Any]) -> None:
     above: list[str] = []
-    for version, spoken in facts["suites"].items():
+    for version, spoken in found.items():
         accepted, order = spoken["accepted"], f"the {spoken['order']}'s order decides" if spoken["order"] else ""
         if above == (above := [one["name"] for one in accepted]):
             screen.heading(f"{version}: the same {_many(len(accepted), 'suite')}", order)
@@ -185,16 +237,12 @@ def show(screen: Plain, facts: dict[str, Any]) -> None:
             ("bits", "what is wrong with it"),
             {one["name"]: (str(one["bits"]), ", ".join(one["faults"]) or "-") for one in accepted},
         )
-    screen.heading("Known attacks", "by what is accepted, and by asking")
-    screen.pairs(_attacks(facts["attacks"]))
-    screen.heading("Mozilla's profiles", "Server Side TLS 5.7")
-    screen.pairs([(name, "; ".join(kept) or "conforms") for name, kept in facts["profiles"].items()])
-    screen.heading("Details", f"{facts['connections']} connections")
-    screen.pairs(_details(facts))
-    for note in facts["notes"]:
-        screen.bad(printable(note))
-    if facts["incomplete"]:
-        screen.bad(f"incomplete: {facts['incomplete']}")
+
+
+def _got(client: dict[str, Any]) -> tuple[str, str, str]:
+    if not client["connects"]:
+        return "no connection", printable(client["refusal"]), "-"
+    return client["version"], client["suite"], client["group"] or "-"
 
 
 def _sentence(facts: dict[str, Any]) -> str:
