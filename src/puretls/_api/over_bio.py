@@ -92,23 +92,26 @@ class _BioConnection(_SSLSocket):
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
-        conn = self._conn
+        handshake = self._conn.handshake
         with self._lock:
             if self._inside:
                 raise reentered()
-            if conn.established:
+            if handshake.established:
                 self._check_end()
                 if self._records.control:
                     self._push()
                 return
             try:
                 self._inside = True
-                waits = conn.server_side if conn.state is None else not (conn.failure or self._records.close_received)
+                if handshake.state is None:
+                    waits = handshake.server_side
+                else:
+                    waits = not (handshake.failure or self._records.close_received)
                 if waits and (data := self._incoming.read()):
                     self._records.receive(data)
                 while True:
                     self._advance()
-                    if conn.established:
+                    if handshake.established:
                         break
                     if self._records.close_received:
                         raise zero_return()

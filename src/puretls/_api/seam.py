@@ -171,11 +171,12 @@ class _SSLSocket:
     def _advance(self) -> None:
         """Let the engine work on what has arrived, and answer its requests."""
         conn = self._conn
-        if conn.state is None and not conn.server_side:
+        handshake = conn.handshake
+        if handshake.state is None and not handshake.server_side:
             self._begin(conn)
         try:
             conn.advance()
-            while conn.state is not None and (request := conn.state.request) is not None:
+            while (state := handshake.state) is not None and (request := state.request) is not None:
                 if self._records.events:  # what has happened is told before who is asked about it
                     self._report()
                 self._answer(request)

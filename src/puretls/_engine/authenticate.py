@@ -43,15 +43,19 @@ def choose(
 
     For TLS 1.2 `kinds` restricts the keys, and `credentials`, if given, are what there is to choose from.
     """
-    signers = config.signers13 if version == TLS13 else config.signers12
-    if kinds is not None:
-        signers = tuple([signer for signer in signers if signer[0].kind in kinds])
-    if credentials is not None:
-        signers = tuple([signer for signer in signers if signer[0] in credentials])
-    shared = (signer for signer in signers if signer[1].code in theirs)
-    if config.options & OP_CIPHER_SERVER_PREFERENCE:  # of either role: as OpenSSL has it, "ours"
-        return next(shared, None)
-    return min(shared, key=lambda signer: theirs[signer[1].code], default=None)
+    best, ours = None, config.options & OP_CIPHER_SERVER_PREFERENCE  # of either role: as OpenSSL has it, "ours"
+    for signer in config.signers13 if version == TLS13 else config.signers12:
+        credential, scheme = signer
+        rank = theirs.get(scheme.code)
+        if rank is None or (kinds is not None and credential.kind not in kinds):
+            continue
+        if credentials is not None and credential not in credentials:
+            continue
+        if ours:
+            return signer
+        if best is None or rank < theirs[best[1].code]:
+            best = signer
+    return best
 
 
 def requested_schemes(message: messages.CertificateRequest) -> Ranks:

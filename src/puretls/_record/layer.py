@@ -31,9 +31,9 @@ from puretls._base.events import Event, MessageEvent
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
 from puretls._crypto import schedule
-from puretls._crypto.kdf import SHA256, Digest
+from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import APPLICATION, Level, TrafficSecret
-from puretls._crypto.suites import Aead, Suite
+from puretls._crypto.suites import Suite
 from puretls._record.inbound import Inbound
 from puretls._record.outbound import Outbound
 from puretls._record.protection import (
@@ -67,14 +67,12 @@ class RecordLayer:
     """Inbound and outbound, and what connects them."""
 
     __slots__ = (
-        "aead",
         "ccs_due",
         "close_received",
         "close_sent",
         "control",
         "control_size",
         "control_unsent",
-        "digest",
         "events",
         "failed",
         "fast_opener",
@@ -86,6 +84,7 @@ class RecordLayer:
         "outbound",
         "read_secret",
         "renegotiating",
+        "suite",
         "takes_data",
         "truncated",
         "two_threads",
@@ -95,7 +94,7 @@ class RecordLayer:
         "write_secret",
     )
 
-    aead: Aead  # of TLS 1.3; not there before there are keys
+    suite: Suite  # of TLS 1.3; not there before there are keys
 
     def __init__(self, server_side: bool, events: list[Event] | None) -> None:
         self.inbound = Inbound(server_side)
@@ -118,7 +117,6 @@ class RecordLayer:
         self.update_awaited = False  # we have asked for the peer's
         self.warnings = self.messages = 0  # since the peer's last data: alerts; what has us work
         self.read_secret = self.write_secret = b""  # of TLS 1.3, from here on
-        self.digest: Digest = SHA256
 
     # The fast path
 
@@ -192,7 +190,7 @@ class RecordLayer:
             elif item is None:
                 self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
             elif callable(item):
-                outbound.put(HANDSHAKE, item(self.digest, self.write_secret))
+                outbound.put(HANDSHAKE, item(self.suite.hash, self.write_secret))
             else:
                 outbound.sealer, self.fast_sealer = item, None
         self.control_unsent += outbound.end - outbound.start - waiting
@@ -273,7 +271,7 @@ class RecordLayer:
         """Bytes of data in a record: what the peer takes, and what we take (RFC 8449)."""
         self.outbound.fragment = min(self.outbound.fragment, theirs)
         self.inbound.plain_limit = ours
-        self.disarm()
+        self.fast_opener = self.fast_sealer = None
 
     def begin_again(self) -> None:
         """A handshake inside this connection."""
@@ -296,17 +294,15 @@ class RecordLayer:
     def offered(self, version: int) -> None:
         """A ClientHello has been sent that offers up to `version`: only the first record says TLS 1.0."""
         self.inbound.drop_ccs = version >= TLS13  # a lone change_cipher_spec is for the middleboxes (RFC 8446 5, D.4)
-        self._set_record_version(version)
+        sealer = self.outbound.sealer
+        if type(sealer) is NullSealer:  # not in a renegotiation
+            sealer.version = min(version, TLS12)
 
     def set_version(self, version: int) -> None:
         """What was negotiated."""
         self.inbound.version, self.inbound.drop_ccs = version, version == TLS13
-        self._set_record_version(version)
-
-    def _set_record_version(self, version: int) -> None:
-        """legacy_record_version, as long as records are sent without protection (RFC 8446 5.1)."""
         sealer = self.outbound.sealer
-        if type(sealer) is NullSealer:
+        if type(sealer) is NullSealer:  # legacy_record_version (RFC 8446 5.1)
             sealer.version = min(version, TLS12)
 
     def on_boundary(self) -> bool:
@@ -318,28 +314,19 @@ class RecordLayer:
         del level
         if self.flight:
             self.flush()
-        self.aead, self.digest = suite.cipher, suite.hash  # type: ignore[assignment]  # TLS 1.3 has nothing else
-        self._write_with(secret)
+        self.suite, aead = suite, suite.cipher
+        self.outbound.sealer = Sealer13(aead, *secret.keys(aead.key))  # type: ignore[arg-type]  # TLS 1.3 has nothing else
+        self.write_secret, self.fast_sealer = secret.secret, None
 
     def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
         """Keys of the receiving direction, TLS 1.3."""
-        self.aead = suite.cipher  # type: ignore[assignment]  # likewise
-        self._read_with(secret)
-        self.inbound.allow_plain_alert = (
-            self.inbound.server_side and level is not APPLICATION
-        )  # clients may fail without keys
-
-    def _write_with(self, secret: TrafficSecret) -> None:
-        aead = self.aead
-        self.outbound.sealer = Sealer13(aead, *secret.keys(aead.key))
-        self.write_secret, self.fast_sealer = secret.secret, None
-
-    def _read_with(self, secret: TrafficSecret) -> None:
-        inbound, aead = self.inbound, self.aead
+        inbound = self.inbound
         if inbound.hs and not inbound.on_boundary():
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
-        inbound.opener = Opener13(aead, *secret.keys(aead.key))
+        aead = suite.cipher
+        inbound.opener = Opener13(aead, *secret.keys(aead.key))  # type: ignore[arg-type]  # likewise
         self.read_secret, self.fast_opener = secret.secret, None
+        inbound.allow_plain_alert = inbound.server_side and level is not APPLICATION  # clients may fail without keys
 
     def switch_read_keys(self, opener: Opener) -> None:
         """ChangeCipherSpec of TLS 1.2 and older has come (RFC 5246 7.1)."""
@@ -378,15 +365,15 @@ class RecordLayer:
 
     def next_write_keys(self) -> None:
         """What follows the KeyUpdate goes under these."""
-        d = self.digest
-        self._write_with(TrafficSecret(d, schedule.next_traffic_secret(d, self.write_secret)))
+        secret = schedule.next_traffic_secret(self.suite.hash, self.write_secret)
+        self.install_write(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret))
 
     def update_read_keys(self, request_update: int) -> None:
         """A KeyUpdate has come."""
         if not self.update_awaited:  # the answer to ours costs nothing extra
             self.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)
-        d = self.digest
-        self._read_with(TrafficSecret(d, schedule.next_traffic_secret(d, self.read_secret)))
+        secret = schedule.next_traffic_secret(self.suite.hash, self.read_secret)
+        self.install_read(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret))
         self.update_awaited = False
         if request_update == registry.UPDATE_REQUESTED:
             self.update_requested = True

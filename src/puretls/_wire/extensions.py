@@ -6,6 +6,7 @@ A reader of a body may run past its end: `reading` turns that into decode_error,
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 from typing import NamedTuple, TypeVar
 
 from puretls._base import faults, registry
@@ -27,7 +28,7 @@ from puretls._wire.codec import (
 
 T = TypeVar("T")
 
-pack_two, pack_four = packer("!HH"), packer("!HHHH")
+pack_two, pack_four = packer("!HH"), Struct("!HHHH").pack
 pack_server_name = packer("!HHHBH")  # the extension's type and length, those of the list, of the name
 
 
@@ -194,7 +195,10 @@ def build_share(group: int, key_exchange: bytes) -> bytes:
 def build_own_share(group: int, key_exchange: bytes) -> bytes:
     """key_share of a ServerHello."""
     size = len(key_exchange)
-    return pack_four(registry.KEY_SHARE, size + 4, group, size) + key_exchange
+    try:
+        return pack_four(registry.KEY_SHARE, size + 4, group, size) + key_exchange
+    except StructError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 def build_shares(shares: list[tuple[int, bytes]]) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
-from puretls._wire.codec import filled, message, packer, split_extensions, vec8, vec16
+from puretls._wire.codec import StructError, filled, message, packer, split_extensions, vec8, vec16
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
 HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -15,9 +16,9 @@ DOWNGRADE_TLS11 = b"DOWNGRD\x00"
 
 
 pack_head = packer("!H32sB")  # legacy_version, random, length of legacy_session_id
-pack_server = packer("!IH32sB")  # the same behind the header of a message
-pack_choices = packer("!HBH")  # cipher_suite, legacy_compression_method, length of extensions
-pack_choice = packer("!HB")  # cipher_suite, legacy_compression_method
+pack_server = Struct("!IH32sB").pack  # the same behind the header of a message
+pack_choices = Struct("!HBH").pack  # cipher_suite, legacy_compression_method, length of extensions
+pack_choice = Struct("!HB").pack  # cipher_suite, legacy_compression_method
 
 # Both hellos are read by where their vectors end: one that overruns makes the next index raise IndexError, or leaves
 # `_extensions_from` with an end that is not the message's.
@@ -120,5 +121,8 @@ def server_hello(legacy_version: int, random: bytes, session_id: bytes, suite: i
     if not block:  # RFC 5246 7.4.1.3: then there is no vector, either
         body = pack_head(legacy_version, random, size) + session_id + pack_choice(suite, 0)
         return message(registry.SERVER_HELLO, body)
-    head = pack_server(registry.SERVER_HELLO << 24 | size + block + 40, legacy_version, random, size)
-    return head + session_id + pack_choices(suite, 0, block) + extensions
+    try:
+        head = pack_server(registry.SERVER_HELLO << 24 | size + block + 40, legacy_version, random, size)
+        return head + session_id + pack_choices(suite, 0, block) + extensions
+    except StructError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, filled, message, packer, split_extensions, vec8, vec16, vec24
+from puretls._wire.codec import Reader, StructError, filled, message, packer, split_extensions, vec8, vec16, vec24
 
 pack_verify = packer("!IHH")  # header, scheme, length of signature
-pack_ticket = packer("!IIIB")  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
+pack_ticket = Struct("!IIIB").pack  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
 
 
 class EncryptedExtensions(NamedTuple):
@@ -171,7 +172,10 @@ class NewSessionTicket(NamedTuple):
 
 def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes, extensions: bytes) -> bytes:
     rest = nonce + vec16(ticket) + vec16(extensions)
-    return pack_ticket(registry.NEW_SESSION_TICKET << 24 | len(rest) + 9, lifetime, age_add, len(nonce)) + rest
+    try:
+        return pack_ticket(registry.NEW_SESSION_TICKET << 24 | len(rest) + 9, lifetime, age_add, len(nonce)) + rest
+    except StructError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 class KeyUpdate(NamedTuple):
