@@ -70,7 +70,7 @@ def commands() -> Iterator[str]:
             command = f"`puretls {name}`"
             yield f"| {f'[{command}]({name}.md)' if name in pages else command} | {summary} |"
         yield ""
-    yield from ("```{toctree}", ":hidden:", *pages, "```")
+    yield from ("```{toctree}", ":hidden:", *pages, "coming-from", "```")
 
 
 def inside(_app: Any, name: str, source: list[str]) -> None:
