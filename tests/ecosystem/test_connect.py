@@ -37,7 +37,10 @@ uvicorn.Server(config).run()
 import http.server
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.send_header("Content-Length", "{len(BODY)}"); self.end_headers(); self.wfile.write(b"{BODY}")
+        self.send_response(200)
+        self.send_header("Content-Length", "{len(BODY)}")
+        self.end_headers()
+        self.wfile.write(b"{BODY}")
 server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Page)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
