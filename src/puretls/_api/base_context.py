@@ -12,7 +12,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from puretls._api import cipher_string, credentials, dh_file, lists, native, trust
+from puretls._api import cipher_string, credentials, dh_file, lists, native, reloading, trust
 from puretls._api.enums import TLSVersion
 from puretls._api.errors import SSLError, ssl_error
 from puretls._api.keylog import KeyLog
@@ -44,13 +44,12 @@ from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
 from puretls._engine.config import Config
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
-from puretls._x509 import certificate, peercert
+from puretls._x509 import peercert
 from puretls._x509.store import is_ca
 
 TO_THE_CALLER = 4  # frames between a warning and who set the attribute: the setter, the descriptor, the property
 _POLICY_FLAGS, _POLICY_CHECK = 0x780, 0x80  # asking for policies turns their check on (X509_VERIFY_PARAM_set_flags)
 _MAX_SESSION_ID_CONTEXT = 32  # SSL_MAX_SID_CTX_LENGTH
-_LEVEL_BITS = (0, 80, 112, 128, 192, 256)
 
 
 if TYPE_CHECKING:
@@ -307,6 +306,8 @@ class _PureContext:
         certfile: CertificateSource,
         keyfile: KeySource | None = None,
         password: Password | None = None,
+        *,
+        reload: float | None = None,
     ) -> None:
         """Load a certificate chain, the leaf first, and its private key.
 
@@ -318,12 +319,33 @@ class _PureContext:
         A context keeps one chain for each kind of key; loading another replaces it.  Raises SSLError if something
         cannot be read, the key belongs to another certificate, or a key is too weak for the security level; then
         nothing has changed.
+
+        With `reload`, a number of seconds, the files are looked at again when a connection is wrapped and so much time
+        has passed; if they are others now, and fit each other, they take the place of what was loaded.  Else that
+        stays: see `reload_error`.  The password is kept for it.  ValueError if the arguments are no names of files, or
+        only a person at the terminal knows the password.
         """
-        credential = credentials.load(certfile, keyfile, password)
-        settings = self._settings
-        _check_strength(credential.ders, settings.security_level)
+        settings, source = self._settings, None
+        if reload is None:
+            credential = credentials.load(certfile, keyfile, password, settings.security_level)
+        else:
+            source = reloading.Pair(certfile, keyfile, password, settings.security_level, reload)
+            credential = source.credential
         others = {kind: one for kind, one in settings.credentials.items() if kind != credential.kind}
         settings.credentials = {**others, credential.kind: credential}  # the last that was loaded is the last
+        if settings._reloader is not None:
+            left = settings.credentials.values()
+            settings._reloader.keep(
+                lambda one: not isinstance(one, reloading.Pair) or any(one.credential is other for other in left)
+            )
+        if source is not None:
+            self._watch(source)
+
+    def _watch(self, source: reloading.Source) -> None:
+        settings = self._settings
+        if settings._reloader is None:
+            settings._reloader = reloading.Reloader()
+        settings._reloader.add(source)
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
         """Use the Diffie-Hellman parameters of a PEM file, as a server of TLS 1.2 and older.
@@ -340,6 +362,8 @@ class _PureContext:
         cafile: StrOrBytesPath | None = None,
         capath: StrOrBytesPath | None = None,
         cadata: TrustSource | None = None,
+        *,
+        reload: float | None = None,
     ) -> None:
         """Trust certificates, and use CRLs: what is loaded adds to what was there.
 
@@ -347,8 +371,21 @@ class _PureContext:
         looked into when a certificate is verified; `cadata` PEM as str or bytes, DER as bytes, an object of
         `cryptography`, or a sequence of them.  TypeError if all are None; SSLError if there is nothing to load, OSError
         if there is no file.
+
+        With `reload`, a number of seconds, `cafile` is looked at again when a connection is wrapped and so much time
+        has passed: what is in it then takes the place of what was in it, so it can also be trusted less.  A file that
+        cannot be used changes nothing: see `reload_error`.  ValueError without a `cafile`.
         """
-        trust.load(self._settings.store, cafile, capath, cadata)
+        if reload is None:
+            trust.load(self._settings.store, cafile, capath, cadata)
+        else:
+            if cafile is None:
+                raise ValueError("reload needs a cafile")
+            source = reloading.Trust(cafile, reload)
+            if capath is not None or cadata is not None:
+                trust.load(self._settings.store, None, capath, cadata)
+            self._settings.store.add_passing(source.bundle)
+            self._watch(source)
         self._settings.changed()  # the issuers that go with our own certificate may be among them
 
     def set_default_verify_paths(self) -> None:
@@ -543,19 +580,3 @@ def _schemes(text: str) -> Any:
         return lists.parse_schemes(text)
     except ValueError as error:
         raise SSLError(f"unrecognized signature algorithm list: {error}") from None
-
-
-def _check_strength(ders: tuple[bytes, ...], level: int) -> None:
-    """What a security level demands of a chain that is loaded (SSL_CTX_set_security_level(3))."""
-    bits = _LEVEL_BITS[min(level, 5)]
-    if not level:
-        return
-    for place, x in enumerate(map(certificate.listed, ders)):
-        if not x.readable:
-            continue  # sent as it is, for those who can
-        if x.key_bits < bits:
-            if place:
-                raise ssl_error(397, "ca key too small", reason="CA_KEY_TOO_SMALL", library="SSL")
-            raise ssl_error(399, "ee key too small", reason="EE_KEY_TOO_SMALL", library="SSL")
-        if not x.self_signed and x.signature.bits < bits:
-            raise ssl_error(398, "ca md too weak", reason="CA_MD_TOO_WEAK", library="SSL")

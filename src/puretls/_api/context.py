@@ -37,6 +37,7 @@ from puretls._api.names import Purpose, _ASN1Object
 from puretls._api.objects import SSLSession
 from puretls._api.over_bio import _BioConnection
 from puretls._api.over_socket import _SocketConnection
+from puretls._api.reloading import _ReloadSettings
 from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
 from puretls._api.sslobject import SSLObject
 from puretls._api.sslsocket import SSLSocket
@@ -60,6 +61,7 @@ class _Beyond(
     _ClientSessionSettings,
     _CompressionSettings,
     _CRLiteSettings,
+    _ReloadSettings,
     _JudgeSettings,
     _StatusSettings,
     _WireSettings,

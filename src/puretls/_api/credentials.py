@@ -28,9 +28,14 @@ from puretls._x509 import ber, certificate, shapes
 from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, TRUSTED, blocks, decoded
 from puretls._x509.store import BAD_DER
 
+_LEVEL_BITS = (0, 80, 112, 128, 192, 256)
 
-def load(certfile: Any, keyfile: Any, password: Any) -> Credential:
-    """The chain and its key, which fit each other.  What is wrong with the chain is told first."""
+
+def load(certfile: Any, keyfile: Any, password: Any, level: int) -> Credential:
+    """The chain and its key, which fit each other, and are strong enough for the security level.
+
+    What is wrong with the chain is told first.
+    """
     secret = Password(password)
     source = read(certfile, "certfile")
     if isinstance(source, bytes) and not pem.is_pem(source):
@@ -57,7 +62,24 @@ def load(certfile: Any, keyfile: Any, password: Any) -> Credential:
         else:
             wrong = ssl_error(116, "key values mismatch", reason="KEY_VALUES_MISMATCH", library="X509")
         raise noted(wrong, "the private key belongs to another certificate than the first of the chain")
+    _check_strength(chain, level)
     return Credential(chain, key, public, kind)
+
+
+def _check_strength(ders: list[bytes], level: int) -> None:
+    """What a security level demands of a chain that is loaded (SSL_CTX_set_security_level(3))."""
+    bits = _LEVEL_BITS[min(level, 5)]
+    if not level:
+        return
+    for place, x in enumerate(map(certificate.listed, ders)):
+        if not x.readable:
+            continue  # sent as it is, for those who can
+        if x.key_bits < bits:
+            if place:
+                raise ssl_error(397, "ca key too small", reason="CA_KEY_TOO_SMALL", library="SSL")
+            raise ssl_error(399, "ee key too small", reason="EE_KEY_TOO_SMALL", library="SSL")
+        if not x.self_signed and x.signature.bits < bits:
+            raise ssl_error(398, "ca md too weak", reason="CA_MD_TOO_WEAK", library="SSL")
 
 
 def is_material(source: str | bytes) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from puretls._api import cipher_string, lists
 from puretls._api.keylog import KeyLog
@@ -28,6 +28,9 @@ from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire.compression import Algorithm
 from puretls._x509 import certificate, ocsp
 from puretls._x509.store import Store
+
+if TYPE_CHECKING:
+    from puretls._api.reloading import Reloader
 
 PROTOCOL_TLS, PROTOCOL_TLSV1, PROTOCOL_TLSV1_1, PROTOCOL_TLSV1_2 = 2, 3, 4, 5
 PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER = 16, 17
@@ -82,6 +85,7 @@ class Settings:
     psk_server: Callable[..., Any] | None = None
     psk_hint: bytes | None = None
     keylog: KeyLog | None = None
+    _reloader: Reloader | None = None
     verify_callback: Any = None  # a function that may refuse a peer
     path_callback: Any = None  # and one that judges chains in place of path building
 
@@ -111,6 +115,13 @@ class Settings:
         """Forget what was frozen; connections keep theirs."""
         vars(self).update(_frozen={}, _switched={}, _staples={})
 
+    def replace_credential(self, old: Credential, new: Credential) -> None:
+        """Put a certificate in the place of another, if that is still there, and of any other of its kind."""
+        found = self.credentials
+        if any(one is old for one in found.values()):
+            kept = ((kind, one) for kind, one in found.items() if one is old or kind != new.kind)
+            self.credentials = {(new.kind if one is old else kind): (new if one is old else one) for kind, one in kept}
+
     @property
     def versions(self) -> tuple[int, ...]:
         """Those that are enabled, highest first."""
@@ -127,6 +138,8 @@ class Settings:
 
     def frozen(self, *, server_side: bool) -> Config:
         """The Config of new connections in one role."""
+        if self._reloader is not None:
+            self._reloader.look(self)
         frozen = self._frozen  # a setter in another thread puts another in its place, and this one is stale
         config = frozen.get(server_side)
         if config is None:
@@ -140,6 +153,8 @@ class Settings:
         options, groups and sessions stay.  The policy for clients is ours, too, unless the other context demands more;
         then it is the other's.
         """
+        if self._reloader is not None:
+            self._reloader.look(self)
         switched = self._switched
         config = switched.get(began)
         if config is None:

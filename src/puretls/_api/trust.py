@@ -73,7 +73,7 @@ def load(store: Store, cafile: Any, capath: Any, cadata: Any) -> None:
         if value is not None and not isinstance(value, str | bytes | os.PathLike):
             raise TypeError(f"{name} should be a valid filesystem path")
     data = None if cadata is None else _read_data(cadata)
-    file = None if cafile is None else _read_file(_named(cafile))
+    file = None if cafile is None else read_file(_named(cafile))
     directories = None if capath is None else _checked_path(_named(capath))
     if data is not None:
         store.add_each(data)
@@ -97,7 +97,8 @@ def _named(path: StrOrBytesPath) -> str:
     return name
 
 
-def _read_file(name: str) -> Bundle:
+def read_file(name: str) -> Bundle:
+    """What is in a file, PEM or DER; SSLError if there is nothing."""
     try:
         bundle = load_file(name)
     except Abort as abort:

@@ -51,6 +51,10 @@ class Bundle:
             self.certificates == other.certificates and self.crls == other.crls and self.left == other.left
         )
 
+    def alone(self) -> Bundle:
+        """The same in a bundle of its own, which stands for one file of one store."""
+        return Bundle(self.certificates, (*self.crls, *self.left))
+
     @cached_property
     def unread(self) -> tuple[Certificate, ...]:
         """Those of its certificates that nobody can read; they are used for nothing."""
@@ -82,12 +86,13 @@ def _is_unread(x: Certificate) -> bool:
 class Store:
     """The trust anchors and CRLs of one context.
 
-    It only grows, one step of a list or a dict at a time, and only once what is added has been read: so there is no
-    lock, and nobody waits.
+    It grows one step of a list or a dict at a time, and only once what is added has been read: so there is no lock, and
+    nobody waits.  What may be replaced is a bundle, by another one in its place.
     """
 
     def __init__(self) -> None:
         self._bundles: list[Bundle] = []
+        self._passing: dict[int, Bundle] = {}  # those of them that may be replaced
         self._directories: dict[str, None] = {}
         self._own: dict[bytes, Certificate] = {}  # added one by one
         self._found: dict[bytes, Certificate] = {}  # what directories were found to hold
@@ -101,6 +106,7 @@ class Store:
         """Another store with the same content."""
         other = Store()
         other._bundles, other._directories = list(self._bundles), dict(self._directories)
+        other._passing = dict(self._passing)
         other._own, other._found, other._crls = dict(self._own), dict(self._found), dict(self._crls)
         other._left = dict(self._left)
         other._by_subject = {subject: dict(found) for subject, found in list(self._by_subject.items())}
@@ -119,9 +125,23 @@ class Store:
 
     def add_bundle(self, bundle: Bundle) -> None:
         """Trust all of a bundle, which other stores may share."""
-        if not any(bundle.holds_the_same_as(other) for other in self._bundles):
+        passing = self._passing
+        if not any(bundle.holds_the_same_as(other) for other in self._bundles if id(other) not in passing):
             self._bundles.append(bundle)
             self.revision = object()
+
+    def add_passing(self, bundle: Bundle) -> None:
+        """Trust all of a bundle until there is another in its place; no other store may have it."""
+        self._passing[id(bundle)] = bundle
+        self._bundles.append(bundle)
+        self.revision = object()
+
+    def replace_bundle(self, old: Bundle, new: Bundle) -> None:
+        """Trust what is in the new one instead of what was in the old one: the only way to trust less."""
+        self._passing[id(new)] = new
+        self._bundles = [new if bundle is old else bundle for bundle in self._bundles]
+        self._passing.pop(id(old), None)
+        self.revision = object()
 
     def add_each(self, bundle: Bundle) -> None:
         """Trust all of a bundle, each by itself, and use its CRLs.  Abort, and nothing added, if a name is none."""

@@ -1,0 +1,264 @@
+"""Files that renew themselves: what `reload=` of load_cert_chain() and load_verify_locations() means.
+
+There is no thread.  When a connection is wrapped, and so many seconds have passed since the last look, whoever wraps it
+looks whether the files are others now, and reads them again; others that wrap meanwhile go on with what there is.  What
+cannot be used changes nothing, and is tried again next time.
+
+A name is resolved each time: Kubernetes exchanges a symbolic link that the names lead through, and what is read from
+behind it belongs together.  A pair of which one file is still the old one does not fit, and waits for the other.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from puretls._api import credentials, trust
+from puretls._api.types import StrOrBytesPath
+from puretls._base.locks import new_lock
+from puretls._crypto.kdf import SHA256
+from puretls._engine.config import Credential
+from puretls._x509.store import SETTLED, Bundle
+
+if TYPE_CHECKING:
+    from puretls._api.settings import Settings
+
+Stamp = tuple[object, ...]
+MOST_TRIES = 3  # of a look: the files may be exchanged while they are read
+
+
+def interval(seconds: Any) -> float:
+    """What `reload=` may be: a number of seconds, infinity among them; else TypeError or ValueError."""
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"reload must be a number of seconds or None, not {type(seconds).__name__}")
+    if not seconds >= 0:
+        raise ValueError("reload must not be negative")
+    return float(seconds)
+
+
+def named(given: Any, argument: str) -> str:
+    """The name of a file; ValueError for what is none, as there is nothing to read again."""
+    if not isinstance(given, str | bytes | os.PathLike) or (
+        isinstance(given, str | bytes) and credentials.is_material(given)
+    ):
+        raise ValueError(f"reload needs the name of a file in {argument}")
+    return os.path.abspath(os.fsdecode(given))  # noqa: PTH100 - a name
+
+
+def no_terminal() -> str:
+    """The password of who gave none."""
+    raise ValueError("reload needs the password: nobody can be asked for it when the file is read again")
+
+
+class Source:
+    """Files that are read again."""
+
+    def __init__(self, names: Sequence[str], seconds: float) -> None:
+        self.names, self.seconds = tuple(names), interval(seconds)
+        self.due = time.monotonic() + seconds
+        self.error: Exception | None = None  # of the last try
+        self.told: Stamp = ()  # of which files somebody has been told that they cannot be used
+        self.seen: Stamp = ()  # what the files were when they were read
+
+    def stamp(self) -> tuple[tuple[str, ...], Stamp, int]:
+        """Where the names lead now, what the files there are, and when that has changed last; OSError without one."""
+        paths, found, newest = tuple(map(os.path.realpath, self.names)), [], 0
+        for path in paths:
+            status = os.stat(path)  # noqa: PTH116 - a name
+            times = status.st_mtime_ns, status.st_ctime_ns
+            found.append((path, *times, status.st_size, status.st_ino, status.st_dev))
+            newest = max(newest, *times)
+        return paths, tuple(found), newest
+
+    def refresh(self, settings: Settings, order: int, *, force: bool = False) -> bool:
+        """Look, and read what has changed; whether there is something new."""
+        stamp: Stamp = ()
+        for left in reversed(range(MOST_TRIES)):
+            try:
+                paths, stamp, newest = self.stamp()
+                if stamp == self.seen and not force:
+                    self.error = None
+                    return False
+                changed = self.read(settings, paths, order)
+            except Exception as error:  # noqa: BLE001  # whatever it is, what there was goes on
+                if left and self._has_moved(stamp):
+                    continue
+                self._failed(error, stamp)
+                return False
+            settled = time.time_ns() - newest > SETTLED  # else it may change again, and bear the same time
+            self.error, self.seen = None, stamp if settled else ()
+            return changed
+        return False
+
+    def read(self, settings: Settings, paths: tuple[str, ...], order: int) -> bool:
+        """Read the files, and put what is in them in the place of what was; whether that is something else."""
+        raise NotImplementedError
+
+    def _has_moved(self, stamp: Stamp) -> bool:
+        try:
+            return self.stamp()[1] != stamp
+        except OSError:
+            return False
+
+    def _failed(self, error: Exception, stamp: Stamp) -> None:
+        error.__traceback__ = error.__context__ = error.__cause__ = None  # whose frames know keys and passwords
+        self.error = error
+        if self.told != (stamp or (0,)):
+            self.told = stamp or (0,)
+            import logging  # noqa: PLC0415 - nothing else here needs it
+
+            text = "%s cannot be used, what was loaded before stays: %s"
+            logging.getLogger("puretls").warning(text, " and ".join(self.names), error)
+
+
+class Pair(Source):
+    """A certificate chain and its key."""
+
+    def __init__(self, certfile: Any, keyfile: Any, password: Any, level: int, seconds: float) -> None:
+        names, self._key = [named(certfile, "certfile")], None
+        if keyfile is not None and hasattr(keyfile, "sign"):
+            self._key = keyfile  # it is elsewhere, and stays
+        elif keyfile is not None:
+            names.append(named(keyfile, "keyfile"))
+        super().__init__(names, seconds)
+        self._password = no_terminal if password is None else password
+        self._order, self._lock = -1, new_lock()
+        self.credential, self._digests = self._loaded(self._content(tuple(map(os.path.realpath, self.names))), level)
+
+    def read(self, settings: Settings, paths: tuple[str, ...], order: int) -> bool:
+        """The pair, if both files are there and fit each other."""
+        content = self._content(paths)
+        if tuple(map(SHA256.hash, content)) == self._digests:
+            return False
+        credential, digests = self._loaded(content, settings.security_level)
+        if credential.leaf.not_after < time.time():
+            raise ValueError("the new certificate has expired")
+        with self._lock:
+            if order < self._order:  # another thread has read them later
+                return False
+            self._order = order
+            settings.replace_credential(self.credential, credential)
+            self.credential, self._digests = credential, digests
+        return True
+
+    def _loaded(self, content: tuple[bytes, ...], level: int) -> tuple[Credential, tuple[bytes, ...]]:
+        certificate, *key = map(BytesIO, content)
+        credential = credentials.load(certificate, key[0] if key else self._key, self._password, level)
+        return credential, tuple(map(SHA256.hash, content))
+
+    @staticmethod
+    def _content(paths: tuple[str, ...]) -> tuple[bytes, ...]:
+        found = []
+        for path in paths:
+            with open(path, "rb") as file:  # noqa: PTH123  # a name, as everywhere here
+                found.append(file.read())
+        return tuple(found)
+
+
+class Trust(Source):
+    """A file of certificates and CRLs."""
+
+    def __init__(self, cafile: StrOrBytesPath, seconds: float) -> None:
+        super().__init__([named(cafile, "cafile")], seconds)
+        self._order = -1
+        self._lock = new_lock()
+        self.bundle = trust.read_file(os.path.realpath(self.names[0])).alone()
+
+    def read(self, settings: Settings, paths: tuple[str, ...], order: int) -> bool:
+        """What is trusted by this file now, in the place of what was."""
+        bundle: Bundle = trust.read_file(paths[0]).alone()
+        bundle.named()
+        with self._lock:
+            if order < self._order or bundle.holds_the_same_as(self.bundle):
+                return False
+            self._order = order
+            settings.store.replace_bundle(self.bundle, bundle)
+            self.bundle = bundle
+        settings.changed()
+        return True
+
+
+class Reloader:
+    """What a context reads again."""
+
+    def __init__(self) -> None:
+        self.sources: tuple[Source, ...] = ()
+        self._next, self._looks = 0.0, 0
+        self._turn, self._process = [None], os.getpid()
+
+    def add(self, source: Source) -> None:
+        """Look at this one, too."""
+        self.sources = (*self.sources, source)
+        self._next = 0.0
+
+    def keep(self, wanted: Callable[[Source], bool]) -> None:
+        """Look at these only."""
+        self.sources = tuple(filter(wanted, self.sources))
+
+    def look(self, settings: Settings) -> None:
+        """A connection is wrapped."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        if self._process != os.getpid():  # a fork, perhaps while another thread was at it
+            self._turn, self._process = [None], os.getpid()
+        try:
+            self._turn.pop()
+        except IndexError:  # somebody is at it
+            return
+        try:
+            for source in self.sources:
+                if now >= source.due:
+                    source.refresh(settings, self._order())
+                    source.due = time.monotonic() + source.seconds
+            self._next = min((source.due for source in self.sources), default=float("inf"))
+        finally:
+            self._turn.append(None)
+
+    def reload(self, settings: Settings) -> bool:
+        """Read everything now; whether something has changed."""
+        return sum(source.refresh(settings, self._order(), force=True) for source in self.sources) > 0
+
+    def _order(self) -> int:
+        """Each look begins after all that have a lower number."""
+        self._looks += 1
+        return self._looks
+
+    @property
+    def error(self) -> Exception | None:
+        """Why the last try has changed nothing, if that is so for any of the files."""
+        return next((source.error for source in self.sources if source.error is not None), None)
+
+
+class _ReloadSettings:
+    """What an SSLContext says of files that it reads again."""
+
+    if TYPE_CHECKING:
+        _settings: Settings
+
+    def reload(self) -> bool:
+        """Read now what was loaded with `reload=`, whether its time has come or not; whether something has changed.
+
+        What cannot be used changes nothing: see `reload_error`.
+        """
+        reloader = self._settings._reloader
+        return reloader is not None and reloader.reload(self._settings)
+
+    @property
+    def reload_error(self) -> Exception | None:
+        """Why files that were loaded with `reload=` could not be used when somebody looked last; None if all is well.
+
+        What was loaded before goes on meanwhile, and the logger "puretls" has a warning for each change.
+        """
+        reloader = self._settings._reloader
+        return None if reloader is None else reloader.error
+
+    @property
+    def certificate_not_after(self) -> datetime | None:
+        """Until when the context's own certificates are valid: the first end of several; None if there is none."""
+        ends = [credential.leaf.not_after for credential in self._settings.credentials.values()]
+        return datetime.fromtimestamp(min(ends), timezone.utc) if ends else None
