@@ -22,6 +22,7 @@ import puretls
 API = json.loads((Path(__file__).parent / "ssl-api-3.13.json").read_text())["api"]
 MORE = {"CHANNEL_BINDING_TYPES"}  # lists that may hold more than ssl's
 UNSTABLE = ("=<object object",)  # defaults whose repr is an address
+BEYOND = {"reload"}  # keywords that ssl's methods do not have
 NO_MEMBERS_BEFORE_312 = {"OP_ENABLE_KTLS", "OP_LEGACY_SERVER_CONNECT"}
 
 PRIVATE = [
@@ -78,7 +79,8 @@ def signature(function):
         found = inspect.signature(function)
     except (TypeError, ValueError):
         return None
-    bare = [parameter.replace(annotation=parameter.empty) for parameter in found.parameters.values()]
+    known = [parameter for parameter in found.parameters.values() if parameter.name not in BEYOND]
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in known]
     return str(found.replace(parameters=bare, return_annotation=found.empty))
 
 

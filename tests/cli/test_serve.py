@@ -332,6 +332,24 @@ def test_a_certificate_of_your_own_and_no_listing(folder: Path, pki: Pki) -> Non
         assert b"404" in server.curl("/", ca=pki.ca)[1]
 
 
+def test_a_certificate_is_renewed_while_it_runs(folder: Path, pki: Pki, tmp_path: Path) -> None:
+    names = tmp_path / "own.pem", tmp_path / "own.key"
+
+    def renew(identity: str) -> None:
+        names[0].write_bytes(Path(pki.chain(identity)).read_bytes())
+        names[1].write_bytes(Path(pki.key(identity)).read_bytes())
+
+    renew("P-256")
+    with serve(folder, "--cert", names[0], "--key", names[1], "--reload", 0) as server:
+        server.ca = Path(pki.ca)
+        seen = []
+        for identity in ("P-256", "RSA"):
+            renew(identity)
+            with server.tls() as tls:
+                seen.append(tls.getpeercert(True))
+    assert seen[0] != seen[1]
+
+
 def test_ctrl_c_ends_it(folder: Path) -> None:
     with interruptible(), serve(folder) as server:
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE):

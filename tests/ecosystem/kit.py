@@ -243,6 +243,25 @@ def check_http_server(port: int) -> None:
     assert fetch(port) == b"hello"
 
 
+def serial_at(port: int) -> str:
+    """The number of the certificate that a client gets."""
+    with client(other).wrap_socket(
+        socket.create_connection(("127.0.0.1", port), PATIENCE), server_hostname="localhost"
+    ) as sock:
+        return sock.getpeercert()["serialNumber"]
+
+
+def check_renewal(port: int, renew) -> None:
+    """A server without a restart has the new certificate; `renew(identity)` writes its files."""
+    first = serial_at(port)
+    renew("RSA")
+    second = serial_at(port)
+    renew("P-256")
+    assert first != second
+    assert serial_at(port) == first
+    assert fetch(port) == b"hello"
+
+
 def wsgi(environ, start_response):
     """A WSGI application for check_http_server()."""
     size = int(environ.get("CONTENT_LENGTH") or 0)

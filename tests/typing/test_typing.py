@@ -32,6 +32,7 @@ EXPLAINED = {  # in docs/differences.md, or true of ssl itself
     "ssl.SSLContext is inconsistent, metaclass differs",
     "ssl.SSLObject is inconsistent, metaclass differs",
     "ssl.SSLSocket is inconsistent, metaclass differs",
+    'ssl.SSLContext.load_verify_locations is inconsistent, stub does not have parameter "reload"',
     "ssl.SSLContext.security_level is read-only at runtime but not in the stub",
 }
 

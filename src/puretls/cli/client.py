@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,14 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
     return offering(context, arguments)
 
 
-def identify(context: SSLContext, arguments: argparse.Namespace) -> bool:
-    """A certificate of our own, from --cert and --key; whether there is one."""
+def identify(context: SSLContext, arguments: argparse.Namespace, *, reload: float | None = None) -> bool:
+    """A certificate of our own, from --cert and --key, read again after so many seconds; whether there is one."""
     if arguments.key and not arguments.cert:
         raise Misuse("--key needs --cert: the certificate that goes with it")
     if arguments.cert:
         try:
-            context.load_cert_chain(arguments.cert, arguments.key, password_for(arguments))
+            password = password_for(arguments) if reload is None else functools.cache(password_for(arguments))
+            context.load_cert_chain(arguments.cert, arguments.key, password, reload=reload)
         except (OSError, ValueError) as error:
             raise Failure(f"--cert {arguments.cert}: {reason(error)}") from None
     return bool(arguments.cert)

@@ -51,6 +51,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     certificate.add_argument("--ca", type=Path, metavar="DIR", help="the development CA's directory, as in puretls ca")
     certificate.add_argument("--cert", type=Path, metavar="FILE", help="one of your own, with its chain: PEM, PKCS #12")
     add_key(certificate)
+    certificate.add_argument(
+        "--reload",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="look so often whether the files of --cert, --key and --client-ca have been renewed (default 60)",
+    )
     clients = parser.add_argument_group("clients")
     clients.add_argument("--client-ca", type=Path, metavar="FILE", help="they must have a certificate of these CAs")
     clients.add_argument("--min", choices=("1.2", "1.3"), default="1.2", metavar="VERSION", help="default TLS 1.2")
@@ -74,6 +81,14 @@ def run(arguments: argparse.Namespace) -> int:
         until_ctrl_c()
     print()
     return 0
+
+
+def seconds(text: str) -> float:
+    """What --reload takes."""
+    number = float(text)
+    if not number >= 0:
+        raise ValueError(text)
+    return number
 
 
 def hosts(arguments: argparse.Namespace) -> list[str]:
@@ -113,11 +128,11 @@ def prepared(arguments: argparse.Namespace) -> tuple[SSLContext, dict[str, str]]
     context.set_alpn_protocols(["http/1.1"])
     if arguments.client_ca:
         try:
-            context.load_verify_locations(arguments.client_ca)
+            context.load_verify_locations(arguments.client_ca, reload=arguments.reload)
         except (OSError, ValueError) as error:
             raise Failure(f"--client-ca {arguments.client_ca}: {reason(error)}") from None
         context.verify_mode = CERT_REQUIRED
-    if identify(context, arguments):
+    if identify(context, arguments, reload=arguments.reload):
         return context, {"by": f"the certificate in {arguments.cert}"}
     return context, of_the_development_ca(arguments, context)
 

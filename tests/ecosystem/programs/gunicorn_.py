@@ -2,16 +2,23 @@
 
 import kit
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 
 HOOK = """
+import puretls
+
+context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+
+
+def post_worker_init(worker):
+    context.load_cert_chain(worker.cfg.certfile, worker.cfg.keyfile, reload=0)
+
+
 def ssl_context(config, default):
-    import puretls
-    context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(config.certfile, config.keyfile)
     return context
 """
 APPLICATION = """
@@ -25,7 +32,16 @@ def wsgi(environ, start_response):
     return [body]
 """
 
+names = kit.FOLDER / "gunicorn.pem", kit.FOLDER / "gunicorn.key"
+
+
+def renew(identity: str) -> None:
+    for name, source in zip(names, (kit.chain(identity), kit.key(identity)), strict=True):
+        shutil.copy(source, name)
+
+
 with tempfile.TemporaryDirectory() as folder:
+    renew("P-256")
     Path(folder, "application.py").write_text(APPLICATION)
     Path(folder, "hook.py").write_text("" if kit.INJECTED else HOOK)
     run = ["-m", "puretls", "run"] if kit.MODE == "injected" else []
@@ -48,13 +64,14 @@ with tempfile.TemporaryDirectory() as folder:
             "-c",
             "hook.py",
             "--certfile",
-            kit.chain(),
+            names[0],
             "--keyfile",
-            kit.key(),
+            names[1],
             port=port,
             cwd=folder,
         ):
             kit.check_http_server(port)
+            kit.check_renewal(port, renew)
             if kit.MODE != "control":
                 said = kit.fetch(port, "/class")
                 assert said == b"puretls TLSv1.3", said
