@@ -245,7 +245,7 @@ class _ReloadSettings:
 
         What cannot be used changes nothing: see `reload_error`.
         """
-        reloader = self._settings._reloader
+        reloader: Reloader | None = self._settings._reloader
         return reloader is not None and reloader.reload(self._settings)
 
     @property
@@ -254,7 +254,7 @@ class _ReloadSettings:
 
         What was loaded before goes on meanwhile, and the logger "puretls" has a warning for each change.
         """
-        reloader = self._settings._reloader
+        reloader: Reloader | None = self._settings._reloader
         return None if reloader is None else reloader.error
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from puretls._api import cipher_string, lists
 from puretls._api.keylog import KeyLog
@@ -28,9 +28,6 @@ from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire.compression import Algorithm
 from puretls._x509 import certificate, ocsp
 from puretls._x509.store import Store
-
-if TYPE_CHECKING:
-    from puretls._api.reloading import Reloader
 
 PROTOCOL_TLS, PROTOCOL_TLSV1, PROTOCOL_TLSV1_1, PROTOCOL_TLSV1_2 = 2, 3, 4, 5
 PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER = 16, 17
@@ -85,7 +82,7 @@ class Settings:
     psk_server: Callable[..., Any] | None = None
     psk_hint: bytes | None = None
     keylog: KeyLog | None = None
-    _reloader: Reloader | None = None
+    _reloader: Any = None  # a Reloader
     verify_callback: Any = None  # a function that may refuse a peer
     path_callback: Any = None  # and one that judges chains in place of path building
 
