@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from puretls._api import native, objects, seam, sslobject, sslsocket
+from puretls._api.anchors import _AnchorSettings
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.client_sessions import _ClientSessionSettings
 from puretls._api.compression import _CompressionSettings
@@ -58,6 +59,7 @@ else:
 
 
 class _Beyond(
+    _AnchorSettings,
     _ClientSessionSettings,
     _CompressionSettings,
     _CRLiteSettings,

@@ -85,7 +85,7 @@ class PeerPolicy:
         return [(None, b"")]
 
     def _digest(self) -> bytes:
-        judges = _identity(self.path_judge, self.judge) if self.judged else b""
+        judges = identity_of(self.path_judge, self.judge) if self.judged else b""
         if not self.verifies:
             return SHA256.hash(b"no policy " + judges + self.session_id_context)
         settings = self.verify_mode, self.check_hostname, self.verify_depth, self.security_level, self.ocsp
@@ -116,7 +116,7 @@ class PeerPolicy:
 _PROCESS = urandom(16)  # which forked children share, as they do what is at their parent's addresses
 
 
-def _identity(*judges: object) -> bytes:
+def identity_of(*judges: object) -> bytes:
     """Which functions they are, in this process: no other process knows what ours would say."""
     return _PROCESS + repr([judge and id(judge) for judge in judges]).encode()
 

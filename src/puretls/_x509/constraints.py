@@ -38,7 +38,7 @@ def check(path: Path, policy: Policy, budget: Budget) -> None:
         for above in reversed(constrained):
             if above <= i:
                 break
-            code = violation(x, chain[above], budget, () if i else _hosts(x, policy))
+            code = violation(x, _compiled(chain[above]), budget, () if i else hosts(x, policy))
             if code:
                 raise refusal(code, i)
     for i in constrained if policy.flags & STRICT else ():
@@ -46,7 +46,7 @@ def check(path: Path, policy: Policy, budget: Budget) -> None:
             raise refusal(codes.UNSUPPORTED_CONSTRAINT_SYNTAX, i)
 
 
-def _hosts(x: Certificate, policy: Policy) -> list[bytes | None]:
+def hosts(x: Certificate, policy: Policy) -> list[bytes | None]:
     """What the leaf's common names say of hosts, if they count; None in it: one with a NUL."""
     if policy.ip is not None or policy.host_flags & names.NEVER_CHECK_SUBJECT:
         return []
@@ -76,9 +76,8 @@ def proxy_name_fits(x: Certificate) -> bool:
     )
 
 
-def violation(x: Certificate, above: Certificate, budget: Budget, hosts: Sequence[bytes | None] = ()) -> int:
+def violation(x: Certificate, constraints: Constraints, budget: Budget, hosts: Sequence[bytes | None] = ()) -> int:
     """0, or why a CA's constraints refuse one of the certificate's names, or of the hosts that it stands for."""
-    constraints = _compiled(above)
     subject = [a for rdn in x.subject_rdns for a in rdn]
     alternative = x.alternative_names
     if not budget.compare(len(subject) + len(alternative), constraints.size):

@@ -43,13 +43,16 @@ def _verify(
     leaf = chain[0]
     checks.strong_leaf(leaf, policy)
     budget = budget or Budget()
+    tried = None
     try:
-        path = openssl_path(chain, store, policy)
+        path = tried = openssl_path(chain, store, policy)
         check(path, store, policy, budget)
     except VerifyAbort as first:
         if first.depth == 0 and first.code in FINAL:
             raise
         for path in other_paths(chain, store, policy, budget):
+            if path == tried:
+                continue
             try:
                 check(path, store, policy, budget)
             except VerifyAbort:
@@ -101,6 +104,11 @@ def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
     constraints.check(path, policy, budget)
     checks.resources(path)
     checks.stricter(path, policy)
+    if store.limited:
+        from puretls._x509 import anchors  # noqa: PLC0415 - few anchors have limits
+
+        chain = _verified(path)
+        anchors.check(chain, store.limits_of(chain[-1]), policy, budget)
 
 
 def signatures(path: Path, policy: Policy, budget: Budget) -> None:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
 
@@ -24,6 +25,9 @@ from puretls._x509.certificate import Certificate, Trust
 from puretls._x509.checks import ca_kind
 from puretls._x509.crl import Crl, listed_crl
 from puretls._x509.odd import Odd
+
+if TYPE_CHECKING:
+    from puretls._x509.anchors import Limits
 
 NOT_ENOUGH_DATA = Fault("NOT_ENOUGH_DATA", None, "not enough data", "ASN1")
 BAD_DER = Fault("", None, "ASN1 lib", "PEM")
@@ -99,6 +103,7 @@ class Store:
         self._by_subject: dict[names.Name, dict[bytes, Certificate]] = {}  # both
         self._crls: dict[Crl, None] = {}
         self._left: dict[Odd, None] = {}  # CRLs that nobody can read
+        self.limited: dict[names.Name, dict[Certificate, tuple[Limits, ...]]] = {}  # anchors that are good for so much
         self.revision = object()  # another one whenever somebody has added something
         self._digest: tuple[object, bytes] = None, b""  # of which revision, and it
 
@@ -109,6 +114,7 @@ class Store:
         other._passing = dict(self._passing)
         other._own, other._found, other._crls = dict(self._own), dict(self._found), dict(self._crls)
         other._left = dict(self._left)
+        other.limited = {subject: dict(found) for subject, found in list(self.limited.items())}
         other._by_subject = {subject: dict(found) for subject, found in list(self._by_subject.items())}
         return other
 
@@ -117,6 +123,12 @@ class Store:
     def add(self, x: Certificate) -> None:
         """Trust a certificate; a second time changes nothing.  ValueError if its name is none."""
         self._put([(x, x.subject)])
+
+    def add_limited(self, x: Certificate, limits: Limits) -> None:
+        """Trust a certificate for so much; another time, for this as well.  ValueError if its name is none."""
+        named = self.limited.setdefault(x.subject, {})
+        named[x] = (*named.get(x, ()), limits)
+        self.revision = object()
 
     def add_crl(self, crl: Crl) -> None:
         """Use a CRL."""
@@ -192,6 +204,17 @@ class Store:
 
     def by_subject(self, subject: names.Name) -> list[Certificate]:
         """What is trusted under this name; what cannot be read anchors nothing."""
+        found = self._without_limits(subject)
+        if self.limited:
+            found += [x for x in list(self.limited.get(subject, ())) if x not in found]
+        return found
+
+    def limits_of(self, anchor: Certificate) -> tuple[Limits, ...]:
+        """What an anchor is good for, any of these; nothing: for everything."""
+        limits = self.limited.get(anchor.subject, {}).get(anchor, ())
+        return () if limits and anchor in self._without_limits(anchor.subject) else limits
+
+    def _without_limits(self, subject: names.Name) -> list[Certificate]:
         found = list(self._by_subject.get(subject, {}).values())
         for bundle in self._bundles:
             found += bundle.subjects.get(subject, ())
@@ -236,7 +259,8 @@ class Store:
     def certificates(self) -> list[Certificate]:
         """All that are loaded, each once."""
         found = dict.fromkeys(x for bundle in self._bundles for x in bundle.certificates)
-        return list(dict.fromkeys([*found, *list(self._own.values()), *list(self._found.values())]))
+        limited = [x for named in list(self.limited.values()) for x in list(named)]
+        return list(dict.fromkeys([*found, *list(self._own.values()), *list(self._found.values()), *limited]))
 
     def stats(self) -> dict[str, int]:
         """How many there are, as cert_store_stats() says it."""
@@ -256,6 +280,8 @@ class Store:
             for x in (x for bundle in self._bundles for x in bundle.certificates):
                 items.add(_trusted_as(x))
             items |= {_trusted_as(x) for x in list(self._own.values())}
+            for x, limits in [item for named in list(self.limited.values()) for item in list(named.items())]:
+                items |= {b"limited " + one.text + _trusted_as(x) for one in limits}
             crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(list(self._crls))
             items |= {b"crl " + crl.der for crl in crls}
             digest = hashes.Hash(hashes.SHA256())
