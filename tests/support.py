@@ -74,6 +74,7 @@ class Pki:
 
     LEAVES: dict[str, dict[str, Any]] = {  # noqa: RUF012 - a table
         "expired": {"days": (-9, -2)},
+        "years": {"days": (-1, 900)},
         "client": {"client": True},
         "client-RSA": {"client": True, "kind": "RSA"},
         "client-Ed25519": {"client": True, "kind": "Ed25519"},

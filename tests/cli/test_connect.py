@@ -681,3 +681,16 @@ def test_compressed_certificates(connect: Connect, tls: Any, pki: Pki, trusted: 
     assert len(told["chain"]) == 2
     assert "CompressedCertificate" in seen.out
     assert "issued by CN=Test intermediate" in seen.out
+
+
+def test_the_rules_of_the_public_web(connect: Connect, tls: Any, pki: Pki) -> None:
+    context = server_context(tls, pki)
+    bare = server_context(tls, pki)
+    bare.load_cert_chain(pki.chain("years"), pki.key("years"))
+    for server_side, refused in ((context, False), (bare, True)):
+        with serving_https(server_side) as server:
+            where = f"localhost:{server.server_port}"
+            assert connect(where, "--ca-file", pki.ca).status == 0
+            done = connect(where, "--ca-file", pki.ca, "--profile", "webpki")
+        assert (done.status == 1) is refused
+        assert ("valid for more than" in done.err) is refused

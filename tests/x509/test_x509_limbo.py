@@ -18,7 +18,8 @@ VERIFY_X509_STRICT = 0x20
 VERIFY_X509_TRUSTED_FIRST = 0x8000
 VERIFY_X509_PARTIAL_CHAIN = 0x80000
 
-# Rules of the CA/Browser Forum for public CAs, which `ssl` does not take for its own: any CA may be trusted.
+# Rules of the CA/Browser Forum for public CAs, which `ssl` does not take for its own: any CA may be trusted.  With the
+# profile "webpki" they are rules (test_x509_webpki.py).
 BROWSERS = {
     "webpki::cn::case-mismatch",
     "webpki::cn::punycode-not-in-san",
@@ -48,8 +49,8 @@ def collection() -> tuple[list[bytes], list[dict[str, Any]]]:
     return [b64decode(certificate) for certificate in data["certs"]], data["testcases"]
 
 
-def accepted(case: dict[str, Any]) -> bool:
-    """Whether the case's chain is found good, as the hook of limbo's harness asks."""
+def accepted(case: dict[str, Any], profile: Any = None) -> bool:
+    """Whether the case's chain is found good, as the hook of limbo's harness asks, in a profile if one is given."""
     certificates, _ = collection()
     flags = VERIFY_X509_TRUSTED_FIRST | VERIFY_X509_PARTIAL_CHAIN | VERIFY_X509_STRICT
     crls = [b64decode(crl) for crl in case.get("crls", ())]
@@ -67,6 +68,7 @@ def accepted(case: dict[str, Any]) -> bool:
             hostname=case["peer"][1] if case.get("peer") else None,
             purpose="clientAuth" if case.get("kind") == "CLIENT" else "serverAuth",
             flags=flags,
+            profile=profile,
             **depth,
         )
     except Abort:

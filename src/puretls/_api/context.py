@@ -38,6 +38,7 @@ from puretls._api.names import Purpose, _ASN1Object
 from puretls._api.objects import SSLSession
 from puretls._api.over_bio import _BioConnection
 from puretls._api.over_socket import _SocketConnection
+from puretls._api.profile import _ProfileSettings
 from puretls._api.reloading import _ReloadSettings
 from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
 from puretls._api.sslobject import SSLObject
@@ -65,6 +66,7 @@ class _Beyond(
     _CRLiteSettings,
     _ReloadSettings,
     _JudgeSettings,
+    _ProfileSettings,
     _StatusSettings,
     _WireSettings,
 ):

@@ -28,6 +28,7 @@ from puretls._api.enums import (
 )
 from puretls._api.errors import abort_error
 from puretls._api.names import DER_cert_to_PEM_cert, Purpose, _ASN1Object
+from puretls._api.profile import PublicSuffixes, check_name, rules_of, webpki_of
 from puretls._api.trust import openssl_paths
 from puretls._api.types import (
     Buffer,
@@ -199,18 +200,24 @@ def verify_chain(
     flags: int = TRUSTED_FIRST | PARTIAL_CHAIN | STRICT,
     max_depth: int | None = None,
     security_level: int = verify.SECURITY_LEVEL,
+    verify_profile: str | None = None,
+    public_suffixes: PublicSuffixes = None,
 ) -> list[bytes]:
     """The path from `leaf` to one of `roots`, leaf first and anchor last, as DER (RFC 5280 6.1); no connection needed.
 
     Certificates and CRLs are `cryptography` objects, DER, or PEM, which may hold several: behind the leaf they are
     intermediates.  `time` is in seconds since the epoch, now unless given; `hostname` a name or an address, not checked
     if None; `purpose` "serverAuth" or "clientAuth"; `flags` VERIFY_*; `max_depth` the most intermediates;
-    `security_level` OpenSSL's (SSL_CTX_set_security_level).
+    `security_level` OpenSSL's (SSL_CTX_set_security_level); `verify_profile` and `public_suffixes` are those of
+    SSLContext.
 
     Raises SSLCertVerificationError with the `verify_code` and `verify_message` that OpenSSL has for the chain and the
     `depth` at which it failed (0 is the leaf), SSLError for a certificate or CRL that cannot be read, TypeError and
     ValueError for wrong arguments.
     """
+    check_name(verify_profile)
+    rules = rules_of(public_suffixes)
+    profile = None if verify_profile is None else webpki_of(rules)
     try:
         return verify.verify_chain(
             leaf,
@@ -223,6 +230,7 @@ def verify_chain(
             flags=flags,
             max_depth=max_depth,
             security_level=security_level,
+            profile=profile,
         )
     except Abort as abort:
         raise abort_error(abort) from None

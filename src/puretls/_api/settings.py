@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from puretls._api import cipher_string, lists
 from puretls._api.keylog import KeyLog
@@ -28,6 +28,9 @@ from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire.compression import Algorithm
 from puretls._x509 import certificate, ocsp
 from puretls._x509.store import Store
+
+if TYPE_CHECKING:
+    from puretls._x509.webpki import WebPki
 
 PROTOCOL_TLS, PROTOCOL_TLSV1, PROTOCOL_TLSV1_1, PROTOCOL_TLSV1_2 = 2, 3, 4, 5
 PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER = 16, 17
@@ -71,6 +74,9 @@ class Settings:
     grease = True
     compressions: tuple[Algorithm, ...] = ()  # of certificates
     max_cert_list = MAX_CERT_LIST
+    verify_profile: str | None = None
+    public_suffixes: tuple[str, ...] | None = None
+    webpki: WebPki | None = None  # what these two come to
     crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
@@ -190,7 +196,11 @@ class Settings:
         return found
 
     def _freeze(self, server_side: bool) -> Config:
-        level = self.security_level
+        level, profile = self.security_level, None
+        flags, host_flags = self.verify_flags | VERIFY_TRUSTED_FIRST, self.host_flags  # as OpenSSL: nothing clears it
+        if self.webpki is not None and not server_side:
+            profile = self.webpki
+            flags, host_flags, level = profile.tightened(flags, host_flags, level)
         groups_ = lists.strong_groups(self.groups, level)
         own, theirs = self.client_schemes, self.server_schemes
         if server_side:
@@ -216,12 +226,13 @@ class Settings:
                 check_hostname=self.check_hostname,
                 post_handshake_auth=self.post_handshake_auth,
                 store=self.store,
-                verify_flags=self.verify_flags | VERIFY_TRUSTED_FIRST,  # as OpenSSL, where nothing clears it
-                host_flags=self.host_flags,
+                verify_flags=flags,
+                host_flags=host_flags,
                 security_level=level,
                 session_id_context=self.session_id_context,
                 ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
                 crlite=None if self.crlite is None or server_side else self.crlite._filters,
+                webpki=profile,
                 path_judge=self.path_callback,
                 judge=self.verify_callback,
             ),

@@ -90,6 +90,7 @@ def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -
             host_flags=policy.host_flags,
             depth=policy.verify_depth,
             security_level=policy.security_level,
+            profile=policy.webpki,
         )
         if own:
             verified = tuple(path.verify(chain, policy.store, rules))

@@ -23,6 +23,7 @@ from puretls._x509.store import Store
 
 if TYPE_CHECKING:
     from puretls._engine.peer import Peer
+    from puretls._x509.webpki import WebPki
 
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
 C = TypeVar("C")
@@ -48,6 +49,7 @@ class PeerPolicy:
     session_id_context: bytes = b""
     ocsp: int = OCSP_IGNORE  # what a client makes of the response that it has asked for (RFC 6066 8)
     crlite: Source | None = None  # which a client asks whether a server's certificate is revoked
+    webpki: WebPki | None = None  # rules of the public web, which a client holds a server's certificate to
     path_judge: Any = None  # who, outside, accepts chains in place of path building (admission.py)
     judge: Any = None  # who, outside, may refuse a peer that satisfies everything else
 
@@ -92,6 +94,8 @@ class PeerPolicy:
         text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} "
         if self.crlite is not None:
             text += f"{self.crlite.name} "
+        if self.webpki is not None:
+            text += f"{self.webpki.name} "
         return SHA256.hash(text.encode() + self.store.digest() + judges + self.session_id_context)
 
     def admits(

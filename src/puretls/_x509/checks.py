@@ -7,7 +7,7 @@ these is path.py's, name constraints are constraints.py's, revocation is revocat
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import codes, names, strength
@@ -45,6 +45,13 @@ SERVER, CLIENT = "serverAuth", "clientAuth"
 LONGEST = 1000  # certificates of a path, whatever depth is asked for
 
 
+class Profile(Protocol):
+    """Rules that are no part of RFC 5280."""
+
+    def check(self, path: Path, /) -> None:
+        """VerifyAbort unless the path satisfies them."""
+
+
 class Policy(NamedTuple):
     """What a path is checked against."""
 
@@ -56,6 +63,7 @@ class Policy(NamedTuple):
     host_flags: int = names.NO_PARTIAL_WILDCARDS
     depth: int = 100  # how many intermediates at most
     security_level: int = 1
+    profile: Profile | None = None  # rules besides, of those who issue certificates
 
 
 class Path(NamedTuple):

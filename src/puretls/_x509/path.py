@@ -109,6 +109,8 @@ def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
 
         chain = _verified(path)
         anchors.check(chain, store.limits_of(chain[-1]), policy, budget)
+    if policy.profile is not None:
+        policy.profile.check(path)
 
 
 def signatures(path: Path, policy: Policy, budget: Budget) -> None:

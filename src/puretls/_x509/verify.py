@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa
@@ -18,6 +18,9 @@ from puretls._x509.checks import CLIENT, PARTIAL_CHAIN, SERVER, STRICT, TRUSTED_
 from puretls._x509.codes import refusal
 from puretls._x509.crl import Crl
 from puretls._x509.store import Bundle, Store, parse_pem
+
+if TYPE_CHECKING:
+    from puretls._x509.webpki import WebPki
 
 SECURITY_LEVEL = 2  # what SSLContext starts with
 MOST_INTERMEDIATES = 100
@@ -38,6 +41,7 @@ def verify_chain(
     flags: int = TRUSTED_FIRST | PARTIAL_CHAIN | STRICT,
     max_depth: int | None = None,
     security_level: int = SECURITY_LEVEL,
+    profile: WebPki | None = None,
 ) -> list[bytes]:
     """The path from the leaf to one of the roots, in DER, both included.
 
@@ -45,6 +49,11 @@ def verify_chain(
     arguments that are none, before anything else.
     """
     policy = _policy(time, hostname, purpose, flags, max_depth, security_level)
+    if profile is not None:
+        if purpose != SERVER:
+            raise ValueError(f"the profile {profile.name.split()[0]!r} is for purpose {SERVER!r}")
+        strict, names_only, level = profile.tightened(policy.flags, policy.host_flags, policy.security_level)
+        policy = policy._replace(flags=strict, host_flags=names_only, security_level=level, profile=profile)
     given = [_one(leaf)], [*_each(intermediates)], [*_each(roots)], [*_each(crls)]
     store = Store()
     try:

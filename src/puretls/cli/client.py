@@ -40,6 +40,11 @@ def add_context(parser: argparse.ArgumentParser) -> None:
     )
     trust.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these CAs, and not the system's")
     trust.add_argument("--ca-path", type=Path, metavar="DIR", help="trust a directory of hashed CA certificates")
+    trust.add_argument(
+        "--profile",
+        choices=("webpki",),
+        help="the rules of the CA/Browser Forum besides: the public web's",
+    )
     trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM or PKCS #12")
     add_key(trust)
     offer = parser.add_argument_group("what to offer")
@@ -90,6 +95,7 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
     """A verifying client's context as the options have it; Failure and Misuse name the option that is wrong."""
     context = _trusting(arguments.ca_file, arguments.ca_path)
     context.check_hostname = arguments.servername != ""
+    context.verify_profile = arguments.profile
     identify(context, arguments)
     return offering(context, arguments)
 

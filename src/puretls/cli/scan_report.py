@@ -11,6 +11,7 @@ from typing import Any
 
 from cryptography import x509
 
+from puretls import SSLError, verify_chain
 from puretls._analysis import names
 from puretls._analysis.attacks import ATTACKS, verdicts
 from puretls._analysis.clients import Client
@@ -101,6 +102,7 @@ def document(
                 "refusal": one.refusal or None,
                 "code": one.code or None,
                 "missing_issuer": one.missing if one.code in NO_ISSUER else None,
+                "public_web": _public_web(chain),
                 "ocsp": ocsp(staple, list(chain)),
                 "transparency": _transparency(chain[0]),
                 "chain": [portrait.certificate(der) for der in chain[1:]],
@@ -162,6 +164,15 @@ def _simulated(client: Client, answer: Answer) -> dict[str, Any]:
     return facts | {"version": None, "suite": None, "group": None, "refusal": str(answer)}
 
 
+def _public_web(chain: tuple[bytes, ...]) -> str | None:
+    """What keeps a chain, trusted or not, from the rules of the CA/Browser Forum; None if nothing does."""
+    try:
+        verify_chain(chain[0], chain[1:], chain[-1:], verify_profile="webpki")
+    except SSLError as error:
+        return str(getattr(error, "verify_message", "") or error).removesuffix(" (CA/Browser Forum)").rstrip(".")
+    return None
+
+
 def _transparency(der: bytes) -> int | None:
     """How many signed timestamps are in the certificate (RFC 6962 3.3); None if it cannot be read."""
     with suppress(*portrait.UNREADABLE):
@@ -219,7 +230,8 @@ def _certificates(screen: Plain, found: list[dict[str, Any]]) -> None:
         issuers = "".join(f" <- {printable(next_['subject'] or '?', 60)}" for next_ in one["chain"])
         rows = [*portrait.lines(one, leaf=True), ("chain", f"this one{issuers}")]
         if "ocsp" in one:
-            rows.append(("OCSP", ocsp_line(one["ocsp"])))
+            rows.append(("public web", printable(one["public_web"] or "as the CA/Browser Forum wants it")))
+        rows.append(("OCSP", ocsp_line(one["ocsp"])))
         if one["transparency"] is not None:
             rows.append(("logged", _many(one["transparency"], "signed timestamp") if one["transparency"] else "no"))
         screen.pairs(rows)
