@@ -29,7 +29,7 @@ from puretls import (
     create_default_context,
     verify_chain,
 )
-from puretls.cli.authority import Development
+from puretls.cli.authority import Development, checked
 from puretls.cli.certs import Authority
 from puretls.cli.failure import Failure
 from puretls.cli.issuing import requested_names
@@ -307,6 +307,82 @@ def test_how_many_cas_are_below(ca: Ca, tmp_path: Path, given: tuple[str, ...], 
     made = x509.load_pem_x509_certificate((tmp_path / "ca" / "ca.pem").read_bytes())
     assert made.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == length
     assert ca("init", "--pathlen", "x").status == 2
+
+
+ONLY = [
+    (
+        ("app.test",),
+        ["app.test"],
+        ("app.test", "www.app.test", "*.app.test"),
+        ("other.test", "app.test.org", "127.0.0.1"),
+    ),
+    (("app.test", "127.0.0.1"), ["app.test", "127.0.0.1/32"], ("app.test", "127.0.0.1"), ("127.0.0.2", "::1")),
+    (("10.0.0.0/8",), ["10.0.0.0/8"], ("10.1.2.3",), ("11.0.0.1", "app.test")),
+    (("bücher.test",), ["xn--bcher-kva.test"], ("www.bücher.test",), ("buecher.test",)),
+]
+
+
+@pytest.mark.parametrize(("names", "reach", "good", "bad"), ONLY, ids=str)
+@pytest.mark.parametrize("action", ["init", "install"])
+def test_a_ca_that_is_good_for_some_names(
+    ca: Ca, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str, names: Any, reach: Any, good: Any, bad: Any
+) -> None:
+    monkeypatch.setattr("puretls.cli.stores.stores", lambda: [Shelf()])
+    assert ca(action, "--only", *names).status == 0
+    made = x509.load_pem_x509_certificate((tmp_path / "ca" / "ca.pem").read_bytes())
+    extension = made.extensions.get_extension_for_class(x509.NameConstraints)
+    assert extension.critical
+    assert [str(one.value) for one in extension.value.permitted_subtrees or ()] == reach
+    for name in good:
+        assert ca("issue", name, "--out", tmp_path).status == 0
+    for name in bad:
+        done = ca("issue", name, "--out", tmp_path)
+        assert done.status == 2
+        assert "good for" in done.err
+        assert reach[0] in done.err
+    # OpenSSL's verdict on what was issued, and on what somebody with the key might sign all the same
+    own = Authority.of(made, load_pem_private_key((tmp_path / "ca" / "ca-key.pem").read_bytes(), None))
+    for name in (*good, *bad):
+        leaf = tmp_path / "leaf.pem"
+        leaf.write_bytes(own.issue(checked(name)).chain_pem)
+        done = subprocess.run(
+            ["openssl", "verify", "-x509_strict", "-CAfile", tmp_path / "ca" / "ca.pem", leaf],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode == 0) is (name in good), done.stderr
+
+
+class Shelf:
+    """A store that takes whatever comes."""
+
+    label = "a shelf"
+
+    def __init__(self) -> None:
+        self.roots: list[Any] = []
+
+    def has(self, root: Any) -> bool:
+        return root in self.roots
+
+    def add(self, root: Any) -> None:
+        self.roots.append(root)
+
+
+def test_install_never_changes_what_is_there(ca: Ca, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puretls.cli.stores.stores", lambda: [Shelf()])
+    assert ca("install", "--only", "a.test", "b.test").status == 0
+    before = (tmp_path / "ca" / "ca.pem").read_bytes()
+    assert ca("install").status == 0  # whatever it is
+    assert ca("install", "--only", "b.test", "a.test").status == 0
+    done = ca("install", "--only", "c.test")
+    assert done.status == 1
+    assert "a.test, b.test" in done.err
+    assert (tmp_path / "ca" / "ca.pem").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["*.app.test", "https://app.test", "me@app.test", "10.0.0.1/8", "a b"])
+def test_what_no_ca_is_good_for(ca: Ca, tmp_path: Path, name: str) -> None:
+    assert ca("install", "--only", name).status == 2
+    assert not (tmp_path / "ca").exists()
 
 
 IN_A_COPY_OF_THE_SYSTEM = """

@@ -14,6 +14,7 @@ import re
 import stat
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,6 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from puretls import SSLCertVerificationError, verify_chain
 from puretls.cli.certs import LONGEST_COMMON_NAME, Authority, Identity
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.idn import a_labels
@@ -68,11 +70,21 @@ class Development:
             raise Failure(f"{self.key_file}: {reason(error)}") from None
 
     def make(
-        self, *, kind: str = "P-256", name: str = "", days: float = YEARS * 365.25, path_length: int | None = 0
+        self,
+        *,
+        kind: str = "P-256",
+        name: str = "",
+        days: float = YEARS * 365.25,
+        path_length: int | None = 0,
+        only: Sequence[str] = (),
     ) -> Authority:
-        """A new root, with so many CAs allowed below it (None: any number); Failure if there is one already."""
+        """A new root, with so many CAs allowed below it (None: any number); Failure if there is one already.
+
+        `only`: the hosts and networks that it is good for; Misuse if one is none.
+        """
+        only = [within_reach(one) for one in only]
         name = (name or f"puretls development CA ({owner()})")[:LONGEST_COMMON_NAME]
-        authority = Authority(name, kind=kind, days=days, path_length=path_length)
+        authority = Authority(name, kind=kind, days=days, path_length=path_length, only=only)
         key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -171,9 +183,11 @@ def replaced(path: Path, data: bytes) -> None:
 def leaf(authority: Authority, names: list[str], *, kind: str, days: float, client: bool = False) -> Identity:
     """A certificate for these names, that does not outlive the CA; Misuse if a name is none."""
     try:
-        return authority.issue(*map(checked, names), kind=kind, client=client, days=_within(authority, days))
+        made = authority.issue(*map(checked, names), kind=kind, client=client, days=_within(authority, days))
     except ValueError as error:
         raise Misuse(str(error)) from None
+    _check_reach(authority, made.certificate, client=client)
+    return made
 
 
 def certified(
@@ -181,8 +195,40 @@ def certified(
 ) -> x509.Certificate:
     """The same for a key that somebody else keeps."""
     try:
-        return authority.certify(public_key, *map(checked, names), client=client, days=_within(authority, days))
+        made = authority.certify(public_key, *map(checked, names), client=client, days=_within(authority, days))
     except (ValueError, TypeError) as error:
+        raise Misuse(str(error)) from None
+    _check_reach(authority, made, client=client)
+    return made
+
+
+def reach(certificate: x509.Certificate) -> list[str]:
+    """The hosts and networks that a CA is good for; none: for any."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(one.value) for one in found.permitted_subtrees or ()]
+
+
+def _check_reach(authority: Authority, made: x509.Certificate, *, client: bool) -> None:
+    """Misuse if nobody would accept what the CA has signed, since it is not good for that name."""
+    if only := reach(authority.certificate):
+        try:
+            verify_chain(made, [], authority.certificate, purpose="clientAuth" if client else "serverAuth")
+        except SSLCertVerificationError as error:
+            raise Misuse(f"the CA is good for {', '.join(only)} only: {error.verify_message}") from None
+
+
+def within_reach(name: str) -> str:
+    """A host or a network that a CA may be good for, as it goes into its certificate."""
+    with suppress(ValueError):
+        return str(ipaddress.ip_network(name))
+    if "://" in name or "@" in name or "*" in name or "/" in name:
+        raise Misuse(f"{name!r} is neither a host nor a network: a host stands for all that is below it, too")
+    try:
+        return checked(name)
+    except ValueError as error:
         raise Misuse(str(error)) from None
 
 

@@ -80,11 +80,16 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many CAs may be below it (default 0: it signs for servers and clients only); any for no limit",
     )
+    add_only(parser)
 
 
 def _init(arguments: argparse.Namespace, development: Development) -> int:
     made = development.make(
-        kind=arguments.kind, name=arguments.name, days=arguments.days, path_length=arguments.pathlen
+        kind=arguments.kind,
+        name=arguments.name,
+        days=arguments.days,
+        path_length=arguments.pathlen,
+        only=arguments.only,
     )
     shown = screen()
     shown.good(f"{describe(made.certificate)}, in {development.folder}")
@@ -147,6 +152,35 @@ def _trust(_arguments: argparse.Namespace, development: Development) -> int:
     )
 
 
+def _add_install(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "examples:\n  puretls ca install --only app.test corp.test 127.0.0.1 10.0.0.0/8\n"
+    add_only(parser)
+
+
+def add_only(parser: argparse.ArgumentParser) -> None:
+    """What a CA that is made is good for."""
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="the CA is good for these hosts, what is below them, and these addresses or networks only",
+    )
+
+
+def _install(arguments: argparse.Namespace, development: Development) -> int:
+    if arguments.only and not development.exists:
+        development.make(only=arguments.only)
+    elif arguments.only:
+        ca, wanted = development.load(), sorted(map(authority.within_reach, arguments.only))
+        if sorted(authority.reach(ca.certificate)) != wanted:
+            limits = ", ".join(authority.reach(ca.certificate)) or "every name"
+            raise Failure(
+                f"there is a CA in {development.folder}, good for {limits}; another one goes to another --ca DIR"
+            )
+    return _trust(arguments, development)
+
+
 def _untrust(_arguments: argparse.Namespace, development: Development) -> int:
     ca = development.load()
     return _in_every_store(
@@ -191,5 +225,10 @@ ACTIONS: dict[
     "crl": ("that list, made anew", add_crl, crl),
     "show": ("the CA: where it is, what it is, who trusts it", _add_show, _show),
     "trust": ("have the system and the browsers of this machine trust the CA", _nothing, _trust),
+    "install": (
+        "make the CA, for some names only if you say so, and have this machine trust it",
+        _add_install,
+        _install,
+    ),
     "untrust": ("have them no longer trust it", _nothing, _untrust),
 }

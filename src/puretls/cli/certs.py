@@ -7,7 +7,7 @@ accepts them: key identifiers, critical basic constraints and key usage, extende
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -62,7 +62,9 @@ class Authority:
         days: float = 30,
         parent: Authority | None = None,
         path_length: int | None = None,
+        only: Sequence[str] = (),
     ) -> None:
+        """`only`: host names and networks that it is good for (RFC 5280 4.2.1.10); none: for any."""
         self.key: Any = KINDS[kind]()
         self.parent = parent
         signer = parent or self
@@ -70,6 +72,8 @@ class Authority:
         builder = _builder(self.name, self.key.public_key(), signer, (-1, days))
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
+        if only:
+            builder = builder.add_extension(name_constraints(only), critical=True)
         self.certificate = builder.sign(signer.key, _digest(signer.key))
 
     @classmethod
@@ -100,7 +104,7 @@ class Authority:
         self, public_key: Any, *names: str, client: bool = False, days: tuple[float, float] = (-1, 7)
     ) -> x509.Certificate:
         """The same for a key that somebody else keeps."""
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:LONGEST_COMMON_NAME])])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self._common_name(names))])
         builder = _builder(subject, public_key, self, days)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         enciphers = isinstance(public_key, rsa.RSAPublicKey)
@@ -110,6 +114,15 @@ class Authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         builder = builder.add_extension(x509.SubjectAlternativeName(map(_general_name, names)), critical=False)
         return builder.sign(self.key, _digest(self.key))
+
+    def _common_name(self, names: Sequence[str]) -> str:
+        """The first name; of addresses not, if there are name constraints: OpenSSL takes one there for a host."""
+        constrained = any(isinstance(one.value, x509.NameConstraints) for one in self.certificate.extensions)
+        general = [_general_name(name) for name in names]
+        if constrained and isinstance(general[0], x509.IPAddress):
+            hosts = (str(one.value) for one in general if isinstance(one, x509.DNSName))
+            return next(hosts, "not a host")[:LONGEST_COMMON_NAME]
+        return names[0][:LONGEST_COMMON_NAME]
 
     def revoke(self, before: x509.CertificateRevocationList | None, *entries: x509.RevokedCertificate) -> bytes:
         """A CRL in PEM with what an earlier one has, and these (RFC 5280 5); good for CRL_DAYS."""
@@ -151,6 +164,27 @@ def _usage(*wanted: str) -> x509.KeyUsage:
 
 def _digest(key: Any) -> hashes.SHA256 | None:
     return None if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
+
+
+def name_constraints(only: Sequence[str]) -> x509.NameConstraints:
+    """For these hosts, all that is below them, and these addresses or networks; for no other host and no other address.
+
+    Constraints of one kind of name leave the other free (RFC 5280 4.2.1.10): what has none here is excluded.
+    """
+    permitted = [_subtree(name) for name in only]
+    excluded: list[x509.GeneralName] = []
+    if not any(isinstance(one, x509.IPAddress) for one in permitted):
+        excluded = [x509.IPAddress(ipaddress.ip_network(all_)) for all_ in ("0.0.0.0/0", "::/0")]
+    elif not any(isinstance(one, x509.DNSName) for one in permitted):
+        excluded = [x509.DNSName("")]
+    return x509.NameConstraints(permitted, excluded or None)
+
+
+def _subtree(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_network(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _general_name(name: str) -> x509.GeneralName:
