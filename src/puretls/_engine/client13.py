@@ -79,7 +79,7 @@ class ExpectCertificate(State):
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         if not message.entries:
             raise Abort(faults.LENGTH_MISMATCH, "no certificate")
-        claim = examine_entries(conn, message, conn.config.hello_offers)
+        claim = examine_entries(conn, message, negotiated.offers(conn.config).answerable)
         conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.secret, self.asked, claim)
 

@@ -1,7 +1,7 @@
 """The client's offer: extensions, key shares, PSKs with their binders; the second one after HelloRetryRequest.
 
 RFC 8446 4.1.2, 4.2 and 4.1.4; sessions of TLS 1.2 are offered in the same message (RFC 5246 7.4.1.2, RFC 5077 3.2).
-What every connection of a context says alike is encoded in `config`; here is what differs.
+What every connection of a context says alike is encoded once, by `negotiated.offers`; here is what differs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import EarlySecret, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Config
+from puretls._engine.negotiated import offers
 from puretls._engine.peer import ip_address
 from puretls._engine.session import Session
 from puretls._wire import extensions, hello
@@ -83,7 +84,7 @@ def compose(
 
     `transcript` is what comes before it; `verify_data` is that of our last Finished, inside a connection.
     """
-    suites, block, offered = config.first_suites, config.hello_extensions, config.hello_offers
+    suites, (_, block, offered) = config.first_suites, offers(config)
     if name and ip_address(name) is None:  # literal addresses are not permitted (RFC 6066 3)
         block = extensions.build_server_name(name.encode("ascii")) + block
         offered |= NAMED

@@ -6,11 +6,11 @@ them is encoded here once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import urandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -28,7 +28,7 @@ from puretls._crypto.suites import Suite
 from puretls._engine.policy import PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
-from puretls._wire.codec import extension, split_extensions, vec8, vec16_of, vec24
+from puretls._wire.codec import vec16_of, vec24
 from puretls._wire.compression import Algorithm
 from puretls._x509 import certificate
 from puretls._x509.certificate import Certificate
@@ -36,6 +36,7 @@ from puretls._x509.certificate import Certificate
 if TYPE_CHECKING:
     from puretls._engine.sessions import SessionManager
 
+T = TypeVar("T")
 
 # OP_* as in OpenSSL 3 (the ones that the engine heeds)
 OP_LEGACY_SERVER_CONNECT = 0x4
@@ -254,49 +255,6 @@ class Config:
         return tuple(g for g in self.groups if g.since <= self.max_version and g.until >= self.min_version)
 
     @cached_property
-    def hello_extensions(self) -> bytes:
-        """What every ClientHello of this context says (RFC 8446 4.2 and the documents named in `registry`)."""
-        parts = []
-        tls13, older = self.max_version >= TLS13, self.min_version < TLS13
-        if self.grease:
-            parts.append(extension(self.grease_values[-1], b""))
-        if older:
-            parts.append(extension(registry.EXTENDED_MASTER_SECRET, b""))
-            if any(isinstance(suite.cipher, suites.Block) for suite in self.offered_suites) and not (
-                self.options & OP_NO_ENCRYPT_THEN_MAC
-            ):
-                parts.append(extension(registry.ENCRYPT_THEN_MAC, b""))
-            parts.append(extension(registry.EC_POINT_FORMATS, b"\x01\x00"))
-        grease = self.grease_values[:1]
-        if self.hello_groups:
-            codes = (*grease, *(group.code for group in self.hello_groups))
-            parts.append(extensions.build_numbers(registry.SUPPORTED_GROUPS, codes))
-        if self.max_version >= TLS12:
-            schemes = tuple(scheme.code for scheme in self.schemes)
-            parts.append(extensions.build_numbers(registry.SIGNATURE_ALGORITHMS, schemes))
-        if self.alpn:
-            parts.append(extensions.build_protocols(self.alpn))
-        if self.request_ocsp:
-            parts.append(extensions.OCSP_REQUEST)
-        if tls13:
-            parts.append(self.compression_offer)
-        limit = self.limit13 if tls13 else self.limit12
-        if limit is not None:
-            parts.append(extension(registry.RECORD_SIZE_LIMIT, limit))
-        if tls13:
-            parts.append(
-                extension(registry.SUPPORTED_VERSIONS, vec8(vec16_of((*self.grease_values[1:], *self.versions))[2:]))
-            )
-            parts.append(extension(registry.PSK_KEY_EXCHANGE_MODES, b"\x01\x01"))  # psk_dhe_ke
-            if self.ticket_request is not None:
-                parts.append(extension(registry.TICKET_REQUEST, bytes(self.ticket_request)))
-            if self.policy.post_handshake_auth:
-                parts.append(extension(registry.POST_HANDSHAKE_AUTH, b""))
-            if self.ca_names:
-                parts.append(extensions.build_authorities(self.ca_names))
-        return b"".join(parts)
-
-    @cached_property
     def decompressors(self) -> dict[int, Algorithm]:
         """Those ways of compressing certificates that a peer may use."""
         return {one.code: one for one in self.compressions if one.decompress is not None}
@@ -315,20 +273,6 @@ class Config:
     def limit13(self) -> bytes | None:
         """The same in TLS 1.3, which counts the content type."""
         return None if self.record_size_limit is None else (self.record_size_limit + 1).to_bytes(2, "big")
-
-    @cached_property
-    def hello_offers(self) -> frozenset[int]:
-        """The extensions of a ClientHello, but for those that not every one has; GREASE must not be answered (RFC 8701
-        3.1).
-        """
-        offers = set(split_extensions(self.hello_extensions)).difference(registry.GREASE)
-        if self.max_version >= TLS13:
-            offers.add(registry.KEY_SHARE)
-        if self.min_version < TLS13:
-            offers.add(registry.RENEGOTIATION_INFO)  # or the SCSV that stands for it
-            if self.tickets12:
-                offers.add(registry.SESSION_TICKET)
-        return frozenset(offers)
 
     @cached_property
     def tickets12(self) -> bool:
@@ -357,3 +301,25 @@ class Config:
     def request13(self) -> bytes:
         """The CertificateRequest of a TLS 1.3 handshake."""
         return messages.certificate_request(b"", self.request_extensions + self.compression_offer)
+
+    @cached_property
+    def encoded(self) -> dict[Callable[[Config], Any], Any]:
+        """What others encode once for each configuration, see `once`."""
+        return {}
+
+
+def once(encode: Callable[[Config], T]) -> Callable[[Config], T]:
+    """What `encode` makes of a configuration, made when it is first asked for, and kept with it.
+
+    Two threads may both make it, without a lock: they get equal values, and the second is kept.
+    """
+
+    def known(config: Config) -> T:
+        encoded = config.encoded
+        if encode not in encoded:
+            encoded[encode] = encode(config)
+        found: T = encoded[encode]
+        return found
+
+    known.__doc__ = encode.__doc__
+    return known

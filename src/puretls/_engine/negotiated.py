@@ -1,9 +1,12 @@
-"""Extensions that a client offers and a server answers, one row each: what either makes of the other's body.
+"""Extensions that a client offers and a server answers, one row each: to add one is to add a row, and its tests.
 
-The answer is composed by `answers` alone, which asks a row only if its extension is in the ClientHello: a server says
-nothing unasked (RFC 8446 4.2, RFC 5246 7.4.1.4).  `accept` gives the client's rows what came back, which
-`places.check_response` has compared with the offer.  Versions, groups, shares, keys and cookies are not rows: they need
-each other (`negotiate`).
+`offers` encodes what every ClientHello of a configuration says, once for the configuration.  The answer is composed by
+`answers` alone, which asks a row only if its extension is in the ClientHello: a server says nothing unasked (RFC 8446
+4.2, RFC 5246 7.4.1.4).  `accept` gives the client's rows what came back, which `places.check_response` has compared
+with the offer.
+
+What a server chooses out of versions, groups, shares, keys and cookies is no row's, as these need each other
+(`negotiate`).  What differs from one ClientHello to the next is added by `client_hello`.
 """
 
 from __future__ import annotations
@@ -13,15 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._base.registry import TLS13
+from puretls._base.registry import TLS12, TLS13
 from puretls._crypto.suites import Block
-from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC
+from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, Config, once
+from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions
-from puretls._wire.codec import vec8, vec16
+from puretls._wire.codec import extension, vec8, vec16, vec16_of
 from puretls._wire.places import EE, SH12
 
 if TYPE_CHECKING:
     from puretls._engine.handshake import Handshake
+
+
+Answer = Callable[["Handshake", bytes, bool], bytes | None]  # to what was offered, resumed or not; None: no answer
 
 
 class Row(NamedTuple):
@@ -29,8 +36,34 @@ class Row(NamedTuple):
 
     number: int
     where: int  # the messages that answer it
-    answer: Callable[[Handshake, bytes, bool], bytes | None]  # a server, resumed or not; None: no answer
+    offer: Callable[[Config], bytes | None] | None = None  # a client: in every ClientHello; None: not there
     accept: Callable[[Handshake, bytes], None] | None = None  # a client: what the answer means for it
+    answer: Answer | None = None  # a server
+
+
+class Offers(NamedTuple):
+    """What every ClientHello of a configuration says."""
+
+    extensions: tuple[tuple[int, bytes], ...]  # number, and the extension encoded, in their order
+    block: bytes  # all of them
+    answerable: frozenset[int]  # what may come back, but for what is not in every one
+
+
+@once
+def offers(config: Config) -> Offers:
+    """RFC 8446 4.2; GREASE goes first and must not be answered (RFC 8701 3.1)."""
+    found = [(number, extension(number, b"")) for number in config.grease_values[-1:]]
+    may_return = {registry.KEY_SHARE} if config.max_version >= TLS13 else set()
+    if config.min_version < TLS13:
+        may_return.add(registry.RENEGOTIATION_INFO)  # or the SCSV that stands for it
+        if config.tickets12:
+            may_return.add(registry.SESSION_TICKET)
+    for row in ROWS:
+        body = row.offer(config) if row.offer is not None else None
+        if body is not None:
+            found.append((row.number, extension(row.number, body)))
+            may_return.add(row.number)
+    return Offers(tuple(found), b"".join([encoded for _, encoded in found]), frozenset(may_return))
 
 
 def answers(conn: Handshake, offered: dict[int, bytes], message: int, *, resumed: bool) -> dict[int, bytes]:
@@ -62,6 +95,10 @@ def _answer_renegotiation(_: Handshake, __: bytes, ___: bool) -> bytes:
 # extended_master_secret (RFC 7627 5.1)
 
 
+def _offer_ems(config: Config) -> bytes | None:
+    return b"" if config.min_version < TLS13 else None
+
+
 def _answer_ems(conn: Handshake, _: bytes, __: bool) -> bytes:
     conn.draft.ems = True
     return b""
@@ -72,6 +109,10 @@ def _accept_ems(conn: Handshake, _: bytes) -> None:
 
 
 # application_layer_protocol_negotiation (RFC 7301 3.1)
+
+
+def _offer_protocols(config: Config) -> bytes | None:
+    return extensions.protocol_list(config.alpn) if config.alpn else None
 
 
 def _answer_protocols(conn: Handshake, body: bytes, _: bool) -> bytes | None:
@@ -101,6 +142,10 @@ def check_protocol(conn: Handshake) -> None:
 # record_size_limit (RFC 8449 4): of what the other side sends; TLS 1.3 counts the content type
 
 
+def _offer_limit(config: Config) -> bytes | None:
+    return config.limit13 if config.max_version >= TLS13 else config.limit12
+
+
 def _answer_limit(conn: Handshake, body: bytes, _: bool) -> bytes | None:
     _accept_limit(conn, body)
     return conn.config.limit13 if conn.version == TLS13 else conn.config.limit12
@@ -110,10 +155,17 @@ def _accept_limit(conn: Handshake, body: bytes) -> None:
     ours = conn.config.record_size_limit
     if ours is not None:
         limit = extensions.record_size_limit(body) - (conn.version == TLS13)
-        conn.stream.limit(limit, ours)
+        if limit < MAX_PLAINTEXT or ours != MAX_PLAINTEXT:  # else it is what everybody may send and takes anyway
+            conn.stream.limit(limit, ours)
 
 
 # ticket_request (RFC 9149 2): never more than we would send anyway
+
+
+def _offer_tickets(config: Config) -> bytes | None:
+    if config.max_version < TLS13 or config.ticket_request is None:
+        return None
+    return bytes(config.ticket_request)
 
 
 def _answer_tickets(conn: Handshake, body: bytes, resumed: bool) -> bytes | None:
@@ -130,6 +182,12 @@ def _accept_tickets(conn: Handshake, body: bytes) -> None:
 
 
 # encrypt_then_mac (RFC 7366 2): of each handshake anew, as a client may not offer again what its session had
+
+
+def _offer_etm(config: Config) -> bytes | None:
+    if config.min_version >= TLS13 or config.options & OP_NO_ENCRYPT_THEN_MAC:
+        return None
+    return b"" if any(isinstance(suite.cipher, Block) for suite in config.offered_suites) else None
 
 
 def _answer_etm(conn: Handshake, _: bytes, __: bool) -> bytes | None:
@@ -167,19 +225,101 @@ def _answer_name(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # R
     return b"" if conn.config.choose_context and not resumed else None
 
 
-ROWS = (
-    Row(registry.RENEGOTIATION_INFO, SH12, _answer_renegotiation),
-    Row(registry.EXTENDED_MASTER_SECRET, SH12, _answer_ems, _accept_ems),
-    Row(registry.ALPN, SH12, _answer_protocols, _accept_protocol),
-    Row(registry.RECORD_SIZE_LIMIT, SH12, _answer_limit, _accept_limit),
-    Row(registry.ENCRYPT_THEN_MAC, SH12, _answer_etm, _accept_etm),
-    Row(registry.SESSION_TICKET, SH12, _answer_ticket),
-    Row(registry.STATUS_REQUEST, SH12, _answer_status),
-    Row(registry.EC_POINT_FORMATS, SH12, _answer_point_formats),
-    Row(registry.SERVER_NAME, SH12 | EE, _answer_name),
-    Row(registry.ALPN, EE, _answer_protocols, _accept_protocol),
-    Row(registry.RECORD_SIZE_LIMIT, EE, _answer_limit, _accept_limit),
-    Row(registry.TICKET_REQUEST, EE, _answer_tickets, _accept_tickets),
+# What is asked of a server's certificates
+
+
+def _offer_status(config: Config) -> bytes | None:  # RFC 6066 8
+    return extensions.OCSP_ANY if config.request_ocsp else None
+
+
+def _offer_compressions(config: Config) -> bytes | None:  # RFC 8879 3
+    if config.max_version < TLS13 or not config.decompressors:
+        return None
+    return extensions.compression_list(tuple(config.decompressors))
+
+
+def _offer_authorities(config: Config) -> bytes | None:  # RFC 8446 4.2.4
+    if config.max_version < TLS13 or not config.ca_names:
+        return None
+    return extensions.authority_list(config.ca_names)
+
+
+# What a server chooses from, and in TLS 1.3 does not repeat
+
+
+def _offer_point_formats(config: Config) -> bytes | None:  # RFC 8422 5.1.2
+    return b"\x01\x00" if config.min_version < TLS13 else None
+
+
+def _offer_groups(config: Config) -> bytes | None:  # RFC 8446 4.2.7
+    if not config.hello_groups:
+        return None
+    return vec16_of((*config.grease_values[:1], *(group.code for group in config.hello_groups)))
+
+
+def _offer_schemes(config: Config) -> bytes | None:  # RFC 8446 4.2.3
+    if config.max_version < TLS12:
+        return None
+    return vec16_of(tuple(scheme.code for scheme in config.schemes))
+
+
+def _offer_versions(config: Config) -> bytes | None:  # RFC 8446 4.2.1
+    if config.max_version < TLS13:
+        return None
+    return vec8(vec16_of((*config.grease_values[1:], *config.versions))[2:])
+
+
+def _offer_psk_modes(config: Config) -> bytes | None:  # RFC 8446 4.2.9
+    return vec8(bytes((registry.PSK_DHE_KE,))) if config.max_version >= TLS13 else None
+
+
+def _offer_post_handshake_auth(config: Config) -> bytes | None:  # RFC 8446 4.2.6
+    return b"" if config.max_version >= TLS13 and config.policy.post_handshake_auth else None
+
+
+ROWS = (  # in the order of a ClientHello
+    Row(registry.SERVER_NAME, SH12 | EE, answer=_answer_name),
+    Row(registry.EXTENDED_MASTER_SECRET, SH12, _offer_ems, _accept_ems, _answer_ems),
+    Row(registry.ENCRYPT_THEN_MAC, SH12, _offer_etm, _accept_etm, _answer_etm),
+    Row(registry.EC_POINT_FORMATS, SH12, _offer_point_formats, answer=_answer_point_formats),
+    Row(registry.SUPPORTED_GROUPS, 0, _offer_groups),
+    Row(registry.SIGNATURE_ALGORITHMS, 0, _offer_schemes),
+    Row(registry.ALPN, SH12 | EE, _offer_protocols, _accept_protocol, _answer_protocols),
+    Row(registry.STATUS_REQUEST, SH12, _offer_status, answer=_answer_status),
+    Row(registry.COMPRESS_CERTIFICATE, 0, _offer_compressions),
+    Row(registry.RECORD_SIZE_LIMIT, SH12 | EE, _offer_limit, _accept_limit, _answer_limit),
+    Row(registry.SUPPORTED_VERSIONS, 0, _offer_versions),
+    Row(registry.PSK_KEY_EXCHANGE_MODES, 0, _offer_psk_modes),
+    Row(registry.TICKET_REQUEST, EE, _offer_tickets, _accept_tickets, _answer_tickets),
+    Row(registry.POST_HANDSHAKE_AUTH, 0, _offer_post_handshake_auth),
+    Row(registry.CERTIFICATE_AUTHORITIES, 0, _offer_authorities),
+    Row(registry.RENEGOTIATION_INFO, SH12, answer=_answer_renegotiation),
+    Row(registry.SESSION_TICKET, SH12, answer=_answer_ticket),
 )
-ANSWERS = {place: tuple((row.number, row.answer) for row in ROWS if row.where & place) for place in (SH12, EE)}
-ACCEPTED = {place: {row.number: row.accept for row in ROWS if row.where & place and row.accept} for place in (SH12, EE)}
+FIRST12 = (  # answered in this order, which is none of a specification's, but has always been ours; then the others
+    registry.RENEGOTIATION_INFO,
+    registry.EXTENDED_MASTER_SECRET,
+    registry.ALPN,
+    registry.RECORD_SIZE_LIMIT,
+    registry.ENCRYPT_THEN_MAC,
+    registry.SESSION_TICKET,
+    registry.STATUS_REQUEST,
+    registry.EC_POINT_FORMATS,
+    registry.SERVER_NAME,
+)
+
+
+def answering(place: int) -> tuple[tuple[int, Answer], ...]:
+    """Who answers in this message, in order."""
+    found = {row.number: row.answer for row in ROWS if row.where & place and row.answer is not None}
+    first = [number for number in FIRST12 if number in found] if place == SH12 else []
+    return tuple((number, found[number]) for number in dict.fromkeys((*first, *found)))
+
+
+def accepting(place: int) -> dict[int, Callable[[Handshake, bytes], None]]:
+    """What becomes of the answers in this message."""
+    return {row.number: row.accept for row in ROWS if row.where & place and row.accept is not None}
+
+
+ANSWERS = {place: answering(place) for place in (SH12, EE)}
+ACCEPTED = {place: accepting(place) for place in (SH12, EE)}

@@ -109,8 +109,13 @@ def protocols(body: bytes) -> tuple[bytes, ...]:
     return reading(parse, body)
 
 
+def protocol_list(names: tuple[bytes, ...]) -> bytes:
+    """The body of ALPN."""
+    return vec16(b"".join(map(vec8, names)))
+
+
 def build_protocols(names: tuple[bytes, ...]) -> bytes:
-    return extension(registry.ALPN, vec16(b"".join(map(vec8, names))))
+    return extension(registry.ALPN, protocol_list(names))
 
 
 # max_fragment_length (RFC 6066 4), which we do not use
@@ -356,8 +361,13 @@ def authorities(body: bytes) -> tuple[bytes, ...]:
     return reading(lambda r: names(_some(r.vec16())), body, faults.LENGTH_MISMATCH)
 
 
+def authority_list(ders: tuple[bytes, ...]) -> bytes:
+    """The body of certificate_authorities."""
+    return vec16(b"".join(map(vec16, ders)))
+
+
 def build_authorities(ders: tuple[bytes, ...]) -> bytes:
-    return extension(registry.CERTIFICATE_AUTHORITIES, vec16(b"".join(map(vec16, ders))))
+    return extension(registry.CERTIFICATE_AUTHORITIES, authority_list(ders))
 
 
 # compress_certificate (RFC 8879 3)
@@ -376,13 +386,19 @@ def compressions(body: bytes) -> frozenset[int]:
     return found
 
 
+def compression_list(codes: tuple[int, ...]) -> bytes:
+    """The body of compress_certificate."""
+    return vec8(vec16_of(codes)[2:])
+
+
 def build_compressions(codes: tuple[int, ...]) -> bytes:
-    return extension(registry.COMPRESS_CERTIFICATE, vec8(vec16_of(codes)[2:]))
+    return extension(registry.COMPRESS_CERTIFICATE, compression_list(codes))
 
 
 # status_request (RFC 6066 8)
 
-OCSP_REQUEST = extension(registry.STATUS_REQUEST, b"\x01\x00\x00\x00\x00")  # any responder, no extensions
+OCSP_ANY = b"\x01\x00\x00\x00\x00"  # the body of a request: any responder, no extensions
+OCSP_REQUEST = extension(registry.STATUS_REQUEST, OCSP_ANY)
 
 
 def status_request(body: bytes) -> int:
