@@ -175,15 +175,14 @@ async def start_tls(
         raise TypeError(f"transport {transport!r} is not supported by start_tls()")
     waiter: Any = loop.create_future()
     made: Any = SSLTransport(loop, protocol, sslcontext, waiter, call_connection_made=False, **options)
-    transport.pause_reading()  # until the new protocol is there
+    transport.pause_reading()  # what has been scheduled for the old protocol goes there
     transport.set_protocol(made)
-    begun = loop.call_soon(made.connection_made, transport)
+    made.connection_made(transport)  # at once: inside connection_made(), uvloop reads on though it was paused
     resumed = loop.call_soon(transport.resume_reading)
     try:
         await waiter
     except BaseException:
         _give_up(waiter)
-        begun.cancel()
         resumed.cancel()
         made.close()
         transport.close()

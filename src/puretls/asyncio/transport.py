@@ -215,13 +215,16 @@ class SSLTransport(Sending):
         if self._app_stage is Application.NEW:
             self._app_stage = Application.CONNECTED
             self._app.connection_made(self)
+        begun = self._waiter is None  # nobody waits for us
         self._wake(None)
         if self._stage == OPEN:
-            if self._link.held():
+            if begun and self._link.held():
                 self._read()
-            else:
-                self._link.arm()
-                self._push()
+                return
+            if self._link.held():  # after start_tls() the application has to have the transport before it gets data
+                self._loop.call_soon(self._read_again)
+            self._link.arm()
+            self._push()
 
     def _wake(self, error: BaseException | None) -> None:
         waiter, self._waiter = self._waiter, None
@@ -295,7 +298,7 @@ class SSLTransport(Sending):
 
     def is_closing(self) -> bool:
         """Whether the connection is closed, or about to be."""
-        return self._closed
+        return self._closed or (self._transport is not None and self._transport.is_closing())
 
     def close(self) -> None:
         """Send what waits and close_notify, wait for the peer's, close the plain transport."""
