@@ -640,3 +640,27 @@ def test_cancelled_wherever_it_waits(
     with caplog.at_level(logging.INFO):
         run(loop, work())
     assert not caplog.records
+
+
+@all_loops
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_sessions_are_resumed_without_help(tls: ModuleType, pki: Pki, loop: str, version: str) -> None:
+    async def work() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readexactly(8))
+            writer.close()
+
+        context = client_context(tls, pki, version=tls.TLSVersion[version])
+        context.client_session_cache = True
+        reused = []
+        async with await puretls.asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_context(tls, pki)) as server:
+            for _ in range(3):
+                reader, writer = await puretls.asyncio.open_connection("localhost", port_of(server), ssl=context)
+                writer.write(b"question")
+                assert await reader.read() == b"question"
+                reused.append(writer.get_extra_info("ssl_object").session_reused)
+                writer.close()
+                await writer.wait_closed()
+        assert reused == [False, True, True]
+
+    run(loop, work())

@@ -1,4 +1,4 @@
-"""uvicorn: its own context from files (injected), or one of ours put into its configuration (explicit)."""
+"""uvicorn: its own context from files (injected), or one of ours in its configuration (explicit); its loops and ours."""
 
 import kit
 
@@ -8,7 +8,8 @@ import time
 
 import uvicorn
 
-for loop in ("asyncio", "uvloop"):
+for loop in ("asyncio", "uvloop", "puretls.asyncio:EventLoop", "puretls.asyncio:uvloop_factory"):
+    before = kit.made["server over Link"]
     config = uvicorn.Config(
         kit.asgi,
         "127.0.0.1",
@@ -32,6 +33,8 @@ for loop in ("asyncio", "uvloop"):
     server.should_exit = True
     thread.join(kit.PATIENCE)
     assert not thread.is_alive()
+    short = kit.made["server over Link"] > before
+    assert short == (bool(kit.LAYER) or ":" in loop), loop
 
 
 # A certificate that is renewed while it runs
