@@ -1,4 +1,4 @@
-"""uvicorn: its own context from files (injected), or one of ours in its configuration (explicit); its loops and ours."""
+"""uvicorn: its own context from files (injected), or one of ours in its configuration (explicit); two loops of each."""
 
 import kit
 
