@@ -43,6 +43,7 @@ from puretls._crypto.groups import SECP256R1, X25519
 from puretls._engine.config import Config, Credential
 from puretls._engine.connection import Connection
 from puretls._engine.handshake import Handshake
+from puretls._engine.machine import Machine
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_REQUIRED, PeerPolicy
 from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
@@ -345,6 +346,7 @@ class Side(Connection):
         self.handshake = lying = Lying(
             config, server_side, made.clock, made.server_hostname, made.offered, made.random, records, made.begin
         )
+        self.machine = Machine(lying)
         self.lies: Edits = {}
         lying.lies = self.lies
         records.outbound = Wire(records.outbound.sealer.version)  # type: ignore[attr-defined]  # a NullSealer still
@@ -357,8 +359,11 @@ class Side(Connection):
         return getattr(self.outcome if self.established or self.outcome is not NOTHING else self.draft, name, None)
 
 
-def _of_records(name: str) -> property:
-    return property(lambda side: getattr(side.records, name), lambda side, value: setattr(side.records, name, value))
+def _of(part: str, name: str) -> property:
+    def change(side: Side, value: Any) -> None:
+        setattr(getattr(side, part), name, value)
+
+    return property(lambda side: getattr(getattr(side, part), name), change)
 
 
 for name in (  # what a test asks a side for, and its record layer has
@@ -377,17 +382,11 @@ for name in (  # what a test asks a side for, and its record layer has
     "warnings",
     "write_secret",
 ):
-    setattr(Side, name, _of_records(name))
-
-
-def _of_handshake(name: str) -> property:
-    return property(
-        lambda side: getattr(side.handshake, name), lambda side, value: setattr(side.handshake, name, value)
-    )
-
-
+    setattr(Side, name, _of("records", name))
 for name in (*(set(Handshake.__slots__) - {"layer"}), "send_message", "send_messages"):
-    setattr(Side, name, _of_handshake(name))
+    setattr(Side, name, _of("handshake", name))
+for name in ("failure", "refusal", "state"):
+    setattr(Side, name, _of("machine", name))
 
 
 class Refusal(NamedTuple):
@@ -439,7 +438,7 @@ class Pair:
             side.advance()
         while side.request is not None:
             answer = self.answers.get(type(side.request), standard_answer)
-            side.resume(answer(side, side.request) if callable(answer) else answer)
+            side.resume(side.request, answer(side, side.request) if callable(answer) else answer)
             side.advance()
 
     def deliver(self, side: Side, data: bytes) -> None:

@@ -186,8 +186,8 @@ def test_a_fault_of_ours_that_a_peer_has_found(
 
     for state in subclasses(State):
         if FINISHED in state.expects:
-            _, handler = state.expects[FINISHED]
-            monkeypatch.setitem(state.expects, FINISHED, (broken, handler))
+            _, *handler = state.expects[FINISHED]
+            monkeypatch.setitem(state.expects, FINISHED, (broken, *handler))
     other = pair.server if attacked is pair.client else pair.client
     pair.shake()
     assert type(attacked.error) is puretls.SSLError or type(other.error) is puretls.SSLError
@@ -218,7 +218,7 @@ def test_an_exception_of_a_signal_handler_is_nobodys_fault(pki: Pki, monkeypatch
 
     pair = join(*contexts(pki))
     monkeypatch.setitem(
-        ExpectClientHello.expects, CLIENT_HELLO, (interrupted, ExpectClientHello.expects[CLIENT_HELLO][1])
+        ExpectClientHello.expects, CLIENT_HELLO, (interrupted, *ExpectClientHello.expects[CLIENT_HELLO][1:])
     )
     pair.client.shake()
     pair.move()

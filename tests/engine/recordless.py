@@ -17,6 +17,7 @@ from puretls._crypto.schedule import INITIAL, Level, TrafficSecret
 from puretls._crypto.suites import Suite
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake
+from puretls._engine.machine import Machine
 from puretls._engine.profile import QUIC, Profile
 from puretls._engine.roles import first_state
 from puretls._engine.session import Session
@@ -121,12 +122,13 @@ class End:
     ) -> None:
         self.layer = Crypto()
         self.handshake = Handshake(config, server_side, clock, host, session, random, self.layer, first_state, profile)
+        self.machine = Machine(self.handshake)
         self.answers: dict[type, Any] = {}
         self.delivered = 0  # messages
         self.misplaced: tuple[int, Level] | None = None  # this one, as if it had come at another level
 
     def start(self) -> None:
-        self.handshake.start()
+        self.machine.start()
         self.go_on()
 
     def receive(self, level: Level, data: bytes) -> None:
@@ -137,9 +139,9 @@ class End:
     def go_on(self) -> None:
         """Answer what is asked, then hand on each message that is whole, until one waits for an answer or for more."""
         while True:
-            while (request := self.handshake.request) is not None:
+            while (request := self.machine.request) is not None:
                 answer = self.answers.get(type(request), self.handshake.config)
-                self.handshake.resume(answer(request) if callable(answer) else answer)
+                self.machine.resume(request, answer(request) if callable(answer) else answer)
             for level in sorted(self.layer.unread):
                 raw = self._whole(level)
                 if raw:
@@ -152,7 +154,7 @@ class End:
         number, self.delivered = self.delivered, self.delivered + 1
         if self.misplaced is not None and number == self.misplaced[0]:
             level = self.misplaced[1]
-        self.handshake.receive(level, raw)
+        self.machine.receive(level, raw)
 
     def _whole(self, level: Level) -> bytes:
         """The next message of a level, which is then gone from it."""

@@ -142,7 +142,7 @@ class Run:
                 end.advance()
                 if end.request is not None:
                     answer = self.answers.get(type(end.request), end.config)
-                    end.resume(answer(end.request) if callable(answer) else answer)
+                    end.resume(end.request, answer(end.request) if callable(answer) else answer)
                 elif end.established == before:
                     break
         except Abort as abort:

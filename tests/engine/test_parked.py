@@ -1,4 +1,7 @@
-"""Handshakes that wait for an answer from outside: `resume` gives it, and a wrong call of it changes nothing."""
+"""Handshakes that wait for an answer from outside, of each kind: given at once, late, twice, refused, after the end.
+
+Nothing but the answer to the request that is open goes on with a handshake, and nothing of one stays behind.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,31 @@ import pytest
 
 from pair import (
     Pair,
+    Side,
     client_config,
+    identity,
     remote_key,
     server_config,
+    standard_answer,
     store,
     suite,
 )
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
+from puretls._engine.config import Credential
 from puretls._engine.connection import Connection
+from puretls._engine.handshake import Handshake, Parked
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
-from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest, Request, SignRequest
+from puretls._engine.requests import (
+    ClientHelloRequest,
+    LaterRequest,
+    PskClientRequest,
+    PskServerRequest,
+    Request,
+    SignRequest,
+    VerifyRequest,
+)
 
 PSK12 = {"versions": (TLS12,), "suites": (suite("PSK-AES128-GCM-SHA256"),)}
 ANYBODY = {"verify_mode": CERT_NONE, "check_hostname": False}
@@ -37,7 +55,35 @@ def psk13() -> Pair:
 
 def psk12() -> Pair:
     client = client_config(psk_client=True, **ANYBODY, **PSK12)
-    return Pair(client, server_config(psk_server=True, **PSK12), answers={PskClientRequest: (b"i", b"k")})
+    answers = {PskClientRequest: (b"i", b"k"), PskServerRequest: b"k"}
+    return Pair(client, server_config(psk_server=True, **PSK12), answers=answers)
+
+
+class Promising:
+    """A key whose signatures are promised, and not there at once."""
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._key, name)
+
+    def sign(self, *arguments: Any) -> list[Any]:
+        return [self._key.sign, *arguments]
+
+
+def promised(version: int) -> Pair:
+    own = identity("EC")
+    key = Credential(own.ders, Promising(own.key), own.public_key, own.kind)
+    pair = Pair(client_config(versions=(version,)), server_config(credentials=(key,)))
+    pair.answers[LaterRequest] = lambda _, request: request.promise[0](*request.promise[1:])
+    return pair
+
+
+def judging(version: int, **more: Any) -> Pair:
+    pair = Pair(client_config(versions=(version,), judge=len, **more))
+    pair.answers[VerifyRequest] = None
+    return pair
 
 
 def signing(version: int, *, mutual: bool = False) -> Pair:
@@ -58,8 +104,21 @@ WAITING: dict[str, tuple[Callable[[], Pair], type[Request]]] = {
     "a server's signature, 1.2": (lambda: signing(TLS12), SignRequest),
     "a client's signature, 1.3": (lambda: signing(TLS13, mutual=True), SignRequest),
     "a client's signature, 1.2": (lambda: signing(TLS12, mutual=True), SignRequest),
+    "a promised signature, 1.3": (lambda: promised(TLS13), LaterRequest),
+    "a promised signature, 1.2": (lambda: promised(TLS12), LaterRequest),
+    "a judge, 1.3": (lambda: judging(TLS13), VerifyRequest),
+    "a judge, 1.2": (lambda: judging(TLS12), VerifyRequest),
+    "a judge in place of path building": (lambda: judging(TLS13, path_judge=len), VerifyRequest),
 }
+DENIED = faults.CALLBACK_FAILED._replace(alert=registry.ACCESS_DENIED)
 EACH = pytest.mark.parametrize("name", WAITING)
+
+
+def answer_of(pair: Pair, side: Side) -> Any:
+    """What the test answers the open request with."""
+    request = side.request
+    answer = pair.answers.get(type(request), standard_answer)
+    return answer(side, request) if callable(answer) else answer
 
 
 class Reached(Exception):
@@ -70,16 +129,111 @@ def waiting(name: str) -> tuple[Pair, Any]:
     """Both sides, and the one that waits."""
     make, kind = WAITING[name]
     pair = make()
+    usual = pair.answers.get(kind, standard_answer)
 
     def stop(side: Any, _: Request) -> Any:
         raise Reached(side)
 
     pair.answers[kind] = stop
     try:
-        pair.run()
+        pair.advance(pair.client)
+        for sender in (pair.client, pair.server) * 3:  # whole flights, so that nothing is lost
+            receiver = pair.other(sender)
+            receiver.receive(sender.take())
+            pair.advance(receiver)
     except Reached as reached:
+        pair.answers[kind] = usual
         return pair, reached.args[0]
     raise AssertionError("nobody has waited")
+
+
+@EACH
+def test_answered_at_once(name: str) -> None:
+    make, kind = WAITING[name]
+    pair, asked = make(), []
+    usual = pair.answers.get(kind, standard_answer)
+
+    def answer(side: Any, request: Request) -> Any:
+        asked.append(type(request))
+        return usual(side, request) if callable(usual) else usual
+
+    pair.answers[kind] = answer
+    pair.handshake().echo()
+    assert asked[0] is kind
+
+
+@EACH
+def test_answered_late(name: str) -> None:
+    """Until then nothing more is looked at, and nothing is said."""
+    pair, side = waiting(name)
+    request = side.request
+    said = side.take()
+    pair.other(side).receive(said)
+    for _ in range(3):
+        side.advance()
+        assert side.request is request
+        assert not side.has_data_to_send
+    side.resume(request, answer_of(pair, side))
+    assert side.request is not request
+    pair.handshake().echo()
+
+
+@EACH
+def test_only_the_request_that_is_open_is_answered(name: str) -> None:
+    """Answering another, or the same one twice, is the caller's mistake; the connection goes on."""
+    pair, side = waiting(name)
+    request, answer = side.request, answer_of(pair, side)
+    for wrong in (None, Request(), PskClientRequest(None)):
+        with pytest.raises(ValueError, match="this request"):
+            side.resume(wrong, answer)
+        with pytest.raises(ValueError, match="this request"):
+            side.refuse(wrong, KeyError())
+        assert side.request is request
+    side.resume(request, answer)
+    with pytest.raises(ValueError, match="this request"):
+        side.resume(request, answer)
+    with pytest.raises(ValueError, match="this request"):
+        side.refuse(request, KeyError())
+    assert side.failure is None
+
+
+@EACH
+@pytest.mark.parametrize("error", [KeyError("x"), Abort(DENIED), KeyboardInterrupt()], ids=lambda e: type(e).__name__)
+def test_refused(name: str, error: BaseException) -> None:
+    """The peer is told once, and no answer goes on with the handshake any more."""
+    pair, side = waiting(name)
+    request, answer = side.request, answer_of(pair, side)
+    side.take()
+    expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else Abort
+    with pytest.raises(expected) as caught:
+        side.refuse(request, error)
+    if expected is Abort:
+        fault = caught.value.fault
+        assert fault.alert == (registry.ACCESS_DENIED if error is caught.value else registry.INTERNAL_ERROR)
+        assert error in (caught.value, caught.value.__cause__)
+    assert side.failure
+    assert side.request is None
+    told = side.take()
+    assert told
+    for call in (lambda: side.resume(request, answer), lambda: side.refuse(request, KeyError()), side.advance):
+        with pytest.raises(Abort):
+            call()
+    assert not side.take()
+
+
+@EACH
+def test_answered_after_the_failure(name: str) -> None:
+    """The connection has ended meanwhile, for another reason: that is what the answer meets."""
+    pair, side = waiting(name)
+    request, answer = side.request, answer_of(pair, side)
+    side.fail(faults.INTERNAL, "as a test will have it")
+    for call in (lambda: side.resume(request, answer), lambda: side.refuse(request, KeyError())):
+        with pytest.raises(Abort) as caught:
+            call()
+        assert (caught.value.fault, caught.value.detail) == (faults.INTERNAL, "as a test will have it")
+
+
+# What stays behind
 
 
 @pytest.fixture
@@ -90,27 +244,68 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-@EACH
-@pytest.mark.usefixtures("no_collector")
-def test_a_handshake_that_nobody_goes_on_with_is_gone_with_its_last_user(name: str) -> None:
-    """It does not wait for the cycle collector: whoever leaves in the middle would be a way to fill the memory."""
-    pair, side = waiting(name)
-    assert side.request is not None
-    number = id(side)
+def alive(*numbers: int) -> set[int]:
+    kinds = Connection, Handshake, Parked
+    return {id(one) for one in gc.get_objects() if isinstance(one, kinds)}.intersection(numbers)
+
+
+def parts(side: Any) -> list[int]:
+    return [id(side), id(side.handshake), id(side.state)]
+
+
+def let_go(pair: Pair) -> None:
+    """Of what a test's pair holds besides its sides."""
     pair.answers.clear()
     pair.client.clock = pair.server.clock = float  # not the pair's own
+
+
+def leave(pair: Pair, side: Any) -> None:
+    """Nobody goes on with it: it does not wait for the collector, or whoever leaves early could fill the memory."""
+
+
+def finish(pair: Pair, side: Any) -> None:
+    side.resume(side.request, answer_of(pair, side))
+    pair.handshake()
+
+
+def refuse(_: Pair, side: Any) -> None:
+    with pytest.raises(Abort):
+        side.refuse(side.request, Abort(DENIED))
+
+
+def fail(_: Pair, side: Any) -> None:
+    side.fail(faults.INTERNAL)
+
+
+@EACH
+@pytest.mark.parametrize("end", [leave, finish, refuse, fail])
+@pytest.mark.usefixtures("no_collector")
+def test_freed_without_the_collector(name: str, end: Callable[[Pair, Any], None]) -> None:
+    pair, side = waiting(name)
+    numbers = parts(side)
+    end(pair, side)
+    let_go(pair)
     del pair, side
-    assert number not in {id(one) for one in gc.get_objects() if isinstance(one, Connection)}
+    assert not alive(*numbers)
+
+
+@EACH
+@pytest.mark.usefixtures("no_collector")
+def test_the_handler_goes_with_the_failure(name: str) -> None:
+    """What waits in it may be secret."""
+    pair, side = waiting(name)
+    parked, script = id(side.state), id(side.state.script)
+    side.fail(faults.INTERNAL)
+    assert not alive(parked)
+    assert script not in {id(one) for one in gc.get_objects()}
+    del pair
 
 
 def test_an_answer_that_nobody_waits_for() -> None:
-    """It is the caller's mistake; the connection goes on."""
     pair = Pair()
-    for side in (pair.client, pair.server):
-        with pytest.raises(ValueError, match="nothing"):
-            side.resume(None)
-    pair.handshake()
-    for side in (pair.client, pair.server):
-        with pytest.raises(ValueError, match="nothing"):
-            side.resume(None)
+    for _ in range(2):
+        for side in (pair.client, pair.server):
+            with pytest.raises(ValueError, match="this request"):
+                side.resume(PskClientRequest(None), None)
+        pair.handshake()
     pair.echo()

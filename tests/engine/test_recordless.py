@@ -109,7 +109,7 @@ def over_records(source: Source, both: tuple[Config, Config], session: Any) -> l
                 end.advance()
                 if end.request is not None:
                     answer = answers(end.config)[type(end.request)]
-                    end.resume(answer(end.request) if callable(answer) else answer)
+                    end.resume(end.request, answer(end.request) if callable(answer) else answer)
                     before = None
             data = end.take()
             if data:
@@ -232,14 +232,14 @@ def refused(ends: Ends, action: Callable[[], object] | None = None) -> tuple[str
     """Who has given up, and why; it has said so once, and keeps nothing."""
     with pytest.raises(Abort) as caught:
         (action or ends.run)()
-    failed = [(name, end) for name, end in (("client", ends.client), ("server", ends.server)) if end.handshake.failure]
+    failed = [(name, end) for name, end in (("client", ends.client), ("server", ends.server)) if end.machine.failure]
     assert len(failed) == 1
     ((name, end),) = failed
     fault = caught.value.fault
     assert end.layer.alerts == [fault.alert]
     assert end.layer.failed
     with pytest.raises(Abort) as again:
-        end.handshake.receive(end.handshake.read_level, message(registry.FINISHED, bytes(32)))
+        end.machine.receive(end.handshake.read_level, message(registry.FINISHED, bytes(32)))
     assert again.value.fault is fault
     assert end.layer.alerts == [fault.alert]
     assert fault.alert is not None
@@ -305,9 +305,10 @@ def test_post_handshake_authentication_is_refused() -> None:
     later = {"post_handshake_auth": True}
     ends = over_crypto(Source(), configs("full", later, {**ASKING, **later, "verify_mode": CERT_OPTIONAL}))
     server: Any = ends.server.handshake
-    assert isinstance(server.state, Established13)
+    state: Any = ends.server.machine.state
+    assert isinstance(state, Established13)
     with pytest.raises(Abort) as caught:
-        server.state.request_authentication(server)
+        state.request_authentication(server)
     assert caught.value.fault is faults.EXTENSION_NOT_RECEIVED
     raw = server.config.request13
     assert refused(ends, lambda: ends.client.receive(APPLICATION, raw))[::2] == ("client", registry.UNEXPECTED_MESSAGE)
@@ -406,7 +407,7 @@ def test_nothing_follows_a_hello_that_has_to_be_said_again() -> None:
 def test_nothing_is_a_message_before_the_start() -> None:
     ends = over_crypto(Source(), configs(), run=False)
     with pytest.raises(Abort) as caught:
-        ends.client.handshake.receive(INITIAL, message(registry.SERVER_HELLO, bytes(60)))
+        ends.client.machine.receive(INITIAL, message(registry.SERVER_HELLO, bytes(60)))
     assert caught.value.fault is faults.UNEXPECTED_HANDSHAKE_MESSAGE
     assert ends.client.layer.alerts == [registry.UNEXPECTED_MESSAGE]
 

@@ -233,7 +233,7 @@ def test_client(trace):
         assert isinstance(client.request, SignRequest)
         assert client.request.scheme.name == "rsa_pss_rsae_sha256"
         assert client.request.data.startswith(b" " * 64 + b"TLS 1.3, client CertificateVerify\x00")
-        client.resume(rfc8448.CLIENT_SIGNATURE)
+        client.resume(client.request, rfc8448.CLIENT_SIGNATURE)
     assert client.established
     assert client.session_reused == (trace is RESUMED)
     assert client.take() == trace.client_flight
@@ -319,7 +319,7 @@ def test_server(trace):
         assert isinstance(server.request, SignRequest)
         assert server.request.scheme.code == (0x0403 if trace is CLIENT_AUTHENTICATION else 0x0804)
         assert server.request.data.startswith(b" " * 64 + b"TLS 1.3, server CertificateVerify\x00")
-        server.resume(trace.signature)
+        server.resume(server.request, trace.signature)
     assert server.take() == trace.server_hello + trace.server_flight
     if trace is RESUMED:
         server.receive(rfc8448.EARLY_DATA + rfc8448.END_OF_EARLY_DATA)

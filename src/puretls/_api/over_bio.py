@@ -92,7 +92,7 @@ class _BioConnection(_SSLSocket):
 
     def do_handshake(self) -> None:
         """Go on with the handshake as far as what has arrived allows."""
-        handshake = self._conn.handshake
+        handshake, machine = self._conn.handshake, self._conn.machine
         with self._lock:
             if self._inside:
                 raise reentered()
@@ -103,10 +103,10 @@ class _BioConnection(_SSLSocket):
                 return
             try:
                 self._inside = True
-                if handshake.state is None:
+                if machine.state is None:
                     waits = handshake.server_side
                 else:
-                    waits = not (handshake.failure or self._records.close_received)
+                    waits = not (machine.failure or self._records.close_received)
                 if waits and (data := self._incoming.read()):
                     self._records.receive(data)
                 while True:

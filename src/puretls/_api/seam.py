@@ -171,12 +171,12 @@ class _SSLSocket:
     def _advance(self) -> None:
         """Let the engine work on what has arrived, and answer its requests."""
         conn = self._conn
-        handshake = conn.handshake
-        if handshake.state is None and not handshake.server_side:
+        handshake, machine = conn.handshake, conn.machine
+        if machine.state is None and not handshake.server_side:
             self._begin(conn)
         try:
             conn.advance()
-            while (state := handshake.state) is not None and (request := state.request) is not None:
+            while (state := machine.state) is not None and (request := state.request) is not None:
                 if self._records.events:  # what has happened is told before who is asked about it
                     self._report()
                 self._answer(request)
@@ -313,13 +313,13 @@ class _SSLSocket:
             try:
                 answer = ANSWERS[type(request)](self, request)
             except BaseException as error:  # noqa: BLE001  # a refusal, or a mistake of the function's
-                conn.refuse(error)
+                conn.refuse(request, error)
             if type(answer) is not GeneratorType:
-                conn.resume(answer)
+                conn.resume(request, answer)
                 return
             self._awaited = Awaited(answer)
         awaited = self._awaited
-        while not self._come_to(awaited):
+        while not self._come_to(request, awaited):
             try:
                 self._wait_for(awaited)
             except RuntimeError:
@@ -327,15 +327,15 @@ class _SSLSocket:
                 conn.fail(faults.INTERNAL, "nobody can wait for that")
                 raise
         self._awaited = None
-        conn.resume(awaited.answer)
+        conn.resume(request, awaited.answer)
 
-    def _come_to(self, awaited: Awaited) -> bool:
+    def _come_to(self, request: Request, awaited: Awaited) -> bool:
         """Whether the answer is there; what a function of the program has raised ends the connection."""
         try:
             return awaited.go_on()
         except BaseException as error:  # noqa: BLE001  # likewise
             self._awaited = None
-            self._conn.refuse(error)
+            self._conn.refuse(request, error)
 
     def give_up(self) -> None:
         """The connection is over: no answer is waited for."""

@@ -9,46 +9,28 @@ does not call them: it parks, and whoever answers the request calls them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from puretls._engine.handshake import Handshake, Parked, State
+from puretls._engine.handshake import Handshake
 from puretls._engine.policy import refusal
-from puretls._engine.requests import VerifyRequest
+from puretls._engine.requests import Asking, VerifyRequest
 
 if TYPE_CHECKING:
     from puretls._engine.peer import Peer
 
-Then = Callable[["Handshake"], State]
 
-
-def admitted_then(
-    conn: Handshake, peer: Peer | None, then: Then, *, resumed: bool = False, later: bool = False
-) -> State:
-    """`then`, if those outside who have a say let the peer in.
+def admitted(conn: Handshake, peer: Peer | None, *, resumed: bool = False, later: bool = False) -> Asking[None]:
+    """Returns if those outside who have a say let the peer in.
 
     `resumed`: it has proven who it is in an earlier handshake.  `later`: it can still be asked for a certificate.
     """
     policy = conn.config.policy
     if policy.path_judge is not None and peer is not None:
-        request = VerifyRequest(policy.path_judge, peer, resumed, in_place=True)
-        return Parked(request, partial(_path_judged, peer, then, resumed, later))
-    return _judged_then(conn, peer, then, resumed, later)
-
-
-def _path_judged(peer: Peer, then: Then, resumed: bool, later: bool, conn: Handshake, _: Any) -> State:
-    """The chain has been accepted: whoever did so answers for it, and it counts as verified."""
-    if peer.path is None:
-        peer.path = peer.chain
-    return _judged_then(conn, peer, then, resumed, later)
-
-
-def _judged_then(conn: Handshake, peer: Peer | None, then: Then, resumed: bool, later: bool) -> State:
-    policy = conn.config.policy
-    if policy.judge is None:
-        return then(conn)
-    psk = conn.draft.external_psk
-    if not policy.admits(peer, conn.server_side, conn.server_hostname, later, psk):  # the rest would be in vain
-        raise refusal(peer, conn.server_side, conn.draft.version)
-    return Parked(VerifyRequest(policy.judge, peer, resumed, in_place=False), lambda conn, _: then(conn))
+        yield VerifyRequest(policy.path_judge, peer, resumed, in_place=True)
+        if peer.path is None:  # whoever has accepted the chain answers for it, and it counts as verified
+            peer.path = peer.chain
+    if policy.judge is not None:
+        psk = conn.draft.external_psk
+        if not policy.admits(peer, conn.server_side, conn.server_hostname, later, psk):  # the rest would be in vain
+            raise refusal(peer, conn.server_side, conn.draft.version)
+        yield VerifyRequest(policy.judge, peer, resumed, in_place=False)

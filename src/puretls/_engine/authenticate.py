@@ -1,14 +1,14 @@
 """Our own authentication: which certificate and signature scheme suit the peer, and signing with them.
 
-A private key may live elsewhere; then signing parks the handshake in a SignRequest and goes on when the signature
-arrives.  What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by the caller.
+A private key may live elsewhere: then the handshake waits in a SignRequest for the signature.  What is signed is
+defined in RFC 8446 4.4.3 and, before TLS 1.3, by the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from hmac import compare_digest
+from typing import Any
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
@@ -16,17 +16,15 @@ from puretls._base.registry import TLS13
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
-from puretls._engine.handshake import Handshake, Parked, State
+from puretls._engine.handshake import Handshake
 from puretls._engine.peer import Claim, ip_address
-from puretls._engine.requests import LaterRequest, SignRequest
+from puretls._engine.requests import Asking, LaterRequest, SignRequest, unanswered
 from puretls._engine.status import OCSP_REQUIRE, StatusRules
 from puretls._wire import extensions, messages, places
 from puretls._wire.codec import Ranks
 from puretls._x509 import certificate, checks, codes, crlite, path
 from puretls._x509.checks import Policy
 
-Then = Callable[["Handshake"], "State"]  # they are given the connection, and do not keep it
-Signed = Callable[["Handshake", bytes], "State"]
 SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 8446 4.4.3
 CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
 
@@ -117,38 +115,29 @@ def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Schem
     return scheme
 
 
-def sign_then(conn: Handshake, credential: Credential, scheme: Scheme, data: bytes, then: Signed) -> State:
-    """`then` with the signature, now or when it arrives."""
+def sign(credential: Credential, scheme: Scheme, data: bytes) -> Asking[bytes]:
+    """The signature over `data`, by a key here or elsewhere."""
     if credential.key is None:
-        return Parked(SignRequest(credential, scheme, data), then)
+        signature: Any = yield SignRequest(credential, scheme, data)
+        return bytes(signature)
     try:
         signature = signatures.sign(scheme, credential.key, data)
     except BaseException as error:  # noqa: BLE001  # the key may be anything that has the methods of one
-        conn.refuse(error)
-    if type(signature) is bytes:
-        return then(conn, signature)
-    return Parked(LaterRequest(signature), partial(_signed, then))
+        raise unanswered(error)  # noqa: B904  # it has its cause
+    if type(signature) is not bytes:
+        signature = yield LaterRequest(signature)
+        if not isinstance(signature, bytes | bytearray | memoryview):
+            raise unanswered(TypeError(f"sign() has to come to bytes, not {type(signature).__name__}"))
+    return bytes(signature)
 
 
-def _signed(then: Signed, conn: Handshake, signature: object) -> State:
-    if not isinstance(signature, bytes | bytearray | memoryview):
-        conn.refuse(TypeError(f"sign() has to come to bytes, not {type(signature).__name__}"))
-    return then(conn, bytes(signature))
-
-
-def send_certificate13(
-    conn: Handshake, chosen: tuple[Credential, Scheme], flight: Sequence[bytes], then: Then
-) -> State:
-    """`flight`, which ends with our Certificate, and CertificateVerify, then `then`."""
+def send_certificate13(conn: Handshake, chosen: tuple[Credential, Scheme], flight: Sequence[bytes]) -> Asking[None]:
+    """`flight`, which ends with our Certificate, and CertificateVerify (RFC 8446 4.4.3)."""
     conn.draft.own_credential, conn.draft.own_scheme = credential, scheme = chosen
     conn.send_messages(flight)
     data = (SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT) + conn.transcript.digest()
-    return sign_then(conn, credential, scheme, data, partial(_send_verify13, scheme, then))
-
-
-def _send_verify13(scheme: Scheme, then: Then, conn: Handshake, signature: bytes) -> State:
+    signature = yield from sign(credential, scheme, data)
     conn.send_message(messages.certificate_verify(scheme.code, signature))
-    return then(conn)
 
 
 def send_finished13(conn: Handshake) -> None:

@@ -27,12 +27,12 @@ from puretls._crypto.groups import BY_CODE
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate, negotiated
-from puretls._engine.admission import admitted_then
+from puretls._engine.admission import admitted
 from puretls._engine.authenticate import examine
 from puretls._engine.client13 import count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, OP_LEGACY_SERVER_CONNECT, Credential
-from puretls._engine.handshake import Handshake, Parked, State, decode, on
+from puretls._engine.handshake import Handshake, State, asking_on, decode, on
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -53,7 +53,7 @@ from puretls._engine.handshake12 import (
     with_certificate,
 )
 from puretls._engine.peer import Claim, Peer
-from puretls._engine.requests import PskClientRequest
+from puretls._engine.requests import Asking, PskClientRequest
 from puretls._engine.resumption import agreed
 from puretls._engine.session import Session
 from puretls._wire import legacy, messages
@@ -191,14 +191,14 @@ class ExpectHelloDone(_Step):
         conn.transcript.update(message.raw)
         return ExpectHelloDone(self.exchange)
 
-    @on(SERVER_HELLO_DONE, legacy.Empty.parse)
-    def server_hello_done(self, conn: Handshake, message: legacy.Empty) -> State:
+    @asking_on(SERVER_HELLO_DONE, legacy.Empty.parse)
+    def server_hello_done(self, conn: Handshake, message: legacy.Empty) -> Asking[State]:
         conn.transcript.update(message.raw)
         exchange = self.exchange
-        if exchange.peer is None or not conn.config.policy.judged:  # without a signature Finished is the proof
-            return _answer(conn, exchange)
-        exchange.judged = True
-        return admitted_then(conn, exchange.peer, lambda conn: _answer(conn, exchange))
+        if exchange.peer is not None and conn.config.policy.judged:  # without a signature Finished is the proof
+            exchange.judged = True
+            yield from admitted(conn, exchange.peer)
+        return (yield from _answer(conn, exchange))
 
 
 class ExpectKeyExchange(_Step):
@@ -307,7 +307,7 @@ def _accept_key_exchange(conn: Handshake, exchange: Exchange, read: KeyExchange)
         exchange.share = field.answer(read.dh.y)
 
 
-def _answer(conn: Handshake, exchange: Exchange) -> State:
+def _answer(conn: Handshake, exchange: Exchange) -> Asking[State]:
     """ServerHelloDone: our flight (RFC 5246 7.4.6 to 7.4.9)."""
     chosen = None
     if exchange.asked is not None:
@@ -315,11 +315,25 @@ def _answer(conn: Handshake, exchange: Exchange) -> State:
         if chosen:
             conn.draft.own_credential, conn.draft.own_scheme = chosen
         conn.send_message(chosen[0].message12 if chosen else legacy.certificate(()))
-    if exchange.suite.kx not in PSK_EXCHANGES:
-        return _send_key_exchange(exchange, chosen, conn, None)
-    if not conn.config.psk_client:
-        raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
-    return Parked(PskClientRequest(exchange.hint), partial(_send_key_exchange, exchange, chosen))
+    psk = None
+    if exchange.suite.kx in PSK_EXCHANGES:
+        if conn.config.psk_client:
+            psk = yield PskClientRequest(exchange.hint)
+        if psk is None:
+            raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
+    _send_key_exchange(conn, exchange, psk)
+    if chosen:
+        credential, scheme = chosen
+        signature = yield from authenticate.sign(credential, scheme, conn.transcript.messages())
+        if conn.version >= TLS12:
+            conn.send_message(messages.certificate_verify(scheme.code, signature))
+        else:
+            conn.send_message(legacy.certificate_verify(signature))
+    conn.transcript.forget()
+    keys = Keys(conn)
+    conn.stream.switch_write_keys(keys.sealer)
+    send_finished(conn, keys)
+    return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
 
 
 def _choose(conn: Handshake, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
@@ -335,17 +349,11 @@ def _choose(conn: Handshake, asked: legacy.CertificateRequest) -> tuple[Credenti
     return choose_legacy(conn, reversed(conn.config.credentials), kinds)
 
 
-def _send_key_exchange(
-    exchange: Exchange,
-    chosen: tuple[Credential, Scheme] | None,
-    conn: Handshake,
-    psk: tuple[bytes, bytes] | None,
-) -> State:
+def _send_key_exchange(conn: Handshake, exchange: Exchange, psk: tuple[bytes, bytes] | None) -> None:
+    """ClientKeyExchange, and the master secret (RFC 5246 7.4.7, RFC 8422 5.7, RFC 4279 2 to 4)."""
     body, secret = b"", b""
     kx = exchange.suite.kx
-    if kx in PSK_EXCHANGES:
-        if psk is None:
-            raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
+    if psk:
         body, secret = vec16(psk[0]), bytes(len(psk[1]))
     if exchange.share is not None:
         share, secret = exchange.share
@@ -360,26 +368,6 @@ def _send_key_exchange(
     conn.send_message(legacy.client_key_exchange(body))
     conn.draft.peer, conn.draft.external_psk = exchange.peer, exchange.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
-    if chosen is None:
-        return _send_finished(conn, exchange)
-    credential, scheme = chosen
-
-    def signed(conn: Handshake, signature: bytes) -> State:
-        if conn.version >= TLS12:
-            conn.send_message(messages.certificate_verify(scheme.code, signature))
-        else:
-            conn.send_message(legacy.certificate_verify(signature))
-        return _send_finished(conn, exchange)
-
-    return authenticate.sign_then(conn, credential, scheme, conn.transcript.messages(), signed)
-
-
-def _send_finished(conn: Handshake, exchange: Exchange) -> State:
-    conn.transcript.forget()
-    keys = Keys(conn)
-    conn.stream.switch_write_keys(keys.sealer)
-    send_finished(conn, keys)
-    return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
 
 
 class ExpectChangeCipherSpec(State):
@@ -419,15 +407,12 @@ class ExpectFinished(State):
     def __init__(self, exchange: Exchange, keys: Keys, ticket: legacy.NewSessionTicket | None) -> None:
         self.exchange, self.keys, self.ticket = exchange, keys, ticket
 
-    @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> State:
+    @asking_on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
         check_finished(conn, message, self.keys)
-        if self.exchange.judged or not conn.config.policy.judged:
-            return self._done(conn)
-        return admitted_then(conn, conn.draft.peer, self._done, resumed=conn.draft.resumed is not None)
-
-    def _done(self, conn: Handshake) -> State:
         resumed = conn.draft.resumed
+        if conn.config.policy.judged and not self.exchange.judged:
+            yield from admitted(conn, conn.draft.peer, resumed=resumed is not None)
         if resumed:
             conn.stream.switch_write_keys(self.keys.sealer)
             send_finished(conn, self.keys)

@@ -16,7 +16,7 @@ from puretls._base.registry import (
 from puretls._crypto import suites
 from puretls._crypto.schedule import HandshakeSecret
 from puretls._engine import authenticate, compression, negotiated
-from puretls._engine.admission import admitted_then
+from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
     examine,
@@ -25,8 +25,9 @@ from puretls._engine.authenticate import (
 )
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.established import Established13
-from puretls._engine.handshake import Handshake, State, on
+from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
+from puretls._engine.requests import Asking
 from puretls._engine.session import Session
 from puretls._wire import extensions, messages
 from puretls._wire.codec import Ranks
@@ -143,8 +144,8 @@ class ExpectFinished(State):
     def __init__(self, secret: HandshakeSecret, peer: Peer | None, asked: Ranks | None) -> None:
         self.secret, self.peer, self.asked = secret, peer, asked
 
-    @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> State:
+    @asking_on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
         authenticate.check_finished13(conn, message)
         conn.draft.peer = self.peer
         conn.draft.exporter_digest = digest = conn.transcript.digest()
@@ -155,30 +156,23 @@ class ExpectFinished(State):
             conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
             conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
         conn.install_read_secret(theirs)
-
-        def finish(conn: Handshake) -> State:
-            send_finished13(conn)
-            conn.install_write_secret(ours)
-            return conn.finish(Established13(conn))
-
-        if not conn.config.policy.judged:
-            return finish(conn) if self.asked is None else send_client_certificate(conn, self.asked, finish)
-        asked = self.asked
-
-        def go_on(conn: Handshake) -> State:
-            return finish(conn) if asked is None else send_client_certificate(conn, asked, finish)
-
-        return admitted_then(conn, self.peer, go_on, resumed=conn.draft.resumed is not None)
+        if conn.config.policy.judged:
+            yield from admitted(conn, self.peer, resumed=conn.draft.resumed is not None)
+        if self.asked is not None:
+            yield from send_client_certificate(conn, self.asked)
+        send_finished13(conn)
+        conn.install_write_secret(ours)
+        return conn.finish(Established13(conn))
 
 
-def send_client_certificate(conn: Handshake, asked: Ranks, then: authenticate.Then) -> State:
+def send_client_certificate(conn: Handshake, asked: Ranks) -> Asking[None]:
     """Our certificate if one suits the schemes that were asked for, else an empty list (RFC 8446 4.4.2)."""
     chosen = authenticate.choose(conn.config, TLS13, asked)
     if chosen is None:
         conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
-        return then(conn)
+        return
     credential = chosen[0]
     raw = credential.message13
     if conn.draft.peer_compressions:
         raw = compression.shorter(credential, raw, conn.config, conn.draft.peer_compressions)
-    return send_certificate13(conn, chosen, (raw,), then)
+    yield from send_certificate13(conn, chosen, (raw,))

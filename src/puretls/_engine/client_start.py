@@ -16,9 +16,9 @@ from puretls._crypto.kdf import SHA256
 from puretls._crypto.transcript import Transcript
 from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
-from puretls._engine.handshake import Handshake, Parked, State
+from puretls._engine.handshake import Handshake, State, go_on
 from puretls._engine.outcome import Outcome
-from puretls._engine.requests import PskClientRequest
+from puretls._engine.requests import Asking, PskClientRequest
 from puretls._engine.resumption import fits
 from puretls._engine.server_hello import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.session import Session
@@ -39,8 +39,12 @@ def begin(conn: Handshake) -> State:
     if config.sessions is not None:
         config.sessions.stats.connect += 1
     if config.psk_client and config.max_version >= TLS13:
-        return Parked(PskClientRequest(None), _first)
+        return go_on(_with_key(conn))
     return _first(conn, None)
+
+
+def _with_key(conn: Handshake) -> Asking[State]:
+    return _first(conn, (yield PskClientRequest(None)))
 
 
 def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:

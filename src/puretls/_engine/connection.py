@@ -20,6 +20,7 @@ from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake, State
+from puretls._engine.machine import Machine
 from puretls._engine.outcome import Outcome
 from puretls._engine.requests import Request
 from puretls._engine.roles import first_state
@@ -32,7 +33,7 @@ from puretls._record.protection import Bytes
 class Connection:
     """One TLS connection, either role, any version."""
 
-    __slots__ = ("handshake", "records")
+    __slots__ = ("handshake", "machine", "records")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Connection:
         """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
         self.records = records = RecordLayer(server_side, [] if config.watch else None)
         self.handshake = Handshake(config, server_side, clock, server_hostname, session, random, records, first_state)
+        self.machine = Machine(self.handshake)
 
     # What transports ask of the handshake
 
@@ -68,7 +70,7 @@ class Connection:
 
     @property
     def failure(self) -> tuple[Fault, str] | None:
-        return self.handshake.failure
+        return self.machine.failure
 
     @property
     def version(self) -> int:
@@ -82,14 +84,14 @@ class Connection:
 
     @property
     def state(self) -> State | None:
-        return self.handshake.state
+        return self.machine.state
 
     # The transport's side
 
     @property
     def request(self) -> Request | None:
         """What somebody outside has to answer with `resume` before the handshake goes on."""
-        state = self.handshake.state
+        state = self.machine.state
         return state.request if state else None
 
     def receive(self, data: bytes) -> None:
@@ -98,7 +100,7 @@ class Connection:
 
     def wanted(self) -> int:
         """How many bytes the transport may read without hiding a whole record from select()."""
-        state = self.handshake.state
+        state = self.machine.state
         if state and state.reads_ahead:
             return 4096
         return self.records.wanted()
@@ -130,14 +132,14 @@ class Connection:
 
         Raises Abort, and from then on always; the alert is in `data_to_send`.
         """
-        handshake, records = self.handshake, self.records
-        if handshake.failure:
-            raise handshake.failed()
+        machine, handshake, records = self.machine, self.handshake, self.records
+        if machine.failure:
+            raise machine.failed()
         established = handshake.established
         try:
-            state = handshake.state
+            state = machine.state
             if state is None:
-                state = handshake.start()
+                state = machine.start()
             while state.request is None:
                 item = records.next()
                 if item is None:
@@ -148,47 +150,50 @@ class Connection:
                     continue
                 if records.events is not None:
                     records.events.append(MessageEvent(False, handshake.version, HANDSHAKE, data))
-                state = handshake.state = state.step(handshake, data)
+                state = machine.state = state.step(handshake, data)
                 records.takes_data = state.accepts_data
                 if handshake.established != established:
                     return
-        except BaseException as error:  # noqa: BLE001  # see Handshake.ended_by
-            raise handshake.ended_by(error)  # noqa: B904  # it has its cause
+        except BaseException as error:  # noqa: BLE001  # see Machine.ended_by
+            raise machine.ended_by(error)  # noqa: B904  # it has its cause
 
-    def resume(self, answer: Any) -> None:
-        """Answer `request`.  The answer's type is that of the Request."""
+    def resume(self, request: Request, answer: Any) -> None:
+        """Answer the request that is open.  The answer's type is that of the Request."""
         try:
-            self.records.takes_data = self.handshake.resume(answer).accepts_data
+            self.records.takes_data = self.machine.resume(request, answer).accepts_data
         finally:
             del answer  # it may be a key, and the traceback of a failure has this frame
 
-    def refuse(self, error: BaseException) -> NoReturn:
-        """The answer to `request` is an exception: the connection cannot go on."""
-        self.handshake.refuse(error)
+    def refuse(self, request: Request, error: BaseException) -> NoReturn:
+        """The answer to the request that is open is an exception: the connection cannot go on."""
+        try:
+            self.machine.refuse(request, error)
+        finally:
+            del error  # its traceback has this frame: that would be a circle
 
     def failed(self) -> Abort:
         """What every operation raises after the failure: the same error."""
-        return self.handshake.failed()
+        return self.machine.failed()
 
     def fail(self, fault: Fault, detail: str = "") -> None:
         """The end: the peer is told once, the secrets go, every later call raises the same."""
-        self.handshake.fail(fault, detail)
+        self.machine.fail(fault, detail)
 
     def request_authentication(self) -> None:
         """Ask the client for its certificate after the handshake (RFC 8446 4.6.2)."""
-        handshake = self.handshake
-        if handshake.failure:
-            raise handshake.failed()
-        if handshake.state is None:
+        machine = self.machine
+        if machine.failure:
+            raise machine.failed()
+        if machine.state is None:
             raise Abort(faults.STILL_IN_INIT)
-        handshake.state.request_authentication(handshake)
+        machine.state.request_authentication(self.handshake)
 
     def send_alert(self, level: int, description: int) -> None:
         self.records.send_alert(level, description)
 
     def close_notify(self) -> None:
         """Say that we send no more (RFC 8446 6.1).  The peer may go on sending."""
-        if not self.handshake.failure:
+        if not self.machine.failure:
             self.records.close_notify()
 
     # Application data
@@ -203,8 +208,8 @@ class Connection:
         if self.records.takes_data:
             try:
                 got = self.records.open_into(out)
-            except BaseException as error:  # noqa: BLE001  # see Handshake.ended_by
-                raise self.handshake.ended_by(error)  # noqa: B904  # it has its cause
+            except BaseException as error:  # noqa: BLE001  # see Machine.ended_by
+                raise self.machine.ended_by(error)  # noqa: B904  # it has its cause
             if got:
                 return got
         self.advance()
@@ -221,8 +226,8 @@ class Connection:
         if records.takes_data:
             try:
                 data = records.open_alone(record)
-            except BaseException as error:  # noqa: BLE001  # see Handshake.ended_by
-                raise self.handshake.ended_by(error)  # noqa: B904  # it has its cause
+            except BaseException as error:  # noqa: BLE001  # see Machine.ended_by
+                raise self.machine.ended_by(error)  # noqa: B904  # it has its cause
             if data is not None:
                 return data
         records.receive(record)
@@ -231,7 +236,7 @@ class Connection:
     def pending(self) -> int:
         """Bytes that `read_into` would give at once; looks at what is here, if it is whole, to count them."""
         inbound, handshake = self.records.inbound, self.handshake
-        usable = handshake.established and not handshake.failure
+        usable = handshake.established and not self.machine.failure
         if not inbound.plain and usable and (inbound.ready() or not inbound.wanted()):
             self.advance()
         return len(inbound.plain) - inbound.plain_at
@@ -278,7 +283,7 @@ class Connection:
                     if wrong is faults.UNEXPECTED_HANDSHAKE_MESSAGE and data != b"\x01":
                         wrong = faults.BAD_CHANGE_CIPHER_SPEC
                     raise Abort(wrong, f"in {type(state).__name__}")
-                state = handshake.state = state.change_cipher_spec(handshake, data)
+                state = self.machine.state = state.change_cipher_spec(handshake, data)
                 records.takes_data = state.accepts_data
         elif kind != SKIPPED:
             raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} inside protection")

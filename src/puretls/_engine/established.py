@@ -19,12 +19,13 @@ from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate
-from puretls._engine.admission import admitted_then
+from puretls._engine.admission import admitted
 from puretls._engine.authenticate import CLIENT_CONTEXT, examine
 from puretls._engine.config import OP_NO_TICKET
-from puretls._engine.handshake import Handshake, State, on
+from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
+from puretls._engine.requests import Asking
 from puretls._engine.resumption import agreed
 from puretls._engine.session import LIFETIME, LONGEST
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
@@ -96,8 +97,10 @@ class Established13(Established):
                 conn.keeper.keep(session)
         return self
 
-    @on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
-    def certificate_request(self, conn: Handshake, message: messages.CertificateRequest) -> State:  # RFC 8446 4.6.2
+    @asking_on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
+    def certificate_request(
+        self, conn: Handshake, message: messages.CertificateRequest
+    ) -> Asking[State]:  # RFC 8446 4.6.2
         if conn.server_side or self.transcript is None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         if not message.context:
@@ -118,26 +121,19 @@ class Established13(Established):
             add(messages.finished(finished(digest, secret, transcript.digest())))
             return b"".join(flight)
 
-        def finish(conn: Handshake) -> State:
-            size = sum(map(len, flight))
-            if conn.stream.crowded(size):
-                raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "more requests than answers are taken")
-            conn.stream.queue_message(answer, size)
-            return self
-
         chosen = authenticate.choose(conn.config, TLS13, schemes)
         if chosen is None:
             add(messages.certificate(message.context, b"\x00\x00\x00"))
-            return finish(conn)
-        credential, scheme = chosen
-        conn.outcome.own_credential, conn.outcome.own_scheme = chosen
-        add(credential.certificate13(message.context, None))
-
-        def signed(conn: Handshake, signature: bytes) -> State:
+        else:
+            credential, scheme = conn.outcome.own_credential, conn.outcome.own_scheme = chosen
+            add(credential.certificate13(message.context, None))
+            signature = yield from authenticate.sign(credential, scheme, CLIENT_CONTEXT + transcript.digest())
             add(messages.certificate_verify(scheme.code, signature))
-            return finish(conn)
-
-        return authenticate.sign_then(conn, credential, scheme, CLIENT_CONTEXT + transcript.digest(), signed)
+        size = sum(map(len, flight))
+        if conn.stream.crowded(size):
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "more requests than answers are taken")
+        conn.stream.queue_message(answer, size)
+        return self
 
     # The server
 
@@ -233,15 +229,12 @@ class ExpectPostFinished(Established):
     def __init__(self, established: Established13, transcript: Transcript, peer: Peer | None) -> None:
         self.established, self.transcript, self.peer = established, transcript, peer
 
-    @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> State:
+    @asking_on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
         expected = finished(conn.outcome.digest, conn.stream.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
-        if not conn.config.policy.judged:
-            return self._let_in(conn)
-        return admitted_then(conn, self.peer, self._let_in)
-
-    def _let_in(self, conn: Handshake) -> State:
+        if conn.config.policy.judged:
+            yield from admitted(conn, self.peer)
         conn.outcome.peer = self.peer
         conn.pass_gate(later=False)
         return self.established

@@ -1,25 +1,23 @@
-"""Handshake: the state machine of one connection.  Messages go in and out, requests are answered; it knows no records.
+"""Handshake and State: what the handshakes of a connection have at hand, and the places that they go through.
 
 A state accepts the handshake messages that it has marked with `@on` and no others; each handler gets the parsed message
-and returns the successor.  States get the handshake as an argument and do not keep it; what outlives a state is here.
-
-What carries the messages is a `MessageLayer` (RFC 8446 4, RFC 9001 4.1): `connection` joins the record layer, and what
-has no records calls `start` and `receive` itself.
+and returns the successor.  One that may have to ask somebody outside is marked with `@asking_on`: a generator, which
+yields the request where it needs the answer.  States get the handshake as an argument; here is what outlives them.
+It knows no records: what carries the messages is a `MessageLayer` (RFC 8446 4, RFC 9001 4.1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.events import Event, SecretEvent
-from puretls._base.faults import Abort, Fault, VerifyAbort
-from puretls._base.outside import from_outside, raised_in
-from puretls._base.registry import FATAL, TLS12, TLS13
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS12, TLS13
 from puretls._crypto import schedule
 from puretls._crypto.kdf import MD5_SHA1, prf
-from puretls._crypto.schedule import APPLICATION, HANDSHAKE, INITIAL, Level, MasterSecret, TrafficSecret
+from puretls._crypto.schedule import APPLICATION, HANDSHAKE, INITIAL, MasterSecret, TrafficSecret
 from puretls._crypto.suites import Suite
 from puretls._crypto.transcript import Transcript
 from puretls._engine.config import Config
@@ -27,16 +25,16 @@ from puretls._engine.message_layer import MessageLayer, StreamLayer
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.profile import TLS, Profile
-from puretls._engine.requests import Request
+from puretls._engine.requests import Asking, Request
 from puretls._engine.session import Keeper, Session
 from puretls._wire.codec import StructError
 
 MAX_LABEL, MAX_CONTEXT = 249, 0xFFFF  # bytes; of an exporter (RFC 8446 7.1, RFC 5705 4)
-CALLBACK_FAILED = faults.CALLBACK_FAILED._replace(alert=registry.INTERNAL_ERROR)  # by an exception
 MAX_EXPORT = 255 * 32  # bytes, of any hash (RFC 5869 2.3)
 Parse = Callable[[bytes], Any]
-Handler = Callable[[Any, "Handshake", Any], "State"]
+Handler = Callable[[Any, "Handshake", Any], Any]
 H = TypeVar("H", bound=Callable[..., "State"])
+A = TypeVar("A", bound=Callable[..., "Asking[State]"])
 T = TypeVar("T")
 HELLO_REQUEST = bytes((registry.HELLO_REQUEST, 0, 0, 0))
 MAX_REQUESTS = 32  # in one handshake
@@ -46,7 +44,17 @@ def on(kind: int, parse: Parse) -> Callable[[H], H]:
     """Mark a method as the handler of a handshake message, and say how that message is parsed here."""
 
     def mark(handler: H) -> H:
-        handler.__dict__["accepts"] = kind, parse
+        handler.__dict__["accepts"] = kind, parse, False
+        return handler
+
+    return mark
+
+
+def asking_on(kind: int, parse: Parse) -> Callable[[A], A]:
+    """The same for a handler that may have to ask somebody outside: it yields Requests and returns the successor."""
+
+    def mark(handler: A) -> A:
+        handler.__dict__["accepts"] = kind, parse, True
         return handler
 
     return mark
@@ -64,7 +72,7 @@ class State:
     """One place in a handshake, or after it."""
 
     __slots__ = ()
-    expects: ClassVar[dict[int, tuple[Parse, Handler]]] = {}
+    expects: ClassVar[dict[int, tuple[Parse, Handler, bool]]] = {}  # the last: whether the handler may ask
     accepts_data: ClassVar[bool] = False
     expects_ccs: ClassVar[bool] = False
     reads_ahead: ClassVar[bool] = False  # the peer can have sent nothing beyond what is expected here
@@ -75,8 +83,8 @@ class State:
         for handler in list(vars(cls).values()):
             accepts = getattr(handler, "accepts", None)
             if accepts:
-                kind, parse = accepts
-                cls.expects[kind] = parse, handler
+                kind, parse, asks = accepts
+                cls.expects[kind] = parse, handler, asks
 
     def step(self, conn: Handshake, raw: bytes) -> State:
         """Hand one whole handshake message to its handler; the state after it."""
@@ -87,12 +95,12 @@ class State:
                 return self  # in a handshake it means nothing (RFC 5246 7.4.1.1)
             name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}")
-        parse, handler = entry
+        parse, handler, asks = entry
         try:
             message = parse(raw)  # only the codec runs inside this try
         except (IndexError, StructError):
             raise Abort(faults.LENGTH_MISMATCH) from None
-        return handler(self, conn, message)
+        return go_on(handler(self, conn, message)) if asks else handler(self, conn, message)
 
     def request_authentication(self, conn: Handshake) -> None:
         """Ask the client for its certificate after the handshake; only where nothing else is under way."""
@@ -109,13 +117,25 @@ def _count_request(conn: Handshake) -> None:
 
 
 class Parked(State):
-    """Waits for the answer to a Request, and goes on with it: `then` is given the connection, and does not keep it."""
+    """Waits for the answer to a Request.  `script` is the handler that has asked: it goes on where it yielded."""
 
-    __slots__ = ("request", "then")
+    __slots__ = ("request", "script")
 
-    def __init__(self, request: Request, then: Callable[[Handshake, Any], State]) -> None:
+    def __init__(self, request: Request, script: Asking[State]) -> None:
         self.request: Request | None = request
-        self.then = then
+        self.script = script
+
+
+def go_on(script: Asking[State], answer: Any = None) -> State:
+    """Run a handler that may ask, to its next request or to its end; the state after it."""
+    try:
+        request = script.send(answer)
+    except StopIteration as end:
+        state: State = end.value
+        return state
+    finally:
+        del answer  # it may be a key, and the traceback of a failure has this frame
+    return Parked(request, script)
 
 
 class Failed(State):
@@ -125,7 +145,7 @@ class Failed(State):
 
 
 class Handshake:
-    """All handshakes of one connection, either role, any version, and the messages that follow them."""
+    """What outlives the states of a connection's handshakes, and what they share; its `Machine` moves them."""
 
     __slots__ = (
         "begin",
@@ -133,7 +153,6 @@ class Handshake:
         "config",
         "draft",
         "established",
-        "failure",
         "finished_keys",
         "keeper",
         "kept",
@@ -143,10 +162,8 @@ class Handshake:
         "profile",
         "random",
         "read_level",
-        "refusal",
         "server_hostname",
         "server_side",
-        "state",
         "transcript",
         "version",
         "write_level",
@@ -172,9 +189,6 @@ class Handshake:
         self.clock, self.random, self.layer, self.profile = clock, random, layer, profile
         if profile is not TLS:
             self.config = profile.fit(config)
-        self.state: State | None = None  # None: not begun
-        self.failure: tuple[Fault, str] | None = None
-        self.refusal: Abort | None = None  # the failure, if there is more to it: of a certificate
         self.established = False
         self.transcript = Transcript()  # None once there is no handshake: its states need not ask
         self.version = 0  # what was negotiated; 0 before
@@ -185,107 +199,6 @@ class Handshake:
         self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
         self.read_level = self.write_level = INITIAL
-
-    # What moves it: whoever brings messages or answers.  Each raises Abort, and from then on always
-
-    @property
-    def request(self) -> Request | None:
-        """What somebody outside has to answer with `resume` before the handshake goes on."""
-        return self.state.request if self.state else None
-
-    def start(self) -> State:
-        """Begin: a client says its ClientHello."""
-        try:
-            self.state = state = self.begin(self)
-        except BaseException as error:  # noqa: BLE001  # see ended_by
-            raise self.ended_by(error)  # noqa: B904  # it has its cause
-        return state
-
-    def receive(self, level: Level, message: bytes) -> None:
-        """A whole message that has come under the keys of this level, where no record layer watches which those are."""
-        if self.failure:
-            raise self.failed()
-        state = self.state or Failed()  # which expects nothing
-        try:
-            self._check_level(level)
-            self.state = state.step(self, message)
-        except BaseException as error:  # noqa: BLE001  # see ended_by
-            raise self.ended_by(error)  # noqa: B904  # it has its cause
-
-    def _check_level(self, level: Level) -> None:
-        if level != self.read_level:
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"a message at the {level.name} level")
-
-    def resume(self, answer: Any) -> State:
-        """Answer `request`.  The answer's type is that of the Request.
-
-        ValueError if nothing is parked: that is the caller's mistake, and the connection goes on.
-        """
-        if self.failure:
-            raise self.failed()
-        state = self.state
-        if not isinstance(state, Parked):
-            raise ValueError("nothing waits for an answer")  # noqa: TRY004
-        try:
-            self.state = state = state.then(self, answer)
-        except BaseException as error:  # noqa: BLE001  # see ended_by
-            del answer  # it may be a key, and the traceback has this frame
-            raise self.ended_by(error)  # noqa: B904  # it has its cause
-        return state
-
-    def refuse(self, error: BaseException) -> NoReturn:
-        """The answer to `request` is an exception: the connection cannot go on."""
-        raise self.ended_by(error, CALLBACK_FAILED)
-
-    # Failing
-
-    def ended_by(self, error: BaseException, fault: Fault = faults.INTERNAL) -> BaseException:
-        """What to raise after `error` came out of the middle of a step: the connection cannot go on.
-
-        An exception that is no Abort is a mistake of ours that a peer has found.  It must not end a server that is
-        ready for SSLError and OSError only: so it is an Abort, too, whose cause is there for the report.  What comes
-        from outside, of a signal handler or a debugger, goes through as it is.
-        """
-        if isinstance(error, Abort):
-            if isinstance(error, VerifyAbort) and not self.failure:
-                self.refusal = error.again()
-            self.fail(error.fault, error.detail)
-            return error
-        if not isinstance(error, Exception) or from_outside(error):
-            self.fail(faults.INTERNAL, "interrupted")
-            return error
-        whose = raised_in(error)
-        request = f"raised in {whose}"
-        if whose.startswith("puretls."):
-            request = "please report it" if fault is faults.INTERNAL else "what a callback has promised came to it"
-        abort = Abort(fault, f"{type(error).__name__}: {request}")  # what it says itself may be anything
-        abort.__cause__ = error
-        self.fail(abort.fault, abort.detail)
-        return abort
-
-    def failed(self) -> Abort:
-        """What every operation raises after the failure: the same error."""
-        if self.refusal is not None:
-            return self.refusal.again()
-        return Abort(*(self.failure or (faults.INTERNAL, "")))
-
-    def fail(self, fault: Fault, detail: str = "") -> None:
-        """The end: the peer is told once, the secrets go, every later call raises the same."""
-        if self.failure:
-            return
-        self.failure = fault, detail  # not the exception: its traceback would keep secrets alive
-        if fault.alert is not None:
-            self.layer.send_alert(FATAL, fault.alert)
-        if self.kept and self.config.sessions is not None:
-            for session_id in self.kept:
-                self.config.sessions.cache.forget(session_id)
-        if self.keeper is not None:
-            self.keeper.forget()
-        self.state = Failed()
-        self.layer.fail()
-        self.outcome.master = self.draft.master = None
-        self.finished_keys = b"", b""
-        self.transcript = None  # type: ignore[assignment]  # likewise
 
     # For the states
 
@@ -350,9 +263,16 @@ class Handshake:
         self.layer.install_write(APPLICATION, suite, TrafficSecret(suite.hash, secret))
         self.write_level = APPLICATION
 
-    def renegotiate(self) -> State:
-        """The server has asked for a new handshake, and gets it."""
-        return self.begin(self)
+    def forget(self) -> None:
+        """The connection has failed: sessions and secrets go."""
+        if self.keeper is not None:
+            self.keeper.forget()
+        if self.kept and self.config.sessions is not None:
+            for session_id in self.kept:
+                self.config.sessions.cache.forget(session_id)
+        self.outcome.master = self.draft.master = None
+        self.finished_keys = b"", b""
+        self.transcript = None  # type: ignore[assignment]  # likewise
 
     def finish(self, state: State) -> State:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""

@@ -130,7 +130,7 @@ class Established12(Established):
             and not conn.config.options & OP_NO_RENEGOTIATION
             and not conn.stream.close_sent
         ):
-            return conn.renegotiate()
+            return conn.begin(conn)
         return self.decline(conn)
 
     @on(CLIENT_HELLO, ClientHello.parse)

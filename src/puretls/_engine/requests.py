@@ -1,11 +1,16 @@
-"""What a handshake asks whoever is outside; it waits until `Handshake.resume` has the answer.
+"""What a handshake asks whoever is outside; it waits until `Machine.resume` has the answer.
 
 The engine never calls out, so it is never re-entered, and an answer that comes later is no special case.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.outside import from_outside, raised_in
 
 if TYPE_CHECKING:
     from puretls._crypto.signatures import Scheme
@@ -13,11 +18,17 @@ if TYPE_CHECKING:
     from puretls._engine.peer import Peer
     from puretls._wire.hello import ClientHello
 
+CALLBACK_FAILED = faults.CALLBACK_FAILED._replace(alert=registry.INTERNAL_ERROR)  # by an exception
+
 
 class Request:
-    """A question that the engine cannot answer itself; the state that holds it waits for `Handshake.resume`."""
+    """A question that the engine cannot answer itself; the handshake waits for `Machine.resume`."""
 
     __slots__ = ()
+
+
+T = TypeVar("T")
+Asking = Generator[Request, Any, T]  # what yields requests, gets their answers, and comes to something
 
 
 class ClientHelloRequest(Request):
@@ -75,3 +86,17 @@ class PskServerRequest(Request):
 
     def __init__(self, identity: bytes) -> None:
         self.identity = identity
+
+
+def unanswered(error: BaseException) -> BaseException:
+    """What the handshake fails with if `error` is what came of asking somebody: it is the cause, and does not say more.
+
+    An Abort is a refusal that says why, and what a signal handler or a debugger has raised goes through as it is.
+    """
+    if isinstance(error, Abort) or not isinstance(error, Exception) or from_outside(error):
+        return error
+    whose = raised_in(error)
+    where = "what a callback has promised came to it" if whose.startswith("puretls.") else f"raised in {whose}"
+    abort = Abort(CALLBACK_FAILED, f"{type(error).__name__}: {where}")
+    abort.__cause__ = error
+    return abort

@@ -18,10 +18,10 @@ from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate, negotiated
-from puretls._engine.admission import admitted_then
+from puretls._engine.admission import admitted
 from puretls._engine.authenticate import examine
-from puretls._engine.config import Credential
-from puretls._engine.handshake import Handshake, Parked, State, decode, on
+from puretls._engine.config import Config, Credential
+from puretls._engine.handshake import Handshake, State, asking_on, decode, on
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
@@ -43,7 +43,7 @@ from puretls._engine.handshake12 import (
 )
 from puretls._engine.peer import Claim
 from puretls._engine.policy import CERT_REQUIRED
-from puretls._engine.requests import PskServerRequest
+from puretls._engine.requests import Asking, PskServerRequest
 from puretls._engine.resumption import agreed, fits
 from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
@@ -67,7 +67,7 @@ class Choice(NamedTuple):
     group: Group | None
 
 
-def start(conn: Handshake, message: ClientHello, version: int) -> State:
+def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
     """ClientHello: read what it offers, then resume a session or begin a full handshake."""
     _, _, _, _, _, compression, found = message
     if 0 not in compression:
@@ -85,7 +85,7 @@ def start(conn: Handshake, message: ClientHello, version: int) -> State:
     session = _find_session(conn, message, version)
     if session is not None:
         return _resume(conn, message, session, offered)
-    return _full(conn, message, choose(conn, message, version), offered)
+    return (yield from _full(conn, message, choose(conn, message, version), offered))
 
 
 def _random(conn: Handshake, version: int) -> bytes:
@@ -212,7 +212,7 @@ class Session12(NamedTuple):
 # The full handshake
 
 
-def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> State:
+def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> Asking[State]:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
     config, transcript = conn.config, conn.transcript
     suite, credential, scheme, conn.draft.group = choice
@@ -232,15 +232,29 @@ def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[i
         flight.append(credential.message12)
     if staple:
         flight.append(legacy.certificate_status(staple))
-    session = filled(Session12, (session_id, by_ticket))
-    return _send_key_exchange(conn, message, choice, session, flight, asked=asked)
+    offer, params = _offer(config, suite, choice.group)
+    if params:
+        signature = b""
+        if credential is not None and scheme is not None:
+            signed = conn.draft.client_random + conn.draft.server_random + params
+            signature = vec16((yield from authenticate.sign(credential, scheme, signed)))
+            if conn.version >= TLS12:
+                signature = scheme.code.to_bytes(2, "big") + signature
+        flight.append(legacy.server_key_exchange(params + signature))
+    if asked:
+        schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
+        flight.append(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
+    flight.append(legacy.SERVER_HELLO_DONE)
+    conn.send_messages(flight)
+    conn.layer.flush()
+    exchange = Exchange(suite, offer, message.legacy_version, filled(Session12, (session_id, by_ticket)))
+    return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
 
 
-def _send_key_exchange(
-    conn: Handshake, message: ClientHello, choice: Choice, session: Session12, flight: list[bytes], *, asked: bool
-) -> State:
-    """`flight`, and ServerKeyExchange, if the suite has one (RFC 5246 7.4.3, RFC 8422 5.4, RFC 4279 2 to 4)."""
-    config, (suite, credential, scheme, group) = conn.config, choice
+def _offer(config: Config, suite: Suite, group: Group | None) -> tuple[Offer | None, bytes]:
+    """Our share, and the body of ServerKeyExchange before the signature, if the suite has one (RFC 5246 7.4.3, RFC 8422
+    5.4, RFC 4279 2 to 4).
+    """
     offer: Offer | None = None
     params = b""
     if group is not None:
@@ -255,28 +269,7 @@ def _send_key_exchange(
     if suite.kx in PSK_EXCHANGES and (params or config.psk_hint):
         params = vec16(config.psk_hint or b"") + params
 
-    def go_on(conn: Handshake, signature: bytes) -> State:
-        if params:
-            flight.append(legacy.server_key_exchange(params + signature))
-        if asked:
-            schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
-            flight.append(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
-        flight.append(legacy.SERVER_HELLO_DONE)
-        conn.send_messages(flight)
-        conn.layer.flush()
-        exchange = Exchange(suite, offer, message.legacy_version, session)
-        return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
-
-    if credential is None or scheme is None:
-        return go_on(conn, b"")
-
-    def signed(conn: Handshake, signature: bytes) -> State:
-        head = scheme.code.to_bytes(2, "big") if conn.version >= TLS12 else b""
-        return go_on(conn, head + vec16(signature))
-
-    return authenticate.sign_then(
-        conn, credential, scheme, conn.draft.client_random + conn.draft.server_random + params, signed
-    )
+    return offer, params
 
 
 class Exchange:
@@ -316,20 +309,17 @@ class ExpectKeyExchange(_Step):
 
     __slots__ = ()
 
-    @on(CLIENT_KEY_EXCHANGE, legacy.KeyExchange.parse)
-    def client_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> State:
+    @asking_on(CLIENT_KEY_EXCHANGE, legacy.KeyExchange.parse)
+    def client_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> Asking[State]:
         exchange, (raw, _) = self.exchange, message
         identity, share = decode(_EXCHANGES[exchange.suite.kx], raw)
         conn.transcript.update(raw)
-        if identity is None:
-            return _derive(conn, exchange, share, None)
-
-        def keyed(conn: Handshake, key: bytes | None) -> State:
+        key = None
+        if identity is not None:
+            key = yield PskServerRequest(identity)
             if not key:
                 raise Abort(faults.PSK_IDENTITY_NOT_FOUND)
-            return _derive(conn, exchange, share, key)
-
-        return Parked(PskServerRequest(identity), keyed)
+        return _derive(conn, exchange, share, key)
 
 
 def _read_ecdhe(raw: bytes) -> tuple[None, bytes]:
@@ -438,14 +428,11 @@ class ExpectFinished(State):
     def __init__(self, keys: Keys, session: Session12) -> None:
         self.keys, self.session = keys, session
 
-    @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> State:
+    @asking_on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
         check_finished(conn, message, self.keys)
-        if not conn.config.policy.judged:
-            return self._done(conn)
-        return admitted_then(conn, conn.draft.peer, self._done, resumed=conn.draft.resumed is not None)
-
-    def _done(self, conn: Handshake) -> State:
+        if conn.config.policy.judged:
+            yield from admitted(conn, conn.draft.peer, resumed=conn.draft.resumed is not None)
         if conn.draft.resumed is not None:
             return finish(conn, conn.draft.resumed)
         session, sessions = agreed(conn, master_of(conn), lifetime(conn), self.session.id), conn.config.sessions

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from hmac import compare_digest
 
 from puretls._base import faults, registry
@@ -19,22 +17,22 @@ from puretls._base.registry import (
 )
 from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
-from puretls._crypto.schedule import EarlySecret, HandshakeSecret, finished, without_psk
+from puretls._crypto.schedule import EarlySecret, finished, without_psk
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, compression, negotiate, negotiated
-from puretls._engine.admission import admitted_then
+from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
     examine,
     send_certificate13,
     send_finished13,
 )
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET, Config, Credential
 from puretls._engine.established import Established13
-from puretls._engine.handshake import Handshake, Parked, State, on
+from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_REQUIRED
-from puretls._engine.requests import PskServerRequest
+from puretls._engine.requests import Asking, PskServerRequest
 from puretls._engine.resumption import fits
 from puretls._engine.session import Session
 from puretls._wire import extensions, hello, messages, places
@@ -76,7 +74,7 @@ class Retry:
         self.hello, self.group, self.cookie = first, group, cookie
 
 
-def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> State:
+def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> Asking[State]:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
     config, found = conn.config, message.extensions
     groups, shares, schemes, psks, conn.draft.peer_takes_tickets = negotiate.read_offer13(message)
@@ -96,10 +94,10 @@ def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> 
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
         return _send_retry(conn, message, conn.draft.group)
     conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found and conn.profile.post_handshake_authentication
-    retried = retry is not None
-    if psks is None:
-        return _answer(message, schemes, share, retried, conn, None)
-    return _find_psk(conn, message, psks, 0, partial(_answer, message, schemes, share, retried))
+    psk = None
+    if psks is not None:
+        psk = yield from _find_psk(conn, message, psks)
+    return (yield from _answer(conn, message, schemes, share, psk, retried=retry is not None))
 
 
 def _send_retry(conn: Handshake, message: ClientHello, group: Group) -> State:
@@ -134,8 +132,8 @@ class ExpectSecondClientHello(State):
     def __init__(self, retry: Retry) -> None:
         self.retry = retry
 
-    @on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Handshake, message: ClientHello) -> State:
+    @asking_on(CLIENT_HELLO, ClientHello.parse)
+    def client_hello(self, conn: Handshake, message: ClientHello) -> Asking[State]:
         first, found = self.retry.hello, message.extensions
         places.check_hello(found)
         if message[1:6] != first[1:6] or _what_stays(message) != _what_stays(first) or registry.EARLY_DATA in found:
@@ -147,36 +145,29 @@ class ExpectSecondClientHello(State):
         shares = negotiate.read_offer13(message).shares
         if tuple(shares) != (self.retry.group.code,):
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
-        return start(conn, message, self.retry)
+        return (yield from start(conn, message, self.retry))
 
 
 def _what_stays(message: ClientHello) -> dict[int, bytes]:
     return {kind: body for kind, body in message.extensions.items() if kind not in MAY_CHANGE}
 
 
-WithPsk = Callable[["Handshake", "ChosenPsk | None"], State]
-
-
-def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks, index: int, then: WithPsk) -> State:
-    """The first PSK from `index` on that is good for this handshake (RFC 8446 4.2.11)."""
+def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks) -> Asking[ChosenPsk | None]:
+    """The first PSK that is good for this handshake (RFC 8446 4.2.11)."""
     suite, identities = conn.draft.suite, psks.identities
     sessions, now = conn.config.sessions, conn.clock()
     find = sessions and (sessions.cache.find if conn.config.options & OP_NO_TICKET else sessions.tickets.open)
-    for i in range(index, min(len(identities), MAX_IDENTITIES)):
-        identity = identities[i][0]
+    for index in range(min(len(identities), MAX_IDENTITIES)):
+        identity = identities[index][0]
         session = find(identity, now) if find else None
         if session is not None:
             if _resumable(conn, session, suite):
-                return then(conn, _check_binder(conn, message, psks, i, session.secret, session))
+                return _check_binder(conn, message, psks, index, session.secret, session)
         elif conn.config.psk_server and suite.hash is SHA256:
-
-            def keyed(conn: Handshake, key: bytes | None, i: int = i) -> State:
-                if not key:
-                    return _find_psk(conn, message, psks, i + 1, then)
-                return then(conn, _check_binder(conn, message, psks, i, key, None))
-
-            return Parked(PskServerRequest(identity), keyed)
-    return then(conn, None)
+            key = yield PskServerRequest(identity)
+            if key:
+                return _check_binder(conn, message, psks, index, key, None)
+    return None
 
 
 def _resumable(conn: Handshake, session: Session, suite: Suite) -> bool:
@@ -196,8 +187,8 @@ def _check_binder(
 
 
 def _answer(
-    message: ClientHello, schemes: Ranks, share: bytes, retried: bool, conn: Handshake, psk: ChosenPsk | None
-) -> State:
+    conn: Handshake, message: ClientHello, schemes: Ranks, share: bytes, psk: ChosenPsk | None, *, retried: bool
+) -> Asking[State]:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
     config, suite, group, d = conn.config, conn.draft.suite, conn.draft.group, conn.draft.digest
     if group is None:
@@ -235,22 +226,14 @@ def _answer(
             conn.draft.resumed, conn.draft.peer = psk.session, psk.session.peer
             if psk.session.id:
                 conn.kept = (psk.session.id,)
+    asked = False
     if chosen is None:
         conn.send_message(encrypted)
-        return _finish_flight(secret, False, conn)
-    asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
-    credential = chosen[0]
-    certificate = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
-    if config.compressions and registry.COMPRESS_CERTIFICATE in found:
-        certificate = compression.shorter(
-            credential, certificate, config, extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
-        )
-    flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
-    return send_certificate13(conn, chosen, flight, partial(_finish_flight, secret, asked))
-
-
-def _finish_flight(secret: HandshakeSecret, asked: bool, conn: Handshake) -> State:
-    """Our Finished, and the keys that follow it (RFC 8446 4.4.4, 7.1)."""
+    else:
+        asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
+        certificate = _own_certificate(config, chosen[0], found)
+        flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
+        yield from send_certificate13(conn, chosen, flight)
     send_finished13(conn)
     conn.draft.exporter_digest = digest = conn.transcript.digest()
     conn.draft.master = master = secret.finish()
@@ -261,6 +244,15 @@ def _finish_flight(secret: HandshakeSecret, asked: bool, conn: Handshake) -> Sta
         conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
     conn.install_write_secret(ours)
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
+
+
+def _own_certificate(config: Config, credential: Credential, found: dict[int, bytes]) -> bytes:
+    """Our Certificate, with what the client has asked for (RFC 8446 4.4.2.1, RFC 8879)."""
+    raw = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
+    if config.compressions and registry.COMPRESS_CERTIFICATE in found:
+        theirs = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
+        return compression.shorter(credential, raw, config, theirs)
+    return raw
 
 
 class ExpectCertificate(State):
@@ -318,22 +310,19 @@ class ExpectFinished(State):
     def __init__(self, next_secret: bytes, peer: Peer | None = None) -> None:
         self.next_secret, self.peer = next_secret, peer
 
-    @on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> State:
+    @asking_on(FINISHED, messages.Finished.parse)
+    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
         authenticate.check_finished13(conn, message)
-        conn.draft.peer = self.peer or conn.draft.peer
+        draft, config = conn.draft, conn.config
+        draft.peer = self.peer or draft.peer
         conn.install_read_secret(self.next_secret)
-        if not conn.config.policy.judged:
-            return _done(conn)
-        return admitted_then(conn, conn.draft.peer, _done, resumed=conn.draft.resumed is not None, later=True)
-
-
-def _done(conn: Handshake) -> State:
-    state, count = Established13(conn), conn.config.num_tickets
-    conn.finish(state)
-    if conn.draft.peer_takes_tickets:
-        wanted = conn.draft.tickets
-        if wanted is None:
-            wanted = min(1, count) if conn.draft.resumed else count
-        state.send_tickets(conn, wanted)
-    return state
+        if config.policy.judged:
+            yield from admitted(conn, draft.peer, resumed=draft.resumed is not None, later=True)
+        state, count = Established13(conn), config.num_tickets
+        conn.finish(state)
+        if draft.peer_takes_tickets:
+            wanted = draft.tickets
+            if wanted is None:
+                wanted = min(1, count) if draft.resumed else count
+            state.send_tickets(conn, wanted)
+        return state

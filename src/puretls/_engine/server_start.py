@@ -8,8 +8,8 @@ from puretls._base.registry import CLIENT_HELLO, SSL3, TLS12, TLS13
 from puretls._crypto.suites import BY_CODE
 from puretls._engine import server12, server13
 from puretls._engine.config import Config
-from puretls._engine.handshake import Handshake, Parked, State, on
-from puretls._engine.requests import ClientHelloRequest
+from puretls._engine.handshake import Handshake, State, asking_on
+from puretls._engine.requests import Asking, ClientHelloRequest
 from puretls._wire import extensions, places
 from puretls._wire.codec import Ranks, ranks
 from puretls._wire.hello import ClientHello
@@ -33,23 +33,19 @@ class ExpectClientHello(State):
     __slots__ = ()
     reads_ahead = True
 
-    @on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Handshake, message: ClientHello) -> State:  # RFC 8446 4.1.2
+    @asking_on(CLIENT_HELLO, ClientHello.parse)
+    def client_hello(self, conn: Handshake, message: ClientHello) -> Asking[State]:  # RFC 8446 4.1.2
         _, _, conn.draft.client_random, _, suites, _, found = message
         conn.draft.client_suites = _kept(ranks(suites))
         places.check_hello(found)
         if registry.SERVER_NAME in found:
             conn.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
-        if not conn.config.choose_context:
-            return _negotiate(conn, message)
-
-        def chosen(conn: Handshake, config: Config) -> State:
+        if conn.config.choose_context:
+            config = yield ClientHelloRequest(message, conn.draft.server_name)
             conn.config = conn.profile.fit(config)
             if config.watch:
                 conn.layer.watch()
-            return _negotiate(conn, message)
-
-        return Parked(ClientHelloRequest(message, conn.draft.server_name), chosen)
+        return (yield from _negotiate(conn, message))
 
 
 def _kept(theirs: Ranks) -> Ranks:
@@ -59,7 +55,7 @@ def _kept(theirs: Ranks) -> Ranks:
     return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
 
 
-def _negotiate(conn: Handshake, message: ClientHello) -> State:
+def _negotiate(conn: Handshake, message: ClientHello) -> Asking[State]:
     conn.draft.policy_digest = conn.config.policy.digest()
     version = choose_version(conn.config, message)
     if registry.FALLBACK_SCSV in conn.draft.client_suites and version < conn.config.served[0]:  # RFC 7507 3
