@@ -146,6 +146,30 @@ print(len(found) - len(names), {len(ids) for ids in found.values()})
     assert printed(code) == ["0", "{1}"]
 
 
+@pytest.mark.parametrize("arguments", ["--help", "run --help"])
+def test_the_command_explains_itself_without_an_engine(arguments: str) -> None:
+    code = f"""
+import ssl, sys
+sys.argv = ["puretls", *{arguments.split()}]
+from puretls.cli import main
+try:
+    main()
+finally:
+    print("LOADED", *sys.modules)
+"""
+    found = printed(code)
+    loaded = set(found[found.index("LOADED") :])
+    assert "puretls.cli" in loaded
+    assert not {name for name in loaded if name.startswith(("cryptography", "puretls._engine", "importlib.metadata"))}
+
+
+def test_a_program_that_is_run_need_not_have_asyncio(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import ssl, sys; print(ssl.OPENSSL_VERSION_INFO, 'asyncio' in sys.modules)", "utf-8")
+    code = "import sys; sys.argv = ['puretls', 'run', sys.argv[1]]; from puretls.cli import main; main()"
+    assert printed(code, program) == ["(3,", "0,", "0,", "0,", "0)", "False"]
+
+
 @pytest.mark.parametrize(
     ("protocol", "roles"), [("CLIENT", {"client"}), ("SERVER", {"server"}), ("", {"client", "server"})]
 )

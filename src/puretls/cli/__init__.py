@@ -68,6 +68,14 @@ class Listing(argparse.RawDescriptionHelpFormatter):
         return "\n".join(lines[:-1]) + "\n"
 
 
+class _Version(argparse.Action):
+    """As argparse's own, for a version that is looked up when somebody wants to know it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"puretls {ours()}")
+        parser.exit()
+
+
 def parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
     """The command line, with the arguments of the commands that are wanted."""
     described = argparse.ArgumentParser(
@@ -76,7 +84,7 @@ def parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=Listing,
     )
-    described.add_argument("--version", action="version", version=f"puretls {ours()}")
+    described.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = described.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(

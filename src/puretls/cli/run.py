@@ -7,7 +7,8 @@ import runpy
 import sys
 from pathlib import Path
 
-from puretls import asyncio, inject_into_ssl
+import puretls
+from puretls import asyncio
 
 EXAMPLES = """\
 examples:
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not program:
         print("puretls run: which program?  A script, or -m and a module", file=sys.stderr)
         return 2
-    inject_into_ssl(client_session_cache=True if arguments.resume else None)
+    puretls.inject_into_ssl(client_session_cache=True if arguments.resume else None)
     if not arguments.no_asyncio:
         asyncio.install()
     sys.argv[:] = program

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 
@@ -15,6 +13,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def ours() -> str:
     """Our own version, as installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it brings much, for this alone
+
     try:
         return version("puretls")
     except PackageNotFoundError:
@@ -23,6 +23,9 @@ def ours() -> str:
 
 def versions() -> list[tuple[str, str]]:
     """Each part and its version, the interpreter's own OpenSSL where there is one."""
+    import platform  # noqa: PLC0415 - likewise
+    from importlib.metadata import version  # noqa: PLC0415
+
     found = [
         ("puretls", ours()),
         (platform.python_implementation(), platform.python_version()),
