@@ -352,3 +352,46 @@ def test_data_around_a_promise_is_kept(tls: ModuleType, pki: Pki, kind: str, lim
     for side in (client, server):
         if kind == "socket":
             side.close()
+
+
+@VERSIONS
+@pytest.mark.parametrize("kind", ["socket", "object"])
+def test_who_goes_on_from_the_thread_of_the_answer(tls: ModuleType, pki: Pki, version: str, kind: str) -> None:
+    """The done callback, or the waker, calls do_handshake(): the lock holds, and both come to an end."""
+    others: list[BaseException | None] = []
+
+    def again(*_: Any) -> None:
+        try:
+            server.do_handshake()
+        except tls.SSLWantReadError:
+            others.append(None)
+        except BaseException as error:  # noqa: BLE001  # for the test
+            others.append(error)
+        else:
+            others.append(None)
+
+    def promise(sign: Callable[[], bytes]) -> Future[bytes]:
+        made = pool.submit(lambda: begun.wait(PATIENCE) and sign())
+        if kind == "socket":
+            made.add_done_callback(again)
+            begun.set()
+        return made
+
+    begun = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        if kind == "socket":
+            client, server, thread = joined(contexts(tls, pki, version, promise))
+            with client, server:
+                server.do_handshake()
+                thread.join()
+                assert server.version() == client.version() == version.replace("_", ".")
+        else:
+            client, server = over_memory(tls, contexts(tls, pki, version, promise))
+            server.set_waker(again)
+            with pytest.raises(tls.SSLWantAnswerError):
+                server.do_handshake()
+            begun.set()
+            pool.shutdown()
+            shake(tls, client, server, client, server)
+            assert server.version() == client.version() == version.replace("_", ".")
+    assert others == [None]
