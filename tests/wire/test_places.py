@@ -44,6 +44,8 @@ GOOD = {  # by extension and message; what is not here has no body
     (registry.KEY_SHARE, places.CH): vec16(SHARE),
     (registry.KEY_SHARE, places.SH): SHARE,
     (registry.KEY_SHARE, places.HRR): b"\x00\x1d",
+    (registry.ENCRYPTED_CLIENT_HELLO, places.HRR): bytes(8),
+    (registry.ENCRYPTED_CLIENT_HELLO, places.EE): vec16(b"\xfe\xaa" + vec16(b"another version")),
     **{(registry.RENEGOTIATION_INFO, place): b"\x00" for place in (places.CH, places.SH12)},
 }
 EVERY = [(kind, place) for kind, row in places.ROWS.items() for place in row]
@@ -91,9 +93,9 @@ def test_what_is_remembered_is_bounded_and_good():
 
 
 def test_every_known_extension_is_read_somewhere():
-    """But for bodies that are anybody's: padding, and encrypted_client_hello."""
+    """But for a body that is anybody's, padding, and for what stands in sealed hellos only."""
     unread = places.ROWS.keys() - {kind for kind, _ in READ}
-    assert unread == {registry.PADDING, registry.ENCRYPTED_CLIENT_HELLO}
+    assert unread == {registry.PADDING, registry.ECH_OUTER_EXTENSIONS}
 
 
 @pytest.mark.parametrize("place", places.MESSAGES)

@@ -21,6 +21,7 @@ from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.client_sessions import _ClientSessionSettings
 from puretls._api.compression import _CompressionSettings
 from puretls._api.crlite import _CRLiteSettings
+from puretls._api.ech import _EchSettings, choose
 from puretls._api.enums import (
     ALERT_DESCRIPTION_INTERNAL_ERROR,
     Options,
@@ -65,6 +66,7 @@ class _Beyond(
     _CompressionSettings,
     _CRLiteSettings,
     _ReloadSettings,
+    _EchSettings,
     _JudgeSettings,
     _ProfileSettings,
     _StatusSettings,
@@ -318,6 +320,20 @@ class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # typ
             return server_name_callback(sslobj, name, sslctx)  # type: ignore[arg-type]  # None, too
 
         self.sni_callback = with_decoded_name
+
+    def set_ech_configs(self, ech_configs: bytes | None, /) -> SSLContext:
+        """A copy of this context that has exactly these configurations: an ECHConfigList, or None for none.
+
+        It is cheap, and shares certificates, sessions and what is trusted with this one: for configurations belong to
+        a host, and contexts do not.  SSLError if the list is malformed.  A list in which nothing can be used, as one of
+        a later version, is as none; get_ech_status() tells.
+        """
+        chosen = None if ech_configs is None else choose(ech_configs)
+        other = _new_instance(type(self))
+        vars(other).update(vars(self))
+        other._settings = settings = self._settings.copy()
+        settings.ech = () if chosen is None else (chosen,)
+        return other
 
     # Default trust
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import native
 from puretls._base import registry
+from puretls._base.public import public
 
 if TYPE_CHECKING:  # what they are to a type checker; at run time they are adopted below
     from ssl import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # what they are to a type checker; at run time they are adopt
 
 __all__ = [  # the classes; the constants are found by their prefixes
     "AlertDescription",
+    "ECHStatus",
     "Options",
     "SSLErrorNumber",
     "TLSVersion",
@@ -292,5 +294,37 @@ VERIFY_X509_PARTIAL_CHAIN: VerifyFlags = _member(VerifyFlags, "VERIFY_X509_PARTI
 CERT_NONE: VerifyMode = _member(VerifyMode, "CERT_NONE")
 CERT_OPTIONAL: VerifyMode = _member(VerifyMode, "CERT_OPTIONAL")
 CERT_REQUIRED: VerifyMode = _member(VerifyMode, "CERT_REQUIRED")
+
+
+@public
+class ECHStatus(IntEnum):
+    """What has become of Encrypted Client Hello, as get_ech_status() says it."""
+
+    ECH_STATUS_BACKEND = 4
+    ECH_STATUS_GREASE_ECH = 3
+    ECH_STATUS_GREASE = 2
+    ECH_STATUS_SUCCESS = 1
+    ECH_STATUS_FAILED = 0
+    ECH_STATUS_BAD_CALL = -100
+    ECH_STATUS_NOT_TRIED = -101
+    ECH_STATUS_BAD_NAME = -102
+    ECH_STATUS_NOT_CONFIGURED = -103
+    ECH_STATUS_FAILED_ECH = -105
+    ECH_STATUS_FAILED_ECH_BAD_NAME = -106
+
+
+ECH_STATUS_BACKEND = ECHStatus.ECH_STATUS_BACKEND
+ECH_STATUS_GREASE_ECH = ECHStatus.ECH_STATUS_GREASE_ECH
+ECH_STATUS_GREASE = ECHStatus.ECH_STATUS_GREASE
+ECH_STATUS_SUCCESS = ECHStatus.ECH_STATUS_SUCCESS
+ECH_STATUS_FAILED = ECHStatus.ECH_STATUS_FAILED
+ECH_STATUS_BAD_CALL = ECHStatus.ECH_STATUS_BAD_CALL
+ECH_STATUS_NOT_TRIED = ECHStatus.ECH_STATUS_NOT_TRIED
+ECH_STATUS_BAD_NAME = ECHStatus.ECH_STATUS_BAD_NAME
+ECH_STATUS_NOT_CONFIGURED = ECHStatus.ECH_STATUS_NOT_CONFIGURED
+ECH_STATUS_FAILED_ECH = ECHStatus.ECH_STATUS_FAILED_ECH
+ECH_STATUS_FAILED_ECH_BAD_NAME = ECHStatus.ECH_STATUS_FAILED_ECH_BAD_NAME
+# Not members of Options, which is the interpreter's where it has one
+OP_ECH_GREASE, OP_ECH_TRIALDECRYPT, OP_ECH_IGNORE_CID, OP_ECH_GREASE_RETRY_CONFIG = 1 << 37, 1 << 38, 1 << 39, 1 << 40
 
 PROTOCOL_NAMES = {value: name for name, value in _SSLMethod.__members__.items() if name != "PROTOCOL_SSLv23"}

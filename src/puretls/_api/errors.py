@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from puretls._api import native
 from puretls._base import faults
-from puretls._base.faults import Abort, Fault, VerifyAbort
+from puretls._base.faults import Abort, EchRejected, Fault, VerifyAbort
 from puretls._base.public import public
 
 __all__ = [  # also what is imported for type checkers only
     "CertificateError",
     "SSLCertVerificationError",
+    "SSLECHRejected",
     "SSLEOFError",
     "SSLError",
     "SSLSyscallError",
@@ -84,6 +85,17 @@ else:
         """A certificate could not be verified."""
 
 
+@public
+class SSLECHRejected(SSLError):
+    """The server did not open the encrypted ClientHello: nothing was sent, and `retry_configs` is what to try instead.
+
+    It is an ECHConfigList for SSLContext.set_ech_configs(); b"" says that the server has, securely, no Encrypted
+    Client Hello; None that nobody has verified who said so, as with CERT_NONE.
+    """
+
+    retry_configs: bytes | None = None
+
+
 CertificateError = SSLCertVerificationError
 
 
@@ -132,6 +144,11 @@ def abort_error(abort: Abort) -> SSLError:
     for error in (abort, abort.__cause__):
         if error is not None:
             _clear_frames(error.__traceback__)
+    if isinstance(abort, EchRejected):
+        fault = abort.fault
+        rejected = ssl_error(SSL_ERROR, fault.text, reason=fault.reason, library=fault.library, kind=SSLECHRejected)
+        cast("Any", rejected).retry_configs = abort.retry_configs
+        return noted(rejected, abort.detail)
     if not isinstance(abort, VerifyAbort):
         return fault_error(abort.fault, abort.detail)
     error = ssl_error(

@@ -9,6 +9,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from puretls._api.enums import ECHStatus
 from puretls._api.names import DER_cert_to_PEM_cert
 from puretls._api.objects import ENCODING_DER, ENCODING_PEM
 from puretls._api.seam import CHANNEL_BINDING_TYPES, _SSLSocket
@@ -111,6 +112,35 @@ class _Queries:
         """
         sslobj = self._connection()
         return None if sslobj is None else sslobj.cert_compression()
+
+    def get_ech_status(self) -> ECHStatus:
+        """What has become of Encrypted Client Hello: an ECH_STATUS_*, SUCCESS if the server has read the inner hello.
+
+        GREASE if there was no configuration and the extension meant nothing; FAILED_ECH if the server rejected it.
+        """
+        sslobj = self._connection()
+        return ECHStatus.ECH_STATUS_NOT_TRIED if sslobj is None else sslobj.get_ech_status()
+
+    def get_ech_retry_config(self) -> bytes | None:
+        """The ECHConfigList that a server has sent instead of what was used; None without one.
+
+        After GREASE it is only to be looked at, as nobody has verified it for this purpose.
+        """
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.get_ech_retry_config()
+
+    @property
+    def outer_server_hostname(self) -> str | None:
+        """The host that the outer ClientHello asked for; None without Encrypted Client Hello."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.outer_server_hostname
+
+    def set_outer_server_hostname(self, server_hostname: str | None, /) -> None:
+        """As SSLContext.set_outer_server_hostname(), for this connection, before its handshake."""
+        sslobj = self._connection()
+        if sslobj is None:
+            raise ValueError("there is no connection yet")
+        sslobj.set_outer_server_hostname(server_hostname)
 
     def client_sigalg(self) -> str | None:
         """The scheme of the client's signature, such as "ecdsa_secp256r1_sha256"; None if it made none."""

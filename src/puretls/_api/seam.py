@@ -13,13 +13,15 @@ import operator
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import cipher_string
+from puretls._api import cipher_string, ech
 from puretls._api.answers import ANSWERS
 from puretls._api.client_sessions import CacheKeeper
 from puretls._api.compression import compression_name
+from puretls._api.enums import ECHStatus
 from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
 from puretls._api.later import Awaited
 from puretls._api.objects import Certificate, SSLSession
@@ -437,6 +439,29 @@ class _SSLSocket:
     def cert_compression(self) -> str | None:
         """How the peer's certificate came compressed (RFC 8879)."""
         return compression_name(self._conn.outcome.certificate_compression)
+
+    # Encrypted Client Hello (RFC 9849)
+
+    def get_ech_status(self) -> ECHStatus:
+        """What has become of it."""
+        return ech.status(self._conn)
+
+    def get_ech_retry_config(self) -> bytes | None:
+        """The ECHConfigList that the server would have us use."""
+        return ech.retry_config(self._conn)
+
+    @property
+    def outer_server_hostname(self) -> str | None:
+        """Whom the outer hello asked for."""
+        record = self._conn.handshake.draft.ech
+        return None if record is None else record.outer_name
+
+    def set_outer_server_hostname(self, server_hostname: str | None, /) -> None:
+        """Whom it is to ask for."""
+        name, handshake = ech.outer_name(server_hostname), self._conn.handshake
+        if self._conn.server_side or self._conn.state is not None:
+            raise ValueError("Cannot set the outer hostname of a server, or after the handshake has begun.")
+        handshake.config = replace(handshake.config, outer_name=name)
 
     def get_verified_chain(self) -> list[Certificate] | None:
         """The path from the peer's certificate to the anchor; what the peer sent if nothing was verified."""

@@ -21,6 +21,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine.config import MAX_CERT_LIST, Config, Credential
+from puretls._engine.ech_config import Chosen, ServerKey, retry_list
 from puretls._engine.policy import PeerPolicy
 from puretls._engine.sessions import SessionManager
 from puretls._engine.status import OCSP_CHECK, OCSP_IGNORE
@@ -38,6 +39,7 @@ FIXED_VERSIONS = {PROTOCOL_TLSV1: TLS10, PROTOCOL_TLSV1_1: TLS11, PROTOCOL_TLSV1
 MINIMUM_SUPPORTED, MAXIMUM_SUPPORTED = -2, -1
 OP_DEFAULT = 0x82520050  # OP_ALL, NO_SSLv3, CIPHER_SERVER_PREFERENCE, NO_COMPRESSION, ENABLE_MIDDLEBOX_COMPAT
 OP_NO_VERSION = {SSL3: 0x2000000, TLS10: 0x4000000, TLS11: 0x10000000, TLS12: 0x8000000, TLS13: 0x20000000}
+OP_ECH_GREASE, OP_ECH_TRIALDECRYPT, OP_ECH_IGNORE_CID, OP_ECH_GREASE_RETRY_CONFIG = 1 << 37, 1 << 38, 1 << 39, 1 << 40
 OP_NO_ANY = sum(OP_NO_VERSION.values())
 VERIFY_TRUSTED_FIRST = 0x8000
 NO_PARTIAL_WILDCARDS = 4
@@ -77,6 +79,11 @@ class Settings:
     verify_profile: str | None = None
     public_suffixes: tuple[str, ...] | None = None
     webpki: WebPki | None = None  # what these two come to
+    ech: tuple[Chosen, ...] = ()  # what hellos are encrypted for, the first of them
+    ech_grease = False
+    ech_keys: tuple[ServerKey, ...] = ()
+    outer_name: str | None = None
+    outer_alpn: tuple[bytes, ...] | None = None
     crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
@@ -113,6 +120,13 @@ class Settings:
         object.__setattr__(self, name, value)
         if name[0] != "_":
             self.changed()
+
+    def copy(self) -> Settings:
+        """Others that are the same; what is trusted, and the sessions, they share."""
+        other = object.__new__(Settings)
+        vars(other).update(vars(self))
+        other.changed()
+        return other
 
     def changed(self) -> None:
         """Forget what was frozen; connections keep theirs."""
@@ -240,6 +254,14 @@ class Settings:
             retry_cookie=self.retry_cookie,
             ca_names=self.client_ca_names,
             grease=self.grease,
+            ech=self.ech[0] if self.ech and not server_side else None,
+            ech_random_id=bool(self.options & OP_ECH_IGNORE_CID),
+            outer_name=self.outer_name,
+            outer_alpn=self.outer_alpn,
+            ech_keys=self.ech_keys if server_side else (),
+            ech_trial=bool(self.options & OP_ECH_TRIALDECRYPT),
+            ech_retry=retry_list(self.ech_keys, grease=bool(self.options & OP_ECH_GREASE_RETRY_CONFIG)),
+            ech_grease=not server_side and (self.ech_grease or bool(self.options & OP_ECH_GREASE)),
             compressions=self.compressions,
             max_cert_list=self.max_cert_list,
             request_ocsp=self.request_ocsp and not server_side,

@@ -16,6 +16,7 @@ from puretls._base.registry import (
     CERTIFICATE_REQUIRED,
     DECODE_ERROR,
     DECRYPT_ERROR,
+    ECH_REQUIRED,
     HANDSHAKE_FAILURE,
     ILLEGAL_PARAMETER,
     INAPPROPRIATE_FALLBACK,
@@ -62,6 +63,20 @@ class VerifyAbort(Abort):
         same = VerifyAbort(self.code, self.message, self.depth, self.fault.alert or 0)
         same.fault, same.note = self.fault, self.note
         return same
+
+
+class EchRejected(Abort):
+    """The server did not open the inner hello; `retry_configs` is what it wants instead, b"" if securely nothing.
+
+    None: nobody has verified that it was the server who said so.
+    """
+
+    def __init__(self, retry_configs: bytes | None) -> None:
+        super().__init__(ECH_WAS_REQUIRED, "the server did not open the encrypted ClientHello")
+        self.retry_configs = retry_configs
+
+    def again(self) -> EchRejected:
+        return EchRejected(self.retry_configs)
 
 
 def fault(reason: str, alert: int | None) -> Fault:
@@ -159,6 +174,15 @@ NO_RENEGOTIATION = fault("NO_RENEGOTIATION", HANDSHAKE_FAILURE)
 NO_APPLICATION_PROTOCOL = fault("NO_APPLICATION_PROTOCOL", registry.NO_APPLICATION_PROTOCOL)
 BAD_ALPN = fault("BAD_EXTENSION", ILLEGAL_PARAMETER)
 CALLBACK_FAILED = fault("CALLBACK_FAILED", HANDSHAKE_FAILURE)
+
+# Encrypted Client Hello
+ECH_DECODE_ERROR = fault("ECH_DECODE_ERROR", DECODE_ERROR)  # a list of configurations
+BAD_ECH_EXTENSION = Fault("BAD_EXTENSION", ILLEGAL_PARAMETER, "bad extension")
+BAD_ECH_INNER = Fault("BAD_EXTENSION", ILLEGAL_PARAMETER, "bad inner ClientHello")
+MISSING_ECH = Fault("BAD_EXTENSION", MISSING_EXTENSION, "bad extension")  # in a second ClientHello
+ECH_DOES_NOT_OPEN = Fault("ECH_DECODE_ERROR", DECRYPT_ERROR, "ech decode error")  # likewise
+NO_ECH_CONFIG = Fault("ECH_DECODE_ERROR", None, "no usable ECH configuration")
+ECH_WAS_REQUIRED = Fault("ECH_REQUIRED", ECH_REQUIRED, "ech required")
 
 # Keys, signatures, certificates
 BAD_SIGNATURE = fault("BAD_SIGNATURE", DECRYPT_ERROR)

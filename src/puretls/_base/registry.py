@@ -159,6 +159,7 @@ COMPRESS_CERTIFICATE = 27  # RFC 8879
 DELEGATED_CREDENTIAL = 34  # RFC 9345
 TICKET_REQUEST = 58  # RFC 9149
 APPLICATION_SETTINGS_OLD, APPLICATION_SETTINGS = 0x4469, 0x44CD  # draft-vvv-tls-alps, what Chrome sends
+ECH_OUTER_EXTENSIONS = 0xFD00  # RFC 9849
 ENCRYPTED_CLIENT_HELLO = 0xFE0D  # RFC 9849
 RENEGOTIATION_INFO = 0xFF01  # RFC 5746
 EXTENSIONS = {
@@ -225,7 +226,7 @@ EXTENSIONS = {
     62: "tls_flags",
     0x3374: "next_protocol_negotiation",
     0xCA34: "trust_anchors",
-    0xFD00: "ech_outer_extensions",
+    ECH_OUTER_EXTENSIONS: "ech_outer_extensions",
 }
 
 # Signalling cipher suite values

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from puretls._base.foreign import refuses
 from puretls._crypto.kdf import SHA256, SHA384, SHA512, Digest, hkdf_expand
 
-NONCE = 12  # bytes, of all three AEADs
+NONCE, TAG = 12, 16  # bytes, of all three AEADs
 LAST = (1 << 8 * NONCE) - 1  # sequence number (RFC 9180 5.2)
 
 

@@ -78,6 +78,9 @@ def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -
     if policy.verify_mode:  # CERT_NONE is 0
         own = policy.path_judge is None
         name = conn.server_hostname if policy.check_hostname else None
+        ech = conn.draft.ech
+        if ech is not None and ech.rejected:  # who answered is to be whom the configuration names (RFC 9849 6.1.7)
+            name = ech.public_name
         address = ip_address(name)
         rules = Policy(
             purpose="clientAuth" if conn.server_side else "serverAuth",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from puretls._base import faults, registry
-from puretls._base.faults import Abort, Fault
+from puretls._base.faults import Abort, EchRejected, Fault
 from puretls._base.registry import (
     CERTIFICATE,
     CERTIFICATE_REQUEST,
@@ -24,6 +26,7 @@ from puretls._engine.authenticate import (
     send_finished13,
 )
 from puretls._engine.client_hello import ClientOffer
+from puretls._engine.ech_outcome import EchOutcome
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
@@ -156,6 +159,9 @@ class ExpectFinished(State):
             conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
             conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
         conn.install_read_secret(theirs)
+        ech = conn.draft.ech
+        if ech is not None and ech.rejected:
+            self._rejected(conn, ech, ours)
         if conn.config.policy.judged:
             yield from admitted(conn, self.peer, resumed=conn.draft.resumed is not None)
         if self.asked is not None:
@@ -163,6 +169,16 @@ class ExpectFinished(State):
         send_finished13(conn)
         conn.install_write_secret(ours)
         return conn.finish(Established13(conn))
+
+    def _rejected(self, conn: Handshake, ech: EchOutcome, secret: bytes) -> NoReturn:
+        """The end of a handshake whose inner hello was not opened: nothing is said of it, or as us (RFC 9849 6.1.6)."""
+        if self.asked is not None:
+            conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
+        send_finished13(conn)
+        conn.install_write_secret(secret)
+        peer = self.peer
+        verified = peer is not None and peer.path is not None  # as `public_name`: see examine
+        raise EchRejected((ech.retry_configs or b"") if verified else None)
 
 
 def send_client_certificate(conn: Handshake, asked: Ranks) -> Asking[None]:

@@ -1,4 +1,4 @@
-"""The client's offer: extensions, key shares, PSKs with their binders; the second one after HelloRetryRequest.
+"""The client's offer: extensions, key shares, PSKs with their binders.
 
 RFC 8446 4.1.2, 4.2 and 4.1.4; sessions of TLS 1.2 are offered in the same message (RFC 5246 7.4.1.2, RFC 5077 3.2).
 What every connection of a context says alike is encoded once, by `negotiated.offers`; here is what differs.
@@ -6,26 +6,23 @@ What every connection of a context says alike is encoded once, by `negotiated.of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
-from puretls._crypto.groups import Group, Offer
+from puretls._crypto.groups import Offer
 from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import EarlySecret, finished
 from puretls._crypto.transcript import Transcript
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Config
+from puretls._engine.config import Config
 from puretls._engine.negotiated import offers
 from puretls._engine.peer import ip_address
 from puretls._engine.session import Session
 from puretls._wire import extensions, hello
 from puretls._wire.codec import extension, vec8, vec16
 
-if TYPE_CHECKING:
-    from puretls._engine.handshake import Handshake
-
-
 NAMED, RESUMING = frozenset({registry.SERVER_NAME}), frozenset({registry.PRE_SHARED_KEY})
+GREASED = frozenset({registry.ENCRYPTED_CLIENT_HELLO})
 
 
 class OfferedPsk:
@@ -46,13 +43,14 @@ class OfferedPsk:
 class ClientOffer:
     """What a ClientHello promised and the ServerHello is held to."""
 
-    __slots__ = ("cookie", "legacy_session", "offered", "psks", "session_id", "shares")
+    __slots__ = ("cookie", "extra", "legacy_session", "offered", "psks", "session_id", "shares")
 
     def __init__(self, session_id: bytes, shares: dict[int, Offer], psks: list[OfferedPsk]) -> None:
         self.session_id, self.shares, self.psks = session_id, shares, psks
         self.cookie = b""
         self.legacy_session: Session | None = None  # of TLS 1.2 or older
         self.offered: frozenset[int] = frozenset()  # extensions
+        self.extra = b""  # encrypted_client_hello that means nothing (RFC 9849 6.2)
 
 
 class Hello(NamedTuple):
@@ -60,16 +58,6 @@ class Hello(NamedTuple):
 
     raw: bytes
     offered: frozenset[int]
-
-
-def send(conn: Handshake, offer: ClientOffer) -> None:
-    """Compose the ClientHello of `offer` and send it."""
-    verify_data = conn.outcome.finished_sent if conn.established else None
-    composed = compose(conn.config, offer, conn.draft.client_random, conn.server_hostname, conn.transcript, verify_data)
-    offer.offered = composed.offered
-    conn.send_message(composed.raw)
-    conn.layer.flush()
-    conn.layer.offered(conn.config.max_version)
 
 
 def compose(
@@ -96,6 +84,9 @@ def compose(
         if config.tickets12:
             block += extension(registry.SESSION_TICKET, legacy.ticket if legacy else b"")
     block += varying(offer)
+    if offer.extra:
+        block += offer.extra
+        offered |= GREASED
     version = min(config.max_version, TLS12)
     if not offer.psks:
         return Hello(hello.client_hello(version, random, offer.session_id, suites, block), offered)
@@ -129,19 +120,3 @@ def with_binders(raw: bytes, psks: list[OfferedPsk], transcript: Transcript) -> 
     """A ClientHello that ends in `blank_psks`: each binder covers all before the binders (RFC 8446 4.2.11.2)."""
     raw = raw[: -_binders_size(psks)]
     return raw + vec16(b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks]))
-
-
-def retry(conn: Handshake, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest) -> ClientOffer:
-    """The second offer, changed only as HelloRetryRequest asked (RFC 8446 4.1.2)."""
-    if group is not None:
-        offer.shares = {group.code: group.offer()}
-    offer.cookie = cookie
-    offer.psks = [psk for psk in offer.psks if psk.digest is digest]
-    now = conn.clock()
-    for psk in offer.psks:
-        if psk.session:
-            psk.age = int((now - psk.session.time) * 1000) + psk.session.age_add & 0xFFFFFFFF
-    if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.stream.send_change_cipher_spec()
-    send(conn, offer)
-    return offer

@@ -14,9 +14,12 @@ from puretls._crypto import groups
 from puretls._crypto.groups import Offer
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.transcript import Transcript
-from puretls._engine.client_hello import ClientOffer, OfferedPsk, send
+from puretls._engine.client_hello import ClientOffer, OfferedPsk
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.ech_client import EchClient, grease
+from puretls._engine.ech_outcome import GREASE, NOT_TRIED, EchOutcome
 from puretls._engine.handshake import Handshake, State, go_on
+from puretls._engine.offering import send
 from puretls._engine.outcome import Outcome
 from puretls._engine.requests import Asking, PskClientRequest
 from puretls._engine.resumption import fits
@@ -30,8 +33,10 @@ def begin(conn: Handshake) -> State:
     if conn.established:
         return _renegotiate(conn)
     config = conn.config
-    if not config.versions:
+    if not config.versions or (config.ech is not None and config.max_version < TLS13):
         raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
+    if config.ech is not None:
+        conn.config = config = config.tls13_only
     if not config.offered_suites:
         raise Abort(faults.NO_CIPHERS_AVAILABLE)
     if config.max_version >= TLS13 and not config.groups13:
@@ -73,8 +78,26 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
     if session and session.version < TLS13:
         offer.legacy_session = session
         offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
-    send(conn, offer)
-    return ExpectServerHello(offer, None)
+    ech = _encrypted(conn, offer)
+    send(conn, offer, ech)
+    return ExpectServerHello(offer, None, ech)
+
+
+def _encrypted(conn: Handshake, offer: ClientOffer) -> EchClient | None:
+    """What encrypts the hello; without a configuration perhaps an extension that looks like it."""
+    config = conn.config
+    if config.ech is None:
+        if config.ech_grease and config.max_version >= TLS13:
+            offer.extra = grease(conn.random)
+            conn.draft.ech = EchOutcome(GREASE)
+        return None
+    ech = EchClient(config, config.ech, conn.server_hostname, conn.random)
+    conn.draft.ech = EchOutcome(NOT_TRIED, ech.outer_name, ech.chosen.public_name)
+    if conn.events is not None:
+        conn.log_secret("ECH_SECRET", ech.secret)
+        conn.log_secret("ECH_CONFIG", ech.chosen.config.raw)
+    ech.secret = b""
+    return ech
 
 
 def _renegotiate(conn: Handshake) -> State:
@@ -89,7 +112,7 @@ def _renegotiate(conn: Handshake) -> State:
         conn.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])
     send(conn, offer)
-    return ExpectServerHelloAgain(offer, None)
+    return ExpectServerHelloAgain(offer, None, None)
 
 
 def _resumable(conn: Handshake, session: Session) -> bool:

@@ -7,7 +7,7 @@ them is encoded here once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import urandom
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +34,7 @@ from puretls._x509 import certificate
 from puretls._x509.certificate import Certificate
 
 if TYPE_CHECKING:
+    from puretls._engine.ech_config import Chosen, ServerKey
     from puretls._engine.sessions import SessionManager
 
 T = TypeVar("T")
@@ -154,6 +155,14 @@ class Config:
     request_ocsp: bool = False
     compressions: tuple[Algorithm, ...] = ()  # of certificates (RFC 8879), best first
     max_cert_list: int = MAX_CERT_LIST  # bytes of a Certificate message that was compressed
+    ech: Chosen | None = None  # of a client: what its hello is encrypted for (RFC 9849)
+    ech_random_id: bool = False  # with a config_id that tells the server nothing
+    outer_name: str | None = None  # for the name of the configuration
+    outer_alpn: tuple[bytes, ...] | None = None  # None: the same as inside
+    ech_keys: tuple[ServerKey, ...] = ()  # of a server
+    ech_trial: bool = False  # any of them may be it, whatever config_id says
+    ech_retry: bytes = b""  # ECHConfigList for clients whose hello does not open
+    ech_grease: bool = False  # a client without a configuration acts as if it had one
     grease: bool = True
     grease_seed: bytes = field(default_factory=lambda: urandom(2))
     watch: bool = False  # somebody wants events
@@ -253,6 +262,16 @@ class Config:
     def hello_groups(self) -> tuple[Group, ...]:
         """Those that some enabled version can use."""
         return tuple(g for g in self.groups if g.since <= self.max_version and g.until >= self.min_version)
+
+    @cached_property
+    def tls13_only(self) -> Config:
+        """The same for a hello that is encrypted: that is for TLS 1.3 alone."""
+        return self if self.versions == (TLS13,) else replace(self, versions=(TLS13,))
+
+    @cached_property
+    def of_outer_hello(self) -> Config:
+        """The same where the outer hello counts."""
+        return self if self.outer_alpn is None else replace(self, alpn=self.outer_alpn)
 
     @cached_property
     def decompressors(self) -> dict[int, Algorithm]:

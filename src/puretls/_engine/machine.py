@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from puretls._base import faults
-from puretls._base.faults import Abort, Fault, VerifyAbort
+from puretls._base.faults import Abort, Fault
 from puretls._base.outside import from_outside, raised_in
 from puretls._base.registry import FATAL
 from puretls._crypto.schedule import Level
@@ -101,7 +101,7 @@ class Machine:
         from outside, of a signal handler or a debugger, goes through as it is.
         """
         if isinstance(error, Abort):
-            if isinstance(error, VerifyAbort) and not self.failure:
+            if type(error) is not Abort and not self.failure:
                 self.refusal = error.again()
             self.fail(error.fault, error.detail)
             return error

@@ -19,9 +19,11 @@ from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto.suites import Block
 from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, Config, once
+from puretls._engine.ech_outcome import GREASE, GREASE_ECH
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions
 from puretls._wire.codec import extension, vec8, vec16, vec16_of
+from puretls._wire.ech import OUTER
 from puretls._wire.places import EE, SH12
 
 if TYPE_CHECKING:
@@ -277,6 +279,21 @@ def _offer_post_handshake_auth(config: Config) -> bytes | None:  # RFC 8446 4.2.
     return b"" if config.max_version >= TLS13 and config.policy.post_handshake_auth else None
 
 
+# encrypted_client_hello (RFC 9849 5): what to encrypt for, if the hello has not been opened
+
+
+def _answer_ech(conn: Handshake, body: bytes, _: bool) -> bytes | None:
+    return conn.config.ech_retry or None if body[:1] == bytes((OUTER,)) else None
+
+
+def _accept_ech(conn: Handshake, body: bytes) -> None:
+    ech = conn.draft.ech
+    if ech is not None:
+        ech.retry_configs = body
+        if ech.status == GREASE:
+            ech.status = GREASE_ECH
+
+
 ROWS = (  # in the order of a ClientHello
     Row(registry.SERVER_NAME, SH12 | EE, answer=_answer_name),
     Row(registry.EXTENDED_MASTER_SECRET, SH12, _offer_ems, _accept_ems, _answer_ems),
@@ -295,6 +312,7 @@ ROWS = (  # in the order of a ClientHello
     Row(registry.CERTIFICATE_AUTHORITIES, 0, _offer_authorities),
     Row(registry.RENEGOTIATION_INFO, SH12, answer=_answer_renegotiation),
     Row(registry.SESSION_TICKET, SH12, answer=_answer_ticket),
+    Row(registry.ENCRYPTED_CLIENT_HELLO, EE, None, _accept_ech, _answer_ech),
 )
 FIRST12 = (  # answered in this order, which is none of a specification's, but has always been ours; then the others
     registry.RENEGOTIATION_INFO,

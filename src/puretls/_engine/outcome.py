@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from puretls._crypto.schedule import MasterSecret
     from puretls._crypto.signatures import Scheme
     from puretls._crypto.suites import Suite
+    from puretls._engine.ech_outcome import EchOutcome
     from puretls._engine.peer import Peer
     from puretls._engine.session import Session
     from puretls._wire.codec import Ranks
@@ -31,6 +32,7 @@ class Outcome:
         "client_random",
         "client_suites",
         "digest",
+        "ech",
         "ems",
         "etm",
         "exporter_digest",
@@ -66,6 +68,7 @@ class Outcome:
         self.digest: Digest = SHA256  # the hash of the suite; before TLS 1.2 there is only one
         self.group: Group | None = None
         self.alpn: bytes | None = None
+        self.ech: EchOutcome | None = None
         self.ems = self.etm = self.secure_renegotiation = False
         # Who is on the other side, and by which right it is let in
         self.peer: Peer | None = None

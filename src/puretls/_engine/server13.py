@@ -19,7 +19,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret, finished, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, compression, negotiate, negotiated
+from puretls._engine import authenticate, compression, ech_server, negotiate, negotiated
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
@@ -37,6 +37,7 @@ from puretls._engine.resumption import fits
 from puretls._engine.session import Session
 from puretls._wire import extensions, hello, messages, places
 from puretls._wire.codec import Ranks, extension, join_extensions
+from puretls._wire.ech import NO_CONFIRMATION
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import EE
@@ -111,7 +112,13 @@ def _send_retry(conn: Handshake, message: ClientHello, group: Group) -> State:
         block += extension(registry.COOKIE, len(cookie).to_bytes(2, "big") + cookie)
     transcript.update(message.raw)
     transcript.rewrite_for_retry()
-    conn.send_message(hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block))
+    ech = conn.draft.ech
+    if ech is not None and ech.confirmed:
+        block += NO_CONFIRMATION
+    raw = hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block)
+    if ech is not None and ech.confirmed:
+        raw = ech_server.confirmed_retry(conn, message.random, raw)
+    conn.send_message(raw)
     conn.layer.flush()
     _send_change_cipher_spec(conn, message.session_id)
     return ExpectSecondClientHello(Retry(message, group, cookie))
@@ -134,6 +141,8 @@ class ExpectSecondClientHello(State):
 
     @asking_on(CLIENT_HELLO, ClientHello.parse)
     def client_hello(self, conn: Handshake, message: ClientHello) -> Asking[State]:
+        if conn.draft.ech is not None:
+            message = ech_server.receive_second(conn, message)
         first, found = self.retry.hello, message.extensions
         places.check_hello(found)
         if message[1:6] != first[1:6] or _what_stays(message) != _what_stays(first) or registry.EARLY_DATA in found:
@@ -204,11 +213,16 @@ def _answer(
             raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(d)).mix(shared)
-    conn.draft.server_random = random = conn.random(32)
+    random = conn.random(32)
     block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
-    conn.send_message(hello.server_hello(TLS12, random, session_id, suite.code, block))
+    answer = hello.server_hello(TLS12, random, session_id, suite.code, block)
+    if conn.draft.ech is not None and conn.draft.ech.confirmed:
+        answer = ech_server.confirmed(conn, message.random, answer)
+        random = answer[6:38]
+    conn.draft.server_random = random
+    conn.send_message(answer)
     conn.layer.flush()
     if not retried:
         _send_change_cipher_spec(conn, session_id)

@@ -12,11 +12,13 @@ from puretls._base.registry import (
 )
 from puretls._crypto.schedule import without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import client_hello
+from puretls._engine import offering
 from puretls._engine.client12 import legacy_server_hello
 from puretls._engine.client13 import ExpectEncryptedExtensions, count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.ech_client import EchClient
+from puretls._engine.ech_outcome import SUCCESS
 from puretls._engine.handshake import Handshake, State, on
 from puretls._wire import extensions
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, ServerHello
@@ -24,12 +26,12 @@ from puretls._wire.places import HRR, SH, check_response
 
 
 class ExpectServerHello(State):
-    """The offer is out.  `retried` is the HelloRetryRequest that asked for it, if one did."""
+    """The offer is out.  `retried` is the HelloRetryRequest that asked for it, if one did; `ech` what encrypted it."""
 
-    __slots__ = ("offer", "retried")
+    __slots__ = ("ech", "offer", "retried")
 
-    def __init__(self, offer: ClientOffer, retried: ServerHello | None) -> None:
-        self.offer, self.retried = offer, retried
+    def __init__(self, offer: ClientOffer, retried: ServerHello | None, ech: EchClient | None) -> None:
+        self.offer, self.retried, self.ech = offer, retried, ech
 
     @on(SERVER_HELLO, ServerHello.parse)
     def server_hello(self, conn: Handshake, message: ServerHello) -> State:  # RFC 8446 4.1.3
@@ -72,12 +74,33 @@ class ExpectServerHello(State):
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if group is None and not cookie:
             raise Abort(faults.NO_CHANGE_FOLLOWING_HRR)
+        ech = self.ech
+        if ech is not None:
+            ech.retry(suite.hash, message)
         transcript.choose(suite.hash)
         transcript.rewrite_for_retry()
         transcript.update(message.raw)
-        return ExpectServerHello(client_hello.retry(conn, offer, group, cookie, suite.hash), message)
+        return ExpectServerHello(offering.retry(conn, offer, group, cookie, suite.hash, ech), message, ech)
+
+    def _decide(self, conn: Handshake, message: ServerHello, suite: Suite, ech: EchClient) -> None:
+        """Which of the two hellos the server goes on with (RFC 9849 6.1.4)."""
+        offer, record = self.offer, conn.draft.ech
+        if record is None:
+            raise Abort(faults.INTERNAL)
+        if ech.read(suite.hash, message):
+            record.status = SUCCESS
+            conn.transcript, conn.draft.client_random = ech.transcript, ech.random
+            offer.offered = ech.offered
+        else:
+            record.rejected = True
+            offer.psks = []  # none of them was offered
+            conn.config = conn.config.of_outer_hello
+            if not self.retried:
+                conn.transcript.choose(suite.hash)
 
     def _accept(self, conn: Handshake, message: ServerHello, suite: Suite) -> State:
+        if self.ech is not None:
+            self._decide(conn, message, suite, self.ech)
         offer, found, transcript, d = self.offer, message.extensions, conn.transcript, suite.hash
         check_response(found, SH, offer.offered)
         psk = None
@@ -98,7 +121,7 @@ class ExpectServerHello(State):
             raise Abort(faults.BAD_KEY_SHARE, f"group {group:#06x} was not offered")
         conn.draft.group = conn.config.group_by_code[group]
         secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share))
-        if not self.retried:
+        if not self.retried and self.ech is None:
             transcript.choose(d)
         digest = transcript.digest_after(message.raw)
         next_ours, theirs = secret.traffic(digest)

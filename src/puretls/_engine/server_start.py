@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._base.registry import CLIENT_HELLO, SSL3, TLS12, TLS13
+from puretls._base.registry import CLIENT_HELLO, ENCRYPTED_CLIENT_HELLO, SSL3, TLS12, TLS13
 from puretls._crypto.suites import BY_CODE
-from puretls._engine import server12, server13
+from puretls._engine import ech_server, server12, server13
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake, State, asking_on
 from puretls._engine.requests import Asking, ClientHelloRequest
@@ -35,6 +35,8 @@ class ExpectClientHello(State):
 
     @asking_on(CLIENT_HELLO, ClientHello.parse)
     def client_hello(self, conn: Handshake, message: ClientHello) -> Asking[State]:  # RFC 8446 4.1.2
+        if ENCRYPTED_CLIENT_HELLO in message.extensions:
+            message = ech_server.receive(conn, message)
         _, _, conn.draft.client_random, _, suites, _, found = message
         conn.draft.client_suites = _kept(ranks(suites))
         places.check_hello(found)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._wire.codec import USUAL
+from puretls._wire.ech import config_list, confirmation
 from puretls._wire.extensions import (
     authorities,
     certificate_timestamps,
@@ -81,7 +82,8 @@ ROWS: dict[int, dict[int, Read]] = {
     registry.SIGNATURE_ALGORITHMS_CERT: {CH: numbers, CR: numbers},
     registry.KEY_SHARE: {CH: key_shares, SH: key_share, HRR: selected_u16},
     registry.TICKET_REQUEST: {CH: ticket_request, EE: expected_tickets},
-    registry.ENCRYPTED_CLIENT_HELLO: {CH: anything, EE: anything, HRR: anything},
+    registry.ENCRYPTED_CLIENT_HELLO: {CH: anything, EE: config_list, HRR: confirmation},
+    registry.ECH_OUTER_EXTENSIONS: {},  # it is for sealed hellos only (RFC 9849 5.1)
     registry.RENEGOTIATION_INFO: {CH: renegotiated_connection, SH12: renegotiated_connection},
 }
 READERS: dict[int, dict[int, Read]] = {

@@ -1,0 +1,369 @@
+"""Encrypted Client Hello (RFC 9849): configurations and keys, what is set on contexts, what connections say of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from puretls._api import keys
+from puretls._api.enums import ECHStatus
+from puretls._api.errors import abort_error
+from puretls._api.pem import pem_error
+from puretls._api.types import StrOrBytesPath
+from puretls._base.faults import NO_ECH_CONFIG, Abort, EchRejected, VerifyAbort
+from puretls._base.public import public
+from puretls._crypto.hpke import KEMS
+from puretls._engine import ech_config
+from puretls._engine import ech_outcome as outcomes
+from puretls._engine.connection import Connection
+from puretls._engine.ech_config import ServerKey
+from puretls._wire import ech, svcb
+from puretls._wire.ech import Config
+from puretls._x509 import pem
+
+if TYPE_CHECKING:
+    from puretls._api.settings import Settings
+
+SUITES = ((1, 1), (1, 2), (1, 3))  # HKDF-SHA256 with each AEAD, for configurations that we make
+MAX_FILE = 1 << 20  # bytes
+
+
+@public
+class ECHConfig(bytes):
+    """One ECHConfig as it goes over the wire: bytes, and what they say.  SSLError if they are none."""
+
+    def __new__(cls, data: Any) -> ECHConfig:  # noqa: PYI034  # 3.10
+        raw = bytes(memoryview(data))
+        configs = _config_list(ech.build_list([raw]) if len(raw) <= 0xFFFF else b"")
+        if len(configs) != 1 or not isinstance(configs[0], Config):
+            raise abort_error(Abort(NO_ECH_CONFIG, "not one ECHConfig of version 0xfe0d"))
+        self = super().__new__(cls, raw)
+        self._config = configs[0]
+        return self
+
+    _config: Config
+
+    @property
+    def config_id(self) -> int:
+        """What tells a server which key was used."""
+        return self._config.config_id
+
+    @property
+    def public_name(self) -> str:
+        """Whom the outer hello asks for."""
+        return self._config.public_name.decode("latin-1")
+
+    @property
+    def maximum_name_length(self) -> int:
+        """Up to which length names are padded."""
+        return self._config.maximum_name_length
+
+    @property
+    def kem(self) -> str:
+        """The key's kind, such as "X25519"; a number in hexadecimal if it is not known."""
+        return KEMS[self._config.kem].name if self._config.kem in KEMS else f"{self._config.kem:#06x}"
+
+    @property
+    def public_key(self) -> bytes:
+        """The key that hellos are sealed for."""
+        return self._config.public_key
+
+    @property
+    def cipher_suites(self) -> tuple[tuple[int, int], ...]:
+        """KDF and AEAD of each suite, by their numbers (RFC 9180 7.2, 7.3)."""
+        return self._config.suites
+
+    @property
+    def usable(self) -> bool:
+        """Whether a client here would use it."""
+        return ech_config.usable(self._config) is not None
+
+    @property
+    def config_list(self) -> bytes:
+        """An ECHConfigList of this one, as DNS has it and set_ech_configs() takes it."""
+        return ech.build_list([self])
+
+    @classmethod
+    def from_list(cls, data: bytes) -> Sequence[ECHConfig]:
+        """Those of an ECHConfigList, but for those of versions that are not known; SSLError if it is malformed."""
+        return [cls(one.raw) for one in _config_list(bytes(memoryview(data))) if isinstance(one, Config)]
+
+
+@public
+class ECHKey:
+    """An ECHConfig and its private key, for SSLContext.set_ech_keys().
+
+    `config` is an ECHConfig, or an ECHConfigList of one.  `private_key` is a key of `cryptography`, or its bytes.
+
+    Clients whose hello was not opened are told of the configuration if `retry` is True, as it should be of the newest
+    key; older ones are kept for clients that still have them from DNS.  ValueError if the key is another's.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, config: bytes, private_key: Any, retry: bool = True) -> None:
+        raw = bytes(memoryview(config))
+        if not isinstance(config, ECHConfig) and raw[:2] != ech.VERSION.to_bytes(2, "big"):
+            listed = ECHConfig.from_list(raw)
+            if len(listed) != 1:
+                raise ValueError("config is not one ECHConfig")
+            raw = listed[0]
+        parsed = ECHConfig(raw)._config
+        try:
+            self._key = ServerKey(parsed, _private(parsed, private_key), retry=bool(retry))
+        except Abort as abort:
+            raise ValueError(abort.detail) from None
+
+    def __repr__(self) -> str:
+        return f"<ECHKey {self.config.config_id} {self.config.public_name!r} retry={self.retry}>"
+
+    @property
+    def config(self) -> ECHConfig:
+        """The configuration."""
+        return ECHConfig(self._key.config.raw)
+
+    @property
+    def private_key(self) -> Any:
+        """The private key, of `cryptography`."""
+        return self._key.key
+
+    @property
+    def retry(self) -> bool:
+        """Whether clients are told of it."""
+        return self._key.retry
+
+    def to_pem(self) -> bytes:
+        """The file that load_ech_keys(), OpenSSL and nginx read: it is secret (RFC 9934)."""
+        private: bytes = self._key.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return private + _armoured(b"ECHCONFIG", ech.build_list([self._key.config.raw]))
+
+
+def _private(config: Config, key: Any) -> Any:
+    if not isinstance(key, bytes | bytearray | memoryview):
+        return key
+    kem, raw = KEMS.get(config.kem), bytes(key)
+    if kem is None:
+        return key
+    try:
+        if kem.name == "X25519":
+            return X25519PrivateKey.from_private_bytes(raw)
+        curves = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
+        return ec.derive_private_key(int.from_bytes(raw, "big"), curves[kem.name])
+    except ValueError:
+        raise ValueError("private_key is no key of this kind") from None
+
+
+def _armoured(label: bytes, body: bytes) -> bytes:
+    from base64 import encodebytes  # noqa: PLC0415 - files are seldom written
+
+    lines = encodebytes(body).replace(b"\n", b"")
+    wrapped = b"\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
+    return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label, wrapped, label)
+
+
+def _config_list(data: bytes) -> tuple[Config | ech.UnknownConfig, ...]:
+    try:
+        return ech.config_list(data)
+    except Abort as abort:
+        raise abort_error(Abort(abort.fault, "not an ECHConfigList")) from None
+
+
+@public
+def make_ech_config(
+    public_name: str, *, config_id: int | None = None, maximum_name_length: int = 0, kem: str = "X25519"
+) -> tuple[ECHConfig, Any]:
+    """A new configuration and its private key, a key of `cryptography`.
+
+    `public_name` is the host that clients ask for in the clear, and whose certificate the server has to have: clients
+    accept new configurations from nobody else.  `config_id`, random unless given, should differ from those of other
+    keys in use.  Names shorter than `maximum_name_length` are padded to it.  ValueError for a name that is none, or
+    for what has no room.
+    """
+    name = public_name.encode("ascii") if public_name.isascii() else b""
+    if len(name) > 253 or not ech_config.is_public_name(name):
+        raise ValueError(f"public_name is no host name: {public_name!r}")
+    if config_id is None:
+        config_id = os.urandom(1)[0]
+    for number, what in ((config_id, "config_id"), (maximum_name_length, "maximum_name_length")):
+        if not 0 <= number <= 255:
+            raise ValueError(f"{what} must be from 0 to 255")
+    kind = next((one for one in KEMS.values() if one.name == kem), None)
+    if kind is None:
+        raise ValueError(f"kem must be one of {', '.join(one.name for one in KEMS.values())}")
+    key = kind.generate()
+    config = ech.build_config(config_id, kind.code, kind.public_bytes(key), SUITES, maximum_name_length, name)
+    return ECHConfig(config.raw), key
+
+
+@public
+def load_ech_keys(path: StrOrBytesPath) -> list[ECHKey]:
+    """The keys of a PEM file: each PRIVATE KEY with the ECHCONFIG behind it (RFC 9934), as OpenSSL and nginx have them.
+
+    OSError if there is no file, SSLError if it cannot be read, or a configuration has no key before it.
+    """
+    with open(os.fspath(path), "rb") as file:  # noqa: PTH123  # bytes too
+        data = file.read(MAX_FILE)
+    found: list[ECHKey] = []
+    key = None
+    try:
+        for label, body, whole in pem.blocks(data):
+            if label.endswith(keys.PRIVATE):
+                key = keys.parse(whole, keys.Password(""))
+            elif label == b"ECHCONFIG":
+                configs = ECHConfig.from_list(pem.decoded(body))
+                mine = [one for one in configs if key is not None and _belongs(one, key)]
+                if not mine:
+                    raise pem_error(detail="an ECHCONFIG has no PRIVATE KEY of its own before it")
+                found += [ECHKey(config, key) for config in mine]
+    except Abort as abort:
+        raise pem_error(detail=abort.detail or "the file is damaged: it is not base64") from None
+    if not found:
+        raise pem_error(detail="there is no ECHCONFIG in the file")
+    return found
+
+
+def _belongs(config: ECHConfig, key: Any) -> bool:
+    kem = KEMS.get(config._config.kem)
+    return kem is not None and kem.owns(key) and kem.public_bytes(key) == config.public_key
+
+
+@public
+def parse_svcb(rdata: bytes) -> dict[str, Any]:
+    """What an SVCB or HTTPS record of the DNS says (RFC 9460, 9848), from its data as it goes over the wire.
+
+    The keys are "priority", "target" ("." for the record's own name), "mandatory", "alpn", "no_default_alpn", "port",
+    "ipv4hint", "ipv6hint" and "ech", an ECHConfigList for SSLContext.set_ech_configs() or None; further parameters are
+    bytes under "key" and their number.  ValueError if the record cannot be read.
+    """
+    return svcb.parse(bytes(memoryview(rdata)))
+
+
+class _EchSettings:
+    """The methods and attributes of an SSLContext."""
+
+    if TYPE_CHECKING:
+        _settings: Settings
+
+    @property
+    def ech_grease(self) -> bool:
+        """Whether a client without a configuration acts as if it had one (RFC 9849 6.2); True unless set.
+
+        So those who have one do not stand out.  It is for TLS 1.3; servers ignore it.
+        """
+        return self._settings.ech_grease
+
+    @ech_grease.setter
+    def ech_grease(self, value: bool) -> None:
+        self._settings.ech_grease = bool(value)
+
+    def set_ech_config(self, ech_config: bytes, /) -> None:
+        """Encrypt the ClientHello for one of these configurations: an ECHConfigList, as DNS has it.
+
+        What is set adds to what was set before; the first one that can be used is used.  Such a client speaks TLS 1.3
+        only, and never goes on without: if the server cannot open the hello, SSLECHRejected says what to try instead.
+        SSLError if the list is malformed, or nothing in it can be used.
+        """
+        chosen = choose(ech_config)
+        if chosen is None:
+            raise abort_error(Abort(NO_ECH_CONFIG))
+        self._settings.ech = (*self._settings.ech, chosen)
+
+    def set_outer_server_hostname(self, server_hostname: str | None, /) -> None:
+        """Ask for this host in the outer ClientHello, instead of the configuration's public name; None: that name.
+
+        Only what is seen changes: who is to answer for a rejection is the public name.
+        """
+        self._settings.outer_name = outer_name(server_hostname)
+
+    @property
+    def outer_server_hostname(self) -> str | None:
+        """What set_outer_server_hostname() has set."""
+        return self._settings.outer_name
+
+    def set_outer_alpn_protocols(self, alpn_protocols: Iterable[str] | None, /) -> None:
+        """Offer these protocols in the outer ClientHello, and those of set_alpn_protocols() in the inner one only.
+
+        [] offers none there; None, as is unless set, offers the same in both.
+        """
+        if alpn_protocols is None:
+            self._settings.outer_alpn = None
+            return
+        names = tuple(bytes(protocol, "ascii") for protocol in alpn_protocols)
+        if not all(0 < len(name) < 256 for name in names):
+            raise abort_error(
+                Abort(NO_ECH_CONFIG._replace(text="ALPN protocols must be 1 to 255 in length", reason=""))
+            )
+        self._settings.outer_alpn = names
+
+    def set_ech_keys(self, keys: Iterable[ECHKey], /) -> None:
+        """The keys that open clients' hellos, as a server: ECHKey's, newest first; [] for none.
+
+        It may be called while the context is in use: connections that are wrapped from then on have the new keys.
+        Keep an old key as long as DNS may have told clients of it, with `retry=False`.
+        """
+        found = tuple(keys)
+        if not all(isinstance(key, ECHKey) for key in found):
+            raise TypeError("keys must be ECHKey objects")
+        self._settings.ech_keys = tuple(key._key for key in found)
+
+
+def choose(data: Any) -> ech_config.Chosen | None:
+    try:
+        return ech_config.choose(bytes(memoryview(data)))
+    except Abort as abort:
+        raise abort_error(Abort(abort.fault, "not an ECHConfigList")) from None
+
+
+def outer_name(name: str | None) -> str | None:
+    """The name for an outer hello; ValueError if it is none."""
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise TypeError(f"server_hostname must be str or None, not {type(name).__name__}")
+    try:
+        raw = name.encode("ascii" if name.isascii() else "idna")
+    except UnicodeError:
+        raw = b""
+    if not ech_config.is_public_name(raw):
+        raise ValueError(f"no host name: {name!r}")
+    return raw.decode("ascii")
+
+
+# What connections say
+
+
+def status(conn: Connection) -> ECHStatus:
+    """SSL_ech_get1_status(3), as far as it is a number."""
+    handshake = conn.handshake
+    record, config = handshake.draft.ech, conn.config
+    if record is None:
+        tried = bool(config.ech_keys) if conn.server_side else config.ech is not None
+        return ECHStatus(outcomes.NOT_TRIED if tried else outcomes.NOT_CONFIGURED)
+    found = record.status
+    if not conn.server_side and record.public_name is not None:
+        failed = isinstance(conn.machine.refusal, VerifyAbort)
+        if found == outcomes.SUCCESS:
+            found = outcomes.BAD_NAME if failed else found
+        elif record.rejected and conn.failure:
+            found = outcomes.FAILED_ECH if record.retry_configs else outcomes.FAILED
+            found = outcomes.FAILED_ECH_BAD_NAME if failed else found
+        elif conn.failure:
+            found = outcomes.FAILED
+    elif conn.server_side and conn.failure and not handshake.established:
+        found = outcomes.FAILED
+    return ECHStatus(found)
+
+
+def retry_config(conn: Connection) -> bytes | None:
+    """What a server would have a client use: of a rejection only if it was verified who said so."""
+    record, refusal = conn.handshake.draft.ech, conn.machine.refusal
+    if record is None or conn.server_side:
+        return None
+    if record.public_name is None:  # GREASE: to be looked at
+        return record.retry_configs
+    return (refusal.retry_configs or None) if isinstance(refusal, EchRejected) else None

@@ -1,0 +1,93 @@
+"""Configurations of Encrypted Client Hello (RFC 9849 4): which one a client can use, and the keys of a server."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._crypto.hpke import AEADS, KDFS, KEMS, Context, HpkeError, receiver
+from puretls._wire.ech import Config, Suite, build_list, config_list
+
+_MANDATORY = 0x8000  # an extension of a configuration that must be understood (RFC 9849 4.2)
+_LABEL = re.compile(rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_NUMBER = re.compile(rb"[0-9]+|0[xX][0-9A-Fa-f]*")
+
+
+def is_public_name(name: bytes) -> bool:
+    """Dot-separated LDH labels, the last of them no number: nothing that could be taken for an address (RFC 9849 4)."""
+    labels = name.split(b".")
+    return all(map(_LABEL.fullmatch, labels)) and not _NUMBER.fullmatch(labels[-1])
+
+
+class Chosen:
+    """A configuration that a client can use, with the suite that it uses."""
+
+    __slots__ = ("config", "public_name", "suite")
+
+    def __init__(self, config: Config, suite: Suite) -> None:
+        self.config, self.suite = config, suite
+        self.public_name = config.public_name.decode("ascii")
+
+    def __repr__(self) -> str:
+        return f"<Chosen {self.config.config_id} {self.public_name}>"
+
+
+def usable(config: Config) -> Chosen | None:
+    """Whether we know all that it takes (RFC 9849 4, 6.1)."""
+    kem = KEMS.get(config.kem)
+    kinds = [kind for kind, _ in config.extensions]
+    suite = next((pair for pair in config.suites if pair[0] in KDFS and pair[1] in AEADS), None)
+    if (
+        kem is None
+        or suite is None
+        or len(set(kinds)) != len(kinds)
+        or any(kind & _MANDATORY for kind in kinds)
+        or not is_public_name(config.public_name)
+    ):
+        return None
+    try:
+        kem.encapsulate(config.public_key)
+    except HpkeError:
+        return None
+    return Chosen(config, suite)
+
+
+def choose(data: bytes) -> Chosen | None:
+    """The first usable one of an ECHConfigList; Abort if that is malformed."""
+    configs = [config for config in config_list(data) if isinstance(config, Config)]
+    return next(filter(None, map(usable, configs)), None)
+
+
+class ServerKey:
+    """A configuration whose private key we have; `retry`: clients that had none, or an old one, are told of it."""
+
+    __slots__ = ("config", "key", "retry")
+
+    def __init__(self, config: Config, key: Any, *, retry: bool) -> None:
+        """Abort if the key is not the configuration's."""
+        kem = KEMS.get(config.kem)
+        if kem is None or not kem.owns(key) or kem.public_bytes(key) != config.public_key:
+            raise Abort(faults.NO_ECH_CONFIG, "the private key does not belong to the configuration")
+        if not any(suite[0] in KDFS and suite[1] in AEADS for suite in config.suites):
+            raise Abort(faults.NO_ECH_CONFIG, "the configuration has no cipher suite that is known")
+        self.config, self.key, self.retry = config, key, retry
+
+    def __repr__(self) -> str:
+        return f"<ServerKey {self.config.config_id}>"
+
+    def receiver(self, suite: Suite, enc: bytes) -> Context:
+        """The context of a client that has sealed for us; HpkeError if `enc` is no public key."""
+        return receiver(KEMS[self.config.kem], *suite, enc, self.key, self.config.info)
+
+
+GREASE_CONFIG = bytes.fromhex("baba0008") + b"\x00" * 8  # of a version that there is not: to be ignored
+
+
+def retry_list(keys: tuple[ServerKey, ...], *, grease: bool = False) -> bytes:
+    """ECHConfigList for clients whose hello does not open; nothing if there is none."""
+    configs = [key.config.raw for key in keys if key.retry]
+    if configs and grease:
+        configs.append(GREASE_CONFIG)
+    return build_list(configs) if configs else b""

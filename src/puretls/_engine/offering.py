@@ -1,0 +1,45 @@
+"""The client's hello on its way: at first, and again as HelloRetryRequest asks for it (RFC 8446 4.1.2, 4.1.4)."""
+
+from __future__ import annotations
+
+from puretls._crypto.groups import Group
+from puretls._crypto.kdf import Digest
+from puretls._engine.client_hello import ClientOffer, compose
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.ech_client import EchClient
+from puretls._engine.handshake import Handshake
+
+
+def send(conn: Handshake, offer: ClientOffer, ech: EchClient | None = None) -> None:
+    """Compose the ClientHello of `offer` and send it."""
+    random = conn.draft.client_random
+    if ech is not None:
+        composed, inner = ech.compose(conn.config, offer, random, conn.random)
+        if inner is not None:
+            ech.transcript.update(inner.raw)
+            ech.offered = inner.offered
+    else:
+        verify_data = conn.outcome.finished_sent if conn.established else None
+        composed = compose(conn.config, offer, random, conn.server_hostname, conn.transcript, verify_data)
+    offer.offered = composed.offered
+    conn.send_message(composed.raw)
+    conn.layer.flush()
+    conn.layer.offered(conn.config.max_version)
+
+
+def retry(
+    conn: Handshake, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest, ech: EchClient | None
+) -> ClientOffer:
+    """The second offer, changed only as HelloRetryRequest asked."""
+    if group is not None:
+        offer.shares = {group.code: group.offer()}
+    offer.cookie = cookie
+    offer.psks = [psk for psk in offer.psks if psk.digest is digest]
+    now = conn.clock()
+    for psk in offer.psks:
+        if psk.session:
+            psk.age = int((now - psk.session.time) * 1000) + psk.session.age_add & 0xFFFFFFFF
+    if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        conn.stream.send_change_cipher_spec()
+    send(conn, offer, ech)
+    return offer

@@ -1,0 +1,303 @@
+"""Encrypted Client Hello on the wire (RFC 9849): configurations, the extension, and the inner hello as it is sealed.
+
+Which configuration can be used, and the keys, are the engine's business (ech_config.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import CLIENT_HELLO, ECH_OUTER_EXTENSIONS, ENCRYPTED_CLIENT_HELLO
+from puretls._wire.codec import (
+    Reader,
+    StructError,
+    extension,
+    join_extensions,
+    message,
+    packer,
+    split_extensions,
+    u16s,
+    vec8,
+    vec16,
+    vec16_of,
+)
+from puretls._wire.extensions import reading
+from puretls._wire.hello import ClientHello
+
+VERSION = 0xFE0D  # of an ECHConfig; the number of the extension, too
+OUTER, INNER = 0, 1  # ECHClientHelloType
+CONFIRMATION = 8  # bytes, in a ServerHello's random and in a HelloRetryRequest
+INNER_MARK = extension(ENCRYPTED_CLIENT_HELLO, bytes((INNER,)))  # in an inner hello
+NO_CONFIRMATION = extension(ENCRYPTED_CLIENT_HELLO, bytes(CONFIRMATION))  # of a HelloRetryRequest, before it is known
+MAX_INNER = 0xFFFF  # bytes of an inner hello
+
+Suite = tuple[int, int]  # KDF, AEAD (RFC 9180 7.2, 7.3)
+
+pack_config, pack_sealed = packer("!HH"), packer("!BHHBH")
+
+
+class Config(NamedTuple):
+    """ECHConfig of version 0xfe0d (RFC 9849 4)."""
+
+    raw: bytes
+    config_id: int
+    kem: int
+    public_key: bytes
+    suites: tuple[Suite, ...]
+    maximum_name_length: int
+    public_name: bytes
+    extensions: tuple[tuple[int, bytes], ...]
+
+    @property
+    def info(self) -> bytes:
+        """What the HPKE context is bound to (RFC 9849 6.1)."""
+        return b"tls ech\x00" + self.raw
+
+
+class UnknownConfig(NamedTuple):
+    """An ECHConfig of another version."""
+
+    raw: bytes
+    version: int
+
+
+def config_list(data: bytes) -> tuple[Config | UnknownConfig, ...]:
+    """ECHConfigList: ECHConfig<4..2^16-1>.  Abort if it is malformed, whatever of it could be used."""
+
+    def parse(r: Reader) -> tuple[Config | UnknownConfig, ...]:
+        entries, found = Reader(r.vec16(), 0), []
+        while entries.more():
+            start = entries.pos
+            version, contents = entries.u16(), entries.vec16()
+            raw = entries.data[start : entries.pos]
+            found.append(_config(raw, contents) if version == VERSION else UnknownConfig(raw, version))
+        if not found:
+            raise Abort(faults.LENGTH_MISMATCH)
+        return tuple(found)
+
+    return reading(parse, data, faults.ECH_DECODE_ERROR)
+
+
+def _config(raw: bytes, contents: bytes) -> Config:
+    """ECHConfigContents."""
+    r = Reader(contents, 0)
+    config_id, kem, public_key, suites = r.u8(), r.u16(), r.vec16(), r.vec16()
+    longest, public_name, others = r.u8(), r.vec8(), Reader(r.vec16(), 0)
+    if r.more() or not public_key or not suites or len(suites) % 4 or not public_name:
+        raise Abort(faults.LENGTH_MISMATCH)
+    numbers = u16s(suites)
+    found = []
+    while others.more():
+        found.append((others.u16(), others.vec16()))
+    pairs = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    return Config(raw, config_id, kem, public_key, pairs, longest, public_name, tuple(found))
+
+
+def build_config(
+    config_id: int,
+    kem: int,
+    public_key: bytes,
+    suites: tuple[Suite, ...],
+    maximum_name_length: int,
+    public_name: bytes,
+    extensions: tuple[tuple[int, bytes], ...] = (),
+) -> Config:
+    """An ECHConfig."""
+    contents = b"".join(
+        (
+            bytes((config_id,)),
+            kem.to_bytes(2, "big"),
+            vec16(public_key),
+            vec16_of(tuple([number for pair in suites for number in pair])),
+            bytes((maximum_name_length,)),
+            vec8(public_name),
+            vec16(b"".join([extension(kind, body) for kind, body in extensions])),
+        )
+    )
+    return _config(pack_config(VERSION, len(contents)) + contents, contents)
+
+
+def build_list(configs: Iterable[bytes]) -> bytes:
+    """An ECHConfigList."""
+    return vec16(b"".join(configs))
+
+
+# The extension (RFC 9849 5)
+
+
+class Sealed(NamedTuple):
+    """ECHClientHello of type outer."""
+
+    suite: Suite
+    config_id: int
+    enc: bytes
+    payload: bytes
+
+    @classmethod
+    def parse(cls, body: bytes) -> Sealed:
+        """Abort with decode_error unless it is one; the type has been looked at."""
+
+        def parse(r: Reader) -> Sealed:
+            r.u8()
+            suite, config_id, enc, payload = (r.u16(), r.u16()), r.u8(), r.vec16(), r.vec16()
+            if not payload:
+                raise Abort(faults.LENGTH_MISMATCH)
+            return cls(suite, config_id, enc, payload)
+
+        return reading(parse, body)
+
+    def build(self) -> bytes:
+        """The extension."""
+        head = pack_sealed(OUTER, *self.suite, self.config_id, len(self.enc))
+        return extension(ENCRYPTED_CLIENT_HELLO, head + self.enc + vec16(self.payload))
+
+
+def kind_of(body: bytes) -> int:
+    """ECHClientHelloType; Abort for one that there is not, and for an inner one with content."""
+    if not body:
+        raise Abort(faults.BAD_EXTENSION)
+    kind = body[0]
+    if kind not in (OUTER, INNER) or (kind == INNER and len(body) > 1):
+        raise Abort(faults.BAD_ECH_EXTENSION, f"type {kind}")
+    return kind
+
+
+def confirmation(body: bytes) -> bytes:
+    """Of a HelloRetryRequest."""
+    if len(body) != CONFIRMATION:
+        raise Abort(faults.BAD_EXTENSION)
+    return body
+
+
+def _end(raw: bytes, pos: int) -> int:
+    """Where encrypted_client_hello ends, and its payload with it, in a block of extensions from `pos` on."""
+    while pos < len(raw):
+        start = pos + 4
+        end = start + (raw[pos + 2] << 8 | raw[pos + 3])
+        if raw[pos] << 8 | raw[pos + 1] == ENCRYPTED_CLIENT_HELLO:
+            return end
+        pos = end
+    raise Abort(faults.INTERNAL)
+
+
+def with_payload(raw: bytes, payload: bytes) -> bytes:
+    """A ClientHello with another payload of the same length."""
+    pos = 39 + raw[38]
+    pos += 2 + (raw[pos] << 8 | raw[pos + 1])
+    pos += 1 + raw[pos] + 2
+    end = _end(raw, pos)
+    return raw[: end - len(payload)] + payload + raw[end:]
+
+
+def authenticated(raw: bytes, size: int) -> bytes:
+    """ClientHelloOuterAAD: the outer hello without its header, its payload of `size` bytes zeroed (RFC 9849 5.2)."""
+    return with_payload(raw, bytes(size))[4:]
+
+
+def without_confirmation(raw: bytes) -> bytes:
+    """A HelloRetryRequest whose confirmation is zero."""
+    end = _end(raw, 44 + raw[38])
+    return raw[: end - CONFIRMATION] + bytes(CONFIRMATION) + raw[end:]
+
+
+# The inner hello (RFC 9849 5.1)
+
+
+def encoded_inner(raw: bytes, extensions: bytes) -> bytes:
+    """EncodedClientHelloInner: without header and session id, with these extensions, not yet padded."""
+    id_end = 39 + raw[38]
+    suites_end = id_end + 2 + (raw[id_end] << 8 | raw[id_end + 1])
+    end = suites_end + 1 + raw[suites_end]
+    return raw[4:38] + b"\x00" + raw[id_end:end] + vec16(extensions)
+
+
+def outer_extensions(kinds: tuple[int, ...]) -> bytes:
+    """What stands for extensions that the outer hello has in this order."""
+    return extension(ECH_OUTER_EXTENSIONS, vec8(vec16_of(kinds)[2:]))
+
+
+def padding(name: str | None, maximum_name_length: int, size: int) -> int:
+    """How many zeros follow an EncodedClientHelloInner of `size` bytes (RFC 9849 6.1.3)."""
+    name_padding = maximum_name_length + 9 if name is None else max(0, maximum_name_length - len(name))
+    return name_padding + 31 - (size + name_padding - 1) % 32
+
+
+def rebuilt(encoded: bytes, outer: ClientHello) -> ClientHello:
+    """The inner hello out of what was sealed, and of the outer one; in time proportional to both."""
+    if len(encoded) > MAX_INNER:
+        raise Abort(faults.BAD_ECH_INNER, "it is too long")
+    try:
+        r = Reader(encoded, 34)
+        session_id = r.vec8()
+        r.vec16()
+        r.vec8()
+        end = r.pos
+        block = r.vec16()
+    except (IndexError, StructError):
+        raise Abort(faults.BAD_ECH_INNER) from None
+    except Abort as abort:
+        if abort.fault is faults.LENGTH_MISMATCH:
+            raise Abort(faults.BAD_ECH_INNER) from None
+        raise
+    if session_id:
+        raise Abort(faults.BAD_ECH_INNER, "it has a session id")
+    if encoded[r.pos :].strip(b"\0"):
+        raise Abort(faults.BAD_ECH_INNER, "its padding is not zero")
+    found = split_extensions(block)
+    references = found.get(ECH_OUTER_EXTENSIONS)
+    if references is not None:
+        block = join_extensions(_expanded(found, references, outer.extensions))
+        if len(block) > MAX_INNER:
+            raise Abort(faults.BAD_ECH_INNER, "its extensions are too long")
+    body = encoded[:34] + vec8(outer.session_id) + encoded[35:end] + vec16(block)
+    try:
+        inner = ClientHello.parse(message(CLIENT_HELLO, body))
+    except (IndexError, StructError):
+        raise Abort(faults.BAD_ECH_INNER) from None
+    _check_inner(inner.extensions)
+    return inner
+
+
+def _expanded(inner: dict[int, bytes], references: bytes, outer: dict[int, bytes]) -> dict[int, bytes]:
+    """The extensions of an inner hello, those that it has from the outer one at their place."""
+    size = len(references)
+    if size < 3 or references[0] != size - 1 or not size & 1:
+        raise Abort(faults.BAD_ECH_INNER, "ech_outer_extensions cannot be read")
+    found: dict[int, bytes] = {}
+    for kind, body in inner.items():
+        if kind != ECH_OUTER_EXTENSIONS:
+            added: Iterable[tuple[int, bytes]] = ((kind, body),)
+        else:
+            added = _referenced(u16s(references[1:]), outer)
+        for one, content in added:
+            if one in found:
+                raise Abort(faults.DUPLICATE_EXTENSION, f"extension {one} is repeated")
+            found[one] = content
+    return found
+
+
+def _referenced(kinds: tuple[int, ...], outer: dict[int, bytes]) -> Iterator[tuple[int, bytes]]:
+    """The outer hello's, which have to be there in this order: it is walked through once, whatever is asked for."""
+    there = iter(outer.items())
+    for kind in kinds:
+        if kind == ENCRYPTED_CLIENT_HELLO:
+            raise Abort(faults.BAD_ECH_INNER, "encrypted_client_hello is referenced")
+        for one, body in there:
+            if one == kind:
+                yield one, body
+                break
+        else:
+            raise Abort(faults.BAD_ECH_INNER, f"extension {kind} is missing in the outer hello, or not in order")
+
+
+def _check_inner(found: dict[int, bytes]) -> None:
+    """RFC 9849 7.1: the mark of an inner hello, and nothing below TLS 1.3."""
+    if found.get(ENCRYPTED_CLIENT_HELLO) != bytes((INNER,)):
+        raise Abort(faults.BAD_ECH_INNER, "it is not marked as one")
+    body = found.get(registry.SUPPORTED_VERSIONS, b"")
+    versions = u16s(body[1:]) if len(body) & 1 and len(body) > 1 else ()
+    if registry.TLS13 not in versions or any(registry.SSL3 <= version < registry.TLS13 for version in versions):
+        raise Abort(faults.BAD_ECH_INNER, "it offers TLS 1.2 or older")
