@@ -60,9 +60,9 @@ def opening(size: int, zeros: int, bulk: bool) -> Make:
     def make() -> Operation:
         record = header + sealer.encrypt(IV, padded(size, zeros), header)
         opener.seq, view = 0, memoryview(record)
-        return (
-            (lambda: opener.open_many(record, view, 0, len(record), out)) if bulk else lambda: opener.open_data(record)
-        )
+        if bulk:
+            return lambda: opener.open_many(record, view, 0, len(record), out)
+        return lambda: opener.open_data(record, len(record))
 
     return make
 

@@ -316,3 +316,41 @@ def test_a_handler_cannot_use_an_object_in_the_middle_of_a_call(pki: Pki) -> Non
             assert received == b"outer"
             refused += 1
     assert refused
+
+
+@pytest.mark.parametrize("timeout", [None, 5.0, 0.0])
+@pytest.mark.parametrize("size", [3, 100, 20_000])
+def test_a_read_goes_on_or_fails_wherever_a_handler_raises(pki: Pki, timeout: float | None, size: int) -> None:
+    """What is read afterwards follows what was read before; only data that was about to be returned may be lost."""
+    data, seen = [bytes((n,)) * 50 for n in range(1, 5)], set()
+    for place in range(PLACES):
+        with connected(pki, "TLSv1_3") as (one, other):
+            for piece in data[:3]:
+                other.sendall(piece)
+            one.settimeout(timeout)
+            before = one.recv(3)
+            intruder, got, error = Intruder(place, bell), bytearray(), None
+            try:
+                got += intruder.run(lambda one=one: one.recv(size))
+            except Alarm:
+                one.settimeout(5.0)
+                other.sendall(data[3])
+                other.shutdown(socket.SHUT_WR)
+                try:
+                    while piece := one.recv(size):
+                        got += piece
+                except puretls.SSLError as failed:
+                    error = failed
+            whole = b"".join(data)
+            if not intruder.came:
+                assert whole.startswith(before + got)
+                break
+            if error is None:
+                assert got
+                assert whole.endswith(got)
+                seen.add(len(before + got) == len(whole))
+            else:
+                assert whole.startswith(before + got)
+    else:
+        pytest.fail("too many places")
+    assert True in seen

@@ -222,7 +222,7 @@ def test_sequence_numbers_end(make):
             assert caught.value.fault is faults.SEQUENCE_CTR_WRAPPED
         buf = bytearray(sealed)
         assert opener.open_many(buf, memoryview(buf), 0, len(buf), memoryview(bytearray(99))) == (0, 0)
-        assert opener.open_data(sealed) is None
+        assert opener.open_data(sealed, len(sealed)) is None
 
 
 @AEADS
@@ -326,14 +326,15 @@ def test_one_record_alone(make):
     """`open_data`: plain application data or nothing, and nothing counts that is opened again."""
     sealer, opener = make()
     for data in (b"x", bytes(300)):
-        assert opener.open_data(bytes(sealer.seal(APPLICATION_DATA, data))) == data
+        sealed = bytes(sealer.seal(APPLICATION_DATA, data))
+        assert opener.open_data(sealed + b"\x17\x03", len(sealed)) == data  # what follows is not its concern
     assert opener.seq == 2
     for kind, data in ((HANDSHAKE, b"x"), (ALERT, b"\x01\x00"), (APPLICATION_DATA, b"")):
         sealed = bytes(sealer.seal(kind, data))
-        assert opener.open_data(sealed) is None
+        assert opener.open_data(sealed, len(sealed)) is None
         assert open_all(opener, sealed) == (kind, data)
     with pytest.raises(Abort) as caught:
-        opener.open_data(pack_header(APPLICATION_DATA, TLS12, 40) + bytes(40))
+        opener.open_data(pack_header(APPLICATION_DATA, TLS12, 40) + bytes(40), 45)
     assert caught.value.fault is faults.DECRYPTION_FAILED
 
 
@@ -344,9 +345,11 @@ def test_no_part_of_a_record_is_one(make):
     sealed = bytes(sealer.seal(APPLICATION_DATA, b"some data"))
     for one in (opener, make()[1]):  # a used one remembers the last header
         for stop in range(len(sealed)):
-            assert make()[1].open_data(sealed[:stop]) is None
-            assert one.open_data(sealed[:stop]) is None
-        assert one.open_data(sealed + b"\x17") is None
+            for buf in (sealed[:stop], sealed):
+                assert make()[1].open_data(buf, stop) is None
+                assert one.open_data(buf, stop) is None
+        assert one.open_data(sealed + b"\x17", len(sealed) + 1) is None
+        assert make()[1].open_data(sealed, len(sealed) + 1) is None
         assert open_all(one, sealed) == (APPLICATION_DATA, b"some data")
 
 
@@ -356,7 +359,7 @@ def test_an_empty_inner_plaintext():
     for padding in (0, 1, 300, MAX_PLAINTEXT + 1):
         header = pack_header(APPLICATION_DATA, TLS12, padding + 16)
         body = sealer.encrypt(sealer.iv.to_bytes(12, "big"), bytes(padding), header)
-        assert opener.open_data(header + body) is None
+        assert opener.open_data(header + body, len(header + body)) is None
         buf = bytearray(header + body)
         out = bytearray(20000)
         assert opener.open_many(buf, memoryview(buf), 0, len(buf), memoryview(out)) == (0, 0)
@@ -416,12 +419,13 @@ def test_padded_data_is_opened_once_like_any_other(records):
     for record in records:
         sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
         counted = Counted(opener)
-        assert opener.open_data(padded_records(sealer, record)) == record[0]
+        sealed = padded_records(sealer, record)
+        assert opener.open_data(sealed, len(sealed)) == record[0]
         assert counted.calls == 1
 
 
 def test_the_null_cipher_takes_no_data():
-    assert NullOpener().open_data(b"\x17\x03\x03\x00\x01x") is None
+    assert NullOpener().open_data(b"\x17\x03\x03\x00\x01x", 6) is None
 
 
 # CBC

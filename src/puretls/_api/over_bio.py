@@ -154,7 +154,7 @@ class _BioConnection(_SSLSocket):
                 if opener is not None:
                     record = self._incoming.read(self._portion)
                     if record:
-                        data = opener.open_data(record)
+                        data = opener.open_data(record, len(record))
                         if data:
                             return data if out is None and len(data) <= size else self._deliver(data, size, out)
                         records.receive(record)

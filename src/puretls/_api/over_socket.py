@@ -2,10 +2,12 @@
 
 The rules that programs rely on:
 
-- After read() no complete record is hidden from select().  With a timeout or non-blocking, the kernel is asked for the
-  rest of this record and the next header; a blocking socket for no more than fits the call and a record's overhead, as
-  each record's ciphertext is longer than its plaintext by at least that much.
-- A timeout is a deadline for the whole operation.
+- After read() no complete record is hidden from select(), unless pending() counts it.  Without a timeout, or with one,
+  the kernel is asked for no more than fits the call and a record's overhead: each record's ciphertext is longer than
+  its plaintext by at least that much, so all that came whole is returned.  Where a record is longer, and for a
+  non-blocking socket, it is asked for the rest of this record and the next header.
+- A timeout is a deadline for the whole operation.  Where it is likely that something is there, a read tries before it
+  waits: poll() before each recv(), as Python's sockets have it, is a second system call for each record.
 - write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
   the same data comes again.
 - One thread may read while another writes.  Each direction has a lock; what the reading side has to say (an alert, a
@@ -23,6 +25,8 @@ import select
 import socket
 import weakref
 from collections.abc import Callable
+from os import read as read_fd
+from os import write as write_fd
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +46,8 @@ from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, 
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.locks import new_lock
-from puretls._base.registry import TLS13
+from puretls._base.registry import APPLICATION_DATA, TLS13
+from puretls._record.layer import SMALLEST
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, Opener
 
 if TYPE_CHECKING:
@@ -50,10 +55,16 @@ if TYPE_CHECKING:
     from puretls._api.later import Awaited
 
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
+# Whether the file descriptor of a socket may be read and written as such: not on Windows, nor where gevent or eventlet
+# have their own sockets or their own os.read().
+DIRECT = os.name == "posix" and all(
+    isinstance(method, type(socket.SocketType.recv)) for method in (PLAIN.recv, PLAIN.send)
+) and all(isinstance(function, type(os.getpid)) for function in (read_fd, write_fd))  # fmt: skip
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
-MAX_RECORD = HEADER + MAX_PLAINTEXT + 2048  # RFC 5246 6.2.3
+LONGEST = HEADER + MAX_PLAINTEXT  # and what its protection takes
+MAX_RECORD = LONGEST + 2048  # RFC 5246 6.2.3
 CLOSE = 0.99  # so much of a timeout counts as all of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
@@ -101,8 +112,8 @@ class _SocketConnection(_SSLSocket):
     """The socket is held by a weak reference only: it owns us."""
 
     __slots__ = (
-        "_deadline", "_forks", "_in_read", "_in_write", "_reading", "_recv", "_recv_into", "_sealed", "_send", "_sock",
-        "_writing",
+        "_deadline", "_direct", "_forks", "_in_read", "_in_write", "_reading", "_recv", "_recv_into", "_sealed",
+        "_send", "_sock", "_tries", "_until", "_writing",
     )  # fmt: skip
 
     def __init__(
@@ -119,11 +130,14 @@ class _SocketConnection(_SSLSocket):
         # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
+        self._direct = DIRECT and plain is PLAIN
+        self._tries = False  # a read tries before it waits: the last one got all it had asked for, and nothing was sent
         self._reading, self._writing = new_lock(self, "_in_read"), new_lock(self, "_in_write")
         self._records.two_threads = True
         self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
         self._forks = Forks.count
         self._deadline: float | None = None  # of the handshake that waits for an answer of the program's
+        self._until: float | None = None  # when a read has to end that has waited
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
     def _socket(self) -> Any:
@@ -203,38 +217,94 @@ class _SocketConnection(_SSLSocket):
         if records.handshaking:
             self.do_handshake()
         timeout = sock.gettimeout()
-        greedy, deadline = timeout is None, monotonic() + timeout if timeout else None
+        greedy = timeout != 0.0
         lock = self._reading
         try:
             lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
             if self._in_read:
                 raise reentered()
             try:
-                self._in_read = True
+                self._in_read, self._until = True, None
                 opener, inbound = records.fast_opener, records.inbound
                 if opener is None:
-                    pass
-                elif size > SMALL:
-                    if out is not None and deadline is None and (got := self._read_much(sock, opener, out, greedy)):
+                    return self._read(sock, size, out, greedy, timeout)
+                if inbound.plain:  # the rest of a record that was longer than what was asked for
+                    plain, at = inbound.plain, inbound.plain_at
+                    stop = at + size
+                    if stop < len(plain):
+                        inbound.plain_at = stop
+                        if out is None:
+                            return plain[at:stop]
+                        out[:] = plain[at:stop]
+                        return size
+                    return self._last_of(sock, size, out, greedy)
+                if size > SMALL:
+                    if out is not None and (got := self._read_much(sock, opener, out, greedy)):
                         return self._with_rest(sock, got, size, out) if greedy and inbound.ready() else got
-                elif inbound.start == inbound.end:  # the fast path, for records that are all there: no buffer
-                    record = self._recv(sock, size + opener.overhead if greedy else HEADER)
+                    return self._read(sock, size, out, greedy, timeout)
+                buf, have = inbound.buf, inbound.end
+                if inbound.start or type(buf) is not bytes:
+                    buf = inbound.gathered()
+                    have = len(buf)
+                most = size + opener.overhead if greedy else HEADER
+                while True:
+                    if have < HEADER:
+                        wanted = most - have
+                    else:
+                        whole = HEADER + (buf[3] << 8 | buf[4])
+                        if have >= whole:
+                            break
+                        if buf[0] != APPLICATION_DATA or whole > LONGEST + opener.expansion:
+                            return self._read(sock, size, out, greedy, timeout)
+                        wanted = whole - have
+                        if whole > SMALLEST:
+                            wanted += HEADER
+                        if wanted < most - have:  # noqa: PLR1730 - max() is a call
+                            wanted = most - have
+                    if not timeout:
+                        record = self._recv(sock, wanted)
+                    elif self._tries:
+                        try:
+                            record = read_fd(sock.fileno(), wanted)
+                            self._tries = len(record) == wanted
+                        except BlockingIOError:
+                            record = self._wait_and_recv(sock, wanted, timeout)
+                    else:
+                        record = self._wait_and_recv(sock, wanted, timeout)
                     if not record:
                         self._at_end()
                         return b"" if out is None else 0
-                    if not greedy:
-                        record += self._rest(sock, record, deadline)
-                    data = opener.open_data(record)
-                    if data:
-                        return data if out is None and len(data) <= size else self._deliver(data, size, out)
-                    records.receive(record)
-                return self._read(sock, size, out, greedy, deadline)
+                    buf = inbound.buf = inbound.view = buf + record if have else record
+                    inbound.end = have = len(buf)
+                rest = have - whole
+                if rest > HEADER and rest >= HEADER + (buf[whole + 3] << 8 | buf[whole + 4]):
+                    return self._read_several(sock, opener, size, out, greedy, timeout)
+                data = opener.open_data(buf, whole)
+                if not data:
+                    return self._read(sock, size, out, greedy, timeout)
+                if rest:
+                    inbound.start, inbound.plain = whole, data
+                    inbound.buf = inbound.view = buf[whole:]
+                    inbound.start, inbound.end = 0, rest
+                else:
+                    inbound.plain = data
+                    inbound.buf = inbound.view = b""
+                    inbound.end = 0
+                if len(data) > size:
+                    inbound.plain_at = size
+                    data = data[:size]
+                else:
+                    inbound.plain = b""
+                if out is None:
+                    return data
+                out[: len(data)] = data
+                return len(data)
             except BlockingIOError as error:
                 if type(error) is not BlockingIOError:  # a signal handler's own
                     raise
                 raise want_read() from None
             except TimeoutError as error:
-                if greedy or type(error) is not TimeoutError:  # likewise, or the kernel's
+                if timeout is None or type(error) is not TimeoutError:  # likewise, or the kernel's
                     raise
                 raise TimeoutError(READ_TIMEOUT) from None
             except Abort as abort:
@@ -242,6 +312,9 @@ class _SocketConnection(_SSLSocket):
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self._settle(sock)
                 raise abort_error(abort) from abort.__cause__
+            except BaseException:  # the kernel's, or a handler's: what was not opened is here, for the way that looks
+                records.fast_opener = None
+                raise
             finally:
                 self._in_read = False
                 if self._callback_error is not None:
@@ -252,6 +325,45 @@ class _SocketConnection(_SSLSocket):
             except RuntimeError:  # it is not ours: a handler has raised while we waited for it
                 pass
 
+    def _wait_and_recv(self, sock: Any, size: int, timeout: float) -> bytes:
+        """recv() of a socket with a timeout, which waits; from the second time in a read on by one deadline."""
+        if self._until is None:
+            self._until = monotonic() + timeout
+        else:
+            _await(sock, "read", self._until, READ_TIMEOUT)
+        data: bytes = self._recv(sock, size)
+        self._tries = self._direct and len(data) == size  # then there is more, mostly
+        return data
+
+    def _last_of(self, sock: Any, size: int, out: memoryview | None, greedy: bool) -> Any:
+        """What is left of a record, and whole ones behind it, of which select() would say nothing."""
+        inbound = self._records.inbound
+        data: Any = inbound.take(size)
+        if out is not None:
+            out[: len(data)] = data
+            data = len(data)
+        return self._with_rest(sock, data, size, out) if greedy and inbound.ready() else data
+
+    def _read_several(
+        self, sock: Any, opener: Opener, size: int, out: memoryview | None, greedy: bool, timeout: float | None
+    ) -> Any:
+        """The fast path where several records have come at once."""
+        inbound = self._records.inbound
+        buf = inbound.gathered()
+        with memoryview(bytearray(size + 1)) as room:
+            inbound.start, got = opener.open_many(buf, memoryview(buf), 0, inbound.end, room)
+            if out is None:
+                data: Any = bytes(room[:got])
+            else:
+                out[:got] = room[:got]
+                data = got
+        if not got:
+            return self._read(sock, size, out, greedy, timeout)
+        rest = inbound.gathered()
+        if greedy and len(rest) > HEADER and inbound.ready():
+            return self._with_rest(sock, data, size, out)
+        return data
+
     def _read_much(self, sock: Any, opener: Opener, out: memoryview, greedy: bool) -> int:
         """Many records, from here or else from the kernel, into the caller's memory; 0 leaves it to `_read`."""
         inbound = self._records.inbound
@@ -261,9 +373,12 @@ class _SocketConnection(_SSLSocket):
         inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
         return got
 
-    def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, deadline: float | None) -> Any:
+    def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, timeout: float | None) -> Any:
         """The way that knows every case."""
         conn, records = self._conn, self._records
+        if timeout and self._until is None:
+            self._until = monotonic() + timeout
+        deadline = self._until
         inbound = records.inbound
         if records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, deadline)
@@ -335,19 +450,6 @@ class _SocketConnection(_SSLSocket):
         records.arm_reading()
         return b"".join(pieces) if out is None else have
 
-    def _rest(self, sock: Any, header: bytes, deadline: float | None) -> bytes:
-        """What follows the header of a record, as far as it may be read, and is there in time."""
-        wanted = self._records.wanted_after(header)
-        if not wanted:
-            return b""
-        try:
-            if deadline is not None:
-                _await(sock, "read", deadline, READ_TIMEOUT)
-            return self._recv(sock, wanted)  # type: ignore[no-any-return]
-        except BaseException:
-            self._records.receive(header)
-            raise
-
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
         if self._records.truncated:
@@ -376,8 +478,10 @@ class _SocketConnection(_SSLSocket):
         if not self._reading.acquire(blocking=False):
             return 0  # another thread is reading
         try:
-            records = self._records
-            if self._in_read or (records.fast_opener is not None and records.inbound.start == records.inbound.end):
+            records, inbound = self._records, self._records.inbound
+            if self._in_read or (
+                records.fast_opener is not None and inbound.start == inbound.end and not inbound.plain
+            ):
                 return 0  # so are we; or there is nothing, and it is known already
             return self._conn.pending() or self._untold()
         except Abort:
@@ -405,7 +509,7 @@ class _SocketConnection(_SSLSocket):
             if self._in_write:
                 raise reentered()
             try:
-                self._in_write = True
+                self._in_write, self._tries = True, False  # what is read next is mostly the answer, which takes time
                 sealer, outbound = records.fast_sealer, records.outbound
                 if sealer is not None and not outbound.end and 0 < len(view) <= SMALL and sealer.seq < sealer.limit:
                     return self._write_record(sock, view, sealer.seal_data)
@@ -492,7 +596,13 @@ class _SocketConnection(_SSLSocket):
             self._interrupted(error)
             raise
         try:
-            [count] = map(self._send, (sock,), (record,))
+            if self._direct:  # this tries as well, where send() would ask poll() first
+                try:
+                    [count] = map(write_fd, (sock.fileno(),), (record,))
+                except BlockingIOError:
+                    [count] = map(self._send, (sock,), (record,))
+            else:
+                [count] = map(self._send, (sock,), (record,))
         except BlockingIOError:
             raise want_write() from None
         except TimeoutError:

@@ -301,7 +301,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         if flags:
             raise ValueError(f"non-zero flags not allowed in calls to recv() on {self.__class__}")
         try:
-            return cast("bytes", sslobj.read(buflen))
+            return sslobj.read(buflen)  # type: ignore[no-any-return]
         except SSLEOFError:
             if self.suppress_ragged_eofs:
                 return b""
@@ -322,7 +322,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         if buffer is None:
             return cast("int", self.read(1024 if nbytes is None else nbytes))
         try:
-            return cast("int", sslobj.read(0 if nbytes is None else nbytes, buffer))
+            return sslobj.read(0 if nbytes is None else nbytes, buffer)  # type: ignore[no-any-return]
         except SSLEOFError:
             if self.suppress_ragged_eofs:
                 return 0

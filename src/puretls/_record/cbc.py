@@ -110,8 +110,8 @@ class BlockOpener:
         del buf, view, end, out
         return start, 0  # one at a time, through `open`
 
-    def open_data(self, record: bytes) -> bytes | None:
-        del record
+    def open_data(self, buf: bytes, size: int) -> bytes | None:
+        del buf, size
         return None
 
 
@@ -183,8 +183,8 @@ class MacOpener:
         del buf, view, end, out
         return start, 0
 
-    def open_data(self, record: bytes) -> bytes | None:
-        del record
+    def open_data(self, buf: bytes, size: int) -> bytes | None:
+        del buf, size
         return None
 
 

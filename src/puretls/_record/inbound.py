@@ -3,8 +3,9 @@
 Inbound owns the buffer of ciphertext, the one record of plaintext that did not fit its reader, and the handshake
 message that is still incomplete (RFC 8446 5.1, RFC 5246 6.2.1).  It holds at most one record more than was asked for.
 
-Who owns which bytes: `buf[start:end]` is ciphertext that has arrived.  It is either a bytearray of ours, into which a
-socket reads (`room`, `filled`), or the very `bytes` object a BIO gave us (`receive`), parsed in place.
+Who owns which bytes: `buf[start:end]` is ciphertext that has arrived, all of it, whoever reads.  It is either a
+bytearray of ours, into which a socket reads (`room`, `filled`), or a `bytes` object, parsed in place: what a BIO gave
+us (`receive`), or what has come of a record while the fast path waits for the rest of it (`gathered`).
 """
 
 from __future__ import annotations
@@ -112,6 +113,14 @@ class Inbound:
             stop = end + len(data)
         self.view[end:stop] = data  # type: ignore[index]  # a memoryview of ours
         self.end = stop
+
+    def gathered(self) -> bytes:
+        """What has arrived as `bytes`, which begin with the buffer: more of them can be put behind, and assigned."""
+        if self.start or type(self.buf) is not bytes:
+            data = bytes(self.view[self.start : self.end])
+            self.buf, self.view, self.start, self.end = data, data, 0, len(data)
+            return data
+        return self.buf
 
     def wanted(self) -> int:
         """How many bytes are missing of the current record, or of its header; 0 if it is whole."""

@@ -483,7 +483,7 @@ class RecordLayer:
         inbound = self.inbound
         if inbound.start != inbound.end or inbound.hs or inbound.plain_limit != MAX_PLAINTEXT:
             return None
-        data = inbound.opener.open_data(record)
+        data = inbound.opener.open_data(record, len(record))
         if data is not None:
             inbound.empty_records = 0
             self.data_has_come()

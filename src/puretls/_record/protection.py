@@ -83,10 +83,10 @@ class Opener(Protocol):
         Returns where the first record begins that was not opened, and how many bytes `out` holds now.
         """
 
-    def open_data(self, record: bytes) -> bytes | None:
-        """The data of `record` if it is one whole record of plain application data.
+    def open_data(self, buf: bytes, size: int) -> bytes | None:
+        """The data of the first `size` bytes of `buf` if they are one whole record of plain application data.
 
-        None if it is anything else, and then nothing is consumed.
+        None if they are anything else, and then nothing is consumed.
         """
 
 
@@ -130,8 +130,8 @@ class NullOpener:
         del buf, view, end, out
         return start, 0
 
-    def open_data(self, record: bytes) -> bytes | None:
-        del record
+    def open_data(self, buf: bytes, size: int) -> bytes | None:
+        del buf, size
         return None
 
 
@@ -240,17 +240,17 @@ class Opener13:
         self.seq = seq
         return pos, got
 
-    def open_data(self, record: bytes) -> bytes | None:
+    def open_data(self, buf: bytes, size: int) -> bytes | None:
         seq, header = self.seq, self.header
-        if len(record) != self.size or not record.startswith(header):  # messages often come in one size
-            if not 1 < len(record) - HEADER - self.tag <= MAX_PLAINTEXT + 1 or not whole(record):
+        if size != self.size or not buf.startswith(header):  # messages often come in one size
+            if not 1 < size - HEADER - self.tag <= MAX_PLAINTEXT + 1 or not whole(buf, size):
                 return None
-            header = record[:HEADER]
-            self.size, self.header = len(record), header
+            header = buf[:HEADER]
+            self.size, self.header = size, header
         if seq >= LAST:
             return None
         try:
-            inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), record[HEADER:], header)
+            inner: bytes = self.decrypt((self.iv ^ seq).to_bytes(12, "big"), buf[HEADER:size], header)
         except InvalidTag:
             raise Abort(faults.DECRYPTION_FAILED) from None
         if inner[-1] != APPLICATION_DATA:
@@ -396,19 +396,19 @@ class Opener12:
         self.seq = seq
         return pos, got
 
-    def open_data(self, record: bytes) -> bytes | None:
-        seq, explicit, size = self.seq, self.explicit, len(record) - self.overhead
-        if not record.startswith(self.header) or size != self.size:  # messages often come in one size
-            usual = whole(record) and record[1] << 8 | record[2] == self.version
-            if not usual or not 0 < size <= MAX_PLAINTEXT:
+    def open_data(self, buf: bytes, size: int) -> bytes | None:
+        seq, explicit, inner = self.seq, self.explicit, size - self.overhead
+        if inner != self.size or not buf.startswith(self.header):  # messages often come in one size
+            usual = whole(buf, size) and buf[1] << 8 | buf[2] == self.version
+            if not usual or not 0 < inner <= MAX_PLAINTEXT:
                 return None
-            self.header, self.size = record[:HEADER], size
+            self.header, self.size = buf[:HEADER], inner
         if seq >= LAST:
             return None
         body = HEADER + explicit
-        nonce = self.salt + record[HEADER:body] if explicit else (self.iv ^ seq).to_bytes(12, "big")
+        nonce = self.salt + buf[HEADER:body] if explicit else (self.iv ^ seq).to_bytes(12, "big")
         try:
-            data: bytes = self.decrypt(nonce, record[body:], pack_aad(seq, APPLICATION_DATA, self.version, size))
+            data: bytes = self.decrypt(nonce, buf[body:size], pack_aad(seq, APPLICATION_DATA, self.version, inner))
         except InvalidTag:
             raise Abort(faults.DECRYPTION_FAILED) from None
         self.seq = seq + 1
@@ -518,6 +518,6 @@ def next_sequence(seq: int) -> int:
     return seq + 1
 
 
-def whole(record: bytes) -> bool:
-    """Whether these bytes are one whole record of application data, and no more."""
-    return len(record) > HEADER and record[0] == APPLICATION_DATA and record[3] << 8 | record[4] == len(record) - HEADER
+def whole(buf: bytes, size: int) -> bool:
+    """Whether the first `size` bytes are one whole record of application data, and no more."""
+    return HEADER < size <= len(buf) and buf[0] == APPLICATION_DATA and buf[3] << 8 | buf[4] == size - HEADER

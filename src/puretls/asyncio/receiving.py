@@ -113,7 +113,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
                 nbytes += len(self._rest)  # it lies in front
                 self._rest = b""
             if nbytes <= SHORT and not self._buffered:
-                data = opener.open_data(bytes(memory.view[:nbytes]))
+                data = opener.open_data(bytes(memory.view[:nbytes]), nbytes)
                 if data:
                     self._app.data_received(data)
                     return
