@@ -55,7 +55,7 @@ class Established13(Established):
         self.transcript = transcript if wanted else None
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
-        conn.transcript = None  # type: ignore[assignment]  # its time is over
+        del conn.transcript  # its time is over: who asked for it would fail
         conn.draft.session = agreed(conn, b"", LIFETIME)
 
     def secret_of_tickets(self, conn: Handshake) -> bytes:

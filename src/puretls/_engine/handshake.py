@@ -190,7 +190,7 @@ class Handshake:
         if profile is not TLS:
             self.config = profile.fit(config)
         self.established = False
-        self.transcript = Transcript()  # None once there is no handshake: its states need not ask
+        self.transcript = Transcript()  # not there once there is no handshake
         self.version = 0  # what was negotiated; 0 before
         self.outcome = NOTHING  # of the last handshake that is done
         self.draft = Outcome()  # of the one under way; once that is done, the same
@@ -272,7 +272,7 @@ class Handshake:
                 self.config.sessions.cache.forget(session_id)
         self.outcome.master = self.draft.master = None
         self.finished_keys = b"", b""
-        self.transcript = None  # type: ignore[assignment]  # likewise
+        self.transcript = Transcript()
 
     def finish(self, state: State) -> State:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""

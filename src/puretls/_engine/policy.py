@@ -30,7 +30,8 @@ C = TypeVar("C")
 
 
 def slotted_dataclass(cls: type[C]) -> type[C]:
-    return slotted(*(one.name for one in fields(cls)))(cls)  # type: ignore[arg-type]  # it is a dataclass
+    dataclass_of_ours: Any = cls
+    return slotted(*(one.name for one in fields(dataclass_of_ours)))(cls)
 
 
 @slotted_dataclass

@@ -89,16 +89,17 @@ def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> 
         conn.transcript.choose(conn.draft.digest)
     if registry.EARLY_DATA in found:  # we accept none, but a client may send it under a ticket not ours
         conn.layer.reject_early_data(MAX_EARLY_DATA)
-    conn.draft.group, share = negotiate.group13(config, groups, shares)
+    group, share = negotiate.group13(config, groups, shares)
+    conn.draft.group = group
     if share is None:
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
-        return _send_retry(conn, message, conn.draft.group)
+        return _send_retry(conn, message, group)
     conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found and conn.profile.post_handshake_authentication
     psk = None
     if psks is not None:
         psk = yield from _find_psk(conn, message, psks)
-    return (yield from _answer(conn, message, schemes, share, psk, retried=retry is not None))
+    return (yield from _answer(conn, message, schemes, group, share, psk, retried=retry is not None))
 
 
 def _send_retry(conn: Handshake, message: ClientHello, group: Group) -> State:
@@ -196,12 +197,17 @@ def _check_binder(
 
 
 def _answer(
-    conn: Handshake, message: ClientHello, schemes: Ranks, share: bytes, psk: ChosenPsk | None, *, retried: bool
+    conn: Handshake,
+    message: ClientHello,
+    schemes: Ranks,
+    group: Group,
+    share: bytes,
+    psk: ChosenPsk | None,
+    *,
+    retried: bool,
 ) -> Asking[State]:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
-    config, suite, group, d = conn.config, conn.draft.suite, conn.draft.group, conn.draft.digest
-    if group is None:
-        raise Abort(faults.INTERNAL)
+    config, suite, d = conn.config, conn.draft.suite, conn.draft.digest
     raw, _, _, session_id, _, _, found = message
     conn.transcript.update(raw)
     chosen = None
