@@ -47,7 +47,8 @@ from puretls._engine.config import OP_NO_TICKET, Config
 from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._engine.session import LIFETIME, Session
 from puretls._engine.sessions import SessionManager
-from puretls._engine.tickets import FORMAT, KEY_LIFETIME, own_state, shared_state
+from puretls._engine.ticket_keys import KEY_LIFETIME
+from puretls._engine.tickets import FORMAT, own_state, shared_state
 from puretls._wire.codec import vec8, vec16
 from puretls._wire.extensions import offered_psks
 from puretls._wire.hello import ClientHello
@@ -258,8 +259,8 @@ def test_ticket_keys_rotate():
     assert manager.tickets.open(one, NOW + KEY_LIFETIME + 1)
     assert manager.tickets.open(one, NOW + LIFETIME + 60) is None
     seal(NOW + KEY_LIFETIME + LIFETIME + 10)
-    assert all(key.name != one[:16] for key in manager.tickets._keys)
-    assert "AESGCM" not in repr(manager.tickets._keys)
+    assert all(key.name != one[:16] for key in manager.tickets.own.keys)
+    assert "AESGCM" not in repr(manager.tickets.own.keys)
 
 
 def test_ticket_keys_go_when_their_time_is_over():
@@ -268,7 +269,7 @@ def test_ticket_keys_go_when_their_time_is_over():
     ticket = sealed(manager, Session(version=TLS13, suite=SUITES13[0], secret=bytes(32), time=NOW), NOW)
     assert manager.tickets.open(ticket, NOW + 1)
     assert manager.tickets.open(ticket, NOW + KEY_LIFETIME + LIFETIME + 10) is None
-    assert not manager.tickets._keys
+    assert not manager.tickets.own.keys
 
 
 def test_the_cache_is_bounded_and_the_oldest_go():

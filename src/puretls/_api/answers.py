@@ -28,9 +28,12 @@ from puretls._api.unraisable import report_unraisable
 from puretls._base import registry
 from puretls._engine.requests import (
     ClientHelloRequest,
+    FirstRequest,
+    KeepRequest,
     LaterRequest,
     PskClientRequest,
     PskServerRequest,
+    RecallRequest,
     Request,
     VerifyRequest,
 )
@@ -147,11 +150,54 @@ def _promised(sslobj: _SSLSocket, request: LaterRequest) -> Answer:
     return (yield request.promise)
 
 
+# Sessions that several servers share.  Whatever a store does costs a full handshake at most
+
+
+def _kept(sslobj: _SSLSocket, request: KeepRequest) -> Answer:
+    """Have the store keep sessions; whether it does."""
+    del sslobj
+    try:
+        for session_id, value, seconds in request.entries:
+            yield request.sessions.store.put(session_id, value, seconds)
+    except Exception:  # noqa: BLE001  # of the program's store
+        request.sessions.stats.store_errors += 1
+        return False
+    return True
+
+
+def _recalled(sslobj: _SSLSocket, request: RecallRequest) -> Answer:
+    """What the store has under an id, if anything."""
+    del sslobj
+    store, value = request.sessions.store, None
+    try:
+        found = yield store.take(request.id) if request.once else store.get(request.id)
+        value = None if found is None else bytes(memoryview(found))
+    except Exception:  # noqa: BLE001  # likewise
+        request.sessions.stats.store_errors += 1
+    request.sessions.stats.misses += value is None
+    return value
+
+
+def _first(sslobj: _SSLSocket, request: FirstRequest) -> Answer:
+    """Whether a ticket has not been used."""
+    del sslobj
+    try:
+        first = yield request.sessions.single_use.first(request.key, request.seconds)
+    except Exception:  # noqa: BLE001  # likewise
+        request.sessions.stats.store_errors += 1
+        return False
+    request.sessions.stats.replays += first is not True
+    return first is True
+
+
 ANSWERS: dict[type[Request], Callable[[_SSLSocket, Any], Any]] = {
     ClientHelloRequest: _configuration,
     PskClientRequest: _psk_of_client,
     PskServerRequest: _psk_of_server,
     VerifyRequest: judging.verdict,
     LaterRequest: _promised,
+    KeepRequest: _kept,
+    RecallRequest: _recalled,
+    FirstRequest: _first,
 }
 """No row for SignRequest: it comes only from a Credential without its key, and load_cert_chain() makes none."""

@@ -547,10 +547,16 @@ class _PureContext:
     def session_stats(self) -> dict[str, int]:
         """Counters since the context was made: `accept`, `connect`, `hits`, `misses`, `timeouts` and others.
 
-        `number` is how many sessions are kept now.
+        `number` is how many sessions are kept now.  Where servers share keys or a store (set_ticket_keys() and others)
+        there are also `hits_tickets`, `hits_memory` and `hits_store`, by where a server had resumed sessions from,
+        `store_errors`, and `replays` of tickets that are good once.
         """
         sessions = self._settings.sessions
-        return {"number": len(sessions.cache)} | {name: getattr(sessions.stats, name) for name in STATISTICS}
+        stats = sessions.stats
+        found = {"number": len(sessions.cache)} | {name: getattr(stats, name) for name in STATISTICS}
+        if sessions.extended:
+            found |= {**stats.origins, "store_errors": stats.store_errors, "replays": stats.replays}
+        return found
 
 
 STATISTICS = (

@@ -42,6 +42,7 @@ from puretls._api.over_socket import _SocketConnection
 from puretls._api.profile import _ProfileSettings
 from puretls._api.reloading import _ReloadSettings
 from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
+from puretls._api.shared_sessions import _SharedSessionSettings
 from puretls._api.sslobject import SSLObject
 from puretls._api.sslsocket import SSLSocket
 from puretls._api.status import _StatusSettings
@@ -67,6 +68,7 @@ class _Beyond(
     _CRLiteSettings,
     _ReloadSettings,
     _EchSettings,
+    _SharedSessionSettings,
     _JudgeSettings,
     _ProfileSettings,
     _StatusSettings,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+TICKETS, MEMORY, STORE = "hits_tickets", "hits_memory", "hits_store"  # where a server had a resumed session from
+
 
 class Stats:
     """One number for each key, but for `number`, which the cache knows."""
@@ -16,6 +18,9 @@ class Stats:
         "connect_renegotiate",
         "hits",
         "misses",
+        "origins",
+        "replays",
+        "store_errors",
         "timeouts",
     )
 
@@ -23,3 +28,5 @@ class Stats:
         self.hits = self.misses = self.timeouts = self.cache_full = 0
         self.accept = self.accept_good = self.accept_renegotiate = 0
         self.connect = self.connect_good = self.connect_renegotiate = 0
+        self.store_errors = self.replays = 0
+        self.origins = {TICKETS: 0, MEMORY: 0, STORE: 0}  # of the hits of servers

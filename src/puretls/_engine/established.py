@@ -27,7 +27,8 @@ from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._engine.requests import Asking
 from puretls._engine.resumption import agreed
-from puretls._engine.session import LIFETIME, LONGEST
+from puretls._engine.session import LIFETIME, LONGEST, Session
+from puretls._engine.sessions import SessionManager
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire import messages, places
@@ -59,9 +60,9 @@ class Established13(Established):
         conn.draft.session = agreed(conn, b"", LIFETIME)
 
     def secret_of_tickets(self, conn: Handshake) -> bytes:
-        if type(conn.outcome.master) is not MasterSecret:
+        if type(conn.draft.master) is not MasterSecret:
             raise Abort(faults.INTERNAL)
-        return conn.outcome.master.resumption(self.digest)
+        return conn.draft.master.resumption(self.digest)
 
     @on(KEY_UPDATE, messages.KeyUpdate.parse)
     def key_update(self, conn: Handshake, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
@@ -139,30 +140,48 @@ class Established13(Established):
 
     def send_tickets(self, conn: Handshake, count: int) -> None:
         """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
-        sessions, session = conn.config.sessions, conn.outcome.session
+        sessions, session = conn.config.sessions, conn.draft.session
         if sessions is None or session is None or not count:
             return
-        lifetime, first = session.left(session.time, sessions.lifetime), self.nonce
-        if not lifetime:  # the peer has to be authenticated anew by then
+        own, states, lifetime = self._states(conn, session, sessions.lifetime, count)
+        stateful = bool(conn.config.options & OP_NO_TICKET)
+        if not lifetime or (len(states[0]) > MAX_TICKET and not stateful):  # a long chain of the client's
             return
-        self.nonce = end = first + count
-        own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
-        shared = shared_state(session, lifetime, self.secret_of_tickets(conn))
-        if len(shared) > MAX_TICKET and not conn.config.options & OP_NO_TICKET:
-            return  # a long chain of the client's
-        states = [own_state(age_add, nonce) + shared for age_add, nonce in own]
-        if conn.config.options & OP_NO_TICKET:
+        if stateful:
             tickets = sessions.keep(states)
             conn.kept += tuple(tickets)
         else:
             tickets = sessions.tickets.seal(states, session.time)
-        conn.send_post_handshake(
-            [
-                messages.new_session_ticket(lifetime, age_add, nonce.to_bytes(8, "big"), ticket, b"")
-                for (age_add, nonce), ticket in zip(own, tickets, strict=True)
-            ]
-        )
+        conn.send_post_handshake(_flight(own, tickets, lifetime))
         conn.layer.flush()
+
+    def stored_tickets(
+        self, conn: Handshake, sessions: SessionManager, count: int
+    ) -> tuple[list[bytes], list[tuple[bytes, bytes, int]]]:
+        """The same as tickets that only name states, and what the store outside has to keep before they are sent."""
+        session = conn.draft.session
+        if session is None or not count:
+            return [], []
+        own, states, lifetime = self._states(conn, session, sessions.lifetime, count)
+        if not lifetime:
+            return [], []
+        tickets, now = sessions.tickets, session.time
+        ids = [tickets.new_id(now) for _ in states]
+        entries = [(one, tickets.seal_for(one, state, now), lifetime) for one, state in zip(ids, states, strict=True)]
+        return _flight(own, ids, lifetime), entries
+
+    def _states(
+        self, conn: Handshake, session: Session, most: int, count: int
+    ) -> tuple[list[tuple[int, int]], list[bytes], int]:
+        """What so many tickets have for themselves, their states, and for how many seconds they are good.
+
+        0 seconds: the peer has to be authenticated anew by then.
+        """
+        lifetime, first = session.left(session.time, most), self.nonce
+        self.nonce = end = first + count
+        own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
+        shared = shared_state(session, lifetime, self.secret_of_tickets(conn))
+        return own, [own_state(age_add, nonce) + shared for age_add, nonce in own], lifetime
 
     def request_authentication(self, conn: Handshake) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
@@ -238,6 +257,14 @@ class ExpectPostFinished(Established):
         conn.outcome.peer = self.peer
         conn.pass_gate(later=False)
         return self.established
+
+
+def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int) -> list[bytes]:
+    """NewSessionTicket messages."""
+    return [
+        messages.new_session_ticket(lifetime, age_add, nonce.to_bytes(8, "big"), ticket, b"")
+        for (age_add, nonce), ticket in zip(own, tickets, strict=True)
+    ]
 
 
 def count(conn: Handshake) -> None:

@@ -287,7 +287,11 @@ class Handshake:
                 stats.accept_good += 1
             else:
                 stats.connect_good += 1
-            stats.hits += self.draft.resumed is not None
+            resumed = self.draft.resumed
+            if resumed is not None:
+                stats.hits += 1
+                if self.server_side:
+                    stats.origins[resumed.origin] += 1
         return state
 
     def pass_gate(self, *, later: bool) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from puretls._crypto.signatures import Scheme
     from puretls._engine.config import Credential
     from puretls._engine.peer import Peer
+    from puretls._engine.sessions import SessionManager
     from puretls._wire.hello import ClientHello
 
 CALLBACK_FAILED = faults.CALLBACK_FAILED._replace(alert=registry.INTERNAL_ERROR)  # by an exception
@@ -86,6 +87,33 @@ class PskServerRequest(Request):
 
     def __init__(self, identity: bytes) -> None:
         self.identity = identity
+
+
+class KeepRequest(Request):
+    """Sessions for the store outside: (id, value, seconds) each.  Answer: whether it has them all."""
+
+    __slots__ = ("entries", "sessions")
+
+    def __init__(self, sessions: SessionManager, entries: list[tuple[bytes, bytes, int]]) -> None:
+        self.sessions, self.entries = sessions, entries
+
+
+class RecallRequest(Request):
+    """A session that the store outside may have.  Answer: its value, or None.  `once`: and it has it no more."""
+
+    __slots__ = ("id", "once", "sessions")
+
+    def __init__(self, sessions: SessionManager, id: bytes, *, once: bool) -> None:  # noqa: A002
+        self.sessions, self.id, self.once = sessions, id, once
+
+
+class FirstRequest(Request):
+    """A ticket that is good once, and has proven to be its owner's.  Answer: whether it is there for the first time."""
+
+    __slots__ = ("key", "seconds", "sessions")
+
+    def __init__(self, sessions: SessionManager, key: bytes, seconds: float) -> None:
+        self.sessions, self.key, self.seconds = sessions, key, seconds
 
 
 def unanswered(error: BaseException) -> BaseException:

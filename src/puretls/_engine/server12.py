@@ -21,6 +21,7 @@ from puretls._engine import authenticate, negotiate, negotiated
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import examine
 from puretls._engine.config import Config, Credential
+from puretls._engine.counters import MEMORY
 from puretls._engine.handshake import Handshake, State, asking_on, decode, on
 from puretls._engine.handshake12 import (
     KINDS,
@@ -43,7 +44,7 @@ from puretls._engine.handshake12 import (
 )
 from puretls._engine.peer import Claim
 from puretls._engine.policy import CERT_REQUIRED
-from puretls._engine.requests import Asking, PskServerRequest
+from puretls._engine.requests import Asking, KeepRequest, PskServerRequest, RecallRequest
 from puretls._engine.resumption import agreed, fits
 from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
@@ -82,8 +83,18 @@ def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
         extensions.offered_psks(found[registry.PRE_SHARED_KEY])
     offered = {**found, registry.RENEGOTIATION_INFO: b"\x00"} if scsv else found  # the SCSV stands for it
     conn.draft.server_random = _random(conn, version)
-    session = _find_session(conn, message, version)
-    if session is not None:
+    sessions, number, now = conn.config.sessions, message.session_id, conn.clock()
+    by_ticket = bool(found.get(registry.SESSION_TICKET)) and conn.config.tickets12
+    session = None
+    if sessions is not None:
+        if by_ticket:
+            session = sessions.tickets.open(found[registry.SESSION_TICKET], now)
+        elif number and sessions.store is None:
+            session = sessions.cache.find(number, now)
+        elif number and sessions.tickets.is_ours(number, now):
+            value = yield RecallRequest(sessions, number, once=False)
+            session = None if value is None else sessions.tickets.open_for(number, value, now)
+    if session is not None and _resumable(conn, message, version, session):
         return _resume(conn, message, session, offered)
     return (yield from _full(conn, message, choose(conn, message, version), offered))
 
@@ -160,25 +171,15 @@ def _curve_will_do(credential: Credential, groups: Ranks | None, level: int) -> 
 # Resumption (RFC 5246 7.3, RFC 5077 3)
 
 
-def _find_session(conn: Handshake, message: ClientHello, version: int) -> Session | None:
-    config, sessions, now = conn.config, conn.config.sessions, conn.clock()
-    if sessions is None:
-        return None
-    ticket = message.extensions.get(registry.SESSION_TICKET)
-    if ticket and config.tickets12:
-        session = sessions.tickets.open(ticket, now)
-    elif message.session_id:
-        session = sessions.cache.find(message.session_id, now)
-    else:
-        return None
-    if session is None or session.version != version or not fits(conn, session) or session.suite not in config.suites:
-        return None
+def _resumable(conn: Handshake, message: ClientHello, version: int, session: Session) -> bool:
+    if session.version != version or not fits(conn, session) or session.suite not in conn.config.suites:
+        return False
     if session.suite.code not in conn.draft.client_suites:  # RFC 5246 7.4.1.2
         raise Abort(faults.REQUIRED_CIPHER_MISSING)
     ems = registry.EXTENDED_MASTER_SECRET in message.extensions
     if session.ems and not ems:  # RFC 7627 5.3
         raise Abort(faults.INCONSISTENT_EXTMS)
-    return session if session.ems == ems else None
+    return session.ems == ems
 
 
 def _resume(conn: Handshake, message: ClientHello, session: Session, offered: dict[int, bytes]) -> State:
@@ -187,7 +188,7 @@ def _resume(conn: Handshake, message: ClientHello, session: Session, offered: di
     conn.set_suite(session.suite)
     conn.draft.resumed, conn.draft.peer = session, session.peer
     conn.draft.group = BY_CODE.get(session.group)
-    if session.id:
+    if session.origin == MEMORY and session.id:
         conn.kept = (session.id,)
     block = join_extensions(negotiated.answers(conn, offered, SH12, resumed=True))
     transcript.choose(conn.draft.digest)
@@ -225,6 +226,8 @@ def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[i
     transcript.choose(conn.draft.digest, keep=asked)
     transcript.update(message.raw)
     session_id = b"" if by_ticket or config.sessions is None else conn.random(32)
+    if session_id and config.sessions is not None and config.sessions.store is not None:
+        session_id = config.sessions.tickets.new_id(conn.clock())
     flight = [
         hello.server_hello(conn.version, conn.draft.server_random, session_id, suite.code, join_extensions(answers))
     ]
@@ -443,9 +446,13 @@ class ExpectFinished(State):
                 fits = len(state) <= MAX_TICKET and left > 0
                 tickets = sessions.tickets.seal((state,), session.time) if fits else [b""]  # RFC 5077 3.3
                 conn.send_message(legacy.new_session_ticket(left, tickets[0]))
-            else:
+            elif sessions.store is None:
                 sessions.cache.add(session)
                 conn.kept = (session.id,)
+            elif left := session.left(session.time, session.lifetime):
+                state = own_state(0, 0) + shared_state(session, left, session.secret)
+                value = sessions.tickets.seal_for(session.id, state, session.time)
+                yield KeepRequest(sessions, [(session.id, value, left)])
         conn.stream.switch_write_keys(self.keys.sealer)
         send_finished(conn, self.keys)
         return finish(conn, session)

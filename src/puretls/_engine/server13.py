@@ -28,13 +28,16 @@ from puretls._engine.authenticate import (
     send_finished13,
 )
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET, Config, Credential
+from puretls._engine.counters import MEMORY, TICKETS
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_REQUIRED
-from puretls._engine.requests import Asking, PskServerRequest
+from puretls._engine.requests import Asking, FirstRequest, KeepRequest, PskServerRequest, RecallRequest
 from puretls._engine.resumption import fits
 from puretls._engine.session import Session
+from puretls._engine.sessions import SessionManager
+from puretls._engine.ticket_keys import CLOCKS
 from puretls._wire import extensions, hello, messages, places
 from puretls._wire.codec import Ranks, extension, join_extensions
 from puretls._wire.ech import NO_CONFIRMATION
@@ -167,17 +170,33 @@ def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks) -> Askin
     suite, identities = conn.draft.suite, psks.identities
     sessions, now = conn.config.sessions, conn.clock()
     find = sessions and (sessions.cache.find if conn.config.options & OP_NO_TICKET else sessions.tickets.open)
+    outside = _outside(conn.config)  # asked once only
     for index in range(min(len(identities), MAX_IDENTITIES)):
         identity = identities[index][0]
-        session = find(identity, now) if find else None
+        session = find(identity, now) if find and outside is None else None
+        if session is None and outside is not None and outside.tickets.is_ours(identity, now):
+            value = yield RecallRequest(outside, identity, once=True)
+            session = None if value is None else outside.tickets.open_for(identity, value, now)
+            find = outside = None
         if session is not None:
             if _resumable(conn, session, suite):
-                return _check_binder(conn, message, psks, index, session.secret, session)
+                psk = _check_binder(conn, message, psks, index, session.secret, session)
+                return psk if (yield from _may_be_used(conn, session, identity)) else None
         elif conn.config.psk_server and suite.hash is SHA256:
             key = yield PskServerRequest(identity)
             if key:
                 return _check_binder(conn, message, psks, index, key, None)
     return None
+
+
+def _may_be_used(conn: Handshake, session: Session, ticket: bytes) -> Asking[bool]:
+    """Whether a ticket, which is its sender's, is not one that is good once and has been used (RFC 8446 8.1)."""
+    sessions = conn.config.sessions
+    if sessions is None or sessions.single_use is None or session.origin != TICKETS:
+        return True
+    seconds = max(1.0, session.time + session.lifetime + CLOCKS - conn.clock())
+    first = yield FirstRequest(sessions, SHA256.hash(b"ticket" + ticket), seconds)
+    return bool(first)
 
 
 def _resumable(conn: Handshake, session: Session, suite: Suite) -> bool:
@@ -244,7 +263,7 @@ def _answer(
         conn.draft.external_psk = psk.session is None
         if psk.session:
             conn.draft.resumed, conn.draft.peer = psk.session, psk.session.peer
-            if psk.session.id:
+            if psk.session.origin == MEMORY and psk.session.id:
                 conn.kept = (psk.session.id,)
     asked = False
     if chosen is None:
@@ -338,11 +357,31 @@ class ExpectFinished(State):
         conn.install_read_secret(self.next_secret)
         if config.policy.judged:
             yield from admitted(conn, draft.peer, resumed=draft.resumed is not None, later=True)
-        state, count = Established13(conn), config.num_tickets
+        state, outside = Established13(conn), _outside(config)
+        if outside is None:
+            conn.finish(state)
+            state.send_tickets(conn, _wanted_tickets(conn))
+            return state
+        flight, entries = state.stored_tickets(conn, outside, _wanted_tickets(conn))
+        kept = entries and (yield KeepRequest(outside, entries))
         conn.finish(state)
-        if draft.peer_takes_tickets:
-            wanted = draft.tickets
-            if wanted is None:
-                wanted = min(1, count) if draft.resumed else count
-            state.send_tickets(conn, wanted)
+        if kept:
+            conn.send_post_handshake(flight)
+            conn.layer.flush()
         return state
+
+
+def _outside(config: Config) -> SessionManager | None:
+    """The sessions of a context, if tickets only name them and somebody outside has them."""
+    sessions = config.sessions
+    return sessions if sessions is not None and sessions.store is not None and config.options & OP_NO_TICKET else None
+
+
+def _wanted_tickets(conn: Handshake) -> int:
+    """How many tickets to send (RFC 8446 4.6.1, RFC 9149 3)."""
+    draft, count = conn.draft, conn.config.num_tickets
+    if not draft.peer_takes_tickets:
+        return 0
+    if draft.tickets is not None:
+        return draft.tickets
+    return min(1, count) if draft.resumed else count

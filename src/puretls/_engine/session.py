@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from puretls._crypto.suites import Suite
+from puretls._engine.counters import MEMORY
 from puretls._engine.peer import Peer
 
 LIFETIME = 7200  # seconds; OpenSSL's default
@@ -28,6 +29,7 @@ class Session:
         "id",
         "lifetime",
         "lifetime_hint",
+        "origin",
         "peer",
         "policy",
         "secret",
@@ -66,13 +68,15 @@ class Session:
         self.ems, self.group, self.policy = ems, group, policy
         self.authenticated = time if authenticated is None else authenticated
         self.until = self.authenticated + LONGEST if until is None else until
+        self.origin = MEMORY  # where a server has it from
         self.spent = False  # offered, and to be offered once only: a cache is not to give it again
 
     def __repr__(self) -> str:
         return f"<Session {self.version:#x} {self.suite.openssl}>"
 
-    def alive(self, now: float) -> bool:
-        return 0 <= now - self.time + 1 <= self.lifetime + 1 and now <= self.until
+    def alive(self, now: float, ahead: float = 1) -> bool:
+        """Whether it may still be resumed; who has made it may have a clock that is `ahead` by so many seconds."""
+        return -ahead <= now - self.time <= self.lifetime and now <= self.until
 
     def left(self, now: float, lifetime: int) -> int:
         """For how many seconds a ticket that is made now may be good, if `lifetime` is what there is to give."""

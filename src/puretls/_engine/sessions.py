@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import urandom
+from typing import Any
 
 from puretls._engine.counters import Stats
 from puretls._engine.session import LIFETIME
@@ -14,11 +15,18 @@ from puretls._engine.tickets import TicketKeys, read_state
 class SessionManager:
     """Belongs to one context, and is used by its connections from any thread."""
 
-    __slots__ = ("cache", "lifetime", "stats", "tickets")
+    __slots__ = ("cache", "lifetime", "single_use", "stats", "store", "tickets")
 
     def __init__(self, *, cache_size: int = CACHE_SIZE, lifetime: int = LIFETIME) -> None:
         self.lifetime, self.stats = lifetime, Stats()
+        self.store: Any = None  # who, outside, keeps sessions in place of the cache
+        self.single_use: Any = None  # who, outside, says whether a ticket is there for the first time
         self.cache, self.tickets = SessionCache(self.stats, cache_size), TicketKeys(self.stats, lifetime)
+
+    @property
+    def extended(self) -> bool:
+        """Whether there is more to count than `ssl` counts."""
+        return self.store is not None or self.single_use is not None or self.tickets.shared
 
     def keep(self, states: Sequence[bytes]) -> list[bytes]:
         """Tickets that only name states, which stay here (RFC 8446 4.6.1)."""

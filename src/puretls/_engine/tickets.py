@@ -7,24 +7,25 @@ none of its own, so servers of different age may share keys.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hmac import compare_digest
 from os import urandom
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from puretls._base.faults import Abort
-from puretls._base.locks import new_lock
 from puretls._base.registry import TLS13
 from puretls._crypto import suites
+from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import Resumption
-from puretls._engine.counters import Stats
+from puretls._engine.counters import STORE, TICKETS, Stats
 from puretls._engine.peer import remembered
 from puretls._engine.session import Session
+from puretls._engine.ticket_keys import CLOCKS, NAME, SHORT_NAME, Keys, OwnKeys, TicketKey
 from puretls._wire.codec import Reader, StructError, vec24
 
 FORMAT = 1  # of what is sealed; another number whenever anything below changes
-KEY_LIFETIME = 3600  # seconds that a ticket key seals; it opens for as long as its last ticket lives
+ID = 32  # bytes of the name of a session in a store: what a session_id has room for (RFC 5246 7.4.1.2)
 MAX_TICKET = 1 << 15  # bytes: more, a ClientHello or a NewSessionTicket may have no room for
 
 # What each ticket has for itself: format, age_add and nonce.  What all of a session hold: version, suite, group, flags;
@@ -91,31 +92,24 @@ def read_state(data: bytes) -> Session:
     return Session(version, suite, secret, time / 1000, *about, b"", b"", age_add, lifetime, *more)
 
 
-class TicketKey:
-    """What tickets are sealed under, and since when."""
-
-    __slots__ = ("cipher", "made", "name")
-
-    def __init__(self, name: bytes, cipher: AESGCM, made: float) -> None:
-        self.name, self.cipher, self.made = name, cipher, made
-
-
 class TicketKeys:
-    """The keys of one context, which are used by its connections from any thread."""
+    """What seals and opens the tickets of one context, and its sessions that a store keeps; used from any thread."""
 
-    __slots__ = ("_keys", "_lifetime", "_lock", "_stats")
+    __slots__ = ("_stats", "keys", "own")
 
     def __init__(self, stats: Stats, lifetime: int) -> None:
-        self._stats, self._lifetime = stats, lifetime
-        self._keys: tuple[TicketKey, ...] = ()  # the newest first
-        self._lock = new_lock()
+        self._stats = stats
+        self.own = OwnKeys(lifetime)
+        self.keys: Keys = self.own  # may be exchanged at any time
 
-    def __len__(self) -> int:
-        return len(self._keys)
+    @property
+    def shared(self) -> bool:
+        """Whether others may have the keys, too."""
+        return self.keys is not self.own
 
     def seal(self, states: Sequence[bytes], now: float) -> list[bytes]:
         """Tickets of sessions' states: key name, nonce, and it encrypted (RFC 5077 4, with AES-GCM)."""
-        key, tickets = self._sealing_key(now), []
+        key, tickets = self.keys.sealing(now), []
         name, encrypt = key.name, key.cipher.encrypt
         nonces = urandom(12 * len(states))  # a key seals for an hour: far from 2^32 tickets
         for i, state in enumerate(states):
@@ -125,39 +119,45 @@ class TicketKeys:
 
     def open(self, ticket: bytes, now: float) -> Session | None:
         """The session in a ticket of ours; None if it is not ours, too old, of another format, or damaged."""
-        name, nonce = ticket[:16], ticket[16:28]
-        for key in self._alive(now):
-            if key.name == name:
-                break
-        else:
-            return None
+        name = ticket[:NAME]
+        key = self.keys.opening(name, now) if len(ticket) > NAME else None
+        return None if key is None else self._opened(key, ticket[NAME:], name, now)
+
+    def _opened(self, key: TicketKey, sealed: bytes, beside: bytes, now: float) -> Session | None:
         try:
-            session = read_state(key.cipher.decrypt(nonce, ticket[28:], name))
+            session = read_state(key.cipher.decrypt(sealed[:12], sealed[12:], beside))
         except (InvalidTag, Abort, ValueError, KeyError, IndexError, StructError):
             return None
-        if not session.alive(now):
+        if not session.alive(now, CLOCKS):
             self._stats.timeouts += 1
             return None
+        session.origin = TICKETS
         return session
 
-    def _alive(self, now: float) -> tuple[TicketKey, ...]:
-        """The keys whose tickets may be alive; the others are forgotten, so that nobody can open what was recorded."""
-        keys = self._keys
-        if keys and abs(now - keys[-1].made) >= KEY_LIFETIME + self._lifetime:  # the oldest
-            with self._lock:
-                self._keys = keys = self._young(now)
-        return keys
+    # Sessions that a store keeps: it learns nothing, and is not asked for what is not ours
 
-    def _young(self, now: float) -> tuple[TicketKey, ...]:
-        return tuple(key for key in self._keys if abs(now - key.made) < KEY_LIFETIME + self._lifetime)
+    def new_id(self, now: float) -> bytes:
+        """A name of a session, 32 bytes: of the key, at random, and a MAC over both."""
+        key = self.keys.sealing(now)
+        beginning = key.name[:SHORT_NAME] + urandom(12)
+        return beginning + SHA256.hmac(key.mac, beginning)[:12]
 
-    def _sealing_key(self, now: float) -> TicketKey:
-        keys = self._keys
-        if keys and 0 <= now - keys[0].made < KEY_LIFETIME:
-            return keys[0]
-        fresh = TicketKey(urandom(16), AESGCM(urandom(32)), now)
-        with self._lock:
-            keys = self._keys
-            if not keys or not 0 <= now - keys[0].made < KEY_LIFETIME:
-                self._keys = keys = (fresh, *self._young(now))
-            return keys[0]
+    def is_ours(self, session_id: bytes, now: float) -> bool:
+        """Whether somebody with our keys has made this id."""
+        if len(session_id) != ID:
+            return False
+        key = self.keys.opening(session_id[:SHORT_NAME], now)
+        return key is not None and compare_digest(SHA256.hmac(key.mac, session_id[:-12])[:12], session_id[-12:])
+
+    def seal_for(self, session_id: bytes, state: bytes, now: float) -> bytes:
+        """What the store is given under this id."""
+        key, nonce = self.keys.sealing(now), urandom(12)
+        return key.name + nonce + key.cipher.encrypt(nonce, state, session_id)
+
+    def open_for(self, session_id: bytes, value: bytes, now: float) -> Session | None:
+        """The session in what a store has given back; None if it is not ours, of another id, too old, or damaged."""
+        key = self.keys.opening(value[:NAME], now) if len(value) > NAME else None
+        session = None if key is None else self._opened(key, value[NAME:], session_id, now)
+        if session is not None:
+            session.origin = STORE
+        return session
