@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from typing import TYPE_CHECKING, Any, Protocol
 
 from puretls._api.settings import PROTOCOL_TLS_CLIENT
 from puretls._api.types import Buffer
 from puretls._engine.ticket_keys import SHORTEST_SECRET, EpochKeys, GivenKeys, of_one_secret
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from puretls._api.settings import Settings
+
+    Promise = Future[Any] | Awaitable[Any]
+else:
+    Promise = Any  # an import of concurrent.futures is not for everybody
 
 Promise = Union["Future[Any]", Awaitable[Any]]
 
