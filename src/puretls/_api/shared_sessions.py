@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 else:
     Promise = Any  # an import of concurrent.futures is not for everybody
 
-Promise = Union["Future[Any]", Awaitable[Any]]
-
 
 class SessionStore(Protocol):
     """What `SSLContext.session_store` may be.  Each method may return a future, and in event loops an awaitable."""
