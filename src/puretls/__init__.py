@@ -155,6 +155,7 @@ from puretls._api.names import (
 )
 from puretls._api.version import (
     _OPENSSL_API_VERSION,
+    HAS_AIA,
     HAS_ALPN,
     HAS_CERT_COMPRESSION,
     HAS_CLIENT_SESSION_CACHE,
@@ -266,6 +267,7 @@ __all__ = [
     "ECH_STATUS_NOT_CONFIGURED",
     "ECH_STATUS_NOT_TRIED",
     "ECH_STATUS_SUCCESS",
+    "HAS_AIA",
     "HAS_ALPN",
     "HAS_CERT_COMPRESSION",
     "HAS_CLIENT_SESSION_CACHE",

@@ -694,3 +694,28 @@ def test_the_rules_of_the_public_web(connect: Connect, tls: Any, pki: Pki) -> No
             done = connect(where, "--ca-file", pki.ca, "--profile", "webpki")
         assert (done.status == 1) is refused
         assert ("valid for more than" in done.err) is refused
+
+
+def test_an_issuer_that_was_not_sent(connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line and the document say where it is published; --aia fetches it, from public addresses only."""
+    import test_aia
+    from puretls._api import fetcher
+
+    web = test_aia.Web()
+    world = test_aia.World(web)
+    file = tmp_path / "root.pem"
+    file.write_text(world.root.pem, "utf-8")
+    root = ("--ca-file", file)
+    with serving_https(world.server()) as server:
+        where = f"localhost:{server.server_port}"
+        done = connect(where, *root)
+        told = json.loads(connect(where, *root, "--json").out)
+        still = connect(where, *root, "--aia")
+        monkeypatch.setattr(fetcher, "is_public", lambda _: True)
+        fetcher._pool.known.put((web.url("lower"), False), (0.0, None))
+        fetched = connect(where, *root, "--aia")
+    assert (done.status, still.status, fetched.status) == (1, 1, 0)
+    assert f"--aia fetches it from {web.url('lower')}" in done.err
+    assert told["refusal"]["aia_urls"] == [web.url("lower")]
+    assert "CN=Aia Root" in fetched.out
+    assert web.asked == ["/lower", "/upper"]

@@ -29,6 +29,7 @@ from puretls._base import registry
 from puretls._engine.requests import (
     ClientHelloRequest,
     FirstRequest,
+    IssuerRequest,
     KeepRequest,
     LaterRequest,
     PskClientRequest,
@@ -142,6 +143,24 @@ def _psk_of_server(sslobj: _SSLSocket, request: PskServerRequest) -> bytes | Non
         return None
 
 
+# A certificate that a server has not sent
+
+
+def _issuer(sslobj: _SSLSocket, request: IssuerRequest) -> Answer:
+    """What is at a URL; None, and the error will be the one without it, if there is nothing."""
+    del sslobj
+    try:
+        data = yield request.fetch(request.url)
+        return bytes(memoryview(data))
+    except GeneratorExit:
+        raise
+    except OSError:  # that is how networks are
+        return None
+    except Exception as error:  # noqa: BLE001  # a mistake of the program's
+        report_unraisable(error)
+        return None
+
+
 # What the engine has called itself, and has been promised: a signature
 
 
@@ -194,6 +213,7 @@ ANSWERS: dict[type[Request], Callable[[_SSLSocket, Any], Any]] = {
     ClientHelloRequest: _configuration,
     PskClientRequest: _psk_of_client,
     PskServerRequest: _psk_of_server,
+    IssuerRequest: _issuer,
     VerifyRequest: judging.verdict,
     LaterRequest: _promised,
     KeepRequest: _kept,

@@ -34,6 +34,7 @@ from puretls._api.enums import (
     _TLSMessageType,
 )
 from puretls._api.errors import SSLError
+from puretls._api.intermediates import _IntermediateSettings
 from puretls._api.judging import _JudgeSettings
 from puretls._api.names import Purpose, _ASN1Object
 from puretls._api.objects import SSLSession
@@ -69,6 +70,7 @@ class _Beyond(
     _ReloadSettings,
     _EchSettings,
     _SharedSessionSettings,
+    _IntermediateSettings,
     _JudgeSettings,
     _ProfileSettings,
     _StatusSettings,

@@ -160,6 +160,7 @@ def abort_error(abort: Abort) -> SSLError:
     )
     attributes = cast("Any", error)
     attributes.verify_code, attributes.verify_message, attributes.depth = abort.code, abort.message, abort.depth
+    attributes.aia_urls = abort.aia_urls
     return noted(error, abort.note)
 
 

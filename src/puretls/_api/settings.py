@@ -84,6 +84,10 @@ class Settings:
     ech_keys: tuple[ServerKey, ...] = ()
     outer_name: str | None = None
     outer_alpn: tuple[bytes, ...] | None = None
+    intermediates: Store | None = None
+    aia: Any = False  # or True, or a function
+    aia_private = False
+    fetch: Callable[[str], Any] | None = None  # what these two come to
     crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
@@ -247,6 +251,8 @@ class Settings:
                 ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
                 crlite=None if self.crlite is None or server_side else self.crlite._filters,
                 webpki=profile,
+                intermediates=self.intermediates,
+                aia=None if server_side else self.fetch,
                 path_judge=self.path_callback,
                 judge=self.verify_callback,
             ),

@@ -7,7 +7,7 @@ wherever it is noticed to the connection, which sends the alert, and from there 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from puretls._base import registry
 from puretls._base.registry import (
@@ -58,10 +58,12 @@ class VerifyAbort(Abort):
         super().__init__(CERTIFICATE_VERIFY_FAILED._replace(alert=alert), message)
         self.code, self.message, self.depth = code, message, depth
         self.note = ""  # what else is known, for people
+        self.lacks: Any = None  # the certificate whose issuer was not found
+        self.aia_urls: tuple[str, ...] = ()  # where that is published
 
     def again(self) -> VerifyAbort:
         same = VerifyAbort(self.code, self.message, self.depth, self.fault.alert or 0)
-        same.fault, same.note = self.fault, self.note
+        same.fault, same.note, same.aia_urls = self.fault, self.note, self.aia_urls
         return same
 
 

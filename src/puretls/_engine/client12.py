@@ -28,10 +28,10 @@ from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
 from puretls._engine import authenticate, negotiated
 from puretls._engine.admission import admitted
-from puretls._engine.authenticate import examine
 from puretls._engine.client13 import count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, OP_LEGACY_SERVER_CONNECT, Credential
+from puretls._engine.fetching import examined
 from puretls._engine.handshake import Handshake, State, asking_on, decode, on
 from puretls._engine.handshake12 import (
     KINDS,
@@ -153,12 +153,12 @@ class ExpectCertificate(_Step):
         super().__init__(exchange)
         self.with_status = with_status
 
-    @on(CERTIFICATE, legacy.Certificate.parse)
-    def certificate(self, conn: Handshake, message: legacy.Certificate) -> State:
+    @asking_on(CERTIFICATE, legacy.Certificate.parse)
+    def certificate(self, conn: Handshake, message: legacy.Certificate) -> Asking[State]:
         if not message.ders:
             raise Abort(faults.LENGTH_MISMATCH, "no certificate")
         exchange = self.exchange
-        claim = exchange.claim = examine(conn, message.ders)
+        claim = exchange.claim = yield from examined(conn, message.ders)
         kinds = KINDS[exchange.suite.auth] if is_signed(exchange.suite) else {RSA}  # a key for signatures only, or not
         if claim.kind not in kinds:
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)

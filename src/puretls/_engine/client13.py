@@ -21,13 +21,13 @@ from puretls._engine import authenticate, compression, negotiated
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
-    examine,
     send_certificate13,
     send_finished13,
 )
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.ech_outcome import EchOutcome
 from puretls._engine.established import Established13
+from puretls._engine.fetching import examined
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
 from puretls._engine.requests import Asking
@@ -77,24 +77,25 @@ class ExpectCertificate(State):
     def __init__(self, secret: HandshakeSecret, asked: Ranks | None = None) -> None:
         self.secret, self.asked = secret, asked
 
-    @on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Handshake, message: messages.Certificate) -> State:
+    @asking_on(CERTIFICATE, messages.Certificate.parse)
+    def certificate(self, conn: Handshake, message: messages.Certificate) -> Asking[State]:
         if message.context:
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         if not message.entries:
             raise Abort(faults.LENGTH_MISMATCH, "no certificate")
-        claim = examine_entries(conn, message, negotiated.offers(conn.config).answerable)
+        ocsp = read_entries(message, negotiated.offers(conn.config).answerable)
+        claim = yield from examined(conn, [entry.der for entry in message.entries], ocsp)
         conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.secret, self.asked, claim)
 
-    @on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
-    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> State:
+    @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
+    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
         conn.draft.certificate_compression = message.algorithm
-        return self.certificate(conn, compression.expand(conn.config, message))
+        return (yield from self.certificate(conn, compression.expand(conn.config, message)))
 
 
-def examine_entries(conn: Handshake, message: messages.Certificate, offered: frozenset[int]) -> Claim:
-    """The certificates of a Certificate message, with the extensions of each checked."""
+def read_entries(message: messages.Certificate, offered: frozenset[int]) -> bytes | None:
+    """The OCSP response in a Certificate message, with the extensions of each certificate checked."""
     ocsp = None
     for position, entry in enumerate(message.entries):
         if entry.extensions:
@@ -102,7 +103,7 @@ def examine_entries(conn: Handshake, message: messages.Certificate, offered: fro
             if registry.STATUS_REQUEST in entry.extensions:
                 response = extensions.ocsp_response(entry.extensions[registry.STATUS_REQUEST])
                 ocsp = response if position == 0 else ocsp
-    return examine(conn, [entry.der for entry in message.entries], ocsp)
+    return ocsp
 
 
 class ExpectCertificateOrRequest(ExpectCertificate):

@@ -51,6 +51,8 @@ class PeerPolicy:
     ocsp: int = OCSP_IGNORE  # what a client makes of the response that it has asked for (RFC 6066 8)
     crlite: Source | None = None  # which a client asks whether a server's certificate is revoked
     webpki: WebPki | None = None  # rules of the public web, which a client holds a server's certificate to
+    intermediates: Store | None = None  # which nobody trusts: for building paths
+    aia: Any = None  # who, outside, fetches issuers that a server has not sent (RFC 5280 4.2.2.1)
     path_judge: Any = None  # who, outside, accepts chains in place of path building (admission.py)
     judge: Any = None  # who, outside, may refuse a peer that satisfies everything else
 

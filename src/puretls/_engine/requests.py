@@ -71,6 +71,15 @@ class VerifyRequest(Request):
         self.judge, self.peer, self.resumed, self.in_place = judge, peer, resumed, in_place
 
 
+class IssuerRequest(Request):
+    """A server has not sent who issued its certificate.  Answer: what `fetch` gets from the URL (bytes), or None."""
+
+    __slots__ = ("fetch", "url")
+
+    def __init__(self, fetch: Any, url: str) -> None:
+        self.fetch, self.url = fetch, url
+
+
 class PskClientRequest(Request):
     """A client may use a pre-shared key.  Answer: (identity, key), or None to go on without one."""
 

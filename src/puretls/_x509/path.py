@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from puretls._base.faults import VerifyAbort
-from puretls._x509 import checks, codes, constraints
+from puretls._x509 import checks, codes, constraints, issuers
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import CRL_CHECK, LONGEST, PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
@@ -34,6 +34,7 @@ def verify(
     except VerifyAbort as refused:
         if refused.code in UNFINISHED:
             refused.note = what_was_not_read(chain, store)
+            issuers.explain(refused)
         raise
 
 
@@ -219,7 +220,10 @@ def _last_chance(path: list[Certificate], untrusted: int, store: Store, policy: 
         raise refusal(codes.CHAIN_TOO_LONG, depth)
     if path[-1].self_signed:
         raise refusal(codes.SELF_SIGNED_IN_CHAIN if depth else codes.SELF_SIGNED_LEAF, depth)
-    raise refusal(codes.UNABLE_TO_GET_ISSUER if untrusted <= depth else codes.UNABLE_TO_GET_ISSUER_LOCALLY, depth)
+    code = codes.UNABLE_TO_GET_ISSUER if untrusted <= depth else codes.UNABLE_TO_GET_ISSUER_LOCALLY
+    refused = refusal(code, depth)
+    refused.lacks = path[-1]
+    raise refused
 
 
 def _trusted(path: list[Certificate], untrusted: int, policy: Policy) -> bool:

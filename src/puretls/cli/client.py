@@ -45,6 +45,7 @@ def add_context(parser: argparse.ArgumentParser) -> None:
         choices=("webpki",),
         help="the rules of the CA/Browser Forum besides: the public web's",
     )
+    trust.add_argument("--aia", action="store_true", help="fetch an issuer that the server has not sent")
     trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM or PKCS #12")
     add_key(trust)
     offer = parser.add_argument_group("what to offer")
@@ -95,7 +96,7 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
     """A verifying client's context as the options have it; Failure and Misuse name the option that is wrong."""
     context = _trusting(arguments.ca_file, arguments.ca_path)
     context.check_hostname = arguments.servername != ""
-    context.verify_profile = arguments.profile
+    context.verify_profile, context.aia = arguments.profile, arguments.aia
     identify(context, arguments)
     return offering(context, arguments)
 

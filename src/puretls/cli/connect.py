@@ -27,6 +27,7 @@ from puretls.cli.report import Report, advice
 from puretls.cli.session import GOODBYE, NoOutput, finish, relay
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.target import Target, add_network, dial, target
+from puretls.cli.text import printable
 from puretls.cli.watched import Watched
 
 EXAMPLES = """\
@@ -170,7 +171,9 @@ class Call:
                     yield tls
                     return
         if not self.arguments.insecure:
-            hint = "; --insecure looks at it anyway"
+            urls = "" if self.arguments.aia else " or ".join(map(printable, getattr(refusal, "aia_urls", ())))
+            hint = f"; --aia fetches it from {urls}" if urls else ""
+            hint += "; --insecure looks at it anyway"
             raise Failure(f"{self.where}: {reason(refusal)}: {advice(refusal.verify_code)}{hint}")
         unverified(self.context)
         with self.connection() as tls:

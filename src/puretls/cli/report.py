@@ -65,6 +65,7 @@ class Report:
             "code": error.verify_code,
             "depth": getattr(error, "depth", None),
             "advice": advice(error.verify_code),
+            "aia_urls": [printable(url) for url in error.aia_urls],
         }
 
     def shown_by(self, watched: Watched) -> None:

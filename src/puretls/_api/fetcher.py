@@ -1,0 +1,230 @@
+"""What gets issuers' certificates from the URLs in certificates, for `SSLContext.aia = True`.
+
+The URLs are a stranger's, who has proven nothing.  So it speaks HTTP without TLS and nothing else, to addresses that
+are public, one of which it has checked itself and then connects to; follows one redirect, to what passes the same
+checks; sends no credentials; and takes three seconds and 64 KiB at most.  What came, and what did not, is remembered
+for the whole process.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from concurrent.futures import Future
+from time import monotonic
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from puretls._api.forks import Forks
+from puretls._base.locks import new_lock
+from puretls._base.recent import Recent
+
+SECONDS = 3.0  # for all of it
+MOST = 64 << 10  # bytes of an answer
+MOST_HEADERS = 8 << 10
+REDIRECTS = 1
+MOST_THREADS = 8  # that fetch at once; whoever comes then gets nothing
+GOOD, BAD = 24 * 3600.0, 300.0  # seconds for which an answer, or that there was none, is remembered
+REMEMBERED = 256  # URLs
+MOVED = (301, 302, 303, 307, 308)
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address is in it
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Refused(OSError):
+    """What is not fetched, or not taken."""
+
+
+class _Pool:
+    """What is under way in this process, and what is remembered, by URL and whether private addresses are allowed."""
+
+    def __init__(self) -> None:
+        self.lock = new_lock()
+        self.running: dict[tuple[str, bool], Future[bytes]] = {}
+        self.forks = Forks.count  # threads are not there in a forked child
+        self.known: Recent[tuple[str, bool], tuple[float, bytes | None]] = Recent(REMEMBERED)
+
+
+_pool = _Pool()
+
+
+def fetch(url: str, *, private: bool) -> bytes | Future[bytes]:
+    """What is at this URL, or the promise of it; Refused, or the promise of an OSError, if nothing is to be had."""
+    pool, key = _pool, (url, private)
+    found = pool.known.get(key)
+    if found is not None and monotonic() < found[0]:
+        if found[1] is None:
+            raise Refused(f"{url}: there was nothing a short while ago")
+        return found[1]
+    promise: Future[bytes] = Future()
+    with pool.lock:
+        if pool.forks != Forks.count:
+            pool.running, pool.forks = {}, Forks.count
+        running = pool.running.get(key)
+        if running is not None:
+            return running
+        if len(pool.running) >= MOST_THREADS:
+            raise Refused(f"{url}: {MOST_THREADS} others are being fetched")
+        pool.running[key] = promise
+    promise.set_running_or_notify_cancel()  # nobody cancels it: others may wait for it, too
+    deadline = monotonic() + SECONDS
+    watch = threading.Timer(SECONDS, _expire, (pool, key, promise))  # the look-up of a name cannot be told to hurry
+    worker = threading.Thread(
+        target=_work, args=(pool, key, promise, deadline, watch), name="puretls issuer", daemon=True
+    )
+    watch.daemon = True
+    try:
+        watch.start()
+        worker.start()
+    except RuntimeError as error:  # no more threads
+        watch.cancel()
+        _settle(pool, key, promise, None, Refused(f"{url}: {error}"))
+    return promise
+
+
+def _work(pool: _Pool, key: tuple[str, bool], promise: Future[bytes], deadline: float, watch: threading.Timer) -> None:
+    url, private = key
+    data, why = None, None
+    try:
+        data = get(url, private=private, deadline=deadline)
+    except (OSError, ValueError) as error:
+        why = error if isinstance(error, OSError) else Refused(f"{url}: {error}")
+    watch.cancel()
+    _settle(pool, key, promise, data, why)
+
+
+def _expire(pool: _Pool, key: tuple[str, bool], promise: Future[bytes]) -> None:
+    _settle(pool, key, promise, None, TimeoutError(f"{key[0]}: no answer within {SECONDS:g} s"))
+
+
+def _settle(
+    pool: _Pool, key: tuple[str, bool], promise: Future[bytes], data: bytes | None, why: OSError | None
+) -> None:
+    """The first who comes says how it ended, and remembers it."""
+    with pool.lock:
+        if pool.running.get(key) is not promise:
+            return
+        del pool.running[key]
+        pool.known.put(key, (monotonic() + (BAD if data is None else GOOD), data))
+    if data is None:
+        promise.set_exception(why or Refused(key[0]))
+    else:
+        promise.set_result(data)
+
+
+# HTTP
+
+
+def get(url: str, *, private: bool, deadline: float) -> bytes:
+    """The body of what GET brings; OSError or ValueError if there is none that may be taken."""
+    for _ in range(REDIRECTS + 1):
+        status, headers, body = _ask(url, private=private, deadline=deadline)
+        if status == 200:
+            return body
+        if status not in MOVED or "location" not in headers:
+            raise Refused(f"{url}: status {status}")
+        url = urljoin(url, headers["location"])
+    raise Refused(f"{url}: one redirect too many")
+
+
+def _ask(url: str, *, private: bool, deadline: float) -> tuple[int, dict[str, str], bytes]:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname or parts.username is not None or parts.password is not None:
+        raise Refused(f"{url}: not a plain http URL")
+    if any(c <= " " or c > "~" for c in url):
+        raise Refused("the URL has characters that are none of a URL")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    port = parts.port or 80
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    request = (
+        f"GET {target} HTTP/1.0\r\nHost: {host}{'' if port == 80 else f':{port}'}\r\n"
+        "Accept: application/pkix-cert, application/pkcs7-mime, */*;q=0.1\r\nUser-Agent: puretls\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    with _connect(url, parts.hostname, port, private=private, deadline=deadline) as sock:
+        sock.sendall(request.encode("ascii"))
+        return _read(url, sock, deadline)
+
+
+def _connect(url: str, host: str, port: int, *, private: bool, deadline: float) -> socket.socket:
+    """A connection to an address of the host that was looked at before: it is that address, not the name."""
+    why: OSError = Refused(f"{url}: it has no address")
+    for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not private and not is_public(str(place[0])):
+            why = Refused(f"{url}: {place[0]} is not a public address (aia_private allows it)")
+            continue
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_left(url, deadline))
+            sock.connect(place)
+        except OSError as error:
+            sock.close()
+            why = error
+        else:
+            return sock
+    raise why
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one of the public internet, also as one of IPv4 inside IPv6."""
+    address: Address = ipaddress.ip_address(text.partition("%")[0])
+    inner: list[Address] = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        if "%" in text:  # a link's
+            return False
+        inner += [one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one is not None]
+        if address in NAT64 or int(address) >> 32 == 0:  # and what once was for addresses of IPv4
+            inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.ipv4_mapped is not None:  # which is none itself
+            inner.remove(address)
+    return all(one.is_global and not one.is_multicast for one in inner)
+
+
+def _left(url: str, deadline: float) -> float:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError(f"{url}: no answer within {SECONDS:g} s")
+    return left
+
+
+def _read(url: str, sock: Any, deadline: float) -> tuple[int, dict[str, str], bytes]:
+    data = bytearray()
+    while (end := data.find(b"\r\n\r\n")) < 0:
+        if len(data) > MOST_HEADERS:
+            raise Refused(f"{url}: more than {MOST_HEADERS} bytes before the answer")
+        _more(url, sock, deadline, data)
+    if end > MOST_HEADERS:
+        raise Refused(f"{url}: more than {MOST_HEADERS} bytes before the answer")
+    first, *lines = bytes(data[:end]).decode("latin-1").split("\r\n")
+    words = first.split(" ", 2)
+    if not words[0].startswith("HTTP/1.") or len(words) < 2 or not (words[1].isascii() and words[1].isdigit()):
+        raise Refused(f"{url}: not HTTP")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    status = int(words[1][:3])
+    del data[: end + 4]
+    if status != 200:
+        return status, headers, b""
+    if "transfer-encoding" in headers or headers.get("content-encoding", "identity") != "identity":
+        raise Refused(f"{url}: encoded in a way that was not asked for")
+    said = headers.get("content-length", "")
+    size = int(said) if said.isascii() and said.isdigit() and len(said) < 10 else None
+    if size is not None and size > MOST:
+        raise Refused(f"{url}: {size} bytes are too many")
+    while size is None or len(data) < size:
+        if not _more(url, sock, deadline, data, ending=size is None):
+            break
+        if len(data) > MOST:
+            raise Refused(f"{url}: more than {MOST} bytes")
+    return status, headers, bytes(data if size is None else data[:size])
+
+
+def _more(url: str, sock: Any, deadline: float, data: bytearray, *, ending: bool = False) -> bool:
+    """What has come; False at the end, where it may be."""
+    sock.settimeout(_left(url, deadline))
+    piece = sock.recv(16 << 10)
+    if not piece and not ending:
+        raise Refused(f"{url}: the answer is cut off")
+    data += piece
+    return bool(piece)

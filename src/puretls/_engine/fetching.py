@@ -1,0 +1,58 @@
+"""Issuers that a server has not sent: paths are searched again with what a certificate's URL has (RFC 5280 4.2.2.1).
+
+The URLs are the server's, whoever it is: so few are asked for, none twice, and who fetches them sees to the rest.  What
+comes is one more untrusted certificate.  Where it does not help, the error is the one that there was without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from puretls._base.faults import VerifyAbort
+from puretls._engine.authenticate import builds_paths, claim_of, examine, known, presented
+from puretls._engine.handshake import Handshake
+from puretls._engine.peer import Claim
+from puretls._engine.policy import PeerPolicy
+from puretls._engine.requests import Asking, IssuerRequest
+from puretls._x509 import issuers, path
+from puretls._x509.budget import Budget
+from puretls._x509.certificate import Certificate
+from puretls._x509.checks import Policy
+
+MOST_FETCHES = 3  # for one verification
+DEEPEST = 4  # the certificate, counted from the leaf, whose issuer is still fetched
+SCHEMES = ("http://", "https://")
+
+
+def examined(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Asking[Claim]:
+    """What `examine` makes of a server's certificates, for which issuers that it has not sent may be fetched."""
+    policy = conn.config.policy
+    if policy.aia is None or not builds_paths(policy):
+        return examine(conn, ders, ocsp)
+    chain, rules = presented(conn, ders)
+    found = yield from _path(policy, chain, rules)
+    return claim_of(conn, chain, rules, found, ocsp)
+
+
+def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy) -> Asking[tuple[Certificate, ...]]:
+    """The path, under one budget however often it is searched for."""
+    budget, tried = Budget(), list[str]()
+    chain, first = presented, None
+    while True:
+        try:
+            return path.verify(known(policy, chain), policy.store, rules, budget)
+        except VerifyAbort as refused:
+            first = first or refused.again()  # its traceback leads here
+            url = _next(refused, tried)
+        if url is None:
+            raise first
+        tried.append(url)
+        data = yield IssuerRequest(policy.aia, url)
+        chain += tuple(x for x in issuers.read(data or b"") if x not in chain)
+
+
+def _next(refused: VerifyAbort, tried: Sequence[str]) -> str | None:
+    """The URL to ask, if an issuer is all that is missing."""
+    if refused.lacks is None or refused.depth > DEEPEST or len(tried) >= MOST_FETCHES:
+        return None
+    return next((u for u in refused.aia_urls if u.lower().startswith(SCHEMES) and u not in tried), None)

@@ -1,0 +1,99 @@
+"""Certificates that were not sent: which issuer is missing, where it is published, and what is published there.
+
+Authority information access (RFC 5280 4.2.2.1) names URLs of the issuer's certificate.  Nothing is fetched here, and
+what has been fetched is trusted no more than what a peer sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+from puretls._base.faults import VerifyAbort
+from puretls._base.foreign import asked
+from puretls._x509 import certificate, codes, shapes
+from puretls._x509.certificate import Certificate
+from puretls._x509.extensions import AUTHORITY_INFO
+from puretls._x509.pem import CERTIFICATES, blocks, decoded
+from puretls._x509.store import Store
+
+CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
+MISSING = frozenset({codes.UNABLE_TO_GET_ISSUER, codes.UNABLE_TO_GET_ISSUER_LOCALLY, codes.UNABLE_TO_VERIFY_FIRST})
+MOST_URLS = 8  # of one certificate
+LONGEST_URL = 2048
+MOST_CERTIFICATES = 16  # of one URL, and of what else there is for one path
+_URI, _URL = b"\x86", re.compile(rb"[a-z][a-z0-9+.-]*:[!-~]+", re.IGNORECASE)
+
+
+def urls(x: Certificate) -> tuple[str, ...]:
+    """Where the certificate of a certificate's issuer is published, as far as it says so in plain ASCII."""
+    extension = x.extensions.get(AUTHORITY_INFO)
+    if extension is None:
+        return ()
+    try:
+        places = shapes.items(shapes.Accesses, extension.value)
+    except ValueError:
+        return ()
+    found = [bytes(one.location.data) for one in places if _names_issuer(one)]
+    good = [uri.decode("ascii") for uri in found if len(uri) <= LONGEST_URL and _URL.fullmatch(uri)]
+    return tuple(dict.fromkeys(good))[:MOST_URLS]
+
+
+def _names_issuer(place: shapes.AccessDescription) -> bool:
+    return place.method.dotted_string == CA_ISSUERS and place.location.tag_bytes == _URI
+
+
+def explain(refused: VerifyAbort) -> None:
+    """Say in the error which issuer was not sent, and where it is published."""
+    x = refused.lacks
+    if x is None:
+        return
+    refused.aia_urls = found = urls(x)
+    names = "/".join(a.text() or "?" for rdn in x.issuer_rdns for a in rdn) or "its issuer"
+    where = f"it is published at {' and '.join(found)}" if found else "where it is published is not said"
+    said = f"the certificate of {names!r} was not sent; {where}"
+    refused.note = f"{refused.note}\n{said}" if refused.note else said
+
+
+def read(data: bytes) -> list[Certificate]:
+    """The certificates in what a URL has: DER, PEM, or certs-only PKCS #7 (RFC 5280 4.2.2.1); none if it is none."""
+    try:
+        if b"-----BEGIN " in data:
+            ders = [decoded(body) for label, body, _ in blocks(data) if label in CERTIFICATES]
+            if not ders:
+                ders = _encoded(asked(pkcs7.load_pem_pkcs7_certificates, data))
+        elif data[:1] == b"\x30":
+            try:
+                return [certificate.load(data)]
+            except ValueError:
+                ders = _encoded(asked(pkcs7.load_der_pkcs7_certificates, data))
+        else:
+            return []
+        return [x for x in map(certificate.listed, ders[:MOST_CERTIFICATES]) if x.readable]
+    except ValueError:
+        return []
+
+
+def _encoded(found: Iterable[x509.Certificate]) -> list[bytes]:
+    return [one.public_bytes(Encoding.DER) for one in found]
+
+
+def above(chain: Sequence[Certificate], known: Store) -> list[Certificate]:
+    """Those of the known certificates that may be issuers of a chain, or of each other, nearest first."""
+    found: dict[Certificate, None] = {}
+    wanted = list(dict.fromkeys(x.issuer for x in chain if x.readable))
+    asked_for, sent = set(wanted), set(chain)
+    for name in wanted:
+        for x in known.by_subject(name):
+            if x in sent or x in found:
+                continue
+            if len(found) >= MOST_CERTIFICATES:
+                return list(found)
+            found[x] = None
+            if x.issuer not in asked_for:
+                asked_for.add(x.issuer)
+                wanted.append(x.issuer)  # the loop comes to it
+    return list(found)
