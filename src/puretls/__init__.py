@@ -157,7 +157,10 @@ from puretls._api.version import (
     _OPENSSL_API_VERSION,
     HAS_AIA,
     HAS_ALPN,
+    HAS_ALPN_SELECT,
+    HAS_CERT_CHAINS,
     HAS_CERT_COMPRESSION,
+    HAS_CLIENT_HELLO,
     HAS_CLIENT_SESSION_CACHE,
     HAS_CRLITE,
     HAS_ECDH,
@@ -193,6 +196,7 @@ if TYPE_CHECKING:
     from puretls._api.base_context import _PureContext as _SSLContext
     from puretls._api.bio import MemoryBIO
     from puretls._api.cipher_string import DEFAULT as _DEFAULT_CIPHERS
+    from puretls._api.client_hello import ClientHello
     from puretls._api.client_sessions import SessionCache
     from puretls._api.context import SSLContext
     from puretls._api.crlite import CRLite, CRLiteStatus
@@ -269,7 +273,10 @@ __all__ = [
     "ECH_STATUS_SUCCESS",
     "HAS_AIA",
     "HAS_ALPN",
+    "HAS_ALPN_SELECT",
+    "HAS_CERT_CHAINS",
     "HAS_CERT_COMPRESSION",
+    "HAS_CLIENT_HELLO",
     "HAS_CLIENT_SESSION_CACHE",
     "HAS_CRLITE",
     "HAS_ECDH",
@@ -333,6 +340,7 @@ __all__ = [
     "CRLite",
     "CRLiteStatus",
     "CertificateError",
+    "ClientHello",
     "DER_cert_to_PEM_cert",
     "DefaultVerifyPaths",
     "ECHConfig",
@@ -437,6 +445,7 @@ _LATER = {  # names that are loaded when they are asked for, and their places
     "OCSPResult": "_api.status:OCSPResult",
     "verify_ocsp_response": "_api.status:verify_ocsp_response",
     "VerifyInfo": "_api.judging:VerifyInfo",
+    "ClientHello": "_api.client_hello:ClientHello",
     "_RESTRICTED_SERVER_CIPHERS": "_api.cipher_string:DEFAULT",
 }
 if sys.platform == "win32":

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puretls._analysis.ja4 import fingerprint, ja4, ja4_r, protocol
 from puretls._base.registry import SSL3, TLS10, TLS11, TLS12
 from puretls._wire.codec import extension, vec8, vec16, vec16_of
 from puretls._wire.hello import client_hello
+from puretls._wire.ja4 import fingerprint, ja4, ja4_r, protocol
 
 CHROME_SUITES = "1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035"
 CHROME_EXTENSIONS = "001b,0000,0033,0010,4469,0017,002d,000d,0005,0023,0012,002b,ff01,000b,000a,0015"

@@ -22,11 +22,12 @@ import operator
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import judging
+from puretls._api import judging, selecting
 from puretls._api.judging import refusal
 from puretls._api.unraisable import report_unraisable
 from puretls._base import registry
 from puretls._engine.requests import (
+    AlpnRequest,
     ClientHelloRequest,
     FirstRequest,
     IssuerRequest,
@@ -211,6 +212,7 @@ def _first(sslobj: _SSLSocket, request: FirstRequest) -> Answer:
 
 ANSWERS: dict[type[Request], Callable[[_SSLSocket, Any], Any]] = {
     ClientHelloRequest: _configuration,
+    AlpnRequest: selecting.protocol,
     PskClientRequest: _psk_of_client,
     PskServerRequest: _psk_of_server,
     IssuerRequest: _issuer,

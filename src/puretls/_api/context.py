@@ -42,6 +42,7 @@ from puretls._api.over_bio import _BioConnection
 from puretls._api.over_socket import _SocketConnection
 from puretls._api.profile import _ProfileSettings
 from puretls._api.reloading import _ReloadSettings
+from puretls._api.selecting import _SelectionSettings
 from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
 from puretls._api.shared_sessions import _SharedSessionSettings
 from puretls._api.sslobject import SSLObject
@@ -72,6 +73,7 @@ class _Beyond(
     _SharedSessionSettings,
     _IntermediateSettings,
     _JudgeSettings,
+    _SelectionSettings,
     _ProfileSettings,
     _StatusSettings,
     _WireSettings,

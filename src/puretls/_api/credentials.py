@@ -23,7 +23,7 @@ from puretls._api.pem import pem_error
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.primitives import attempt
-from puretls._engine.config import Credential
+from puretls._engine.config import NO_RULES, Credential, Rules
 from puretls._x509 import ber, certificate, shapes
 from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, TRUSTED, blocks, decoded
 from puretls._x509.store import BAD_DER
@@ -63,7 +63,16 @@ def load(certfile: Any, keyfile: Any, password: Any, level: int) -> Credential:
             wrong = ssl_error(116, "key values mismatch", reason="KEY_VALUES_MISMATCH", library="X509")
         raise noted(wrong, "the private key belongs to another certificate than the first of the chain")
     _check_strength(chain, level)
-    return Credential(chain, key, public, kind)
+    return Credential(chain, key, public, kind, None, _rules_of(key))
+
+
+def _rules_of(key: Any) -> Rules:
+    """What a key says of itself: the schemes that it is used with; names that nobody knows are of no use to it."""
+    said = getattr(key, "signature_algorithms", None)
+    if said is None:
+        return NO_RULES
+    found = (signatures.BY_NAME.get(name.lower()) for name in ([said] if isinstance(said, str) else said))
+    return Rules(schemes=frozenset(scheme.code for scheme in found if scheme is not None))
 
 
 def _check_strength(ders: list[bytes], level: int) -> None:

@@ -9,6 +9,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from puretls._api.client_hello import ClientHello
 from puretls._api.enums import ECHStatus
 from puretls._api.names import DER_cert_to_PEM_cert
 from puretls._api.objects import ENCODING_DER, ENCODING_PEM
@@ -95,6 +96,23 @@ class _Queries:
         """
         sslobj = self._connection()
         return None if sslobj is None else sslobj.group()
+
+    @property
+    def client_hello(self) -> ClientHello | None:
+        """What the client has said first; None on a client, and before it has come.
+
+        It is there from sni_callback on, and is kept after the handshake only if it has been read before the end of it.
+        """
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.client_hello()
+
+    def selected_cert_chain(self) -> list[bytes]:
+        """The certificates of ours that the peer is shown, the leaf first, as DER; empty if there are none.
+
+        So it is before they have been chosen, and in a resumed session.
+        """
+        sslobj = self._connection()
+        return [] if sslobj is None else sslobj.selected_cert_chain()
 
     @property
     def ocsp_response(self) -> bytes | None:

@@ -260,5 +260,5 @@ class _ReloadSettings:
     @property
     def certificate_not_after(self) -> datetime | None:
         """Until when the context's own certificates are valid: the first end of several; None if there is none."""
-        ends = [credential.leaf.not_after for credential in self._settings.credentials.values()]
+        ends = [credential.leaf.not_after for credential in self._settings.own_credentials]
         return datetime.fromtimestamp(min(ends), timezone.utc) if ends else None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import cipher_string, ech
 from puretls._api.answers import ANSWERS
+from puretls._api.client_hello import ClientHello
 from puretls._api.client_sessions import CacheKeeper
 from puretls._api.compression import compression_name
 from puretls._api.enums import ECHStatus
@@ -105,8 +106,8 @@ class _SSLSocket:
     """What both transports have in common."""
 
     __slots__ = (
-        "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_owner", "_placeholder", "_records",
-        "_told",
+        "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_hello", "_owner", "_placeholder",
+        "_records", "_told",
     )  # fmt: skip
 
     def __init__(
@@ -132,6 +133,7 @@ class _SSLSocket:
         self._records = self._conn.records
         self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
+        self._hello: ClientHello | None = None  # once it has been read
         self._placeholder: Session | None = None
         self._awaited: Awaited | None = None  # the answer to the engine's request, if it comes later
         if session is not None:
@@ -502,7 +504,20 @@ class _SSLSocket:
     def selected_alpn_protocol(self) -> str | None:
         """The protocol that was agreed on."""
         alpn = self._conn.outcome.alpn
-        return None if alpn is None else alpn.decode("ascii")
+        return None if alpn is None else alpn.decode("ascii", "surrogateescape")
+
+    def client_hello(self) -> ClientHello | None:
+        """What the client has said first, on a server; after the handshake only if somebody has read it before."""
+        draft = self._conn.handshake.draft
+        found, message = self._hello, draft.hello
+        if found is None and message is not None:
+            found = self._hello = ClientHello(message, ech_accepted=draft.ech is not None and draft.ech.confirmed)
+        return found
+
+    def selected_cert_chain(self) -> list[bytes]:
+        """The certificates that we have shown, or are going to."""
+        credential = self._conn.handshake.draft.own_credential
+        return [] if credential is None else list(credential.ders)
 
     def group(self) -> str | None:
         """The group of the key agreement."""

@@ -98,6 +98,8 @@ class Settings:
     psk_client: Callable[..., Any] | None = None
     psk_server: Callable[..., Any] | None = None
     psk_hint: bytes | None = None
+    added: tuple[Credential, ...] = ()  # certificates beside those that there is one of for each kind of key
+    alpn_select: Any = None  # a function that chooses the protocol
     keylog: KeyLog | None = None
     _reloader: Any = None  # a Reloader
     verify_callback: Any = None  # a function that may refuse a peer
@@ -142,6 +144,11 @@ class Settings:
         if any(one is old for one in found.values()):
             kept = ((kind, one) for kind, one in found.items() if one is old or kind != new.kind)
             self.credentials = {(new.kind if one is old else kind): (new if one is old else one) for kind, one in kept}
+
+    @property
+    def own_credentials(self) -> tuple[Credential, ...]:
+        """All certificates of the context, in the order in which they are tried."""
+        return (*self.credentials.values(), *self.added)
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -189,6 +196,7 @@ class Settings:
                 own_schemes=ours.own_schemes,
                 dh=ours.dh,
                 alpn=ours.alpn,
+                alpn_select=ours.alpn_select,
                 compressions=ours.compressions,
                 max_cert_list=ours.max_cert_list,
                 policy=ours.policy.or_stricter(began.policy),
@@ -236,8 +244,9 @@ class Settings:
             key_shares=tuple(group for group in self.key_shares if group in groups_),
             schemes=lists.strong_schemes(theirs, level),
             own_schemes=lists.strong_schemes(own, level),
-            credentials=self._stapled(tuple(_complete(one, self.store) for one in self.credentials.values())),
+            credentials=self._stapled(tuple(_complete(one, self.store) for one in self.own_credentials)),
             alpn=self.alpn,
+            alpn_select=self.alpn_select if server_side else None,
             options=self.options,
             policy=PeerPolicy(
                 verify_mode=self.verify_mode,
@@ -287,10 +296,7 @@ def stapling(credentials: tuple[Credential, ...], response: bytes) -> tuple[Cred
     """The same, the one that an OCSP response is about with that response."""
     number = ocsp.serial_number(response)
     return tuple(
-        Credential(one.ders, one.key, one.public_key, one.kind, response)
-        if certificate.load(one.ders[0]).serial == number
-        else one
-        for one in credentials
+        one.with_staple(response) if certificate.load(one.ders[0]).serial == number else one for one in credentials
     )
 
 
@@ -308,4 +314,4 @@ def _complete(credential: Credential, store: Store) -> Credential:
     if len(chain) == 1:
         return credential
     ders = [x.der for x in chain]
-    return Credential(ders, credential.key, credential.public_key, credential.kind, credential.ocsp)
+    return credential.with_chain(ders)

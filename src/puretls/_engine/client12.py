@@ -26,7 +26,7 @@ from puretls._crypto.finite_field import least_prime, of_peer
 from puretls._crypto.groups import BY_CODE
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
-from puretls._engine import authenticate, negotiated
+from puretls._engine import authenticate, negotiated, selection
 from puretls._engine.admission import admitted
 from puretls._engine.client13 import count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
@@ -340,13 +340,12 @@ def _choose(conn: Handshake, asked: legacy.CertificateRequest) -> tuple[Credenti
     """A certificate of ours that suits the request: as with OpenSSL the one that was loaded last, or else another."""
     types = {legacy.RSA_SIGN: KINDS[suites.RSA], legacy.ECDSA_SIGN: KINDS[suites.ECDSA]}
     kinds = frozenset().union(*(types.get(kind, frozenset()) for kind in asked.certificate_types))
+    config, pool = conn.config, conn.config.credentials[::-1]
+    if config.selects:
+        pool = tuple(selection.welcome(config.credentials, asked.authorities))
     if conn.version >= TLS12:
-        for credential in reversed(conn.config.credentials):
-            chosen = authenticate.choose(conn.config, TLS12, asked.schemes, kinds=kinds, credentials=(credential,))
-            if chosen:
-                return chosen
-        return None
-    return choose_legacy(conn, reversed(conn.config.credentials), kinds)
+        return selection.first(config, TLS12, asked.schemes, pool, kinds)
+    return choose_legacy(conn, pool, kinds)
 
 
 def _send_key_exchange(conn: Handshake, exchange: Exchange, psk: tuple[bytes, bytes] | None) -> None:

@@ -17,7 +17,7 @@ from puretls._base.registry import (
 )
 from puretls._crypto import suites
 from puretls._crypto.schedule import HandshakeSecret
-from puretls._engine import authenticate, compression, negotiated
+from puretls._engine import authenticate, compression, negotiated, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     SERVER_CONTEXT,
@@ -116,6 +116,8 @@ class ExpectCertificateOrRequest(ExpectCertificate):
         if message.context:  # only after the handshake
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         schemes = authenticate.requested_schemes(message)
+        if conn.config.selects:
+            conn.draft.authorities = selection.authorities_of(message.extensions)
         if registry.COMPRESS_CERTIFICATE in message.extensions:
             conn.draft.peer_compressions = extensions.compressions(message.extensions[registry.COMPRESS_CERTIFICATE])
         conn.transcript.update(message.raw)
@@ -184,7 +186,12 @@ class ExpectFinished(State):
 
 def send_client_certificate(conn: Handshake, asked: Ranks) -> Asking[None]:
     """Our certificate if one suits the schemes that were asked for, else an empty list (RFC 8446 4.4.2)."""
-    chosen = authenticate.choose(conn.config, TLS13, asked)
+    config = conn.config
+    if config.selects:
+        pool = selection.welcome(config.credentials, conn.draft.authorities)
+        chosen = selection.first(config, TLS13, asked, pool)
+    else:
+        chosen = authenticate.choose(config, TLS13, asked)
     if chosen is None:
         conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
         return

@@ -6,11 +6,11 @@ them is encoded here once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import urandom
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -30,7 +30,7 @@ from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
 from puretls._wire.codec import vec16_of, vec24
 from puretls._wire.compression import Algorithm
-from puretls._x509 import certificate
+from puretls._x509 import certificate, names
 from puretls._x509.certificate import Certificate
 
 if TYPE_CHECKING:
@@ -52,17 +52,66 @@ OP_NO_RENEGOTIATION = 0x40000000
 MAX_CERT_LIST = 102_400  # bytes of a Certificate message, unless a context says otherwise (SSL_CTX_set_max_cert_list)
 
 
-@slotted("ders", "key", "kind", "ocsp", "public_key")
+class Rules(NamedTuple):
+    """When a certificate is shown, and what goes with it, beyond what it says itself."""
+
+    names: frozenset[str] | None = None  # that it is for, with *. for any first label; None: the names of the leaf
+    schemes: frozenset[int] | None = None  # that the key is used with; None: all that it can
+    scts: bytes | None = None  # a SignedCertificateTimestampList (RFC 6962 3.3)
+    must_match_issuer: bool = False  # it is for peers who have named an issuer of its chain
+    added: bool = False  # one of a list, whose order counts
+
+
+NO_RULES = Rules()
+
+
+@slotted("ders", "key", "kind", "ocsp", "public_key", "rules")
 class Credential:
     """A certificate chain and its private key, or a key that signs elsewhere (`key` is None: signing parks)."""
 
     def __init__(
-        self, ders: Sequence[bytes], key: Any | None, public_key: Any, kind: str, ocsp: bytes | None = None
+        self,
+        ders: Sequence[bytes],
+        key: Any | None,
+        public_key: Any,
+        kind: str,
+        ocsp: bytes | None = None,
+        rules: Rules = NO_RULES,
     ) -> None:
         self.ders = tuple(ders)
         self.key, self.public_key = key, public_key
         self.kind = kind  # as Scheme.key: what this key can sign with
         self.ocsp = ocsp  # a stapled response (RFC 6066 8)
+        self.rules = rules
+
+    def with_chain(self, ders: Sequence[bytes]) -> Credential:
+        """The same with other certificates behind the leaf."""
+        return Credential(ders, self.key, self.public_key, self.kind, self.ocsp, self.rules)
+
+    def with_staple(self, response: bytes | None) -> Credential:
+        """The same with another OCSP response."""
+        return Credential(self.ders, self.key, self.public_key, self.kind, response, self.rules)
+
+    def with_rules(self, rules: Rules) -> Credential:
+        """The same under other rules."""
+        return Credential(self.ders, self.key, self.public_key, self.kind, self.ocsp, rules)
+
+    @cached_property
+    def issuers(self) -> frozenset[bytes]:
+        """The names of the issuers in its chain, in DER."""
+        found = (certificate.listed(der) for der in self.ders)
+        return frozenset(x.parsed.issuer.public_bytes() for x in found if x.readable and x.odd is None)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The hosts that it is for, in lower case."""
+        if self.rules.names is not None:
+            return self.rules.names
+        leaf = self.leaf
+        found = [value for tag, value in leaf.alternative_names if tag == names.DNS]
+        if not found:
+            found = [host for host in map(names.as_host, names.common_names(leaf)) if host]
+        return frozenset(one.decode("ascii", "replace").lower().removesuffix(".") for one in found)
 
     @cached_property
     def leaf(self) -> Certificate:
@@ -71,7 +120,9 @@ class Credential:
 
     def signs(self, scheme: Scheme, version: int) -> bool:
         """Whether its key may sign with this scheme in this version, by what it is and by what its certificate says."""
-        leaf = self.leaf
+        leaf, schemes = self.leaf, self.rules.schemes
+        if schemes is not None and scheme.code not in schemes:
+            return False
         return leaf.public_key() is not None and signatures.usable(
             scheme, self.public_key, version, self.kind, leaf.limits
         )
@@ -115,12 +166,22 @@ class Credential:
 
         return legacy.certificate(self.ders)
 
-    def certificate13(self, context: bytes, ocsp: bytes | None) -> bytes:
-        """A Certificate message of TLS 1.3, with an OCSP response in the entry of the leaf (RFC 8446 4.4.2.1)."""
+    def shown13(self, found: dict[int, bytes]) -> bytes:
+        """The Certificate message for a client that has said `found` in its ClientHello."""
+        if self.rules.scts is None or registry.SIGNED_CERTIFICATE_TIMESTAMP not in found:
+            return self.stapled13 if registry.STATUS_REQUEST in found else self.message13
+        return self.certificate13(b"", self.ocsp if registry.STATUS_REQUEST in found else None, self.rules.scts)
+
+    def certificate13(self, context: bytes, ocsp: bytes | None, scts: bytes | None = None) -> bytes:
+        """A Certificate message of TLS 1.3, with what belongs to the entry of the leaf (RFC 8446 4.4.2.1)."""
         entries = [messages.CertificateEntry(der, {}) for der in self.ders]
+        more = {}
         if ocsp is not None:
-            status = b"\x01" + vec24(ocsp)
-            entries[0] = messages.CertificateEntry(self.ders[0], {registry.STATUS_REQUEST: status})
+            more[registry.STATUS_REQUEST] = b"\x01" + vec24(ocsp)
+        if scts is not None:
+            more[registry.SIGNED_CERTIFICATE_TIMESTAMP] = scts
+        if more:
+            entries[0] = messages.CertificateEntry(self.ders[0], more)
         return messages.certificate(context, messages.certificate_list(tuple(entries)))
 
 
@@ -139,6 +200,7 @@ class Config:
     own_schemes: tuple[Scheme, ...] | None = None  # what we may sign with; None: `schemes`
     credentials: tuple[Credential, ...] = ()
     alpn: tuple[bytes, ...] = ()
+    alpn_select: Any = None  # a server parks for the protocol, which this function chooses
     options: int = OP_ENABLE_MIDDLEBOX_COMPAT | OP_CIPHER_SERVER_PREFERENCE
     policy: PeerPolicy = field(default_factory=PeerPolicy)
     sessions: SessionManager | None = None
@@ -223,6 +285,32 @@ class Config:
             for credential in self.credentials
             if credential.signs(scheme, version)
         )
+
+    # Where certificates have been added (selection.py)
+
+    @cached_property
+    def selects(self) -> bool:
+        """Whether there is more to choose by than kinds of keys."""
+        return any(one.rules.added for one in self.credentials)
+
+    @cached_property
+    def schemes13(self) -> dict[Credential, list[Scheme]]:
+        """What each of our credentials can sign with in TLS 1.3, in order of preference."""
+        return by_credential(self.signers13)
+
+    @cached_property
+    def schemes12(self) -> dict[Credential, list[Scheme]]:
+        """Likewise in TLS 1.2."""
+        return by_credential(self.signers12)
+
+    @cached_property
+    def credentials_by_name(self) -> dict[str, list[Credential]]:
+        """Our credentials by the names that they are for."""
+        found: dict[str, list[Credential]] = {}
+        for one in self.credentials:
+            for name in one.names:
+                found.setdefault(name, []).append(one)
+        return found
 
     @cached_property
     def groups13(self) -> tuple[Group, ...]:
@@ -342,3 +430,11 @@ def once(encode: Callable[[Config], T]) -> Callable[[Config], T]:
 
     known.__doc__ = encode.__doc__
     return known
+
+
+def by_credential(signers: Iterable[tuple[Credential, Scheme]]) -> dict[Credential, list[Scheme]]:
+    """The schemes of each."""
+    found: dict[Credential, list[Scheme]] = {}
+    for credential, scheme in signers:
+        found.setdefault(credential, []).append(scheme)
+    return found

@@ -18,7 +18,7 @@ from puretls._base.registry import (
 from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
-from puretls._engine import authenticate
+from puretls._engine import authenticate, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import CLIENT_CONTEXT, examine
 from puretls._engine.config import OP_NO_TICKET
@@ -122,7 +122,12 @@ class Established13(Established):
             add(messages.finished(finished(digest, secret, transcript.digest())))
             return b"".join(flight)
 
-        chosen = authenticate.choose(conn.config, TLS13, schemes)
+        config = conn.config
+        if config.selects:
+            pool = selection.welcome(config.credentials, selection.authorities_of(message.extensions))
+            chosen = selection.first(config, TLS13, schemes, pool)
+        else:
+            chosen = authenticate.choose(config, TLS13, schemes)
         if chosen is None:
             add(messages.certificate(message.context, b"\x00\x00\x00"))
         else:

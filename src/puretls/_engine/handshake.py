@@ -278,6 +278,7 @@ class Handshake:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""
         self.pass_gate(later=self.version == TLS13)
         self.outcome = self.draft
+        self.outcome.hello = None
         self.established = True
         self.layer.handshake_done()
         sessions = self.config.sessions

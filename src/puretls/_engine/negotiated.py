@@ -119,6 +119,9 @@ def _offer_protocols(config: Config) -> bytes | None:
 
 def _answer_protocols(conn: Handshake, body: bytes, _: bool) -> bytes | None:
     """By our preference; without overlap there is none, as OpenSSL's `ssl` callback has it (RFC 7301 3.2)."""
+    if conn.config.alpn_select is not None:
+        conn.draft.alpn = chosen = conn.draft.alpn_choice
+        return None if chosen is None else vec16(vec8(chosen))
     theirs = frozenset(extensions.protocols(body))
     for name in conn.config.alpn:
         if name in theirs:
@@ -219,6 +222,11 @@ def _answer_status(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  #
     return b"" if credential is not None and credential.ocsp and not resumed else None
 
 
+def _answer_timestamps(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6962 3.3.1
+    credential = conn.draft.own_credential
+    return None if credential is None or resumed else credential.rules.scts
+
+
 def _answer_point_formats(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 8422 5.2
     return b"\x01\x00" if conn.draft.group is not None and not resumed else None
 
@@ -313,6 +321,7 @@ ROWS = (  # in the order of a ClientHello
     Row(registry.RENEGOTIATION_INFO, SH12, answer=_answer_renegotiation),
     Row(registry.SESSION_TICKET, SH12, answer=_answer_ticket),
     Row(registry.ENCRYPTED_CLIENT_HELLO, EE, None, _accept_ech, _answer_ech),
+    Row(registry.SIGNED_CERTIFICATE_TIMESTAMP, SH12, answer=_answer_timestamps),
 )
 FIRST12 = (  # answered in this order, which is none of a specification's, but has always been ours; then the others
     registry.RENEGOTIATION_INFO,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from puretls._engine.peer import Peer
     from puretls._engine.session import Session
     from puretls._wire.codec import Ranks
+    from puretls._wire.hello import ClientHello
     from puretls._x509.certificate import Certificate
 
 
@@ -27,7 +28,9 @@ class Outcome:
 
     __slots__ = (
         "alpn",
+        "alpn_choice",
         "authenticated",
+        "authorities",
         "certificate_compression",
         "client_random",
         "client_suites",
@@ -40,6 +43,7 @@ class Outcome:
         "finished_received",
         "finished_sent",
         "group",
+        "hello",
         "master",
         "own_credential",
         "own_scheme",
@@ -69,6 +73,7 @@ class Outcome:
         self.group: Group | None = None
         self.alpn: bytes | None = None
         self.ech: EchOutcome | None = None
+        self.alpn_choice: bytes | None = None  # a function's, before it is said
         self.ems = self.etm = self.secure_renegotiation = False
         # Who is on the other side, and by which right it is let in
         self.peer: Peer | None = None
@@ -86,6 +91,8 @@ class Outcome:
         self.session: Session | None = None  # which it leaves; tickets renew it
         self.authenticated = self.until = 0.0  # when the peer was, and until when sessions may say so
         # What was said
+        self.hello: ClientHello | None = None  # by a client, until the handshake is done
+        self.authorities: tuple[bytes, ...] = ()  # whose certificates a server has asked for, if that matters
         self.server_name: str | None = None  # a client asked for
         self.client_suites: Ranks = {}  # a server was offered
         self.client_random = self.server_random = b""

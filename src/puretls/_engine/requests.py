@@ -41,6 +41,15 @@ class ClientHelloRequest(Request):
         self.hello, self.server_name = hello, server_name
 
 
+class AlpnRequest(Request):
+    """A server's protocol is `select`'s to choose.  Answer: one of `protocols`, or None for none."""
+
+    __slots__ = ("protocols", "select")
+
+    def __init__(self, select: Any, protocols: tuple[bytes, ...]) -> None:
+        self.select, self.protocols = select, protocols
+
+
 class SignRequest(Request):
     """A private key that is not in this process.  Answer: the signature over `data` (bytes)."""
 

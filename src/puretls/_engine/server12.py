@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, Group, Of
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, negotiate, negotiated
+from puretls._engine import authenticate, negotiate, negotiated, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import examine
 from puretls._engine.config import Config, Credential
@@ -123,33 +123,67 @@ def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
     if registry.SIGNATURE_ALGORITHMS in found:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     level = config.policy.security_level
-    known = [one for one in config.credentials if may_sign(one) and _curve_will_do(one, theirs, level)]
-    for suite in negotiate.in_order(config, config.suites, conn.draft.client_suites):
-        if suite.since > version or suite.since == TLS13:
-            continue
-        if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) and group is None:
-            continue
-        if suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh is None:
-            continue
-        if suite.kx in PSK_EXCHANGES and not config.psk_server:
-            continue
-        if suite.auth == suites.ANON and config.policy.verify_mode == CERT_REQUIRED:
-            continue
-        ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
-        if not with_certificate(suite):
-            return Choice(suite, None, None, ephemeral)
-        chosen = _choose_credential(conn, suite, version, schemes, known)
-        if chosen is not None:
-            return filled(Choice, (suite, *chosen, ephemeral))
+    pool: Sequence[Credential] = config.credentials
+    if config.selects:
+        pool = selection.candidates(config, conn.draft.server_name, found)
+    known = [one for one in pool if may_sign(one) and _curve_will_do(one, theirs, level)]
+    shared = negotiate.in_order(config, config.suites, conn.draft.client_suites)
+    possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, group))
+    if config.selects:
+        possible = offers = list(possible)
+        for one in pool if offers and with_certificate(offers[0]) else ():  # their order comes before that of suites
+            own = [one] if one in known else []
+            for suite in filter(with_certificate, offers):
+                choice = _choice(conn, suite, version, schemes, own, [one], group)
+                if choice is not None:
+                    return choice
+    for suite in possible:
+        choice = _choice(conn, suite, version, schemes, known, pool, group)
+        if choice is not None:
+            return choice
     raise Abort(faults.NO_SHARED_CIPHER)
 
 
+def _possible(config: Config, suite: Suite, version: int, group: Group | None) -> bool:
+    """Whether a suite could be used, if there is a certificate for it."""
+    if suite.since > version or suite.since == TLS13:
+        return False
+    if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) and group is None:
+        return False
+    if suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh is None:
+        return False
+    if suite.kx in PSK_EXCHANGES and not config.psk_server:
+        return False
+    return not (suite.auth == suites.ANON and config.policy.verify_mode == CERT_REQUIRED)
+
+
+def _choice(
+    conn: Handshake,
+    suite: Suite,
+    version: int,
+    schemes: Ranks,
+    known: list[Credential],
+    pool: Sequence[Credential],
+    group: Group | None,
+) -> Choice | None:
+    ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
+    if not with_certificate(suite):
+        return Choice(suite, None, None, ephemeral)
+    chosen = _choose_credential(conn, suite, version, schemes, known, pool)
+    return None if chosen is None else filled(Choice, (suite, *chosen, ephemeral))
+
+
 def _choose_credential(
-    conn: Handshake, suite: Suite, version: int, schemes: Ranks, known: list[Credential]
+    conn: Handshake,
+    suite: Suite,
+    version: int,
+    schemes: Ranks,
+    known: list[Credential],
+    pool: Sequence[Credential],
 ) -> tuple[Credential, Scheme | None] | None:
     config, kinds = conn.config, KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
-        return next(((credential, None) for credential in config.credentials if credential.decrypts), None)
+        return next(((credential, None) for credential in pool if credential.decrypts), None)
     if version >= TLS12:
         return authenticate.choose(config, TLS12, schemes, kinds=kinds, credentials=known)
     return choose_legacy(conn, known, kinds)

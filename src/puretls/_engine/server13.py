@@ -19,7 +19,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret, finished, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, compression, ech_server, negotiate, negotiated
+from puretls._engine import authenticate, compression, ech_server, negotiate, negotiated, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     CLIENT_CONTEXT,
@@ -231,7 +231,11 @@ def _answer(
     conn.transcript.update(raw)
     chosen = None
     if psk is None:
-        chosen = authenticate.choose(config, TLS13, schemes)
+        if config.selects:
+            pool = selection.candidates(config, conn.draft.server_name, found)
+            chosen = selection.first(config, TLS13, schemes, pool)
+        else:
+            chosen = authenticate.choose(config, TLS13, schemes)
         if chosen is None:
             if not schemes:  # RFC 8446 4.2.3
                 raise Abort(faults.MISSING_SIGALGS)
@@ -287,7 +291,7 @@ def _answer(
 
 def _own_certificate(config: Config, credential: Credential, found: dict[int, bytes]) -> bytes:
     """Our Certificate, with what the client has asked for (RFC 8446 4.4.2.1, RFC 8879)."""
-    raw = credential.stapled13 if registry.STATUS_REQUEST in found else credential.message13
+    raw = credential.shown13(found)
     if config.compressions and registry.COMPRESS_CERTIFICATE in found:
         theirs = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
         return compression.shorter(credential, raw, config, theirs)

@@ -9,7 +9,7 @@ from puretls._crypto.suites import BY_CODE
 from puretls._engine import ech_server, server12, server13
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake, State, asking_on
-from puretls._engine.requests import Asking, ClientHelloRequest
+from puretls._engine.requests import AlpnRequest, Asking, ClientHelloRequest
 from puretls._wire import extensions, places
 from puretls._wire.codec import Ranks, ranks
 from puretls._wire.hello import ClientHello
@@ -37,6 +37,7 @@ class ExpectClientHello(State):
     def client_hello(self, conn: Handshake, message: ClientHello) -> Asking[State]:  # RFC 8446 4.1.2
         if ENCRYPTED_CLIENT_HELLO in message.extensions:
             message = ech_server.receive(conn, message)
+        conn.draft.hello = message
         _, _, conn.draft.client_random, _, suites, _, found = message
         conn.draft.client_suites = _kept(ranks(suites))
         places.check_hello(found)
@@ -65,9 +66,13 @@ def _negotiate(conn: Handshake, message: ClientHello) -> Asking[State]:
     conn.set_version(version)
     if message.session_id and not conn.profile.session_id:
         raise Abort(faults.INVALID_SESSION_ID)
+    select = conn.config.alpn_select
+    if select is not None and registry.ALPN in message.extensions:  # once, whether or not a HelloRetryRequest follows
+        offered = extensions.protocols(message.extensions[registry.ALPN])
+        conn.draft.alpn_choice = yield AlpnRequest(select, offered)
     if version == TLS13:
-        return server13.start(conn, message)
-    return server12.start(conn, message, version)
+        return (yield from server13.start(conn, message))
+    return (yield from server12.start(conn, message, version))
 
 
 def choose_version(config: Config, message: ClientHello) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from puretls._analysis.names import GREASE
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS10, TLS13
@@ -17,6 +16,7 @@ from puretls._wire.codec import Reader
 from puretls._wire.hello import ClientHello
 
 NOTHING = "0" * 12
+GREASE = frozenset(registry.GREASE)
 
 
 def ja4(client_hello: bytes) -> str:
