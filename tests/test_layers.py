@@ -92,6 +92,7 @@ CIRCLES = {  # what closes a circle all the same, and why
     "_api/objects.py": {"context": OF_TYPES},
     "_api/answers.py": {"seam": OF_TYPES},
     "_api/judging.py": {"seam": OF_TYPES},
+    "_api/selecting.py": {"seam": OF_TYPES},
     "_api/seam.py": {"context": LATE},
     "_api/over_bio.py": {"context": OF_TYPES},
     "_api/over_socket.py": {"context": OF_TYPES},

@@ -13,7 +13,7 @@ from datetime import datetime
 from threading import Condition
 
 from puretls._base.locks import new_lock
-from puretls._wire.ja4 import ja4
+from puretls._analysis.ja4 import ja4
 from puretls.cli.observe import Message
 from puretls.cli.text import printable
 
