@@ -8,8 +8,8 @@ from typing import Any
 
 from puretls._analysis.conversation import Conversation, Message
 from puretls._analysis.fields import Field
-from puretls._analysis.keylog import PURPOSES
 from puretls._analysis.ja4 import fingerprint
+from puretls._analysis.keylog import PURPOSES
 from puretls.cli.render import Plain
 
 MIDDLING = frozenset({  # what only `--full` shows: what TLS 1.3 keeps for the sake of older software, and fillers

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Condition
 
-from puretls._base.locks import new_lock
 from puretls._analysis.ja4 import ja4
+from puretls._base.locks import new_lock
 from puretls.cli.observe import Message
 from puretls.cli.text import printable
 
