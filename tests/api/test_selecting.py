@@ -18,6 +18,7 @@ import puretls
 import puretls.asyncio
 from bios import Pair, join
 from both import V12, V13, client_of, only, server_of
+from encrypted import PUBLIC, SECRET, Site, listed, new_key
 from puretls._base import registry
 from puretls._wire.codec import vec16
 from puretls.cli.certs import Authority, Identity
@@ -115,6 +116,20 @@ def test_it_is_there_in_every_callback_of_a_server(pki: Any) -> None:
     join(client, server).ok()
     assert len(found) == 2
     assert found[0] is found[1] is not None
+
+
+@pytest.mark.parametrize("retried", [False, True])
+def test_with_encrypted_client_hello_it_is_the_inner_one(pki: Any, retried: bool) -> None:
+    site, key = Site(pki), new_key()
+    client, server = site.client(listed(key)), site.server(key)
+    if retried:
+        client.set_groups("*X25519:P-256")
+        server.set_groups("P-256")
+    hello = seen_by(client, server, SECRET)
+    assert hello.ech_accepted
+    assert hello.server_name == SECRET
+    other = seen_by(site.client(), site.server(key), PUBLIC)
+    assert not other.ech_accepted
 
 
 def test_the_first_of_two(pki: Any) -> None:

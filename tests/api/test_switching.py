@@ -26,7 +26,9 @@ NAMES = {  # what the table calls the setting that a field of Config comes from
     "psk_hint": "`set_psk_server_callback()`", "dh": "`load_dh_params()`", "ca_names": "`client_ca_names`",
     "retry_cookie": "`retry_cookie`", "record_size_limit": "`record_size_limit`", "request_ocsp": CLIENTS,
     "compressions": "`set_cert_compression()`", "max_cert_list": "`max_cert_list`", "grease": CLIENTS,
-    "grease_seed": CLIENTS, "watch": "`keylog_filename`",
+    "grease_seed": CLIENTS, "ech": CLIENTS, "ech_random_id": CLIENTS, "outer_name": CLIENTS, "outer_alpn": CLIENTS,
+    "ech_keys": "`set_ech_keys()`", "ech_trial": "`set_ech_keys()`", "ech_retry": "`set_ech_keys()`",
+    "ech_grease": CLIENTS, "watch": "`keylog_filename`",
 }  # fmt: skip
 
 
