@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 
 C = TypeVar("C")
+put = object.__setattr__  # whatever a class says of assignments
 
 
 def slotted(*names: str) -> Callable[[type[C]], type[C]]:
@@ -26,10 +27,11 @@ def slotted(*names: str) -> Callable[[type[C]], type[C]]:
             body.pop(name, None)
 
         def fill(self: C, name: str) -> Any:  # its slot is empty
-            if name not in derived:
+            derive = derived.get(name)
+            if derive is None:
                 raise AttributeError(name)
-            value = derived[name](self)
-            object.__setattr__(self, name, value)
+            value = derive(self)
+            put(self, name, value)
             return value
 
         body |= {"__slots__": (*names, *derived), "__getattr__": fill}

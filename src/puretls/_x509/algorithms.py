@@ -162,9 +162,15 @@ def _digest(number: str) -> HashAlgorithm:
 
 def digest_of(algorithm: HashAlgorithm, data: bytes) -> bytes:
     """A digest of the data."""
-    running = Hash(algorithm)
+    started = _started.get(algorithm.name)
+    if started is None:
+        started = _started[algorithm.name] = Hash(algorithm)
+    running = started.copy()  # which costs less than to make one
     running.update(data)
     return running.finalize()
+
+
+_started: dict[str, Hash] = {}  # by name; each is of one of those above
 
 
 def may_make(key: str, algorithm: Algorithm) -> bool:

@@ -12,9 +12,12 @@ PATHS = 64  # complete paths checked
 COMPARISONS = 1 << 22  # of names with name constraints; OpenSSL's limit is 2**20 for one certificate and one CA
 AT_ONCE = 1 << 20
 
-# A signature that was right stays right, whatever the time, the store and the CRLs.
-REMEMBERED = 1024
+# A signature that was right stays right, whatever the time, the store and the CRLs.  Those of CAs are kept apart, and
+# there is room for all that the Web has: whoever meets very many servers meets the same CAs again and again, and few of
+# the servers.
+REMEMBERED, REMEMBERED_CAS = 1024, 4096
 _verified: Recent[tuple[bytes, bytes], bool] = Recent(REMEMBERED)
+_verified_cas: Recent[tuple[bytes, bytes], bool] = Recent(REMEMBERED_CAS)
 
 
 class Budget:
@@ -36,12 +39,13 @@ class Budget:
     def signed(self, subject: Certificate | Crl, issuer: Certificate) -> bool:
         """Whether the issuer's key signed this; not, if no more signatures may be checked."""
         known = subject.fingerprint, issuer.fingerprint
-        if _verified.get(known):
+        verified = _verified_cas if isinstance(subject, Certificate) and subject.ca else _verified
+        if verified.get(known):
             return True
         if self.signatures <= 0:
             return False
         self.signatures -= 1
         if not subject.signed_by(issuer):
             return False
-        _verified.put(known, True)
+        verified.put(known, True)
         return True

@@ -127,7 +127,10 @@ class Certificate:
     @cached_property
     def issuer_rdns(self) -> tuple[names.Rdn, ...]:
         """The issuer as it is written."""
-        return self.odd.issuer if self.odd is not None else names.read(rdn.as_list() for rdn in self.tbs.issuer)
+        if self.odd is not None:
+            return self.odd.issuer
+        content = shapes.whole(self.tbs.issuer)
+        return _issuer(content) if len(content) <= SHARED else extensions.directory_name(content)
 
     @cached_property
     def subject(self) -> names.Name:
@@ -274,14 +277,17 @@ class Certificate:
         if extension is None or oid in self.repeated:
             return None
         try:
-            return reader(extension.value)
+            if oid in _UNLIKE or len(extension.value) > SHARED:
+                return reader(extension.value)
+            value: T = _alike(reader, extension.value)
         except ValueError:
             return None
+        return value
 
     @cached_property
     def basic_constraints(self) -> shapes.BasicConstraints | None:
         """4.2.1.9."""
-        return self._read(BASIC_CONSTRAINTS, lambda der: shapes.read(shapes.BasicConstraints, der))
+        return self._read(BASIC_CONSTRAINTS, extensions.basic_constraints)
 
     @cached_property
     def ca(self) -> bool:
@@ -346,9 +352,7 @@ class Certificate:
     @cached_property
     def readable_access(self) -> bool:
         """Whether authority information access, if it is there, can be read."""
-        return AUTHORITY_INFO not in self.extensions or bool(
-            self._read(AUTHORITY_INFO, lambda der: shapes.items(shapes.Accesses, der))
-        )
+        return AUTHORITY_INFO not in self.extensions or bool(self._read(AUTHORITY_INFO, extensions.accesses))
 
     @cached_property
     def ip_blocks(self) -> bool | None:
@@ -363,13 +367,13 @@ class Certificate:
     @cached_property
     def proxy(self) -> shapes.ProxyCertInfo | None:
         """RFC 3820 3.8."""
-        return self._read(PROXY, lambda der: shapes.read(shapes.ProxyCertInfo, der))
+        return self._read(PROXY, extensions.proxy_certificate)
 
     @cached_property
     def invalid(self) -> bool:
         """Whether an extension that matters is repeated, unreadable or contradicts another."""
         return (
-            any(oid in self.extensions and getattr(self, field) is None for oid, field in _MATTERING)
+            any(oid in _MATTERING and getattr(self, _MATTERING[oid]) is None for oid in self.extensions)
             or self.key_usage == 0
             or (self.basic_constraints is not None and (self.basic_constraints.path_length or 0) < 0)
             or (
@@ -427,15 +431,25 @@ class Certificate:
         )
 
 
-_MATTERING = (
-    (BASIC_CONSTRAINTS, "basic_constraints"), (KEY_USAGE, "key_usage"), (EXTENDED_KEY_USAGE, "extended_key_usage"),
-    (NETSCAPE_TYPE, "netscape_type"), (SUBJECT_KEY, "subject_key"), (AUTHORITY_KEY, "authority_key"),
-    (SUBJECT_ALT_NAME, "subject_alt_name"), (NAME_CONSTRAINTS, "name_constraints"), (CRL_POINTS, "crl_points"),
-    (PROXY, "proxy"), (IP_BLOCKS, "ip_blocks"), (AS_NUMBERS, "as_numbers"),
-)  # fmt: skip
+_MATTERING = {
+    BASIC_CONSTRAINTS: "basic_constraints",
+    KEY_USAGE: "key_usage",
+    EXTENDED_KEY_USAGE: "extended_key_usage",
+    NETSCAPE_TYPE: "netscape_type",
+    SUBJECT_KEY: "subject_key",
+    AUTHORITY_KEY: "authority_key",
+    SUBJECT_ALT_NAME: "subject_alt_name",
+    NAME_CONSTRAINTS: "name_constraints",
+    CRL_POINTS: "crl_points",
+    PROXY: "proxy",
+    IP_BLOCKS: "ip_blocks",
+    AS_NUMBERS: "as_numbers",
+}
+_UNLIKE = frozenset({SUBJECT_KEY, SUBJECT_ALT_NAME})  # each certificate has its own
 
 _load_quietly = quietly(x509.load_der_x509_certificate)  # old roots have serial 0, and PyCA warns of it
 INTERNED_SIZE = 8192
+SHARED = 256  # octets of a name, or of an extension's value, that other certificates may have as well
 MAX_EXPONENT = 64  # bits of an RSA exponent; the cost of a signature grows with them, and nobody has more
 _OID = b"\x06"
 
@@ -450,6 +464,15 @@ def _begin(parsed: x509.Certificate) -> float:
 
 def _end(parsed: x509.Certificate) -> float:
     return parsed.not_valid_after_utc.timestamp()
+
+
+@lru_cache(maxsize=512)
+def _alike(reader: Callable[[bytes], Any], value: bytes) -> Any:
+    """What certificates of one kind have in common is read once; nobody changes what was read."""
+    return reader(value)
+
+
+_issuer = lru_cache(maxsize=512)(extensions.directory_name)
 
 
 def parse(certificates: Iterable[Certificate]) -> Iterator[bool]:
@@ -503,7 +526,9 @@ def presented(ders: Sequence[bytes]) -> tuple[Certificate, ...]:
 
     What cannot be read beside the leaf helps to build no path.
     """
-    return load(ders[0]), *map(listed, ders[1:])
+    first = ders[0]
+    leaf = _leaf(first) if len(first) <= INTERNED_SIZE else _loaded(first)
+    return leaf, *map(listed, ders[1:])
 
 
 def _loaded(der: bytes) -> Certificate:
@@ -515,6 +540,7 @@ def _loaded(der: bytes) -> Certificate:
 
 
 _interned = lru_cache(maxsize=512)(_loaded)
+_leaf = lru_cache(maxsize=256)(_loaded)  # apart: whoever meets very many peers keeps the issuers that they share
 
 
 def signature_is_good(

@@ -68,6 +68,21 @@ class KeyIdentifier(NamedTuple):
     empty: bool
 
 
+def basic_constraints(der: bytes) -> shapes.BasicConstraints:
+    """BasicConstraints."""
+    return shapes.read(shapes.BasicConstraints, der)
+
+
+def accesses(der: bytes) -> list[shapes.AccessDescription]:
+    """AuthorityInfoAccessSyntax."""
+    return shapes.items(shapes.Accesses, der)
+
+
+def proxy_certificate(der: bytes) -> shapes.ProxyCertInfo:
+    """RFC 3820 3.8."""
+    return shapes.read(shapes.ProxyCertInfo, der)
+
+
 def general_names(der: bytes) -> list[tuple[bytes, bytes]]:
     """GeneralNames: the tag and content of each; ValueError if one is of no known type or not well-formed."""
     return _general_names(shapes.items(shapes.Values, der))

@@ -117,7 +117,7 @@ class TbsCertificate(Shape):
     version: Annotated[int | None, Explicit(0)]
     serial: int
     algorithm: TLV
-    issuer: list[SetOf[Attribute]]
+    issuer: TLV  # a Name, which many certificates have in common
     validity: TLV
     subject: list[SetOf[Attribute]]
     key: TLV
@@ -396,11 +396,30 @@ class AlgorithmIdentifier(NamedTuple):
 
 def algorithm(value: TLV) -> AlgorithmIdentifier:
     """An AlgorithmIdentifier; ValueError if it is none."""
+    content = bytes(value.data)
+    if len(content) > SHORT:
+        return _algorithm(value)
+    found = _algorithms.get(content)  # there are few, and nearly all certificates have one of three
+    if found is None:
+        found = _algorithm(value)
+        if value.tag_bytes == b"\x30" and len(_algorithms) < MOST_ALGORITHMS:
+            _algorithms[content] = found
+    elif value.tag_bytes != b"\x30":
+        raise ValueError("no SEQUENCE")
+    return found
+
+
+def _algorithm(value: TLV) -> AlgorithmIdentifier:
     content = value.data
     if len(content) > 1 and content[1] + 2 == len(content):
         return AlgorithmIdentifier(parse(AlgorithmAlone, value).oid.dotted_string, None)
     found = parse(AlgorithmWithParameters, value)
     return AlgorithmIdentifier(found.oid.dotted_string, found.parameters)
+
+
+SHORT = 128  # octets
+MOST_ALGORITHMS = 64
+_algorithms: dict[bytes, AlgorithmIdentifier] = {}  # by their content
 
 
 def oid(value: TLV) -> str:
