@@ -106,8 +106,9 @@ def test_both_kinds_of_contexts(pki: Pki, uvloop: bool, early: bool) -> None:
     )
 
 
-def test_injected(pki: Pki, uvloop: bool) -> None:
-    """`import ssl` means puretls, and `ssl=True` as well."""
+@pytest.mark.parametrize("explicit", ["", "puretls.asyncio.install()\n"])
+def test_injected(pki: Pki, uvloop: bool, explicit: str) -> None:
+    """`import ssl` means puretls, and `ssl=True` as well; loops need no word more."""
     program(
         pki,
         """
@@ -119,7 +120,32 @@ def test_injected(pki: Pki, uvloop: bool) -> None:
         assert run(ssl) == OLD
         """,
         uvloop=uvloop,
-        before="import puretls, puretls.asyncio\npuretls.inject_into_ssl()\npuretls.asyncio.install()\n",
+        before="import puretls, puretls.asyncio\npuretls.inject_into_ssl()\n" + explicit,
+    )
+
+
+def test_injected_without(pki: Pki, uvloop: bool) -> None:
+    """The loops keep their own layers, until install(); who has called that calls uninstall()."""
+    program(
+        pki,
+        """
+        import ssl
+        assert run(ssl) == OLD
+        puretls.asyncio.install()
+        assert run(ssl) == OURS
+        puretls.inject_into_ssl()
+        puretls.extract_from_ssl()
+        assert run(puretls) == OURS
+        puretls.asyncio.uninstall()
+        assert run(puretls) == OLD
+        puretls.inject_into_ssl()
+        assert run(puretls) == OURS
+        puretls.extract_from_ssl()
+        assert run(puretls) == OLD
+        assert not [one for one in sys.meta_path if type(one).__module__.startswith("puretls")]
+        """,
+        uvloop=uvloop,
+        before="import sys, puretls, puretls.asyncio\npuretls.inject_into_ssl(asyncio=False)\n",
     )
 
 

@@ -59,7 +59,7 @@ import puretls  # noqa: E402
 from puretls._api import seam  # noqa: E402
 
 if MODE in {"injected", "late"}:
-    puretls.inject_into_ssl()
+    puretls.inject_into_ssl(asyncio=False)
 if LAYER:
     import puretls.asyncio
 

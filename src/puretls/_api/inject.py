@@ -18,6 +18,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from types import FunctionType
 from typing import Any
 
@@ -71,23 +72,37 @@ READY_MADE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (  # contexts ma
 
 _ABSENT = object()
 _lock = new_lock()  # not held while anything of a library runs
+_loops: list[Any] = []  # puretls.asyncio.installing, if we have called it
 _undo: list[tuple[Any, str, Any]] = []  # (where, name, what was there), in the order of the changes
 
 
 @public
-def inject_into_ssl(*, client_session_cache: Any = None) -> None:
+def inject_into_ssl(*, client_session_cache: Any = None, asyncio: bool = True) -> None:
     """Make `ssl` mean puretls in this process, until extract_from_ssl().  Harmless when it is done again.
 
     `client_session_cache` is what contexts have that set none of their own: with True, or a SessionCache, clients
     resume sessions by themselves, those of libraries that make a context for each connection, too.
 
+    With `asyncio` the event loops of asyncio and uvloop serve contexts by puretls.asyncio, as after its install(); with
+    False by their own TLS layers.
+
     RuntimeError if eventlet has been there first: its sockets are none, and nothing of ours could work with them.
     """
     cache = checked_cache(client_session_cache)
     _inject()
+    if asyncio:
+        _install_loops()
     if cache is not None:
         with _lock:
             _set(Settings, "client_session_cache", cache)
+
+
+def _install_loops() -> None:
+    loops = import_module(f"{PACKAGE}.asyncio.installing")  # below us: it has contexts, and does not import asyncio
+    if not loops.installed():  # else whoever did it undoes it
+        loops.install()
+        with _lock:
+            _loops.append(loops)
 
 
 def _inject() -> None:
@@ -117,6 +132,8 @@ def _inject() -> None:
 @public
 def extract_from_ssl() -> None:
     """Put everything back as inject_into_ssl() found it.  Contexts and sockets that exist go on as they are."""
+    while _loops:
+        _loops.pop().uninstall()
     with _lock:
         while _undo:
             where, name, value = _undo.pop()

@@ -41,6 +41,11 @@ def install() -> None:
             watch.change(name, module)
 
 
+def installed() -> bool:
+    """Whether install() has been called, and uninstall() has not."""
+    return bool(_current)
+
+
 def uninstall() -> None:
     """Put everything back as install() found it.  Connections that exist go on as they are."""
     with _lock:

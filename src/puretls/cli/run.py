@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import puretls
-from puretls import asyncio
 
 EXAMPLES = """\
 examples:
@@ -38,9 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not program:
         print("puretls run: which program?  A script, or -m and a module", file=sys.stderr)
         return 2
-    puretls.inject_into_ssl(client_session_cache=True if arguments.resume else None)
-    if not arguments.no_asyncio:
-        asyncio.install()
+    puretls.inject_into_ssl(client_session_cache=True if arguments.resume else None, asyncio=not arguments.no_asyncio)
     sys.argv[:] = program
     if arguments.module:
         sys.path.insert(0, str(Path.cwd()))
