@@ -20,21 +20,20 @@ from puretls._crypto.schedule import HandshakeSecret
 from puretls._engine import authenticate, compression, negotiated, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
-    SERVER_CONTEXT,
     send_certificate13,
     send_finished13,
 )
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.ech_outcome import EchOutcome
 from puretls._engine.established import Established13
-from puretls._engine.fetching import examined
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
+from puretls._engine.receive13 import receive_certificate, receive_verify
 from puretls._engine.requests import Asking
 from puretls._engine.session import Session
 from puretls._wire import extensions, messages
 from puretls._wire.codec import Ranks
-from puretls._wire.places import CT, EE, check_response
+from puretls._wire.places import EE, check_response
 
 
 def wrong_suite(code: int) -> Fault:
@@ -79,31 +78,13 @@ class ExpectCertificate(State):
 
     @asking_on(CERTIFICATE, messages.Certificate.parse)
     def certificate(self, conn: Handshake, message: messages.Certificate) -> Asking[State]:
-        if message.context:
-            raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
-        if not message.entries:
-            raise Abort(faults.LENGTH_MISMATCH, "no certificate")
-        ocsp = read_entries(message, negotiated.offers(conn.config).answerable)
-        claim = yield from examined(conn, [entry.der for entry in message.entries], ocsp)
-        conn.transcript.update(message.raw)
+        claim = yield from receive_certificate(conn, message, conn.transcript)
         return ExpectCertificateVerify(self.secret, self.asked, claim)
 
     @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
     def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
         conn.draft.certificate_compression = message.algorithm
         return (yield from self.certificate(conn, compression.expand(conn.config, message)))
-
-
-def read_entries(message: messages.Certificate, offered: frozenset[int]) -> bytes | None:
-    """The OCSP response in a Certificate message, with the extensions of each certificate checked."""
-    ocsp = None
-    for position, entry in enumerate(message.entries):
-        if entry.extensions:
-            check_response(entry.extensions, CT, offered)
-            if registry.STATUS_REQUEST in entry.extensions:
-                response = extensions.ocsp_response(entry.extensions[registry.STATUS_REQUEST])
-                ocsp = response if position == 0 else ocsp
-    return ocsp
 
 
 class ExpectCertificateOrRequest(ExpectCertificate):
@@ -134,11 +115,7 @@ class ExpectCertificateVerify(State):
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
     def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
-        claim = self.claim
-        scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
-        peer = claim.proven(scheme, message.signature, SERVER_CONTEXT + conn.transcript.digest())
-        conn.draft.peer_scheme = scheme
-        conn.transcript.update(message.raw)
+        peer = receive_verify(conn, message, self.claim, conn.transcript, conn.draft)
         return ExpectFinished(self.secret, peer, self.asked)  # no Finished without a peer, but for a PSK
 
 

@@ -20,11 +20,12 @@ from puretls._crypto.schedule import MasterSecret, Resumption, finished
 from puretls._crypto.transcript import Transcript
 from puretls._engine import authenticate, selection
 from puretls._engine.admission import admitted
-from puretls._engine.authenticate import CLIENT_CONTEXT, examine
+from puretls._engine.authenticate import CLIENT_CONTEXT
 from puretls._engine.config import OP_NO_TICKET
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
-from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
+from puretls._engine.policy import CERT_NONE
+from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking
 from puretls._engine.resumption import agreed
 from puretls._engine.session import LIFETIME, LONGEST, Session
@@ -203,29 +204,22 @@ class Established13(Established):
         self.pending = raw
         conn.stream.queue_message(raw, len(raw))
 
-    @on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Handshake, message: messages.Certificate) -> State:
-        if self.pending is None or self.transcript is None:
+    @asking_on(CERTIFICATE, messages.Certificate.parse)
+    def certificate(self, conn: Handshake, message: messages.Certificate) -> Asking[State]:
+        pending, self.pending = self.pending, None
+        if pending is None or self.transcript is None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        request = messages.CertificateRequest.parse(self.pending)
-        if message.context != request.context:
-            raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         transcript = self.transcript.copy()
-        transcript.update(self.pending)
-        transcript.update(message.raw)
-        self.pending = None
-        if not message.entries:
-            if conn.config.policy.verify_mode == CERT_REQUIRED:
-                raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
+        transcript.update(pending)
+        context = messages.CertificateRequest.parse(pending).context
+        claim = yield from receive_from_client(conn, message, transcript, context)
+        if claim is None:
             return ExpectPostFinished(self, transcript, None)
-        for entry in message.entries:
-            places.check_response(entry.extensions, places.CT, frozenset())
-        claim = examine(conn, [entry.der for entry in message.entries])
         return ExpectPostCertificateVerify(self, transcript, claim)
 
 
 class ExpectPostCertificateVerify(Established):
-    """Server: the client has named itself after the handshake and must prove it; data may go on meanwhile."""
+    """Server: the client has named itself after the handshake and must prove it."""
 
     __slots__ = ("claim", "established", "transcript")
 
@@ -236,11 +230,7 @@ class ExpectPostCertificateVerify(Established):
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
     def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
-        claim = self.claim
-        scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
-        peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + self.transcript.digest())
-        conn.outcome.peer_scheme = scheme
-        self.transcript.update(message.raw)
+        peer = receive_verify(conn, message, self.claim, self.transcript, conn.outcome)
         return ExpectPostFinished(self.established, self.transcript, peer)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from puretls._base.faults import VerifyAbort
-from puretls._engine.authenticate import builds_paths, claim_of, examine, known, presented
 from puretls._engine.handshake import Handshake
+from puretls._engine.identify import builds_paths, claim_of, examine, known, presented
 from puretls._engine.peer import Claim
 from puretls._engine.policy import PeerPolicy
 from puretls._engine.requests import Asking, IssuerRequest

@@ -21,6 +21,7 @@ from puretls._engine import authenticate
 from puretls._engine.config import OP_NO_RENEGOTIATION, Credential
 from puretls._engine.established import Established, count
 from puretls._engine.handshake import Handshake, State, on
+from puretls._engine.identify import check_scheme
 from puretls._engine.peer import Claim
 from puretls._engine.session import LIFETIME, Session
 from puretls._record import older
@@ -177,7 +178,7 @@ def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
     """
     scheme: Scheme | None
     if conn.version >= TLS12:
-        scheme = authenticate.check_scheme(conn.config, code, claim, TLS12)
+        scheme = check_scheme(conn.config, code, claim, TLS12)
     else:
         scheme = legacy_scheme(conn, claim.kind)
         if scheme is None:

@@ -19,7 +19,6 @@ from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate, negotiated, selection
 from puretls._engine.admission import admitted
-from puretls._engine.authenticate import examine
 from puretls._engine.config import Config, Credential
 from puretls._engine.counters import MEMORY
 from puretls._engine.handshake import Handshake, State, asking_on, decode, on
@@ -42,6 +41,7 @@ from puretls._engine.handshake12 import (
     set_master,
     with_certificate,
 )
+from puretls._engine.identify import examine
 from puretls._engine.peer import Claim
 from puretls._engine.policy import CERT_REQUIRED
 from puretls._engine.requests import Asking, KeepRequest, PskServerRequest, RecallRequest

@@ -22,8 +22,6 @@ from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, compression, ech_server, negotiate, negotiated, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
-    CLIENT_CONTEXT,
-    examine,
     send_certificate13,
     send_finished13,
 )
@@ -32,7 +30,7 @@ from puretls._engine.counters import MEMORY, TICKETS
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
-from puretls._engine.policy import CERT_REQUIRED
+from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking, FirstRequest, KeepRequest, PskServerRequest, RecallRequest
 from puretls._engine.resumption import fits
 from puretls._engine.session import Session
@@ -306,25 +304,17 @@ class ExpectCertificate(State):
     def __init__(self, next_secret: bytes) -> None:
         self.next_secret = next_secret
 
-    @on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Handshake, message: messages.Certificate) -> State:
-        if message.context:
-            raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
-        if not message.entries:
-            if conn.config.policy.verify_mode == CERT_REQUIRED:
-                raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
-            conn.transcript.update(message.raw)
+    @asking_on(CERTIFICATE, messages.Certificate.parse)
+    def certificate(self, conn: Handshake, message: messages.Certificate) -> Asking[State]:
+        claim = yield from receive_from_client(conn, message, conn.transcript)
+        if claim is None:
             return ExpectFinished(self.next_secret)
-        for entry in message.entries:
-            places.check_response(entry.extensions, places.CT, frozenset())
-        claim = examine(conn, [entry.der for entry in message.entries])
-        conn.transcript.update(message.raw)
         return ExpectCertificateVerify(self.next_secret, claim)
 
-    @on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
-    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> State:
+    @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
+    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
         conn.draft.certificate_compression = message.algorithm
-        return self.certificate(conn, compression.expand(conn.config, message))
+        return (yield from self.certificate(conn, compression.expand(conn.config, message)))
 
 
 class ExpectCertificateVerify(State):
@@ -337,11 +327,7 @@ class ExpectCertificateVerify(State):
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
     def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
-        claim = self.claim
-        scheme = authenticate.check_scheme(conn.config, message.scheme, claim, TLS13)
-        peer = claim.proven(scheme, message.signature, CLIENT_CONTEXT + conn.transcript.digest())
-        conn.draft.peer_scheme = scheme
-        conn.transcript.update(message.raw)
+        peer = receive_verify(conn, message, self.claim, conn.transcript, conn.draft)
         return ExpectFinished(self.next_secret, peer)
 
 

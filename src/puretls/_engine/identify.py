@@ -1,0 +1,102 @@
+"""Who the peer says it is: its certificates parsed, and verified if the policy says so.
+
+That it has the key is shown by a signature (`receive13`, `handshake12`) or by Finished (`peer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._crypto import signatures
+from puretls._crypto.signatures import Scheme
+from puretls._engine.config import Config
+from puretls._engine.handshake import Handshake
+from puretls._engine.peer import Claim, ip_address
+from puretls._engine.policy import PeerPolicy
+from puretls._engine.status import OCSP_REQUIRE, StatusRules
+from puretls._x509 import certificate, checks, codes, crlite, issuers, path
+from puretls._x509.certificate import Certificate
+from puretls._x509.checks import Policy
+
+SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 8446 4.4.3
+CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
+
+
+def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
+    """Parse what the peer presented, and verify it if the configuration says so."""
+    chain, rules = presented(conn, ders)
+    policy = conn.config.policy
+    verified = path.verify(known(policy, chain), policy.store, rules) if builds_paths(policy) else None
+    return claim_of(conn, chain, rules, verified, ocsp)
+
+
+def builds_paths(policy: PeerPolicy) -> bool:
+    """Whether paths are built; else nothing is verified, or somebody outside judges the chain."""
+    return bool(policy.verify_mode) and policy.path_judge is None
+
+
+def known(policy: PeerPolicy, chain: tuple[Certificate, ...]) -> Sequence[Certificate]:
+    """What a path may be built of, but for the anchors: what the peer sent, and what the context has besides."""
+    return chain if policy.intermediates is None else [*chain, *issuers.above(chain, policy.intermediates)]
+
+
+def presented(conn: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate, ...], Policy]:
+    """The chain, and what it is going to be held to."""
+    try:
+        chain = certificate.presented(ders)
+    except ValueError as error:
+        raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
+    policy = conn.config.policy
+    if not conn.server_side:
+        conn.draft.presented = chain
+    name = conn.server_hostname if policy.check_hostname else None
+    ech = conn.draft.ech
+    if ech is not None and ech.rejected:  # who answered is to be whom the configuration names (RFC 9849 6.1.7)
+        name = ech.public_name
+    return chain, Policy(
+        purpose="clientAuth" if conn.server_side else "serverAuth",
+        hostname=name,
+        ip=ip_address(name),
+        time=conn.clock(),
+        flags=policy.verify_flags,
+        host_flags=policy.host_flags,
+        depth=policy.verify_depth,
+        security_level=policy.security_level,
+        profile=policy.webpki,
+    )
+
+
+def claim_of(
+    conn: Handshake,
+    chain: tuple[Certificate, ...],
+    rules: Policy,
+    verified: tuple[Certificate, ...] | None,
+    ocsp: bytes | None,
+) -> Claim:
+    """What the peer claims to be, with the path if one was built; revocation comes last."""
+    policy, asked, status = conn.config.policy, None, None
+    if policy.verify_mode:  # CERT_NONE is 0
+        if verified is None:  # the chain is judged at the end (admission.py), its leaf as any other
+            checks.strong_leaf(chain[0], rules)
+            checks.identity(chain[0], rules)
+            if policy.ocsp == OCSP_REQUIRE:  # nobody knows the issuer whose word would count
+                raise codes.refusal(codes.OCSP_NEEDED, 0)
+        name = rules.hostname
+        asked = (name, policy.host_flags, True) if name else None
+        if policy.crlite is not None and verified is not None and len(verified) > 1:
+            said = crlite.check(policy.crlite.current(rules.time), verified[0], verified[1])
+            if said is crlite.CRLiteStatus.REVOKED:
+                raise codes.refusal(codes.REVOKED, 0)
+        if conn.config.request_ocsp and not conn.server_side and verified is not None:
+            status = StatusRules(policy.ocsp, rules.time, policy.security_level)
+    return Claim(chain, verified, ocsp, asked, status)
+
+
+def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Scheme:
+    """The scheme of the peer's signature: one that we offered, and that its key is for (RFC 8446 4.4.3)."""
+    scheme = config.scheme_by_code.get(code)
+    if scheme is None or not signatures.usable(scheme, claim.key, version, claim.kind, claim.limits):
+        raise Abort(faults.WRONG_SIGNATURE_TYPE, f"scheme {code:#06x} in version {version:#06x}")
+    return scheme

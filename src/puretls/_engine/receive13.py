@@ -1,0 +1,83 @@
+"""The peer's Certificate and CertificateVerify of TLS 1.3, for the three who receive them (RFC 8446 4.4.2, 4.4.3).
+
+A client gets the server's, a server the client's, in the handshake or after it.
+"""
+
+from __future__ import annotations
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
+from puretls._crypto.transcript import Transcript
+from puretls._engine import negotiated
+from puretls._engine.authenticate import CLIENT_CONTEXT, SERVER_CONTEXT
+from puretls._engine.fetching import examined
+from puretls._engine.handshake import Handshake
+from puretls._engine.identify import check_scheme, examine
+from puretls._engine.outcome import Outcome
+from puretls._engine.peer import Claim, Peer
+from puretls._engine.policy import CERT_REQUIRED
+from puretls._engine.requests import Asking
+from puretls._wire import extensions, messages
+from puretls._wire.places import CT, check_response
+
+NOTHING_OFFERED: frozenset[int] = frozenset()  # by a server: its CertificateRequests ask for no extension
+
+
+def receive_certificate(
+    conn: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
+) -> Asking[Claim]:
+    """Who the peer says it is."""
+    _check_context(message, context)
+    if not message.entries:
+        raise Abort(faults.LENGTH_MISMATCH, "no certificate")
+    ders = [entry.der for entry in message.entries]
+    if conn.server_side:
+        claim = examine(conn, ders, _read_entries(message, NOTHING_OFFERED))
+    else:  # nothing is fetched because a client says so
+        ocsp = _read_entries(message, negotiated.offers(conn.config).answerable)
+        claim = yield from examined(conn, ders, ocsp)
+    transcript.update(message.raw)
+    return claim
+
+
+def receive_from_client(
+    conn: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
+) -> Asking[Claim | None]:
+    """The same of a client, which need not have a certificate unless it is required."""
+    if message.entries:
+        return (yield from receive_certificate(conn, message, transcript, context))
+    _check_context(message, context)
+    if conn.config.policy.verify_mode == CERT_REQUIRED:
+        raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
+    transcript.update(message.raw)
+    return None
+
+
+def _check_context(message: messages.Certificate, context: bytes) -> None:
+    if message.context != context:
+        raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
+
+
+def _read_entries(message: messages.Certificate, offered: frozenset[int]) -> bytes | None:
+    """The OCSP response in a Certificate message, with the extensions of each certificate checked."""
+    ocsp = None
+    for position, entry in enumerate(message.entries):
+        if entry.extensions:
+            check_response(entry.extensions, CT, offered)
+            if registry.STATUS_REQUEST in entry.extensions:
+                response = extensions.ocsp_response(entry.extensions[registry.STATUS_REQUEST])
+                ocsp = response if position == 0 else ocsp
+    return ocsp
+
+
+def receive_verify(
+    conn: Handshake, message: messages.CertificateVerify, claim: Claim, transcript: Transcript, outcome: Outcome
+) -> Peer:
+    """The proof that it is: its signature over the transcript."""
+    scheme = check_scheme(conn.config, message.scheme, claim, TLS13)
+    context = CLIENT_CONTEXT if conn.server_side else SERVER_CONTEXT
+    peer = claim.proven(scheme, message.signature, context + transcript.digest())
+    outcome.peer_scheme = scheme
+    transcript.update(message.raw)
+    return peer
