@@ -354,3 +354,41 @@ def test_a_read_goes_on_or_fails_wherever_a_handler_raises(pki: Pki, timeout: fl
     else:
         pytest.fail("too many places")
     assert True in seen
+
+
+@pytest.mark.parametrize("size", [3, 100])
+def test_a_read_of_an_object_goes_on_or_fails_wherever_a_handler_raises(pki: Pki, size: int) -> None:
+    """Over BIOs as over sockets; what was taken out of the BIO and not opened is there for the next call."""
+    data, whole_again = [bytes((n,)) * 50 for n in range(1, 4)], False
+    for place in range(PLACES):
+        both = join(client_context(puretls, pki), server_context(puretls, pki)).ok()
+        one, other = both.client.obj, both.server.obj
+        other.write(data[0])
+        both.move()
+        before = one.read(50)
+        other.write(data[1])
+        both.move()
+        intruder, got, error = Intruder(place, bell), bytearray(), None
+        try:
+            got += intruder.run(lambda one=one: one.read(size))
+        except Alarm:
+            other.write(data[2])
+            both.move()
+            try:
+                while True:
+                    got += one.read(size)
+            except puretls.SSLWantReadError:
+                pass
+            except puretls.SSLError as failed:
+                error = failed
+        whole = b"".join(data)
+        if not intruder.came:
+            break
+        if error is None:
+            assert whole.endswith(got) or whole.startswith(before + got)
+            whole_again |= before + got == whole
+        else:
+            assert whole.startswith(before + got)
+    else:
+        pytest.fail("too many places")
+    assert whole_again

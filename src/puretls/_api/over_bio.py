@@ -140,10 +140,16 @@ class _BioConnection(_SSLSocket):
             size = len(out)
             if not size:
                 return 0
-        records = self._records
+        records, incoming = self._records, self._incoming
         if records.handshaking:
             self.do_handshake()
-        lock = self._lock
+        elif records.fast_opener is not None:  # nothing is left of what came before: if nothing has come, that is all
+            if type(incoming) is MemoryBIO:
+                if not (incoming._data or incoming._first or incoming._more or incoming._ended):
+                    raise want_read()
+            elif self._portion > 0 and not incoming.pending and not incoming.eof:
+                raise want_read()
+        lock, record, data = self._lock, b"", None
         try:
             lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
             if self._inside:
@@ -152,26 +158,38 @@ class _BioConnection(_SSLSocket):
                 self._inside = True
                 opener = records.fast_opener
                 if opener is not None:
-                    record = self._incoming.read(self._portion)
+                    if (
+                        type(incoming) is MemoryBIO
+                        and (record := incoming._data)
+                        and not (incoming._first or incoming._more)
+                    ):
+                        incoming._data = b""  # as its read() does
+                    else:
+                        record = incoming.read(self._portion)
                     if record:
                         data = opener.open_data(record, len(record))
                         if data:
                             return data if out is None and len(data) <= size else self._deliver(data, size, out)
-                        records.receive(record)
-                    elif not self._incoming.eof:
-                        raise want_read()
+                        taken, record = record, b""
+                        records.receive(taken)
+                    elif not incoming.eof:
+                        raise want_read()  # noqa: TRY301
                 elif records.inbound.plain and not records.failed:
                     data = records.inbound.take(size)
                     return data if out is None else self._deliver(data, size, out)
                 got = self._read(size, out)
                 if got is not None:
                     return got
-                raise want_read()
+                raise want_read()  # noqa: TRY301
             except Abort as abort:
                 self._told = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self._push()
                 raise abort_error(abort) from abort.__cause__
+            except BaseException:
+                if record and data is None:  # a handler's, before it was opened: the next call begins with it
+                    records.receive(record)
+                raise
             finally:
                 self._inside = False
                 if self._callback_error is not None:
@@ -237,7 +255,11 @@ class _BioConnection(_SSLSocket):
                 sealer = records.fast_sealer
                 if sealer is not None and 0 < size <= SMALL and sealer.seq < sealer.limit:
                     try:
-                        self._outgoing.write(sealer.seal_data(view))
+                        record, outgoing = sealer.seal_data(view), self._outgoing
+                        if type(outgoing) is MemoryBIO and not (outgoing._data or outgoing._more or outgoing._ended):
+                            outgoing._data = record  # as its write() does
+                        else:
+                            outgoing.write(record)
                     except BaseException as error:
                         self._interrupted(error)
                         raise

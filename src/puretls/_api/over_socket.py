@@ -3,9 +3,9 @@
 The rules that programs rely on:
 
 - After read() no complete record is hidden from select(), unless pending() counts it.  Without a timeout, or with one,
-  the kernel is asked for no more than fits the call and a record's overhead: each record's ciphertext is longer than
-  its plaintext by at least that much, so all that came whole is returned.  Where a record is longer, and for a
-  non-blocking socket, it is asked for the rest of this record and the next header.
+  the kernel is asked for no more than fits the call and the overhead of as many full records: each record's ciphertext
+  is longer than its plaintext by at least that much, so all that came whole is returned.  Where a record is longer, and
+  for a non-blocking socket, it is asked for the rest of this record and the next header.
 - A timeout is a deadline for the whole operation.  Where it is likely that something is there, a read tries before it
   waits: poll() before each recv(), as Python's sockets have it, is a second system call for each record.
 - write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
@@ -42,7 +42,17 @@ from puretls._api.errors import (
     zero_return,
 )
 from puretls._api.forks import Forks
-from puretls._api.seam import SMALL, SPARE_SIZE, _SSLSocket, nothing, readable, reentered, writable
+from puretls._api.seam import (
+    SMALL,
+    SPARE_SIZE,
+    _SSLSocket,
+    give_back,
+    nothing,
+    readable,
+    reentered,
+    scratch,
+    writable,
+)
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.locks import new_lock
@@ -239,9 +249,10 @@ class _SocketConnection(_SSLSocket):
                         return size
                     return self._last_of(sock, size, out, greedy)
                 if size > SMALL:
-                    if out is not None and (got := self._read_much(sock, opener, out, greedy)):
-                        return self._with_rest(sock, got, size, out) if greedy and inbound.ready() else got
-                    return self._read(sock, size, out, greedy, timeout)
+                    got = self._read_much(sock, opener, size, out, timeout)
+                    if not got:
+                        return self._read(sock, size, out, greedy, timeout)
+                    return self._with_rest(sock, got, size, out) if greedy and inbound.ready() else got
                 buf, have = inbound.buf, inbound.end
                 if inbound.start or type(buf) is not bytes:
                     buf = inbound.gathered()
@@ -364,14 +375,23 @@ class _SocketConnection(_SSLSocket):
             return self._with_rest(sock, data, size, out)
         return data
 
-    def _read_much(self, sock: Any, opener: Opener, out: memoryview, greedy: bool) -> int:
-        """Many records, from here or else from the kernel, into the caller's memory; 0 leaves it to `_read`."""
+    def _read_much(self, sock: Any, opener: Opener, size: int, out: memoryview | None, timeout: float | None) -> Any:
+        """Many records, from here or else from the kernel, into the caller's memory; nothing leaves it to `_read`."""
         inbound = self._records.inbound
         if inbound.start == inbound.end or not inbound.ready():
-            room = inbound.room(self._wanted(len(out), greedy) or 1)
+            room = inbound.room(self._wanted(size, timeout != 0.0) or 1)
+            if timeout:
+                self._until = monotonic() + timeout
             inbound.end += self._recv_into(sock, room)
-        inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
-        return got
+        if out is not None:
+            inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
+            return got
+        buffer = scratch(size + 1)
+        with memoryview(buffer) as view, view[: size + 1] as room:
+            inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, room)
+            data = bytes(room[:got])
+        give_back(buffer)
+        return data
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, timeout: float | None) -> Any:
         """The way that knows every case."""
@@ -422,7 +442,9 @@ class _SocketConnection(_SSLSocket):
         """How many bytes a read of up to `limit` may take from the kernel, by the first rule of this module."""
         wanted, inbound = 0, self._records.inbound
         if greedy:
-            wanted = min(limit, SPARE_SIZE) + inbound.opener.overhead - (inbound.end - inbound.start)
+            limit = min(limit, SPARE_SIZE)
+            full = limit // MAX_PLAINTEXT or 1  # fewer records have less data than fits, more have more overhead
+            wanted = limit + full * inbound.opener.overhead - (inbound.end - inbound.start)
         return wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted())
 
     def _with_rest(self, sock: Any, got: Any, limit: int, out: memoryview | None) -> Any:
