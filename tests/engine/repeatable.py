@@ -30,7 +30,7 @@ from cryptography.x509.oid import NameOID
 
 import puretls
 from pair import HOST, NOW
-from puretls._crypto import finite_field, groups, signatures
+from puretls._crypto import finite_field, groups, hpke, signatures
 from puretls._engine.config import Credential
 from puretls._x509.certificate import Certificate
 from puretls._x509.store import Store
@@ -188,6 +188,7 @@ def repeatable(patch: pytest.MonkeyPatch) -> Source:
     patch.setattr(
         groups.X25519, "_generate", lambda: x25519.X25519PrivateKey.from_private_bytes(source.draw("x25519", 32))
     )
+    patch.setattr(hpke.Kem, "generate", lambda _: x25519.X25519PrivateKey.from_private_bytes(source.draw("HPKE", 32)))
     patch.setattr(groups.X448, "_generate", lambda: x448.X448PrivateKey.from_private_bytes(source.draw("x448", 56)))
     patch.setattr(ec, "generate_private_key", on_curve)
     patch.setattr(finite_field.FiniteFieldOffer, "__init__", exponent)

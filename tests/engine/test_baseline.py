@@ -14,6 +14,7 @@ from itertools import zip_longest
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 import repeatable
 from joined12 import BASE
@@ -30,13 +31,14 @@ from pair import (
     name_of,
     suite,
 )
-from puretls._base import registry
+from puretls._base import faults, registry
 from puretls._base.events import MessageEvent
 from puretls._base.faults import Abort
 from puretls._base.registry import HANDSHAKE, HELLO_REQUEST, TLS10, TLS11, TLS12, TLS13
 from puretls._crypto import groups
 from puretls._crypto.groups import SECP256R1, X25519, X25519MLKEM768
 from puretls._crypto.transcript import Transcript
+from puretls._engine import ech_config
 from puretls._engine.config import (
     OP_ENABLE_MIDDLEBOX_COMPAT,
     OP_NO_ENCRYPT_THEN_MAC,
@@ -45,11 +47,13 @@ from puretls._engine.config import (
     Config,
 )
 from puretls._engine.connection import Connection
+from puretls._engine.ech_outcome import SUCCESS
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._engine.server_start import ExpectClientHello
 from puretls._engine.sessions import SessionManager
+from puretls._wire import ech
 from puretls._wire.codec import vec8
 from puretls._x509.store import Store
 from repeatable import Source, identity, trusting
@@ -284,6 +288,39 @@ def unknown_psk(run: Run) -> None:
 ASKING = {"verify_mode": CERT_REQUIRED, "store": trusting()}
 kind("TLS 1.3, client certificate", {"credentials": (identity("EC"),)}, ASKING)(whole)
 kind("TLS 1.3, no client certificate", {}, {**ASKING, "verify_mode": CERT_OPTIONAL})(whole)
+
+# Encrypted Client Hello: HOST is the public name, too, as there is one certificate
+
+ECH_KEY = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+ECH_CONFIG = ech.build_config(5, 0x20, ECH_KEY.public_key().public_bytes_raw(), ((1, 1),), 16, HOST.encode())
+ENCRYPTING = {"ech": ech_config.usable(ECH_CONFIG)}
+OPENING = {"ech_keys": (ech_config.ServerKey(ECH_CONFIG, ECH_KEY, retry=True),)}
+OTHERS = {**OPENING, "ech_retry": ech.build_list([ECH_CONFIG.raw])}
+kind("TLS 1.3, GREASE ECH", {"ech_grease": True}, OTHERS)(whole)
+kind("TLS 1.3, GREASE ECH with HelloRetryRequest", {"ech_grease": True}, {"groups": (SECP256R1,)})(whole)
+kind("TLS 1.3, encrypted ClientHello", ENCRYPTING, OPENING)(whole)
+kind(
+    "TLS 1.3, encrypted ClientHello, other protocols outside",
+    {**ENCRYPTING, "alpn": (b"h2",), "outer_alpn": (b"x",)},
+    OPENING,
+)(whole)
+
+
+@kind("TLS 1.3, encrypted ClientHello, resumed with HelloRetryRequest", ENCRYPTING, OPENING)
+def encrypted_retry(run: Run) -> None:
+    resumed_retry(run)
+    assert run.server.outcome.ech.status == run.client.outcome.ech.status == SUCCESS
+
+
+@kind(
+    "TLS 1.3, encrypted ClientHello that is rejected",
+    {**ENCRYPTING, "credentials": (identity("EC"),)},
+    {**ASKING, "verify_mode": CERT_OPTIONAL},
+)
+def rejected(run: Run) -> None:
+    failing(run)
+    assert run.client.failure[0] is faults.ECH_WAS_REQUIRED
+
 
 LATER = {"post_handshake_auth": True}
 

@@ -80,7 +80,7 @@ class Settings:
     public_suffixes: tuple[str, ...] | None = None
     webpki: WebPki | None = None  # what these two come to
     ech: tuple[Chosen, ...] = ()  # what hellos are encrypted for, the first of them
-    ech_grease = False
+    ech_grease = True
     ech_keys: tuple[ServerKey, ...] = ()
     outer_name: str | None = None
     outer_alpn: tuple[bytes, ...] | None = None
