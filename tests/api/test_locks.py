@@ -57,13 +57,13 @@ logging.keylog_filename = os.path.join(SCRATCH, "keys")
 def keylog():
     verify(logging)
 
-remembering = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
-remembering.load_verify_locations(CA)
-remembering.maximum_version = puretls.TLSVersion.TLSv1_2
+cached_if_short = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+cached_if_short.load_verify_locations(CA)
+cached_if_short.maximum_version = puretls.TLSVersion.TLSv1_2
 server.options |= puretls.OP_NO_TICKET
 
 def sessions():
-    verify(remembering)
+    verify(cached_if_short)
 
 def tickets():
     fresh = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)

@@ -14,7 +14,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.suites import BY_CODE, SUITES, Suite
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, OP_PRIORITIZE_CHACHA, Config
 from puretls._wire import extensions
-from puretls._wire.codec import Ranks, filled
+from puretls._wire.codec import Ranks, tuple_of
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
 
@@ -82,7 +82,7 @@ def read_offer13(hello: ClientHello) -> Offer13:
         schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
     elif psks is None:
         raise Abort(faults.MISSING_SIGALGS)
-    return filled(Offer13, (groups, shares, schemes, psks, takes_tickets))
+    return tuple_of(Offer13, (groups, shares, schemes, psks, takes_tickets))
 
 
 def group13(config: Config, theirs: Ranks, shares: dict[int, bytes]) -> tuple[Group, bytes | None]:

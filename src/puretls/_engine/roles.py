@@ -37,7 +37,7 @@ def load_client() -> None:
 
 @cache
 def load_server() -> None:
-    """The server, likewise."""
+    """The server, in every version."""
     from puretls._engine import server_start  # noqa: PLC0415
     from puretls._x509 import revocation  # noqa: F401, PLC0415
 

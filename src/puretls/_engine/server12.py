@@ -49,7 +49,7 @@ from puretls._engine.resumption import agreed, fits
 from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, hello, legacy, messages
-from puretls._wire.codec import Ranks, Reader, filled, join_extensions, vec16
+from puretls._wire.codec import Ranks, Reader, join_extensions, tuple_of, vec16
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 from puretls._x509 import strength
@@ -170,7 +170,7 @@ def _choice(
     if not with_certificate(suite):
         return Choice(suite, None, None, ephemeral)
     chosen = _choose_credential(conn, suite, version, schemes, known, pool)
-    return None if chosen is None else filled(Choice, (suite, *chosen, ephemeral))
+    return None if chosen is None else tuple_of(Choice, (suite, *chosen, ephemeral))
 
 
 def _choose_credential(
@@ -284,7 +284,7 @@ def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[i
     flight.append(legacy.SERVER_HELLO_DONE)
     conn.send_messages(flight)
     conn.layer.flush()
-    exchange = Exchange(suite, offer, message.legacy_version, filled(Session12, (session_id, by_ticket)))
+    exchange = Exchange(suite, offer, message.legacy_version, tuple_of(Session12, (session_id, by_ticket)))
     return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
 
 
@@ -296,7 +296,7 @@ def _offer(config: Config, suite: Suite, group: Group | None) -> tuple[Offer | N
     params = b""
     if group is not None:
         offer = group.offer()
-        params = filled(legacy.EcdhParams, (group.code, offer.public)).encode()
+        params = tuple_of(legacy.EcdhParams, (group.code, offer.public)).encode()
     elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
         field, size = config.dh, config.dh.p.bit_length()
         if size < least_prime(config.policy.security_level):  # which was raised since they were loaded

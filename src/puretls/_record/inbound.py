@@ -94,7 +94,7 @@ class Inbound:
                 fresh[:kept] = self.view[self.start : self.end]
                 self.buf, self.view = fresh, memoryview(fresh)
             self.start, self.end = 0, kept
-        return self.view[self.end : self.end + size]  # type: ignore[return-value]  # likewise
+        return self.view[self.end : self.end + size]  # type: ignore[return-value]  # a memoryview of ours
 
     def filled(self, count: int) -> None:
         self.end += count

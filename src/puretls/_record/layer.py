@@ -324,7 +324,7 @@ class RecordLayer:
         if inbound.hs and not inbound.on_boundary():
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
         aead = suite.cipher
-        inbound.opener = Opener13(aead, *secret.keys(aead.key))  # type: ignore[arg-type]  # likewise
+        inbound.opener = Opener13(aead, *secret.keys(aead.key))  # type: ignore[arg-type]  # AEADs only
         self.read_secret, self.fast_opener = secret.secret, None
         inbound.allow_plain_alert = inbound.server_side and level is not APPLICATION  # clients may fail without keys
 

@@ -14,7 +14,7 @@ from puretls._crypto.suites import Aead, Block, Suite
 from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
 from puretls._record.protection import Opener, Opener12, Sealer, Sealer12
 
-filled = tuple.__new__  # as `_wire.codec` has it
+tuple_of = tuple.__new__  # as `_wire.codec` has it
 
 
 class Direction(NamedTuple):
@@ -38,7 +38,7 @@ def key_block(suite: Suite, prf: Prf, randoms: bytes) -> tuple[Direction, Direct
     block = prf(b"key expansion", randoms, ivs + 2 * iv_size)
     client = block[:mac_size], block[keys : keys + key_size], block[ivs : ivs + iv_size]
     server = block[mac_size:keys], block[keys + key_size : ivs], block[ivs + iv_size :]
-    return filled(Direction, client), filled(Direction, server)
+    return tuple_of(Direction, client), tuple_of(Direction, server)
 
 
 def opener(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Opener:

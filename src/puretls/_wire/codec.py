@@ -20,14 +20,14 @@ __all__ = [
     "Ranks",
     "Reader",
     "StructError",
+    "cached_if_short",
     "extension",
-    "filled",
     "join_extensions",
     "message",
     "packer",
     "ranks",
-    "remembering",
     "split_extensions",
+    "tuple_of",
     "u16s",
     "vec8",
     "vec16",
@@ -37,7 +37,7 @@ __all__ = [
 
 T = TypeVar("T")
 type_and_size = Struct("!HH").unpack_from
-filled = tuple.__new__  # filled(cls, fields): a NamedTuple without the call of Python code that its own way costs
+tuple_of = tuple.__new__  # tuple_of(cls, fields): a NamedTuple, without the Python code that its own constructor runs
 
 
 # A peer's list of numbers: each with its rank, in the peer's order.  It may be long, so nobody walks along it: who
@@ -112,8 +112,8 @@ class Reader:
             raise Abort(faults.LENGTH_MISMATCH)
 
 
-def remembering(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """`parse`, which remembers what it made of short inputs: most peers say what others have said before them."""
+def cached_if_short(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """`parse`, with a cache for short inputs: most peers say what others have said before them."""
     known = lru_cache(maxsize=64)(parse)
 
     def read(data: bytes) -> T:
@@ -126,7 +126,7 @@ def remembering(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
 USUAL = 128  # bytes
 
 
-@remembering
+@cached_if_short
 def u16s(data: bytes) -> tuple[int, ...]:
     """The numbers in a vector of uint16."""
     if len(data) & 1:
@@ -134,7 +134,7 @@ def u16s(data: bytes) -> tuple[int, ...]:
     return unpack_from(f"!{len(data) >> 1}H", data)
 
 
-@remembering
+@cached_if_short
 def ranks(data: bytes) -> Ranks:
     """The numbers in a vector of uint16, as what to choose from; the first counts of those that are equal."""
     if len(data) & 1:

@@ -15,11 +15,11 @@ from puretls._wire.codec import (
     Ranks,
     Reader,
     StructError,
+    cached_if_short,
     extension,
-    filled,
     packer,
     ranks,
-    remembering,
+    tuple_of,
     u16s,
     vec8,
     vec16,
@@ -63,7 +63,7 @@ def empty(body: bytes) -> None:
         raise Abort(faults.BAD_EXTENSION)
 
 
-@remembering
+@cached_if_short
 def numbers(body: bytes) -> Ranks:
     """supported_groups, signature_algorithms, signature_algorithms_cert: uint16 values<2..2^16-2>."""
     size = len(body)
@@ -75,7 +75,7 @@ def numbers(body: bytes) -> Ranks:
 # server_name (RFC 6066 3)
 
 
-@remembering
+@cached_if_short
 def server_name(body: bytes) -> str:
     """The host_name of a ClientHello; octets beyond ASCII, which no host name has, become lone surrogates."""
     size = len(body)
@@ -98,7 +98,7 @@ def build_server_name(name: bytes) -> bytes:
 # application_layer_protocol_negotiation (RFC 7301 3.1)
 
 
-@remembering
+@cached_if_short
 def protocols(body: bytes) -> tuple[bytes, ...]:
     def parse(r: Reader) -> tuple[bytes, ...]:
         entries, found = Reader(_some(r.vec16()), 0), []
@@ -147,7 +147,7 @@ def certificate_timestamps(body: bytes) -> tuple[bytes, ...]:
 # supported_versions (RFC 8446 4.2.1)
 
 
-@remembering
+@cached_if_short
 def versions(body: bytes) -> tuple[int, ...]:
     if len(body) < 3 or body[0] != len(body) - 1 or body[0] & 1:
         raise Abort(faults.BAD_EXTENSION)
@@ -258,7 +258,7 @@ def offered_psks(body: bytes) -> OfferedPsks:
         raise Abort(faults.BAD_EXTENSION)
     if len(identities) != len(binders):
         raise Abort(faults.BINDER_DOES_NOT_VERIFY)
-    return filled(OfferedPsks, (tuple(identities), tuple(binders), size - end))
+    return tuple_of(OfferedPsks, (tuple(identities), tuple(binders), size - end))
 
 
 def psk_modes(body: bytes) -> bytes:
@@ -270,7 +270,7 @@ def psk_modes(body: bytes) -> bytes:
 # record_size_limit (RFC 8449 4)
 
 
-@remembering
+@cached_if_short
 def record_size_limit(body: bytes) -> int:
     if len(body) != 2:
         raise Abort(faults.BAD_EXTENSION)
@@ -373,7 +373,7 @@ def build_authorities(ders: tuple[bytes, ...]) -> bytes:
 # compress_certificate (RFC 8879 3)
 
 
-@remembering
+@cached_if_short
 def compressions(body: bytes) -> frozenset[int]:
     """CertificateCompressionAlgorithm algorithms<2..2^8-2>, none of them twice."""
     size = len(body)

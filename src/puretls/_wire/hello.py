@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
-from puretls._wire.codec import StructError, filled, message, packer, split_extensions, vec8, vec16
+from puretls._wire.codec import StructError, message, packer, split_extensions, tuple_of, vec8, vec16
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
 HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -61,7 +61,7 @@ class ClientHello(NamedTuple):
             raise Abort(faults.NO_CIPHERS_SPECIFIED)
         if not compression:
             raise Abort(faults.NO_COMPRESSION_SPECIFIED)
-        return filled(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], session_id, suites, compression, extensions))
+        return tuple_of(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], session_id, suites, compression, extensions))
 
     def psk_is_last(self) -> bool:
         """pre_shared_key, if there, MUST be the last extension (RFC 8446 4.2.11)."""
@@ -109,7 +109,7 @@ class ServerHello(NamedTuple):
         extensions = _extensions_from(raw, id_end + 3, faults.BAD_LENGTH)
         if id_end > 39 + 32:
             raise Abort(faults.LENGTH_MISMATCH)
-        return filled(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], raw[39:id_end], suite, compression, extensions))
+        return tuple_of(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], raw[39:id_end], suite, compression, extensions))
 
     @property
     def is_retry(self) -> bool:

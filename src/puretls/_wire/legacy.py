@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Ranks, Reader, filled, message, packer, ranks, vec8, vec16, vec16_of, vec24
+from puretls._wire.codec import Ranks, Reader, message, packer, ranks, tuple_of, vec8, vec16, vec16_of, vec24
 from puretls._wire.extensions import names
 
 # ClientCertificateType (RFC 5246 7.4.4, RFC 8422 5.5)
@@ -85,7 +85,7 @@ class KeyExchange(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> KeyExchange:
-        return filled(cls, (raw, raw[4:]))
+        return tuple_of(cls, (raw, raw[4:]))
 
 
 def server_key_exchange(body: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
-from puretls._wire.codec import Reader, StructError, filled, message, packer, split_extensions, vec8, vec16, vec24
+from puretls._wire.codec import Reader, StructError, message, packer, split_extensions, tuple_of, vec8, vec16, vec24
 
 pack_verify = packer("!IHH")  # header, scheme, length of signature
 pack_ticket = Struct("!IIIB").pack  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
@@ -23,7 +23,7 @@ class EncryptedExtensions(NamedTuple):
     def parse(cls, raw: bytes) -> EncryptedExtensions:
         if (raw[4] << 8 | raw[5]) + 6 != len(raw):
             raise Abort(faults.LENGTH_MISMATCH)
-        return filled(cls, (raw, split_extensions(raw[6:])))
+        return tuple_of(cls, (raw, split_extensions(raw[6:])))
 
 
 def encrypted_extensions(extensions: bytes) -> bytes:
@@ -77,10 +77,10 @@ class Certificate(NamedTuple):
             end = middle + 2 + (raw[middle] << 8 | raw[middle + 1])
             if middle == start:
                 raise Abort(faults.LENGTH_MISMATCH, "empty certificate")
-            entries.append(filled(CertificateEntry, (raw[start:middle], split_extensions(raw[middle + 2 : end]))))
+            entries.append(tuple_of(CertificateEntry, (raw[start:middle], split_extensions(raw[middle + 2 : end]))))
         if end != size:
             raise Abort(faults.LENGTH_MISMATCH)
-        return filled(cls, (raw, context, tuple(entries)))
+        return tuple_of(cls, (raw, context, tuple(entries)))
 
 
 def certificate_list(entries: tuple[CertificateEntry, ...]) -> bytes:
@@ -127,7 +127,7 @@ class CertificateVerify(NamedTuple):
     def parse(cls, raw: bytes) -> CertificateVerify:
         if (raw[6] << 8 | raw[7]) + 8 != len(raw):
             raise Abort(faults.LENGTH_MISMATCH)
-        return filled(cls, (raw, raw[4] << 8 | raw[5], raw[8:]))
+        return tuple_of(cls, (raw, raw[4] << 8 | raw[5], raw[8:]))
 
 
 def certificate_verify(scheme: int, signature: bytes) -> bytes:
@@ -143,7 +143,7 @@ class Finished(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> Finished:
-        return filled(cls, (raw, raw[4:]))
+        return tuple_of(cls, (raw, raw[4:]))
 
 
 def finished(verify_data: bytes) -> bytes:
