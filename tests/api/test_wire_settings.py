@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from cryptography import x509
 
 import puretls
+import puretls.asyncio
 from bios import Pair, join
 from both import V12, V13, client_of, only, server_of
 from puretls._base.registry import GREASE, HANDSHAKE
@@ -56,6 +60,109 @@ def test_record_size_limit(version, pki):
     assert max(sizes(pair, bytes(10_000))) <= 1000 + 40
     client.record_size_limit = None
     assert max(sizes(join(client, server).ok(), bytes(10_000))) > 10_000
+
+
+@each_version
+@pytest.mark.parametrize(
+    ("own", "theirs", "most"), [(512, None, 512), (1000, 700, 700), (700, 1000, 700), (16384, 600, 600)]
+)
+def test_max_send_fragment(version, own, theirs, most, pki):
+    client, server = client_of(puretls, pki), server_of(puretls, pki)
+    only(version, client)
+    server.max_send_fragment = own
+    client.record_size_limit = theirs
+    pair = join(client, server)
+    lengths: list[int] = []
+    move = pair.move
+
+    def count() -> bool:
+        sent = rest = pair.server.outgoing.read()
+        while rest:
+            lengths.append(int.from_bytes(rest[3:5], "big"))
+            rest = rest[5 + lengths[-1] :]
+        pair.server.outgoing.write(sent)
+        return move()
+
+    pair.move = count  # type: ignore[method-assign]
+    pair.ok()
+    assert max(lengths) <= own + 40  # messages of the handshake, too
+    assert len(sizes(pair, bytes(10_000))) == -(-10_000 // most)
+
+
+def test_fragments_that_are_refused():
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    assert (context.max_send_fragment, context.dynamic_record_sizes) == (16384, False)
+    for wrong in (0, 511, 16385, -1):
+        with pytest.raises(ValueError, match="from 512 to 16384"):
+            context.max_send_fragment = wrong
+    with pytest.raises(TypeError):
+        context.max_send_fragment = "512"
+    assert context.max_send_fragment == 16384
+    assert puretls.HAS_RECORD_SIZES
+
+
+@each_version
+@pytest.mark.parametrize("piece", [100, 1186, 5000, 1 << 14, 1 << 17, (1 << 17) + 1, 1 << 18])
+def test_dynamic_record_sizes(version, piece, pki):
+    """One segment each until 128 KiB of data are out, whatever the sizes of the writes; full ones afterwards."""
+    client, server = client_of(puretls, pki), server_of(puretls, pki)
+    only(version, client)
+    server.dynamic_record_sizes = True
+    pair = join(client, server).ok()
+    done, most = 0, 0
+    while done < 1 << 17:
+        found = sizes(pair, bytes(piece))
+        small = [length for length in found if length + 5 <= 1208]
+        if done + piece <= 1 << 17:
+            assert small == found
+        if piece >= 5000 and not most:
+            assert small[0] + 5 == 1208
+        most, done = max(small), done + piece
+    assert most + 5 <= 1208
+    assert len(sizes(pair, bytes(1 << 16))) == 4
+    assert pair.server.obj._sslobj._records.fast_sealer is not None
+    assert len(sizes(join(client, server_of(puretls, pki)).ok(), bytes(1 << 16))) == 4
+
+
+@each_version
+@pytest.mark.parametrize("transport", ["socket", "asyncio"])
+def test_sizes_of_records_over_transports(version, transport, pki):
+    client, server = client_of(puretls, pki), server_of(puretls, pki)
+    only(version, client)
+    server.dynamic_record_sizes, server.max_send_fragment = True, 4096
+    data = bytes(range(256)) * 2048
+
+    def read_all() -> bytes:
+        with (
+            socket.create_connection(listener.getsockname()[:2]) as raw,
+            client.wrap_socket(raw, server_hostname="localhost") as conn,
+        ):
+            found = b""
+            while piece := conn.recv(1 << 16):
+                found += piece
+            return found
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, ThreadPoolExecutor(1) as pool:
+        if transport == "socket":
+            reading = pool.submit(read_all)
+            raw, _ = listener.accept()
+            with server.wrap_socket(raw, server_side=True) as conn:
+                conn.sendall(data)
+            assert reading.result() == data
+        else:
+
+            async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                for pos in range(0, len(data), 3000):
+                    writer.write(data[pos : pos + 3000])
+                await writer.drain()
+                writer.close()
+
+            async def work() -> bytes:
+                async with await puretls.asyncio.start_server(answer, sock=listener, ssl=server):
+                    return await asyncio.get_running_loop().run_in_executor(pool, read_all)
+
+            assert asyncio.run(work()) == data
 
 
 def test_limits_that_are_refused():

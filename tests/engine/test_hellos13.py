@@ -474,6 +474,13 @@ def test_server_name():
 REQUESTS = [
     ("a context", body(lambda raw: b"\x01x" + raw[1:]), None, 47),
     ("no signature_algorithms", extensions(x13=None), faults.MISSING_SIGALGS, 109),
+    (
+        "empty extensions",
+        body(lambda raw: raw[:1] + bytes(2)),
+        faults.MISSING_SIGALGS,
+        109,
+    ),  # RFC 9846: 0 bytes or more
+    ("no extensions at all", body(lambda raw: raw[:1]), None, 50),
     ("key_share", extensions(x51=b""), faults.MISPLACED_EXTENSION, 47),
     ("half of it", body(lambda raw: raw[:-1]), None, 50),
 ]

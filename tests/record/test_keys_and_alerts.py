@@ -30,6 +30,7 @@ from puretls._base.registry import (
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
+    CLOSE_NOTIFY,
     FATAL,
     HANDSHAKE,
     HELLO_REQUEST,
@@ -41,7 +42,7 @@ from puretls._base.registry import (
 )
 from puretls._crypto import schedule, suites
 from puretls._record.inbound import MAX_EMPTY_RECORDS
-from puretls._record.layer import MAX_IN_A_ROW, MAX_WARNINGS
+from puretls._record.layer import MAX_EPOCH, MAX_IN_A_ROW, MAX_WARNINGS
 from puretls._record.protection import MAX_PLAINTEXT
 
 # Where keys change
@@ -170,6 +171,54 @@ def test_a_requested_update_is_answered_once():
     assert not pair.server.take()
     pair.echo()
     assert pair.server.write_secret == schedule.next_traffic_secret(pair.server.digest, before)
+
+
+def test_who_has_asked_for_an_update_asks_again_only_when_it_has_come():
+    """RFC 9846 4.7.3: no second update_requested before the peer's own KeyUpdate."""
+    pair = established(TLS13)
+    asked = []
+    for _ in range(3):
+        pair.client.records.events = []
+        pair.client.update_write_keys(1)
+        asked += [event.data[-1] for event in pair.client.records.events]
+    pair.client.records.events = None
+    assert asked == [1, 0, 0]
+    pair.server.receive(pair.client.take())
+    assert not read(pair.server)
+    pair.echo()  # with it comes the server's
+    pair.client.records.events = []
+    pair.client.update_write_keys(1)
+    assert pair.client.records.events[0].data[-1] == 1
+
+
+def test_a_sender_stops_before_its_epoch_overflows_and_a_receiver_does_not_count():
+    """RFC 9846 4.7.3: at most 2^48 - 1; beyond, requests are ignored, and what would need new keys is not sent."""
+    pair = established(TLS13)
+    pair.server.records.epoch = MAX_EPOCH - 1
+    pair.client.update_write_keys(1)
+    pair.echo()
+    assert pair.server.records.epoch == MAX_EPOCH == (1 << 48) - 1
+    before = pair.server.write_secret
+    pair.client.update_write_keys(1)  # which is not answered
+    pair.echo()
+    assert pair.server.write_secret == before
+    with pytest.raises(Abort) as caught:
+        pair.server.update_write_keys(0)
+    assert caught.value.fault is faults.SEQUENCE_CTR_WRAPPED
+
+
+def test_user_canceled_is_not_the_end():
+    """RFC 8446 6.1: it is ignored, and close_notify is waited for; data that follows it all the same is data."""
+    pair = established(TLS13)
+    canceled, notify = bytes((WARNING, USER_CANCELED)), bytes((WARNING, CLOSE_NOTIFY))
+    inject(pair, pair.server, ALERT, canceled)
+    assert not pair.server.close_received
+    pair.server.receive(from_client(pair, APPLICATION_DATA, b"x"))
+    assert read(pair.server) == b"x"
+    inject(pair, pair.server, ALERT, canceled)
+    inject(pair, pair.server, ALERT, notify)
+    assert pair.server.close_received
+    assert not pair.server.failure
 
 
 def test_many_key_updates_in_a_row():

@@ -71,6 +71,8 @@ class Settings:
     post_handshake_auth = False
     session_id_context = b""
     record_size_limit: int | None = MAX_PLAINTEXT
+    max_send_fragment = MAX_PLAINTEXT
+    dynamic_record_sizes = False
     retry_cookie = False
     client_ca_names: tuple[bytes, ...] = ()
     grease = True
@@ -266,6 +268,8 @@ class Settings:
                 judge=self.verify_callback,
             ),
             record_size_limit=self.record_size_limit,
+            max_send_fragment=self.max_send_fragment,
+            dynamic_record_sizes=self.dynamic_record_sizes,
             retry_cookie=self.retry_cookie,
             ca_names=self.client_ca_names,
             grease=self.grease,

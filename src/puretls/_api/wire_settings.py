@@ -12,6 +12,7 @@ from puretls._x509.shapes import Rdns, items
 if TYPE_CHECKING:
     from puretls._api.settings import Settings
 
+SMALLEST_FRAGMENT = 512  # as OpenSSL has it
 SMALLEST_LIMIT = 64  # RFC 8449 4
 MOST_NAMES = 0xFFFF  # bytes of a list of names (RFC 8446 4.2.4)
 
@@ -37,6 +38,35 @@ class _WireSettings:
             if not SMALLEST_LIMIT <= value <= MAX_PLAINTEXT:
                 raise ValueError(f"record_size_limit must be from {SMALLEST_LIMIT} to {MAX_PLAINTEXT}")
         self._settings.record_size_limit = value
+
+    @property
+    def max_send_fragment(self) -> int:
+        """The most plaintext of a record that we send, in bytes (SSL_CTX_set_max_send_fragment(3)); 16384 unless set.
+
+        What the peer asks for with `record_size_limit` counts if it is less.  ValueError for less than 512 or more than
+        16384.
+        """
+        return self._settings.max_send_fragment
+
+    @max_send_fragment.setter
+    def max_send_fragment(self, value: int) -> None:
+        value = operator.index(value)
+        if not SMALLEST_FRAGMENT <= value <= MAX_PLAINTEXT:
+            raise ValueError(f"max_send_fragment must be from {SMALLEST_FRAGMENT} to {MAX_PLAINTEXT}")
+        self._settings.max_send_fragment = value
+
+    @property
+    def dynamic_record_sizes(self) -> bool:
+        """Whether the first 128 KiB of data go in records of 1,208 bytes, which one segment of TCP holds.
+
+        False unless set.  The peer can use the beginning of an answer a round trip earlier, as a record is of no use
+        before all of it is there; it costs throughput.
+        """
+        return self._settings.dynamic_record_sizes
+
+    @dynamic_record_sizes.setter
+    def dynamic_record_sizes(self, value: bool) -> None:
+        self._settings.dynamic_record_sizes = bool(value)
 
     @property
     def retry_cookie(self) -> bool:

@@ -214,6 +214,8 @@ class Config:
     ca_names: tuple[bytes, ...] = ()  # DER names sent in CertificateRequest and certificate_authorities
     retry_cookie: bool = False  # a HelloRetryRequest carries one (RFC 8446 4.2.2)
     record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)
+    max_send_fragment: int = MAX_PLAINTEXT  # bytes of plaintext in a record that we send
+    dynamic_record_sizes: bool = False  # small ones at first
     request_ocsp: bool = False
     compressions: tuple[Algorithm, ...] = ()  # of certificates (RFC 8879), best first
     max_cert_list: int = MAX_CERT_LIST  # bytes of a Certificate message that was compressed

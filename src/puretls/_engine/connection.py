@@ -27,7 +27,7 @@ from puretls._engine.roles import first_state
 from puretls._engine.session import Session
 from puretls._record.inbound import SKIPPED
 from puretls._record.layer import RecordLayer
-from puretls._record.protection import Bytes
+from puretls._record.protection import MAX_PLAINTEXT, Bytes
 
 
 class Connection:
@@ -46,6 +46,10 @@ class Connection:
     ) -> None:
         """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
         self.records = records = RecordLayer(server_side, [] if config.watch else None)
+        if config.max_send_fragment != MAX_PLAINTEXT:
+            records.outbound.fragment = config.max_send_fragment
+        if config.dynamic_record_sizes:
+            records.start_small()
         self.handshake = Handshake(config, server_side, clock, server_hostname, session, random, records, first_state)
         self.machine = Machine(self.handshake)
 

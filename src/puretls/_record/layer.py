@@ -52,6 +52,9 @@ MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
 MAX_IN_A_ROW = 32  # KeyUpdates, tickets, requests for a certificate or a renegotiation without data between them
 SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
 MOST_HELD = 1 << 16  # bytes of control messages that the transport has not taken; more answers are not given
+SEGMENT = 1208  # bytes of a record that fits one segment of TCP anywhere: the least MTU of IPv6, and some options
+RAMP = 1 << 17  # bytes of data after which the congestion window is large, as Go has it
+MAX_EPOCH = (1 << 48) - 1  # keys of one direction (RFC 9846 4.7.3); what the peer does is not counted
 SPARE = 64  # what a message costs us besides its bytes while it waits
 LAST_WORDS = 1024  # of MOST_HELD: records around messages, and what is said whoever takes it, such as an alert
 CLOSE_NOTIFY = ALERT, bytes((WARNING, registry.CLOSE_NOTIFY))
@@ -73,6 +76,7 @@ class RecordLayer:
         "control",
         "control_size",
         "control_unsent",
+        "epoch",
         "events",
         "failed",
         "fast_opener",
@@ -115,6 +119,7 @@ class RecordLayer:
         self.control_size = self.control_unsent = 0  # bytes in `control`; and sealed since all had been taken
         self.update_requested = False  # by the peer: a KeyUpdate of ours goes before the next data
         self.update_awaited = False  # we have asked for the peer's
+        self.epoch = 0  # how often our keys were renewed
         self.warnings = self.messages = 0  # since the peer's last data: alerts; what has us work
         self.read_secret = self.write_secret = b""  # of TLS 1.3, from here on
 
@@ -157,6 +162,7 @@ class RecordLayer:
             or self.control
             or self.update_requested
             or self.outbound.end
+            or self.outbound.ramp
         )
 
     # Control messages: from either side, sealed by who holds the sending one
@@ -261,6 +267,10 @@ class RecordLayer:
             self.events.append(MessageEvent(True, self.inbound.version, CHANGE_CIPHER_SPEC, b"\x01"))
         self.outbound.put_record(CCS_RECORD)
 
+    def start_small(self) -> None:
+        """The first RAMP bytes of data go in records of one segment each."""
+        self.outbound.ramp = RAMP
+
     # What a handshake decides
 
     def reject_early_data(self, most: int) -> None:
@@ -351,7 +361,7 @@ class RecordLayer:
 
         Who has asked already, and not seen the peer's, does not ask again.
         """
-        if self.inbound.version != TLS13:
+        if self.inbound.version != TLS13 or self.epoch >= MAX_EPOCH:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
         if request_update == registry.UPDATE_REQUESTED:
             if self.update_awaited:
@@ -365,6 +375,7 @@ class RecordLayer:
 
     def next_write_keys(self) -> None:
         """What follows the KeyUpdate goes under these."""
+        self.epoch += 1
         secret = schedule.next_traffic_secret(self.suite.hash, self.write_secret)
         self.install_write(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret))
 
@@ -375,7 +386,7 @@ class RecordLayer:
         secret = schedule.next_traffic_secret(self.suite.hash, self.read_secret)
         self.install_read(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret))
         self.update_awaited = False
-        if request_update == registry.UPDATE_REQUESTED:
+        if request_update == registry.UPDATE_REQUESTED and self.epoch < MAX_EPOCH:  # else the request is ignored
             self.update_requested = True
             self.fast_sealer = None
 
@@ -501,6 +512,10 @@ class RecordLayer:
         if self.control:
             self.seal_control()
         outbound = self.outbound
+        if outbound.ramp:
+            data = self._ramped(data)
+            if not data:
+                return
         sealer = outbound.sealer
         left, step = sealer.limit - sealer.seq, outbound.fragment
         while len(data) > left * step:  # more records than the key is good for (RFC 8446 5.5)
@@ -510,6 +525,22 @@ class RecordLayer:
             self.update_write_keys(registry.UPDATE_NOT_REQUESTED)
             left = outbound.sealer.limit
         outbound.put_data(data)
+
+    def _ramped(self, data: memoryview) -> memoryview:
+        """Seal what has to go in small records; what is left of the data is for large ones.
+
+        A record can be read when all of it is there.  While the congestion window is small, one that spans segments
+        comes whole only after a round trip, so each fits one.
+        """
+        outbound = self.outbound
+        now, full = data[: outbound.ramp], outbound.fragment
+        outbound.ramp, after = 0, outbound.ramp - len(now)
+        outbound.fragment = min(full, SEGMENT - outbound.sealer.overhead)
+        try:
+            self.write(now)
+        finally:
+            outbound.ramp, outbound.fragment = after, full
+        return data[len(now) :]
 
     def write_record(self, data: Bytes) -> bytes:
         """`write` and `take` in one, for a transport that takes everything; without a queue if it fits one record."""

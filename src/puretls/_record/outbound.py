@@ -38,11 +38,12 @@ _pool: list[Buffer] = []  # all of one size or more; pop and append are atomic
 class Outbound:
     """The sending half of a connection's record layer."""
 
-    __slots__ = ("buf", "end", "fragment", "sealer", "start", "view")
+    __slots__ = ("buf", "end", "fragment", "ramp", "sealer", "start", "view")
 
     def __init__(self, version: int) -> None:
         self.sealer: Sealer = NullSealer(version)
         self.fragment = MAX_PLAINTEXT  # bytes of plaintext in a record; the peer's record_size_limit (RFC 8449)
+        self.ramp = 0  # so much more data goes in records of a segment each
         self.buf: bytes | Buffer = b""  # bytes: one record or a few small ones
         self.view: memoryview | bytes = NOTHING  # of it
         self.start = self.end = 0
