@@ -33,7 +33,11 @@ def context(protocol: int) -> Any:
 # What was frozen is forgotten
 
 
-SETTINGS = sorted({*vars(Settings), *vars(Settings(16))} - {"versions", "frozen", "switched", "with_staple", "changed"})
+SETTINGS = sorted(
+    name
+    for name, value in {**vars(Settings), **vars(Settings(16))}.items()
+    if not isinstance(value, property) and not inspect.isfunction(value)
+)
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name[0] != "_"])
