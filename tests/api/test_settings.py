@@ -245,5 +245,5 @@ def test_setters_leave_forgetting_to_the_settings() -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.Attribute) and node.attr == "changed"
     }
-    within = {"load_verify_locations", "set_default_verify_paths", "add_trust_anchor", "read"}
+    within = {"load_verify_locations", "set_default_verify_paths", "add_trust_anchor", "read", "copy"}
     assert callers <= {"__setattr__", *within}
