@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "_x509": {"_base"},
     "_engine": {"_base", "_crypto", "_wire", "_record", "_x509"},
     "_api": {"_base", "_crypto", "_wire", "_record", "_x509", "_engine"},
+    "fleet": set(),
     "asyncio": {"_base", "_record", "_api"},
     "__init__": {"_api", "_base"},
     "__main__": {"cli"},

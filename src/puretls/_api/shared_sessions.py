@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from puretls._api.settings import PROTOCOL_TLS_CLIENT
 from puretls._api.types import Buffer
-from puretls._engine.ticket_keys import SHORTEST_SECRET, EpochKeys, GivenKeys, of_one_secret
+from puretls._api.unraisable import report_unraisable
+from puretls._engine.ticket_keys import SHORTEST_SECRET, EpochKeys, GivenKeys, Secrets, of_one_secret
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -33,7 +34,10 @@ class SessionStore(Protocol):
 
 
 class TicketSecrets(Protocol):
-    """What set_ticket_keys() takes in place of keys: a source of one secret for each epoch of `rotate` seconds."""
+    """What set_ticket_keys() takes in place of keys: a source of one secret for each epoch of `rotate` seconds.
+
+    If it has a method `refresh(now)`, that is called whenever tickets are made.
+    """
 
     rotate: float
 
@@ -71,7 +75,8 @@ class _SharedSessionSettings:
             tickets.keys = tickets.own
         elif callable(source):
             rotate = _seconds(getattr(keys, "rotate", 3600))
-            tickets.keys = EpochKeys(source, rotate, self._settings.sessions.lifetime)
+            refresh = getattr(keys, "refresh", None)
+            tickets.keys = EpochKeys(_asking(source), rotate, self._settings.sessions.lifetime, refresh)
         else:
             if isinstance(keys, str | bytes | bytearray | memoryview):
                 raise TypeError("set_ticket_keys() takes a list of keys")
@@ -137,6 +142,20 @@ class _SharedSessionSettings:
     def _check_server(self, what: str) -> None:
         if self._settings.protocol == PROTOCOL_TLS_CLIENT:
             raise ValueError(f"{what} is for servers, not for a PROTOCOL_TLS_CLIENT context")
+
+
+def _asking(source: Any) -> Secrets:
+    """Of a program's own source; what it raises is a secret that is not to be had."""
+
+    def secret(epoch: int, now: float) -> bytes | None:
+        try:
+            found = source(epoch, now)
+            return None if found is None else _secret(found)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the hook is told
+            report_unraisable(error)
+            return None
+
+    return secret
 
 
 def _secret(key: Any) -> bytes:

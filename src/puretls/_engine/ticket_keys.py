@@ -107,14 +107,19 @@ class EpochKeys:
     process.
     """
 
-    __slots__ = ("_known", "_lifetime", "_own", "_rotate", "_secret")
+    __slots__ = ("_known", "_lifetime", "_own", "_refresh", "_rotate", "_secret")
 
-    def __init__(self, secret: Secrets, rotate: float, lifetime: int) -> None:
-        self._secret, self._rotate, self._lifetime = secret, rotate, lifetime
+    def __init__(
+        self, secret: Secrets, rotate: float, lifetime: int, refresh: Callable[[float], object] | None = None
+    ) -> None:
+        """`refresh` is called now and then, with the time: for who has to look for secrets before they are needed."""
+        self._secret, self._rotate, self._lifetime, self._refresh = secret, rotate, lifetime, refresh
         self._known: dict[int, TicketKey] = {}
         self._own = OwnKeys(lifetime)
 
     def sealing(self, now: float) -> TicketKey:
+        if self._refresh is not None:
+            self._refresh(now)
         epoch = int(now // self._rotate)
         key = self._key(epoch, now)
         if key is None:
