@@ -350,6 +350,31 @@ def test_a_certificate_is_renewed_while_it_runs(folder: Path, pki: Pki, tmp_path
     assert seen[0] != seen[1]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_workers_resume_each_others_sessions(folder: Path) -> None:
+    with serve(folder, "--workers", 3) as server:
+        context = puretls.create_default_context(cafile=server.ca)
+        context.client_session_cache = True
+        resumed = []
+        for _ in range(20):
+            with (
+                socket.create_connection(("127.0.0.1", server.port), PATIENCE) as raw,
+                context.wrap_socket(raw, server_hostname="localhost") as tls,
+            ):
+                tls.sendall(b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                assert b"hello" in tls.recv(65536) + tls.recv(65536)
+                resumed.append(tls.session_reused)
+        assert resumed == [False] + 19 * [True]
+        workers = subprocess.run(
+            ["pgrep", "-P", str(server.program.process.pid)], capture_output=True, text=True, check=False
+        ).stdout.split()
+        assert len(workers) == 2
+    deadline = time.monotonic() + PATIENCE
+    while any(Path("/proc", pid).exists() for pid in workers):  # they end with the first
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_ctrl_c_ends_it(folder: Path) -> None:
     with interruptible(), serve(folder) as server:
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE):

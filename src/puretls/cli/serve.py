@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 
-from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
-from puretls.cli import authority, stores
+from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion, fleet
+from puretls.cli import authority, stores, workers
 from puretls.cli.authority import Development
 from puretls.cli.certs import KINDS
 from puretls.cli.client import add_key, identify
@@ -23,12 +24,14 @@ LOOPBACK = ("127.0.0.1", "::1")
 LOCAL_NAMES = ("localhost", *LOOPBACK)
 ANY = ("0.0.0.0", "::")  # noqa: S104 - to compare with
 DAYS = 365.0
+MOST_WORKERS = 64
 EXAMPLES = """\
 examples:
   puretls serve                                     this directory, at https://localhost:8443/
   puretls serve ./public --port 443 --name app.test
   puretls serve --bind 0.0.0.0 --name myhost.lan    for others in the network, too
   puretls serve --client-ca clients.pem             only for who has a certificate of that CA
+  puretls serve --workers 4 --fleet redis://localhost:6379/0
   puretls serve --cert site.pem --key site-key.pem
 
 puretls ca trust makes browsers on this machine accept the certificate.
@@ -58,6 +61,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="look so often whether the files of --cert, --key and --client-ca have been renewed (default 60)",
     )
+    several = parser.add_argument_group("several processes")
+    several.add_argument("--workers", type=positive, default=1, metavar="N", help="processes that serve (default 1)")
+    several.add_argument(
+        "--fleet", metavar="URL", help="Valkey or Redis (redis://...), by which clients resume with any of them"
+    )
     clients = parser.add_argument_group("clients")
     clients.add_argument("--client-ca", type=Path, metavar="FILE", help="they must have a certificate of these CAs")
     clients.add_argument("--min", choices=("1.2", "1.3"), default="1.2", metavar="VERSION", help="default TLS 1.2")
@@ -71,8 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     context, hints = prepared(arguments)
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         servers = [stack.enter_context(server) for server in listening(arguments, context, root)]
+        stack.enter_context(workers.beside(arguments.workers - 1, lambda: accept(servers)))
+        accept(servers)
         for server in servers:
-            Thread(target=server.serve_forever, name="accept", daemon=True).start()
             stack.callback(server.shutdown)
         port = servers[0].server_port
         first, *others = [f"https://{Target(name, None if port == 443 else port)}/" for name in hosts(arguments)]
@@ -83,12 +92,39 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def positive(text: str) -> int:
+    """What --workers takes."""
+    number = int(text)
+    if not 0 < number <= MOST_WORKERS:
+        raise ValueError(text)
+    return number
+
+
 def seconds(text: str) -> float:
     """What --reload takes."""
     number = float(text)
     if not number >= 0:
         raise ValueError(text)
     return number
+
+
+def accept(servers: list[StaticServer]) -> None:
+    """Serve, in threads."""
+    for server in servers:
+        Thread(target=server.serve_forever, name="accept", daemon=True).start()
+
+
+def share(context: SSLContext, arguments: argparse.Namespace) -> None:
+    """What workers, and other machines, need to resume each other's sessions."""
+    if not arguments.fleet:
+        if arguments.workers > 1:
+            context.set_ticket_secret(os.urandom(32))
+        return
+    try:
+        context.set_ticket_keys(fleet.TicketKeys(arguments.fleet))
+        context.session_store = fleet.Sessions(arguments.fleet)
+    except (ImportError, ValueError) as error:
+        raise Failure(f"--fleet {arguments.fleet}: {reason(error)}") from None
 
 
 def hosts(arguments: argparse.Namespace) -> list[str]:
@@ -126,6 +162,7 @@ def prepared(arguments: argparse.Namespace) -> tuple[SSLContext, dict[str, str]]
     context.minimum_version = {"1.2": TLSVersion.TLSv1_2, "1.3": TLSVersion.TLSv1_3}[arguments.min]
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # browsers and curl have had them for ten years
     context.set_alpn_protocols(["http/1.1"])
+    share(context, arguments)
     if arguments.client_ca:
         try:
             context.load_verify_locations(arguments.client_ca, reload=arguments.reload)
