@@ -219,7 +219,7 @@ if TYPE_CHECKING:
     from puretls._api.judging import VerifyInfo
     from puretls._api.lists import get_sigalgs
     from puretls._api.objects import Certificate, SSLSession
-    from puretls._api.seam import CHANNEL_BINDING_TYPES
+    from puretls._api.sslconnection import CHANNEL_BINDING_TYPES
     from puretls._api.sslobject import SSLObject
     from puretls._api.sslsocket import SSLSocket
     from puretls._api.status import OCSPPolicy, OCSPResult, verify_ocsp_response
@@ -440,7 +440,7 @@ _LATER = {  # names that are loaded when they are asked for, and their places
     "get_sigalgs": "_api.lists:get_sigalgs",
     "Certificate": "_api.objects:Certificate",
     "SSLSession": "_api.objects:SSLSession",
-    "CHANNEL_BINDING_TYPES": "_api.seam:CHANNEL_BINDING_TYPES",
+    "CHANNEL_BINDING_TYPES": "_api.sslconnection:CHANNEL_BINDING_TYPES",
     "SSLObject": "_api.sslobject:SSLObject",
     "SSLSocket": "_api.sslsocket:SSLSocket",
     "OCSPPolicy": "_api.status:OCSPPolicy",

@@ -56,7 +56,7 @@ if MODE == "late":
         importlib.import_module(name)
 
 import puretls  # noqa: E402
-from puretls._api import seam  # noqa: E402
+from puretls._api import sslconnection  # noqa: E402
 
 if MODE in {"injected", "late"}:
     puretls.inject_into_ssl(asyncio=False)
@@ -72,7 +72,7 @@ import ssl as other  # noqa: E402
 
 tls = other if INJECTED else puretls
 made: Counter[str] = Counter()  # connections that puretls did, by role
-_init = seam._SSLSocket.__init__
+_init = sslconnection._SSLSocket.__init__
 
 
 def _counting(self, context, server_side, *rest) -> None:
@@ -82,7 +82,7 @@ def _counting(self, context, server_side, *rest) -> None:
     _init(self, context, server_side, *rest)
 
 
-seam._SSLSocket.__init__ = _counting
+sslconnection._SSLSocket.__init__ = _counting
 
 
 def done(*roles: str) -> None:

@@ -209,7 +209,7 @@ def test_a_session_made_without_a_check_does_not_replace_it(tls, pki, version):
 def test_a_session_does_not_outlive_its_time(tls, pki, monkeypatch):
     if tls.__name__ == "ssl":
         pytest.skip("OpenSSL's clock cannot be moved")
-    from puretls._api import seam
+    from puretls._api import sslconnection
 
     dialing = client(tls, pki, version=tls.TLSVersion.TLSv1_2)
     for tickets in (True, False):
@@ -219,7 +219,7 @@ def test_a_session_does_not_outlive_its_time(tls, pki, monkeypatch):
         session = join(dialing, listening).ok().client.obj.session
         now = time.time()
         for hours, reused in ((1.9, True), (2.1, False)):
-            monkeypatch.setattr(seam.time, "time", lambda hours=hours, now=now: now + hours * 3600)
+            monkeypatch.setattr(sslconnection.time, "time", lambda hours=hours, now=now: now + hours * 3600)
             assert join(dialing, listening, session=session).ok().client.obj.session_reused is reused
         monkeypatch.undo()
 

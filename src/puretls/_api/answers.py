@@ -41,8 +41,8 @@ from puretls._engine.requests import (
 )
 
 if TYPE_CHECKING:
-    from puretls._api.seam import _SSLSocket
     from puretls._api.settings import Settings
+    from puretls._api.sslconnection import _SSLSocket
     from puretls._engine.config import Config
 
 MAX_PSK_IDENTITY = 256

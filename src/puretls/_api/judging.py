@@ -18,8 +18,8 @@ from puretls._base.public import public
 from puretls._x509 import codes
 
 if TYPE_CHECKING:
-    from puretls._api.seam import _SSLSocket
     from puretls._api.settings import Settings
+    from puretls._api.sslconnection import _SSLSocket
     from puretls._engine.requests import VerifyRequest
 
 WARNINGS = frozenset(

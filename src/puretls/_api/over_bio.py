@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from puretls._api import later, native
 from puretls._api.bio import MemoryBIO
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
-from puretls._api.seam import SMALL, _SSLSocket, nothing, readable, reentered, writable
+from puretls._api.sslconnection import SMALL, _SSLSocket, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.locks import new_lock

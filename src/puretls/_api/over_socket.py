@@ -42,7 +42,7 @@ from puretls._api.errors import (
     zero_return,
 )
 from puretls._api.forks import Forks
-from puretls._api.seam import (
+from puretls._api.sslconnection import (
     SMALL,
     SPARE_SIZE,
     _SSLSocket,

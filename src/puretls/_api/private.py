@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from puretls._api.helpers import RAND_add, RAND_bytes, RAND_status
     from puretls._api.objects import ENCODING_DER, ENCODING_PEM, Certificate, SSLSession
     from puretls._api.objects import decode_certificate as _test_decode_cert
-    from puretls._api.seam import _SSLSocket
+    from puretls._api.sslconnection import _SSLSocket
     from puretls._api.trust import openssl_paths as get_default_verify_paths
 
 __all__ = [
@@ -97,7 +97,7 @@ _LATER = {
     "RAND_status": "_api.helpers:RAND_status",
     "SSLSession": "_api.objects:SSLSession",
     "_SSLContext": "_api.base_context:_PureContext",
-    "_SSLSocket": "_api.seam:_SSLSocket",
+    "_SSLSocket": "_api.sslconnection:_SSLSocket",
     "_test_decode_cert": "_api.objects:decode_certificate",
     "get_default_verify_paths": "_api.trust:openssl_paths",
 }

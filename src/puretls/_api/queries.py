@@ -13,7 +13,7 @@ from puretls._api.client_hello import ClientHello
 from puretls._api.enums import ECHStatus
 from puretls._api.names import DER_cert_to_PEM_cert
 from puretls._api.objects import ENCODING_DER, ENCODING_PEM
-from puretls._api.seam import CHANNEL_BINDING_TYPES, _SSLSocket
+from puretls._api.sslconnection import CHANNEL_BINDING_TYPES, _SSLSocket
 
 
 class _Der(bytes):

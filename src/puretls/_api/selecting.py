@@ -18,8 +18,8 @@ from puretls._wire.codec import vec16
 from puretls._x509 import ocsp
 
 if TYPE_CHECKING:
-    from puretls._api.seam import _SSLSocket
     from puretls._api.settings import Settings
+    from puretls._api.sslconnection import _SSLSocket
     from puretls._engine.requests import AlpnRequest
 
 AlpnSelectCallback = Callable[[Any, list[str]], Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from puretls._api import native
 from puretls._api.objects import SSLSession
 from puretls._api.queries import _Queries
-from puretls._api.seam import _SSLSocket
+from puretls._api.sslconnection import _SSLSocket
 from puretls._api.types import Buffer, PeerCertificate
 from puretls._base.public import public
 

@@ -17,7 +17,7 @@ from puretls._api.errors import SSLEOFError, SSLError
 from puretls._api.objects import SSLSession
 from puretls._api.over_socket import _SocketConnection
 from puretls._api.queries import _Queries
-from puretls._api.seam import _SSLSocket
+from puretls._api.sslconnection import _SSLSocket
 from puretls._api.types import Buffer, PeerCertificate
 from puretls._base.public import public
 

@@ -9,7 +9,7 @@
   does.
 
 A connection's own locks have a second reader wait for the first, or a second writer, for as long as a read or a write
-takes.  Who has interrupted himself there is refused (`reentered` in `_api/seam.py`).
+takes.  Who has interrupted himself there is refused (`reentered` in `_api/sslconnection.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a handshake needs of whatever carries its messages: the seam between TLS and records, or QUIC (RFC 9001 4).
+"""What a handshake needs of whatever carries its messages: the border between TLS and records, or QUIC (RFC 9001 4).
 
 `MessageLayer` is all that a handshake of TLS 1.3 needs.  The record layer is one; a layer without records, as QUIC has
 it, is another (tests/engine/recordless.py).  `StreamLayer` has besides what only TLS over records knows: the older

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from puretls._api import later
 from puretls._api.errors import SSLWantAnswerError, abort_error, ssl_error, zero_return
-from puretls._api.seam import SMALL, _SSLSocket
+from puretls._api.sslconnection import SMALL, _SSLSocket
 from puretls._base.faults import Abort
 from puretls._base.registry import APPLICATION_DATA, TLS13
 from puretls._record.outbound import reclaim

@@ -17,7 +17,7 @@ from asyncio.log import logger
 from collections.abc import Iterable
 from typing import Any
 
-from puretls._api.seam import SMALL
+from puretls._api.sslconnection import SMALL
 from puretls.asyncio.link import CHUNK, Link
 from puretls.asyncio.receiving import CREDIT, Receiving, water_marks
 from puretls.asyncio.stages import HANDSHAKE, OPEN, Application
