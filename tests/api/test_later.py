@@ -395,3 +395,35 @@ def test_who_goes_on_from_the_thread_of_the_answer(tls: ModuleType, pki: Pki, ve
             shake(tls, client, server, client, server)
             assert server.version() == client.version() == version.replace("_", ".")
     assert others == [None]
+
+
+def test_a_loop_that_drives_a_non_blocking_socket(tls: ModuleType, pki: Pki) -> None:
+    """Whoever has a loop of its own awaits the future: of a thread, or of the loop."""
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        for kind in (Future, loop.create_future):
+            promised: list[tuple[Any, Callable[[], bytes]]] = []
+            seen: list[Any] = []
+
+            def promise(sign: Callable[[], bytes], kind: Any = kind, promised: Any = promised) -> Any:
+                promised.append((kind(), sign))
+                return promised[-1][0]
+
+            client, server, thread = joined(contexts(tls, pki, "TLSv1_3", promise), 0.0)
+            with client, server:
+                while server.version() is None:
+                    try:
+                        server.do_handshake()
+                    except tls.SSLWantAnswerError as error:
+                        future, sign = promised[0]
+                        seen.append(error.future)
+                        loop.call_later(0.01, lambda future=future, sign=sign: future.set_result(sign()))
+                        await (asyncio.wrap_future(future) if kind is Future else future)
+                    except tls.SSLWantReadError:
+                        await asyncio.sleep(0.001)
+                thread.join()
+                assert not thread.failed  # type: ignore[attr-defined]
+                assert seen == [promised[0][0]]
+
+    asyncio.run(asyncio.wait_for(work(), PATIENCE))

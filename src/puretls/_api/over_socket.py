@@ -165,9 +165,10 @@ class _SocketConnection(_SSLSocket):
     # The handshake
 
     def _wait_for(self, awaited: Awaited) -> None:
-        later.check_blocking(awaited.promise)
         sock = self._socket()
         timeout = sock.gettimeout()
+        if timeout != 0.0 or not hasattr(awaited.promise, "add_done_callback"):
+            later.check_blocking(awaited.promise)
         if timeout == 0.0:
             raise later.want_answer(awaited.promise)
         if not self._conn.established:
