@@ -5,6 +5,8 @@ Works alike for our sockets and for the interpreter's own, so the two can be sho
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from time import perf_counter
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -18,7 +20,7 @@ class Message(NamedTuple):
     sent: bool
     name: str
     size: int
-    at: float  # seconds since the first message
+    at: float  # seconds since the first message: when it was on the wire, as far as a side can tell
 
 
 class Recorder:
@@ -37,9 +39,17 @@ class Recorder:
                 self._hellos.setdefault(conn, bytes(data))
 
     def messages(self, conn: Any) -> list[Message]:
-        """Everything seen so far on one connection, in order."""
-        seen = self._seen.get(conn, [])
-        return [Message(sent, name, size, at - seen[0][3]) for sent, name, size, at in seen]
+        """Everything seen so far on one connection, in order.
+
+        The messages of a flight are on the wire together: those that were received, when the first of them was read;
+        those that were sent, once the last of them had been made, though each is told of when it is made itself.
+        """
+        seen, found = self._seen.get(conn, []), list[Message]()
+        for sent, flight in groupby(seen, itemgetter(0)):
+            messages = list(flight)
+            at = messages[-1 if sent else 0][3] - seen[0][3]
+            found += [Message(sent, name, size, at) for _, name, size, _ in messages]
+        return found
 
     def hello(self, conn: Any) -> bytes:
         """The first ClientHello of a connection, b"" if none was seen."""
