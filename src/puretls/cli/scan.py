@@ -25,6 +25,7 @@ from puretls._analysis.profiles import PROFILES
 from puretls._analysis.survey import VERSIONS, Found, Survey
 from puretls.cli.asking import Asker
 from puretls.cli.attacks import Attacks
+from puretls.cli.caa import caa
 from puretls.cli.client import asked_name, server_name
 from puretls.cli.failure import Failure, reason
 from puretls.cli.handshakes import Handshakes, hsts_of
@@ -138,7 +139,7 @@ class Job:
     """One server to scan: everything there is to know of one address."""
 
     def __init__(self, arguments: argparse.Namespace, where: Target, address: str = "") -> None:
-        self.where = where
+        self.where, self.dns = where, arguments.dns
         self.asker = Asker(
             where,
             name=asked_name(arguments, where),
@@ -155,6 +156,8 @@ class Job:
     def facts(self, parallel: int, advance: Callable[[str], None]) -> dict[str, Any]:
         """The document; Failure if nobody there speaks TLS."""
         address = self.asker.settle()
+        if self.dns and self.asker.server_name:
+            self.scan.learnt.caa = caa(self.asker.server_name, self.asker.timeout)
         self.scan.run(parallel, advance)
         return document(self.where, address, self.asker, self.scan.found, self.scan.learnt, judge(self.scan.found))
 

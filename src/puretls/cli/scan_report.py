@@ -60,6 +60,7 @@ class Learnt:
     notes: list[str] = field(default_factory=list)
     clients: dict[Client, Answer] = field(default_factory=dict)
     http: dict[str, Any] | None = None
+    caa: list[str] | None = None
 
 
 def identity(chain: tuple[bytes, ...]) -> Identity:
@@ -149,6 +150,7 @@ def document(
         },
         "clients": [_simulated(client, answer) for client, answer in learnt.clients.items()],
         "http": learnt.http,
+        "caa": learnt.caa,
         "notes": learnt.notes,
         "connections": asker.made,
         "incomplete": asker.stopped or None,
@@ -286,6 +288,8 @@ def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if facts["dh_bits"]:
         rows.append(("DHE", facts["dh_group"] or f"a prime of {facts['dh_bits']} bits"))
     rows += [(f"signs, {version}", ", ".join(found) or "none") for version, found in facts["signature_schemes"].items()]
+    if facts["caa"] is not None:
+        rows.append(("CAA", ", ".join(facts["caa"]) or "none: any CA may issue"))
     if facts["alpn"] is not None:
         rows.append(("ALPN", ", ".join(facts["alpn"]) or "none"))
     if facts["certificate_compression"] is not None:
