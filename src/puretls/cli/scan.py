@@ -58,6 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("targets", nargs="+", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
     parser.add_argument("--all-addresses", action="store_true", help="each address of a name, and not one that answers")
+    parser.add_argument("--dns", action="store_true", help="which CAs may issue for the name (CAA); needs dnspython")
     parser.add_argument(
         "--http", action="store_true", help="ask for a page, too: HSTS, headers that keep browsers safe"
     )
