@@ -12,13 +12,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+PATIENT = 400  # seconds: they measure, and on a loaded machine that takes what it takes
+pytestmark = pytest.mark.timeout(PATIENT + 20)
+
 
 def test_a_few_workloads(tmp_path: Path) -> None:
     picture = tmp_path / "ratios.svg"
     rows = "resumed, TLS 1.2|1 KiB, TLS|context: client$|threads against one, hand|^backlog"
     command = [sys.executable, "-m", "benchmarks", rows, "--rounds", "1"]
     done = subprocess.run(
-        [*command, "--picture", picture], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+        [*command, "--picture", picture], cwd=ROOT, capture_output=True, text=True, timeout=PATIENT, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "resumed, TLS 1.2, both" in done.stdout
@@ -31,7 +34,7 @@ def test_a_few_workloads(tmp_path: Path) -> None:
 def test_what_is_proposed_upstream() -> None:
     """In its short form: each proposal is measured, and each is described in docs/upstream.md."""
     command = [sys.executable, "-m", "benchmarks.upstream", "--seconds", "0.02"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENT, check=False)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.count("%") == 1]
     assert len(rows) == 14
@@ -51,7 +54,7 @@ def test_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str) -> str:
     command = [sys.executable, "-m", "benchmarks", *arguments, "--rounds", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENT, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
