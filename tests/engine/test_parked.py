@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+import pki as ca  # the builder of tests/x509
+from joined12 import BASE
 from pair import (
+    HOST,
+    NOW,
     Pair,
     Side,
     client_config,
@@ -25,19 +29,27 @@ from pair import (
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
-from puretls._engine.config import Credential
+from puretls._engine.config import OP_NO_TICKET, Credential
 from puretls._engine.connection import Connection
 from puretls._engine.handshake import Handshake, Parked
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._engine.requests import (
+    AlpnRequest,
     ClientHelloRequest,
+    FirstRequest,
+    IssuerRequest,
+    KeepRequest,
     LaterRequest,
     PskClientRequest,
     PskServerRequest,
+    RecallRequest,
     Request,
     SignRequest,
     VerifyRequest,
 )
+from puretls._engine.sessions import SessionManager
+from puretls._x509 import issuers
+from puretls._x509.store import Store
 
 PSK12 = {"versions": (TLS12,), "suites": (suite("PSK-AES128-GCM-SHA256"),)}
 ANYBODY = {"verify_mode": CERT_NONE, "check_hostname": False}
@@ -86,6 +98,51 @@ def judging(version: int, **more: Any) -> Pair:
     return pair
 
 
+def choosing_protocols(version: int) -> Pair:
+    pair = Pair(client_config(versions=(version,), alpn=(b"h2", b"h3")), server_config(alpn_select=len))
+    pair.answers[AlpnRequest] = b"h3"
+    return pair
+
+
+def fetching(version: int) -> Pair:
+    """The server sends its own certificate only, which says where its issuer's is."""
+    dates = {"not_before": NOW - 3600, "not_after": NOW + 86400}
+    root = ca.ca("CN=Root", private=ca.key("p256", 1), **dates)
+    between = ca.ca("CN=Between", root, private=ca.key("p256", 2), **dates)
+    place = ca.seq(ca.seq(ca.oid(issuers.CA_ISSUERS), ca.tlv(0x86, b"http://ca.test/between")))
+    leaf = ca.leaf(HOST, between, extensions={"1.3.6.1.5.5.7.1.1": (False, place)}, **dates)
+    trusting = Store()
+    trusting.add_der(root.der)
+    own = Credential([leaf.der], leaf.key, leaf.key.public_key(), "EC")
+    pair = Pair(client_config(versions=(version,), store=trusting, aia=len), server_config(credentials=(own,)))
+    pair.answers[IssuerRequest] = between.der
+    return pair
+
+
+def keeping(version: int, *, again: bool = False) -> Pair:
+    """The server's sessions are in a store outside; `again`: there is one, and the client offers it."""
+    sessions, kept = SessionManager(), dict[bytes, bytes]()
+    sessions.store = kept
+    both = client_config(versions=(version,)), server_config(sessions=sessions, options=BASE | OP_NO_TICKET)
+
+    def keep(_: Side, request: KeepRequest) -> bool:
+        kept.update({name: value for name, value, _ in request.entries})
+        return True
+
+    answers = {KeepRequest: keep, RecallRequest: lambda _, request: kept.get(request.id)}
+    pair = Pair(*both, answers=answers)
+    return Pair(*both, answers=answers, session=pair.handshake().client.session) if again else pair
+
+
+def once() -> Pair:
+    """Tickets are good once, and somebody outside knows which have been used."""
+    sessions = SessionManager()
+    sessions.single_use = len
+    both = client_config(), server_config(sessions=sessions)
+    session = Pair(*both).handshake().client.session
+    return Pair(*both, session=session, answers={FirstRequest: True})
+
+
 def signing(version: int, *, mutual: bool = False) -> Pair:
     changes: dict[str, Any] = {"credentials": (remote_key(),)} if not mutual else {}
     if mutual:
@@ -106,12 +163,25 @@ WAITING: dict[str, tuple[Callable[[], Pair], type[Request]]] = {
     "a client's signature, 1.2": (lambda: signing(TLS12, mutual=True), SignRequest),
     "a promised signature, 1.3": (lambda: promised(TLS13), LaterRequest),
     "a promised signature, 1.2": (lambda: promised(TLS12), LaterRequest),
+    "a protocol, 1.3": (lambda: choosing_protocols(TLS13), AlpnRequest),
+    "a protocol, 1.2": (lambda: choosing_protocols(TLS12), AlpnRequest),
+    "an issuer, 1.3": (lambda: fetching(TLS13), IssuerRequest),
+    "an issuer, 1.2": (lambda: fetching(TLS12), IssuerRequest),
+    "a session to keep, 1.3": (lambda: keeping(TLS13), KeepRequest),
+    "a session to keep, 1.2": (lambda: keeping(TLS12), KeepRequest),
+    "a session to recall, 1.3": (lambda: keeping(TLS13, again=True), RecallRequest),
+    "a session to recall, 1.2": (lambda: keeping(TLS12, again=True), RecallRequest),
+    "a ticket that is good once": (once, FirstRequest),
     "a judge, 1.3": (lambda: judging(TLS13), VerifyRequest),
     "a judge, 1.2": (lambda: judging(TLS12), VerifyRequest),
     "a judge in place of path building": (lambda: judging(TLS13, path_judge=len), VerifyRequest),
 }
 DENIED = faults.CALLBACK_FAILED._replace(alert=registry.ACCESS_DENIED)
 EACH = pytest.mark.parametrize("name", WAITING)
+
+
+def test_every_request_is_here() -> None:
+    assert set(Request.__subclasses__()) == {kind for _, kind in WAITING.values()}
 
 
 def answer_of(pair: Pair, side: Side) -> Any:
