@@ -719,3 +719,26 @@ def test_an_issuer_that_was_not_sent(connect: Connect, tmp_path: Path, monkeypat
     assert told["refusal"]["aia_urls"] == [web.url("lower")]
     assert "CN=Aia Root" in fetched.out
     assert web.asked == ["/lower", "/upper"]
+
+
+def test_a_server_without_a_certificate(connect: Connect, tls: Any, tmp_path: Path) -> None:
+    """A raw public key that is trusted, and one that is not."""
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+    from cryptography.hazmat.primitives.serialization import PublicFormat
+
+    files = []
+    for name in ("right", "wrong"):
+        key = generate_private_key(SECP256R1())
+        files.append(tmp_path / name)
+        files[-1].write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        if name == "right":
+            context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+            context.load_raw_public_key(key)
+    with serving_https(context) as server:
+        where = f"localhost:{server.server_port}"
+        done, told = connect(where, "--trust-key", files[0]), connect(where, "--trust-key", files[0], "--json")
+        refused, wrong = connect(where, "--trust-key", files[1]), connect(where, "--trust-key", tmp_path / "none")
+    assert (done.status, "the key that is trusted" in done.out, "raw key" in done.out) == (0, True, True)
+    assert len(json.loads(told.out)["raw_public_key"]) == 44
+    assert (refused.status, "Raw public key untrusted" in refused.err) == (1, True)
+    assert (wrong.status, "--trust-key" in wrong.err) == (1, True)

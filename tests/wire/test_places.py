@@ -14,6 +14,7 @@ from puretls._wire.codec import USUAL, vec8, vec16, vec24
 SHARE = b"\x00\x1d" + vec16(bytes(range(32)))
 NAMES = vec16(vec16(b"\x30\x00"))
 SCHEMES = vec16(b"\x04\x03\x08\x04")
+TYPES = (registry.CLIENT_CERTIFICATE_TYPE, registry.SERVER_CERTIFICATE_TYPE)
 GOOD = {  # by extension and message; what is not here has no body
     (registry.SERVER_NAME, places.CH): vec16(b"\x00" + vec16(b"localhost")),
     (registry.MAX_FRAGMENT_LENGTH, places.CH): b"\x01",
@@ -27,6 +28,8 @@ GOOD = {  # by extension and message; what is not here has no body
     **{(registry.SIGNATURE_ALGORITHMS_CERT, place): SCHEMES for place in (places.CH, places.CR)},
     **{(registry.ALPN, place): vec16(vec8(b"h2")) for place in (places.CH, places.EE, places.SH12)},
     **{(registry.SIGNED_CERTIFICATE_TIMESTAMP, place): vec16(vec16(b"sct")) for place in (places.CT, places.SH12)},
+    **{(kind, places.CH): b"\x02\x02\x00" for kind in TYPES},
+    **{(kind, place): b"\x02" for kind in TYPES for place in (places.EE, places.SH12)},
     **{(registry.COMPRESS_CERTIFICATE, place): b"\x04\x00\x01\x00\x02" for place in (places.CH, places.CR)},
     **{(registry.RECORD_SIZE_LIMIT, place): b"\x40\x00" for place in (places.CH, places.EE, places.SH12)},
     (registry.TICKET_REQUEST, places.CH): b"\x02\x01",

@@ -93,6 +93,11 @@ PROTOCOLS = (
 )
 OCSP_RESPONSE = blob("response", 3, "A signed statement that the certificate is not revoked.", "RFC 6960", inner="DER")
 
+CERTIFICATE_TYPES = {
+    CH: (vector("types", 1, several(number("CertificateType", 1, names.named(registry.RAW_OR_X509)))),),
+    REPLY: (number("type", 1, names.named(registry.RAW_OR_X509)),),
+}
+
 ROWS: Mapping[int, Row] = {
     registry.SERVER_NAME: Row(
         "The host that the client wants to talk to, in clear, so that one address can serve many names.",
@@ -199,6 +204,18 @@ ROWS: Mapping[int, Row] = {
         "TLS 1.2: bind the master secret to the whole handshake, which stops the triple handshake attack.",
         "RFC 7627",
         {ANYWHERE: (nothing,)},
+    ),
+    registry.CLIENT_CERTIFICATE_TYPE: Row(
+        "What the client can show in the place of a certificate: raw public keys.",
+        "RFC 7250 3",
+        CERTIFICATE_TYPES,
+        "What the client is to show, if it is asked.",
+    ),
+    registry.SERVER_CERTIFICATE_TYPE: Row(
+        "What the server may show in the place of a certificate: raw public keys.",
+        "RFC 7250 3",
+        CERTIFICATE_TYPES,
+        "What the server shows: a certificate, or a raw public key.",
     ),
     registry.COMPRESS_CERTIFICATE: Row(
         "The peer's Certificate message may be compressed in one of these ways.",

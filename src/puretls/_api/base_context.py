@@ -43,7 +43,7 @@ from puretls._base.public import public
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups
 from puretls._engine.config import Config
-from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
+from puretls._engine.policy import CERT_NONE, CERT_REQUIRED, RAW
 from puretls._x509 import peercert
 from puretls._x509.store import is_ca
 
@@ -150,6 +150,8 @@ class _PureContext:
     @check_hostname.setter
     def check_hostname(self, value: bool) -> None:
         new, settings = bool(value), self._settings
+        if new and settings.server_types is not None and RAW in settings.server_types:
+            raise ValueError("raw public keys have no names: check_hostname has to be False")
         if new and settings.verify_mode == CERT_NONE:
             settings.verify_mode = CERT_REQUIRED
         if new != settings.check_hostname:

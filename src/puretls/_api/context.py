@@ -41,6 +41,7 @@ from puretls._api.objects import SSLSession
 from puretls._api.over_bio import _BioConnection
 from puretls._api.over_socket import _SocketConnection
 from puretls._api.profile import _ProfileSettings
+from puretls._api.raw_keys import _RawKeySettings
 from puretls._api.reloading import _ReloadSettings
 from puretls._api.selecting import _SelectionSettings
 from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
@@ -75,6 +76,7 @@ class _Beyond(
     _JudgeSettings,
     _SelectionSettings,
     _ProfileSettings,
+    _RawKeySettings,
     _StatusSettings,
     _WireSettings,
 ):

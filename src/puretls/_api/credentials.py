@@ -75,6 +75,11 @@ def _rules_of(key: Any) -> Rules:
     return Rules(schemes=frozenset(scheme.code for scheme in found if scheme is not None))
 
 
+def load_key(keyfile: Any, password: Any) -> Any:
+    """A private key by itself."""
+    return _key(read(keyfile, "key"), Password(password))
+
+
 def _check_strength(ders: list[bytes], level: int) -> None:
     """What a security level demands of a chain that is loaded (SSL_CTX_set_security_level(3))."""
     bits = _LEVEL_BITS[min(level, 5)]

@@ -51,7 +51,7 @@ class VerifyInfo:
     sct_list: bytes | None
     """Signed certificate timestamps of the handshake; None, as they are not asked for."""
     raw_public_key: bytes | None
-    """A public key without a certificate; None, as none is accepted."""
+    """A public key without a certificate (RFC 7250), as SubjectPublicKeyInfo in DER; None if it has shown none."""
 
     def __init__(self, conn: Any, peer: Any, resumed: bool) -> None:
         self.chain = [] if peer is None else [x.der for x in peer.chain]
@@ -60,7 +60,8 @@ class VerifyInfo:
         self.purpose = Purpose.CLIENT_AUTH if conn.server_side else Purpose.SERVER_AUTH
         self.resumed = resumed
         self.ocsp_response = None if peer is None or conn.server_side else peer.ocsp
-        self.sct_list = self.raw_public_key = None
+        self.sct_list = None
+        self.raw_public_key = None if peer is None else peer.raw
 
     def __repr__(self) -> str:
         which = "resumed " if self.resumed else ""

@@ -123,6 +123,14 @@ class _Queries:
         sslobj = self._connection()
         return None if sslobj is None else sslobj.ocsp_response()
 
+    def peer_public_key(self) -> bytes | None:
+        """The peer's public key, as SubjectPublicKeyInfo in DER: a raw one (RFC 7250), or that of its certificate.
+
+        None if it has shown neither.  Whether it is trusted, the handshake has decided.
+        """
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.peer_public_key()
+
     def cert_compression(self) -> str | None:
         """The algorithm that the peer's certificate came compressed with (RFC 8879), such as "zlib"; None without one.
 

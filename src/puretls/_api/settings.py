@@ -22,7 +22,7 @@ from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine.config import MAX_CERT_LIST, Config, Credential
 from puretls._engine.ech_config import Chosen, ServerKey, retry_list
-from puretls._engine.policy import PeerPolicy
+from puretls._engine.policy import RAW, X509, PeerPolicy
 from puretls._engine.sessions import SessionManager
 from puretls._engine.status import OCSP_CHECK, OCSP_IGNORE
 from puretls._record.protection import MAX_PLAINTEXT
@@ -90,6 +90,9 @@ class Settings:
     aia: Any = False  # or True, or a function
     aia_private = False
     fetch: Callable[[str], Any] | None = None  # what these two come to
+    server_types: tuple[int, ...] | None = None  # of certificates; None: nothing was said
+    client_types: tuple[int, ...] | None = None
+    trusted_keys: tuple[bytes, ...] = ()
     crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
@@ -120,6 +123,7 @@ class Settings:
         self.suites, level = cipher_string.select(cipher_string.DEFAULT)
         if level is not None:
             self.security_level = level
+        self.raw_keys: dict[str, Credential] = {}  # by kind of key, without certificates
         self.credentials: dict[str, Credential] = {}  # by kind of key
         self.store, self.sessions = Store(), SessionManager()
 
@@ -192,6 +196,8 @@ class Settings:
             config = replace(
                 began,
                 credentials=ours.credentials,
+                raw_keys=ours.raw_keys,
+                own_types=ours.own_types,
                 suites=ours.suites,
                 suites13=ours.suites13,
                 schemes=ours.schemes,
@@ -223,6 +229,13 @@ class Settings:
             found = switched[key] = replace(config, credentials=stapling(config.credentials, response))
         return found
 
+    def _own_types(self, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+        """The types of certificates that we can show, of those that were asked for; a raw key first if none were."""
+        if not self.raw_keys:
+            return (X509,)
+        there = (RAW, X509) if self.own_credentials else (RAW,)
+        return there if wanted is None else tuple(one for one in wanted if one in there) or (X509,)
+
     def _freeze(self, server_side: bool) -> Config:
         level, profile = self.security_level, None
         flags, host_flags = self.verify_flags | VERIFY_TRUSTED_FIRST, self.host_flags  # as OpenSSL: nothing clears it
@@ -230,6 +243,9 @@ class Settings:
             profile = self.webpki
             flags, host_flags, level = profile.tightened(flags, host_flags, level)
         groups_ = lists.strong_groups(self.groups, level)
+        shown, taken = self.client_types, self.server_types  # by a client
+        if server_side:
+            shown, taken = taken, shown
         own, theirs = self.client_schemes, self.server_schemes
         if server_side:
             own, theirs = theirs, own
@@ -247,6 +263,8 @@ class Settings:
             schemes=lists.strong_schemes(theirs, level),
             own_schemes=lists.strong_schemes(own, level),
             credentials=self._stapled(tuple(_complete(one, self.store) for one in self.own_credentials)),
+            raw_keys=tuple(self.raw_keys.values()),
+            own_types=self._own_types(shown),
             alpn=self.alpn,
             alpn_select=self.alpn_select if server_side else None,
             options=self.options,
@@ -262,6 +280,8 @@ class Settings:
                 ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
                 crlite=None if self.crlite is None or server_side else self.crlite._filters,
                 webpki=profile,
+                types=taken or (X509,),
+                trusted_keys=self.trusted_keys,
                 intermediates=self.intermediates,
                 aia=None if server_side else self.fetch,
                 path_judge=self.path_callback,

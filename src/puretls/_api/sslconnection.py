@@ -429,6 +429,8 @@ class _SSLSocket:
         peer = conn.outcome.peer
         if peer is None:
             return None
+        if peer.raw is not None:  # there is no certificate
+            return None
         if binary_form:
             return peer.certificate.der
         return {} if peer.path is None else peercert.peercert(peer.certificate)
@@ -437,6 +439,13 @@ class _SSLSocket:
         """What the server has stapled (RFC 6066 8)."""
         peer = self._conn.outcome.peer
         return None if peer is None or self._conn.server_side else peer.ocsp
+
+    def peer_public_key(self) -> bytes | None:
+        """The key that the peer has proven to have."""
+        peer = self._conn.outcome.peer
+        if peer is None:
+            return None
+        return peer.certificate.key_der if peer.raw is None else peer.raw
 
     def cert_compression(self) -> str | None:
         """How the peer's certificate came compressed (RFC 8879)."""
@@ -562,7 +571,7 @@ class _SSLSocket:
         own, peer = conn.outcome.own_credential, conn.outcome.peer
         if conn.server_side:
             return own.leaf.end_point() if own else None
-        return peer.certificate.end_point() if peer else None
+        return peer.certificate.end_point() if peer and peer.raw is None else None
 
     def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
         """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""

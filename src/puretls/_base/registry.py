@@ -155,6 +155,7 @@ OID_FILTERS = 48
 POST_HANDSHAKE_AUTH = 49
 SIGNATURE_ALGORITHMS_CERT = 50
 KEY_SHARE = 51
+CLIENT_CERTIFICATE_TYPE, SERVER_CERTIFICATE_TYPE = 19, 20  # RFC 7250
 COMPRESS_CERTIFICATE = 27  # RFC 8879
 DELEGATED_CREDENTIAL = 34  # RFC 9345
 TICKET_REQUEST = 58  # RFC 9149
@@ -188,6 +189,8 @@ EXTENSIONS = {
     KEY_SHARE: "key_share",
     ENCRYPTED_CLIENT_HELLO: "encrypted_client_hello",
     RENEGOTIATION_INFO: "renegotiation_info",
+    CLIENT_CERTIFICATE_TYPE: "client_certificate_type",
+    SERVER_CERTIFICATE_TYPE: "server_certificate_type",
     COMPRESS_CERTIFICATE: "compress_certificate",
     DELEGATED_CREDENTIAL: "delegated_credential",
     TICKET_REQUEST: "ticket_request",
@@ -204,8 +207,6 @@ EXTENSIONS = {
     14: "use_srtp",
     15: "heartbeat",
     17: "status_request_v2",
-    19: "client_certificate_type",
-    20: "server_certificate_type",
     24: "token_binding",
     25: "cached_info",
     26: "tls_lts",
@@ -246,6 +247,7 @@ UPDATE_NOT_REQUESTED, UPDATE_REQUESTED = 0, 1
 # CertificateStatusType (RFC 6066 8), CertificateCompressionAlgorithm (RFC 8879 7.3), ECPointFormat (RFC 8422 5.1.2)
 STATUS_TYPES = {1: "ocsp", 2: "ocsp_multi"}
 COMPRESSIONS = {1: "zlib", 2: "brotli", 3: "zstd"}
+RAW_OR_X509 = {0: "X509", 2: "RawPublicKey"}  # CertificateType (RFC 7250 3)
 POINT_FORMATS = {0: "uncompressed", 1: "ansiX962_compressed_prime", 2: "ansiX962_compressed_char2"}
 CERTIFICATE_TYPES = {1: "rsa_sign", 2: "dss_sign", 3: "rsa_fixed_dh", 4: "dss_fixed_dh", 64: "ecdsa_sign"}
 FRAGMENT_LENGTHS = {1: "2^9", 2: "2^10", 3: "2^11", 4: "2^12"}  # RFC 6066 4

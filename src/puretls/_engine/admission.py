@@ -25,12 +25,18 @@ def admitted(conn: Handshake, peer: Peer | None, *, resumed: bool = False, later
     `resumed`: it has proven who it is in an earlier handshake.  `later`: it can still be asked for a certificate.
     """
     policy = conn.config.policy
-    if policy.path_judge is not None and peer is not None:
+    if policy.path_judge is not None and peer is not None and peer.raw is None:
         yield VerifyRequest(policy.path_judge, peer, resumed, in_place=True)
         if peer.path is None:  # whoever has accepted the chain answers for it, and it counts as verified
             peer.path = peer.chain
     if policy.judge is not None:
         psk = conn.draft.external_psk
-        if not policy.admits(peer, conn.server_side, conn.server_hostname, later, psk):  # the rest would be in vain
+        alone = policy.verify_mode and peer is not None and peer.raw is not None and peer.path is None
+        if alone and policy.trusted_keys:  # of which it is none
+            alone = False
+        admits = policy.admits(peer, conn.server_side, conn.server_hostname, later, psk)
+        if not (alone or admits):  # the rest would be in vain
             raise refusal(peer, conn.server_side, conn.draft.version)
         yield VerifyRequest(policy.judge, peer, resumed, in_place=False)
+        if alone and peer is not None:  # who has accepted a raw public key answers for it
+            peer.path = ()

@@ -26,7 +26,7 @@ from puretls._crypto.finite_field import least_prime, of_peer
 from puretls._crypto.groups import BY_CODE
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import RSA, Scheme
-from puretls._engine import authenticate, negotiated, selection
+from puretls._engine import authenticate, negotiated, raw_keys, selection
 from puretls._engine.admission import admitted
 from puretls._engine.client13 import count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
@@ -53,6 +53,7 @@ from puretls._engine.handshake12 import (
     with_certificate,
 )
 from puretls._engine.peer import Claim, Peer
+from puretls._engine.policy import RAW
 from puretls._engine.requests import Asking, PskClientRequest
 from puretls._engine.resumption import agreed
 from puretls._engine.session import Session
@@ -97,7 +98,7 @@ def legacy_server_hello(conn: Handshake, offer: ClientOffer, message: ServerHell
     if conn.established:
         _check_what_stays(conn)
     transcript = conn.transcript
-    transcript.choose(conn.draft.digest, keep=bool(config.credentials))
+    transcript.choose(conn.draft.digest, keep=bool(conn.config.credentials))
     transcript.update(message.raw)
     exchange = Exchange(suite, message.session_id)
     exchange.ticket_follows = registry.SESSION_TICKET in found
@@ -153,12 +154,17 @@ class ExpectCertificate(_Step):
         super().__init__(exchange)
         self.with_status = with_status
 
-    @asking_on(CERTIFICATE, legacy.Certificate.parse)
-    def certificate(self, conn: Handshake, message: legacy.Certificate) -> Asking[State]:
-        if not message.ders:
-            raise Abort(faults.LENGTH_MISMATCH, "no certificate")
+    @asking_on(CERTIFICATE, legacy.KeyExchange.parse)
+    def certificate(self, conn: Handshake, message: legacy.KeyExchange) -> Asking[State]:
         exchange = self.exchange
-        claim = exchange.claim = yield from examined(conn, message.ders)
+        if conn.draft.peer_type == RAW:
+            claim = raw_keys.in_message12(conn, message.raw)
+        else:
+            ders = decode(legacy.Certificate.parse, message.raw).ders
+            claim = (yield from examined(conn, ders)) if ders else None
+        if claim is None:
+            raise Abort(faults.LENGTH_MISMATCH, "no certificate")
+        exchange.claim = claim
         kinds = KINDS[exchange.suite.auth] if is_signed(exchange.suite) else {RSA}  # a key for signatures only, or not
         if claim.kind not in kinds:
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
@@ -303,7 +309,9 @@ def _accept_key_exchange(conn: Handshake, exchange: Exchange, read: KeyExchange)
         exchange.share = group.answer(read.ecdh.point)
     elif read.dh:
         peer = exchange.peer
-        field = of_peer(read.dh.p, read.dh.g, signed=peer is not None, verified=peer is not None and bool(peer.path))
+        field = of_peer(
+            read.dh.p, read.dh.g, signed=peer is not None, verified=peer is not None and peer.path is not None
+        )
         exchange.share = field.answer(read.dh.y)
 
 

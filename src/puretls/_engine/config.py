@@ -25,13 +25,14 @@ from puretls._crypto.groups import Group
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
-from puretls._engine.policy import PeerPolicy, slotted_dataclass
+from puretls._engine.policy import X509, PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
-from puretls._wire.codec import vec16_of, vec24
+from puretls._wire.codec import message, vec16_of, vec24
 from puretls._wire.compression import Algorithm
-from puretls._x509 import certificate, names
+from puretls._x509 import certificate, names, raw_key
 from puretls._x509.certificate import Certificate
+from puretls._x509.raw_key import RawKey
 
 if TYPE_CHECKING:
     from puretls._engine.ech_config import Chosen, ServerKey
@@ -68,6 +69,8 @@ NO_RULES = Rules()
 @slotted("ders", "key", "kind", "ocsp", "public_key", "rules")
 class Credential:
     """A certificate chain and its private key, or a key that signs elsewhere (`key` is None: signing parks)."""
+
+    raw = False
 
     def __init__(
         self,
@@ -185,6 +188,23 @@ class Credential:
         return messages.certificate(context, messages.certificate_list(tuple(entries)))
 
 
+class RawCredential(Credential):
+    """A key without a certificate (RFC 7250): the only one of `ders` is its SubjectPublicKeyInfo."""
+
+    __slots__ = ()
+    raw = True
+
+    @property
+    def leaf(self) -> RawKey:  # type: ignore[override]  # which has the answers of a certificate that are asked for
+        """What stands in the place of the certificate."""
+        return raw_key.load(self.ders[0])
+
+    @property
+    def message12(self) -> bytes:
+        """The Certificate message of TLS 1.2: no list (RFC 7250 3)."""
+        return message(registry.CERTIFICATE, vec24(self.ders[0]))
+
+
 @slotted_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
 class Config:
@@ -199,6 +219,8 @@ class Config:
     schemes: tuple[Scheme, ...] = signatures.DEFAULT  # what the peer may sign with
     own_schemes: tuple[Scheme, ...] | None = None  # what we may sign with; None: `schemes`
     credentials: tuple[Credential, ...] = ()
+    raw_keys: tuple[Credential, ...] = ()  # without certificates (RFC 7250)
+    own_types: tuple[int, ...] = (X509,)  # of what we can show, best first
     alpn: tuple[bytes, ...] = ()
     alpn_select: Any = None  # a server parks for the protocol, which this function chooses
     options: int = OP_ENABLE_MIDDLEBOX_COMPAT | OP_CIPHER_SERVER_PREFERENCE
@@ -247,7 +269,7 @@ class Config:
         """
         signs = any(
             signatures.usable(scheme, credential.public_key, TLS13, credential.kind)
-            for credential in self.credentials
+            for credential in (*self.credentials, *self.raw_keys)
             for scheme in signatures.BY_CODE.values()
         )
         able = self.suites13 and self.groups13 and (signs or self.psk_server)
@@ -269,6 +291,16 @@ class Config:
     @cached_property
     def signing_schemes(self) -> tuple[Scheme, ...]:
         return self.schemes if self.own_schemes is None else self.own_schemes
+
+    @cached_property
+    def typed(self) -> bool:
+        """Whether raw public keys are in use, in either direction."""
+        return bool(self.raw_keys) or self.own_types != (X509,) or self.policy.types != (X509,)
+
+    @cached_property
+    def with_raw_keys(self) -> Config:
+        """The same for a connection to which raw public keys are shown in the place of certificates."""
+        return replace(self, credentials=self.raw_keys)
 
     @cached_property
     def signers13(self) -> tuple[tuple[Credential, Scheme], ...]:

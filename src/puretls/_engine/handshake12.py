@@ -185,7 +185,7 @@ def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
             raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {conn.version:#06x}")
     if claim.kind == EC and BY_NAME.get(claim.key.curve.name) not in conn.config.groups:
         raise Abort(faults.WRONG_CURVE, claim.key.curve.name)
-    if not claim.chain[0].usable_for(DIGITAL_SIGNATURE):
+    if not claim.usable_for(DIGITAL_SIGNATURE):
         raise Abort(faults.MISSING_SIGNING_CERT if claim.kind in KINDS[suites.RSA] else faults.BAD_ECC_CERT)
     return scheme
 

@@ -14,7 +14,7 @@ from puretls._crypto.signatures import Scheme
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake
 from puretls._engine.peer import Claim, ip_address
-from puretls._engine.policy import PeerPolicy
+from puretls._engine.policy import X509, PeerPolicy
 from puretls._engine.status import OCSP_REQUIRE, StatusRules
 from puretls._x509 import certificate, checks, codes, crlite, issuers, path
 from puretls._x509.certificate import Certificate
@@ -49,6 +49,8 @@ def presented(conn: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate
     except ValueError as error:
         raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
     policy = conn.config.policy
+    if X509 not in policy.types:
+        raise Abort(faults.UNWANTED_CERTIFICATE_TYPE, "a certificate, where only raw public keys are taken")
     if not conn.server_side:
         conn.draft.presented = chain
     name = conn.server_hostname if policy.check_hostname else None

@@ -20,6 +20,7 @@ from puretls._base.registry import TLS12, TLS13
 from puretls._crypto.suites import Block
 from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, Config, once
 from puretls._engine.ech_outcome import GREASE, GREASE_ECH
+from puretls._engine.policy import RAW, X509
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions
 from puretls._wire.codec import extension, vec8, vec16, vec16_of
@@ -254,6 +255,49 @@ def _offer_authorities(config: Config) -> bytes | None:  # RFC 8446 4.2.4
     return extensions.authority_list(config.ca_names)
 
 
+# client_certificate_type, server_certificate_type (RFC 7250): a server has chosen by then (`raw_keys`)
+
+
+def _offer_server_types(config: Config) -> bytes | None:
+    types = config.policy.types
+    return vec8(bytes(types)) if types != (X509,) and config.max_version >= TLS12 else None
+
+
+def _offer_client_types(config: Config) -> bytes | None:
+    types = config.own_types
+    return vec8(bytes(types)) if types != (X509,) and config.max_version >= TLS12 else None
+
+
+def _answer_server_type(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:
+    if resumed or not conn.config.typed or conn.version < TLS12:
+        return None
+    if conn.version == TLS12 and conn.draft.own_credential is None:  # of a suite without certificates
+        return None
+    return bytes((conn.draft.own_type,))
+
+
+def _answer_client_type(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:
+    if not conn.config.policy.verify_mode or conn.config.policy.types == (X509,):
+        return None
+    if _answer_server_type(conn, _, resumed) is None:
+        return None
+    return bytes((conn.draft.peer_type,))
+
+
+def _accept_server_type(conn: Handshake, body: bytes) -> None:
+    conn.draft.peer_type = found = extensions.certificate_type(body)
+    if found not in conn.config.policy.types:
+        raise Abort(faults.MISPLACED_EXTENSION, "a type of certificate that was not offered")
+
+
+def _accept_client_type(conn: Handshake, body: bytes) -> None:
+    conn.draft.own_type = found = extensions.certificate_type(body)
+    if found not in conn.config.own_types:
+        raise Abort(faults.MISPLACED_EXTENSION, "a type of certificate that was not offered")
+    if found == RAW:
+        conn.config = conn.config.with_raw_keys
+
+
 # What a server chooses from, and in TLS 1.3 does not repeat
 
 
@@ -312,6 +356,8 @@ ROWS = (  # in the order of a ClientHello
     Row(registry.ALPN, SH12 | EE, _offer_protocols, _accept_protocol, _answer_protocols),
     Row(registry.STATUS_REQUEST, SH12, _offer_status, answer=_answer_status),
     Row(registry.COMPRESS_CERTIFICATE, 0, _offer_compressions),
+    Row(registry.CLIENT_CERTIFICATE_TYPE, SH12 | EE, _offer_client_types, _accept_client_type, _answer_client_type),
+    Row(registry.SERVER_CERTIFICATE_TYPE, SH12 | EE, _offer_server_types, _accept_server_type, _answer_server_type),
     Row(registry.RECORD_SIZE_LIMIT, SH12 | EE, _offer_limit, _accept_limit, _answer_limit),
     Row(registry.SUPPORTED_VERSIONS, 0, _offer_versions),
     Row(registry.PSK_KEY_EXCHANGE_MODES, 0, _offer_psk_modes),

@@ -47,11 +47,13 @@ class Outcome:
         "master",
         "own_credential",
         "own_scheme",
+        "own_type",
         "peer",
         "peer_compressions",
         "peer_offers_pha",
         "peer_scheme",
         "peer_takes_tickets",
+        "peer_type",
         "policy_digest",
         "presented",
         "resumed",
@@ -82,6 +84,7 @@ class Outcome:
         self.peer_scheme: Scheme | None = None  # of the peer's signature
         self.certificate_compression: int | None = None  # of the peer's Certificate message (RFC 8879)
         self.peer_compressions: frozenset[int] = frozenset()  # that a client's may have
+        self.own_type = self.peer_type = 0  # of certificates: X509, or RawPublicKey (RFC 7250)
         self.own_credential: Any = None
         self.own_scheme: Scheme | None = None  # of ours
         self.peer_offers_pha = self.peer_takes_tickets = False

@@ -8,7 +8,7 @@ by `remembered`, for a session in which one of these happened.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from puretls._base import faults
 from puretls._base.faults import Abort
@@ -17,9 +17,7 @@ from puretls._crypto.signatures import Scheme
 from puretls._engine.status import StatusRules
 from puretls._x509 import addresses, certificate, names
 from puretls._x509.certificate import Certificate
-
-if TYPE_CHECKING:
-    pass
+from puretls._x509.raw_key import RawKey
 
 Asked = tuple[str | None, int, bool]  # a host, the flags of the comparison, and whether the certificate has that name
 
@@ -27,7 +25,7 @@ Asked = tuple[str | None, int, bool]  # a host, the flags of the comparison, and
 class Peer:
     """An authenticated peer; `path` is None where the configuration asked for no verification."""
 
-    __slots__ = ("_asked", "chain", "ocsp", "path", "scheme")
+    __slots__ = ("_asked", "chain", "ocsp", "path", "raw", "scheme")
 
     def __init__(
         self,
@@ -36,9 +34,11 @@ class Peer:
         scheme: Scheme | None = None,
         ocsp: bytes | None = None,
         asked: Asked | None = None,
+        raw: bytes | None = None,
     ) -> None:
         self.chain, self.path, self.scheme, self.ocsp = chain, path, scheme, ocsp
         self._asked = asked
+        self.raw = raw  # a public key in the place of certificates, of which there are none then (RFC 7250)
 
     @property
     def certificate(self) -> Certificate:
@@ -49,7 +49,9 @@ class Peer:
         asked = self._asked
         if asked is None or asked[:2] != (host, flags):  # else verification or the last resumption has asked that
             address = ip_address(host)
-            if address is not None:
+            if self.raw is not None:
+                answer = False  # a key has no name
+            elif address is not None:
                 answer = names.ip_matches(self.chain[0], address)
             else:
                 answer = host is not None and names.host_matches(self.chain[0], host, flags)
@@ -77,6 +79,10 @@ class Claim:
             raise Abort(faults.UNKNOWN_CERTIFICATE_TYPE, "no usable public key")
         self.kind, self.limits = signatures.key_kind(self.key, leaf.key_algorithm), leaf.limits
 
+    def usable_for(self, usage: int) -> bool:
+        """Whether the certificate allows its key to be used so."""
+        return self.chain[0].usable_for(usage)
+
     def proven(self, scheme: Scheme, signature: bytes, signed: bytes) -> Peer:
         """The owner signed what only this handshake contains."""
         signatures.verify(scheme, self.key, signature, signed)
@@ -90,6 +96,29 @@ class Claim:
         if self.status is not None and self.path is not None:
             self.status.check(self.path, self.ocsp)
         return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
+
+
+class KeyClaim(Claim):
+    """A public key without a certificate, whose owner has not spoken yet (RFC 7250)."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, key: RawKey, verified: bool) -> None:
+        self.raw = key.der
+        self.chain, self.path, self.ocsp, self.asked, self.status = (), () if verified else None, None, None, None
+        self.key, self.kind, self.limits = key.public, signatures.key_kind(key.public, key.algorithm), key.limits
+
+    def usable_for(self, usage: int) -> bool:
+        del usage
+        return True
+
+    def _peer(self, scheme: Scheme | None) -> Peer:
+        return Peer((), self.path, scheme, raw=self.raw)
+
+
+def remembered_key(der: bytes, verified: bool) -> Peer:
+    """The peer of a session that is resumed, which has shown a key only."""
+    return Peer((), () if verified else None, raw=der)
 
 
 def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:

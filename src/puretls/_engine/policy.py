@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from puretls._x509.webpki import WebPki
 
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
+X509, RAW = 0, 2  # CertificateType (RFC 7250 3)
 C = TypeVar("C")
 
 
@@ -51,6 +52,8 @@ class PeerPolicy:
     ocsp: int = OCSP_IGNORE  # what a client makes of the response that it has asked for (RFC 6066 8)
     crlite: Source | None = None  # which a client asks whether a server's certificate is revoked
     webpki: WebPki | None = None  # rules of the public web, which a client holds a server's certificate to
+    types: tuple[int, ...] = (X509,)  # that a peer may show, best first
+    trusted_keys: tuple[bytes, ...] = ()  # SubjectPublicKeyInfo of raw ones
     intermediates: Store | None = None  # which nobody trusts: for building paths
     aia: Any = None  # who, outside, fetches issuers that a server has not sent (RFC 5280 4.2.2.1)
     path_judge: Any = None  # who, outside, accepts chains in place of path building (admission.py)
@@ -99,6 +102,8 @@ class PeerPolicy:
             text += f"{self.crlite.name} "
         if self.webpki is not None:
             text += f"{self.webpki.name} "
+        if self.types != (X509,):
+            text += f"{self.types} {SHA256.hash(b''.join(map(SHA256.hash, self.trusted_keys))).hex()} "
         return SHA256.hash(text.encode() + self.store.digest() + judges + self.session_id_context)
 
     def admits(

@@ -9,14 +9,14 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._crypto.transcript import Transcript
-from puretls._engine import negotiated
+from puretls._engine import negotiated, raw_keys
 from puretls._engine.authenticate import CLIENT_CONTEXT, SERVER_CONTEXT
 from puretls._engine.fetching import examined
 from puretls._engine.handshake import Handshake
 from puretls._engine.identify import check_scheme, examine
 from puretls._engine.outcome import Outcome
 from puretls._engine.peer import Claim, Peer
-from puretls._engine.policy import CERT_REQUIRED
+from puretls._engine.policy import CERT_REQUIRED, RAW
 from puretls._engine.requests import Asking
 from puretls._wire import extensions, messages
 from puretls._wire.places import CT, check_response
@@ -32,7 +32,9 @@ def receive_certificate(
     if not message.entries:
         raise Abort(faults.LENGTH_MISMATCH, "no certificate")
     ders = [entry.der for entry in message.entries]
-    if conn.server_side:
+    if conn.draft.peer_type == RAW:
+        claim: Claim = raw_keys.in_message13(conn, message)
+    elif conn.server_side:
         claim = examine(conn, ders, _read_entries(message, NOTHING_OFFERED))
     else:  # nothing is fetched because a client says so
         ocsp = _read_entries(message, negotiated.offers(conn.config).answerable)

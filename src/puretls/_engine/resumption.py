@@ -38,7 +38,7 @@ def agreed(
             draft.authenticated, draft.until = resumed.authenticated, resumed.until
         else:
             draft.authenticated, draft.until = now, now + LONGEST
-            if peer is not None and peer.path is not None and not policy.verify_flags & NO_CHECK_TIME:
+            if peer is not None and peer.path and not policy.verify_flags & NO_CHECK_TIME:
                 draft.until = min(draft.until, *[certificate.not_after for certificate in peer.path])
             if conn.server_side and draft.own_credential is not None:  # whom a ticket speaks for (RFC 8446 4.6.1)
                 draft.until = min(draft.until, draft.own_credential.leaf.not_after)

@@ -17,7 +17,7 @@ from puretls._crypto.groups import BY_CODE, BY_NAME, SECP256R1, Ffdhe, Group, Of
 from puretls._crypto.primitives import attempt
 from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, negotiate, negotiated, selection
+from puretls._engine import authenticate, negotiate, negotiated, raw_keys, selection
 from puretls._engine.admission import admitted
 from puretls._engine.config import Config, Credential
 from puretls._engine.counters import MEMORY
@@ -43,7 +43,7 @@ from puretls._engine.handshake12 import (
 )
 from puretls._engine.identify import examine
 from puretls._engine.peer import Claim
-from puretls._engine.policy import CERT_REQUIRED
+from puretls._engine.policy import CERT_REQUIRED, RAW
 from puretls._engine.requests import Asking, KeepRequest, PskServerRequest, RecallRequest
 from puretls._engine.resumption import agreed, fits
 from puretls._engine.session import Session
@@ -96,6 +96,8 @@ def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
             session = None if value is None else sessions.tickets.open_for(number, value, now)
     if session is not None and _resumable(conn, message, version, session):
         return _resume(conn, message, session, offered)
+    if conn.config.typed:
+        raw_keys.choose_types(conn, found)
     return (yield from _full(conn, message, choose(conn, message, version), offered))
 
 
@@ -141,7 +143,7 @@ def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
         choice = _choice(conn, suite, version, schemes, known, pool, group)
         if choice is not None:
             return choice
-    raise Abort(faults.NO_SHARED_CIPHER)
+    raise raw_keys.lacking(conn) or Abort(faults.NO_SHARED_CIPHER)
 
 
 def _possible(config: Config, suite: Suite, version: int, group: Group | None) -> bool:
@@ -331,11 +333,14 @@ class ExpectCertificate(_Step):
 
     __slots__ = ()
 
-    @on(CERTIFICATE, legacy.Certificate.parse)
-    def certificate(self, conn: Handshake, message: legacy.Certificate) -> State:
-        if message.ders:
-            self.exchange.claim = examine(conn, message.ders)
-        elif conn.config.policy.verify_mode == CERT_REQUIRED:
+    @on(CERTIFICATE, legacy.KeyExchange.parse)
+    def certificate(self, conn: Handshake, message: legacy.KeyExchange) -> State:
+        exchange = self.exchange
+        if conn.draft.peer_type == RAW:
+            exchange.claim = raw_keys.in_message12(conn, message.raw)
+        elif ders := decode(legacy.Certificate.parse, message.raw).ders:
+            exchange.claim = examine(conn, ders)
+        if exchange.claim is None and conn.config.policy.verify_mode == CERT_REQUIRED:
             raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
         conn.transcript.update(message.raw)
         return ExpectKeyExchange(self.exchange)

@@ -19,7 +19,7 @@ from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret, finished, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, compression, ech_server, negotiate, negotiated, selection
+from puretls._engine import authenticate, compression, ech_server, negotiate, negotiated, raw_keys, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     send_certificate13,
@@ -30,6 +30,7 @@ from puretls._engine.counters import MEMORY, TICKETS
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
+from puretls._engine.policy import RAW
 from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking, FirstRequest, KeepRequest, PskServerRequest, RecallRequest
 from puretls._engine.resumption import fits
@@ -229,6 +230,9 @@ def _answer(
     conn.transcript.update(raw)
     chosen = None
     if psk is None:
+        if config.typed:
+            raw_keys.choose_types(conn, found)
+            config = conn.config
         if config.selects:
             pool = selection.candidates(config, conn.draft.server_name, found)
             chosen = selection.first(config, TLS13, schemes, pool)
@@ -237,7 +241,7 @@ def _answer(
         if chosen is None:
             if not schemes:  # RFC 8446 4.2.3
                 raise Abort(faults.MISSING_SIGALGS)
-            raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
+            raise raw_keys.lacking(conn) or Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(d)).mix(shared)
     random = conn.random(32)
@@ -290,7 +294,7 @@ def _answer(
 def _own_certificate(config: Config, credential: Credential, found: dict[int, bytes]) -> bytes:
     """Our Certificate, with what the client has asked for (RFC 8446 4.4.2.1, RFC 8879)."""
     raw = credential.shown13(found)
-    if config.compressions and registry.COMPRESS_CERTIFICATE in found:
+    if config.compressions and not credential.raw and registry.COMPRESS_CERTIFICATE in found:
         theirs = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
         return compression.shorter(credential, raw, config, theirs)
     return raw
@@ -313,6 +317,8 @@ class ExpectCertificate(State):
 
     @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
     def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
+        if conn.draft.peer_type == RAW:
+            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a compressed raw public key")
         conn.draft.certificate_compression = message.algorithm
         return (yield from self.certificate(conn, compression.expand(conn.config, message)))
 

@@ -12,14 +12,14 @@ from struct import Struct
 from puretls._base.faults import Abort
 from puretls._base.registry import VERSIONS
 from puretls._crypto import suites
-from puretls._engine.peer import Peer
+from puretls._engine.peer import Peer, remembered_key
 from puretls._engine.session import Session
 from puretls._wire.codec import Reader, StructError, vec8, vec16, vec24
 from puretls._x509 import certificate
 
 FORMAT = 1
 MAGIC = b"puretls session "  # and the format
-EMS, VERIFIED, STAPLED = 1, 2, 4
+EMS, VERIFIED, STAPLED, RAW_KEY = 1, 2, 4, 8
 
 # format; version, suite, group, flags; when it was made and its peer authenticated, and until when that holds, in ms;
 # lifetime, the server's hint, age_add; the digest of the policy.  Behind it vectors: the secret, the id, the alpn; the
@@ -33,6 +33,8 @@ def dump(session: Session) -> bytes:
     path = peer.path if peer is not None else None
     staple = peer.ocsp if peer is not None else None
     flags = (EMS if session.ems else 0) | (VERIFIED if path is not None else 0) | (STAPLED if staple else 0)
+    shown = () if peer is None else [x.der for x in peer.chain] if peer.raw is None else [peer.raw]
+    flags |= RAW_KEY if peer is not None and peer.raw is not None else 0
     fixed = _fixed.pack(
         MAGIC,
         FORMAT,
@@ -55,7 +57,7 @@ def dump(session: Session) -> bytes:
             vec8(session.alpn or b""),
             vec16(name),
             vec24(session.ticket),
-            _listed(x.der for x in (peer.chain if peer is not None else ())),
+            _listed(shown),
             _listed(x.der for x in (path or ())),
             vec24(staple or b""),
         )
@@ -81,11 +83,15 @@ def _load(data: bytes) -> Session:
         raise KeyError(version)
     r = Reader(data, _fixed.size)
     secret, number, alpn, name, ticket = r.vec8(), r.vec8(), r.vec8(), r.vec16(), r.vec24()
-    chain, path, staple = _certificates(r.vec24()), _certificates(r.vec24()), r.vec24()
+    shown, path, staple = _ders(r.vec24()), _ders(r.vec24()), r.vec24()
     r.done()
     peer = None
-    if chain:
-        peer = Peer(chain, path if flags & VERIFIED else None, ocsp=staple if flags & STAPLED else None)
+    if flags & RAW_KEY:
+        (key,) = shown
+        peer = remembered_key(key, bool(flags & VERIFIED))
+    elif shown:
+        way = _certificates(path) if flags & VERIFIED else None
+        peer = Peer(_certificates(shown), way, ocsp=staple if flags & STAPLED else None)
     about = alpn or None, name.decode("ascii") or None, peer, bool(flags & EMS), number, ticket, age_add
     when = policy, authenticated / 1000, until / 1000
     return Session(version, suite, secret, time / 1000, *about, lifetime, hint, group, *when)
@@ -95,8 +101,12 @@ def _listed(ders: Iterable[bytes]) -> bytes:
     return vec24(b"".join(map(vec24, ders)))
 
 
-def _certificates(data: bytes) -> tuple[certificate.Certificate, ...]:
+def _ders(data: bytes) -> list[bytes]:
     r, found = Reader(data, 0), []
     while r.more():
         found.append(r.vec24())
-    return certificate.presented(found) if found else ()
+    return found
+
+
+def _certificates(ders: list[bytes]) -> tuple[certificate.Certificate, ...]:
+    return certificate.presented(ders) if ders else ()

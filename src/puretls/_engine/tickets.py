@@ -19,7 +19,7 @@ from puretls._crypto import suites
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import Resumption
 from puretls._engine.counters import STORE, TICKETS, Stats
-from puretls._engine.peer import remembered
+from puretls._engine.peer import remembered, remembered_key
 from puretls._engine.session import Session
 from puretls._engine.ticket_keys import CLOCKS, NAME, SHORT_NAME, Keys, OwnKeys, TicketKey
 from puretls._wire.codec import Reader, StructError, vec24
@@ -33,7 +33,7 @@ MAX_TICKET = 1 << 15  # bytes: more, a ClientHello or a NewSessionTicket may hav
 # the lengths of the secret, the alpn and the name that follow.
 _OWN, _SHARED = "BIQ", "HHHBQQQI32sBBH"
 _own, _shared, _fixed = Struct("!" + _OWN), Struct("!" + _SHARED), Struct("!" + _OWN + _SHARED)
-EMS, VERIFIED = 1, 2
+EMS, VERIFIED, RAW_KEY = 1, 2, 4
 
 
 def own_state(age_add: int, nonce: int) -> bytes:
@@ -52,7 +52,9 @@ def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
         session.version,
         session.suite.code,
         session.group,
-        (EMS if session.ems else 0) | (VERIFIED if peer and peer.path is not None else 0),
+        (EMS if session.ems else 0)
+        | (VERIFIED if peer and peer.path is not None else 0)
+        | (RAW_KEY if peer and peer.raw is not None else 0),
         int(session.time * 1000),
         int(session.authenticated * 1000),
         int(session.until * 1000),
@@ -62,7 +64,8 @@ def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
         len(alpn),
         len(name),
     )
-    chain = b"".join([vec24(certificate.der) for certificate in peer.chain]) if peer else b""
+    shown = () if peer is None else [x.der for x in peer.chain] if peer.raw is None else [peer.raw]
+    chain = b"".join(map(vec24, shown))
     return state + secret + alpn + name + chain
 
 
@@ -86,7 +89,10 @@ def read_state(data: bytes) -> Session:
         r.done()  # no length before it was wrong, either
     if version == TLS13:
         secret = Resumption(suite.hash, secret).psk(nonce.to_bytes(8, "big"))
-    peer = remembered(chain, verified=bool(flags & VERIFIED)) if chain else None
+    peer = None
+    if chain:
+        verified = bool(flags & VERIFIED)
+        peer = remembered_key(chain[0], verified) if flags & RAW_KEY else remembered(chain, verified=verified)
     about = alpn or None, name.decode("ascii", "surrogateescape") or None, peer, bool(flags & EMS)
     more = 0, group, policy, authenticated / 1000, until / 1000
     return Session(version, suite, secret, time / 1000, *about, b"", b"", age_add, lifetime, *more)

@@ -395,6 +395,24 @@ def build_compressions(codes: tuple[int, ...]) -> bytes:
     return extension(registry.COMPRESS_CERTIFICATE, compression_list(codes))
 
 
+# client_certificate_type, server_certificate_type (RFC 7250 3)
+
+
+@cached_if_short
+def certificate_types(body: bytes) -> tuple[int, ...]:
+    """CertificateType of a ClientHello<1..2^8-1>."""
+    if len(body) < 2 or body[0] != len(body) - 1:
+        raise Abort(faults.BAD_EXTENSION)
+    return tuple(body[1:])
+
+
+def certificate_type(body: bytes) -> int:
+    """The one that a server has chosen."""
+    if len(body) != 1:
+        raise Abort(faults.BAD_EXTENSION)
+    return body[0]
+
+
 # status_request (RFC 6066 8)
 
 OCSP_ANY = b"\x01\x00\x00\x00\x00"  # the body of a request: any responder, no extensions

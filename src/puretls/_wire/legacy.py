@@ -54,6 +54,14 @@ class Certificate(NamedTuple):
         return cls(raw, tuple(ders))
 
 
+def raw_public_key(raw: bytes) -> bytes:
+    """The SubjectPublicKeyInfo in a Certificate message (RFC 7250 3)."""
+    r = Reader(raw)
+    found = r.vec24()
+    r.done()
+    return found
+
+
 def certificate(ders: tuple[bytes, ...]) -> bytes:
     return message(registry.CERTIFICATE, vec24(b"".join(map(vec24, ders))))
 

@@ -15,6 +15,8 @@ from puretls._wire.ech import config_list, confirmation
 from puretls._wire.extensions import (
     authorities,
     certificate_timestamps,
+    certificate_type,
+    certificate_types,
     compressions,
     cookie,
     empty,
@@ -68,6 +70,8 @@ ROWS: dict[int, dict[int, Read]] = {
     registry.PADDING: {CH: anything},
     registry.ENCRYPT_THEN_MAC: {CH: empty, SH12: empty},
     registry.EXTENDED_MASTER_SECRET: {CH: empty, SH12: empty},
+    registry.CLIENT_CERTIFICATE_TYPE: {CH: certificate_types, EE: certificate_type, SH12: certificate_type},
+    registry.SERVER_CERTIFICATE_TYPE: {CH: certificate_types, EE: certificate_type, SH12: certificate_type},
     registry.COMPRESS_CERTIFICATE: {CH: compressions, CR: compressions},
     registry.RECORD_SIZE_LIMIT: {CH: record_size_limit, EE: record_size_limit, SH12: record_size_limit},
     registry.SESSION_TICKET: {CH: anything, SH12: empty},

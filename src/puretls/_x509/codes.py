@@ -69,6 +69,7 @@ CA_CONSTRAINTS_NOT_CRITICAL = 89
 CA_WITHOUT_KEY_USAGE = 92
 EXTENSIONS_NEED_VERSION_3 = 93
 EXPLICIT_CURVE = 94
+RAW_KEY_UNTRUSTED = 95
 EMPTY_AUTHORITY_KEY = 102
 UNPAIRED_AUTHORITY_KEY = 103
 
@@ -155,12 +156,13 @@ _TEXTS = """
 92 CA cert does not include key usage extension
 93 Using cert extension requires at least X509v3
 94 Certificate public key has explicit ECC parameters
+95 Raw public key untrusted, no trusted keys configured
 102 Empty Authority Key Identifier
 103 Authority Key Identifier issuer and serial number must be paired
 """
 
 _ALERTS = {
-    registry.BAD_CERTIFICATE: (4, 5, 6, 9, 11, 13, 14, 15, 16, 27, 28, 29, 62, 63, 64, 66, 67, 68, 94),
+    registry.BAD_CERTIFICATE: (4, 5, 6, 9, 11, 13, 14, 15, 16, 27, 28, 29, 62, 63, 64, 66, 67, 68, 94, 95),
     registry.CERTIFICATE_EXPIRED: (10, 12),
     registry.CERTIFICATE_REVOKED: (23,),
     registry.DECRYPT_ERROR: (7, 8),

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
 from puretls import (
     CERT_NONE,
     PROTOCOL_TLS_CLIENT,
@@ -45,6 +47,7 @@ def add_context(parser: argparse.ArgumentParser) -> None:
         choices=("webpki",),
         help="the rules of the CA/Browser Forum besides: the public web's",
     )
+    trust.add_argument("--trust-key", type=Path, metavar="FILE", help="accept this raw public key (PEM), and only that")
     trust.add_argument("--aia", action="store_true", help="fetch an issuer that the server has not sent")
     trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM or PKCS #12")
     add_key(trust)
@@ -97,8 +100,21 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
     context = _trusting(arguments.ca_file, arguments.ca_path)
     context.check_hostname = arguments.servername != ""
     context.verify_profile, context.aia = arguments.profile, arguments.aia
+    if arguments.trust_key:
+        trust_key(context, arguments.trust_key)
     identify(context, arguments)
     return offering(context, arguments)
+
+
+def trust_key(context: SSLContext, file: Path) -> None:
+    """A raw public key (RFC 7250) in the place of certificates."""
+    try:
+        data = file.read_bytes()
+        context.check_hostname = False
+        context.server_certificate_types = ["raw"]
+        context.set_trusted_public_keys([load_pem_public_key(data) if b"-----BEGIN" in data else data])
+    except (OSError, ValueError) as error:
+        raise Failure(f"--trust-key {file}: {reason(error)}") from None
 
 
 def identify(context: SSLContext, arguments: argparse.Namespace, *, reload: float | None = None) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 from puretls import DER_cert_to_PEM_cert
@@ -28,6 +30,12 @@ ADVICE = {  # what to do, by OpenSSL's number for what is wrong
 def advice(code: int | None) -> str:
     """What to do about a certificate that is refused."""
     return next((text for text, codes in ADVICE.items() if code in codes), "the certificate is not fit for this use")
+
+
+def raw_key(tls: Any) -> str | None:
+    """The digest of a key that was shown without a certificate, as in a pin."""
+    key = tls.peer_public_key()
+    return None if key is None else b64encode(sha256(key).digest()).decode()
 
 
 class Report:
@@ -95,6 +103,7 @@ class Report:
             "client_signature": tls.client_sigalg(),
             "client_certificate": watched.asked,
             "certificate_compression": tls.cert_compression(),
+            "raw_public_key": raw_key(tls) if not self.ders else None,
             "alpn": tls.selected_alpn_protocol(),
             "ticket": None,
             "resumed": None,
@@ -136,7 +145,9 @@ class Report:
         asked = "" if told else f", as {name}" if name else ", without a name"
         where = f"through the proxy {facts['proxy']}" if facts["proxy"] else str(facts["address"])
         screen.heading(f"{Target(facts['host'], facts['port'])}", f"{where}{asked}")
-        if facts["verified"]:
+        if facts["verified"] and facts["raw_public_key"]:
+            screen.good("verified: the server has the key that is trusted; it has no certificate")
+        elif facts["verified"]:
             whom = name or "the chain (no name was asked for)"
             screen.good(f"verified: {whom}, by {printable(facts['anchor']['subject'] or '-')}")
         else:
@@ -166,6 +177,8 @@ class Report:
         shown.append(("OCSP", ocsp_line(facts["ocsp"])))
         if facts["client_certificate"]:
             shown.append(("wants", asked_line(facts["client_certificate"], sent=bool(facts["client_signature"]))))
+        if facts["raw_public_key"]:
+            shown.append(("raw key", f"sha256//{facts['raw_public_key']}"))
         if facts["certificate_compression"]:
             shown.append(("compression", f"of the certificate: {facts['certificate_compression']}"))
         if facts["client_signature"]:

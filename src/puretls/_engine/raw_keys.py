@@ -1,0 +1,89 @@
+"""Raw public keys in the place of certificates (RFC 7250): which type each side sends, and whether a key is trusted.
+
+A key has no path and no name.  It counts as verified if it is one of those that the context trusts, or, where it
+trusts none, if `verify_callback` accepts it; without either nobody is let in who has to be verified.
+"""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS12
+from puretls._crypto import signatures
+from puretls._engine.handshake import Handshake, decode
+from puretls._engine.peer import Claim, KeyClaim
+from puretls._engine.policy import RAW, X509
+from puretls._wire import extensions, legacy, messages
+from puretls._x509 import codes, strength
+from puretls._x509.codes import refusal
+from puretls._x509.raw_key import RawKey
+
+
+def choose_types(conn: Handshake, found: dict[int, bytes]) -> None:
+    """A server: the type of its own certificate, and of the client's, out of a ClientHello (RFC 7250 4.2)."""
+    config, draft = conn.config, conn.draft
+    if not config.typed or conn.version < TLS12:
+        return
+    draft.own_type = _common(config.own_types, found.get(registry.SERVER_CERTIFICATE_TYPE))
+    if draft.own_type == RAW:
+        conn.config = config.with_raw_keys
+    if config.policy.verify_mode:
+        draft.peer_type = _common(config.policy.types, found.get(registry.CLIENT_CERTIFICATE_TYPE))
+
+
+def _common(ours: tuple[int, ...], body: bytes | None) -> int:
+    if body is None:
+        return X509
+    theirs = extensions.certificate_types(body)
+    if theirs == (X509,):  # who means that MUST leave the extension out (RFC 7250 4.1)
+        raise Abort(faults.ONLY_DEFAULT_TYPE)
+    for one in ours:  # their order is a preference that nobody has to follow
+        if one in theirs:
+            return one
+    raise Abort(faults.NO_COMMON_CERTIFICATE_TYPE)
+
+
+def lacking(conn: Handshake) -> Abort | None:
+    """Why a server has nothing to show to a client that takes no raw keys, if that is why."""
+    if conn.config.typed and conn.draft.own_type == X509 and X509 not in conn.config.own_types:
+        return Abort(faults.NO_COMMON_CERTIFICATE_TYPE)
+    return None
+
+
+def in_message13(conn: Handshake, message: messages.Certificate) -> Claim:
+    """The key in a Certificate message of TLS 1.3: one entry, without extensions (RFC 8446 4.4.2)."""
+    if len(message.entries) != 1:
+        raise Abort(faults.LENGTH_MISMATCH, f"{len(message.entries)} raw public keys")
+    der, found = message.entries[0]
+    if found:  # never a staple, nor timestamps
+        raise Abort(faults.UNSOLICITED_EXTENSION, "of a raw public key")
+    return _claim(conn, der)
+
+
+def in_message12(conn: Handshake, raw: bytes) -> Claim | None:
+    """The key in a Certificate message of TLS 1.2, which is no list (RFC 7250 3); None for an empty one."""
+    der = decode(legacy.raw_public_key, raw)
+    return _claim(conn, der) if der else None
+
+
+def _claim(conn: Handshake, der: bytes) -> Claim:
+    policy = conn.config.policy
+    try:
+        key = RawKey(der)
+    except ValueError as error:
+        raise Abort(faults.UNUSABLE_RAW_PUBLIC_KEY, str(error)) from None
+    if not signatures.key_kind(key.public, key.algorithm):
+        raise Abort(faults.UNUSABLE_RAW_PUBLIC_KEY, "not a key that signs")
+    verified = False
+    if policy.verify_mode:  # CERT_NONE is 0
+        if key.bits < strength.floor(policy.security_level):
+            raise refusal(codes.LEAF_KEY_TOO_SMALL, 0)
+        matches = [compare_digest(der, one) for one in policy.trusted_keys]
+        verified = any(matches)
+        if not verified and (matches or policy.judge is None):
+            raise refusal(codes.RAW_KEY_UNTRUSTED, 0)
+        if not conn.server_side and policy.check_hostname:  # it has no name
+            raise refusal(codes.HOSTNAME_MISMATCH, 0)
+    return KeyClaim(key, verified)
