@@ -502,7 +502,9 @@ def test_compressed_keys_are_refused():
     assert (refusal.by, refusal.fault.reason) == (CLIENT, "UNEXPECTED_MESSAGE")
 
 
-@pytest.mark.parametrize("der", [b"", b"\x30\x00", b"rubbish", spki(KEY)[:-1], spki(KEY) + b"x", os.urandom(91)])
+@pytest.mark.parametrize(
+    "der", [b"", b"\x30\x00", b"rubbish", spki(KEY)[:-1], spki(KEY) + b"x", os.urandom(91)], ids=range(6)
+)
 def test_keys_that_are_none(der):
     with pytest.raises(ValueError, match=r".*"):
         RawKey(der)
