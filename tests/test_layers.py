@@ -143,3 +143,24 @@ def test_what_is_listed_closes_a_circle() -> None:
             graph[name].add(other)
             assert other in {dotted.split(".")[2] for dotted in imported(SOURCE / path) if dotted.count(".") > 1}
             assert circle(graph), f"{path} may import {other}"
+
+
+FAST = {  # where transports may look into the record layer: a call would cost as much as the rest
+    "_api/over_socket.py": {"read", "write", "_write_record", "_flush"},
+}
+
+
+def reaching_in(tree: ast.AST) -> Iterator[str]:
+    """Functions that use a field of the record layer's halves."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Attribute) and node.attr in {"inbound", "outbound"}:
+                    yield function.name
+
+
+@each_module
+def test_transports_ask_the_record_layer_and_do_not_look_into_it(path: Path, name: str) -> None:
+    """Except in the first lines of reads and writes, and where no signal handler may come between."""
+    if name.partition("/")[0] in {"_api", "asyncio"}:
+        assert set(reaching_in(ast.parse(path.read_text("utf-8")))) == FAST.get(name, set())

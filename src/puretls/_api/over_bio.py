@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import later, native
 from puretls._api.bio import MemoryBIO
-from puretls._api.errors import SSLError, abort_error, fault_error, want_read, zero_return
-from puretls._api.sslconnection import SMALL, _SSLSocket, nothing, readable, reentered, writable
+from puretls._api.driver import Driver
+from puretls._api.errors import SSLError, abort_error, fault_error, want_read
+from puretls._api.sslconnection import SMALL, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.locks import new_lock
@@ -35,7 +36,7 @@ def _check(name: str, bio: Any) -> None:
         raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
 
 
-class _BioConnection(_SSLSocket):
+class _BioConnection(Driver):
     """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
 
     __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing", "_portion", "_waker")
@@ -61,16 +62,6 @@ class _BioConnection(_SSLSocket):
         self._lock = new_lock(self, "_inside")
         self._waker: Callable[[], object] | None = None  # who is called when an answer has come
         self._inside = False  # who has the lock and finds True has interrupted itself
-
-    def _arm(self) -> None:
-        """Open the fast paths, if all is as usual.  What waits in our buffer comes first."""
-        records = self._records
-        records.arm_writing()
-        inbound = records.inbound
-        if inbound.start == inbound.end:
-            records.arm_reading()
-        if self._portion > 0 and records.fast_opener is not None:
-            self._portion = SMALL + records.fast_opener.overhead
 
     def _wait_for(self, awaited: Awaited) -> None:
         promise = awaited.promise
@@ -109,22 +100,15 @@ class _BioConnection(_SSLSocket):
                     waits = not (machine.failure or self._records.close_received)
                 if waits and (data := self._incoming.read()):
                     self._records.receive(data)
-                while True:
-                    self._advance()
-                    if handshake.established:
-                        break
-                    if self._records.close_received:
-                        raise zero_return()
-                    self._push()
-                    self._pull()
-                if self._records.control or self._records.outbound.end or self._records.events:
-                    self._push()
-                self._arm()
+                self._shake(self)
+                self._records.arm()
+                if self._portion > 0:  # a full record
+                    self._portion = self._records.wanted_by(SMALL) + self._records.ciphertext
             except Abort as abort:
                 raise abort_error(abort) from abort.__cause__
             finally:
                 self._inside = False
-                if self._records.control or self._records.outbound.end or self._records.events:
+                if self._records.has_news:
                     self._push()
                 if self._callback_error is not None:
                     self._raise_callback_error()
@@ -174,13 +158,12 @@ class _BioConnection(_SSLSocket):
                         records.receive(taken)
                     elif not incoming.eof:
                         raise want_read()  # noqa: TRY301
-                elif records.inbound.plain and not records.failed:
-                    data = records.inbound.take(size)
+                elif records.has_plain and not records.failed:
+                    data = records.take_plain(size)
                     return data if out is None else self._deliver(data, size, out)
-                got = self._read(size, out)
-                if got is not None:
-                    return got
-                raise want_read()  # noqa: TRY301
+                if records.control:  # a request of ours
+                    self._push()
+                return self._read_on(self, size, out)
             except Abort as abort:
                 self._told = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
@@ -199,44 +182,6 @@ class _BioConnection(_SSLSocket):
                 lock.release()
             except RuntimeError:  # it is not ours: a handler has raised while we waited for it
                 pass
-
-    def _read(self, limit: int, out: memoryview | None) -> Any:
-        """The way that knows every case; None if more is wanted."""
-        conn, incoming, records = self._conn, self._incoming, self._records
-        inbound = records.inbound
-        if records.control:  # a request of ours
-            self._push()
-        here = inbound.plain or inbound.ready() or conn.failure or records.close_received
-        while True:
-            if not here:
-                size = self._portion
-                if size > 0 and inbound.start != inbound.end:  # the rest of this record, or of its header
-                    size = inbound.wanted() or size
-                data = incoming.read(size)
-                if data:
-                    records.receive(data)
-                if not data or not inbound.ready():
-                    if len(data) == size:
-                        continue
-                    if not incoming.eof:
-                        return None
-                    self._at_end()
-                    return b"" if out is None else 0
-            got = self._take(limit, out)
-            if conn.request is not None:
-                self._advance()
-            if records.control or records.outbound.end or records.events:
-                self._push()
-            if got:
-                self._arm()
-                return got
-            if records.close_received:
-                self._told = True
-                self._put_back()
-                if records.close_sent:
-                    raise zero_return()
-                return b"" if out is None else 0
-            here = inbound.plain
 
     def write(self, data: Any, /) -> int:
         """Seal the data; all of it is in `outgoing` afterwards."""
@@ -309,20 +254,15 @@ class _BioConnection(_SSLSocket):
         except BaseException as error:
             self._interrupted(error)
             raise
-        if records.control or records.outbound.end or records.events:
+        if records.has_news:
             self._push()
-        self._arm()
+        records.arm()
 
     def _finish_renegotiation(self) -> None:
         """Go on with the handshake inside this connection; SSLWantReadError if the peer has to say more."""
-        records = self._records
         try:
-            self._advance()
-            while records.renegotiating and not records.inbound.plain and not records.close_received:
-                self._push()
-                if not self._pull():
-                    return
-                self._advance()
+            while self._renegotiate(self):
+                pass
         finally:
             self._push()
 
@@ -350,31 +290,45 @@ class _BioConnection(_SSLSocket):
             self._check_end()
             try:
                 conn.close_notify()
-                while not self._records.close_received:
-                    self._advance()
-                    if self._records.inbound.plain:
-                        raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
-                    if self._records.close_received:
-                        break
-                    self._push()
-                    self._pull()
+                self._wait_for_goodbye(self)
             except Abort as abort:
                 raise abort_error(abort) from abort.__cause__
             finally:
                 self._push()
                 self._raise_callback_error()
-            self._put_back()
 
-    def _pull(self) -> bool:
-        """More input; raises if there is none.  False: the input has ended, and that is accepted."""
-        data = self._incoming.read()
+    # The port
+
+    reads_ahead = False
+
+    def fill(self, wanted: int) -> bool:
+        """What is in `incoming`: all of it, or a record's worth of asyncio's, whose one buffer moves with each read."""
+        size, records = self._portion, self._records
+        if size > 0 and records.ciphertext:  # the rest of this record, or of its header
+            size = records.missing() or size
+        del wanted
+        data = self._incoming.read(size)
         if data:
-            self._records.receive(data)
+            records.receive(data)
             return True
         if self._incoming.eof:
             self._at_end()
             return False
         raise want_read()
+
+    def flush(self) -> None:
+        """Into `outgoing`."""
+        self._push()
+
+    def at_end(self) -> None:
+        """What follows close_notify is the application's."""
+        records = self._records
+        if records.ciphertext:
+            rest = records.leftover() + self._incoming.read()
+            try:
+                self._incoming.write(rest)
+            except SSLError:  # after write_eof(): it has to stay here
+                records.receive(rest)
 
     def _speak(self) -> None:
         self._push()
@@ -385,13 +339,3 @@ class _BioConnection(_SSLSocket):
             self._outgoing.write(data)
         if self._records.events:
             self._report()
-
-    def _put_back(self) -> None:
-        """What follows close_notify is the application's."""
-        inbound = self._records.inbound
-        if inbound.start != inbound.end:
-            rest = inbound.leftover() + self._incoming.read()
-            try:
-                self._incoming.write(rest)
-            except SSLError:  # after write_eof(): it has to stay here
-                inbound.receive(rest)

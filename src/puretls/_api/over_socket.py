@@ -31,6 +31,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from puretls._api import later
+from puretls._api.driver import Driver
 from puretls._api.errors import (
     SUFFIX,
     abort_error,
@@ -39,26 +40,15 @@ from puretls._api.errors import (
     ssl_error,
     want_read,
     want_write,
-    zero_return,
 )
 from puretls._api.forks import Forks
-from puretls._api.sslconnection import (
-    SMALL,
-    SPARE_SIZE,
-    _SSLSocket,
-    give_back,
-    nothing,
-    readable,
-    reentered,
-    scratch,
-    writable,
-)
+from puretls._api.sslconnection import SMALL, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.locks import new_lock
 from puretls._base.registry import APPLICATION_DATA, TLS13
 from puretls._record.layer import SMALLEST
-from puretls._record.protection import HEADER, MAX_PLAINTEXT, Opener
+from puretls._record.protection import HEADER, MAX_PLAINTEXT
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -74,7 +64,6 @@ MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 LONGEST = HEADER + MAX_PLAINTEXT  # and what its protection takes
-MAX_RECORD = LONGEST + 2048  # RFC 5246 6.2.3
 CLOSE = 0.99  # so much of a timeout counts as all of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
@@ -118,7 +107,30 @@ def gone() -> Exception:
     return ssl_error(5, "Underlying socket connection gone")
 
 
-class _SocketConnection(_SSLSocket):
+class _SocketPort:
+    """The socket of a connection for one call, which ends by a deadline."""
+
+    __slots__ = ("connection", "deadline", "message", "reads_ahead", "sock")
+
+    def __init__(
+        self, connection: _SocketConnection, sock: Any, deadline: float | None, message: str, reads_ahead: bool = False
+    ) -> None:
+        self.connection, self.sock, self.deadline, self.message = connection, sock, deadline, message
+        self.reads_ahead = reads_ahead
+
+    def fill(self, wanted: int) -> bool:
+        """What the kernel has, as soon as it has something."""
+        return self.connection._fill(self.sock, wanted, self.deadline, self.message)
+
+    def flush(self) -> None:
+        """To the kernel, as soon as it takes it."""
+        self.connection._flush(self.sock, self.deadline, self.message)
+
+    def at_end(self) -> None:
+        """What came behind close_notify waits for unwrap(): see `leftover`."""
+
+
+class _SocketConnection(Driver):
     """The socket is held by a weak reference only: it owns us."""
 
     __slots__ = (
@@ -189,18 +201,8 @@ class _SocketConnection(_SSLSocket):
             try:
                 self._in_read = self._in_write = True
                 self._deadline = deadline
-                while True:
-                    if not conn.established:  # else the kernel did not take our last flight
-                        self._advance()
-                    if records.has_data_to_send:
-                        self._flush(sock, deadline, HANDSHAKE_TIMEOUT)
-                    if conn.established:
-                        records.arm_reading()
-                        records.arm_writing()
-                        return
-                    if records.close_received:
-                        raise zero_return()
-                    self._fill(sock, conn.wanted(), deadline, HANDSHAKE_TIMEOUT)
+                self._shake(_SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
+                records.arm()
             except Abort as abort:
                 self._say_last_words(sock)
                 raise abort_error(abort) from abort.__cause__
@@ -248,12 +250,12 @@ class _SocketConnection(_SSLSocket):
                             return plain[at:stop]
                         out[:] = plain[at:stop]
                         return size
-                    return self._last_of(sock, size, out, greedy)
+                    return self._last_of(size, out, greedy)
                 if size > SMALL:
-                    got = self._read_much(sock, opener, size, out, timeout)
+                    got = self._read_much(sock, size, out, timeout)
                     if not got:
                         return self._read(sock, size, out, greedy, timeout)
-                    return self._with_rest(sock, got, size, out) if greedy and inbound.ready() else got
+                    return self._with_rest(got, size, out) if greedy and records.ready else got
                 buf, have = inbound.buf, inbound.end
                 if inbound.start or type(buf) is not bytes:
                     buf = inbound.gathered()
@@ -290,7 +292,7 @@ class _SocketConnection(_SSLSocket):
                     inbound.end = have = len(buf)
                 rest = have - whole
                 if rest > HEADER and rest >= HEADER + (buf[whole + 3] << 8 | buf[whole + 4]):
-                    return self._read_several(sock, opener, size, out, greedy, timeout)
+                    return self._read_several(sock, size, out, greedy, timeout)
                 data = opener.open_data(buf, whole)
                 if not data:
                     return self._read(sock, size, out, greedy, timeout)
@@ -347,83 +349,39 @@ class _SocketConnection(_SSLSocket):
         self._tries = self._direct and len(data) == size  # then there is more, mostly
         return data
 
-    def _last_of(self, sock: Any, size: int, out: memoryview | None, greedy: bool) -> Any:
+    def _last_of(self, size: int, out: memoryview | None, greedy: bool) -> Any:
         """What is left of a record, and whole ones behind it, of which select() would say nothing."""
-        inbound = self._records.inbound
-        data: Any = inbound.take(size)
+        data: Any = self._records.take_plain(size)
         if out is not None:
             out[: len(data)] = data
             data = len(data)
-        return self._with_rest(sock, data, size, out) if greedy and inbound.ready() else data
+        return self._with_rest(data, size, out) if greedy and self._records.ready else data
 
-    def _read_several(
-        self, sock: Any, opener: Opener, size: int, out: memoryview | None, greedy: bool, timeout: float | None
-    ) -> Any:
+    def _read_several(self, sock: Any, size: int, out: memoryview | None, greedy: bool, timeout: float | None) -> Any:
         """The fast path where several records have come at once."""
-        inbound = self._records.inbound
-        buf = inbound.gathered()
-        with memoryview(bytearray(size + 1)) as room:
-            inbound.start, got = opener.open_many(buf, memoryview(buf), 0, inbound.end, room)
-            if out is None:
-                data: Any = bytes(room[:got])
-            else:
-                out[:got] = room[:got]
-                data = got
-        if not got:
+        records = self._records
+        data = records.open_several(size, out)
+        if not data:
             return self._read(sock, size, out, greedy, timeout)
-        rest = inbound.gathered()
-        if greedy and len(rest) > HEADER and inbound.ready():
-            return self._with_rest(sock, data, size, out)
-        return data
+        return self._with_rest(data, size, out) if greedy and records.ciphertext > HEADER and records.ready else data
 
-    def _read_much(self, sock: Any, opener: Opener, size: int, out: memoryview | None, timeout: float | None) -> Any:
-        """Many records, from here or else from the kernel, into the caller's memory; nothing leaves it to `_read`."""
-        inbound = self._records.inbound
-        if inbound.start == inbound.end or not inbound.ready():
-            room = inbound.room(self._wanted(size, timeout != 0.0) or 1)
+    def _read_much(self, sock: Any, size: int, out: memoryview | None, timeout: float | None) -> Any:
+        """The fast path for many records, from here or else from the kernel; nothing leaves it to `_read`."""
+        records = self._records
+        if not records.ready:
+            wanted = self._conn.wanted() if timeout == 0.0 else self._wanted(records, size)
             if timeout:
                 self._until = monotonic() + timeout
-            inbound.end += self._recv_into(sock, room)
-        if out is not None:
-            inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
-            return got
-        buffer = scratch(size + 1)
-        with memoryview(buffer) as view, view[: size + 1] as room:
-            inbound.start, got = opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, room)
-            data = bytes(room[:got])
-        give_back(buffer)
-        return data
+            records.filled(self._recv_into(sock, records.room(wanted or 1)))
+        return records.open_many(size, out)
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, timeout: float | None) -> Any:
         """The way that knows every case."""
-        conn, records = self._conn, self._records
         if timeout and self._until is None:
             self._until = monotonic() + timeout
-        deadline = self._until
-        inbound = records.inbound
-        if records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
-            self._ask(sock, deadline)
-        while True:
-            if inbound.plain or inbound.ready() or conn.failure or records.close_received:
-                got = self._take(limit, out)
-                if conn.request is not None:
-                    self._advance()
-                if records.control or records.events:
-                    self._settle(sock)
-                if got:
-                    if greedy and inbound.ready():
-                        return self._with_rest(sock, got, limit, out)
-                    records.arm_reading()
-                    return got
-                if records.close_received:
-                    self._told = True
-                    if records.close_sent:
-                        raise zero_return()
-                    return b"" if out is None else 0
-                if inbound.plain:
-                    continue
-            if not self._fill(sock, self._wanted(limit, greedy), deadline, READ_TIMEOUT):
-                return b"" if out is None else 0
+        if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
+            self._ask(sock, self._until)
+        return self._read_on(_SocketPort(self, sock, self._until, READ_TIMEOUT, greedy), limit, out)
 
     def _ask(self, sock: Any, deadline: float | None) -> None:
         """Send what has to go out before an answer can come, unless a writer is at it, who does it."""
@@ -439,46 +397,11 @@ class _SocketConnection(_SSLSocket):
         finally:
             self._writing.release()
 
-    def _wanted(self, limit: int, greedy: bool) -> int:
-        """How many bytes a read of up to `limit` may take from the kernel, by the first rule of this module."""
-        wanted, inbound = 0, self._records.inbound
-        if greedy:
-            limit = min(limit, SPARE_SIZE)
-            full = limit // MAX_PLAINTEXT or 1  # fewer records have less data than fits, more have more overhead
-            wanted = limit + full * inbound.opener.overhead - (inbound.end - inbound.start)
-        return wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted())
-
-    def _with_rest(self, sock: Any, got: Any, limit: int, out: memoryview | None) -> Any:
-        """Behind this data there are whole records in our buffer, of which select() says nothing: they go with it."""
-        conn, records = self._conn, self._records
-        inbound = records.inbound
-        pieces = [got] if out is None else []
-        have = len(got) if out is None else got
-        try:
-            while have < limit and (inbound.plain or inbound.ready()) and not (conn.failure or records.close_received):
-                more = self._take(limit - have, None if out is None else out[have:])
-                if conn.request is not None:
-                    self._advance()
-                if out is None:
-                    pieces.append(more or b"")
-                have += len(more) if out is None else more
-                if records.control:  # now, not with what comes next: answers do not depend on how the bytes arrive
-                    self._settle(sock)
-                if not more and not inbound.plain:  # what else is there is not whole
-                    break
-        except Abort:  # for the next call, which raises it
-            pass
-        if records.control or records.events:
-            self._settle(sock)
-        records.arm_reading()
-        return b"".join(pieces) if out is None else have
-
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
         """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
         if self._records.truncated:
             raise eof_error(None)
-        inbound = self._records.inbound
-        room = inbound.room(wanted or 1)
+        room = self._records.room(wanted or 1)
         try:
             if deadline is not None:
                 _await(sock, "read", deadline, message)
@@ -488,7 +411,7 @@ class _SocketConnection(_SSLSocket):
         except TimeoutError:
             raise TimeoutError(message) from None
         if count:
-            inbound.filled(count)
+            self._records.filled(count)
             return True
         self._at_end()
         return False
@@ -501,10 +424,7 @@ class _SocketConnection(_SSLSocket):
         if not self._reading.acquire(blocking=False):
             return 0  # another thread is reading
         try:
-            records, inbound = self._records, self._records.inbound
-            if self._in_read or (
-                records.fast_opener is not None and inbound.start == inbound.end and not inbound.plain
-            ):
+            if self._in_read or self._records.nothing_hidden:
                 return 0  # so are we; or there is nothing, and it is known already
             return self._conn.pending() or self._untold()
         except Abort:
@@ -563,8 +483,8 @@ class _SocketConnection(_SSLSocket):
 
     def _finish_renegotiation(self, sock: Any) -> None:
         """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
-        conn, timeout = self._conn, sock.gettimeout()
-        deadline = monotonic() + timeout if timeout else None
+        timeout = sock.gettimeout()
+        port = _SocketPort(self, sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
         while self._records.renegotiating:
             if not self._reading.acquire(timeout=0.01):
                 continue
@@ -573,11 +493,7 @@ class _SocketConnection(_SSLSocket):
                 raise reentered()
             try:
                 self._in_read = True
-                self._advance()
-                self._settle(sock)
-                if self._records.inbound.plain or self._records.close_received:  # who reads has to see that first
-                    return
-                if self._records.renegotiating and not self._fill(sock, conn.wanted(), deadline, WRITE_TIMEOUT):
+                if not self._renegotiate(port):
                     return
             except Abort as abort:
                 self._settle(sock)
@@ -714,7 +630,7 @@ class _SocketConnection(_SSLSocket):
                     raise reentered()
                 try:
                     self._in_read = True
-                    self._wait_for_goodbye(sock, deadline)
+                    self._wait_for_goodbye(_SocketPort(self, sock, deadline, READ_TIMEOUT))
                 finally:
                     self._in_read = False
         except Abort as abort:
@@ -723,15 +639,6 @@ class _SocketConnection(_SSLSocket):
         finally:
             self._after()
         return sock
-
-    def _wait_for_goodbye(self, sock: Any, deadline: float | None) -> None:
-        records = self._records
-        while not records.close_received:
-            self._advance()
-            if records.inbound.plain:
-                raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
-            if not records.close_received:
-                self._fill(sock, records.inbound.wanted(), deadline, READ_TIMEOUT)
 
     def end_early(self) -> None:
         """Before the socket of a TLS 1.3 client is closed that has seen no session ticket yet.
@@ -760,7 +667,7 @@ class _SocketConnection(_SSLSocket):
 
     def leftover(self) -> bytes:
         """What was read beyond the peer's close_notify."""
-        return self._records.inbound.leftover()
+        return self._records.leftover()
 
     def _after(self) -> None:
         if self._records.events:

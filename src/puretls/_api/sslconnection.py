@@ -36,6 +36,7 @@ from puretls._engine.config import OP_IGNORE_UNEXPECTED_EOF
 from puretls._engine.connection import Connection
 from puretls._engine.requests import Request
 from puretls._engine.session import Session
+from puretls._record.scratch import SPARE_SIZE, give_back, scratch
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
@@ -43,24 +44,7 @@ if TYPE_CHECKING:
 
 CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
 MAX_NAME = 255  # bytes of a host name (RFC 1035 2.3.4)
-SPARE_SIZE = 1 << 18  # the most that one read() returns
 SMALL = 1 << 14  # a record's worth of data
-_spare: list[bytearray] = []  # for large reads; append and pop are atomic
-
-
-def scratch(size: int) -> bytearray:
-    """At least so many bytes to read into; a large one comes from, and should go back to, a pool."""
-    if size <= SMALL + 1:
-        return bytearray(size)
-    try:
-        return _spare.pop()
-    except IndexError:
-        return bytearray(SPARE_SIZE + 1)
-
-
-def give_back(buffer: bytearray) -> None:
-    if len(buffer) > SPARE_SIZE and len(_spare) < 4:
-        _spare.append(buffer)
 
 
 def writable(buffer: Any, size: int) -> memoryview:
@@ -237,22 +221,21 @@ class _SSLSocket:
         TLS 1.3: so a record that fits exactly takes the fast path, and nothing is written behind what is returned.  A
         large one is decrypted into directly, and the byte behind the data may change.
         """
-        conn = self._conn
-        inbound = self._records.inbound
-        if not conn.failure:
-            if inbound.plain:
-                return self._deliver(inbound.take(limit), limit, out)
+        conn, records = self._conn, self._records
+        if not records.failed:
+            if records.has_plain:
+                return self._deliver(records.take_plain(limit), limit, out)
             if out is not None and limit > SMALL:
                 return conn.read_into(out)
-            record = inbound.short_record()
+            record = records.short_record()
             if record:
                 data = conn.read_record(record)
                 if data:
                     return self._deliver(data, limit, out)
-            elif inbound.end - inbound.start > limit and inbound.longer_than(limit):  # it waits here
+            elif records.next_is_longer_than(limit):  # it waits here
                 conn.advance()
-                return self._deliver(inbound.take(limit), limit, out)
-        limit = min(limit, inbound.end - inbound.start, SPARE_SIZE)
+                return self._deliver(records.take_plain(limit), limit, out)
+        limit = min(limit, records.ciphertext, SPARE_SIZE)
         extra = conn.version == TLS13
         buffer = scratch(limit + extra)
         with memoryview(buffer) as view:

@@ -24,6 +24,7 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener, Opener13
+from puretls._record.scratch import SPARE_SIZE, give_back, scratch
 
 MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to nothing
 # Bytes of body, as OpenSSL
@@ -186,6 +187,22 @@ class Inbound:
         else:
             self.plain, self.plain_at = b"", 0
         return plain[at:stop]
+
+    def open_many(self, size: int, out: memoryview | None) -> bytes | int:
+        """The data of as many whole records of nothing but data as `size` bytes have room for; falsy if of none.
+
+        Into `out`, where the byte behind the data may change, or as bytes.
+        """
+        if out is not None:
+            self.start, got = self.opener.open_many(self.buf, self.view, self.start, self.end, out)
+            return got
+        size = min(size, SPARE_SIZE)
+        buffer = scratch(size + 1)  # and the type byte of the last
+        with memoryview(buffer) as view, view[: size + 1] as room:
+            self.start, got = self.opener.open_many(self.buf, self.view, self.start, self.end, room)
+            data = bytes(room[:got])
+        give_back(buffer)
+        return data
 
     def record(self) -> tuple[int, bytes] | None:
         """The next record, opened; None if it is not all here yet."""

@@ -18,7 +18,13 @@ data disarms them here, where it happens; who has finished something unusual ask
 
 - Only who holds a direction arms it (`arm_reading`, `arm_writing`); anybody may disarm it, behind what makes it wrong.
 - A sequence number is consumed before it is used.
-- No whole record is hidden from select(): see `wanted`.
+- All ciphertext that has come is in `inbound`, also what has come of the next record: so the fast path may be left
+  anywhere.  A record leaves it when it has been opened, and its data is returned or put there in the same step.
+- No whole record is hidden from select(): see `wanted` and `wanted_by`.  Data that is left over, of which select() says
+  nothing either, may wait while a socket's reads are armed: they begin with it, and pending() counts it.
+
+Transports touch the fields of `inbound` and `outbound` in the first lines of their reads and writes only, where a call
+would cost as much as all the rest; `tests/test_layers.py` says where.
 """
 
 from __future__ import annotations
@@ -35,7 +41,7 @@ from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import APPLICATION, Level, TrafficSecret
 from puretls._crypto.suites import Suite
 from puretls._record.inbound import Inbound
-from puretls._record.outbound import Outbound
+from puretls._record.outbound import Buffer, Outbound
 from puretls._record.protection import (
     HEADER,
     MAX_PLAINTEXT,
@@ -131,6 +137,7 @@ class RecordLayer:
         self.fast_opener = inbound.opener  # before the questions: others disarm behind what makes it wrong
         if (
             not self.takes_data
+            or (inbound.start != inbound.end and not self.two_threads)  # a socket's reads begin with what is here
             or self.close_received
             or inbound.plain
             or inbound.hs
@@ -145,6 +152,11 @@ class RecordLayer:
         self.fast_sealer = self.outbound.sealer
         if self.busy or self.events or self.outbound.fragment != MAX_PLAINTEXT:
             self.fast_sealer = None
+
+    def arm(self) -> None:
+        """For who holds both."""
+        self.arm_reading()
+        self.arm_writing()
 
     def disarm(self) -> None:
         """Both directions."""
@@ -561,16 +573,6 @@ class RecordLayer:
             return missing  # just a header; or perhaps close_notify, and what follows that is not ours to take
         return missing + 5
 
-    def wanted_after(self, header: bytes) -> int:
-        """The same, when nothing but this header has been read; 0 if there is something unusual about it."""
-        inbound = self.inbound
-        if len(header) != HEADER or header[0] != APPLICATION_DATA:
-            return 0
-        size = header[3] << 8 | header[4]
-        if size > MAX_PLAINTEXT + inbound.opener.expansion:
-            return 0
-        return size if size + HEADER <= SMALLEST and inbound.version == TLS13 else size + HEADER
-
     def data_to_send(self) -> memoryview | bytes:
         """Ciphertext that waits for the transport; tell `data_sent` how much of it was taken."""
         if self.control:
@@ -585,6 +587,107 @@ class RecordLayer:
         if self.control:
             self.seal_control()
         return self.outbound.take()
+
+    # What is here, for the transports' drivers
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything for the peer, or for who watches."""
+        return bool(self.control or self.outbound.end or self.events)
+
+    @property
+    def has_plain(self) -> bool:
+        """Whether there is data that was opened and not delivered."""
+        return bool(self.inbound.plain)
+
+    @property
+    def ciphertext(self) -> int:
+        """Bytes that have arrived and were not opened."""
+        return self.inbound.end - self.inbound.start
+
+    @property
+    def undelivered(self) -> int:
+        """Bytes that have arrived, opened or not, and were not delivered."""
+        inbound = self.inbound
+        return inbound.end - inbound.start + len(inbound.plain) - inbound.plain_at
+
+    @property
+    def ready(self) -> bool:
+        """Whether what is here can be made use of: data that was opened, or a record to open."""
+        return bool(self.inbound.plain) or self.inbound.ready()
+
+    @property
+    def nothing_hidden(self) -> bool:
+        """Whether it is known without a look that nothing is here that could be read."""
+        inbound = self.inbound
+        return self.fast_opener is not None and inbound.start == inbound.end and not inbound.plain
+
+    def take_plain(self, size: int) -> bytes:
+        """The next of the data that was opened; so much of it at most."""
+        return self.inbound.take(size)
+
+    def short_record(self) -> bytes | None:
+        """What has arrived, taken out, if it is one whole record and a short one: for `open_alone`."""
+        return self.inbound.short_record()
+
+    def next_is_longer_than(self, size: int) -> bool:
+        """Whether the next record is here, and longer than that."""
+        return self.ciphertext > size and self.inbound.longer_than(size)
+
+    def open_many(self, size: int, out: memoryview | None) -> bytes | int:
+        """On the fast path: the data of all whole records that are here, as far as it fits."""
+        return self.inbound.open_many(size, out)
+
+    def open_several(self, size: int, out: memoryview | None) -> bytes | int:
+        """The same for a few that have come at once; nothing is written behind what is returned."""
+        inbound = self.inbound
+        buf = inbound.gathered()
+        with memoryview(bytearray(size + 1)) as room:  # and the type byte of the last
+            inbound.start, got = inbound.opener.open_many(buf, memoryview(buf), 0, inbound.end, room)
+            data = bytes(room[:got])
+        inbound.gathered()
+        if out is None:
+            return data
+        out[:got] = data
+        return got
+
+    def lend(self) -> tuple[memoryview | bytes, bytes | Buffer]:
+        """All that waits to be sent, for a transport that may keep it; and the memory to `reclaim` if it has not."""
+        return self.outbound.lend()
+
+    def begins_data(self, data: bytes) -> bool:
+        """Whether this is the beginning of a record of data that goes on with what comes."""
+        have = len(data)
+        if have < HEADER:
+            return True
+        size = data[3] << 8 | data[4]
+        most = MAX_PLAINTEXT + self.inbound.opener.expansion
+        return data[0] == APPLICATION_DATA and have < HEADER + size and size <= most
+
+    def leftover(self) -> bytes:
+        """Take out what has arrived and was not opened: after close_notify it belongs to the application."""
+        return self.inbound.leftover() if self.ciphertext else b""
+
+    def room(self, size: int) -> memoryview:
+        """Memory for so many bytes that come; `filled` says how many they were."""
+        return self.inbound.room(size)
+
+    def filled(self, count: int) -> None:
+        """So many bytes have come into `room`."""
+        self.inbound.filled(count)
+
+    def missing(self) -> int:
+        """How many bytes of the current record, or of its header, have not come."""
+        return self.inbound.wanted()
+
+    def wanted_by(self, size: int) -> int:
+        """How many bytes a read of up to `size` may take at once: no whole record of them is left behind it.
+
+        As many full records as fit it have their overhead.  Fewer records have less data than fits, more have more
+        overhead.
+        """
+        inbound = self.inbound
+        return size + (size // MAX_PLAINTEXT or 1) * inbound.opener.overhead - (inbound.end - inbound.start)
 
     @property
     def has_data_to_send(self) -> bool:

@@ -13,12 +13,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from puretls._api import later
-from puretls._api.errors import SSLWantAnswerError, abort_error, ssl_error, zero_return
-from puretls._api.sslconnection import SMALL, _SSLSocket
+from puretls._api.driver import Driver
+from puretls._api.errors import SSLWantAnswerError, SSLWantReadError, abort_error, ssl_error, want_read
+from puretls._api.sslconnection import SMALL
 from puretls._base.faults import Abort
-from puretls._base.registry import APPLICATION_DATA, TLS13
+from puretls._base.registry import TLS13
 from puretls._record.outbound import reclaim
-from puretls._record.protection import HEADER, MAX_PLAINTEXT
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -40,7 +40,7 @@ class LinkUser(Protocol):
         """What is known of the plain transport."""
 
 
-class Link(_SSLSocket):
+class Link(Driver):
     """A connection without a transport.
 
     The fast paths of its record layer are armed while nothing but data comes and goes.
@@ -68,18 +68,31 @@ class Link(_SSLSocket):
 
     def shake(self) -> bool:
         """Go on with the handshake; whether it is done."""
-        conn = self._conn
         try:
-            self._advance()
+            self._shake(self)
         except Abort as abort:
             raise abort_error(abort) from abort.__cause__
-        except SSLWantAnswerError:
+        except (SSLWantAnswerError, SSLWantReadError):
             return False
-        if self._callback_error is not None:
-            self._raise_callback_error()
-        if self._records.close_received:
-            raise zero_return()
-        return conn.established
+        finally:
+            if self._callback_error is not None:
+                self._raise_callback_error()
+        return True
+
+    # The port of the driver: nothing is fetched or sent from here, as bytes come to `receive`, and go by `take`
+
+    reads_ahead = False
+
+    def fill(self, wanted: int) -> bool:
+        """It is the transport that brings more."""
+        del wanted
+        raise want_read()
+
+    def flush(self) -> None:
+        """The transport does it when it has control again."""
+
+    def at_end(self) -> None:
+        """What came behind close_notify stays: see `leftover`."""
 
     # Answers that come later
 
@@ -152,7 +165,7 @@ class Link(_SSLSocket):
 
     def opened(self) -> bool:
         """Whether there is data already that did not fit the last time."""
-        return bool(self._records.inbound.plain)
+        return self._records.has_plain
 
     def keep(self, data: bytes) -> None:
         """Data that was opened and is not wanted yet: `open_into` gives it first."""
@@ -167,33 +180,19 @@ class Link(_SSLSocket):
 
     def incomplete(self, data: bytes) -> bool:
         """Whether this is the beginning of a record of application data that goes on with what comes."""
-        have = len(data)
-        if have < HEADER:
-            return True
-        size = data[3] << 8 | data[4]
-        return (
-            data[0] == APPLICATION_DATA
-            and have < HEADER + size
-            and size <= MAX_PLAINTEXT + self._records.inbound.opener.expansion
-        )
+        return self._records.begins_data(data)
 
     def held(self) -> int:
         """Bytes that are here and have not been delivered."""
-        inbound = self._records.inbound
-        return inbound.end - inbound.start + len(inbound.plain) - inbound.plain_at
+        return self._records.undelivered
 
     def leftover(self) -> bytes:
         """Take out what was received and not opened."""
-        inbound = self._records.inbound
-        return inbound.leftover() if inbound.start != inbound.end else b""
+        return self._records.leftover()
 
     def arm(self) -> None:
         """Open the fast paths, if all is as usual."""
-        records = self._records
-        records.arm_writing()
-        inbound = records.inbound
-        if inbound.start == inbound.end:
-            records.arm_reading()
+        self._records.arm()
 
     def disarm(self) -> None:
         """Close them: data does not go the usual way now."""
@@ -204,7 +203,7 @@ class Link(_SSLSocket):
     def take(self) -> bytes:
         """What the engine has to say to the peer."""
         records = self._records
-        if not (records.control or records.outbound.end or records.events):
+        if not records.has_news:
             return b""
         data = records.take()
         if records.events:
@@ -227,7 +226,7 @@ class Link(_SSLSocket):
             else:
                 for pos in range(0, len(view), CHUNK):
                     conn.write(view[pos : pos + CHUNK])
-                    sealed, memory = records.outbound.lend()
+                    sealed, memory = records.lend()
                     transport.write(sealed)
                     if transport.is_closing():
                         return
