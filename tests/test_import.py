@@ -31,9 +31,11 @@ OLDER = {
 ROLES = {f"puretls._engine.{role}{what}" for role in ("client", "server") for what in ("_start", "12", "13")}
 LATER = {  # than the first context
     "puretls._analysis",
+    "puretls._api.fetcher",
     "puretls._api.inject",
     "puretls._api.private",
     "puretls._api.removed",
+    "puretls._x509.published",
     "puretls.asyncio",
     "puretls.cli",
 }
@@ -41,6 +43,7 @@ STANDARD = {
     "argparse",
     "asyncio",
     "calendar",
+    "email.message",
     "getpass",
     "json",
     "locale",
@@ -86,6 +89,18 @@ print(*set(sys.modules) - before)
     found = set(printed(code))
     assert "puretls._engine.connection" in found
     assert not (STANDARD | LATER) & found
+
+
+def test_a_context_that_fetches_issuers_has_loaded_how() -> None:
+    code = """
+import sys, puretls
+context = puretls.create_default_context()
+context.aia = {aia}
+print(*sys.modules)
+"""
+    reading, fetching = "puretls._x509.published", "puretls._api.fetcher"
+    assert {reading, fetching} <= set(printed(code.format(aia=True)))
+    assert {reading, fetching} & set(printed(code.format(aia="lambda url: b''"))) == {reading}
 
 
 def test_names_that_are_loaded_later_are_those_that_type_checkers_see() -> None:

@@ -28,7 +28,7 @@ from both import V12, V13, only, server_of
 from both import client_of as trusting
 from puretls._api import fetcher
 from puretls._api.later import WANT_ANSWER
-from puretls._x509 import issuers
+from puretls._x509 import certificate, issuers
 from support import PATIENCE
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
@@ -175,8 +175,8 @@ def test_a_long_list_costs_no_more_than_what_is_looked_up():
     now = time.time()
     root = ca.ca("CN=R")
     for n in range(200):
-        store.add(issuers.certificate.load(ca.ca(f"CN=I{n}", root, private=ca.key("p256", n % 4), not_after=now).der))
-    leaf = issuers.certificate.load(ca.leaf("x", ca.ca("CN=I7", root)).der)
+        store.add(certificate.load(ca.ca(f"CN=I{n}", root, private=ca.key("p256", n % 4), not_after=now).der))
+    leaf = certificate.load(ca.leaf("x", ca.ca("CN=I7", root)).der)
     assert [x.subject for x in issuers.above([leaf], store)] == [leaf.issuer]
 
 

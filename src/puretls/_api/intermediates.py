@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from puretls._api import trust
@@ -72,15 +73,13 @@ class _IntermediateSettings:
 
 
 def _fetcher(aia: bool | Fetch, private: bool) -> Fetch | None:
-    """What a client's handshakes are given."""
-    if callable(aia):
-        return aia
+    """What a client's handshakes are given; what they need for it is loaded now, as no connection imports anything."""
     if not aia:
         return None
+    from puretls._x509 import published  # noqa: F401, PLC0415 - it has much to import, and few contexts fetch
 
-    def fetch(url: str) -> Any:
-        from puretls._api import fetcher  # noqa: PLC0415  # few handshakes come here, and it has much to import
+    if callable(aia):
+        return aia
+    from puretls._api import fetcher  # noqa: PLC0415 - likewise
 
-        return fetcher.fetch(url, private=private)
-
-    return fetch
+    return partial(fetcher.fetch, private=private)

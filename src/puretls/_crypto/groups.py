@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from puretls._base.faults import BAD_KEY_SHARE, Abort
+from puretls._base.foreign import refuses
 from puretls._base.registry import TLS10, TLS12, TLS13
 from puretls._crypto import finite_field
 from puretls._crypto.finite_field import FiniteField
@@ -88,7 +89,12 @@ class Montgomery(Group):
     def answer(self, share: bytes) -> tuple[bytes, bytes]:
         """As for any group, without the offer between."""
         key = self._generate()
-        secret = attempt(BAD_KEY_SHARE, key.exchange, attempt(BAD_KEY_SHARE, self._load, share))  # as MontgomeryOffer
+        try:
+            secret = key.exchange(self._load(share))  # as MontgomeryOffer
+        except BaseException as error:
+            if not refuses(error):
+                raise
+            raise Abort(BAD_KEY_SHARE) from None
         return key.public_key().public_bytes_raw(), secret
 
 
@@ -102,8 +108,12 @@ class MontgomeryOffer:
         self.public = key.public_key().public_bytes_raw()
 
     def complete(self, share: bytes) -> bytes:
-        point = attempt(BAD_KEY_SHARE, self._load, share)  # not if it has a wrong length
-        return attempt(BAD_KEY_SHARE, self._key.exchange, point)  # nor if the result is zero (RFC 8446 7.4.2)
+        try:
+            return self._key.exchange(self._load(share))  # not of a wrong length, nor if it is zero (RFC 8446 7.4.2)
+        except BaseException as error:
+            if not refuses(error):
+                raise
+            raise Abort(BAD_KEY_SHARE) from None
 
 
 class Weierstrass(Group):

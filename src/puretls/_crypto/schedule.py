@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import cache
+from typing import ClassVar
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
@@ -92,28 +93,30 @@ def without_psk(digest: Digest) -> EarlySecret:
     return EarlySecret(digest)
 
 
-def _both(
-    size: int, secret: HMAC, client: dict[int, bytes], server: dict[int, bytes], digest: bytes
-) -> tuple[bytes, bytes]:
-    """Derive-Secret for either direction."""
-    theirs, context = secret.copy(), digest + b"\x01"
-    theirs.update(client[size] + context)
-    ours = secret.copy()
-    ours.update(server[size] + context)
-    return theirs.finalize(), ours.finalize()
-
-
-class HandshakeSecret:
-    """From ServerHello on."""
+class _Stage:
+    """A stage that has a traffic secret for either direction."""
 
     __slots__ = ("_digest", "_mac")
+    _client: ClassVar[dict[int, bytes]]
+    _server: ClassVar[dict[int, bytes]]
 
     def __init__(self, digest: Digest, mac: HMAC) -> None:
         self._digest, self._mac = digest, mac
 
     def traffic(self, digest: bytes) -> tuple[bytes, bytes]:
-        """The client's and the server's, of ClientHello..ServerHello."""
-        return _both(self._digest.size, self._mac, CLIENT_HANDSHAKE, SERVER_HANDSHAKE, digest)
+        """The client's and the server's, of the messages up to here."""
+        size, secret, context = self._digest.size, self._mac, digest + b"\x01"
+        theirs, ours = secret.copy(), secret.copy()
+        theirs.update(self._client[size] + context)
+        ours.update(self._server[size] + context)
+        return theirs.finalize(), ours.finalize()
+
+
+class HandshakeSecret(_Stage):
+    """From ServerHello on; `traffic` is of ClientHello..ServerHello."""
+
+    __slots__ = ()
+    _client, _server = CLIENT_HANDSHAKE, SERVER_HANDSHAKE
 
     def finish(self) -> MasterSecret:
         """To the last stage, which mixes nothing in."""
@@ -124,17 +127,11 @@ class HandshakeSecret:
         return MasterSecret(d, HMAC(extract.finalize(), d.algorithm))
 
 
-class MasterSecret:
-    """From the server's Finished on."""
+class MasterSecret(_Stage):
+    """From the server's Finished on; `traffic` is of ClientHello..server Finished."""
 
-    __slots__ = ("_digest", "_mac")
-
-    def __init__(self, digest: Digest, mac: HMAC) -> None:
-        self._digest, self._mac = digest, mac
-
-    def traffic(self, digest: bytes) -> tuple[bytes, bytes]:
-        """The client's and the server's, of ClientHello..server Finished."""
-        return _both(self._digest.size, self._mac, CLIENT_TRAFFIC, SERVER_TRAFFIC, digest)
+    __slots__ = ()
+    _client, _server = CLIENT_TRAFFIC, SERVER_TRAFFIC
 
     def exporter(self, digest: bytes) -> bytes:
         """Of ClientHello..server Finished; `export` derives from it."""

@@ -14,7 +14,7 @@ from puretls._engine.identify import builds_paths, claim_of, examine, known, pre
 from puretls._engine.peer import Claim
 from puretls._engine.policy import PeerPolicy
 from puretls._engine.requests import Asking, IssuerRequest
-from puretls._x509 import issuers, path
+from puretls._x509 import path
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
@@ -37,6 +37,8 @@ def examined(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) 
 def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy) -> Asking[tuple[Certificate, ...]]:
     """The path, under one budget however often it is searched for."""
     budget, tried = Budget(), list[str]()
+    from puretls._x509 import published  # noqa: PLC0415 - a context that fetches has loaded it
+
     chain, first = presented, None
     while True:
         try:
@@ -48,7 +50,7 @@ def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy)
             raise first
         tried.append(url)
         data = yield IssuerRequest(policy.aia, url)
-        chain += tuple(x for x in issuers.read(data or b"") if x not in chain)
+        chain += tuple(x for x in published.read(data or b"") if x not in chain)
 
 
 def _next(refused: VerifyAbort, tried: Sequence[str]) -> str | None:

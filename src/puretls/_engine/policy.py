@@ -82,10 +82,11 @@ class PeerPolicy:
         Where nothing is verified, only the application's word tells sessions apart.
         """
         known, revision = self._known, self.store.revision
-        found = known[0]
-        if found[0] is not revision:
-            known[0] = found = revision, self._digest()
-        return found[1]
+        of, digest = known[0]
+        if of is not revision:
+            digest = self._digest()
+            known[0] = revision, digest
+        return digest
 
     @cached_property
     def _known(self) -> list[tuple[object, bytes]]:

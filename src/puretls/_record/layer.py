@@ -243,9 +243,10 @@ class RecordLayer:
         del level
         if self.ccs_due:
             self._send_ccs()
-        if self.events is not None:
+        events = self.events
+        if events is not None:
             version = self.inbound.version
-            self.events.extend([MessageEvent(True, version, HANDSHAKE, raw) for raw in messages])
+            events.extend([MessageEvent(True, version, HANDSHAKE, raw) for raw in messages])
         self.flight += messages
 
     def flush(self) -> None:

@@ -31,8 +31,14 @@ class Direction(NamedTuple):
 def key_block(suite: Suite, prf: Prf, randoms: bytes) -> tuple[Direction, Direction]:
     """The client's part and the server's; `prf` is the master secret's, `randoms` the server's, then the client's."""
     cipher = suite.cipher
+    if isinstance(cipher, Aead):
+        key, salt = cipher.key, cipher.salt
+        both = 2 * key
+        block = prf(b"key expansion", randoms, both + 2 * salt)
+        client, server = (b"", block[:key], block[both : both + salt]), (b"", block[key:both], block[both + salt :])
+        return tuple_of(Direction, client), tuple_of(Direction, server)
     mac_size = suite.mac.size if suite.mac else 0
-    key_size, iv_size = cipher.key, cipher.salt if isinstance(cipher, Aead) else cipher.block
+    key_size, iv_size = cipher.key, cipher.block
     keys = 2 * mac_size
     ivs = keys + 2 * key_size
     block = prf(b"key expansion", randoms, ivs + 2 * iv_size)

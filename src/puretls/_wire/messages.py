@@ -171,10 +171,10 @@ class NewSessionTicket(NamedTuple):
 
 
 def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes, extensions: bytes) -> bytes:
-    rest = nonce + vec16(ticket) + vec16(extensions)
     try:
+        rest = nonce + len(ticket).to_bytes(2, "big") + ticket + len(extensions).to_bytes(2, "big") + extensions
         return pack_ticket(registry.NEW_SESSION_TICKET << 24 | len(rest) + 9, lifetime, age_add, len(nonce)) + rest
-    except StructError:
+    except (StructError, OverflowError):
         raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 

@@ -7,17 +7,12 @@ what has been fetched is trusted no more than what a peer sends.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from collections.abc import Sequence
 
 from puretls._base.faults import VerifyAbort
-from puretls._base.foreign import asked
-from puretls._x509 import certificate, codes, shapes
+from puretls._x509 import codes, shapes
 from puretls._x509.certificate import Certificate
 from puretls._x509.extensions import AUTHORITY_INFO
-from puretls._x509.pem import CERTIFICATES, blocks, decoded
 from puretls._x509.store import Store
 
 CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
@@ -56,29 +51,6 @@ def explain(refused: VerifyAbort) -> None:
     where = f"it is published at {' and '.join(found)}" if found else "where it is published is not said"
     said = f"the certificate of {names!r} was not sent; {where}"
     refused.note = f"{refused.note}\n{said}" if refused.note else said
-
-
-def read(data: bytes) -> list[Certificate]:
-    """The certificates in what a URL has: DER, PEM, or certs-only PKCS #7 (RFC 5280 4.2.2.1); none if it is none."""
-    try:
-        if b"-----BEGIN " in data:
-            ders = [decoded(body) for label, body, _ in blocks(data) if label in CERTIFICATES]
-            if not ders:
-                ders = _encoded(asked(pkcs7.load_pem_pkcs7_certificates, data))
-        elif data[:1] == b"\x30":
-            try:
-                return [certificate.load(data)]
-            except ValueError:
-                ders = _encoded(asked(pkcs7.load_der_pkcs7_certificates, data))
-        else:
-            return []
-        return [x for x in map(certificate.listed, ders[:MOST_CERTIFICATES]) if x.readable]
-    except ValueError:
-        return []
-
-
-def _encoded(found: Iterable[x509.Certificate]) -> list[bytes]:
-    return [one.public_bytes(Encoding.DER) for one in found]
 
 
 def above(chain: Sequence[Certificate], known: Store) -> list[Certificate]:
