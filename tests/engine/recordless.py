@@ -106,7 +106,7 @@ class Crypto:
         self.secrets.clear()
 
 
-class End:
+class CryptoEnd:
     """One endpoint: a handshake over such a layer, and what answers its requests."""
 
     def __init__(
@@ -166,14 +166,14 @@ class End:
         return data[:size]
 
 
-class Ends:
+class CryptoPair:
     """A client and a server over such layers."""
 
-    def __init__(self, client: End, server: End, *, piece: int = 0) -> None:
+    def __init__(self, client: CryptoEnd, server: CryptoEnd, *, piece: int = 0) -> None:
         self.client, self.server, self.piece = client, server, piece
         self.more: dict[tuple[str, str], bytes] = {}  # what is sent behind a message, by who sends it and its name
 
-    def run(self) -> Ends:
+    def run(self) -> CryptoPair:
         self.server.start()
         self.client.start()
         while self.step():

@@ -29,7 +29,7 @@ from puretls._engine.profile import QUIC, TLS
 from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest
 from puretls._engine.sessions import SessionManager
 from puretls._wire.hello import ClientHello, ServerHello
-from recordless import End, Ends
+from recordless import CryptoEnd, CryptoPair
 from repeatable import Source, identity, trusting
 
 PSK = (b"who", b"0123456789abcdef")
@@ -120,14 +120,14 @@ def over_records(source: Source, both: tuple[Config, Config], session: Any) -> l
 
 def over_crypto(
     source: Source, both: tuple[Config, Config], session: Any = None, *, piece: int = 0, run: bool = True
-) -> Ends:
-    client = End(
+) -> CryptoPair:
+    client = CryptoEnd(
         both[0], server_side=False, clock=lambda: NOW, random=source.stream("client"), host=HOST, session=session
     )
-    server = End(both[1], server_side=True, clock=lambda: NOW, random=source.stream("server"))
+    server = CryptoEnd(both[1], server_side=True, clock=lambda: NOW, random=source.stream("server"))
     for end in (client, server):
         end.answers = answers(end.handshake.config)
-    ends = Ends(client, server, piece=piece)
+    ends = CryptoPair(client, server, piece=piece)
     return ends.run() if run else ends
 
 
@@ -138,7 +138,7 @@ def without_records(source: Source, both: tuple[Config, Config], session: Any) -
 
 def said(events: Any) -> list[bytes]:
     """The handshake messages that one side has sent."""
-    if isinstance(events, End):
+    if isinstance(events, CryptoEnd):
         return [raw for sent in events.layer.sent for raw in sent.messages]
     return [
         event.data
@@ -148,7 +148,7 @@ def said(events: Any) -> list[bytes]:
 
 
 def secrets(events: Any) -> list[SecretEvent]:
-    listed = events.layer.events if isinstance(events, End) else events
+    listed = events.layer.events if isinstance(events, CryptoEnd) else events
     return [event for event in listed if isinstance(event, SecretEvent)]
 
 
@@ -228,7 +228,7 @@ def test_what_goes_at_which_level() -> None:
 # What QUIC does without
 
 
-def refused(ends: Ends, action: Callable[[], object] | None = None) -> tuple[str, str, int]:
+def refused(ends: CryptoPair, action: Callable[[], object] | None = None) -> tuple[str, str, int]:
     """Who has given up, and why; it has said so once, and keeps nothing."""
     with pytest.raises(Abort) as caught:
         (action or ends.run)()
