@@ -65,7 +65,7 @@ from puretls._wire.places import SH12, check_response
 LEGACY_SERVERS = OP_LEGACY_SERVER_CONNECT | OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION  # the second is older and does more
 
 
-class Exchange:
+class Handshake12:
     """What the messages of one handshake leave for those after them."""
 
     __slots__ = ("asked", "claim", "hint", "judged", "peer", "session_id", "share", "suite", "ticket_follows")
@@ -100,15 +100,15 @@ def legacy_server_hello(conn: Handshake, offer: ClientOffer, message: ServerHell
     transcript = conn.transcript
     transcript.choose(conn.draft.digest, keep=bool(conn.config.credentials))
     transcript.update(message.raw)
-    exchange = Exchange(suite, message.session_id)
-    exchange.ticket_follows = registry.SESSION_TICKET in found
+    handshake = Handshake12(suite, message.session_id)
+    handshake.ticket_follows = registry.SESSION_TICKET in found
     if offer.legacy_session and message.session_id and message.session_id == offer.session_id:
-        return _resume(conn, offer.legacy_session, exchange)
+        return _resume(conn, offer.legacy_session, handshake)
     if offer.legacy_session or any(psk.session for psk in offer.psks):
         count_miss(conn)
     if with_certificate(suite):
-        return ExpectCertificate(exchange, with_status=registry.STATUS_REQUEST in found)
-    return _expect_key_exchange(exchange)
+        return ExpectCertificate(handshake, with_status=registry.STATUS_REQUEST in found)
+    return _expect_key_exchange(handshake)
 
 
 def _check_what_stays(conn: Handshake) -> None:
@@ -120,11 +120,11 @@ def _check_what_stays(conn: Handshake) -> None:
         raise Abort(faults.ENCRYPT_THEN_MAC_REQUIRED)
 
 
-def _resume(conn: Handshake, session: Session, exchange: Exchange) -> State:
+def _resume(conn: Handshake, session: Session, handshake: Handshake12) -> State:
     """The abbreviated handshake (RFC 5246 7.3): the server's Finished comes first."""
     if session.version != conn.version:
         raise Abort(faults.SSL_SESSION_VERSION_MISMATCH)
-    if session.suite is not exchange.suite:
+    if session.suite is not handshake.suite:
         raise Abort(faults.OLD_SESSION_CIPHER_NOT_RETURNED)
     if session.ems != conn.draft.ems:  # RFC 7627 5.3
         raise Abort(faults.INCONSISTENT_EXTMS)
@@ -132,17 +132,17 @@ def _resume(conn: Handshake, session: Session, exchange: Exchange) -> State:
     conn.draft.peer, conn.draft.group = session.peer, BY_CODE.get(session.group)
     set_master(conn, session.secret)
     keys = Keys(conn)
-    state = ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec
-    return state(exchange, keys)
+    state = ExpectTicket if handshake.ticket_follows else ExpectChangeCipherSpec
+    return state(handshake, keys)
 
 
 class _Step(State):
     """A state of a full handshake."""
 
-    __slots__ = ("exchange",)
+    __slots__ = ("handshake",)
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def __init__(self, handshake: Handshake12) -> None:
+        self.handshake = handshake
 
 
 class ExpectCertificate(_Step):
@@ -150,13 +150,13 @@ class ExpectCertificate(_Step):
 
     __slots__ = ("with_status",)
 
-    def __init__(self, exchange: Exchange, *, with_status: bool) -> None:
-        super().__init__(exchange)
+    def __init__(self, handshake: Handshake12, *, with_status: bool) -> None:
+        super().__init__(handshake)
         self.with_status = with_status
 
     @asking_on(CERTIFICATE, legacy.KeyExchange.parse)
     def certificate(self, conn: Handshake, message: legacy.KeyExchange) -> Asking[State]:
-        exchange = self.exchange
+        handshake = self.handshake
         if conn.draft.peer_type == RAW:
             claim = raw_keys.in_message12(conn, message.raw)
         else:
@@ -164,23 +164,23 @@ class ExpectCertificate(_Step):
             claim = (yield from examined(conn, ders)) if ders else None
         if claim is None:
             raise Abort(faults.LENGTH_MISMATCH, "no certificate")
-        exchange.claim = claim
-        kinds = KINDS[exchange.suite.auth] if is_signed(exchange.suite) else {RSA}  # a key for signatures only, or not
+        handshake.claim = claim
+        kinds = KINDS[handshake.suite.auth] if is_signed(handshake.suite) else {RSA}  # for signatures only, or not
         if claim.kind not in kinds:
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
         conn.transcript.update(message.raw)
         if not self.with_status:
-            return _expect_key_exchange(exchange)
-        if is_signed(exchange.suite):
-            return ExpectStatusOrExchange(exchange)
-        return ExpectStatusOrDone(exchange) if exchange.suite.kx == suites.RSA else ExpectStatusHintOrDone(exchange)
+            return _expect_key_exchange(handshake)
+        if is_signed(handshake.suite):
+            return ExpectStatusOrExchange(handshake)
+        return ExpectStatusOrDone(handshake) if handshake.suite.kx == suites.RSA else ExpectStatusHintOrDone(handshake)
 
 
-def _expect_key_exchange(exchange: Exchange) -> State:
-    kx = exchange.suite.kx
+def _expect_key_exchange(handshake: Handshake12) -> State:
+    kx = handshake.suite.kx
     if kx == suites.RSA:
-        return ExpectHelloDone(exchange)
-    return ExpectHintOrDone(exchange) if kx in (suites.PSK, suites.RSA_PSK) else ExpectKeyExchange(exchange)
+        return ExpectHelloDone(handshake)
+    return ExpectHintOrDone(handshake) if kx in (suites.PSK, suites.RSA_PSK) else ExpectKeyExchange(handshake)
 
 
 class ExpectHelloDone(_Step):
@@ -190,21 +190,21 @@ class ExpectHelloDone(_Step):
 
     @on(CERTIFICATE_REQUEST, legacy.KeyExchange.parse)
     def certificate_request(self, conn: Handshake, message: legacy.KeyExchange) -> State:
-        if not with_certificate(self.exchange.suite) or self.exchange.asked is not None:
+        if not with_certificate(self.handshake.suite) or self.handshake.asked is not None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         request = legacy.CertificateRequest
-        self.exchange.asked = decode(request.parse if conn.version >= TLS12 else request.parse_tls11, message.raw)
+        self.handshake.asked = decode(request.parse if conn.version >= TLS12 else request.parse_tls11, message.raw)
         conn.transcript.update(message.raw)
-        return ExpectHelloDone(self.exchange)
+        return ExpectHelloDone(self.handshake)
 
     @asking_on(SERVER_HELLO_DONE, legacy.Empty.parse)
     def server_hello_done(self, conn: Handshake, message: legacy.Empty) -> Asking[State]:
         conn.transcript.update(message.raw)
-        exchange = self.exchange
-        if exchange.peer is not None and conn.config.policy.judged:  # without a signature Finished is the proof
-            exchange.judged = True
-            yield from admitted(conn, exchange.peer)
-        return (yield from _answer(conn, exchange))
+        handshake = self.handshake
+        if handshake.peer is not None and conn.config.policy.judged:  # without a signature Finished is the proof
+            handshake.judged = True
+            yield from admitted(conn, handshake.peer)
+        return (yield from _answer(conn, handshake))
 
 
 class ExpectKeyExchange(_Step):
@@ -214,11 +214,11 @@ class ExpectKeyExchange(_Step):
 
     @on(SERVER_KEY_EXCHANGE, legacy.KeyExchange.parse)
     def server_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> State:
-        exchange = self.exchange
-        read = decode(partial(_read_key_exchange, exchange.suite, conn.version), message.raw)
-        _accept_key_exchange(conn, exchange, read)
+        handshake = self.handshake
+        read = decode(partial(_read_key_exchange, handshake.suite, conn.version), message.raw)
+        _accept_key_exchange(conn, handshake, read)
         conn.transcript.update(message.raw)
-        return ExpectHelloDone(exchange)
+        return ExpectHelloDone(handshake)
 
 
 class ExpectHintOrDone(ExpectHelloDone):
@@ -236,11 +236,11 @@ class _ExpectStatus(_Step):
 
     @on(CERTIFICATE_STATUS, legacy.CertificateStatus.parse)
     def certificate_status(self, conn: Handshake, message: legacy.CertificateStatus) -> State:
-        if message.status_type != 1 or not message.response or self.exchange.claim is None:
+        if message.status_type != 1 or not message.response or self.handshake.claim is None:
             raise Abort(faults.LENGTH_MISMATCH)
-        self.exchange.claim.ocsp = message.response
+        self.handshake.claim.ocsp = message.response
         conn.transcript.update(message.raw)
-        return _expect_key_exchange(self.exchange)
+        return _expect_key_exchange(self.handshake)
 
 
 class ExpectStatusOrExchange(_ExpectStatus, ExpectKeyExchange):
@@ -286,50 +286,50 @@ def _read_key_exchange(suite: suites.Suite, version: int, raw: bytes) -> KeyExch
     return KeyExchange(hint, ecdh, dh, params, scheme, signature)
 
 
-def _accept_key_exchange(conn: Handshake, exchange: Exchange, read: KeyExchange) -> None:
+def _accept_key_exchange(conn: Handshake, handshake: Handshake12, read: KeyExchange) -> None:
     """Our share answers the server's.  Nothing is computed with what it names before its signature is verified."""
-    config, group, claim = conn.config, None, exchange.claim
-    exchange.hint = read.hint
+    config, group, claim = conn.config, None, handshake.claim
+    handshake.hint = read.hint
     if read.ecdh:
         group = config.group_by_code.get(read.ecdh.group)
         if group is None or not group.since <= conn.version <= group.until:
             raise Abort(faults.WRONG_CURVE, f"group {read.ecdh.group:#06x}")
     elif read.dh and read.dh.p.bit_length() < least_prime(config.policy.security_level):
         raise Abort(faults.DH_KEY_TOO_SMALL, f"{read.dh.p.bit_length()} bits")
-    if is_signed(exchange.suite):
+    if is_signed(handshake.suite):
         if claim is None:
             raise Abort(faults.INTERNAL)
         scheme = peer_scheme(conn, read.scheme, claim)
-        exchange.peer = claim.proven(
+        handshake.peer = claim.proven(
             scheme, read.signature, conn.draft.client_random + conn.draft.server_random + read.params
         )
         conn.draft.peer_scheme = scheme
     if group and read.ecdh:
         conn.draft.group = group
-        exchange.share = group.answer(read.ecdh.point)
+        handshake.share = group.answer(read.ecdh.point)
     elif read.dh:
-        peer = exchange.peer
+        peer = handshake.peer
         field = of_peer(
             read.dh.p, read.dh.g, signed=peer is not None, verified=peer is not None and peer.path is not None
         )
-        exchange.share = field.answer(read.dh.y)
+        handshake.share = field.answer(read.dh.y)
 
 
-def _answer(conn: Handshake, exchange: Exchange) -> Asking[State]:
+def _answer(conn: Handshake, handshake: Handshake12) -> Asking[State]:
     """ServerHelloDone: our flight (RFC 5246 7.4.6 to 7.4.9)."""
     chosen = None
-    if exchange.asked is not None:
-        chosen = _choose(conn, exchange.asked)
+    if handshake.asked is not None:
+        chosen = _choose(conn, handshake.asked)
         if chosen:
             conn.draft.own_credential, conn.draft.own_scheme = chosen
         conn.send_message(chosen[0].message12 if chosen else legacy.certificate(()))
     psk = None
-    if exchange.suite.kx in PSK_EXCHANGES:
+    if handshake.suite.kx in PSK_EXCHANGES:
         if conn.config.psk_client:
-            psk = yield PskClientRequest(exchange.hint)
+            psk = yield PskClientRequest(handshake.hint)
         if psk is None:
             raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
-    _send_key_exchange(conn, exchange, psk)
+    _send_key_exchange(conn, handshake, psk)
     if chosen:
         credential, scheme = chosen
         signature = yield from authenticate.sign(credential, scheme, conn.transcript.messages())
@@ -341,7 +341,7 @@ def _answer(conn: Handshake, exchange: Exchange) -> Asking[State]:
     keys = Keys(conn)
     conn.stream.switch_write_keys(keys.sealer)
     send_finished(conn, keys)
-    return (ExpectTicket if exchange.ticket_follows else ExpectChangeCipherSpec)(exchange, keys)
+    return (ExpectTicket if handshake.ticket_follows else ExpectChangeCipherSpec)(handshake, keys)
 
 
 def _choose(conn: Handshake, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
@@ -356,39 +356,39 @@ def _choose(conn: Handshake, asked: legacy.CertificateRequest) -> tuple[Credenti
     return choose_legacy(conn, pool, kinds)
 
 
-def _send_key_exchange(conn: Handshake, exchange: Exchange, psk: tuple[bytes, bytes] | None) -> None:
+def _send_key_exchange(conn: Handshake, handshake: Handshake12, psk: tuple[bytes, bytes] | None) -> None:
     """ClientKeyExchange, and the master secret (RFC 5246 7.4.7, RFC 8422 5.7, RFC 4279 2 to 4)."""
     body, secret = b"", b""
-    kx = exchange.suite.kx
+    kx = handshake.suite.kx
     if psk:
         body, secret = vec16(psk[0]), bytes(len(psk[1]))
-    if exchange.share is not None:
-        share, secret = exchange.share
+    if handshake.share is not None:
+        share, secret = handshake.share
         body += vec8(share) if kx in (suites.ECDHE, suites.ECDHE_PSK) else vec16(share)
     elif kx in (suites.RSA, suites.RSA_PSK):
-        claim = exchange.claim
+        claim = handshake.claim
         if claim is None or not isinstance(claim.key, RSAPublicKey):
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
         secret = min(conn.config.max_version, TLS12).to_bytes(2, "big") + conn.random(46)  # RFC 5246 7.4.7.1
         body += vec16(attempt(faults.CANNOT_ENCRYPT, claim.key.encrypt, secret, PKCS1v15()))
-        exchange.peer = claim.encrypted_to()
+        handshake.peer = claim.encrypted_to()
     conn.send_message(legacy.client_key_exchange(body))
-    conn.draft.peer, conn.draft.external_psk = exchange.peer, exchange.suite.auth == suites.PSK
+    conn.draft.peer, conn.draft.external_psk = handshake.peer, handshake.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
 
 
 class ExpectChangeCipherSpec(State):
     """The server switches to the new keys (RFC 5246 7.1)."""
 
-    __slots__ = ("exchange", "keys", "ticket")
+    __slots__ = ("handshake", "keys", "ticket")
     expects_ccs = True
 
-    def __init__(self, exchange: Exchange, keys: Keys, ticket: legacy.NewSessionTicket | None = None) -> None:
-        self.exchange, self.keys, self.ticket = exchange, keys, ticket
+    def __init__(self, handshake: Handshake12, keys: Keys, ticket: legacy.NewSessionTicket | None = None) -> None:
+        self.handshake, self.keys, self.ticket = handshake, keys, ticket
 
     def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
         accept_change_cipher_spec(conn, body, self.keys)
-        return ExpectFinished(self.exchange, self.keys, self.ticket)
+        return ExpectFinished(self.handshake, self.keys, self.ticket)
 
 
 class ExpectTicket(ExpectChangeCipherSpec):
@@ -399,7 +399,7 @@ class ExpectTicket(ExpectChangeCipherSpec):
     @on(NEW_SESSION_TICKET, legacy.NewSessionTicket.parse)
     def new_session_ticket(self, conn: Handshake, message: legacy.NewSessionTicket) -> State:
         conn.transcript.update(message.raw)
-        return ExpectChangeCipherSpec(self.exchange, self.keys, message)
+        return ExpectChangeCipherSpec(self.handshake, self.keys, message)
 
     def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
         del conn, body
@@ -409,16 +409,16 @@ class ExpectTicket(ExpectChangeCipherSpec):
 class ExpectFinished(State):
     """RFC 5246 7.4.9."""
 
-    __slots__ = ("exchange", "keys", "ticket")
+    __slots__ = ("handshake", "keys", "ticket")
 
-    def __init__(self, exchange: Exchange, keys: Keys, ticket: legacy.NewSessionTicket | None) -> None:
-        self.exchange, self.keys, self.ticket = exchange, keys, ticket
+    def __init__(self, handshake: Handshake12, keys: Keys, ticket: legacy.NewSessionTicket | None) -> None:
+        self.handshake, self.keys, self.ticket = handshake, keys, ticket
 
     @asking_on(FINISHED, messages.Finished.parse)
     def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
         check_finished(conn, message, self.keys)
         resumed = conn.draft.resumed
-        if conn.config.policy.judged and not self.exchange.judged:
+        if conn.config.policy.judged and not self.handshake.judged:
             yield from admitted(conn, conn.draft.peer, resumed=resumed is not None)
         if resumed:
             conn.stream.switch_write_keys(self.keys.sealer)
@@ -428,7 +428,7 @@ class ExpectFinished(State):
             sealed, hint = ticket.ticket, ticket.lifetime_hint
             session = agreed(conn, master_of(conn), lifetime(conn), b"", sealed, lifetime_hint=hint)
         else:
-            session = resumed or agreed(conn, master_of(conn), lifetime(conn), self.exchange.session_id)
+            session = resumed or agreed(conn, master_of(conn), lifetime(conn), self.handshake.session_id)
         state = finish(conn, session)
         if conn.keeper is not None and session is not resumed and (session.ticket or session.id):
             conn.keeper.keep(session)

@@ -286,8 +286,8 @@ def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[i
     flight.append(legacy.SERVER_HELLO_DONE)
     conn.send_messages(flight)
     conn.layer.flush()
-    exchange = Exchange(suite, offer, message.legacy_version, tuple_of(Session12, (session_id, by_ticket)))
-    return ExpectCertificate(exchange) if asked else ExpectKeyExchange(exchange)
+    handshake = Handshake12(suite, offer, message.legacy_version, tuple_of(Session12, (session_id, by_ticket)))
+    return ExpectCertificate(handshake) if asked else ExpectKeyExchange(handshake)
 
 
 def _offer(config: Config, suite: Suite, group: Group | None) -> tuple[Offer | None, bytes]:
@@ -311,7 +311,7 @@ def _offer(config: Config, suite: Suite, group: Group | None) -> tuple[Offer | N
     return offer, params
 
 
-class Exchange:
+class Handshake12:
     """What our flight leaves for the messages that answer it."""
 
     __slots__ = ("claim", "hello_version", "offer", "session", "suite")
@@ -322,10 +322,10 @@ class Exchange:
 
 
 class _Step(State):
-    __slots__ = ("exchange",)
+    __slots__ = ("handshake",)
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def __init__(self, handshake: Handshake12) -> None:
+        self.handshake = handshake
 
 
 class ExpectCertificate(_Step):
@@ -335,15 +335,15 @@ class ExpectCertificate(_Step):
 
     @on(CERTIFICATE, legacy.KeyExchange.parse)
     def certificate(self, conn: Handshake, message: legacy.KeyExchange) -> State:
-        exchange = self.exchange
+        handshake = self.handshake
         if conn.draft.peer_type == RAW:
-            exchange.claim = raw_keys.in_message12(conn, message.raw)
+            handshake.claim = raw_keys.in_message12(conn, message.raw)
         elif ders := decode(legacy.Certificate.parse, message.raw).ders:
-            exchange.claim = examine(conn, ders)
-        if exchange.claim is None and conn.config.policy.verify_mode == CERT_REQUIRED:
+            handshake.claim = examine(conn, ders)
+        if handshake.claim is None and conn.config.policy.verify_mode == CERT_REQUIRED:
             raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
         conn.transcript.update(message.raw)
-        return ExpectKeyExchange(self.exchange)
+        return ExpectKeyExchange(self.handshake)
 
 
 class ExpectKeyExchange(_Step):
@@ -353,15 +353,15 @@ class ExpectKeyExchange(_Step):
 
     @asking_on(CLIENT_KEY_EXCHANGE, legacy.KeyExchange.parse)
     def client_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> Asking[State]:
-        exchange, (raw, _) = self.exchange, message
-        identity, share = decode(_EXCHANGES[exchange.suite.kx], raw)
+        handshake, (raw, _) = self.handshake, message
+        identity, share = decode(_EXCHANGES[handshake.suite.kx], raw)
         conn.transcript.update(raw)
         key = None
         if identity is not None:
             key = yield PskServerRequest(identity)
             if not key:
                 raise Abort(faults.PSK_IDENTITY_NOT_FOUND)
-        return _derive(conn, exchange, share, key)
+        return _derive(conn, handshake, share, key)
 
 
 def _read_ecdhe(raw: bytes) -> tuple[None, bytes]:
@@ -392,21 +392,21 @@ _EXCHANGES: dict[str, Callable[[bytes], tuple[bytes | None, bytes]]] = {
 _EXCHANGES[suites.ECDHE] = _read_ecdhe
 
 
-def _derive(conn: Handshake, exchange: Exchange, share: bytes, psk: bytes | None) -> State:
-    kx = exchange.suite.kx
-    if exchange.offer is not None:
-        secret = exchange.offer.complete(share)
+def _derive(conn: Handshake, handshake: Handshake12, share: bytes, psk: bytes | None) -> State:
+    kx = handshake.suite.kx
+    if handshake.offer is not None:
+        secret = handshake.offer.complete(share)
     elif kx in (suites.RSA, suites.RSA_PSK):
-        secret = _decrypt(conn, exchange.hello_version, share)
+        secret = _decrypt(conn, handshake.hello_version, share)
     else:
         secret = bytes(len(psk or b""))
-    conn.draft.external_psk = exchange.suite.auth == suites.PSK
+    conn.draft.external_psk = handshake.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk) if psk else secret)
     keys = Keys(conn)
-    if exchange.claim is not None:
-        return ExpectCertificateVerify(exchange, exchange.claim, keys)
+    if handshake.claim is not None:
+        return ExpectCertificateVerify(handshake, handshake.claim, keys)
     conn.transcript.forget()
-    return ExpectChangeCipherSpec(keys, exchange.session)
+    return ExpectChangeCipherSpec(keys, handshake.session)
 
 
 def _decrypt(conn: Handshake, version: int, ciphertext: bytes) -> bytes:
@@ -427,10 +427,10 @@ def _decrypt(conn: Handshake, version: int, ciphertext: bytes) -> bytes:
 class ExpectCertificateVerify(State):
     """RFC 5246 7.4.8."""
 
-    __slots__ = ("claim", "exchange", "keys")
+    __slots__ = ("claim", "handshake", "keys")
 
-    def __init__(self, exchange: Exchange, claim: Claim, keys: Keys) -> None:
-        self.exchange, self.claim, self.keys = exchange, claim, keys
+    def __init__(self, handshake: Handshake12, claim: Claim, keys: Keys) -> None:
+        self.handshake, self.claim, self.keys = handshake, claim, keys
 
     @on(CERTIFICATE_VERIFY, legacy.KeyExchange.parse)
     def certificate_verify(self, conn: Handshake, message: legacy.KeyExchange) -> State:
@@ -445,7 +445,7 @@ class ExpectCertificateVerify(State):
         conn.draft.peer_scheme = scheme
         transcript.forget()
         conn.transcript.update(message.raw)
-        return ExpectChangeCipherSpec(self.keys, self.exchange.session)
+        return ExpectChangeCipherSpec(self.keys, self.handshake.session)
 
 
 class ExpectChangeCipherSpec(State):
