@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import web_clients
+from benchmarks.fleet import HAS_REDIS
 from benchmarks.loops import HAS_UVLOOP, HAS_WEB
 from benchmarks.sockets import BLOCKING, NON_BLOCKING, TIMEOUT
 from benchmarks.workers import Pair
@@ -71,6 +72,16 @@ def handshake(
 
     kinds = dict(zip(("both", "client", "server"), aims, strict=True))
     return Row(name, kinds, "1/s", measure, MEMORY if base == BASE else (*MEMORY, BASE), base=base)
+
+
+def fleet(count: int) -> Row:
+    """Sessions that servers share: resumed handshakes of TLS 1.3, by what they share."""
+
+    def measure(pair: Pair, files: Files) -> tuple[float, ...]:
+        return pair.alone("fleet", files, AES128, count)  # type: ignore[no-any-return]
+
+    kinds = dict.fromkeys(("own tickets", "shared tickets", "single use over redis", "sessions in redis"), 0.0)
+    return Row("resumed by another server", kinds, "1/s", measure, ("tcp", "ssl", "pyopenssl"), itself=True)
 
 
 def visits(count: int) -> Row:
@@ -239,6 +250,7 @@ ROWS = (
     *get("http.client", 16 * KIB, 1.0),
     *get("http.client", 20_000, 0.9),
     *([visits(100)] if web_clients.HAS["requests"] else ()),
+    *([fleet(100)] if HAS_REDIS else ()),
     ping(*WAITS, 100, 3000, {"clock": 1.03, "CPU": 1.03}),
     process(4, 0.5),
     apart("first contact with 200 servers of 8 issuers, client", "strange", 200, 1.0, 8),

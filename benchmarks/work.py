@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.fleet import fleet
 from benchmarks.loops import streams, web
 from benchmarks.scale import backlog, live, messages, threads, trickle
 from benchmarks.sockets import bulk, ping, reads
@@ -21,8 +22,8 @@ from puretls.cli.contenders import Case, Files
 from puretls.cli.workloads import Spent, handshakes, memory, spending
 
 __all__ = [
-    "backlog", "bulk", "contexts", "handshakes", "idle", "imports", "live", "memory", "messages", "ping", "process",
-    "reads", "strange", "streams", "threads", "trickle", "visits", "web", "web_client",
+    "backlog", "bulk", "contexts", "fleet", "handshakes", "idle", "imports", "live", "memory", "messages", "ping",
+    "process", "reads", "strange", "streams", "threads", "trickle", "visits", "web", "web_client",
 ]  # fmt: skip
 
 
