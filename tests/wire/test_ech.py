@@ -201,7 +201,7 @@ def param(key: int, value: bytes) -> bytes:
 
 
 TARGET = vec8(b"front") + vec8(b"example") + b"\x00"
-LISTED = puretls.make_ech_config("a.example")[0].config_list
+LISTED = ech.build_list([ech.build_config(1, 0x20, bytes(range(32)), ((1, 1),), 0, b"a.example").raw])
 ALL = (
     param(0, b"\x00\x01\x00\x05") + param(1, vec8(b"h2") + vec8(b"h3")) + param(2, b"") + param(3, b"\x20\xfb")
     + param(4, bytes((192, 0, 2, 1, 192, 0, 2, 2))) + param(5, LISTED)
@@ -248,6 +248,7 @@ def test_short_records():
         b"\x00\x01\x00" + param(5, b""), b"\x00\x01\x00" + param(5, LISTED[:-1]),
         b"\x00\x01\x00" + param(5, b"\x00\x00"),
     ],
+    ids=bytes.hex,
 )  # fmt: skip
 def test_records_that_cannot_be_read(data):
     with pytest.raises(ValueError, match=r"\w"):
