@@ -22,7 +22,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, TLS12, TLS13
 from puretls._crypto import signatures
 from puretls._crypto.groups import SECP256R1, SECP384R1, X25519
-from puretls._engine import server12
+from puretls._engine import choose12
 from puretls._engine.config import Credential
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.requests import PskClientRequest, PskServerRequest
@@ -192,7 +192,7 @@ def usage_pair(version: int, kind: str, usage: int | None, *, by: str, mode: int
 @pytest.mark.parametrize("mode", [CERT_NONE, CERT_REQUIRED])
 def test_a_server_key_that_may_not_sign(kind: str, mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 5246 7.4.2, RFC 8422 2.2: TLS 1.2 wants digitalSignature of who signs a key exchange."""
-    monkeypatch.setattr(server12, "may_sign", lambda _: True)  # of a server that does not ask itself
+    monkeypatch.setattr(choose12, "may_sign", lambda _: True)  # of a server that does not ask itself
     pair = usage_pair(TLS12, kind, AGREEMENT, by=SERVER, mode=mode)
     refused = pair.refusal()
     assert (refused.by, refused.fault.reason, refused.fault.alert) == (CLIENT, FAULTS[kind], 40)
@@ -235,7 +235,7 @@ def test_tls13_asks_as_openssl_does(kind: str) -> None:
 
 
 def test_a_server_certificate_on_a_curve_that_was_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server12, "_curve_will_do", lambda *_: True)
+    monkeypatch.setattr(choose12, "_curve_will_do", lambda *_: True)
     pair = twelve({"groups": (X25519, SECP256R1), "store": store("P-384")}, {"credentials": (identity("P-384"),)})
     assert pair.refusal() == (CLIENT, faults.WRONG_CURVE)
     assert faults.WRONG_CURVE.alert == 47

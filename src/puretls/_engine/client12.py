@@ -229,33 +229,38 @@ class ExpectHintOrDone(ExpectHelloDone):
     server_key_exchange = ExpectKeyExchange.server_key_exchange
 
 
-class _ExpectStatus(_Step):
-    """A CertificateStatus may come, but need not (RFC 6066 8)."""
+# A CertificateStatus may come, but need not (RFC 6066 8): a handler that three states have besides their own
+
+
+@on(CERTIFICATE_STATUS, legacy.CertificateStatus.parse)
+def _certificate_status(state: _Step, conn: Handshake, message: legacy.CertificateStatus) -> State:
+    handshake = state.handshake
+    if message.status_type != 1 or not message.response or handshake.claim is None:
+        raise Abort(faults.LENGTH_MISMATCH)
+    handshake.claim.ocsp = message.response
+    conn.transcript.update(message.raw)
+    return _expect_key_exchange(handshake)
+
+
+class ExpectStatusOrExchange(ExpectKeyExchange):
+    """Or ServerKeyExchange."""
 
     __slots__ = ()
-
-    @on(CERTIFICATE_STATUS, legacy.CertificateStatus.parse)
-    def certificate_status(self, conn: Handshake, message: legacy.CertificateStatus) -> State:
-        if message.status_type != 1 or not message.response or self.handshake.claim is None:
-            raise Abort(faults.LENGTH_MISMATCH)
-        self.handshake.claim.ocsp = message.response
-        conn.transcript.update(message.raw)
-        return _expect_key_exchange(self.handshake)
+    certificate_status = _certificate_status
 
 
-class ExpectStatusOrExchange(_ExpectStatus, ExpectKeyExchange):
+class ExpectStatusOrDone(ExpectHelloDone):
+    """Or CertificateRequest, or ServerHelloDone."""
+
     __slots__ = ()
-    expects = _ExpectStatus.expects | ExpectKeyExchange.expects
+    certificate_status = _certificate_status
 
 
-class ExpectStatusOrDone(_ExpectStatus, ExpectHelloDone):
+class ExpectStatusHintOrDone(ExpectHintOrDone):
+    """Or ServerKeyExchange with a hint, or CertificateRequest, or ServerHelloDone."""
+
     __slots__ = ()
-    expects = _ExpectStatus.expects | ExpectHelloDone.expects
-
-
-class ExpectStatusHintOrDone(_ExpectStatus, ExpectHintOrDone):
-    __slots__ = ()
-    expects = _ExpectStatus.expects | ExpectHintOrDone.expects
+    certificate_status = _certificate_status
 
 
 class KeyExchange(NamedTuple):

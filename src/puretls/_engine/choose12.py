@@ -1,0 +1,134 @@
+"""What a server of TLS 1.0 to 1.2 goes on with: a suite, and what goes with it (RFC 5246 7.4.1.4.1, RFC 8422 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from puretls._base import faults, registry
+from puretls._base.faults import Abort
+from puretls._base.registry import TLS12, TLS13
+from puretls._crypto import suites
+from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, Group
+from puretls._crypto.signatures import EC, Scheme
+from puretls._crypto.suites import Suite
+from puretls._engine import authenticate, negotiate, raw_keys, selection
+from puretls._engine.config import Config, Credential
+from puretls._engine.handshake import Handshake
+from puretls._engine.handshake12 import (
+    KINDS,
+    PSK_EXCHANGES,
+    choose_legacy,
+    is_signed,
+    with_certificate,
+)
+from puretls._engine.policy import CERT_REQUIRED
+from puretls._wire import extensions
+from puretls._wire.codec import Ranks, tuple_of
+from puretls._wire.hello import ClientHello
+from puretls._x509 import strength
+from puretls._x509.extensions import DIGITAL_SIGNATURE
+
+IMPLIED_SCHEMES: Ranks = {0x0201: 0, 0x0203: 1}  # of a client that names none (RFC 5246 7.4.1.4.1)
+
+
+class Choice(NamedTuple):
+    """What the server goes on with."""
+
+    suite: Suite
+    credential: Credential | None
+    scheme: Scheme | None  # of ServerKeyExchange
+    group: Group | None
+
+
+def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
+    """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
+    config, found = conn.config, message.extensions
+    theirs: Ranks | None = None
+    if registry.SUPPORTED_GROUPS in found:
+        theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
+        curves = [group for group in config.groups if not isinstance(group, Ffdhe)]
+        group = negotiate.first_common(curves, theirs, version)
+    else:  # a client that says nothing takes any curve
+        group = SECP256R1 if SECP256R1 in config.groups else None
+    schemes: Ranks = IMPLIED_SCHEMES
+    if registry.SIGNATURE_ALGORITHMS in found:
+        schemes = extensions.numbers(found[registry.SIGNATURE_ALGORITHMS])
+    level = config.policy.security_level
+    pool: Sequence[Credential] = config.credentials
+    if config.selects:
+        pool = selection.candidates(config, conn.draft.server_name, found)
+    known = [one for one in pool if may_sign(one) and _curve_will_do(one, theirs, level)]
+    shared = negotiate.in_order(config, config.suites, conn.draft.client_suites)
+    possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, group))
+    if config.selects:
+        possible = offers = list(possible)
+        for one in pool if offers and with_certificate(offers[0]) else ():  # their order comes before that of suites
+            own = [one] if one in known else []
+            for suite in filter(with_certificate, offers):
+                choice = _choice(conn, suite, version, schemes, own, [one], group)
+                if choice is not None:
+                    return choice
+    for suite in possible:
+        choice = _choice(conn, suite, version, schemes, known, pool, group)
+        if choice is not None:
+            return choice
+    raise raw_keys.lacking(conn) or Abort(faults.NO_SHARED_CIPHER)
+
+
+def _possible(config: Config, suite: Suite, version: int, group: Group | None) -> bool:
+    """Whether a suite could be used, if there is a certificate for it."""
+    if suite.since > version or suite.since == TLS13:
+        return False
+    if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) and group is None:
+        return False
+    if suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh is None:
+        return False
+    if suite.kx in PSK_EXCHANGES and not config.psk_server:
+        return False
+    return not (suite.auth == suites.ANON and config.policy.verify_mode == CERT_REQUIRED)
+
+
+def _choice(
+    conn: Handshake,
+    suite: Suite,
+    version: int,
+    schemes: Ranks,
+    known: list[Credential],
+    pool: Sequence[Credential],
+    group: Group | None,
+) -> Choice | None:
+    ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
+    if not with_certificate(suite):
+        return Choice(suite, None, None, ephemeral)
+    chosen = _choose_credential(conn, suite, version, schemes, known, pool)
+    return None if chosen is None else tuple_of(Choice, (suite, *chosen, ephemeral))
+
+
+def _choose_credential(
+    conn: Handshake,
+    suite: Suite,
+    version: int,
+    schemes: Ranks,
+    known: list[Credential],
+    pool: Sequence[Credential],
+) -> tuple[Credential, Scheme | None] | None:
+    config, kinds = conn.config, KINDS[suite.auth]
+    if not is_signed(suite):  # RSA key exchange decrypts
+        return next(((credential, None) for credential in pool if credential.decrypts), None)
+    if version >= TLS12:
+        return authenticate.choose(config, TLS12, schemes, kinds=kinds, credentials=known)
+    return choose_legacy(conn, known, kinds)
+
+
+def may_sign(credential: Credential) -> bool:
+    """Whether the key usage of a certificate allows signatures, as TLS 1.2 wants it (RFC 5246 7.4.2, RFC 8422 2.2)."""
+    return credential.leaf.usable_for(DIGITAL_SIGNATURE)
+
+
+def _curve_will_do(credential: Credential, groups: Ranks | None, level: int) -> bool:
+    """Whether the curve of a certificate is one of the client's groups (RFC 8422 5.1) and strong enough for us."""
+    if credential.kind != EC:
+        return True
+    curve = BY_NAME.get(credential.public_key.curve.name)
+    return curve is not None and (groups is None or curve.code in groups) and curve.bits >= strength.floor(level)
