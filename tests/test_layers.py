@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "_api": {"_base", "_crypto", "_wire", "_record", "_x509", "_engine"},
     "fleet": set(),
     "asyncio": {"_base", "_record", "_api"},
+    "keys": {"_api"},  # public names, loaded when they are asked for
     "__init__": {"_api", "_base"},
     "__main__": {"cli"},
     "_analysis": {"_base", "_crypto", "_wire", "_record"},

@@ -161,7 +161,11 @@ def test_kinds():
 
 
 def test_table():
-    assert len(BY_CODE) == len(SCHEMES)
+    assert len(BY_CODE) == len(SCHEMES) + len(signatures.OF_CLIENTS)
+    for scheme in signatures.OF_CLIENTS:  # RFC 9963 3
+        same = BY_CODE[signatures.SAME_AS[scheme.code]]
+        assert (scheme.tls13, scheme.tls12, scheme.digest) == (True, False, same.digest)
+        assert scheme.parameters[1] is same.parameters[1]
     assert BY_NAME["ecdsa+sha256"].code == 0x0403
     assert BY_NAME["rsa-pss+sha256"] is BY_NAME["pss+sha256"] is BY_CODE[0x0804]
     assert BY_NAME["rsa+sha1"] is BY_CODE[0x0201]

@@ -41,7 +41,7 @@ from puretls._api.types import (
 )
 from puretls._base.public import public
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
-from puretls._crypto import groups
+from puretls._crypto import groups, signatures
 from puretls._engine.config import Config
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED, RAW
 from puretls._x509 import peercert
@@ -498,7 +498,10 @@ class _PureContext:
     def set_server_sigalgs(self, sigalgs: str, /) -> None:
         """Choose the signature schemes for the server's certificate; otherwise as set_client_sigalgs()."""
         _check_text("set_server_sigalgs", sigalgs)
-        self._settings.server_schemes = _schemes(sigalgs)
+        found = _schemes(sigalgs)
+        if not set(found).isdisjoint(signatures.OF_CLIENTS):
+            raise SSLError("unrecognized signature algorithm list: for certificates of clients only (RFC 9963)")
+        self._settings.server_schemes = found
 
     def _set_alpn_protocols(self, protos: Any, /) -> None:
         data = bytes(memoryview(protos))

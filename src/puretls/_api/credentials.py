@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
 
-from puretls._api import keys, pem
+from puretls._api import keys, pem, pkcs11
 from puretls._api.errors import fault_error, noted, ssl_error
 from puretls._api.keys import PRIVATE, REFUSED, Password
 from puretls._api.pem import pem_error
@@ -51,7 +51,10 @@ def load(certfile: Any, keyfile: Any, password: Any, level: int) -> Credential:
     if leaf.invalid:
         wrong = ssl_error(158, "invalid certificate", reason="INVALID_CERTIFICATE", library="X509V3")
         raise noted(wrong, "an extension of the certificate is repeated, unreadable, or contradicts another")
-    key = _key(source if keyfile is None else read(keyfile, "keyfile"), secret)
+    if isinstance(keyfile, str) and keyfile.startswith(pkcs11.SCHEME):
+        key = pkcs11.open_key(keyfile, secret.get)
+    else:
+        key = _key(source if keyfile is None else read(keyfile, "keyfile"), secret)
     if public is None:
         raise ssl_error(247, "unknown certificate type", reason="UNKNOWN_CERTIFICATE_TYPE", library="SSL")
     algorithm = leaf.parsed.public_key_algorithm_oid.dotted_string  # tells RSA-PSS keys from RSA keys

@@ -74,6 +74,20 @@ class _SelectionSettings:
             rules = rules._replace(schemes=credential.rules.schemes)  # what the key says of itself
         settings.added = (*settings.added, credential.with_rules(rules).with_staple(ocsp_response))
 
+    @property
+    def check_own_signatures(self) -> bool:
+        """Whether what a key elsewhere has signed is verified before it is sent; True unless set.
+
+        That is for keys that are not of `cryptography`: in a token, in a service, an object of your own.  A signature
+        that is wrong is never sent, as it might give the key away (a fault in RSA with CRT does); the handshake ends
+        with internal_error.
+        """
+        return self._settings.check_own_signatures
+
+    @check_own_signatures.setter
+    def check_own_signatures(self, value: bool) -> None:
+        self._settings.check_own_signatures = bool(value)
+
     def set_alpn_select_callback(self, callback: AlpnSelectCallback | None, /) -> None:
         """Have a server's protocol be chosen by `callback(connection, protocols)`, in place of set_alpn_protocols().
 

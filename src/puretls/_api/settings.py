@@ -103,6 +103,7 @@ class Settings:
     psk_client: Callable[..., Any] | None = None
     psk_server: Callable[..., Any] | None = None
     psk_hint: bytes | None = None
+    check_own_signatures = True
     added: tuple[Credential, ...] = ()  # certificates beside those that there is one of for each kind of key
     alpn_select: Any = None  # a function that chooses the protocol
     keylog: KeyLog | None = None
@@ -154,7 +155,10 @@ class Settings:
     @property
     def own_credentials(self) -> tuple[Credential, ...]:
         """All certificates of the context, in the order in which they are tried."""
-        return (*self.credentials.values(), *self.added)
+        found = (*self.credentials.values(), *self.added)
+        if self.check_own_signatures:
+            return found
+        return tuple(one.with_rules(one.rules._replace(trusted=True)) for one in found)
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -249,6 +253,8 @@ class Settings:
         own, theirs = self.client_schemes, self.server_schemes
         if server_side:
             own, theirs = theirs, own
+        elif own is signatures.DEFAULT:
+            own += signatures.OF_CLIENTS  # used where a server has asked for them, by keys that know no better
 
         def offered(suite: Suite) -> bool:  # a client without a key does not ask for it
             return server_side or self.psk_client is not None or suite.kx not in PSK_EXCHANGES

@@ -129,8 +129,15 @@ SCHEMES = (  # in OpenSSL 3.5's order of preference
     _ecdsa(0x0203, SHA1),
     _pkcs1(0x0201, SHA1),
 )
-BY_CODE = {scheme.code: scheme for scheme in SCHEMES}
-BY_NAME = {name.lower(): scheme for scheme in SCHEMES for name in (scheme.name, *scheme.openssl)}
+OF_CLIENTS = tuple(  # PKCS#1 in TLS 1.3, for keys that cannot do PSS: in a client's CertificateVerify alone (RFC 9963)
+    Scheme(code, f"rsa_pkcs1_{digest.name}_legacy", RSA, None, digest, True, False, (), _BITS[digest], 0, (
+        PKCS1v15(), digest.algorithm
+    ))
+    for code, digest in ((0x0420, SHA256), (0x0520, SHA384), (0x0620, SHA512))
+)  # fmt: skip
+SAME_AS = {0x0420: 0x0401, 0x0520: 0x0501, 0x0620: 0x0601}  # what a key does for one of those, by another name
+BY_CODE = {scheme.code: scheme for scheme in (*SCHEMES, *OF_CLIENTS)}
+BY_NAME = {name.lower(): scheme for scheme in BY_CODE.values() for name in (scheme.name, *scheme.openssl)}
 DEFAULT = SCHEMES  # a security level of 1 or more drops SHA-1 by its bits
 
 # TLS 1.0 and 1.1, by kind of key: never on the wire, so without a code

@@ -74,7 +74,13 @@ def sign(credential: Credential, scheme: Scheme, data: bytes) -> Asking[bytes]:
         signature = yield LaterRequest(signature)
         if not isinstance(signature, bytes | bytearray | memoryview):
             raise unanswered(TypeError(f"sign() has to come to bytes, not {type(signature).__name__}"))
-    return bytes(signature)
+    made = bytes(signature)
+    if credential.checked:
+        try:
+            signatures.verify(scheme, credential.public_key, made, data)
+        except Abort:
+            raise Abort(faults.INTERNAL, "sign() of our key has come to a signature that is wrong") from None
+    return made
 
 
 def send_certificate13(conn: Handshake, chosen: tuple[Credential, Scheme], flight: Sequence[bytes]) -> Asking[None]:

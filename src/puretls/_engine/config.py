@@ -61,9 +61,11 @@ class Rules(NamedTuple):
     scts: bytes | None = None  # a SignedCertificateTimestampList (RFC 6962 3.3)
     must_match_issuer: bool = False  # it is for peers who have named an issuer of its chain
     added: bool = False  # one of a list, whose order counts
+    trusted: bool = False  # what the key signs is sent unseen, wherever the key is
 
 
 NO_RULES = Rules()
+_PSS = frozenset(scheme.code for scheme in signatures.SCHEMES if scheme.key == signatures.RSA and scheme.pss)
 
 
 @slotted("ders", "key", "kind", "ocsp", "public_key", "rules")
@@ -124,11 +126,21 @@ class Credential:
     def signs(self, scheme: Scheme, version: int) -> bool:
         """Whether its key may sign with this scheme in this version, by what it is and by what its certificate says."""
         leaf, schemes = self.leaf, self.rules.schemes
+        if scheme.code in signatures.SAME_AS:  # for keys without PSS (RFC 9963)
+            if schemes is None or not schemes.isdisjoint(_PSS):
+                return False
+            schemes |= {code for code, same in signatures.SAME_AS.items() if same in schemes}
         if schemes is not None and scheme.code not in schemes:
             return False
         return leaf.public_key() is not None and signatures.usable(
             scheme, self.public_key, version, self.kind, leaf.limits
         )
+
+    @cached_property
+    def checked(self) -> bool:
+        """Whether its signatures are verified before they are sent: the key is not one of `cryptography`'s."""
+        own = self.key is None or type(self.key).__module__.partition(".")[0] == "cryptography"
+        return not (own or self.rules.trusted)
 
     @cached_property
     def decrypts(self) -> bool:

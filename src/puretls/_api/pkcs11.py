@@ -1,0 +1,241 @@
+"""Keys in tokens: PKCS11Key over python-pkcs11, and `pkcs11:` URIs (RFC 7512) that name one.
+
+What is signed is hashed here, so that a token needs the plain mechanisms only: CKM_RSA_PKCS_PSS, CKM_RSA_PKCS over a
+DigestInfo (RFC 8017 9.2), CKM_ECDSA, CKM_EDDSA.  A session does one thing at a time; a lock has signatures wait for
+each other, and for nothing else.  Sessions end with a fork: a key that was named by a URI is opened anew in the child.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.x509 import ObjectIdentifier
+
+from puretls._api.errors import noted, ssl_error
+from puretls._api.operations import Operation, operation
+from puretls._base.locks import new_lock
+from puretls._base.public import public
+from puretls._x509 import ber
+
+SCHEME = "pkcs11:"
+MODULE = "p11-kit-proxy.so"  # which knows every token that the system has been told of
+DIGEST_INFO = {  # RFC 8017 9.2, note 1: what is before the digest
+    "sha1": "3021300906052b0e03021a05000414",
+    "sha224": "302d300d06096086480165030402040500041c",
+    "sha256": "3031300d060960864801650304020105000420",
+    "sha384": "3041300d060960864801650304020205000430",
+    "sha512": "3051300d060960864801650304020305000440",
+}
+
+
+def _library() -> Any:
+    try:
+        return import_module("pkcs11")
+    except ImportError as error:
+        raise ImportError("keys in tokens need python-pkcs11: pip install 'puretls[pkcs11]'") from error
+
+
+@public
+class PKCS11Key:
+    """A private key in a token, a `pkcs11.PrivateKey` of python-pkcs11 whose session is open.
+
+    Its public half is looked for in the token, by its id and label, unless `public_key` is given.  The names of the
+    schemes that the token can do are `signature_algorithms`; if they are not given, its mechanisms tell.
+    """
+
+    def __init__(
+        self, private_key: Any, *, public_key: Any = None, signature_algorithms: Iterable[str] | None = None
+    ) -> None:
+        self._library = _library()
+        self._reopen: Callable[[], Any] | None = None
+        self._lock, self._process = new_lock(), os.getpid()
+        self._key = private_key
+        self._public = _public_half(self._library, private_key) if public_key is None else public_key
+        if signature_algorithms is not None:
+            names = [signature_algorithms] if isinstance(signature_algorithms, str) else signature_algorithms
+            self.signature_algorithms = tuple(names)
+        elif self._library.KeyType.RSA is private_key.key_type and not self._knows_pss():
+            self.signature_algorithms = ("rsa_pkcs1_sha256", "rsa_pkcs1_sha384", "rsa_pkcs1_sha512")
+
+    def __repr__(self) -> str:
+        return f"<PKCS11Key for {type(self._public).__name__}>"
+
+    def _knows_pss(self) -> bool:
+        slot = self._key.session.token.slot
+        return self._library.Mechanism.RSA_PKCS_PSS in slot.get_mechanisms()
+
+    def public_key(self) -> Any:
+        """The public half, a key of `cryptography`."""
+        return self._public
+
+    def sign(self, data: bytes, *parameters: Any) -> bytes:
+        """A signature by the token; how long that takes, and whether somebody has to touch it, is up to the token."""
+        what = operation(*parameters)
+        mechanism, option, message = _mechanism(self._library, what, what.hashed(data))
+        with self._lock:
+            if os.getpid() != self._process:
+                self._open_again()
+            made = bytes(self._key.sign(message, mechanism=mechanism, mechanism_param=option))
+        if what.algorithm == "ECDSA":  # PKCS #11 has both numbers side by side, TLS an ECDSA-Sig-Value
+            half = len(made) // 2
+            return encode_dss_signature(int.from_bytes(made[:half], "big"), int.from_bytes(made[half:], "big"))
+        return made
+
+    def _open_again(self) -> None:
+        if self._reopen is None:
+            raise RuntimeError("the session of this key ended with the fork: open the token anew, or name it by a URI")
+        self._key, self._process = self._reopen(), os.getpid()
+
+
+def _mechanism(library: Any, what: Operation, message: bytes) -> tuple[Any, Any, bytes]:
+    """The mechanism, its parameter, and what it is given."""
+    mechanism = library.Mechanism
+    if what.algorithm == "RSA-PSS":
+        name = (what.digest or "").upper()
+        mgf = getattr(library.MGF, name)
+        digest = mechanism.SHA_1 if name == "SHA1" else mechanism[name]
+        return mechanism.RSA_PKCS_PSS, (digest, mgf, len(message)), message
+    if what.algorithm == "RSA-PKCS1":
+        head = b"" if what.digest is None else bytes.fromhex(DIGEST_INFO[what.digest])
+        return mechanism.RSA_PKCS, None, head + message
+    return (mechanism.ECDSA if what.algorithm == "ECDSA" else mechanism.EDDSA), None, message
+
+
+def _public_half(library: Any, key: Any) -> Any:
+    """The public key of a private one: of its own attributes, or of the token's object with the same id or label."""
+    attribute, kinds = library.Attribute, library.KeyType
+    if key.key_type is kinds.RSA:
+        modulus, exponent = (
+            int.from_bytes(key[name], "big") for name in (attribute.MODULUS, attribute.PUBLIC_EXPONENT)
+        )
+        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    wanted = {attribute.CLASS: library.ObjectClass.PUBLIC_KEY, attribute.KEY_TYPE: key.key_type}
+    for name in (attribute.ID, attribute.LABEL):
+        value = key[name]
+        for found in key.session.get_objects({**wanted, name: value}) if value else ():
+            return _on_curve(found[attribute.EC_PARAMS], found[attribute.EC_POINT])
+    raise _missing("the public half of the key is not in the token: give it as public_key")
+
+
+def _on_curve(parameters: bytes, point: bytes) -> Any:
+    """A public key of a curve: an OBJECT IDENTIFIER, or a name for the curves that sign; and an OCTET STRING."""
+    where, _ = ber.value(parameters)
+    whole, end = ber.value(point) if point[:1] == b"\x04" and len(point) not in EDWARDS else (None, 0)
+    octets = whole.content if whole is not None and end == len(point) else point
+    if len(octets) in EDWARDS:
+        return EDWARDS[len(octets)].from_public_bytes(octets)
+    return ec.EllipticCurvePublicKey.from_encoded_point(
+        ec.get_curve_for_oid(ObjectIdentifier(ber.dotted(where)))(), octets
+    )
+
+
+EDWARDS: dict[int, Any] = {32: Ed25519PublicKey, 57: Ed448PublicKey}  # by the length of a point
+
+
+# URIs (RFC 7512)
+
+
+def parse(uri: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The attributes of the path and of the query; ValueError for what is no such URI, or says something twice."""
+    if not uri.startswith(SCHEME):
+        raise ValueError("not a pkcs11 URI")
+    path, _, query = uri[len(SCHEME) :].partition("?")
+    return _attributes(path, ";"), _attributes(query, "&")
+
+
+def _attributes(text: str, separator: str) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for item in filter(None, text.split(separator)):
+        name, equals, value = item.partition("=")
+        if not equals or not name or name in found:
+            raise ValueError(f"not a pkcs11 URI: {name or item!r} is said twice, or without a value")
+        found[name] = unquote_to_bytes(value)
+    return found
+
+
+def open_key(uri: str, password: Callable[[], bytes]) -> PKCS11Key:
+    """The private key that a URI names; ValueError if it is malformed, SSLError if there is no such key, or no token.
+
+    `password` is asked for a PIN if the URI has none.
+    """
+    path, query = parse(uri)
+    unknown = path.keys() - {
+        "token", "object", "id", "serial", "manufacturer", "model", "type", "slot-id", "slot-description",
+        "slot-manufacturer", "library-description", "library-manufacturer", "library-version",
+    }  # fmt: skip
+    if unknown or path.get("type", b"private") != b"private":
+        raise ValueError("not a pkcs11 URI of a private key")
+    library = _library()
+    pin: list[bytes] = []  # asked for once, and kept for children
+
+    def session() -> Any:
+        fresh = library.lib(_module(query))
+        if pin:  # in a child: what the library knew is its parent's
+            fresh.reinitialize()
+        tokens = list(fresh.get_tokens(**_token(path)))
+        if "slot-id" in path:
+            tokens = [token for token in tokens if token.slot.slot_id == int(path["slot-id"])]
+        if not tokens:
+            raise _missing("there is no such token")
+        if not pin:
+            pin.append(_pin(query, password))
+        try:
+            opened = tokens[0].open(user_pin=pin[0].decode())
+        except library.UserAlreadyLoggedIn:  # by another key: that counts for the process, not for a session
+            opened = tokens[0].open()
+        return opened.get_key(**_wanted(library, path))
+
+    try:
+        key = PKCS11Key(session())
+    except library.PKCS11Error as error:
+        raise _missing(f"{type(error).__name__} {error}".strip()) from None
+    key._reopen = session
+    return key
+
+
+def _module(query: dict[str, bytes]) -> str:
+    if "module-path" in query:
+        return os.fsdecode(query["module-path"])
+    if "module-name" in query:
+        return f"{os.fsdecode(query['module-name'])}.so"
+    return os.environ.get("PKCS11_MODULE") or MODULE
+
+
+def _token(path: dict[str, bytes]) -> dict[str, Any]:
+    names = {"token": "token_label", "serial": "token_serial"}
+    found: dict[str, Any] = {names[name]: value for name, value in path.items() if name in names}
+    if "token_label" in found:
+        found["token_label"] = found["token_label"].decode()
+    return found
+
+
+def _wanted(library: Any, path: dict[str, bytes]) -> dict[str, Any]:
+    found: dict[str, Any] = {"object_class": library.ObjectClass.PRIVATE_KEY}
+    if "object" in path:
+        found["label"] = path["object"].decode()
+    if "id" in path:
+        found["id"] = path["id"]
+    return found
+
+
+def _pin(query: dict[str, bytes], password: Callable[[], bytes]) -> bytes:
+    if "pin-value" in query:
+        return query["pin-value"]
+    source = query.get("pin-source")
+    if source is None:
+        return password()
+    name = os.fsdecode(source).removeprefix("file://").removeprefix("file:")
+    with open(name, "rb") as file:  # noqa: PTH123  # a name, as everywhere here
+        return file.read().rstrip(b"\r\n")
+
+
+def _missing(detail: str) -> Exception:
+    return noted(ssl_error(0, "the private key in the token cannot be used"), detail)
