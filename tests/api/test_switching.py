@@ -20,6 +20,7 @@ NAMES = {  # what the table calls the setting that a field of Config comes from
     "versions": "`minimum_version`", "fixed": "`minimum_version`", "suites": "`set_ciphers()`",
     "suites13": "`set_ciphersuites()`", "groups": "`set_groups()`", "key_shares": CLIENTS,
     "schemes": "`set_client_sigalgs()`", "own_schemes": "`set_server_sigalgs()`", "credentials": "`add_cert_chain()`",
+    "raw_keys": "`load_raw_public_key()`", "own_types": "`load_raw_public_key()`",
     "alpn": "`set_alpn_protocols()`", "alpn_select": "`set_alpn_select_callback()`", "options": "`options`",
     "policy": "`verify_callback`", "sessions": "sessions", "num_tickets": "`num_tickets`", "ticket_request": CLIENTS,
     "choose_context": CLIENTS, "psk_client": CLIENTS, "psk_server": "`set_psk_server_callback()`",

@@ -51,10 +51,7 @@ def load(certfile: Any, keyfile: Any, password: Any, level: int) -> Credential:
     if leaf.invalid:
         wrong = ssl_error(158, "invalid certificate", reason="INVALID_CERTIFICATE", library="X509V3")
         raise noted(wrong, "an extension of the certificate is repeated, unreadable, or contradicts another")
-    if isinstance(keyfile, str) and keyfile.startswith(pkcs11.SCHEME):
-        key = pkcs11.open_key(keyfile, secret.get)
-    else:
-        key = _key(source if keyfile is None else read(keyfile, "keyfile"), secret)
+    key = _key(source, secret) if keyfile is None else _read_key(keyfile, "keyfile", secret)
     if public is None:
         raise ssl_error(247, "unknown certificate type", reason="UNKNOWN_CERTIFICATE_TYPE", library="SSL")
     algorithm = leaf.parsed.public_key_algorithm_oid.dotted_string  # tells RSA-PSS keys from RSA keys
@@ -66,10 +63,10 @@ def load(certfile: Any, keyfile: Any, password: Any, level: int) -> Credential:
             wrong = ssl_error(116, "key values mismatch", reason="KEY_VALUES_MISMATCH", library="X509")
         raise noted(wrong, "the private key belongs to another certificate than the first of the chain")
     _check_strength(chain, level)
-    return Credential(chain, key, public, kind, None, _rules_of(key))
+    return Credential(chain, key, public, kind, None, rules_of(key))
 
 
-def _rules_of(key: Any) -> Rules:
+def rules_of(key: Any) -> Rules:
     """What a key says of itself: the schemes that it is used with; names that nobody knows are of no use to it."""
     said = getattr(key, "signature_algorithms", None)
     if said is None:
@@ -80,7 +77,14 @@ def _rules_of(key: Any) -> Rules:
 
 def load_key(keyfile: Any, password: Any) -> Any:
     """A private key by itself."""
-    return _key(read(keyfile, "key"), Password(password))
+    return _read_key(keyfile, "key", Password(password))
+
+
+def _read_key(given: Any, name: str, secret: Password) -> Any:
+    """The private key that a file holds, or that a URI names (RFC 7512)."""
+    if isinstance(given, str) and given.startswith(pkcs11.SCHEME):
+        return pkcs11.open_key(given, secret.get)
+    return _key(read(given, name), secret)
 
 
 def _check_strength(ders: list[bytes], level: int) -> None:

@@ -49,7 +49,7 @@ class _RawKeySettings:
             raise ssl_error(247, "unknown certificate type", reason="UNKNOWN_CERTIFICATE_TYPE", library="SSL")
         if shown.bits < strength.floor(settings.security_level):
             raise ssl_error(399, "ee key too small", reason="EE_KEY_TOO_SMALL", library="SSL")
-        own = RawCredential([shown.der], private, shown.public, kind)
+        own = RawCredential([shown.der], private, shown.public, kind, None, credentials.rules_of(private))
         settings.raw_keys = {**settings.raw_keys, kind: own}
 
     @property

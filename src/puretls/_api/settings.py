@@ -155,7 +155,10 @@ class Settings:
     @property
     def own_credentials(self) -> tuple[Credential, ...]:
         """All certificates of the context, in the order in which they are tried."""
-        found = (*self.credentials.values(), *self.added)
+        return self._checked((*self.credentials.values(), *self.added))
+
+    def _checked(self, found: tuple[Credential, ...]) -> tuple[Credential, ...]:
+        """The same, or their signatures are taken at their word."""
         if self.check_own_signatures:
             return found
         return tuple(one.with_rules(one.rules._replace(trusted=True)) for one in found)
@@ -269,7 +272,7 @@ class Settings:
             schemes=lists.strong_schemes(theirs, level),
             own_schemes=lists.strong_schemes(own, level),
             credentials=self._stapled(tuple(_complete(one, self.store) for one in self.own_credentials)),
-            raw_keys=tuple(self.raw_keys.values()),
+            raw_keys=self._checked(tuple(self.raw_keys.values())),
             own_types=self._own_types(shown),
             alpn=self.alpn,
             alpn_select=self.alpn_select if server_side else None,

@@ -91,15 +91,15 @@ class Credential:
 
     def with_chain(self, ders: Sequence[bytes]) -> Credential:
         """The same with other certificates behind the leaf."""
-        return Credential(ders, self.key, self.public_key, self.kind, self.ocsp, self.rules)
+        return type(self)(ders, self.key, self.public_key, self.kind, self.ocsp, self.rules)
 
     def with_staple(self, response: bytes | None) -> Credential:
         """The same with another OCSP response."""
-        return Credential(self.ders, self.key, self.public_key, self.kind, response, self.rules)
+        return type(self)(self.ders, self.key, self.public_key, self.kind, response, self.rules)
 
     def with_rules(self, rules: Rules) -> Credential:
         """The same under other rules."""
-        return Credential(self.ders, self.key, self.public_key, self.kind, self.ocsp, rules)
+        return type(self)(self.ders, self.key, self.public_key, self.kind, self.ocsp, rules)
 
     @cached_property
     def issuers(self) -> frozenset[bytes]:
