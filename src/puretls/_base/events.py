@@ -1,4 +1,4 @@
-"""What happens on a connection, for who watches it: messages and records, and the lines of a key log."""
+"""What happens on a connection, told to whoever watches it: messages, records, and the lines of a key log."""
 
 from __future__ import annotations
 

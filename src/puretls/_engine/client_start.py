@@ -1,6 +1,7 @@
 """The start of a client: what it can offer, which session it tries to resume; the same again when a server asks.
 
-RFC 8446 2.2, 4.1.2; RFC 5246 7.3, 7.4.1.1.  Composing the ClientHello is `client_hello`'s, the answer is `client13`'s.
+RFC 8446 2.2, 4.1.2; RFC 5246 7.3, 7.4.1.1.  `client_hello` composes the message, `offering` sends it, and
+`server_hello` has the answer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Reading and writing the presentation language of RFC 8446 3: integers, vectors, handshake headers, extension blocks.
 
 A handshake message is one `bytes`; values are slices of it.  Every length is checked against what is there: a Reader
-past its end raises IndexError or Abort, and whoever drives a parser (`State.step`, `parse_extension`) turns both into
-decode_error.  What has no room for what it should hold is an Abort as well: a peer may have chosen how long that is.
+past its end raises IndexError or Abort, and whoever drives a parser (`State.step`, `extensions.reading`) turns both
+into decode_error.  What has no room for what it should hold is an Abort as well: a peer may have chosen how long that
+is.
 """
 
 from __future__ import annotations
