@@ -1,8 +1,8 @@
 """How much memory an idle connection holds: `python -m benchmarks.idle LIBRARY FOLDER COUNT [LOOP]`.
 
-Over memory BIOs, or with streams in an event loop, where what plain TCP costs is taken off.  It prints the KiB of a
-client's and a server's side.  With PYTHONMALLOC=malloc everything, Python's objects and OpenSSL's alike, is in glibc's
-books, and mallinfo2() reads them.
+Over memory BIOs, over blocking sockets (LOOP is "sockets"), or with streams in an event loop; what plain TCP costs is
+taken off.  It prints the KiB of a client's and a server's side.  With PYTHONMALLOC=malloc everything, Python's objects
+and OpenSSL's alike, is in glibc's books, and mallinfo2() reads them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.contenders import contender
@@ -60,6 +62,36 @@ def over_memory(name: str, folder: str, count: int) -> None:
     print((both - without_clients) / count / 1024, (without_clients - neither) / count / 1024)
 
 
+def over_sockets(name: str, folder: str, count: int) -> None:
+    """The same over TCP, less what the sockets cost by themselves."""
+    costs = []
+    for library in (contender("tcp"), contender(name)):
+        contexts = [library.context(Files(folder), Case(), server=server) for server in (False, True)]
+        clients, servers = [], []
+        with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as other:
+
+            def accept(listener: socket.socket = listener, library: Any = library, context: Any = contexts[1]) -> Any:
+                server = library.wrap(context, listener.accept()[0], server=True)
+                server.sendall(b"x")
+                return server
+
+            for index in range(count + WARM_UP):
+                accepted = other.submit(accept)
+                client = library.wrap(contexts[0], socket.create_connection(listener.getsockname()), server=False)
+                client.settimeout(5)
+                client.recv(1)
+                if index >= WARM_UP:
+                    clients.append(client)
+                    servers.append(accepted.result())
+            del client, accepted
+            both = used()
+            clients.clear()
+            without_clients = used()
+            servers.clear()
+            costs.append(((both - without_clients) / count / 1024, (without_clients - used()) / count / 1024))
+    print(costs[1][0] - costs[0][0], costs[1][1] - costs[0][1])
+
+
 async def in_loop(name: str, folder: str, count: int) -> None:
     """What one side of a connection with streams costs above the same over plain TCP; both are in this process."""
     costs = []
@@ -98,7 +130,9 @@ async def in_loop(name: str, folder: str, count: int) -> None:
 def main() -> None:
     """One or the other."""
     name, folder, count, *loop = sys.argv[1:]
-    if loop and loop[0]:
+    if loop == ["sockets"]:
+        over_sockets(name, folder, int(count))
+    elif loop and loop[0]:
         run(loop[0], in_loop(name, folder, int(count)))
     else:
         over_memory(name, folder, int(count))
