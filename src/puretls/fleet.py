@@ -2,8 +2,8 @@
 
 TicketKeys has one key of tickets for each epoch, made by whoever comes first.  Sessions keeps sessions, sealed.
 AntiReplay tells whether something is there for the first time.  Each takes the address of a store, or a client of
-valkey-py or redis-py, of which only `set`, `get`, `getdel` and `mget` are called; keys hash anywhere, so a cluster will
-do as well.
+valkey-py or redis-py, of which only `set`, `get`, `getdel` and `mget`, if it is there, are called; keys hash anywhere, so
+a cluster will do as well.
 
 Whatever the store does costs full handshakes at most.  Nothing waits for it longer than `timeout`: calls are made by a
 few threads, and who has called goes on without them when the time is over.  After a time-out nobody calls for a second,
@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from importlib import import_module
+from inspect import iscoroutinefunction
 from os import getpid, urandom
 from queue import SimpleQueue
 from typing import Any
@@ -49,7 +50,8 @@ class _Calls:
             raise ValueError("timeout must be more than 0 seconds")
         self.client = _connected(client, timeout) if isinstance(client, str) else client
         self.timeout = timeout
-        self.asyncio = "asyncio" in type(self.client).__module__.split(".")
+        awaited = "asyncio" in type(self.client).__module__.split(".")
+        self.asyncio = awaited or iscoroutinefunction(getattr(self.client, "set", None))
         self._begin()
 
     def _begin(self) -> None:
@@ -301,12 +303,16 @@ class TicketKeys:
         missing = []
         for start in range(0, len(epochs), AT_ONCE):
             some = epochs[start : start + AT_ONCE]
-            for epoch, value in zip(some, self._calls.client.mget(list(map(self._name, some))), strict=True):
+            for epoch, value in zip(some, self._values(list(map(self._name, some))), strict=True):
                 if value:
                     self._known[epoch] = bytes(value)
                 else:
                     missing.append(epoch)
         return missing
+
+    def _values(self, names: list[str]) -> Sequence[Any]:
+        client = self._calls.client
+        return client.mget(names) if hasattr(client, "mget") else [client.get(name) for name in names]
 
     def _make(self, epoch: int, now: float) -> None:
         """A key, unless somebody has been quicker; the one that is known, if the store has lost it."""

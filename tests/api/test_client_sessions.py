@@ -208,6 +208,34 @@ def test_a_cache_that_fails_costs_a_full_handshake(broken, pki, monkeypatch):
     assert {str(error) for error in told} == {"the cache is away"}
 
 
+@each_version
+def test_sessions_by_a_pre_shared_key_are_not_kept(version, pki):
+    """The key may be another's the next time."""
+    cache = puretls.SessionCache(7)
+    assert cache.size == 7
+    client, server = cached(pki, cache), server_of(puretls, pki)
+    only(version, client)
+    client.check_hostname = False
+    client.verify_mode = puretls.CERT_NONE
+    for context in (client, server):
+        context.set_ciphers("PSK")
+    client.set_psk_client_callback(lambda _hint: ("me", b"k" * 32))
+    server.set_psk_server_callback(lambda _name: b"k" * 32)
+    assert not resumed(client, server)
+    assert len(cache) == 0
+
+
+@each_version
+def test_a_raw_public_key_is_an_identity_too(version, pki):
+    cache = Own()
+    for identity in ("client", "P-256"):
+        client, server = cached(pki, cache), server_of(puretls, pki)
+        only(version, client)
+        client.load_raw_public_key(pki.key(identity))
+        join(client, server).ok()
+    assert len({key.certificate for key in cache.kept}) == 2
+
+
 def test_what_is_no_session_is_none(pki, monkeypatch):
     told: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda args: told.append(args.exc_value))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -409,6 +409,28 @@ def test_answers_that_come_later(version, pki):
 
     assert asyncio.run(main()) == [b"new", b"resumed", b"resumed"]
     assert server.session_stats()["store_errors"] == 0
+
+
+@each_version
+def test_futures_are_waited_for(version, pki):
+    with ThreadPoolExecutor(2) as pool:
+
+        class Later(Store):
+            def put(self, *arguments: Any) -> Any:
+                return pool.submit(super().put, *arguments)
+
+            def get(self, *arguments: Any) -> Any:
+                return pool.submit(super().get, *arguments)
+
+            def take(self, *arguments: Any) -> Any:
+                return pool.submit(super().take, *arguments)
+
+        client, server = client_of(puretls, pki), server_of(puretls, pki)
+        only(version, client)
+        server.options |= puretls.OP_NO_TICKET
+        server.session_store = Later()
+        assert resumed(client, server, session_at(client, server))
+        assert server.session_stats()["store_errors"] == 0
 
 
 def test_what_a_store_is(pki):

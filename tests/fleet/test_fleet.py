@@ -148,6 +148,14 @@ def test_without_a_store_from_the_start(pki):
     assert len(store.calls) <= 4
 
 
+def test_a_client_without_mget(pki):
+    class Less(Client):
+        mget = property()  # type: ignore[assignment]  # AttributeError
+
+    client, (one, two) = client_of(puretls, pki), servers_of(pki, Less())
+    assert resumed(client, two, session_at(client, one))
+
+
 def test_what_ticket_keys_take():
     for wrong in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="rotate"):
@@ -303,8 +311,6 @@ def test_in_an_event_loop_nobody_waits(pki):
 
 def test_a_client_of_asyncio(pki):
     class Awaited(Client):
-        __module__ = "redis.asyncio.client"
-
         async def set(self, *args: Any, **named: Any) -> Any:  # type: ignore[override]
             return super().set(*args, **named)
 

@@ -71,6 +71,11 @@ class SessionCache:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def size(self) -> int:
+        """How many there may be."""
+        return self._size
+
     def get(self, key: SessionKey, /) -> SSLSession | None:
         """The newest session for this key, or None; one of TLS 1.3 is taken out."""
         with self._lock:
@@ -133,7 +138,7 @@ class CacheKeeper:
 
     def __init__(self, cache: Any, conn: Connection, port: int | None) -> None:
         config = conn.config
-        own = b"".join([credential.ders[0] for credential in config.credentials])
+        own = b"".join([credential.ders[0] for credential in (*config.credentials, *config.raw_keys)])
         self._cache, self._offered = cache, None
         self._key = SessionKey(
             conn.server_hostname or "",
@@ -167,8 +172,8 @@ class CacheKeeper:
 
     def keep(self, session: Session) -> None:
         """The connection has a session that can be resumed."""
-        if session.policy != self._key.policy:
-            return  # what is trusted has changed meanwhile
+        if session.policy != self._key.policy or session.peer is None:
+            return  # what is trusted has changed meanwhile; or a pre-shared key stands for both, and may be another's
         try:
             self._cache.put(self._key, SSLSession._of(session, None))
         except Exception as error:  # noqa: BLE001  # a program's own cache
