@@ -60,13 +60,16 @@ def raising(error: BaseException) -> Callable[[], Any]:
     return fail
 
 
-def servers_of(pki: Any, client: Any, count: int = 2, **options: Any) -> list[Any]:
+PATIENT = 5.0  # seconds: where the time-out is not what is tried, a busy machine is not to be
+
+
+def servers_of(pki: Any, client: Any, count: int = 2, timeout: float = PATIENT, **options: Any) -> list[Any]:
     """So many, each with objects of its own, as in processes of their own."""
     found = []
     for _ in range(count):
         server = server_of(puretls, pki)
-        server.set_ticket_keys(fleet.TicketKeys(client, **options))
-        server.session_store = fleet.Sessions(client)
+        server.set_ticket_keys(fleet.TicketKeys(client, timeout=timeout, **options))
+        server.session_store = fleet.Sessions(client, timeout=timeout)
         found.append(server)
     return found
 
@@ -200,7 +203,7 @@ def test_tickets_are_good_once_in_all_of_the_fleet(pki):
     store, client = Client(), client_of(puretls, pki)
     one, two = servers_of(pki, store)
     for server in (one, two):
-        server.single_use_tickets = fleet.AntiReplay(store)
+        server.single_use_tickets = fleet.AntiReplay(store, timeout=PATIENT)
     session = session_at(client, one)
     assert resumed(client, two, session)
     assert not resumed(client, one, session)
@@ -223,10 +226,11 @@ FAULTS = {
 def test_whatever_the_store_does_no_handshake_fails(version, fault, way, pki):
     store, client = Client(), client_of(puretls, pki)
     only(version, client)
-    one, two = servers_of(pki, store)
+    timeout = fleet.TIMEOUT if fault == "hangs" else PATIENT
+    one, two = servers_of(pki, store, timeout=timeout)
     for server in (one, two):
         server.options |= puretls.OP_NO_TICKET if way == "store" else 0
-        server.single_use_tickets = fleet.AntiReplay(store) if way == "once" else None
+        server.single_use_tickets = fleet.AntiReplay(store, timeout=timeout) if way == "once" else None
     session = session_at(client, one)
     join(client, two).ok()
     store.before = FAULTS[fault]
@@ -247,7 +251,7 @@ def test_a_store_that_hangs_is_left_alone_for_a_second(pki):
     """A hundred handshakes: those that waited are a few, and no thread is started for each."""
     store, client = Client(), client_of(puretls, pki)
     released = threading.Event()
-    (server,) = servers_of(pki, store, 1)
+    (server,) = servers_of(pki, store, 1, timeout=fleet.TIMEOUT)
     server.options |= puretls.OP_NO_TICKET
     session_at(client, server)
     before, began = threading.active_count(), len(store.calls)
@@ -361,7 +365,7 @@ def test_with_redis(version, stateful, pki, store):
     only(version, client)
     for server in servers:
         server.options |= puretls.OP_NO_TICKET if stateful else 0
-        server.single_use_tickets = fleet.AntiReplay(store.client())
+        server.single_use_tickets = fleet.AntiReplay(store.client(), timeout=PATIENT)
     session = session_at(client, servers[0])
     assert resumed(client, servers[1], session)
     assert resumed(client, servers[0], session) == (version == V12)
@@ -370,7 +374,7 @@ def test_with_redis(version, stateful, pki, store):
 
 def test_redis_is_killed_hung_full_and_empty(pki, store):
     """No handshake fails, and by and by clients resume again."""
-    client, servers = client_of(puretls, pki), servers_of(pki, store.address)
+    client, servers = client_of(puretls, pki), servers_of(pki, store.address, timeout=0.2)
     for server in servers:
         server.options |= puretls.OP_NO_TICKET
 
