@@ -118,6 +118,24 @@ def test_our_client_resumes(tls: ModuleType, pki: Pki, peer: Peer, version: str)
 
 @each_version
 @each_peer
+def test_our_client_resumes_by_itself(tls: ModuleType, pki: Pki, peer: Peer, version: str) -> None:
+    """From its cache; and whoever does not know how many tickets it asks for (RFC 9149) serves it all the same."""
+    if tls.__name__ != "puretls":
+        pytest.skip("ssl has no cache for clients")
+    context = client_context(tls, pki)
+    context.client_session_cache = True
+    context.ticket_request = 1, 1
+    with peer.accept(pki, Setup(version, identity="P-256")) as theirs:
+        for number in range(3):
+            if number:
+                theirs.again()
+            with open_client(tls, pki, theirs.port, context) as conn:
+                assert conn.session_reused == (number > 0)
+                exchange(conn, theirs, 1)
+
+
+@each_version
+@each_peer
 def test_our_server_resumes(tls: ModuleType, pki: Pki, peer: Peer, version: str) -> None:
     setup = Setup(version, resumes=True)
     with listening(tls, pki) as server, peer.connect(pki, setup, server.port) as first:
