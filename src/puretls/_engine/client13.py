@@ -160,7 +160,8 @@ class ExpectFinished(State):
         send_finished13(conn)
         conn.install_write_secret(secret)
         peer = self.peer
-        verified = peer is not None and peer.path is not None  # as `public_name`: see examine
+        flags = conn.config.policy.host_flags
+        verified = peer is not None and peer.path is not None and peer.answers_to(ech.public_name, flags)
         raise EchRejected((ech.retry_configs or b"") if verified else None)
 
 

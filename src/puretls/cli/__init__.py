@@ -30,6 +30,7 @@ GROUPS = {
     },
     "serve": {
         "serve": "serve a directory over HTTPS, with a certificate of the development CA",
+        "ech": "keys for Encrypted Client Hello: make them, show configurations",
         "ca": "a development CA: make it, issue certificates, have the system trust it",
     },
     "see it and use it": {

@@ -19,6 +19,7 @@ from puretls import (
     TLSVersion,
     create_default_context,
 )
+from puretls.cli.ech_configs import configurations
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.idn import a_labels
 from puretls.cli.target import Target
@@ -64,6 +65,12 @@ def add_context(parser: argparse.ArgumentParser) -> None:
         "--ciphers", metavar="LIST", help="cipher suites, as OpenSSL's cipher lists; IANA names of TLS 1.3"
     )
     offer.add_argument("--groups", metavar="LIST", help="groups, best first: X25519MLKEM768:x25519")
+    offer.add_argument(
+        "--ech",
+        type=configurations,
+        metavar="CONFIGS",
+        help="encrypt the ClientHello for these: an ECHConfigList in base64, or a file that has one",
+    )
 
 
 def add_key(group: Any) -> None:
@@ -103,6 +110,11 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
     if arguments.trust_key:
         trust_key(context, arguments.trust_key)
     identify(context, arguments)
+    if arguments.ech:
+        try:
+            context.set_ech_config(arguments.ech)
+        except SSLError:
+            raise Misuse("--ech: none of these configurations can be used here") from None
     return offering(context, arguments)
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from puretls import DER_cert_to_PEM_cert, SSLCertVerificationError, SSLContext, SSLError
+from puretls import DER_cert_to_PEM_cert, SSLCertVerificationError, SSLContext, SSLECHRejected, SSLError
 from puretls._analysis.messages import available
 from puretls.cli.client import add_context, asked_name, context_for, unverified
+from puretls.cli.ech_configs import in_base64
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.proxy import add_proxy, configured, dial_through
 from puretls.cli.render import screen
@@ -164,7 +165,7 @@ class Call:
                     refusal = error
                 except (OSError, ValueError) as error:
                     self.report.shown_by(self.watched)
-                    raise Failure(f"{self.where}: {reason(error)}") from None
+                    raise Failure(f"{self.where}: {reason(error)}{other_configurations(error)}") from None
                 else:
                     if session is None:
                         self.report.connected(tls, connected - started, perf_counter() - connected, self.watched)
@@ -221,6 +222,15 @@ class Call:
         if ending.note:
             print(f"puretls connect: {self.where}: {ending.note}", file=sys.stderr)
         return ending.whole, session
+
+
+def other_configurations(error: Exception) -> str:
+    """What to try if the server did not open our encrypted ClientHello."""
+    if not isinstance(error, SSLECHRejected):
+        return ""
+    if error.retry_configs:
+        return f"; the server has another key: --ech {in_base64(error.retry_configs)}"
+    return "; the server has no key for encrypted hellos" if error.retry_configs == b"" else ""
 
 
 def has_input() -> bool:

@@ -105,6 +105,9 @@ class Report:
             "certificate_compression": tls.cert_compression(),
             "raw_public_key": raw_key(tls) if not self.ders else None,
             "alpn": tls.selected_alpn_protocol(),
+            "ech": tls.get_ech_status().name.removeprefix("ECH_STATUS_").lower(),
+            "ech_configs": b64encode(tls.get_ech_retry_config() or b"").decode() or None,
+            "ech_public_name": tls.outer_server_hostname,
             "ticket": None,
             "resumed": None,
             "resumptions": [],
@@ -175,6 +178,10 @@ class Report:
             ("ALPN", printable(facts["alpn"] or "-")),
         ]
         shown.append(("OCSP", ocsp_line(facts["ocsp"])))
+        if facts["ech"] == "success":
+            shown.append(("encrypted", f"the ClientHello; who listens saw {facts['ech_public_name']}"))
+        elif facts["ech_configs"]:
+            shown.append(("could encrypt", f"the ClientHello: --ech {facts['ech_configs']}"))
         if facts["client_certificate"]:
             shown.append(("wants", asked_line(facts["client_certificate"], sent=bool(facts["client_signature"]))))
         if facts["raw_public_key"]:

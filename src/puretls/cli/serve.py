@@ -9,11 +9,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 
-from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion, fleet
+from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion, fleet, load_ech_keys
 from puretls.cli import authority, stores, workers
 from puretls.cli.authority import Development
 from puretls.cli.certs import KINDS
 from puretls.cli.client import add_key, identify
+from puretls.cli.ech_configs import in_base64
 from puretls.cli.failure import Failure, reason
 from puretls.cli.https import until_ctrl_c
 from puretls.cli.render import screen
@@ -65,6 +66,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     several.add_argument("--workers", type=positive, default=1, metavar="N", help="processes that serve (default 1)")
     several.add_argument(
         "--fleet", metavar="URL", help="Valkey or Redis (redis://...), by which clients resume with any of them"
+    )
+    certificate.add_argument(
+        "--ech", type=Path, metavar="FILE", help="open encrypted ClientHellos with its keys (puretls ech make)"
     )
     clients = parser.add_argument_group("clients")
     clients.add_argument("--client-ca", type=Path, metavar="FILE", help="they must have a certificate of these CAs")
@@ -169,9 +173,20 @@ def prepared(arguments: argparse.Namespace) -> tuple[SSLContext, dict[str, str]]
         except (OSError, ValueError) as error:
             raise Failure(f"--client-ca {arguments.client_ca}: {reason(error)}") from None
         context.verify_mode = CERT_REQUIRED
+    hints = open_hellos(context, arguments.ech) if arguments.ech else {}
     if identify(context, arguments, reload=arguments.reload):
-        return context, {"by": f"the certificate in {arguments.cert}"}
-    return context, of_the_development_ca(arguments, context)
+        return context, {"by": f"the certificate in {arguments.cert}", **hints}
+    return context, {**of_the_development_ca(arguments, context), **hints}
+
+
+def open_hellos(context: SSLContext, file: Path) -> dict[str, str]:
+    """Encrypted Client Hello with the keys of a file."""
+    try:
+        keys = load_ech_keys(file)
+    except OSError as error:
+        raise Failure(f"--ech {file}: {reason(error)}") from None
+    context.set_ech_keys(keys)
+    return {"ech": in_base64(keys[0].config.config_list)}
 
 
 def of_the_development_ca(arguments: argparse.Namespace, context: SSLContext) -> dict[str, str]:

@@ -1,0 +1,106 @@
+"""`puretls ech`, `connect --ech` and `serve --ech`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import puretls
+from commands import COMMAND, Done, called
+from encrypted import PUBLIC, SECRET, Site, listed, new_key
+from support import PATIENCE, Pki, running
+from web import serving
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """In this process."""
+    return partial(called, capsys)
+
+
+def test_make_and_show(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "ech.pem"
+    made = command(
+        "ech", "make", PUBLIC, "--out", file, "--config-id", 7, "--maximum-name-length", 30, "--kem", "P-256"
+    )
+    assert made.status == 0, made.err
+    (key,) = puretls.load_ech_keys(file)
+    assert (key.config.config_id, key.config.kem, key.config.maximum_name_length) == (7, "P-256", 30)
+    encoded = base64.b64encode(listed(key)).decode()
+    assert made.out.endswith(f": ech={encoded}\n")
+    if sys.platform != "win32":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert command("ech", "make", PUBLIC, "--out", file).status == 1  # it is there
+    binary = tmp_path / "list"
+    binary.write_bytes(listed(key))
+    for configs in (file, binary, encoded, f"ech={encoded}", f'ech="{encoded}"'):
+        shown = command("ech", "show", configs)
+        assert shown.status == 0, shown.err
+        assert re.search(rf"^{PUBLIC}\n  config id +7\n  kem +P-256\n", shown.out, re.MULTILINE)
+    document = json.loads(command("ech", "show", file, "--json").out)
+    assert document["ech"] == encoded
+    assert document["configs"][0]["public_key"] == key.config.public_key.hex()
+    assert os.fsencode(file.read_bytes().partition(b"\n")[2][:60].decode()) not in shown.out.encode()
+
+
+def test_what_cannot_be_used(command: Command, tmp_path: Path) -> None:
+    for name in ("", "127.0.0.1", "a..b"):
+        assert command("ech", "make", name, "--out", tmp_path / "x").status == 2
+    assert command("ech", "make", PUBLIC, "--out", tmp_path / "x", "--config-id", 300).status == 2
+    assert command("ech", "make", PUBLIC, "--out", tmp_path / "no" / "x").status == 1
+    assert not (tmp_path / "x").exists()
+    for wrong in ("rubbish", "AAAA", "", tmp_path):
+        assert command("ech", "show", wrong).status == 2
+    other = base64.b64encode(b"\x00\x08\xfe\xaa\x00\x04abcd").decode()
+    assert command("ech", "show", other).status == 1
+    assert command("connect", "localhost:1", "--ech", other).status == 2
+
+
+def test_connect(command: Command, pki: Pki) -> None:
+    site, key, old = Site(pki), new_key(), new_key()
+    encoded, outdated = (base64.b64encode(listed(one)).decode() for one in (key, old))
+    with serving(site.server(key)) as server:
+        argv = ("connect", f"127.0.0.1:{server.server_port}", "--servername", SECRET, "--ca-file", pki.ca)
+        done = command(*argv, "--ech", encoded)
+        assert done.status == 0, done.err
+        assert f"the ClientHello; who listens saw {PUBLIC}" in done.out
+        facts = json.loads(command(*argv, "--ech", encoded, "--json").out)
+        assert (facts["ech"], facts["ech_public_name"], facts["ech_configs"]) == ("success", PUBLIC, None)
+        rejected = command(*argv, "--ech", outdated)
+        assert rejected.status == 1
+        assert f"--ech {encoded}" in rejected.err
+        greased = command(*argv)
+        assert (greased.status, f"--ech {encoded}" in greased.out) == (0, True)
+    with serving(site.server()) as server:
+        argv = ("connect", f"127.0.0.1:{server.server_port}", "--servername", SECRET, "--ca-file", pki.ca)
+        assert "no key for encrypted hellos" in command(*argv, "--ech", encoded).err
+
+
+def test_serve(command: Command, tmp_path: Path) -> None:
+    keys, home = tmp_path / "ech.pem", tmp_path / "www"
+    home.mkdir()
+    assert command("ech", "make", PUBLIC, "--out", keys).status == 0
+    argv = (*COMMAND, "serve", home, "--ca", tmp_path / "ca", "--port", 0, "--name", PUBLIC, "--name", SECRET)
+    with running(tmp_path, *argv, "--ech", keys) as program:
+        said = b""
+        while not (port := re.search(rb":(\d+)/", said)):
+            said += program.recv(1)
+        where = f"127.0.0.1:{port[1].decode()}"
+        done = command(
+            "connect", where, "--servername", SECRET, "--ca-file", tmp_path / "ca" / "ca.pem", "--ech", keys,
+            "--timeout", PATIENCE,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        assert f"who listens saw {PUBLIC}" in done.out
+    assert command("serve", home, "--ca", tmp_path / "ca", "--ech", tmp_path / "none").status == 1
