@@ -29,6 +29,7 @@ class Port(Protocol):
     """What carries the bytes of a connection, for one call."""
 
     reads_ahead: bool  # more than one record may be asked for, as what comes is returned by the same call
+    asks: bool  # whether `fill` is of use to who tells it how much is wanted; else it brings all that has come
 
     def fill(self, wanted: int) -> bool:
         """Give the record layer what has come, `wanted` bytes of it or less; wait for it, or raise, if there is none.
@@ -60,7 +61,7 @@ class Driver(_SSLSocket):
                 return
             if records.close_received:
                 raise zero_return()
-            port.fill(self._conn.wanted())
+            port.fill(self._conn.wanted() if port.asks else 0)
 
     def _read_on(self, port: Port, limit: int, out: memoryview | None) -> Any:
         """A read that knows every case; what is opened is delivered before anything else is asked for."""

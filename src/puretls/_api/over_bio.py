@@ -299,7 +299,7 @@ class _BioConnection(Driver):
 
     # The port
 
-    reads_ahead = False
+    reads_ahead = asks = False
 
     def fill(self, wanted: int) -> bool:
         """What is in `incoming`: all of it, or a record's worth of asyncio's, whose one buffer moves with each read."""

@@ -111,6 +111,7 @@ class _SocketPort:
     """The socket of a connection for one call, which ends by a deadline."""
 
     __slots__ = ("connection", "deadline", "message", "reads_ahead", "sock")
+    asks = True
 
     def __init__(
         self, connection: _SocketConnection, sock: Any, deadline: float | None, message: str, reads_ahead: bool = False

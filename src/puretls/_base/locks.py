@@ -19,12 +19,14 @@ import threading
 from typing import Any
 from weakref import ref
 
+_plain = threading.RLock  # a function of Python around the class
 _made: dict[ref[Any], tuple[ref[Any], str] | None] = {}
 
 
 def new_lock(owner: object = None, inside: str = "") -> Any:
     """A lock.  `inside` is the attribute of its owner that is True while somebody is at work under it."""
-    lock = threading.RLock()  # gevent's, if that has patched it
+    make = threading.RLock  # gevent's, if that has patched it
+    lock = _thread.RLock() if make is _plain else make()
     _made[ref(lock, _made.pop)] = (ref(owner), inside) if inside else None
     return lock
 

@@ -153,8 +153,11 @@ def _offer_limit(config: Config) -> bytes | None:
 
 
 def _answer_limit(conn: Handshake, body: bytes, _: bool) -> bytes | None:
-    _accept_limit(conn, body)
-    return conn.config.limit13 if conn.version == TLS13 else conn.config.limit12
+    config = conn.config
+    said = config.limit13 if conn.version == TLS13 else config.limit12
+    if body != said or config.record_size_limit != MAX_PLAINTEXT:  # else both take what everybody may send
+        _accept_limit(conn, body)
+    return said
 
 
 def _accept_limit(conn: Handshake, body: bytes) -> None:

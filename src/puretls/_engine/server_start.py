@@ -39,7 +39,8 @@ class ExpectClientHello(State):
             message = ech_server.receive(conn, message)
         conn.draft.hello = message
         _, _, conn.draft.client_random, _, suites, _, found = message
-        conn.draft.client_suites = _kept(ranks(suites))
+        theirs = ranks(suites)
+        conn.draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
         places.check_hello(found)
         if registry.SERVER_NAME in found:
             conn.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
@@ -51,10 +52,8 @@ class ExpectClientHello(State):
         return (yield from _negotiate(conn, message))
 
 
-def _kept(theirs: Ranks) -> Ranks:
-    """What of a client's suites the connection keeps: all, unless somebody has made up more than there are."""
-    if len(theirs) <= MANY:
-        return theirs
+def _known(theirs: Ranks) -> Ranks:
+    """What the connection keeps of a client's suites, if somebody has made up more than there are."""
     return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
 
 

@@ -62,7 +62,7 @@ def packer(layout: str) -> Callable[..., bytes]:
     return packed
 
 
-pack_u32, pack_extension = Struct("!I").pack, packer("!HH")
+pack_u32, pack_u16s, pack_extension = Struct("!I").pack, Struct("!HH").pack, packer("!HH")
 MAX_BODY = (1 << 24) - 1  # bytes of a handshake message (RFC 8446 4)
 
 
@@ -182,7 +182,10 @@ def extension(kind: int, body: bytes) -> bytes:
 
 
 def join_extensions(found: dict[int, bytes]) -> bytes:
-    return b"".join([pack_extension(kind, len(body)) + body for kind, body in found.items()])
+    try:
+        return b"".join([pack_u16s(kind, len(body)) + body for kind, body in found.items()])
+    except StructError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 def split_extensions(block: bytes) -> dict[int, bytes]:

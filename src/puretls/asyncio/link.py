@@ -81,7 +81,7 @@ class Link(Driver):
 
     # The port of the driver: nothing is fetched or sent from here, as bytes come to `receive`, and go by `take`
 
-    reads_ahead = False
+    reads_ahead = asks = False
 
     def fill(self, wanted: int) -> bool:
         """It is the transport that brings more."""
