@@ -7,10 +7,10 @@ been returned, or pending() says that there is more.  Else select() would wait f
 from __future__ import annotations
 
 import array
-import fcntl
 import random
 import socket
-import termios
+import sys
+import threading
 from contextlib import closing, suppress
 from typing import Any
 
@@ -22,7 +22,8 @@ from puretls._api import over_socket
 from puretls._base.registry import APPLICATION_DATA, UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
 from support import Pki
 
-pytestmark = pytest.mark.skipif(not hasattr(termios, "FIONREAD"), reason="the kernel does not say how much is there")
+fcntl = pytest.importorskip("fcntl", reason="the kernel does not say how much is there")
+termios = pytest.importorskip("termios", reason="likewise")
 
 MODES = {"blocking": None, "timeout": 5.0, "non-blocking": 0.0}
 SIZES = (1, 2, 17, 100, 1000, 1024, 4095, 4096, 8192, 16383, 16384)
@@ -234,3 +235,70 @@ def test_one_deadline_however_slowly_it_comes(pki: Pki, size: int, monkeypatch: 
         model.far.sendall(sealed[len(asked) + 1 :])
         monkeypatch.undo()
         assert model.client.recv(1000) == b"d" * 1000
+
+
+@pytest.mark.parametrize("timeout", [None, 5.0])
+def test_one_thread_reads_another_writes_and_a_third_asks(pki: Pki, timeout: float | None) -> None:
+    """Both ways at once, with new keys in between; pending() neither waits nor spoils anything."""
+    ours, theirs = socket.socketpair()
+    made: list[puretls.SSLSocket] = []
+    context = server_context(puretls, pki)
+    other = threading.Thread(target=lambda: made.append(context.wrap_socket(theirs, server_side=True)))
+    other.start()
+    one = client_context(puretls, pki).wrap_socket(ours, server_hostname="localhost")
+    other.join()
+    (two,) = made
+    rng = random.Random(3)
+    data = {side: rng.randbytes(1 << 20) for side in (one, two)}
+    got = {side: bytearray() for side in (one, two)}
+    failed: list[BaseException] = []
+    done = threading.Event()
+
+    def write(side: puretls.SSLSocket) -> None:
+        rng, pos = random.Random(1), 0
+        while pos < len(data[side]):
+            piece = data[side][pos : pos + rng.choice((10, 1000, 5000, 16384, 40_000))]
+            side.sendall(piece)
+            pos += len(piece)
+            if rng.random() < 0.05:
+                with side._sslobj._writing:
+                    records = side._sslobj._records
+                    records.queue(None)
+
+    def read(side: puretls.SSLSocket, other: puretls.SSLSocket) -> None:
+        rng = random.Random(2)
+        while len(got[side]) < len(data[other]):
+            got[side] += side.recv(rng.choice((10, 1000, 8192, 16384, 65_536)))
+
+    def ask() -> None:
+        while not done.is_set():
+            for side in (one, two):
+                assert side.pending() >= 0
+
+    def guarded(target: Any, *arguments: Any) -> None:
+        try:
+            target(*arguments)
+        except BaseException as error:  # noqa: BLE001  # the test looks at it
+            failed.append(error)
+
+    one.settimeout(timeout)
+    two.settimeout(timeout)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        jobs = [(write, one), (write, two), (read, one, two), (read, two, one)]
+        threads = [threading.Thread(target=guarded, args=job) for job in jobs]
+        asking = threading.Thread(target=guarded, args=(ask,))
+        for thread in (*threads, asking):
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        done.set()
+        sys.setswitchinterval(before)
+    asking.join()
+    assert not failed
+    assert got[one] == data[two]
+    assert got[two] == data[one]
+    one.close()
+    two.close()

@@ -370,7 +370,8 @@ class _SocketConnection(Driver):
         """The fast path for many records, from here or else from the kernel; nothing leaves it to `_read`."""
         records = self._records
         if not records.ready:
-            wanted = self._conn.wanted() if timeout == 0.0 else self._wanted(records, size)
+            most = size if out is None else size - 1  # of TLS 1.3 a byte more than the data is written
+            wanted = self._conn.wanted() if timeout == 0.0 else self._wanted(records, most)
             if timeout:
                 self._until = monotonic() + timeout
             records.filled(self._recv_into(sock, records.room(wanted or 1)))

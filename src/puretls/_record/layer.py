@@ -685,10 +685,12 @@ class RecordLayer:
         """How many bytes a read of up to `size` may take at once: no whole record of them is left behind it.
 
         As many full records as fit it have their overhead.  Fewer records have less data than fits, more have more
-        overhead.
+        overhead.  Of several, no part of another one: it would only be moved.
         """
-        inbound = self.inbound
-        return size + (size // MAX_PLAINTEXT or 1) * inbound.opener.overhead - (inbound.end - inbound.start)
+        inbound, full = self.inbound, size // MAX_PLAINTEXT or 1
+        if full > 1:
+            size = full * MAX_PLAINTEXT
+        return size + full * inbound.opener.overhead - (inbound.end - inbound.start)
 
     @property
     def has_data_to_send(self) -> bool:
