@@ -252,9 +252,17 @@ def test_never_of_servers_and_never_in_a_client_hello(root: Authority, scheme: s
     hellos: list[Any] = []
     server.sni_callback = lambda sslobj, *_: hellos.append(sslobj.client_hello)
     pair = join(client, server).shake()
-    assert pair.server.error.reason == "NO_SUITABLE_SIGNATURE_ALGORITHM"
+    assert pair.server.error.reason == "UNSUPPORTED_PROTOCOL"
     assert not {one.code for one in OF_CLIENTS} & set(hellos[0].signature_algorithms)
     assert scheme not in puretls.get_sigalgs()
+
+
+def test_a_server_whose_key_has_no_pss_serves_tls_1_2(root: Authority) -> None:
+    identity = issued(root, "server", "RSA")
+    client, server = meeting(root, identity, WithoutPss(identity.key), "server")
+    server.verify_mode = puretls.CERT_NONE
+    pair = join(client, server).ok()
+    assert (pair.client.obj.version(), pair.client.obj.server_sigalg()) == ("TLSv1.2", "rsa_pkcs1_sha256")
 
 
 def test_the_request_names_them_only_if_they_were_named() -> None:

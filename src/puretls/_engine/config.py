@@ -282,7 +282,8 @@ class Config:
         signs = any(
             signatures.usable(scheme, credential.public_key, TLS13, credential.kind)
             for credential in (*self.credentials, *self.raw_keys)
-            for scheme in signatures.BY_CODE.values()
+            for scheme in signatures.SCHEMES
+            if credential.rules.schemes is None or scheme.code in credential.rules.schemes  # what the key can do at all
         )
         able = self.suites13 and self.groups13 and (signs or self.psk_server)
         return self.versions if able else tuple(version for version in self.versions if version != TLS13)
