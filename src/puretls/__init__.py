@@ -175,6 +175,7 @@ from puretls._api.version import (
     HAS_RAW_PUBLIC_KEYS,
     HAS_RECORD_SIZES,
     HAS_RELOAD,
+    HAS_SCT,
     HAS_SHARED_SESSIONS,
     HAS_SNI,
     HAS_TICKET_REQUEST,
@@ -225,6 +226,7 @@ if TYPE_CHECKING:
     from puretls._api.sslobject import SSLObject
     from puretls._api.sslsocket import SSLSocket
     from puretls._api.status import OCSPPolicy, OCSPResult, verify_ocsp_response
+    from puretls._api.transparency import CTLog, CTLogs, CTPolicy, SCTResult, verify_scts
 
     _RESTRICTED_SERVER_CIPHERS = _DEFAULT_CIPHERS
 
@@ -294,6 +296,7 @@ __all__ = [
     "HAS_RAW_PUBLIC_KEYS",
     "HAS_RECORD_SIZES",
     "HAS_RELOAD",
+    "HAS_SCT",
     "HAS_SHARED_SESSIONS",
     "HAS_SNI",
     "HAS_TICKET_REQUEST",
@@ -345,6 +348,9 @@ __all__ = [
     "AlertDescription",
     "CRLite",
     "CRLiteStatus",
+    "CTLog",
+    "CTLogs",
+    "CTPolicy",
     "CertificateError",
     "ClientHello",
     "DER_cert_to_PEM_cert",
@@ -377,6 +383,7 @@ __all__ = [
     "RAND_add",
     "RAND_bytes",
     "RAND_status",
+    "SCTResult",
     "SSLCertVerificationError",
     "SSLContext",
     "SSLECHRejected",
@@ -412,6 +419,7 @@ __all__ = [
     "socket_error",
     "verify_chain",
     "verify_ocsp_response",
+    "verify_scts",
 ]
 
 _LATER = {  # names that are loaded when they are asked for, and their places
@@ -423,6 +431,11 @@ _LATER = {  # names that are loaded when they are asked for, and their places
     "SSLContext": "_api.context:SSLContext",
     "CRLite": "_api.crlite:CRLite",
     "CRLiteStatus": "_api.crlite:CRLiteStatus",
+    "CTLog": "_api.transparency:CTLog",
+    "CTLogs": "_api.transparency:CTLogs",
+    "CTPolicy": "_api.transparency:CTPolicy",
+    "SCTResult": "_api.transparency:SCTResult",
+    "verify_scts": "_api.transparency:verify_scts",
     "ECHConfig": "_api.ech:ECHConfig",
     "ECHKey": "_api.ech:ECHKey",
     "load_ech_keys": "_api.ech:load_ech_keys",

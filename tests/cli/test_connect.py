@@ -742,3 +742,19 @@ def test_a_server_without_a_certificate(connect: Connect, tls: Any, tmp_path: Pa
     assert len(json.loads(told.out)["raw_public_key"]) == 44
     assert (refused.status, "Raw public key untrusted" in refused.err) == (1, True)
     assert (wrong.status, "--trust-key" in wrong.err) == (1, True)
+
+
+def test_timestamps_are_counted(connect: Connect, tmp_path: Path) -> None:
+    from test_transparency import EC_KEYS, World
+
+    world = World()
+    file = tmp_path / "root.pem"
+    file.write_text(world.root.pem, "utf-8")
+    context = world.server(world.logged(EC_KEYS[0], EC_KEYS[1]))
+    context.sct_list = [world.sct(EC_KEYS[2])]
+    with serving_https(context) as server:
+        where = f"localhost:{server.server_port}"
+        told = json.loads(connect(where, "--ca-file", file, "--json").out)
+        shown = connect(where, "--ca-file", file).out
+    assert told["timestamps"] == {"certificate": 2, "handshake": 1}
+    assert "2 timestamps in the certificate, 1 timestamp in the handshake" in shown

@@ -49,6 +49,7 @@ from puretls._api.shared_sessions import _SharedSessionSettings
 from puretls._api.sslobject import SSLObject
 from puretls._api.sslsocket import SSLSocket
 from puretls._api.status import _StatusSettings
+from puretls._api.timestamps import _TransparencySettings
 from puretls._api.types import Bio, MessageCallback, SniCallback
 from puretls._api.wire_settings import _WireSettings
 from puretls._base.public import public
@@ -78,6 +79,7 @@ class _Beyond(
     _ProfileSettings,
     _RawKeySettings,
     _StatusSettings,
+    _TransparencySettings,
     _WireSettings,
 ):
     """What there is to set beyond `ssl`."""

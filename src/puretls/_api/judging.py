@@ -49,7 +49,7 @@ class VerifyInfo:
     ocsp_response: bytes | None
     """The response that a server has stapled, in DER, if `request_ocsp` was set."""
     sct_list: bytes | None
-    """Signed certificate timestamps of the handshake; None, as they are not asked for."""
+    """Signed certificate timestamps of the handshake (RFC 6962 3.3), if `request_sct` was set and it has some."""
     raw_public_key: bytes | None
     """A public key without a certificate (RFC 7250), as SubjectPublicKeyInfo in DER; None if it has shown none."""
 
@@ -60,7 +60,7 @@ class VerifyInfo:
         self.purpose = Purpose.CLIENT_AUTH if conn.server_side else Purpose.SERVER_AUTH
         self.resumed = resumed
         self.ocsp_response = None if peer is None or conn.server_side else peer.ocsp
-        self.sct_list = None
+        self.sct_list = None if conn.server_side else conn.handshake.draft.scts
         self.raw_public_key = None if peer is None else peer.raw
 
     def __repr__(self) -> str:

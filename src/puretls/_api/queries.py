@@ -123,6 +123,15 @@ class _Queries:
         sslobj = self._connection()
         return None if sslobj is None else sslobj.ocsp_response()
 
+    @property
+    def sct_list(self) -> bytes | None:
+        """The SignedCertificateTimestampList of the handshake (RFC 6962 3.3); None without one, and on servers.
+
+        It is there if `SSLContext.request_sct` was set and the session was not resumed: verify_scts() reads it.
+        """
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.sct_list()
+
     def peer_public_key(self) -> bytes | None:
         """The peer's public key, as SubjectPublicKeyInfo in DER: a raw one (RFC 7250), or that of its certificate.
 

@@ -93,6 +93,9 @@ class Settings:
     server_types: tuple[int, ...] | None = None  # of certificates; None: nothing was said
     client_types: tuple[int, ...] | None = None
     trusted_keys: tuple[bytes, ...] = ()
+    request_sct = False
+    sct_list: bytes | None = None  # what servers send of timestamps
+    ct_policy: Any = None  # a CTPolicy
     crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
@@ -222,6 +225,12 @@ class Settings:
             switched[began] = config
         return config
 
+    def _logged(self, credential: Credential) -> Credential:
+        """The same with the timestamps of the context, if it has none of its own."""
+        if self.sct_list is None or credential.rules.scts is not None:
+            return credential
+        return credential.with_rules(credential.rules._replace(scts=self.sct_list))
+
     def _stapled(self, credentials: tuple[Credential, ...]) -> tuple[Credential, ...]:
         response = self.ocsp_response
         return stapling(credentials, response) if isinstance(response, bytes) else credentials
@@ -271,8 +280,8 @@ class Settings:
             key_shares=tuple(group for group in self.key_shares if group in groups_),
             schemes=lists.strong_schemes(theirs, level),
             own_schemes=lists.strong_schemes(own, level),
-            credentials=self._stapled(tuple(_complete(one, self.store) for one in self.own_credentials)),
             raw_keys=self._checked(tuple(self.raw_keys.values())),
+            credentials=self._stapled(tuple(self._logged(_complete(one, self.store)) for one in self.own_credentials)),
             own_types=self._own_types(shown),
             alpn=self.alpn,
             alpn_select=self.alpn_select if server_side else None,
@@ -293,6 +302,7 @@ class Settings:
                 trusted_keys=self.trusted_keys,
                 intermediates=self.intermediates,
                 aia=None if server_side else self.fetch,
+                ct=None if self.ct_policy is None or server_side else self.ct_policy._rules,
                 path_judge=self.path_callback,
                 judge=self.verify_callback,
             ),
@@ -313,6 +323,7 @@ class Settings:
             compressions=self.compressions,
             max_cert_list=self.max_cert_list,
             request_ocsp=self.request_ocsp and not server_side,
+            request_sct=self.request_sct and not server_side,
             sessions=self.sessions,
             num_tickets=self.num_tickets,
             ticket_request=None if server_side else self.ticket_request,

@@ -423,6 +423,10 @@ class _SSLSocket:
         peer = self._conn.outcome.peer
         return None if peer is None or self._conn.server_side else peer.ocsp
 
+    def sct_list(self) -> bytes | None:
+        """The timestamps that the server has sent (RFC 6962 3.3)."""
+        return None if self._conn.server_side else self._conn.outcome.scts
+
     def peer_public_key(self) -> bytes | None:
         """The key that the peer has proven to have."""
         peer = self._conn.outcome.peer

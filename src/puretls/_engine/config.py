@@ -251,6 +251,7 @@ class Config:
     max_send_fragment: int = MAX_PLAINTEXT  # bytes of plaintext in a record that we send
     dynamic_record_sizes: bool = False  # small ones at first
     request_ocsp: bool = False
+    request_sct: bool = False  # RFC 6962 3.3
     compressions: tuple[Algorithm, ...] = ()  # of certificates (RFC 8879), best first
     max_cert_list: int = MAX_CERT_LIST  # bytes of a Certificate message that was compressed
     ech: Chosen | None = None  # of a client: what its hello is encrypted for (RFC 9849)

@@ -15,7 +15,7 @@ from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake
 from puretls._engine.peer import Claim, ip_address
 from puretls._engine.policy import X509, PeerPolicy
-from puretls._engine.status import OCSP_REQUIRE, StatusRules
+from puretls._engine.status import OCSP_REQUIRE, StatusRules, Transparency
 from puretls._x509 import certificate, checks, codes, crlite, issuers, path
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
@@ -93,7 +93,10 @@ def claim_of(
                 raise codes.refusal(codes.REVOKED, 0)
         if conn.config.request_ocsp and not conn.server_side and verified is not None:
             status = StatusRules(policy.ocsp, rules.time, policy.security_level)
-    return Claim(chain, verified, ocsp, asked, status)
+    claim = Claim(chain, verified, ocsp, asked, status)
+    if policy.ct is not None and verified is not None:
+        claim.transparency = Transparency(policy.ct, conn.draft.scts, rules.time)
+    return claim
 
 
 def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Scheme:

@@ -231,6 +231,14 @@ def _answer_timestamps(conn: Handshake, _: bytes, resumed: bool) -> bytes | None
     return None if credential is None or resumed else credential.rules.scts
 
 
+def _offer_timestamps(config: Config) -> bytes | None:
+    return b"" if config.request_sct else None
+
+
+def _accept_timestamps(conn: Handshake, body: bytes) -> None:
+    conn.draft.scts = body
+
+
 def _answer_point_formats(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 8422 5.2
     return b"\x01\x00" if conn.draft.group is not None and not resumed else None
 
@@ -370,7 +378,7 @@ ROWS = (  # in the order of a ClientHello
     Row(registry.RENEGOTIATION_INFO, SH12, answer=_answer_renegotiation),
     Row(registry.SESSION_TICKET, SH12, answer=_answer_ticket),
     Row(registry.ENCRYPTED_CLIENT_HELLO, EE, None, _accept_ech, _answer_ech),
-    Row(registry.SIGNED_CERTIFICATE_TIMESTAMP, SH12, answer=_answer_timestamps),
+    Row(registry.SIGNED_CERTIFICATE_TIMESTAMP, SH12, _offer_timestamps, _accept_timestamps, _answer_timestamps),
 )
 FIRST12 = (  # answered in this order, which is none of a specification's, but has always been ours; then the others
     registry.RENEGOTIATION_INFO,

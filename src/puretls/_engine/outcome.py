@@ -57,6 +57,7 @@ class Outcome:
         "policy_digest",
         "presented",
         "resumed",
+        "scts",
         "secure_renegotiation",
         "server_name",
         "server_random",
@@ -84,6 +85,7 @@ class Outcome:
         self.peer_scheme: Scheme | None = None  # of the peer's signature
         self.certificate_compression: int | None = None  # of the peer's Certificate message (RFC 8879)
         self.peer_compressions: frozenset[int] = frozenset()  # that a client's may have
+        self.scts: bytes | None = None  # timestamps that a server has sent (RFC 6962 3.3)
         self.own_type = self.peer_type = 0  # of certificates: X509, or RawPublicKey (RFC 7250)
         self.own_credential: Any = None
         self.own_scheme: Scheme | None = None  # of ours

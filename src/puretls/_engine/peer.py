@@ -14,7 +14,7 @@ from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
-from puretls._engine.status import StatusRules
+from puretls._engine.status import StatusRules, Transparency
 from puretls._x509 import addresses, certificate, names
 from puretls._x509.certificate import Certificate
 from puretls._x509.raw_key import RawKey
@@ -62,7 +62,7 @@ class Peer:
 class Claim:
     """A certificate whose owner has not spoken yet."""
 
-    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path", "status")
+    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path", "status", "transparency")
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Claim:
         status: StatusRules | None = None,
     ) -> None:
         self.chain, self.path, self.ocsp, self.asked, self.status = chain, path, ocsp, asked, status
+        self.transparency: Transparency | None = None
         leaf = chain[0]
         self.key: Any = leaf.public_key()
         if self.key is None:
@@ -95,6 +96,8 @@ class Claim:
     def _peer(self, scheme: Scheme | None) -> Peer:
         if self.status is not None and self.path is not None:
             self.status.check(self.path, self.ocsp)
+        if self.transparency is not None and self.path is not None:
+            self.transparency.check(self.path, self.ocsp)
         return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
 
 

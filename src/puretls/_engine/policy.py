@@ -23,6 +23,7 @@ from puretls._x509.store import Store
 
 if TYPE_CHECKING:
     from puretls._engine.peer import Peer
+    from puretls._x509.transparency import Rules
     from puretls._x509.webpki import WebPki
 
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
@@ -56,6 +57,7 @@ class PeerPolicy:
     trusted_keys: tuple[bytes, ...] = ()  # SubjectPublicKeyInfo of raw ones
     intermediates: Store | None = None  # which nobody trusts: for building paths
     aia: Any = None  # who, outside, fetches issuers that a server has not sent (RFC 5280 4.2.2.1)
+    ct: Rules | None = None  # what timestamps a server's certificate has to have (RFC 6962)
     path_judge: Any = None  # who, outside, accepts chains in place of path building (admission.py)
     judge: Any = None  # who, outside, may refuse a peer that satisfies everything else
 
@@ -101,6 +103,8 @@ class PeerPolicy:
         text = f"puretls policy 1 {settings} {self.verify_flags:#x} {self.host_flags:#x} "
         if self.crlite is not None:
             text += f"{self.crlite.name} "
+        if self.ct is not None:
+            text += f"{self.ct.name} "
         if self.webpki is not None:
             text += f"{self.webpki.name} "
         if self.types != (X509,):

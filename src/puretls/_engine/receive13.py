@@ -35,9 +35,9 @@ def receive_certificate(
     if conn.draft.peer_type == RAW:
         claim: Claim = raw_keys.in_message13(conn, message)
     elif conn.server_side:
-        claim = examine(conn, ders, _read_entries(message, NOTHING_OFFERED))
+        claim = examine(conn, ders, _read_entries(conn, message, NOTHING_OFFERED))
     else:  # nothing is fetched because a client says so
-        ocsp = _read_entries(message, negotiated.offers(conn.config).answerable)
+        ocsp = _read_entries(conn, message, negotiated.offers(conn.config).answerable)
         claim = yield from examined(conn, ders, ocsp)
     transcript.update(message.raw)
     return claim
@@ -61,8 +61,8 @@ def _check_context(message: messages.Certificate, context: bytes) -> None:
         raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
 
 
-def _read_entries(message: messages.Certificate, offered: frozenset[int]) -> bytes | None:
-    """The OCSP response in a Certificate message, with the extensions of each certificate checked."""
+def _read_entries(conn: Handshake, message: messages.Certificate, offered: frozenset[int]) -> bytes | None:
+    """The OCSP response in a Certificate message, with the extensions of each certificate checked; SCTs are kept."""
     ocsp = None
     for position, entry in enumerate(message.entries):
         if entry.extensions:
@@ -70,6 +70,8 @@ def _read_entries(message: messages.Certificate, offered: frozenset[int]) -> byt
             if registry.STATUS_REQUEST in entry.extensions:
                 response = extensions.ocsp_response(entry.extensions[registry.STATUS_REQUEST])
                 ocsp = response if position == 0 else ocsp
+            if position == 0 and registry.SIGNED_CERTIFICATE_TIMESTAMP in entry.extensions:
+                conn.draft.scts = entry.extensions[registry.SIGNED_CERTIFICATE_TIMESTAMP]
     return ocsp
 
 

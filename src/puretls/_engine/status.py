@@ -6,11 +6,14 @@ The responder is never asked: what the server does not send is not known.  A cer
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from puretls._x509 import codes, ocsp
 from puretls._x509.certificate import Certificate
 from puretls._x509.codes import refusal
+
+if TYPE_CHECKING:
+    from puretls._x509.transparency import Rules
 
 OCSP_IGNORE, OCSP_CHECK, OCSP_REQUIRE = 0, 1, 2  # what a client makes of the response that it has asked for
 
@@ -41,3 +44,15 @@ class StatusRules(NamedTuple):
                 code = codes.OCSP_UNKNOWN
         if self.policy == OCSP_REQUIRE or ocsp.must_staple(leaf):
             raise refusal(code, 0) if why is None else refusal(code, 0, f"{codes.VERDICTS[code][0]}: {why}")
+
+
+class Transparency(NamedTuple):
+    """What a client makes of the timestamps of a server's certificate, those in the handshake included (RFC 6962)."""
+
+    rules: Rules
+    scts: bytes | None
+    time: float
+
+    def check(self, path: tuple[Certificate, ...], response: bytes | None) -> None:
+        """VerifyAbort unless there are enough that are valid."""
+        self.rules.check(path, self.scts, response, self.time)

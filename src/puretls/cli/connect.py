@@ -100,7 +100,7 @@ class Call:
         self.name: str = asked_name(arguments, self.where)
         self.report = Report(self.where, self.name, arguments.starttls)
         self.context: SSLContext = context_for(arguments)
-        self.context.request_ocsp = True
+        self.context.request_ocsp = self.context.request_sct = True
         self.context.set_cert_compression(available())
         self.watched = Watched(self.context)
         try:

@@ -114,6 +114,16 @@ READERS: dict[str, Callable[[x509.Certificate], Any]] = {
 }
 
 
+def timestamps(der: bytes) -> int | None:
+    """How many signed timestamps are in a certificate (RFC 6962 3.3); None if it cannot be read."""
+    with suppress(*UNREADABLE):
+        for one in extensions(load(der)):
+            if isinstance(one.value, x509.PrecertificateSignedCertificateTimestamps):
+                return len(list(one.value))
+        return 0
+    return None
+
+
 def validity(facts: dict[str, Any]) -> str:
     """From when to when, and how long still."""
     if facts["not_before"] is None or facts["not_after"] is None:

@@ -32,6 +32,22 @@ def advice(code: int | None) -> str:
     return next((text for text, codes in ADVICE.items() if code in codes), "the certificate is not fit for this use")
 
 
+def timestamps(chain: list[bytes], sct_list: bytes | None) -> dict[str, int]:
+    """How many timestamps of Certificate Transparency there are: in the certificate, and in the handshake."""
+    sent, rest = 0, (sct_list or b"")[2:]
+    while rest:
+        sent, rest = sent + 1, rest[2 + int.from_bytes(rest[:2], "big") :]
+    return {"certificate": (portrait.timestamps(chain[0]) or 0) if chain else 0, "handshake": sent}
+
+
+def timestamps_line(found: dict[str, int]) -> str:
+    """The same in words."""
+    words = {"certificate": "in the certificate", "handshake": "in the handshake"}
+    return ", ".join(
+        f"{found[where]} timestamp{'s' * (found[where] != 1)} {text}" for where, text in words.items() if found[where]
+    )
+
+
 def raw_key(tls: Any) -> str | None:
     """The digest of a key that was shown without a certificate, as in a pin."""
     key = tls.peer_public_key()
@@ -104,6 +120,7 @@ class Report:
             "client_certificate": watched.asked,
             "certificate_compression": tls.cert_compression(),
             "raw_public_key": raw_key(tls) if not self.ders else None,
+            "timestamps": timestamps(self.ders, tls.sct_list),
             "alpn": tls.selected_alpn_protocol(),
             "ech": tls.get_ech_status().name.removeprefix("ECH_STATUS_").lower(),
             "ech_configs": b64encode(tls.get_ech_retry_config() or b"").decode() or None,
@@ -182,6 +199,8 @@ class Report:
             shown.append(("encrypted", f"the ClientHello; who listens saw {facts['ech_public_name']}"))
         elif facts["ech_configs"]:
             shown.append(("could encrypt", f"the ClientHello: --ech {facts['ech_configs']}"))
+        if any(facts["timestamps"].values()):
+            shown.append(("logged", timestamps_line(facts["timestamps"])))
         if facts["client_certificate"]:
             shown.append(("wants", asked_line(facts["client_certificate"], sent=bool(facts["client_signature"]))))
         if facts["raw_public_key"]:

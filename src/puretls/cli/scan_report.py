@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography import x509
-
 from puretls import SSLError, verify_chain
 from puretls._analysis import names
 from puretls._analysis.attacks import ATTACKS, verdicts
@@ -105,7 +103,7 @@ def document(
                 "missing_issuer": one.missing if one.code in NO_ISSUER else None,
                 "public_web": _public_web(chain),
                 "ocsp": ocsp(staple, list(chain)),
-                "transparency": _transparency(chain[0]),
+                "transparency": portrait.timestamps(chain[0]),
                 "chain": [portrait.certificate(der) for der in chain[1:]],
             }
             for chain, one, accepted, staple in zip(
@@ -172,16 +170,6 @@ def _public_web(chain: tuple[bytes, ...]) -> str | None:
         verify_chain(chain[0], chain[1:], chain[-1:], verify_profile="webpki")
     except SSLError as error:
         return str(getattr(error, "verify_message", "") or error).removesuffix(" (CA/Browser Forum)").rstrip(".")
-    return None
-
-
-def _transparency(der: bytes) -> int | None:
-    """How many signed timestamps are in the certificate (RFC 6962 3.3); None if it cannot be read."""
-    with suppress(*portrait.UNREADABLE):
-        for one in portrait.extensions(portrait.load(der)):
-            if isinstance(one.value, x509.PrecertificateSignedCertificateTimestamps):
-                return len(list(one.value))
-        return 0
     return None
 
 
