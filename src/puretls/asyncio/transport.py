@@ -144,7 +144,7 @@ class SSLTransport(Sending):
                 return True
             return self._reading_paused or self._eof()
         elif self._stage == CLOSING:
-            self._call_eof_received()
+            self._warn_of(self._call_eof_received())
             self._cancel_timer()
         return False  # it closes itself
 
@@ -253,6 +253,7 @@ class SSLTransport(Sending):
         """close_notify has come."""
         wants = self._call_eof_received()
         if self._stage == CLOSING:
+            self._warn_of(wants)
             self._finish()
         if self._stage != OPEN:
             return
@@ -322,6 +323,8 @@ class SSLTransport(Sending):
         else:
             self._say_goodbye()
         if self._link.peer_has_ended or self._ended:
+            if self._ended:  # while the application had paused
+                self._warn_of(self._call_eof_received())
             self._finish()
             return
         if self._rest or self._link.held():
