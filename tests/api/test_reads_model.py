@@ -7,8 +7,10 @@ been returned, or pending() says that there is more.  Else select() would wait f
 from __future__ import annotations
 
 import array
+import os
 import random
 import socket
+import subprocess
 import sys
 import threading
 from contextlib import closing, suppress
@@ -302,3 +304,20 @@ def test_one_thread_reads_another_writes_and_a_third_asks(pki: Pki, timeout: flo
     assert got[two] == data[one]
     one.close()
     two.close()
+
+
+PATCHES = {
+    "nothing": "",
+    "sockets": "class Green(socket.socket):\n    def recv(self, *a): return super().recv(*a)\nsocket.socket = Green",
+    "all of it": "class Green(socket.socket):\n    def recv(self, *a): return super().recv(*a)\n"
+    "socket.socket = socket.SocketType = Green",
+    "os.read()": "read = os.read\nos.read = lambda *a: read(*a)",
+}
+
+
+@pytest.mark.parametrize("patched", PATCHES)
+def test_file_descriptors_are_left_alone_where_others_have_their_own_sockets(patched: str) -> None:
+    """gevent and eventlet wait in recv(), and not in os.read() of a descriptor."""
+    code = f"import os, socket\n{PATCHES[patched]}\nfrom puretls._api.over_socket import DIRECT\nprint(DIRECT)"
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said.strip() == str(patched == "nothing" and os.name == "posix")

@@ -19,6 +19,7 @@ The rules that programs rely on:
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import select
@@ -57,9 +58,13 @@ if TYPE_CHECKING:
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
 # Whether the file descriptor of a socket may be read and written as such: not on Windows, nor where gevent or eventlet
 # have their own sockets or their own os.read().
-DIRECT = os.name == "posix" and all(
-    isinstance(method, type(socket.SocketType.recv)) for method in (PLAIN.recv, PLAIN.send)
-) and all(isinstance(function, type(os.getpid)) for function in (read_fd, write_fd))  # fmt: skip
+DIRECT = (
+    os.name == "posix"
+    and PLAIN.recv is _socket.socket.recv
+    and PLAIN.send is _socket.socket.send
+    and isinstance(read_fd, type(len))
+    and isinstance(write_fd, type(len))
+)
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
