@@ -135,7 +135,7 @@ def test_a_promise_to_ask_is_kept_once():
     pair.server.config = configured(pair.server.config, verify_mode=CERT_REQUIRED)
     answer = pair.client.take()
     with pytest.MonkeyPatch.context() as patch:  # as if nobody had looked at the empty Certificate
-        patch.setattr(established, "CERT_REQUIRED", None)
+        patch.setattr(receive13, "CERT_REQUIRED", None)
         assert pair.refusal(lambda: pair.deliver(pair.server, answer)) == (
             SERVER,
             faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13,

@@ -125,6 +125,8 @@ def test_pins(token: Token, root: Authority, tmp_path: Path) -> None:
         (token.uri("P-256", ""), PIN.encode),
         (token.uri("P-256", f"&pin-source=file:{file}"), None),
         (token.uri("P-256", f"&pin-source={file}"), None),
+        (token.uri("P-256").replace("object=", "manufacturer=SoftHSM%20project;model=SoftHSM%20v2;object="), None),
+        (token.uri("P-256").replace("object=P-256", "id=%a1"), None),
     ):
         pair(identity, uri, root, "server", V13, password).ok()
 
@@ -132,6 +134,9 @@ def test_pins(token: Token, root: Authority, tmp_path: Path) -> None:
 WRONG = [
     ("object=P-256", "object=none", puretls.SSLError),
     ("token=puretls%20test", "token=none", puretls.SSLError),
+    ("token=puretls%20test", "token=puretls%20test;model=another", puretls.SSLError),
+    ("token=puretls%20test", "token=puretls%20test;slot-id=99999", puretls.SSLError),
+    ("token=puretls%20test", "token=puretls%20test;library-version=9", ValueError),
     ("libsofthsm2.so", "no-such-module.so", puretls.SSLError),
     ("type=private", "type=cert", ValueError),
     ("type=private", "flavour=sour", ValueError),

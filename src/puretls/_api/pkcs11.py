@@ -167,12 +167,9 @@ def open_key(uri: str, password: Callable[[], bytes]) -> PKCS11Key:
     `password` is asked for a PIN if the URI has none.
     """
     path, query = parse(uri)
-    unknown = path.keys() - {
-        "token", "object", "id", "serial", "manufacturer", "model", "type", "slot-id", "slot-description",
-        "slot-manufacturer", "library-description", "library-manufacturer", "library-version",
-    }  # fmt: skip
+    unknown = path.keys() - {"object", "id", "type", *TOKEN}
     if unknown or path.get("type", b"private") != b"private":
-        raise ValueError("not a pkcs11 URI of a private key")
+        raise ValueError(f"not a pkcs11 URI of a private key: {', '.join(sorted(unknown)) or 'type'} cannot be heeded")
     library = _library()
     pin: list[bytes] = []  # asked for once, and kept for children
 
@@ -180,11 +177,9 @@ def open_key(uri: str, password: Callable[[], bytes]) -> PKCS11Key:
         fresh = library.lib(_module(query))
         if pin:  # in a child: what the library knew is its parent's
             fresh.reinitialize()
-        tokens = list(fresh.get_tokens(**_token(path)))
-        if "slot-id" in path:
-            tokens = [token for token in tokens if token.slot.slot_id == int(path["slot-id"])]
-        if not tokens:
-            raise _missing("there is no such token")
+        tokens = [token for token in fresh.get_tokens() if _is_meant(token, path)]
+        if len(tokens) != 1:
+            raise _missing(f"{len(tokens)} tokens are meant: the URI has to name one")
         if not pin:
             pin.append(_pin(query, password))
         try:
@@ -209,12 +204,26 @@ def _module(query: dict[str, bytes]) -> str:
     return os.environ.get("PKCS11_MODULE") or MODULE
 
 
-def _token(path: dict[str, bytes]) -> dict[str, Any]:
-    names = {"token": "token_label", "serial": "token_serial"}
-    found: dict[str, Any] = {names[name]: value for name, value in path.items() if name in names}
-    if "token_label" in found:
-        found["token_label"] = found["token_label"].decode()
-    return found
+TOKEN: dict[str, Callable[[Any], Any]] = {  # attributes that say which token (RFC 7512 2.3)
+    "token": lambda token: token.label,
+    "serial": lambda token: token.serial,
+    "manufacturer": lambda token: token.manufacturer_id,
+    "model": lambda token: token.model,
+    "slot-id": lambda token: token.slot.slot_id,
+    "slot-description": lambda token: token.slot.slot_description,
+    "slot-manufacturer": lambda token: token.slot.manufacturer_id,
+}
+
+
+def _is_meant(token: Any, path: dict[str, bytes]) -> bool:
+    """Whether a token is the one of a URI; what it says of itself is padded with blanks."""
+    for name, ask in TOKEN.items():
+        if name in path:
+            said = ask(token)
+            text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+            if text.rstrip(" \0") != path[name].decode("utf-8", "replace"):
+                return False
+    return True
 
 
 def _wanted(library: Any, path: dict[str, bytes]) -> dict[str, Any]:
