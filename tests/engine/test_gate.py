@@ -22,7 +22,7 @@ from pair import (
 )
 from puretls._base import faults
 from puretls._base.registry import TLS12, TLS13
-from puretls._engine import client_start, established
+from puretls._engine import client_start, receive13
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, PeerPolicy
