@@ -77,6 +77,23 @@ def test_a_bug_in_an_answer_surfaces():
     assert pair.server.failure == (faults.INTERNAL, "AttributeError: please report it")
 
 
+def test_a_failure_keeps_no_secrets_whoever_is_told_of_it():
+    """What is told that sessions are to be forgotten is the program's, and a signal handler may interrupt it."""
+
+    class Keeper:
+        def forget(self):
+            raise KeyboardInterrupt
+
+    pair = Pair().handshake()
+    pair.client.keeper = Keeper()
+    with pytest.raises(KeyboardInterrupt):
+        pair.client.fail(faults.INTERNAL)
+    assert pair.client.failure
+    assert pair.client.master is None
+    assert not pair.client.transcript.messages()
+    assert not pair.client.read_secret
+
+
 def test_a_failure_keeps_no_secrets():
     pair = Pair().handshake()
     pair.server.receive(record(APPLICATION_DATA, bytes(40)))

@@ -264,15 +264,15 @@ class Handshake:
         self.write_level = APPLICATION
 
     def forget(self) -> None:
-        """The connection has failed: sessions and secrets go."""
-        if self.keeper is not None:
-            self.keeper.forget()
-        if self.kept and self.config.sessions is not None:
-            for session_id in self.kept:
-                self.config.sessions.cache.forget(session_id)
+        """The connection has failed: secrets and sessions go, in this order, as a cache of the program's may raise."""
         self.outcome.master = self.draft.master = None
         self.finished_keys = b"", b""
         self.transcript = Transcript()
+        if self.kept and self.config.sessions is not None:
+            for session_id in self.kept:
+                self.config.sessions.cache.forget(session_id)
+        if self.keeper is not None:
+            self.keeper.forget()
 
     def finish(self, state: State) -> State:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""
