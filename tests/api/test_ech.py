@@ -439,6 +439,17 @@ def test_configurations_add_up_and_the_first_that_can_be_used_is(site):
     assert statuses(met(client, site.server(first))) == ("SUCCESS", "SUCCESS")  # it stays as it was
 
 
+def test_sessions_are_good_for_copies(site):
+    key = new_key()
+    plain, server = site.client(), site.server(key)
+    session = met(plain, server).client.obj.session
+    pair = met(plain.set_ech_configs(listed(key)), server, session=session)
+    assert pair.client.obj.session_reused
+    assert statuses(pair) == ("SUCCESS", "SUCCESS")
+    with pytest.raises(ValueError, match="different SSLContext"):
+        join(site.client(), server, SECRET, session=session)
+
+
 def test_the_copy_is_like_the_context(site):
     class Own(puretls.SSLContext):
         """A program's own, with something in it."""

@@ -87,6 +87,32 @@ def test_connect(command: Command, pki: Pki) -> None:
         assert "no key for encrypted hellos" in command(*argv, "--ech", encoded).err
 
 
+@pytest.mark.parametrize("retried", [False, True], ids=["at once", "HelloRetryRequest"])
+@pytest.mark.parametrize("opened", [True, False], ids=["opened", "rejected"])
+def test_inspect(command: Command, pki: Pki, retried: bool, opened: bool) -> None:
+    """The inner hello stands beside the outer one; which of them counts shows in the keys, and in Finished."""
+    site, key = Site(pki), new_key()
+    encoded = base64.b64encode(listed(key if opened else new_key())).decode()
+    with serving(site.server(key, groups="P-384" if retried else "")) as server:
+        argv = ("inspect", f"127.0.0.1:{server.server_port}", "--servername", SECRET, "--ca-file", pki.ca)
+        done = command(*argv, "--ech", encoded, "--json")
+    (one,) = json.loads(done.out)["connections"]
+    messages = [message for record in one["records"] for message in record["messages"]]
+    inner = [message for message in messages if message["name"] == "ClientHello, inner"]
+    assert len(inner) == (2 if retried and opened else 1)
+    assert all(SECRET in json.dumps(message["fields"]) for message in inner)
+    outer = [message for message in messages if message["name"] == "ClientHello"]
+    assert len(outer) == 1 + retried
+    assert not any(SECRET in json.dumps(message["fields"]) for message in outer)
+    shown = one["records"][0]["decrypted"]
+    assert shown["bytes"] == inner[0]["bytes"]
+    assert not [record["fault"] for record in one["records"] if record["fault"]]
+    finished = [json.dumps(message["fields"]) for message in messages if message["name"] == "Finished"]
+    assert len(finished) == 2
+    assert all("as it has to be" in fields for fields in finished)
+    assert done.status == (0 if opened else 1)
+
+
 def test_serve(command: Command, tmp_path: Path) -> None:
     keys, home = tmp_path / "ech.pem", tmp_path / "www"
     home.mkdir()

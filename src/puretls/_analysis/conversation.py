@@ -14,7 +14,8 @@ from typing import NamedTuple
 from puretls._analysis import keylog, names, records
 from puretls._analysis.fields import About, Field, Layout, brief, dissect, rest
 from puretls._analysis.finished import is_retry, verify_data
-from puretls._analysis.keylog import KeyLog
+from puretls._analysis.inner_hello import InnerHellos
+from puretls._analysis.keylog import ECH_SECRET, KeyLog
 from puretls._analysis.messages import about_suite, message
 from puretls._analysis.records import HEADER, Piece, Protection
 from puretls._base import registry
@@ -101,6 +102,7 @@ class Conversation:
         self.client_random = self.client_hello = b""
         self.suite: Suite | None = None
         self.said: list[bytes] = []  # the transcript
+        self.inner = InnerHellos()
         self.sides = {True: Side(client=True), False: Side(client=False)}
 
     @property
@@ -146,7 +148,11 @@ class Conversation:
             else:
                 content = records.content(kind, body, pieces)
             root = records.record(raw, version, content, protected=False)
-            self.records.append(Record(side.client, at, raw, root, messages=found))
+            record = Record(side.client, at, raw, root, messages=found)
+            for one in found:
+                if one.secret == ECH_SECRET:
+                    record.plain, record.inner = one.raw, one.field
+            self.records.append(record)
         else:
             root = records.record(raw, version, protection.parts(len(body)), protected=True)
             record = Record(side.client, at, raw, root, side.label, protected=True)
@@ -218,7 +224,22 @@ class Conversation:
                 self._learn(raw)
                 if raw[0] not in OUTSIDE[self.about.version == TLS13]:
                     self.said.append(raw)
+                if raw[0] == registry.CLIENT_HELLO:
+                    found += self._within(side, raw, at)
+                elif self.said is not self.inner.said and self.inner.said:
+                    self.inner.said.append(raw)
         return pieces, found
+
+    def _within(self, side: Side, raw: bytes, at: float) -> list[Message]:
+        """The inner hello of an encrypted one, beside it: its bytes are not among those of the record."""
+        inner = self.inner.open(raw, self.log)
+        if inner is None:
+            return []
+        self.inner.said.append(inner)
+        root = message(inner, self.about)
+        root.note = "Sealed in encrypted_client_hello: only who has the server's key can read it."
+        root.rfc = "RFC 9849 5.1"
+        return [Message(side.client, at, HANDSHAKE, "ClientHello, inner", inner, root, ECH_SECRET)]
 
     def _judge(self, side: Side, raw: bytes, root: Field) -> None:
         """Whether a Finished fits what was said before it: if not, somebody has changed something."""
@@ -251,6 +272,8 @@ class Conversation:
             version = int.from_bytes(chosen, "big") if len(chosen) == 2 else hello.legacy_version
             self.about = about_suite(version, hello.cipher_suite)
             self.suite = suites.BY_CODE.get(hello.cipher_suite)
+            if self.inner.said and self.log.get(keylog.CLIENT_HANDSHAKE, self.inner.random) is not None:
+                self.client_random, self.said = self.inner.random, self.inner.said  # it was read: it counts
             if self.suite and version == TLS13 and isinstance(self.suite.cipher, Aead):
                 self._traffic(self.sides[False], keylog.SERVER_HANDSHAKE)
                 self._traffic(self.sides[True], keylog.CLIENT_HANDSHAKE)

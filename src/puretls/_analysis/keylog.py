@@ -7,6 +7,7 @@ from collections.abc import Iterable
 CLIENT_HANDSHAKE, SERVER_HANDSHAKE = "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET"
 CLIENT_TRAFFIC, SERVER_TRAFFIC = "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"
 MASTER = "CLIENT_RANDOM"  # the label of TLS 1.2 is the random that every line names
+ECH_SECRET, ECH_CONFIG = "ECH_SECRET", "ECH_CONFIG"
 
 PURPOSES = {
     CLIENT_HANDSHAKE: "protects the client's handshake messages; from the handshake secret and both hellos",
@@ -16,6 +17,8 @@ PURPOSES = {
     "CLIENT_EARLY_TRAFFIC_SECRET": "protects 0-RTT data; from the pre-shared key and the ClientHello",
     "EARLY_EXPORTER_SECRET": "for the application, before the handshake is over",
     "EXPORTER_SECRET": "for the application: what export_keying_material derives from",
+    ECH_SECRET: "what HPKE has agreed on: opens the encrypted ClientHello, with the configuration it was sealed for",
+    ECH_CONFIG: "the configuration that the ClientHello was sealed for: no secret",
     MASTER: "the master secret: both directions' keys come from it and the two randoms",
 }
 

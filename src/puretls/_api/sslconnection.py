@@ -389,7 +389,8 @@ class _SSLSocket:
     def session(self, value: SSLSession) -> None:
         if not isinstance(value, SSLSession):
             raise TypeError("Value is not a SSLSession.")
-        if value._context is not self._context and value._context is not None:
+        other = value._context
+        if other is not None and other._settings.sessions is not self._context._settings.sessions:  # copies share them
             raise ValueError("Session refers to a different SSLContext.")
         if self._conn.server_side:
             raise ValueError("Cannot set session for server-side SSLSocket.")
