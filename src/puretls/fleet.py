@@ -72,10 +72,10 @@ class _Calls:
             return future
         return self.wait(future)
 
-    def wait(self, future: Future[Any]) -> Any:
+    def wait(self, future: Future[Any], seconds: float | None = None) -> Any:
         """Its result, where no event loop is kept waiting."""
         try:
-            return future.result(self.timeout)
+            return future.result(seconds or self.timeout)
         except (TimeoutError, FutureTimeoutError):  # two of them before Python 3.11
             future.cancel()
             raise self._late() from None
@@ -248,7 +248,10 @@ class TicketKeys:
         timeout: float = TIMEOUT,
         lifetime: int = LIFETIME,
     ) -> None:
-        """`rotate`: the length of an epoch in seconds.  `client` as for Sessions, but none of asyncio."""
+        """`rotate`: the length of an epoch in seconds.  `client` as for Sessions, but none of asyncio.
+
+        The keys that there are are read at once, so that the first client gets a ticket that all servers know.
+        """
         if not rotate >= 1:
             raise ValueError("rotate must be 1 second or more")
         self._calls, self._prefix = _Calls(client, timeout), prefix
@@ -256,33 +259,36 @@ class TicketKeys:
             raise TypeError("TicketKeys needs a client that is not of asyncio: keys are read in a thread")
         self.rotate, self._lifetime = float(rotate), lifetime
         self._known: dict[int, bytes] = {}
-        self._read_at = float("-inf")  # when somebody has begun to look for new keys
+        self._tried = self._due = 0.0  # when somebody has begun to look for new keys, and when it is time again
+        self._look(time.time(), max(timeout, PAUSE))  # in an event loop, too: nobody is being served yet
 
     def __repr__(self) -> str:
         return f"<TicketKeys of {self.rotate:g} seconds, {len(self._known)} known>"
 
     def secret(self, epoch: int, now: float, /) -> bytes | None:
         """The secret of an epoch; None if it is not known, and not to be had in time."""
-        if epoch not in self._known and time.monotonic() - self._read_at >= AGAIN:
-            self._look(now, wait=not _in_a_loop())
+        if epoch not in self._known and time.monotonic() - self._tried >= AGAIN:
+            self._look(now, 0.0 if _in_a_loop() else self._calls.timeout)
         return self._known.get(epoch)
 
     def refresh(self, now: float, /) -> None:
         """Look for new keys, if it is time; nobody waits for it."""
-        if self._known and time.monotonic() - self._read_at >= REFRESH:
-            self._look(now, wait=False)
+        if self._known and time.monotonic() >= self._due:
+            self._look(now, 0.0)
 
-    def _look(self, now: float, *, wait: bool) -> None:
-        self._read_at = time.monotonic()
+    def _look(self, now: float, seconds: float) -> None:
+        """Read the keys, and wait for it so long."""
+        self._tried = time.monotonic()
+        self._due = self._tried + REFRESH
         try:
             future = self._calls.begin(lambda: self._read(now))
-            if wait:
-                self._calls.wait(future)
+            if seconds:
+                self._calls.wait(future, seconds)
         except Exception:  # noqa: BLE001  # whatever it is, what is known goes on
             self._look_again()
 
     def _look_again(self) -> None:
-        self._read_at = time.monotonic() - REFRESH + AGAIN
+        self._due = time.monotonic() + AGAIN
 
     def _read(self, now: float) -> None:
         """What others have made, and what nobody has made yet; what the store has lost is given back."""

@@ -37,6 +37,7 @@ PROGRAMS = (
     Program("uvicorn_", "uvicorn uvloop", BOTH + LOOPS),
     Program("hypercorn_", "hypercorn trio", BOTH + ANY_LOOP),
     Program("gunicorn_", "gunicorn"),
+    Program("fleet_", "gunicorn redis uvicorn", "explicit", "redis-server"),
     Program("tornado_", "tornado", CLIENT),
     Program("cheroot_", "cheroot", CLIENT),
     Program("werkzeug_", "werkzeug"),
