@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ import pki
 from pki import DAY, NOW, Issued
 from puretls._x509 import certificate, ocsp
 from puretls._x509.ocsp import OCSPResult, Unusable
+from support import PATIENCE, need
 
 ROOT = pki.ca("root")
 MIDDLE = pki.ca("middle", ROOT)
@@ -186,3 +190,58 @@ def test_certificates_that_demand_a_staple(features: bytes, expected: bool) -> N
     leaf = pki.leaf("example.test", MIDDLE, extensions={ocsp.TLS_FEATURE: (False, features)})
     assert ocsp.must_staple(certificate.load(leaf.der)) is expected
     assert not ocsp.must_staple(certificate.load(LEAF.der))
+
+
+# Signed with RSASSA-PSS, whose parameters `cryptography` does not tell (RFC 4055 3.1)
+
+RSA_ISSUER = pki.ca("rsa", ROOT, private=pki.key("rsa2048", 7))
+RSA_LEAF = pki.leaf("example.test", RSA_ISSUER)
+
+
+def with_pss(digest: str, mgf: str | None = None, salt: int | None = None, said: bytes | None = None) -> bytes:
+    """A response whose signature, and what it says of it, are exchanged for these."""
+    plain = builder.load_der_ocsp_response(response(RSA_ISSUER, leaf=RSA_LEAF, issuer=RSA_ISSUER, sent=()))
+    algorithm, signs = pki.pss_scheme(RSA_ISSUER.key, digest, mgf, salt, said=said)
+    tbs = plain.tbs_response_bytes
+    basic = pki.seq(tbs, algorithm, pki.bits(signs(tbs)))
+    return pki.seq(pki.tlv(0x0A, b"\x00"), pki.tlv(0xA0, pki.seq(pki.oid("1.3.6.1.5.5.7.48.1.1"), pki.tlv(4, basic))))
+
+
+@pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("salt", [None, 0, 20])
+def test_signed_with_pss(digest: str, salt: int | None) -> None:
+    assert ask(with_pss(digest, salt=salt), RSA_LEAF, RSA_ISSUER).status == "good"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"digest": "sha256", "said": pki.pss("sha384")},
+        {"digest": "sha256", "said": pki.pss("sha256", "sha384")},
+        {"digest": "sha256", "salt": 20, "said": pki.pss("sha256")},
+        {"digest": "sha256", "said": pki.seq()},  # which says SHA-1
+        {"digest": "sha256", "said": pki.tlv(5)},
+        {"digest": "sha1"},
+    ],
+)
+def test_pss_that_is_not_what_it_says(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Unusable, match=r"signature|cannot be read"):
+        ask(with_pss(**wrong), RSA_LEAF, RSA_ISSUER)
+
+
+def test_a_pss_response_that_openssl_has_signed(tmp_path: Path) -> None:
+    need("openssl")
+    for name, content in (
+        ("ca.pem", RSA_ISSUER.pem), ("ca.key", RSA_ISSUER.key_pem), ("leaf.pem", RSA_LEAF.pem),
+        ("index", f"V\t491231235959Z\t\t{RSA_LEAF.serial:04X}\tunknown\t/CN=example.test\n"),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(content)
+    command = (
+        "openssl ocsp -index index -CA ca.pem -rsigner ca.pem -rkey ca.key -issuer ca.pem -cert leaf.pem -ndays 2 "
+        "-respout out.der -rsigopt rsa_padding_mode:pss -resp_no_certs"
+    )
+    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True, timeout=PATIENCE)
+    data = (tmp_path / "out.der").read_bytes()
+    assert builder.load_der_ocsp_response(data).signature_algorithm_oid.dotted_string == pki.RSA_PSS
+    found = ask(data, RSA_LEAF, RSA_ISSUER, time=time.time())
+    assert found.status == "good"
