@@ -28,6 +28,7 @@ from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.profile import QUIC, TLS
 from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest
 from puretls._engine.sessions import SessionManager
+from puretls._wire.compression import by_name
 from puretls._wire.hello import ClientHello, ServerHello
 from recordless import CryptoEnd, CryptoPair
 from repeatable import Source, identity, trusting
@@ -57,6 +58,10 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "PSK with retry": (EXTERNAL[0], {**EXTERNAL[1], **RETRY}),
     "client certificate": ({"credentials": (identity("EC"),)}, ASKING),
     "client certificate with retry": ({"credentials": (identity("EC"),)}, {**ASKING, **RETRY}),
+    "compressed certificates": (
+        {"credentials": (identity("EC"),), "compressions": (by_name("zlib"),)},
+        {**ASKING, "compressions": (by_name("zlib"),)},
+    ),
     "no client certificate": ({}, {**ASKING, "verify_mode": CERT_OPTIONAL}),
 }
 RESUMED = {
