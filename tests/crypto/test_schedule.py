@@ -34,7 +34,7 @@ def test_handshake_secrets():
         "5bd3c71b836e0b76bb73265f",
     ]
     assert (
-        schedule.TrafficSecret(SHA256, server).finished_key().hex()
+        schedule.TrafficSecret(SHA256, server, 16, handshake=True).finished.hex()
         == "008d3b66f816ea559f96b537e885c31fc068bf492c652f01f288a1d8cdc19fc8"
     )
 
@@ -76,9 +76,9 @@ def test_the_precomputed_labels_are_those_of_expand_label(d):
             expand_label(d, secret, b"key", b"", n),
             expand_label(d, secret, b"iv", b"", 12),
         )
-        traffic = schedule.TrafficSecret(d, secret)
-        assert traffic.finished_key() == expand_label(d, secret, b"finished", b"", size)
-        assert traffic.keys(n) == schedule.traffic_keys(d, secret, n)
+        for traffic in (schedule.TrafficSecret(d, secret, n), schedule.TrafficSecret(d, secret, n, handshake=True)):
+            assert (traffic.key, traffic.iv) == schedule.traffic_keys(d, secret, n)
+        assert traffic.finished == expand_label(d, secret, b"finished", b"", size)
     assert schedule.finished(d, secret, digest) == d.hmac(expand_label(d, secret, b"finished", b"", size), digest)
     assert schedule.next_traffic_secret(d, secret) == expand_label(d, secret, b"traffic upd", b"", size)
 

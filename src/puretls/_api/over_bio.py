@@ -90,7 +90,7 @@ class _BioConnection(Driver):
             if handshake.established:
                 self._check_end()
                 if self._records.control:
-                    self._push()
+                    self.flush()
                 return
             try:
                 self._inside = True
@@ -109,7 +109,7 @@ class _BioConnection(Driver):
             finally:
                 self._inside = False
                 if self._records.has_news:
-                    self._push()
+                    self.flush()
                 if self._callback_error is not None:
                     self._raise_callback_error()
 
@@ -162,12 +162,12 @@ class _BioConnection(Driver):
                     data = records.take_plain(size)
                     return data if out is None else self._deliver(data, size, out)
                 if records.control:  # a request of ours
-                    self._push()
+                    self.flush()
                 return self._read_on(self, size, out)
             except Abort as abort:
                 self._told = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
-                self._push()
+                self.flush()
                 raise abort_error(abort) from abort.__cause__
             except BaseException:
                 if record and data is None:  # a handler's, before it was opened: the next call begins with it
@@ -255,7 +255,7 @@ class _BioConnection(Driver):
             self._interrupted(error)
             raise
         if records.has_news:
-            self._push()
+            self.flush()
         records.arm()
 
     def _finish_renegotiation(self) -> None:
@@ -264,7 +264,7 @@ class _BioConnection(Driver):
             while self._renegotiate(self):
                 pass
         finally:
-            self._push()
+            self.flush()
 
     def pending(self) -> int:
         """How many bytes read() would return without further input; 1 if it would report the end, or an error.
@@ -294,7 +294,7 @@ class _BioConnection(Driver):
             except Abort as abort:
                 raise abort_error(abort) from abort.__cause__
             finally:
-                self._push()
+                self.flush()
                 self._raise_callback_error()
 
     # The port
@@ -316,10 +316,6 @@ class _BioConnection(Driver):
             return False
         raise want_read()
 
-    def flush(self) -> None:
-        """Into `outgoing`."""
-        self._push()
-
     def at_end(self) -> None:
         """What follows close_notify is the application's."""
         records = self._records
@@ -330,12 +326,12 @@ class _BioConnection(Driver):
             except SSLError:  # after write_eof(): it has to stay here
                 records.receive(rest)
 
-    def _speak(self) -> None:
-        self._push()
-
-    def _push(self) -> None:
+    def flush(self) -> None:
+        """Into `outgoing`."""
         data = self._records.take()
         if data:
             self._outgoing.write(data)
         if self._records.events:
             self._report()
+
+    _speak = flush

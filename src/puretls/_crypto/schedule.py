@@ -169,27 +169,25 @@ def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
 
 
 class TrafficSecret:
-    """The traffic secret of one direction.  What else is derived from it comes first: `keys` uses up the keyed HMAC."""
+    """The traffic secret of one direction, and what is derived from it: all at once, from one keyed HMAC.
 
-    __slots__ = ("_digest", "_mac", "secret")
+    `key` and `iv` are of the record layer (RFC 8446 7.3); `finished` is the key of Finished, of a handshake traffic
+    secret only (RFC 8446 4.4.4).
+    """
 
-    def __init__(self, digest: Digest, secret: bytes) -> None:
-        self.secret, self._digest = secret, digest
-        self._mac = HMAC(secret, digest.algorithm)
+    __slots__ = ("finished", "iv", "key", "secret")
 
-    def finished_key(self) -> bytes:
-        """What Finished is made with, of a handshake traffic secret (RFC 8446 4.4.4)."""
-        mac = self._mac.copy()
-        mac.update(_FINISHED[self._digest.size])
-        return mac.finalize()
-
-    def keys(self, key_len: int) -> tuple[bytes, bytes]:
-        """Key and IV (RFC 8446 7.3)."""
-        iv = self._mac
+    def __init__(self, digest: Digest, secret: bytes, key_len: int, *, handshake: bool = False) -> None:
+        self.secret = secret
+        iv = HMAC(secret, digest.algorithm)
         key = iv.copy()
+        if handshake:
+            finished = iv.copy()
+            finished.update(_FINISHED[digest.size])
+            self.finished = finished.finalize()
         key.update(_KEY[key_len])
         iv.update(_IV)
-        return key.finalize()[:key_len], iv.finalize()[:12]
+        self.key, self.iv = key.finalize()[:key_len], iv.finalize()[:12]
 
 
 def finished(d: Digest, secret: bytes, digest: bytes) -> bytes:

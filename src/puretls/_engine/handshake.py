@@ -245,8 +245,9 @@ class Handshake:
     def install_handshake_secrets(self, theirs: bytes, ours: bytes) -> None:
         """TLS 1.3: keys of both directions, and those of both Finished."""
         suite = self.draft.suite
-        read, write = TrafficSecret(suite.hash, theirs), TrafficSecret(suite.hash, ours)
-        self.finished_keys = read.finished_key(), write.finished_key()
+        d, size = suite.hash, suite.cipher.key
+        read, write = TrafficSecret(d, theirs, size, handshake=True), TrafficSecret(d, ours, size, handshake=True)
+        self.finished_keys = read.finished, write.finished
         self.layer.install_write(HANDSHAKE, suite, write)
         self.layer.install_read(HANDSHAKE, suite, read)
         self.read_level = self.write_level = HANDSHAKE
@@ -254,13 +255,13 @@ class Handshake:
     def install_read_secret(self, secret: bytes) -> None:
         """What the peer says from here on is under its application traffic secret."""
         suite = self.draft.suite
-        self.layer.install_read(APPLICATION, suite, TrafficSecret(suite.hash, secret))
+        self.layer.install_read(APPLICATION, suite, TrafficSecret(suite.hash, secret, suite.cipher.key))
         self.read_level = APPLICATION
 
     def install_write_secret(self, secret: bytes) -> None:
         """What we say from here on is under our application traffic secret."""
         suite = self.draft.suite
-        self.layer.install_write(APPLICATION, suite, TrafficSecret(suite.hash, secret))
+        self.layer.install_write(APPLICATION, suite, TrafficSecret(suite.hash, secret, suite.cipher.key))
         self.write_level = APPLICATION
 
     def forget(self) -> None:

@@ -338,7 +338,7 @@ class RecordLayer:
         if self.flight:
             self.flush()
         self.suite, aead = suite, suite.cipher
-        self.outbound.sealer = Sealer13(aead, *secret.keys(aead.key))  # type: ignore[arg-type]  # TLS 1.3 has nothing else
+        self.outbound.sealer = Sealer13(aead, secret.key, secret.iv)  # type: ignore[arg-type]  # TLS 1.3 has nothing else
         self.write_secret, self.fast_sealer = secret.secret, None
 
     def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
@@ -347,7 +347,7 @@ class RecordLayer:
         if inbound.hs and not inbound.on_boundary():
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
         aead = suite.cipher
-        inbound.opener = Opener13(aead, *secret.keys(aead.key))  # type: ignore[arg-type]  # AEADs only
+        inbound.opener = Opener13(aead, secret.key, secret.iv)  # type: ignore[arg-type]  # AEADs only
         self.read_secret, self.fast_opener = secret.secret, None
         inbound.allow_plain_alert = inbound.server_side and level is not APPLICATION  # clients may fail without keys
 
@@ -390,14 +390,14 @@ class RecordLayer:
         """What follows the KeyUpdate goes under these."""
         self.epoch += 1
         secret = schedule.next_traffic_secret(self.suite.hash, self.write_secret)
-        self.install_write(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret))
+        self.install_write(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret, self.suite.cipher.key))
 
     def update_read_keys(self, request_update: int) -> None:
         """A KeyUpdate has come."""
         if not self.update_awaited:  # the answer to ours costs nothing extra
             self.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)
         secret = schedule.next_traffic_secret(self.suite.hash, self.read_secret)
-        self.install_read(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret))
+        self.install_read(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret, self.suite.cipher.key))
         self.update_awaited = False
         if request_update == registry.UPDATE_REQUESTED and self.epoch < MAX_EPOCH:  # else the request is ignored
             self.update_requested = True
