@@ -39,7 +39,7 @@ DIGESTS: dict[str, hashes.HashAlgorithm] = {
 
 @public
 def operation(*parameters: Any) -> Operation:
-    """What these arguments of sign(data, *parameters) ask for; ValueError for what TLS never does."""
+    """What the arguments of sign() behind the data ask for; ValueError for what TLS never does."""
     if not parameters:
         return Operation("PURE", None)
     first: Any = parameters[0]

@@ -51,7 +51,7 @@ class _SelectionSettings:
         scheme that the client accepts: in the order in which they were added, what was loaded before all of them.  A
         client chooses likewise from all when a server asks.  So many names need no sni_callback.
 
-        `names` are the host names that it is for, "*.example.org" for any first label; else those of the certificate.
+        `names` are the host names that it is for, `*.example.org` for any first label; else those of the certificate.
         `signature_algorithms`: names of the only schemes that the key is used with.  `ocsp_response` (DER) is stapled
         for clients that ask, and so is `sct_list`: a SignedCertificateTimestampList (RFC 6962 3.3), or a list of SCTs.
         With `must_match_issuer` it is shown only to peers who have named an issuer of its chain as one that they know.
