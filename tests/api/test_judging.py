@@ -127,6 +127,28 @@ def test_the_chain_in_place_of_path_building(pki, version, role):
     assert sides(pair, role)[0].error.verify_code in (19, 20)
 
 
+@each_hook
+@each_version
+@each_role
+def test_what_the_connection_says_meanwhile(pki, hook, version, role):
+    """The certificate and its chains are there, verified or not yet; after a refusal they are not."""
+    made, said = contexts(pki, version), []
+
+    def judge(sslobj: Any, _about: Any) -> Any:
+        said.append((sslobj.getpeercert(True), sslobj.getpeercert(), sslobj.get_unverified_chain()))
+        return None if len(said) == 1 else puretls.ALERT_DESCRIPTION_ACCESS_DENIED
+
+    put(made[role], hook, judge)
+    mine, _ = sides(joined(made).ok(), role)
+    ((binary, described, chain),) = said
+    assert binary == chain[0] == mine.obj.getpeercert(True)
+    assert described == (mine.obj.getpeercert() if hook == "verify_callback" else {})
+    mine, _ = sides(joined(made).shake(), role)
+    assert len(said) == 2
+    with pytest.raises(ValueError, match="not done"):
+        mine.obj.getpeercert()
+
+
 # When it is asked
 
 

@@ -84,9 +84,10 @@ class _JudgeSettings:
 
         It is called as `f(connection, info)` at the end of every handshake, of one that resumes a session and of
         post-handshake authentication too: once the peer has proven that it has its key, and before it hears from us
-        that the handshake is done.  `info` is a VerifyInfo.  None accepts.  A number of a fatal alert (an
-        ALERT_DESCRIPTION_*) refuses with that alert and the reason CALLBACK_FAILED; an SSLCertVerificationError refuses
-        with the alert of its `verify_code`, and is what the handshake raises.  Anything else that is returned or raised
+        that the handshake is done.  `info` is a VerifyInfo; getpeercert() has the certificate already.
+        None accepts.  A number of a fatal alert (an ALERT_DESCRIPTION_*) refuses with that alert and the reason
+        CALLBACK_FAILED; an SSLCertVerificationError refuses with the alert of its `verify_code`, and is what the
+        handshake raises.  Anything else that is returned or raised
         goes to sys.unraisablehook, and the alert is internal_error.  It may return a future, or under `puretls.asyncio`
         something to await.  A session is not resumed under another function than it was made under.
         """
@@ -125,6 +126,7 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
         about = [] if peer is None else [x.der for x in peer.chain]
     else:
         about = VerifyInfo(conn, peer, request.resumed)
+    sslobj._judged = peer  # whose certificate the function may ask the connection for
     try:
         said = yield request.judge(owner, about)
     except GeneratorExit:
@@ -134,6 +136,8 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
     except BaseException as error:
         report_unraisable(error)  # whatever it is, nobody is let in
         raise refusal(registry.INTERNAL_ERROR) from error
+    finally:
+        sslobj._judged = None
     if said is None:
         return
     if isinstance(said, int) and not isinstance(said, bool) and said in FATAL:

@@ -41,6 +41,7 @@ from puretls._x509 import peercert
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
+    from puretls._engine.peer import Peer
 
 CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
 MAX_NAME = 255  # bytes of a host name (RFC 1035 2.3.4)
@@ -90,8 +91,8 @@ class _SSLSocket:
     """What both transports have in common."""
 
     __slots__ = (
-        "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_hello", "_owner", "_placeholder",
-        "_records", "_told",
+        "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_hello", "_judged", "_owner",
+        "_placeholder", "_records", "_told",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +119,7 @@ class _SSLSocket:
         self._told = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._hello: ClientHello | None = None  # once it has been read
+        self._judged: Peer | None = None  # whom a function of the program is asked about
         self._placeholder: Session | None = None
         self._awaited: Awaited | None = None  # the answer to the engine's request, if it comes later
         if session is not None:
@@ -405,12 +407,16 @@ class _SSLSocket:
 
     # The peer's certificate
 
+    @property
+    def _peer(self) -> Peer | None:
+        """Who it is; while a function judges it, that one."""
+        return self._judged or self._conn.outcome.peer
+
     def getpeercert(self, binary_form: bool = False, /) -> dict[str, Any] | bytes | None:
         """The peer's certificate, as DER or as a dictionary, which is empty if it was not verified."""
-        conn = self._conn
-        if not conn.established:
+        peer = self._peer
+        if peer is None and not self._conn.established:
             raise ValueError("handshake not done yet")
-        peer = conn.outcome.peer
         if peer is None:
             return None
         if peer.raw is not None:  # there is no certificate
@@ -421,7 +427,7 @@ class _SSLSocket:
 
     def ocsp_response(self) -> bytes | None:
         """What the server has stapled (RFC 6066 8)."""
-        peer = self._conn.outcome.peer
+        peer = self._peer
         return None if peer is None or self._conn.server_side else peer.ocsp
 
     def sct_list(self) -> bytes | None:
@@ -430,7 +436,7 @@ class _SSLSocket:
 
     def peer_public_key(self) -> bytes | None:
         """The key that the peer has proven to have."""
-        peer = self._conn.outcome.peer
+        peer = self._peer
         if peer is None:
             return None
         return peer.certificate.key_der if peer.raw is None else peer.raw
@@ -464,14 +470,13 @@ class _SSLSocket:
 
     def get_verified_chain(self) -> list[Certificate] | None:
         """The path from the peer's certificate to the anchor; what the peer sent if nothing was verified."""
-        peer = self._conn.outcome.peer
+        peer = self._peer
         return None if peer is None else [Certificate._of(x) for x in peer.path or peer.chain]
 
     def get_unverified_chain(self) -> list[Certificate] | None:
         """What the peer sent; of a server also while it is not yet, or not, accepted."""
-        conn = self._conn
-        peer = conn.outcome.peer
-        chain = conn.handshake.draft.presented if peer is None else peer.chain
+        peer = self._peer
+        chain = self._conn.handshake.draft.presented if peer is None else peer.chain
         return [Certificate._of(x) for x in chain] or None
 
     # What was negotiated
