@@ -159,12 +159,19 @@ class Prf:
 
     def __call__(self, label: bytes, seed: bytes, n: int) -> bytes:
         """The first `n` bytes."""
-        seed = label + seed
-        output = _p_hash(self._left, seed, n)
-        if self._right is None:
-            return output
-        other = _p_hash(self._right, seed, n)
-        return (int.from_bytes(output, "big") ^ int.from_bytes(other, "big")).to_bytes(n, "big")
+        a = seed = label + seed
+        if self._right is not None:
+            output, other = _p_hash(self._left, seed, n), _p_hash(self._right, seed, n)
+            return (int.from_bytes(output, "big") ^ int.from_bytes(other, "big")).to_bytes(n, "big")
+        output, copy = b"", self._left.copy  # `_p_hash` without the call
+        while len(output) < n:
+            mac = copy()
+            mac.update(a)
+            a = mac.finalize()
+            mac = copy()
+            mac.update(a + seed)
+            output += mac.finalize()
+        return output[:n]
 
 
 def prf(d: Digest, secret: bytes, label: bytes, seed: bytes, n: int) -> bytes:

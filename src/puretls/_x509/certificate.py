@@ -26,6 +26,7 @@ from puretls._x509.extensions import (
     AUTHORITY_INFO,
     AUTHORITY_KEY,
     BASIC_CONSTRAINTS,
+    CERT_SIGN,
     CRL_POINTS,
     EXTENDED_KEY_USAGE,
     HANDLED,
@@ -307,7 +308,28 @@ class Certificate:
 
     def usable_for(self, usage: int) -> bool:
         """Whether key usage, if it is there, allows one of these."""
-        return self.key_usage is None or bool(self.key_usage & usage)
+        allowed = self.key_usage
+        return allowed is None or bool(allowed & usage)
+
+    @cached_property
+    def ca_kind(self) -> int:
+        """0 if it is no CA, 1 if it says it is one, more if it only may be: 3 v1 root, 4 key usage, 5 Netscape's
+        type.
+        """
+        if self.invalid or not self.usable_for(CERT_SIGN):
+            return 0
+        if self.basic_constraints is not None:
+            return int(self.ca)
+        if self.version == 0 and self.self_signed:
+            return 3
+        if self.key_usage is not None:
+            return 4
+        return 5 if (self.netscape_type or 0) & 0x07 else 0
+
+    @cached_property
+    def purposes(self) -> dict[tuple[str, bool], bool]:
+        """What `checks.purpose_fits` has found out, by purpose and whether it is for a leaf."""
+        return {}
 
     @cached_property
     def extended_key_usage(self) -> frozenset[str] | None:

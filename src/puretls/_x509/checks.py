@@ -84,7 +84,7 @@ def extensions(path: Path, policy: Policy) -> None:
             raise refusal(codes.UNHANDLED_CRITICAL_EXTENSION, i)
         if x.proxy is not None and not flags & ALLOW_PROXY_CERTS:
             raise refusal(codes.PROXY_NOT_ALLOWED, i)
-        ca = ca_kind(x)
+        ca = x.ca_kind
         if must_be_ca < 0:
             wrong = bool(flags & STRICT) and ca > 1
         else:
@@ -113,19 +113,6 @@ def extensions(path: Path, policy: Policy) -> None:
             must_be_ca = 0
         else:
             must_be_ca = 1
-
-
-def ca_kind(x: Certificate) -> int:
-    """0 if it is no CA, 1 if it says it is one, more if it only may be: 3 v1 root, 4 key usage, 5 Netscape's type."""
-    if x.invalid or not x.usable_for(CERT_SIGN):
-        return 0
-    if x.basic_constraints is not None:
-        return int(x.ca)
-    if x.version == 0 and x.self_signed:
-        return 3
-    if x.key_usage is not None:
-        return 4
-    return 5 if (x.netscape_type or 0) & 0x07 else 0
 
 
 def strict(x: Certificate, depth: int, *, issued: bool) -> None:
@@ -165,6 +152,13 @@ def strict(x: Certificate, depth: int, *, issued: bool) -> None:
 
 def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
     """Whether extended key usage, key usage and Netscape's type allow the purpose; CAs are held to the first too."""
+    fits = x.purposes.get((purpose, non_leaf))
+    if fits is None:
+        fits = x.purposes[purpose, non_leaf] = _purpose_fits(x, purpose, non_leaf=non_leaf)
+    return fits
+
+
+def _purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
     if purpose == SERVER:
         extended, usage, netscape = GATED_CRYPTO | {SERVER_AUTH}, DIGITAL_SIGNATURE | KEY_ENCIPHERMENT, 0x40
     else:
@@ -172,7 +166,7 @@ def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
     if x.extended_key_usage is not None and not x.extended_key_usage & extended:
         return False
     if non_leaf:
-        ca = ca_kind(x)
+        ca = x.ca_kind
         return ca != 0 and (ca != 5 or bool((x.netscape_type or 0) & 0x04))
     return x.usable_for(usage | KEY_AGREEMENT) and (x.netscape_type is None or bool(x.netscape_type & netscape))
 

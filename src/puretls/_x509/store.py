@@ -22,7 +22,6 @@ from puretls._base.recent import Recent
 from puretls._base.slotted import slotted
 from puretls._x509 import ber, certificate, names, pem, shapes
 from puretls._x509.certificate import Certificate, Trust
-from puretls._x509.checks import ca_kind
 from puretls._x509.crl import Crl, listed_crl
 from puretls._x509.odd import Odd
 
@@ -307,7 +306,7 @@ MOST_WITH_ONE_HASH = 100
 def is_ca(x: Certificate) -> bool:
     """Whether get_ca_certs() lists it."""
     try:
-        return ca_kind(x) != 0
+        return x.ca_kind != 0
     except ValueError:
         return False
 
