@@ -94,6 +94,16 @@ def test_keys_are_made_by_whoever_comes_first(version, pki):
     assert resumed(client, one, session_at(client, two))
 
 
+def test_the_first_ticket_of_a_worker_is_everybodys(pki):
+    """In an event loop, too, where no handshake may wait for keys."""
+
+    async def main() -> None:
+        client, (one, two) = client_of(puretls, pki), servers_of(pki, Client())
+        assert resumed(client, two, session_at(client, one))
+
+    asyncio.run(main())
+
+
 def test_keys_are_read_once_a_minute_at_most(pki, monkeypatch):
     store, client = Client(), client_of(puretls, pki)
     (server,) = servers_of(pki, store, 1)
