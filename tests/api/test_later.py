@@ -17,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ours import client_context, server_context
+from puretls._api import later
 from support import PATIENCE, Pki
 
 VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
@@ -427,3 +428,25 @@ def test_a_loop_that_drives_a_non_blocking_socket(tls: ModuleType, pki: Pki) -> 
                 assert seen == [promised[0][0]]
 
     asyncio.run(asyncio.wait_for(work(), PATIENCE))
+
+
+def test_the_answer_has_the_rest_of_the_time(tls: ModuleType, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timeout of a blocking socket is the deadline of the whole handshake: its first part has used some of it."""
+    given: list[float | None] = []
+    wait = later.wait
+    monkeypatch.setattr(later, "wait", lambda promise, seconds: (given.append(seconds), wait(promise, seconds)))
+    with ThreadPoolExecutor(1) as pool:
+        for timeout in (PATIENCE, None):
+            begun = threading.Event()
+            client, server, thread = joined(
+                contexts(
+                    tls, pki, "TLSv1_3", lambda sign, begun=begun: pool.submit(lambda: begun.wait(0.05) or sign())
+                ),
+                timeout,
+            )
+            with client, server:
+                server.do_handshake()
+                thread.join()
+    assert given[1:] == [None]
+    assert given[0] is not None
+    assert 0 < given[0] < PATIENCE

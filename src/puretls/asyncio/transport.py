@@ -112,7 +112,8 @@ class SSLTransport(Sending):
             logger.debug("%r starts SSL handshake", self)
             self._started = self._loop.time()
         self._timer = self._loop.call_later(self._handshake_timeout, self._check_handshake_timeout)
-        self._handshake()
+        if not self._link.server_side:  # else it is the peer who begins
+            self._handshake()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The plain transport has gone."""
