@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import puretls
-from puretls.cli.certs import Authority
 from support import Pki
 
 
@@ -165,15 +164,3 @@ def test_pem_without_a_certificate(pki: Pki, text: str) -> None:
         with pytest.raises(puretls.SSLError) as caught:
             puretls.verify_chain(*arguments)
         assert not isinstance(caught.value, puretls.SSLCertVerificationError)
-
-
-def test_a_purpose_as_the_rest_of_the_module_names_it() -> None:
-    root = Authority("a root")
-    server, client = root.issue("localhost").certificate, root.issue("me", client=True).certificate
-    for leaf, good in ((server, puretls.Purpose.SERVER_AUTH), (client, puretls.Purpose.CLIENT_AUTH)):
-        for purpose in puretls.Purpose:
-            if purpose is good:
-                assert len(puretls.verify_chain(leaf, [], root.certificate, purpose=purpose)) == 2
-            else:
-                with pytest.raises(puretls.SSLCertVerificationError):
-                    puretls.verify_chain(leaf, [], root.certificate, purpose=purpose)

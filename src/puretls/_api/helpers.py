@@ -196,7 +196,7 @@ def verify_chain(
     crls: CrlData | Iterable[CrlData] = (),
     time: float | None = None,
     hostname: str | None = None,
-    purpose: str | Purpose = "serverAuth",
+    purpose: str = "serverAuth",
     flags: int = TRUSTED_FIRST | PARTIAL_CHAIN | STRICT,
     max_depth: int | None = None,
     security_level: int = verify.SECURITY_LEVEL,
@@ -207,7 +207,7 @@ def verify_chain(
 
     Certificates and CRLs are `cryptography` objects, DER, or PEM, which may hold several: behind the leaf they are
     intermediates.  `time` is in seconds since the epoch, now unless given; `hostname` a name or an address, not checked
-    if None; `purpose` "serverAuth", "clientAuth" or a Purpose; `flags` VERIFY_*; `max_depth` the most intermediates;
+    if None; `purpose` "serverAuth" or "clientAuth"; `flags` VERIFY_*; `max_depth` the most intermediates;
     `security_level` OpenSSL's (SSL_CTX_set_security_level); `verify_profile` and `public_suffixes` are those of
     SSLContext.
 
@@ -226,7 +226,7 @@ def verify_chain(
             crls=crls,
             time=clock() if time is None else time,
             hostname=hostname,
-            purpose=purpose.shortname if isinstance(purpose, Purpose) else purpose,
+            purpose=purpose,
             flags=flags,
             max_depth=max_depth,
             security_level=security_level,
