@@ -198,9 +198,14 @@ class Certificate:
         except ValueError:
             return None, None
 
-    def public_key(self) -> Any:
+    @cached_property
+    def key(self) -> Any:
         """PyCA's key object, or None if PyCA does not know such keys, or if this one is of no use."""
         return self._key_and_limits[0]
+
+    def public_key(self) -> Any:
+        """The same, as keys and PyCA's certificates have it."""
+        return self.key
 
     @property
     def limits(self) -> Pss | None:
@@ -431,7 +436,7 @@ class Certificate:
 
     def names_key_of(self, issuer: Certificate) -> bool:
         """Whether the authority key identifier and the signature's algorithm fit a certificate of the issuer's name."""
-        if issuer.public_key() is None or not issuer.has_identifier(self.authority_key):
+        if issuer.key is None or not issuer.has_identifier(self.authority_key):
             return False
         return algorithms.may_make(issuer.key_algorithm, self.signature)
 
@@ -569,4 +574,4 @@ def signature_is_good(
     algorithm: Algorithm, signed: x509.Certificate | x509.CertificateRevocationList, data: bytes, issuer: Certificate
 ) -> bool:
     """Whether a certificate or CRL is signed with this issuer's key.  What PyCA cannot check is not good."""
-    return algorithms.is_good(algorithm, issuer.public_key(), issuer.limits, signed.signature, data)
+    return algorithms.is_good(algorithm, issuer.key, issuer.limits, signed.signature, data)

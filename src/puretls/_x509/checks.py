@@ -93,7 +93,7 @@ def extensions(path: Path, policy: Policy) -> None:
             raise refusal(codes.INVALID_CA if must_be_ca else codes.INVALID_NON_CA, i)
         if last and x.spells_out_its_curve:
             raise refusal(codes.EXPLICIT_CURVE, i)
-        if last and x.public_key() is None:
+        if last and x.key is None:
             raise refusal(codes.UNSPECIFIED, i)
         if last and flags & STRICT:
             strict(x, i, issued=i < last)
