@@ -584,6 +584,44 @@ def test_sockets(pki, hook, version, role, later):
 
 
 @each_hook
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("refuses", [False, True])
+def test_post_handshake_authentication_over_sockets(pki, hook, later, refuses):
+    made, near_far = contexts(pki, V13), socket.socketpair()
+    for context in made.values():
+        context.post_handshake_auth = True
+    answers: list[Any] = [puretls.ALERT_DESCRIPTION_ACCESS_DENIED] if refuses else [None]
+    with ThreadPoolExecutor(1) as pool:
+
+        def judge(_sslobj: Any, about: Any) -> Any:
+            if not (about if hook != "verify_callback" else about.chain):
+                return None  # at the end of the handshake
+            return pool.submit(answers.pop, 0) if later else answers.pop(0)
+
+        put(made["server"], hook, judge)
+        found: list[Any] = []
+
+        def serve() -> None:
+            with made["server"].wrap_socket(near_far[1], server_side=True) as conn:
+                found.append(conn.getpeercert(True))
+                conn.verify_client_post_handshake()
+                try:
+                    conn.sendall(b"?")
+                    found.append(conn.recv(1))
+                    found.append(conn.getpeercert(True) is not None)
+                except puretls.SSLError as error:
+                    found.append(error.reason)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with made["client"].wrap_socket(near_far[0], server_hostname="localhost") as conn:
+            assert conn.recv(1) == b"?"
+            conn.sendall(b"!")
+            thread.join()
+    assert found == [None, *(["CALLBACK_FAILED"] if refuses else [b"!", True])]
+
+
+@each_hook
 @each_role
 def test_an_exception_that_comes_later(pki, hook, role, unraisable):
     made, promised = contexts(pki, V13), Future()
