@@ -204,3 +204,31 @@ def test_a_request_for_a_certificate_goes_with_the_next_data(pki: Pki) -> None:
     assert both.send(both.client, b"me") == b"me"
     assert both.server.obj.getpeercert()
     talk(both)
+
+
+@pytest.mark.parametrize("bios", [puretls.MemoryBIO, ssl.MemoryBIO], ids=["ours", "asyncio's"])
+def test_nothing_to_read_needs_no_lock(pki: Pki, bios: type) -> None:
+    """Event loops ask until nothing is left: that answer costs no more than the question."""
+    up, down = bios(), bios()
+    client = client_context(puretls, pki).wrap_bio(down, up, server_hostname="localhost")
+    server = server_context(puretls, pki).wrap_bio(up, down, server_side=True)
+    for side in (client, server, client, server):
+        with suppress(puretls.SSLWantReadError):
+            side.do_handshake()
+    server.write(b"data")
+    assert client.read() == b"data"
+
+    class Refused:
+        def acquire(self) -> bool:
+            raise AssertionError
+
+    sslobj, buffer = client._sslobj, bytearray(9)
+    lock, sslobj._lock = sslobj._lock, Refused()
+    wants_more(client.read)
+    wants_more(lambda: client.read(9, buffer))
+    sslobj._lock = lock
+    server.write(b"more")
+    assert client.read(9, buffer) == 4
+    down.write_eof()
+    with pytest.raises(puretls.SSLEOFError):
+        client.read()
