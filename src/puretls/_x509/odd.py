@@ -39,11 +39,12 @@ MOST_FAULTS = 4  # in one message
 
 # AlgorithmIdentifiers without parameters (RFC 5758 3.1 and 3.2), to which some authorities give a NULL
 _BARE = ("1.2.840.10045.4.", "1.2.840.10040.4.3", "2.16.840.1.101.3.4.3.")
-_PRINTABLE = re.compile(rb"[A-Za-z0-9 '()+,./:=?-]*")  # X.680 41.4
-_DATES = {UTC_TIME: re.compile(rb"\d{12}Z"), GENERALIZED_TIME: re.compile(rb"\d{14}Z")}  # RFC 5280 4.1.2.5
+# Patterns, which are compiled when the first odd certificate comes
+_PRINTABLE = rb"[A-Za-z0-9 '()+,./:=?-]*"  # X.680 41.4
+_DATES = {UTC_TIME: rb"\d{12}Z", GENERALIZED_TIME: rb"\d{14}Z"}  # RFC 5280 4.1.2.5
 _ANY_DATES = {  # X.680 46 and 47
-    UTC_TIME: re.compile(r"(\d{10})(\d\d)?(Z|[+-]\d{4})", re.ASCII),
-    GENERALIZED_TIME: re.compile(r"(\d{12})(\d\d)?(?:[.,]\d+)?(Z|[+-]\d{4})", re.ASCII),
+    UTC_TIME: r"(\d{10})(\d\d)?(Z|[+-]\d{4})",
+    GENERALIZED_TIME: r"(\d{12})(\d\d)?(?:[.,]\d+)?(Z|[+-]\d{4})",
 }
 _SHORT = {"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU"}
 
@@ -94,7 +95,7 @@ def examine(der: bytes) -> Odd:
 def regular_date(text: str, tag: int) -> bytes:
     """A date with or without seconds, fractions and an offset, in the form of RFC 5280 4.1.2.5."""
     year = "%y" if tag == UTC_TIME else "%Y"
-    match = _ANY_DATES[tag].fullmatch(text)
+    match = re.fullmatch(_ANY_DATES[tag], text, re.ASCII)
     if match is None:
         raise ValueError("not a date")
     minutes, seconds, offset = match.groups()
@@ -163,7 +164,7 @@ class _Reading:
             raise ValueError("not a CRL")
         issuer_der, issuer_name = self.name(found[1], "issuer")
         for date in dates:
-            if not _DATES[date.tag].fullmatch(date.content):
+            if not re.fullmatch(_DATES[date.tag], date.content):
                 self.refuse(f"{date.content[:LONGEST_TEXT]!a} is not a date in the form of RFC 5280 5.1.2.4")
         body = b"".join(
             [version, self.algorithm(found[0]), issuer_der, *(date.whole for date in dates), *map(self.crl_field, rest)]
@@ -244,10 +245,10 @@ class _Reading:
         return shapes.sequence(b"".join(encoded)), tuple(rdns)
 
     def text(self, attribute: names.Attribute, content: Value, which: str) -> bytes:
-        if content.tag != PRINTABLE or _PRINTABLE.fullmatch(content.content):
+        if content.tag != PRINTABLE or re.fullmatch(_PRINTABLE, content.content):
             return content.whole
         if len(self.faults) < MOST_FAULTS:
-            strange = sorted({chr(octet) for octet in content.content if not _PRINTABLE.fullmatch(bytes([octet]))})
+            strange = sorted({chr(octet) for octet in content.content if not re.fullmatch(_PRINTABLE, bytes([octet]))})
             self.forgive(
                 f"{describe([(attribute,)])} in the {which} is a PrintableString with {''.join(strange)[:9]!a} "
                 "in it, which it may not hold (X.680 41.4)"
@@ -260,7 +261,7 @@ class _Reading:
         for date, which in zip(self.parts(field, SEQUENCE, 2), ("notBefore", "notAfter"), strict=True):
             if date.tag not in _DATES:
                 raise ValueError("not a date")
-            bad.append(not _DATES[date.tag].fullmatch(date.content))
+            bad.append(not re.fullmatch(_DATES[date.tag], date.content))
             if not bad[-1]:
                 encoded.append(date.whole)
                 continue
