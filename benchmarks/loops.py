@@ -1,6 +1,6 @@
 """asyncio and uvloop: streams between two processes, and a web server under `wrk`.
 
-Every contender runs in the same loops, those of puretls.asyncio: they take the short way with its contexts only.
+Every contender runs in the same loops, those of puretls.asyncio: they take the fast path with its contexts only.
 """
 
 from __future__ import annotations

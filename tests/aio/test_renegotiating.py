@@ -108,7 +108,7 @@ def test_data_before_and_behind(pki: Pki) -> None:
         one.theirs.write(one.server.take())
         await one.app.until(13)
         assert one.app.data == b"first, second"
-        assert one.tls._link._records.fast_sealer is not None  # the short way is open again
+        assert one.tls._link._records.fast_sealer is not None  # the fast path is open again
         assert one.tls._link._records.fast_opener is not None
         one.tls.close()
         await settle()

@@ -204,7 +204,7 @@ def test_pending_counts_what_is_here(version):
 
 @BOTH
 def test_one_record_at_once(version):
-    """The short way there and back, and everything that does not fit it."""
+    """The fast path there and back, and everything that does not fit it."""
     pair = Pair(client_config(versions=(version,))).handshake()
     sent = pair.client.write_record(b"short")
     assert pair.server.read_record(sent) == b"short"
@@ -362,7 +362,7 @@ def test_a_used_up_key_makes_no_finished():
 @pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
 @pytest.mark.parametrize("cipher", ["AES_128_GCM", "CHACHA20_POLY1305", "AES_128_CCM_8"])
 def test_the_first_data_comes_in_two_pieces(version, cipher):
-    """Wherever it is cut: the short way for whole records leaves both to the long one."""
+    """Wherever it is cut: the fast path for whole records leaves both to the slow one."""
     suites = [
         suite for suite in (*SUITES13, *AEAD12) if cipher in suite.name and (suite.since == TLS13) == (version == TLS13)
     ]

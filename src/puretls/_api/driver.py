@@ -79,7 +79,7 @@ class Driver(_SSLSocket):
                     records.arm_reading()
                     return got
                 if records.close_received:
-                    self._told = True
+                    self._eof_reported = True
                     port.at_end()
                     if records.close_sent:
                         raise zero_return()

@@ -165,7 +165,7 @@ class _BioConnection(Driver):
                     self.flush()
                 return self._read_on(self, size, out)
             except Abort as abort:
-                self._told = True
+                self._eof_reported = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self.flush()
                 raise abort_error(abort) from abort.__cause__
@@ -276,7 +276,7 @@ class _BioConnection(Driver):
                 return 0
             if count := self._conn.pending():
                 return count
-        return self._untold()
+        return self._eof_to_report()
 
     def shutdown(self) -> None:
         """Send close_notify and wait for the peer's."""

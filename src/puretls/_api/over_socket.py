@@ -69,7 +69,7 @@ MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 LONGEST = HEADER + MAX_PLAINTEXT  # and what its protection takes
-CLOSE = 0.99  # so much of a timeout counts as all of it
+ALMOST_ALL = 0.99  # so much of a timeout counts as all of it
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
 READ_TIMEOUT = "The read operation timed out"
@@ -79,7 +79,7 @@ WRITE_TIMEOUT = "The write operation timed out"
 def _await(sock: Any, event: str, deadline: float, message: str) -> None:
     """Until the socket is ready, if its own timeout, which begins anew, would end well behind the deadline."""
     seconds = deadline - monotonic()
-    if seconds > CLOSE * (sock.gettimeout() or 0):
+    if seconds > ALMOST_ALL * (sock.gettimeout() or 0):
         return
     if seconds <= 0 or not _ready(sock, event, seconds):
         raise TimeoutError(message)
@@ -210,7 +210,7 @@ class _SocketConnection(Driver):
                 self._shake(_SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
                 records.arm()
             except Abort as abort:
-                self._say_last_words(sock)
+                self._send_best_effort(sock)
                 raise abort_error(abort) from abort.__cause__
             finally:
                 self._in_read = self._in_write = False
@@ -236,7 +236,7 @@ class _SocketConnection(Driver):
         if records.handshaking:
             self.do_handshake()
         timeout = sock.gettimeout()
-        greedy = timeout != 0.0
+        read_ahead = timeout != 0.0
         lock = self._reading
         try:
             lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
@@ -246,7 +246,7 @@ class _SocketConnection(Driver):
                 self._in_read, self._until = True, None
                 opener, inbound = records.fast_opener, records.inbound
                 if opener is None:
-                    return self._read(sock, size, out, greedy, timeout)
+                    return self._read(sock, size, out, read_ahead, timeout)
                 if inbound.plain:  # the rest of a record that was longer than what was asked for
                     plain, at = inbound.plain, inbound.plain_at
                     stop = at + size
@@ -256,17 +256,17 @@ class _SocketConnection(Driver):
                             return plain[at:stop]
                         out[:] = plain[at:stop]
                         return size
-                    return self._last_of(size, out, greedy)
+                    return self._last_of(size, out, read_ahead)
                 if size > SMALL:
                     got = self._read_much(sock, size, out, timeout)
                     if not got:
-                        return self._read(sock, size, out, greedy, timeout)
-                    return self._with_rest(got, size, out) if greedy and records.ready else got
+                        return self._read(sock, size, out, read_ahead, timeout)
+                    return self._with_rest(got, size, out) if read_ahead and records.ready else got
                 buf, have = inbound.buf, inbound.end
                 if inbound.start or type(buf) is not bytes:
                     buf = inbound.gathered()
                     have = len(buf)
-                most = size + opener.overhead if greedy else HEADER
+                most = size + opener.overhead if read_ahead else HEADER
                 while True:
                     if have < HEADER:
                         wanted = most - have
@@ -275,7 +275,7 @@ class _SocketConnection(Driver):
                         if have >= whole:
                             break
                         if buf[0] != APPLICATION_DATA or whole > LONGEST + opener.expansion:
-                            return self._read(sock, size, out, greedy, timeout)
+                            return self._read(sock, size, out, read_ahead, timeout)
                         wanted = whole - have
                         if whole > SMALLEST:
                             wanted += HEADER
@@ -298,10 +298,10 @@ class _SocketConnection(Driver):
                     inbound.end = have = len(buf)
                 rest = have - whole
                 if rest > HEADER and rest >= HEADER + (buf[whole + 3] << 8 | buf[whole + 4]):
-                    return self._read_several(sock, size, out, greedy, timeout)
+                    return self._read_several(sock, size, out, read_ahead, timeout)
                 data = opener.open_data(buf, whole)
                 if not data:
-                    return self._read(sock, size, out, greedy, timeout)
+                    return self._read(sock, size, out, read_ahead, timeout)
                 if rest:
                     inbound.start, inbound.plain = whole, data
                     inbound.buf = inbound.view = buf[whole:]
@@ -328,7 +328,7 @@ class _SocketConnection(Driver):
                     raise
                 raise TimeoutError(READ_TIMEOUT) from None
             except Abort as abort:
-                self._told = True
+                self._eof_reported = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self._settle(sock)
                 raise abort_error(abort) from abort.__cause__
@@ -355,21 +355,25 @@ class _SocketConnection(Driver):
         self._tries = self._direct and len(data) == size  # then there is more, mostly
         return data
 
-    def _last_of(self, size: int, out: memoryview | None, greedy: bool) -> Any:
+    def _last_of(self, size: int, out: memoryview | None, read_ahead: bool) -> Any:
         """What is left of a record, and whole ones behind it, of which select() would say nothing."""
         data: Any = self._records.take_plain(size)
         if out is not None:
             out[: len(data)] = data
             data = len(data)
-        return self._with_rest(data, size, out) if greedy and self._records.ready else data
+        return self._with_rest(data, size, out) if read_ahead and self._records.ready else data
 
-    def _read_several(self, sock: Any, size: int, out: memoryview | None, greedy: bool, timeout: float | None) -> Any:
+    def _read_several(
+        self, sock: Any, size: int, out: memoryview | None, read_ahead: bool, timeout: float | None
+    ) -> Any:
         """The fast path where several records have come at once."""
         records = self._records
         data = records.open_several(size, out)
         if not data:
-            return self._read(sock, size, out, greedy, timeout)
-        return self._with_rest(data, size, out) if greedy and records.ciphertext > HEADER and records.ready else data
+            return self._read(sock, size, out, read_ahead, timeout)
+        return (
+            self._with_rest(data, size, out) if read_ahead and records.ciphertext > HEADER and records.ready else data
+        )
 
     def _read_much(self, sock: Any, size: int, out: memoryview | None, timeout: float | None) -> Any:
         """The fast path for many records, from here or else from the kernel; nothing leaves it to `_read`."""
@@ -382,13 +386,13 @@ class _SocketConnection(Driver):
             records.filled(self._recv_into(sock, records.room(wanted or 1)))
         return records.open_many(size, out)
 
-    def _read(self, sock: Any, limit: int, out: memoryview | None, greedy: bool, timeout: float | None) -> Any:
+    def _read(self, sock: Any, limit: int, out: memoryview | None, read_ahead: bool, timeout: float | None) -> Any:
         """The way that knows every case."""
         if timeout and self._until is None:
             self._until = monotonic() + timeout
         if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, self._until)
-        return self._read_on(_SocketPort(self, sock, self._until, READ_TIMEOUT, greedy), limit, out)
+        return self._read_on(_SocketPort(self, sock, self._until, READ_TIMEOUT, read_ahead), limit, out)
 
     def _ask(self, sock: Any, deadline: float | None) -> None:
         """Send what has to go out before an answer can come, unless a writer is at it, who does it."""
@@ -433,9 +437,9 @@ class _SocketConnection(Driver):
         try:
             if self._in_read or self._records.nothing_hidden:
                 return 0  # so are we; or there is nothing, and it is known already
-            return self._conn.pending() or self._untold()
+            return self._conn.pending() or self._eof_to_report()
         except Abort:
-            return self._untold()
+            return self._eof_to_report()
         finally:
             self._reading.release()
 
@@ -471,7 +475,7 @@ class _SocketConnection(Driver):
                     deadline = monotonic() + timeout if timeout else None
                     size = self._write(sock, memoryview(view), timeout, deadline)
             except Abort as abort:
-                self._say_last_words(sock)
+                self._send_best_effort(sock)
                 raise abort_error(abort) from abort.__cause__
             else:
                 records.arm_writing()
@@ -596,14 +600,14 @@ class _SocketConnection(Driver):
                 break
             try:
                 self._in_write = True
-                self._say_last_words(sock)
+                self._send_best_effort(sock)
             finally:
                 self._in_write = False
                 self._writing.release()
         if self._records.events:
             self._report()
 
-    def _say_last_words(self, sock: Any) -> None:
+    def _send_best_effort(self, sock: Any) -> None:
         """Send what the kernel takes at once; the rest goes with the next write, and an error is for the next call."""
         records = self._records
         try:

@@ -91,8 +91,8 @@ class _SSLSocket:
     """What both transports have in common."""
 
     __slots__ = (
-        "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_hello", "_judged", "_owner",
-        "_placeholder", "_records", "_told",
+        "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_eof_reported", "_hello", "_judged",
+        "_owner", "_placeholder", "_records",
     )  # fmt: skip
 
     def __init__(
@@ -116,7 +116,7 @@ class _SSLSocket:
         config = context._settings.frozen(server_side=server_side)
         self._conn = Connection(config, server_side, time.time, server_hostname)
         self._records = self._conn.records
-        self._told = False  # read() has reported close_notify, or an error
+        self._eof_reported = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._hello: ClientHello | None = None  # once it has been read
         self._judged: Peer | None = None  # whom a function of the program is asked about
@@ -144,12 +144,12 @@ class _SSLSocket:
         raise NotImplementedError
 
     def _speak(self) -> None:
-        """From the receiving side: hand the transport what is owed, as far as it takes it at once."""
+        """From the receiving side: hand the transport what is pending, as far as it takes it at once."""
         raise NotImplementedError
 
-    def _untold(self) -> int:
+    def _eof_to_report(self) -> int:
         """What pending() says when there is no data: 1 if the end is known here, but not to the caller."""
-        return int(not self._told and bool(self._conn.failure or self._records.close_received))
+        return int(not self._eof_reported and bool(self._conn.failure or self._records.close_received))
 
     def _interrupted(self, error: BaseException) -> None:
         """Records may have got their numbers and been lost: the peer could not go on, nor can we."""

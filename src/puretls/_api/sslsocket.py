@@ -376,7 +376,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             return _plain.sendall(self, data, flags)
         if flags:
             raise ValueError(f"non-zero flags not allowed in calls to sendall() on {self.__class__}")
-        if type(data) is bytes and data:  # the short way: a blocking socket takes all of it
+        if type(data) is bytes and data:  # the fast path: a blocking socket takes all of it
             sent = sslobj.write(data)
             if sent == len(data):
                 return None
@@ -441,7 +441,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
 
 
 class Roundabout(SSLSocket):
-    """The methods that have a short way, the long way: a base of subclasses that override what that goes through."""
+    """The methods that have a fast path, the slow way: a base of subclasses that override what that goes through."""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         self._checkClosed()

@@ -1,6 +1,6 @@
 """Classes with a slot for every attribute, those included that are worked out when they are first read.
 
-What every handshake reads lives in such classes.  The interpreter has a short way to a slot, and none, before Python
+What every handshake reads lives in such classes.  The interpreter has a fast path to a slot, and none, before Python
 3.14, to an attribute of an instance that its class knows as well: as a default, or as a property that is worked out.
 """
 

@@ -28,7 +28,7 @@ PSK, RSA_PSK, DHE_PSK, ECDHE_PSK = "PSK", "RSA_PSK", "DHE_PSK", "ECDHE_PSK"
 ECDSA, ANON = "ECDSA", "NULL"
 
 
-# The rows are no named tuples: handshakes read them often, and to a slot the interpreter has a short way.
+# The rows are no named tuples: handshakes read them often, and slots are read quicker.
 
 
 class Aead:

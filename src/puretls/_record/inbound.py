@@ -214,7 +214,7 @@ class Inbound:
             return None
         version, opener = self.version, self.opener
         kind, said, size = unpack_header(view, start)
-        if (  # unless all is as ever
+        if (  # unless it is an ordinary record
             (said != version if 0 < version < TLS13 else said >> 8 != 3)
             or size > MAX_PLAINTEXT
             or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA

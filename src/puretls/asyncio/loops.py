@@ -1,4 +1,4 @@
-"""Event loops whose `ssl=` takes contexts of puretls the short way."""
+"""Event loops whose `ssl=` takes contexts of puretls to a TLS protocol of our own."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     # Opening
 
     def _open(self, buf: bytes | bytearray, view: memoryview, pos: int, end: int, got: int) -> bytes:
-        """Give the application the data of the records at `buf[pos:end]`; what is not for the short way is returned.
+        """Give the application the data of the records at `buf[pos:end]`; what is not for the fast path is returned.
 
         The first `got` bytes are in memory already.
         """
