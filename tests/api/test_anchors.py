@@ -50,7 +50,7 @@ def handshake(
 
 
 def with_limits(root: Authority, **limits: Any) -> Any:
-    return lambda context: context.add_trust_anchor(root.pem, **limits)
+    return lambda context: context.add_trust_anchor(certificate=root.pem, **limits)
 
 
 NAMES: list[tuple[tuple[str, ...], str, dict[str, Any], int | None]] = [

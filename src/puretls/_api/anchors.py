@@ -29,7 +29,6 @@ class _AnchorSettings:
     def add_trust_anchor(
         self,
         certificate: CertificateSource,
-        /,
         *,
         permitted: Iterable[Any] | None = None,
         excluded: Iterable[Any] | None = None,
