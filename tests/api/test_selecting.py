@@ -427,6 +427,34 @@ def test_nothing_is_selected_when_a_session_is_resumed(root: Authority, version:
     assert not join(client, server, host="b.example", session=session).ok().client.obj.session_reused
 
 
+@each_version
+@pytest.mark.parametrize("host", ["host0.example", "nobody.example", None])
+def test_a_hello_that_nothing_suits_costs_as_much_as_there_are_certificates(
+    root: Authority, version: Any, host: Any
+) -> None:
+    """Lines are counted: four times as many certificates, and not sixteen times the work."""
+    identities = [root.issue("other.example", kind=kind) for kind in ("P-256", "RSA")]
+    client = visiting(root, version, sigalgs="ed448")
+    counts = []
+    for many in (50, 200):
+        server = serving(*((identities[n % 2], {"names": [f"host{n}.example"]}) for n in range(many)))
+        assert not join(client, server, host=host).shake().server.done  # what is worked out once
+        pair, lines = join(client, server, host=host), [0]
+
+        def count(_frame: Any, event: str, _what: Any, lines: list[int] = lines) -> Any:
+            lines[0] += event == "line"
+            return count
+
+        before = sys.gettrace()
+        sys.settrace(count)
+        try:
+            pair.shake()
+        finally:
+            sys.settrace(before)
+        counts.append(lines[0])
+    assert counts[1] < 6 * counts[0]
+
+
 # The choice of a protocol
 
 

@@ -62,13 +62,12 @@ def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
     shared = negotiate.in_order(config, config.suites, conn.draft.client_suites)
     possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, group))
     if config.selects:
-        possible = offers = list(possible)
-        for one in pool if offers and with_certificate(offers[0]) else ():  # their order comes before that of suites
-            own = [one] if one in known else []
-            for suite in filter(with_certificate, offers):
-                choice = _choice(conn, suite, version, schemes, own, [one], group)
-                if choice is not None:
-                    return choice
+        offers = list(possible)
+        if offers and with_certificate(offers[0]):
+            choice = _by_certificate(conn, offers, version, schemes, known, pool, group)
+            if choice is not None:
+                return choice
+        possible = [suite for suite in offers if not with_certificate(suite)]
     for suite in possible:
         choice = _choice(conn, suite, version, schemes, known, pool, group)
         if choice is not None:
@@ -87,6 +86,39 @@ def _possible(config: Config, suite: Suite, version: int, group: Group | None) -
     if suite.kx in PSK_EXCHANGES and not config.psk_server:
         return False
     return not (suite.auth == suites.ANON and config.policy.verify_mode == CERT_REQUIRED)
+
+
+def _by_certificate(
+    conn: Handshake,
+    offers: list[Suite],
+    version: int,
+    schemes: Ranks,
+    known: list[Credential],
+    pool: Sequence[Credential],
+    group: Group | None,
+) -> Choice | None:
+    """The first certificate for which there is a suite: their order comes before that of suites.
+
+    What a suite asks of a certificate is its authentication, and whether it signs or decrypts: so the first suite of
+    each such kind is all that has to be looked at, however many there are of either.
+    """
+    firsts: dict[tuple[bool, str], Suite] = {}
+    for suite in filter(with_certificate, offers):
+        firsts.setdefault((is_signed(suite), suite.auth), suite)
+    signing = {id(one) for one in known}
+    for one in pool:
+        signs = id(one) in signing
+        scheme = selection.scheme_of(conn.config, one, TLS12, schemes) if signs and version >= TLS12 else None
+        for (signed, auth), suite in firsts.items():
+            ephemeral = group if suite.kx == suites.ECDHE else None
+            if not signed:
+                if one.decrypts:
+                    return Choice(suite, one, None, ephemeral)
+            elif one.kind in KINDS[auth] and signs:
+                made = (one, scheme) if version >= TLS12 else choose_legacy(conn, (one,), KINDS[auth])
+                if made is not None and made[1] is not None:
+                    return Choice(suite, one, made[1], ephemeral)
+    return None
 
 
 def _choice(
