@@ -516,12 +516,13 @@ def test_constants():
     ] == [1 << 37, 1 << 38, 1 << 39, 1 << 40]  # fmt: skip
 
 
-def test_the_key_log_has_what_opens_the_outer_hello(site, tmp_path):
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_the_key_log_has_what_opens_the_outer_hello(site, tmp_path, side):
     key = new_key()
-    client = site.client(listed(key))
-    client.keylog_filename = tmp_path / "keys"
+    contexts = {"client": site.client(listed(key)), "server": site.server(key)}
+    contexts[side].keylog_filename = tmp_path / "keys"
     hellos, carry = tapped()
-    met(client, site.server(key), carry=carry)
+    met(*contexts.values(), carry=carry)
     lines = [line.split() for line in (tmp_path / "keys").read_text("ascii").splitlines() if line[0] != "#"]
     outer, inner = hellos[0].random.hex(), {random for label, random, _ in lines if label.startswith("CLIENT_")}
     found = {label: secret for label, random, secret in lines if random == outer}

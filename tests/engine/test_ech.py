@@ -91,7 +91,7 @@ def opened(outer: ClientHello) -> bytes:
     """What a client has sealed for OWN."""
     sealed = Sealed.parse(outer.extensions[ENCRYPTED_CLIENT_HELLO])
     aad = ech.authenticated(outer.raw, len(sealed.payload))
-    return OWN.receiver(sealed.suite, sealed.enc).open(aad, sealed.payload)
+    return OWN.agreed(sealed.suite, sealed.enc)[1].open(aad, sealed.payload)
 
 
 def resealed(outer: ClientHello, encoded: bytes) -> bytes:
@@ -281,6 +281,7 @@ def test_wrong_second_hellos(what):
     both = pair(**RETRY)
     both.client.lies["ClientHello"] = second(edit)
     refused(both, SERVER, alert)
+    assert both.server.handshake.draft.ech.opened is None  # the key goes with the other secrets
 
 
 # Servers that lie
@@ -385,7 +386,7 @@ def test_a_backend_confirms(retried):
     away.advance()
     raw = away.take()
     outer = ClientHello.parse(raw[5:])
-    context = OWN.receiver(SUITE, Sealed.parse(outer.extensions[ENCRYPTED_CLIENT_HELLO]).enc)
+    _, context = OWN.agreed(SUITE, Sealed.parse(outer.extensions[ENCRYPTED_CLIENT_HELLO]).enc)
 
     def handed_on(outer: ClientHello) -> bytes:
         sealed = Sealed.parse(outer.extensions[ENCRYPTED_CLIENT_HELLO])

@@ -7,7 +7,7 @@ from typing import Any
 
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._crypto.hpke import AEADS, KDFS, KEMS, Context, HpkeError, receiver
+from puretls._crypto.hpke import AEADS, KDFS, KEMS, Context, HpkeError
 from puretls._wire.ech import Config, Suite, build_list, config_list
 
 _MANDATORY = 0x8000  # an extension of a configuration that must be understood (RFC 9849 4.2)
@@ -77,9 +77,11 @@ class ServerKey:
     def __repr__(self) -> str:
         return f"<ServerKey {self.config.config_id}>"
 
-    def receiver(self, suite: Suite, enc: bytes) -> Context:
-        """The context of a client that has sealed for us; HpkeError if `enc` is no public key."""
-        return receiver(KEMS[self.config.kem], *suite, enc, self.key, self.config.info)
+    def agreed(self, suite: Suite, enc: bytes) -> tuple[bytes, Context]:
+        """The secret of a client that has sealed for us, and its context; HpkeError if `enc` is no public key."""
+        kem = KEMS[self.config.kem]
+        secret = kem.decapsulate(enc, self.key)
+        return secret, Context(kem, *suite, secret, self.config.info)
 
 
 GREASE_CONFIG = bytes.fromhex("baba0008") + b"\x00" * 8  # of a version that there is not: to be ignored

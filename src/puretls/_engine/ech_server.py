@@ -42,11 +42,15 @@ def receive(conn: Handshake, message: ClientHello) -> ClientHello:
     aad = ech.authenticated(message.raw, len(sealed.payload))
     for key in islice(_candidates(config.ech_keys, sealed, trial=config.ech_trial), MAX_TRIALS):
         try:
-            context = key.receiver(sealed.suite, sealed.enc)
+            secret, context = key.agreed(sealed.suite, sealed.enc)
             encoded = context.open(aad, sealed.payload)
         except HpkeError:
             continue
         record.status, record.opened = SUCCESS, (sealed, context)
+        if conn.events is not None:
+            conn.draft.client_random = message.random  # whose name these lines have (RFC 9850)
+            conn.log_secret("ECH_SECRET", secret)
+            conn.log_secret("ECH_CONFIG", key.config.raw)
         return ech.rebuilt(encoded, message)
     return message
 

@@ -267,6 +267,8 @@ class Handshake:
     def forget(self) -> None:
         """The connection has failed: secrets and sessions go, in this order, as a cache of the program's may raise."""
         self.outcome.master = self.draft.master = None
+        if self.draft.ech is not None:
+            self.draft.ech.opened = None
         self.finished_keys = b"", b""
         self.transcript = Transcript()
         if self.kept and self.config.sessions is not None:
