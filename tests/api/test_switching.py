@@ -27,7 +27,7 @@ NAMES = {  # what the table calls the setting that a field of Config comes from
     "psk_hint": "`set_psk_server_callback()`", "dh": "`load_dh_params()`", "ca_names": "`client_ca_names`",
     "retry_cookie": "`retry_cookie`", "record_size_limit": "`record_size_limit`",
     "max_send_fragment": "`max_send_fragment`", "dynamic_record_sizes": "`dynamic_record_sizes`",
-    "request_ocsp": CLIENTS,
+    "request_ocsp": CLIENTS, "request_sct": CLIENTS,
     "compressions": "`set_cert_compression()`", "max_cert_list": "`max_cert_list`", "grease": CLIENTS,
     "grease_seed": CLIENTS, "ech": CLIENTS, "ech_random_id": CLIENTS, "outer_name": CLIENTS, "outer_alpn": CLIENTS,
     "ech_keys": "`set_ech_keys()`", "ech_trial": "`set_ech_keys()`", "ech_retry": "`set_ech_keys()`",
