@@ -45,6 +45,19 @@ def ask(conn: Any, path: str, agent: str = "test/1.0", method: str = "GET") -> s
     return b"".join(iter(lambda: conn.recv(65536), b"")).decode()
 
 
+def test_it_says_whether_the_hello_was_encrypted(pki: Pki, pages: PageServer) -> None:
+    context = client_context(tls, pki)
+    with connected(pki, pages, context) as conn:
+        answer = ask(conn, "/")
+        assert re.findall("<dt>hello</dt><dd>(.*?)</dd>", answer) == ["not encrypted, but as if it were (GREASE)"]
+        configs = conn.get_ech_retry_config()
+    with connected(pki, pages, context.set_ech_configs(configs)) as conn:
+        assert "<dt>hello</dt><dd>encrypted; who listens saw localhost</dd>" in ask(conn, "/")
+    context.ech_grease = False
+    with connected(pki, pages, context) as conn:
+        assert "<dt>hello</dt><dd>not encrypted</dd>" in ask(conn, "/")
+
+
 def test_every_page_is_a_connection_and_reloading_resumes(pki: Pki, pages: PageServer) -> None:
     context, session = client_context(tls, pki), None
     for resumed in ("no (0 of 1 connections)", "yes (1 of 2 connections)", "yes (2 of 3 connections)"):

@@ -15,6 +15,7 @@ from string import Template
 from threading import Semaphore
 from typing import Any
 
+from puretls import ECH_STATUS_SUCCESS, ECHKey, make_ech_config
 from puretls._analysis.messages import message
 from puretls.cli.failure import reason
 from puretls.cli.https import HttpsHandler, HttpsServer
@@ -38,6 +39,7 @@ class PageServer(HttpsServer):
 
     def __init__(self, context: Any, port: int, about: Sequence[tuple[str, str]]) -> None:
         self.about = about
+        context.set_ech_keys([ECHKey(*make_ech_config("localhost"))])  # for who is told of it: no browser asks the DNS
         self.recorder, self.visits, self.watchers = Recorder(context), Visits(), Semaphore(WATCHERS)
         super().__init__(context, "127.0.0.1", port, Handler)
 
@@ -97,8 +99,9 @@ class Handler(HttpsHandler, BaseHTTPRequestHandler):
         tls, recorder = self.connection, self.server.recorder
         agent = who(printable(self.headers.get("User-Agent", ""), 300))
         asked = printable(f"{self.command} {self.path}", 60)
-        facts, messages = negotiated(tls), recorder.messages(tls)
-        return self.server.visits.add(Visit(self.client_address[0], recorder.hello(tls), messages, facts, agent, asked))
+        hello, messages = recorder.hello(tls), recorder.messages(tls)
+        facts = {**negotiated(tls), "hello": hidden(tls, hello)}
+        return self.server.visits.add(Visit(self.client_address[0], hello, messages, facts, agent, asked))
 
     def wanted(self, visit: Visit) -> Visit | None:
         """The visit that the path asks for."""
@@ -125,6 +128,14 @@ class Handler(HttpsHandler, BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: Any) -> None:
         """Quiet: the terminal belongs to the demo."""
+
+
+def hidden(tls: Any, hello: bytes) -> str:
+    """Whether the ClientHello was encrypted (RFC 9849), or looked like it."""
+    if tls.get_ech_status() == ECH_STATUS_SUCCESS:
+        return f"encrypted; who listens saw {printable(tls.outer_server_hostname or '-')}"
+    greased = message(hello).find("extensions", "encrypted_client_hello") is not None
+    return "not encrypted, but as if it were (GREASE)" if greased else "not encrypted"
 
 
 def render(visit: Visit, visits: Visits, about: Sequence[tuple[str, str]], *, mine: bool) -> bytes:
