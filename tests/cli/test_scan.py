@@ -503,6 +503,17 @@ def test_errors_are_a_line(argv: list[str], status: int, said: str) -> None:
     assert said in done.err
 
 
+def test_a_server_that_opens_encrypted_hellos(lasting: Pki) -> None:
+    for keys in ([tls.ECHKey(*tls.make_ech_config("public.example", config_id=9))], []):
+        context = server_context(tls, lasting)
+        context.set_ech_keys(keys)
+        with serving(context) as server:
+            found = facts(server.server_address[1], lasting)
+        assert [(one["public_name"], one["config_id"]) for one in found["encrypted_client_hello"]] == (
+            [("public.example", 9)] if keys else []
+        )
+
+
 def test_certificates_that_are_compressed_and_stapled(lasting: Pki) -> None:
     from test_ocsp import GOOD, REVOKED, response
 

@@ -59,6 +59,7 @@ class Handshakes:
         self.early_data: int | None = None  # bytes of it that tickets of TLS 1.3 allow
         self.staples: dict[bytes, bytes | None] = {}  # OCSP responses that came in TLS 1.3, by the certificate
         self.asks: bool | None = None  # for a client certificate, in TLS 1.3
+        self.ech = b""  # ECHConfigList that a client with a greased hello is told of
         self.trusting()  # a file that cannot be read is told at once
 
     def trusting(self) -> SSLContext:
@@ -189,6 +190,7 @@ class Handshakes:
                 self.early_data = max(self.early_data or 0, early_data(bytes(data)))
 
     def _remember(self, tls: Any) -> None:
+        self.ech = tls.get_ech_retry_config() or self.ech
         chain = tuple(map(bytes, tls.get_unverified_chain()))
         if chain:
             self.chains.append(chain)

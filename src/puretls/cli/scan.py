@@ -273,6 +273,7 @@ class Scan:
         self.learnt.compressions = compressions.result() if compressions else None
         self.learnt.resumed = {version: future.result() for version, future in resumed.items()}
         self.found.early_data, self.found.asks = self.handshakes.early_data, self.handshakes.asks
+        self.learnt.ech = self.handshakes.ech
         self.found.tried = {name: future.result() for name, future in tried.items()}
         self.learnt.http = page.result() if page else None
         self.found.hsts = hsts_of(self.learnt.http) if self.learnt.http else None

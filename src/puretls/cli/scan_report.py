@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from puretls import SSLError, verify_chain
+from puretls import ECHConfig, SSLError, verify_chain
 from puretls._analysis import names
 from puretls._analysis.attacks import ATTACKS, verdicts
 from puretls._analysis.clients import Client
@@ -21,6 +21,7 @@ from puretls._analysis.suites import suite
 from puretls._analysis.survey import VERSIONS
 from puretls.cli import portrait
 from puretls.cli.asking import Asker
+from puretls.cli.ech_configs import described
 from puretls.cli.render import Plain
 from puretls.cli.target import Target
 from puretls.cli.text import printable
@@ -51,6 +52,7 @@ class Learnt:
     schemes: dict[int, list[str]] = field(default_factory=dict)
     protocols: list[str] | None = None
     compressions: list[str] | None = None  # of certificates
+    ech: bytes = b""  # ECHConfigList
     resumed: dict[int, str | None] = field(default_factory=dict)
     chains: list[tuple[bytes, ...]] = field(default_factory=list)
     staples: list[bytes | None] = field(default_factory=list)  # OCSP responses, one for each chain
@@ -138,6 +140,7 @@ def document(
         "signature_schemes": {names.version(version): list(schemes) for version, schemes in learnt.schemes.items()},
         "alpn": learnt.protocols,
         "certificate_compression": learnt.compressions,
+        "encrypted_client_hello": [described(one) for one in ECHConfig.from_list(learnt.ech)] if learnt.ech else [],
         "resumption": {names.version(version): how for version, how in learnt.resumed.items()},
         "habits": found.habits,
         "early_data_bytes": found.early_data,
@@ -282,6 +285,9 @@ def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("ALPN", ", ".join(facts["alpn"]) or "none"))
     if facts["certificate_compression"] is not None:
         rows.append(("compresses its certificate", ", ".join(facts["certificate_compression"]) or "no"))
+    if facts["encrypted_client_hello"]:
+        hosts = ", ".join(dict.fromkeys(printable(one["public_name"], 60) for one in facts["encrypted_client_hello"]))
+        rows.append(("opens encrypted hellos", f"for who asks for {hosts}"))
     rows += [(f"resumes, {version}", how or "?") for version, how in facts["resumption"].items()]
     habits = facts["habits"]
     rows += [(label, "yes" if habits[name] else "no") for name, label in HABITS.items() if habits[name] is not None]
