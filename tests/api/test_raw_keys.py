@@ -22,6 +22,7 @@ import puretls
 import puretls.asyncio
 from bios import join
 from both import V12, V13, client_of, only, server_of
+from joined12 import again
 from pair import CLIENT, SERVER, Pair, client_config, configured, extensions, hello, identity, message, server_config
 from puretls._base import registry
 from puretls._engine.config import RawCredential
@@ -416,6 +417,18 @@ def test_messages_that_are_none(what, who, number):
         registry.CERTIFICATE_REQUIRED,
         registry.HANDSHAKE_FAILURE,
     }
+
+
+@pytest.mark.parametrize("left_out", [(), (19,), (20,), (19, 20)], ids=str)
+def test_a_renegotiation(left_out):
+    """It shows the keys again; one that changes the types of certificates is refused, by whoever sees it first."""
+    pair = Pair(*configs(registry.TLS12, mutual=True)).handshake()
+    again(pair, left_out)
+    if left_out:
+        assert pair.refusal().fault.alert == registry.DECODE_ERROR
+        return
+    pair.handshake().echo()
+    assert {pair.client.peer.raw, pair.server.peer.raw} == {spki(KEY)}
 
 
 def test_an_entry_has_no_extensions():
