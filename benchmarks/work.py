@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.fleet import fleet
+from benchmarks.hellos import hellos
 from benchmarks.loops import streams, web
 from benchmarks.scale import backlog, live, messages, threads, trickle
 from benchmarks.sockets import bulk, ping, reads
@@ -22,8 +23,8 @@ from puretls.cli.contenders import Case, Files
 from puretls.cli.workloads import Spent, handshakes, memory, spending
 
 __all__ = [
-    "backlog", "bulk", "contexts", "fleet", "handshakes", "idle", "imports", "live", "memory", "messages", "ping",
-    "process", "reads", "strange", "streams", "threads", "trickle", "visits", "web", "web_client",
+    "backlog", "bulk", "contexts", "fleet", "handshakes", "hellos", "idle", "imports", "live", "memory", "messages",
+    "ping", "process", "reads", "strange", "streams", "threads", "trickle", "visits", "web", "web_client",
 ]  # fmt: skip
 
 

@@ -18,13 +18,14 @@ pytestmark = pytest.mark.timeout(PATIENT + 20)
 
 def test_a_few_workloads(tmp_path: Path) -> None:
     picture = tmp_path / "ratios.svg"
-    rows = "resumed, TLS 1.2|1 KiB, TLS|context: client$|threads against one, hand|^backlog"
+    rows = "resumed, TLS 1.2|ClientHello, plain|1 KiB, TLS|context: client$|threads against one, hand|^backlog"
     command = [sys.executable, "-m", "benchmarks", rows, "--rounds", "1"]
     done = subprocess.run(
         [*command, "--picture", picture], cwd=ROOT, capture_output=True, text=True, timeout=PATIENT, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "resumed, TLS 1.2, both" in done.stdout
+    assert "ClientHello, plain to, encrypted, both" in done.stdout
     assert "backlog read 1 KiB at a time, 16 MiB" in done.stdout
     assert "two threads against one, handshakes" in done.stdout
     assert "A selection draws no picture" in done.stdout

@@ -10,6 +10,7 @@ Adding a KEM, a KDF or an AEAD is one row.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -36,6 +37,12 @@ def _extract(d: Digest, suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> 
 def _expand(d: Digest, suite: bytes, prk: bytes, label: bytes, info: bytes, size: int) -> bytes:
     """LabeledExpand (RFC 9180 4)."""
     return hkdf_expand(d, prk, size.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info, size)
+
+
+@lru_cache(64)
+def _schedule_context(d: Digest, suite: bytes, info: bytes) -> bytes:
+    """key_schedule_context (RFC 9180 5.1): no secret, and the same for all that is sealed for one configuration."""
+    return b"\x00" + _extract(d, suite, b"", b"psk_id_hash", b"") + _extract(d, suite, b"", b"info_hash", info)
 
 
 class Kem:
@@ -93,9 +100,9 @@ class Kem:
         enc = self.public_bytes(own)
         return self._secret(self._exchange(own, public), enc + public), enc
 
-    def decapsulate(self, enc: bytes, key: Any) -> bytes:
-        """The shared secret that was encapsulated for our key."""
-        return self._secret(self._exchange(key, enc), enc + self.public_bytes(key))
+    def decapsulate(self, enc: bytes, key: Any, public: bytes | None = None) -> bytes:
+        """The shared secret that was encapsulated for our key; `public` is its public half, where that is known."""
+        return self._secret(self._exchange(key, enc), enc + (self.public_bytes(key) if public is None else public))
 
 
 KEMS = {
@@ -127,7 +134,7 @@ class Context:
         self._digest = d = KDFS[kdf]
         kind, size = AEADS[aead]
         self._suite = suite = b"HPKE" + b"".join(code.to_bytes(2, "big") for code in (kem.code, kdf, aead))
-        context = b"\x00" + _extract(d, suite, b"", b"psk_id_hash", b"") + _extract(d, suite, b"", b"info_hash", info)
+        context = _schedule_context(d, suite, info)
         secret = _extract(d, suite, shared, b"secret", b"")
         self._aead = kind(_expand(d, suite, secret, b"key", context, size))
         self._base = int.from_bytes(_expand(d, suite, secret, b"base_nonce", context, NONCE), "big")

@@ -80,7 +80,7 @@ class ServerKey:
     def agreed(self, suite: Suite, enc: bytes) -> tuple[bytes, Context]:
         """The secret of a client that has sealed for us, and its context; HpkeError if `enc` is no public key."""
         kem = KEMS[self.config.kem]
-        secret = kem.decapsulate(enc, self.key)
+        secret = kem.decapsulate(enc, self.key, self.config.public_key)
         return secret, Context(kem, *suite, secret, self.config.info)
 
 
