@@ -351,6 +351,11 @@ ROWS: Mapping[int, Row] = {
             EE: (blob("retry_configs", 2, "Keys to try again with.", ECH),),
         },
     ),
+    registry.ECH_OUTER_EXTENSIONS: Row(  # in the sealed hello alone: whoever opens it puts the extensions there
+        "Which extensions of the outer hello belong into the inner one, so that they are not sent twice.",
+        ECH,
+        {CH: (vector("OuterExtensions", 1, several(number("ExtensionType", 2, names.extension))),)},
+    ),
     registry.RENEGOTIATION_INFO: Row(
         "TLS 1.2: ties a renegotiation to the handshake before it; in a first handshake it is empty and shows support.",
         "RFC 5746 3.2",

@@ -71,7 +71,7 @@ class Driver(_SSLSocket):
                 got = self._take(limit, out)
                 if conn.request is not None:
                     self._advance()
-                if records.control or records.events:
+                if records.has_news:
                     self._speak()
                 if got:
                     if port.reads_ahead and records.ready:
@@ -107,13 +107,13 @@ class Driver(_SSLSocket):
                 if out is None:
                     pieces.append(more or b"")
                 have += len(more) if out is None else more
-                if records.control:  # now, not with what comes next: answers do not depend on how the bytes arrive
+                if records.has_news:  # now, not with what comes next: answers do not depend on how the bytes arrive
                     self._speak()
                 if not more and not records.has_plain:  # what else is there is not whole
                     break
         except Abort:  # for the next call, which raises it
             pass
-        if records.control or records.events:
+        if records.has_news:
             self._speak()
         records.arm_reading()
         return b"".join(pieces) if out is None else have
