@@ -5,7 +5,9 @@ Its traceback has the frames that it came through, and their variables: no secre
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
@@ -72,3 +74,36 @@ def test_a_pre_shared_key_is_in_no_frame(pki: Pki, version: str) -> None:
     error = pair.server.error
     assert isinstance(error, puretls.SSLError)
     assert not kept(error, {KEY})
+
+
+def test_no_error_is_in_a_circle_with_its_traceback() -> None:
+    """`raise name` of a variable: its frame holds the error, whose traceback holds the frame, until a collector comes.
+
+    A name of `except ... as name` goes by itself; any other has to be deleted as the error leaves.
+    """
+    source = Path(puretls.__file__).parent
+    found = []
+    for path in source.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        above = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id[0].islower():
+                outer = [node, *_outward(node, above)]
+                if not any(_lets_go(one, node.exc.id) for one in outer):
+                    found.append(f"{path.relative_to(source)}:{node.lineno}")
+    assert found == []
+
+
+def _outward(node: ast.AST, above: dict[ast.AST, ast.AST]) -> Iterator[ast.AST]:
+    while node in above and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        node = above[node]
+        yield node
+
+
+def _lets_go(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.ExceptHandler):
+        return node.name == name
+    deletions = (
+        one for part in getattr(node, "finalbody", ()) for one in ast.walk(part) if isinstance(one, ast.Delete)
+    )
+    return any(getattr(target, "id", "") == name for one in deletions for target in one.targets)

@@ -164,7 +164,10 @@ def _connect(url: str, host: str, port: int, *, private: bool, deadline: float) 
             why = error
         else:
             return sock
-    raise why
+    try:
+        raise why
+    finally:
+        del why  # its traceback holds this frame
 
 
 def is_public(text: str) -> bool:

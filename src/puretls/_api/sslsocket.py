@@ -140,7 +140,10 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
             text = "Closed before TLS handshake with data in recv buffer."
             refusal: Any = SSLError(left, text)
             refusal.reason, refusal.library = text, None
-            raise refusal
+            try:
+                raise refusal
+            finally:
+                del refusal  # its traceback holds this frame
         return False
 
     # The connection

@@ -47,7 +47,10 @@ def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy)
             first = first or refused.again()  # its traceback leads here
             url = _next(refused, tried)
         if url is None:
-            raise first
+            try:
+                raise first
+            finally:
+                del first  # its traceback holds this frame
         tried.append(url)
         data = yield IssuerRequest(policy.aia, url)
         chain += tuple(x for x in published.read(data or b"") if x not in chain)

@@ -71,4 +71,7 @@ def check(chain: Sequence[Certificate], alternatives: Sequence[Limits], policy: 
         else:
             return
     if first is not None:
-        raise first
+        try:
+            raise first
+        finally:
+            del first  # its traceback holds this frame

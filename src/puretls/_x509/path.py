@@ -126,9 +126,7 @@ def signatures(path: Path, policy: Policy, budget: Budget) -> None:
             if code:
                 raise refusal(code, i + 1)
             if not x.signature.checked:
-                unchecked = refusal(codes.UNSUPPORTED_SIGNATURE_ALGORITHM, i)
-                unchecked.note = f"signature algorithm {x.algorithm}: PyCA's `cryptography` cannot check it"
-                raise unchecked
+                raise _unchecked(x, i)
             if not budget.signed(x, issuer):
                 raise refusal(codes.SIGNATURE_FAILURE, i)
         elif policy.flags & checks.CHECK_SELF_SIGNATURE and x.self_signed:
@@ -220,10 +218,20 @@ def _last_chance(path: list[Certificate], untrusted: int, store: Store, policy: 
         raise refusal(codes.CHAIN_TOO_LONG, depth)
     if path[-1].self_signed:
         raise refusal(codes.SELF_SIGNED_IN_CHAIN if depth else codes.SELF_SIGNED_LEAF, depth)
-    code = codes.UNABLE_TO_GET_ISSUER if untrusted <= depth else codes.UNABLE_TO_GET_ISSUER_LOCALLY
-    refused = refusal(code, depth)
-    refused.lacks = path[-1]
-    raise refused
+    raise _without_issuer(path[-1], depth, here=untrusted > depth)
+
+
+def _unchecked(certificate: Certificate, depth: int) -> VerifyAbort:
+    refused = refusal(codes.UNSUPPORTED_SIGNATURE_ALGORITHM, depth)
+    refused.note = f"signature algorithm {certificate.algorithm}: PyCA's `cryptography` cannot check it"
+    return refused
+
+
+def _without_issuer(certificate: Certificate, depth: int, *, here: bool) -> VerifyAbort:
+    """Made here and raised elsewhere: an error that its own frame has a name for is in a circle with its traceback."""
+    refused = refusal(codes.UNABLE_TO_GET_ISSUER_LOCALLY if here else codes.UNABLE_TO_GET_ISSUER, depth)
+    refused.lacks = certificate
+    return refused
 
 
 def _trusted(path: list[Certificate], untrusted: int, policy: Policy) -> bool:

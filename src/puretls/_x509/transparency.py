@@ -336,4 +336,7 @@ class Rules(NamedTuple):
         )
         refused = VerifyAbort(codes.APPLICATION, text, 0, registry.CERTIFICATE_UNKNOWN)
         refused.note = "\n".join(f"{one.origin}: {one.why}" for one in found if not one.valid)
-        raise refused
+        try:
+            raise refused
+        finally:
+            del refused  # its traceback holds this frame
