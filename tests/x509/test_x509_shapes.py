@@ -1,8 +1,8 @@
 """Shapes: PyCA learns of one when it is first read, whichever threads do that."""
 
+import gc
 import os
 import subprocess
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
