@@ -13,6 +13,7 @@ from puretls._base.faults import VerifyAbort
 from puretls._x509 import codes, shapes
 from puretls._x509.certificate import Certificate
 from puretls._x509.extensions import AUTHORITY_INFO
+from puretls._x509.names import URI
 from puretls._x509.store import Store
 
 CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
@@ -20,25 +21,27 @@ MISSING = frozenset({codes.UNABLE_TO_GET_ISSUER, codes.UNABLE_TO_GET_ISSUER_LOCA
 MOST_URLS = 8  # of one certificate
 LONGEST_URL = 2048
 MOST_CERTIFICATES = 16  # of one URL, and of what else there is for one path
-_URI, _URL = b"\x86", re.compile(rb"[a-z][a-z0-9+.-]*:[!-~]+", re.IGNORECASE)
+_URL = re.compile(rb"[a-z][a-z0-9+.-]*:[!-~]+", re.IGNORECASE)
 
 
 def urls(x: Certificate) -> tuple[str, ...]:
     """Where the certificate of a certificate's issuer is published, as far as it says so in plain ASCII."""
-    extension = x.extensions.get(AUTHORITY_INFO)
-    if extension is None:
-        return ()
-    try:
-        places = shapes.items(shapes.Accesses, extension.value)
-    except ValueError:
-        return ()
-    found = [bytes(one.location.data) for one in places if _names_issuer(one)]
+    found = addresses(x, CA_ISSUERS)
     good = [uri.decode("ascii") for uri in found if len(uri) <= LONGEST_URL and _URL.fullmatch(uri)]
     return tuple(dict.fromkeys(good))[:MOST_URLS]
 
 
-def _names_issuer(place: shapes.AccessDescription) -> bool:
-    return place.method.dotted_string == CA_ISSUERS and place.location.tag_bytes == _URI
+def addresses(x: Certificate, method: str) -> list[bytes]:
+    """The URIs at which a certificate says that something is to be had (RFC 5280 4.2.2.1); none if it is malformed."""
+    extension = x.extensions.get(AUTHORITY_INFO)
+    if extension is None:
+        return []
+    try:
+        places = shapes.items(shapes.Accesses, extension.value)
+    except ValueError:
+        return []
+    wanted = (one.location for one in places if one.method.dotted_string == method)
+    return [bytes(location.data) for location in wanted if location.tag_bytes == URI]
 
 
 def explain(refused: VerifyAbort) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from puretls._x509 import names, shapes
+from puretls._x509 import issuers, names, shapes
 from puretls._x509.attributes import LONG_NAMES, long_name, short_name
 from puretls._x509.certificate import Certificate
-from puretls._x509.extensions import AUTHORITY_INFO, directory_name, other_name
+from puretls._x509.extensions import directory_name, other_name
 
 _OCSP = "1.3.6.1.5.5.7.48.1"
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
@@ -131,18 +131,7 @@ def _other_name(content: bytes) -> str:
 
 
 def _access_uris(x: Certificate, method: str) -> tuple[str, ...]:
-    extension = x.extensions.get(AUTHORITY_INFO)
-    if extension is None:
-        return ()
-    try:
-        entries = shapes.items(shapes.Accesses, extension.value)
-    except ValueError:
-        return ()
-    return tuple(
-        bytes(entry.location.data).decode("utf-8", "replace")
-        for entry in entries
-        if entry.method.dotted_string == method and entry.location.tag_bytes == names.URI
-    )
+    return tuple(uri.decode("utf-8", "replace") for uri in issuers.addresses(x, method))
 
 
 def _crl_uris(x: Certificate) -> tuple[str, ...]:

@@ -84,20 +84,24 @@ class Asker:
         """Bytes there, an answer back, in time."""
         try:
             with self.connection() as sock:
-                deadline = monotonic() + self.timeout
-                sock.sendall(data)
-                while True:
-                    sock.settimeout(max(deadline - monotonic(), 0.001))
-                    data = sock.recv(1 << 14)
-                    answer = reading.feed(data) if data else reading.end()
-                    if answer is not None:
-                        return answer
+                return self.answer(sock, data, reading)
         except TimeoutError as error:
             return Silence(reason(error), lost=True)
         except OSError as error:
             return Silence(reason(error), lost=bool(self.stopped))
         except Failure as failure:
             return Silence(str(failure), lost=True)
+
+    def answer(self, sock: socket.socket, data: bytes, reading: Reader) -> Answer:
+        """The same over a connection that stays open; OSError if none comes in time."""
+        deadline = monotonic() + self.timeout
+        sock.sendall(data)
+        while True:
+            sock.settimeout(max(deadline - monotonic(), 0.001))
+            data = sock.recv(1 << 14)
+            answer = reading.feed(data) if data else reading.end()
+            if answer is not None:
+                return answer
 
     @contextmanager
     def handshake(self, context: SSLContext, session: Any = None) -> Iterator[Any]:

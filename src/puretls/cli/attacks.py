@@ -136,15 +136,8 @@ class Attacks:
 
     def _begin(self, sock: socket.socket, offer: Offer, reading: Reading | None = None) -> Hello | None:
         """A hello there, the server's flight back."""
-        reading = reading or Reading()
-        sock.sendall(compose(offer, os.urandom(64)))
-        deadline = monotonic() + self.asker.timeout
-        while True:
-            sock.settimeout(max(deadline - monotonic(), 0.001))
-            data = sock.recv(1 << 14)
-            answer = reading.feed(data) if data else reading.end()
-            if answer is not None:
-                return answer if isinstance(answer, Hello) else None
+        answer = self.asker.answer(sock, compose(offer, os.urandom(64)), reading or Reading())
+        return answer if isinstance(answer, Hello) else None
 
     def _next(self, sock: socket.socket) -> Record:
         """The next record."""

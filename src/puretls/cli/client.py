@@ -148,10 +148,7 @@ def password_for(arguments: argparse.Namespace) -> Callable[[], str]:
     def password() -> str:
         file = arguments.password_file
         if file:
-            try:
-                return str(file.read_text("utf-8")).partition("\n")[0].rstrip("\r")
-            except (OSError, UnicodeError) as error:
-                raise Failure(f"--password-file {file}: {reason(error)}") from None
+            return first_line(file)
         from puretls.cli.typing_in import typed  # noqa: PLC0415 - few keys have a password
 
         encrypted = arguments.key or arguments.cert
@@ -162,6 +159,14 @@ def password_for(arguments: argparse.Namespace) -> Callable[[], str]:
         return password
 
     return password
+
+
+def first_line(file: Path) -> str:
+    """The password in --password-file."""
+    try:
+        return file.read_text("utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeError) as error:
+        raise Failure(f"--password-file {file}: {reason(error)}") from None
 
 
 def offering(context: SSLContext, arguments: argparse.Namespace) -> SSLContext:

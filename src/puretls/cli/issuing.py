@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from puretls.cli import authority, stores
 from puretls.cli.authority import Development, replaced, write_new
 from puretls.cli.certs import KINDS, Authority, Identity
+from puretls.cli.client import first_line
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.render import Plain, describe, screen
 from puretls.cli.typing_in import typed
@@ -202,10 +203,7 @@ def _bundle(name: str, made: Identity, ca: Authority, password: bytes) -> bytes:
 def _password(file: Path | None) -> bytes:
     """Of the PKCS #12 file: the first line of another, or typed."""
     if file:
-        try:
-            found = file.read_text("utf-8").partition("\n")[0].rstrip("\r")
-        except (OSError, UnicodeError) as error:
-            raise Failure(f"--password-file {file}: {reason(error)}") from None
+        found = first_line(file)
     else:
         typed_in = typed("Password for the PKCS #12 file: ")
         if typed_in is None:
