@@ -28,15 +28,18 @@ def ssl_context(config, default_factory):
 """
 APPLICATION = """
 import os
+import time
 
 
 def wsgi(environ, start_response):
+    time.sleep(0.02)  # the worker is busy, so that another one takes the visitor who comes meanwhile
     body = str(os.getpid()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
 UVICORN = """
 import os
+import time
 
 import uvicorn
 
@@ -51,6 +54,7 @@ async def asgi(scope, receive, send):
             await send({"type": message["type"] + ".complete"})
             if message["type"] == "lifespan.shutdown":
                 return
+    time.sleep(0.02)  # as in the other application
     body = str(os.getpid()).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%%d" %% len(body))]})
     await send({"type": "http.response.body", "body": body})
@@ -69,23 +73,34 @@ if __name__ == "__main__":
         ssl_certfile=%r, ssl_keyfile=%r,
     )
 """
-VISITS = 40
+PAIRS = 20
 
 
 def visit(port, version) -> None:
-    """Whichever worker it is, the client resumes."""
+    """Whichever worker it is, the client resumes; of two visitors at a time, different workers take one each."""
     context = kit.client(puretls)
     context.client_session_cache = True
     context.maximum_version = version
-    workers, resumed = set(), []
-    for _ in range(VISITS):
+    workers = set()
+
+    def ask():
         connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=kit.PATIENCE)
         connection.request("GET", "/")
-        resumed.append(connection.sock.session_reused)
+        return connection, connection.sock.session_reused
+
+    def answer(connection) -> None:
         workers.add(connection.getresponse().read())
         connection.close()
+
+    connection, reused = ask()
+    answer(connection)
+    assert not reused
+    for _ in range(PAIRS):
+        (one, one_reused), (other, other_reused) = ask(), ask()
+        answer(one)
+        answer(other)
+        assert one_reused and other_reused
     assert len(workers) > 1, workers
-    assert resumed == [False, *[True] * (VISITS - 1)], resumed
 
 
 with tempfile.TemporaryDirectory() as folder:
