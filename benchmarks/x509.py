@@ -17,12 +17,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("src", "tests/x509")]
+sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("src", "tests")]
 
-import libcrypto  # noqa: E402 - found where the line above says
-import pki  # noqa: E402 - as above
 from puretls._x509 import certificate, path, store  # noqa: E402 - as above
 from puretls._x509.checks import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST, Policy  # noqa: E402 - as above
+from support import libcrypto, pki  # noqa: E402 - as above
 
 ROOTS, LEAVES, ROUNDS = 140, 300, 5
 FLAGS = TRUSTED_FIRST | STRICT | PARTIAL_CHAIN

@@ -30,8 +30,8 @@ with atheris.instrument_imports(include=["puretls._engine", "puretls._record", "
     roles.load_client()
     roles.load_server()
 
-from pair import Wire  # noqa: E402 - found where the line above says
 from puretls.cli.certs import Authority  # noqa: E402
+from support.pair import Wire  # noqa: E402 - found where the line above says
 
 CA = Authority("fuzz")
 SERVERS = [CA.issue("localhost", kind=kind) for kind in ("P-256", "RSA")]

@@ -20,7 +20,7 @@ from pathlib import Path
 import test as cpython_tests
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests"), str(HERE.parent / "tests" / "x509")]
+sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests")]
 
 import atheris  # noqa: E402 - after the path
 
@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["puretls._x509"]):
     from puretls._x509.checks import Policy, ca_kind
     from puretls._x509.peercert import peercert
 
-import pki  # noqa: E402 - found where the line above says
+from support import pki  # noqa: E402 - found where the line above says
 
 FLAGS = (0x8000, 0x88020, 0x8802C, 0x80040, 0x88034)
 ROOT = pki.ca("root", extensions={pki.NC: pki.constraints(("DNS:example.test",), ("IP:192.0.2.0/24", "email:a.test"))})
@@ -124,8 +124,7 @@ def one_input(data: bytes) -> None:
 
 def seeds(folder: Path) -> None:
     """Something to start from."""
-    import scenarios
-    import vectors
+    from support import scenarios, vectors
 
     folder.mkdir(exist_ok=True)
     found = [ROOT.der, MIDDLE.der, LEAF.der]

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import puretls
 from support import PATIENCE, Pki
+from support.wire import Both, Recorder, run, settle
 from test_shared_sessions import session_at
-from wire import Both, Recorder, run, settle
 
 CLIENT, SERVER = 0, 1
 Promise = Callable[[Callable[[], Any]], Any]

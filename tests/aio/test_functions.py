@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import puretls.asyncio
-from ours import client_context, server_context
 from puretls.asyncio import SSLTransport
 from support import Pki
-from wire import Recorder, all_loops, our_loops, plain_loops, reported, run
+from support.ours import client_context, server_context
+from support.wire import Recorder, all_loops, our_loops, plain_loops, reported, run
 
 DATA = bytes(range(256)) * 4096
 unix = pytest.mark.skipif(sys.platform == "win32", reason="no Unix sockets in asyncio there")

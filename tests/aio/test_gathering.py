@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support import Pki
-from wire import Both, Recorder, run, settle
+from support.wire import Both, Recorder, run, settle
 
 
 def records(data: bytes) -> list[int]:

@@ -14,10 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import puretls.asyncio
-from ours import client_context, server_context
 from puretls.asyncio import SSLTransport
 from support import Pki
-from wire import Both, Recorder, all_loops, reported, run, settle
+from support.ours import client_context, server_context
+from support.wire import Both, Recorder, all_loops, reported, run, settle
 
 VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 KINDS = pytest.mark.parametrize("kind", ["coroutine", "future of the loop", "future of a thread"])

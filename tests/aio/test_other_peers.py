@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 import puretls.asyncio
-from ours import client_context, server_context
 from support import PATIENCE, Pki
-from wire import Recorder, all_loops, plain_loops, reported, run
+from support.ours import client_context, server_context
+from support.wire import Recorder, all_loops, plain_loops, reported, run
 
 MEBI = bytes(range(256)) * 4096
 

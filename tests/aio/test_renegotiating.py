@@ -11,8 +11,8 @@ import pytest
 
 import puretls.asyncio
 from support import Pki
+from support.wire import Plain, Recorder, reported, run, settle
 from test_renegotiation import Renegotiation, records
-from wire import Plain, Recorder, reported, run, settle
 
 
 class Far:

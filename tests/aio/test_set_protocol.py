@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support import Pki
-from wire import Both, BufferedRecorder, Recorder, run
+from support.wire import Both, BufferedRecorder, Recorder, run
 
 DATA = bytes(range(256)) * 1000
 

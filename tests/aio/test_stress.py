@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 import puretls.asyncio
-from ours import client_context, server_context
 from puretls._engine.connection import Connection
 from puretls.asyncio import SSLTransport
 from support import Pki
-from wire import LOOPS, all_loops
+from support.ours import client_context, server_context
+from support.wire import LOOPS, all_loops
 
 COUNT = int(os.environ.get("PURETLS_STRESS", "250"))
 AT_ONCE = 25

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import puretls.asyncio
 import puretls.asyncio.memory
 from support import Pki
-from wire import Both, BufferedRecorder, Plain, Recorder, reported, run, settle
+from support.wire import Both, BufferedRecorder, Plain, Recorder, reported, run, settle
 
 VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 DATA = random.Random(13).randbytes(300_000)
@@ -493,7 +493,7 @@ def test_contextvars_of_the_callbacks(tls: ModuleType, pki: Pki) -> None:
             made.append(Watching())
             return made[-1]
 
-        from ours import client_context, server_context
+        from support.ours import client_context, server_context
 
         server = await puretls.asyncio.create_server(factory, "127.0.0.1", 0, ssl=server_context(tls, pki))
         port = server.sockets[0].getsockname()[1]

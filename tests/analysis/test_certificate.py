@@ -15,7 +15,7 @@ from puretls._analysis.certificate import certificate_fields
 from puretls._analysis.fields import About, Field, dissect
 from puretls.cli.certs import KINDS, Authority
 from support import Pki
-from trees import tiles
+from support.trees import tiles
 
 LEAF = ["extendedKeyUsage", "subjectAltName"]
 NAMES = [

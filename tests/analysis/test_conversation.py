@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import puretls
-import rfc8448
-from bios import Pair, join
-from ours import client_context, server_context
 from puretls._analysis.conversation import Conversation
 from puretls._analysis.fields import About
 from puretls._analysis.keylog import KeyLog
-from support import Pki
-from trees import tiles
+from support import Pki, rfc8448
+from support.bios import ObjectPair, join
+from support.ours import client_context, server_context
+from support.trees import tiles
 
 V10, V11, V12, V13 = (getattr(puretls.TLSVersion, name) for name in ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"))
 
@@ -41,7 +40,7 @@ class Tap:
         self.client.keylog_filename = self.log
         self.said: list[tuple[bool, bytes]] = []
 
-    def connect(self, session: Any = None) -> Pair:
+    def connect(self, session: Any = None) -> ObjectPair:
         def carry(sender: str, data: bytes) -> bytes:
             self.said.append((sender == "client", data))
             return data
@@ -79,7 +78,7 @@ def told(conversation: Conversation) -> list[str]:
     return [("> " if one.from_client else "< ") + one.name for one in conversation.messages]
 
 
-def finish(pair: Pair) -> None:
+def finish(pair: ObjectPair) -> None:
     """A word each way, and goodbye."""
     assert pair.send(pair.client, b"GET / HTTP/1.1\r\n\r\n") == b"GET / HTTP/1.1\r\n\r\n"
     assert pair.send(pair.server, b"\x00\x01 answer") == b"\x00\x01 answer"

@@ -18,7 +18,7 @@ from puretls._crypto import suites
 from puretls._wire import codec, hello, legacy, messages, places
 from puretls._wire.codec import extension, vec8, vec16, vec24
 from puretls.cli.certs import Authority
-from trees import tiles
+from support.trees import tiles
 
 CERTIFICATE = Authority("root").certificate.public_bytes(Encoding.DER)
 ABOUTS = [About(), About(TLS13), *(about_suite(version, code) for version in (TLS10, TLS12) for code in suites.BY_CODE)]

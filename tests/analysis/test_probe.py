@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import puretls
-from probing import ours, server
 from puretls._analysis.probe import Alert, Hello, Nonsense, Offer, Reading, Silence, compose
 from puretls._analysis.suites import ANONYMOUS, CBC, EXPORT, NULL, RC4, SHORT_BLOCK, STATIC, suite
 from puretls._analysis.survey import Survey, all_suites
@@ -17,6 +16,7 @@ from puretls._wire import extensions, legacy
 from puretls._wire.codec import message, vec16
 from puretls._wire.hello import ClientHello, server_hello
 from support import Pki
+from support.probing import ours, server
 
 RANDOM = bytes(range(64))
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import puretls
-from probing import Listed, ours, server
 from puretls._analysis.probe import Alert, Answer, Hello, Nonsense, Offer, Silence
 from puretls._analysis.suites import suite
 from puretls._analysis.survey import GROUPS12, GROUPS13, USUAL_GROUPS, Survey, all_suites
 from puretls._base import registry
 from puretls._base.registry import TLS10, TLS11, TLS12, TLS13
 from support import Pki
+from support.probing import Listed, ours, server
 
 V12, V13 = puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3
 

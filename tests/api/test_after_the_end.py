@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import described, join
-from ours import client_context, server_context
 from support import Pki
+from support.bios import described, join
+from support.ours import client_context, server_context
 
 VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 

@@ -20,16 +20,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-import pki as ca  # the builder of tests/x509
 import puretls
 import puretls.asyncio
-from bios import Side, join
-from both import V12, V13, only, server_of
-from both import client_of as trusting
 from puretls._api import fetcher
 from puretls._api.later import WANT_ANSWER
 from puretls._x509 import certificate, issuers
 from support import PATIENCE
+from support import pki as ca
+from support.bios import ObjectSide, join
+from support.both import V12, V13, only, server_of
+from support.both import client_of as trusting
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 AIA = "1.3.6.1.5.5.7.1.1"
@@ -555,11 +555,11 @@ def test_answers_that_come_later(world):
         promises.append(Future())
         return promises[-1]
 
-    client = Side("client", world.client(aia=fetch), server_hostname="localhost")
+    client = ObjectSide("client", world.client(aia=fetch), server_hostname="localhost")
     client.obj.set_waker(lambda: woken.append(1))
-    from bios import Pair
+    from support.bios import ObjectPair
 
-    pair = Pair(client, Side("server", world.server()))
+    pair = ObjectPair(client, ObjectSide("server", world.server()))
     pair.shake()
     assert (client.done, client.error) == (False, None)
     with pytest.raises(puretls.SSLWantAnswerError) as caught:

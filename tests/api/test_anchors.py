@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import join
-from both import V12, V13, only
 from puretls.cli.certs import Authority, Identity
+from support.bios import join
+from support.both import V12, V13, only
 
 NOW = datetime.now(timezone.utc)
 REFUSED, PERMITTED, EXCLUDED = 28, 47, 48

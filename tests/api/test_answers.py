@@ -8,8 +8,8 @@ from contextlib import closing, suppress
 import pytest
 
 import puretls
-from pair import split_records
 from puretls._base.registry import APPLICATION_DATA, HANDSHAKE
+from support.pair import split_records
 from test_fast_path_socket import Ends
 
 TLS13 = puretls.TLSVersion.TLSv1_3

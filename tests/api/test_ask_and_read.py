@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import join
 from support import Pki
+from support.bios import join
 
 MODULES = pytest.mark.parametrize("tls", [puretls, ssl], ids=["puretls", "ssl"])
 

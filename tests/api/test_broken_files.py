@@ -20,9 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import odd
-import pki
 import puretls
+from support import odd, pki
 
 KEYS = Path(__file__).parent.parent / "data" / "keys"
 ROOT = pki.ca("root")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import pki
 import puretls
 from puretls._x509 import store
+from support import pki
 
 ROOT, OTHER = pki.ca("root"), pki.ca("other")
 CRL = pki.crl(ROOT)

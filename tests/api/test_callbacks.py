@@ -23,7 +23,7 @@ def contexts(pki):
     return client, server
 
 
-class Pair:
+class Joined:
     """Both ends over BIOs; what each raised."""
 
     def __init__(self, client, server, name="localhost", client_side=None):
@@ -64,11 +64,11 @@ def test_sni_callback_is_told_who_and_which(contexts):
     client, server = contexts
     seen = []
     server.sni_callback = lambda sslobj, name, context: seen.append((sslobj, name, context, threading.get_ident()))
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     assert seen == [(pair.s, "localhost", server, threading.get_ident())]
     client.check_hostname = False
     seen.clear()
-    pair = Pair(client, server, name=None).shake()
+    pair = Joined(client, server, name=None).shake()
     assert pair.c.version()
     assert seen[0][1] is None
 
@@ -84,7 +84,7 @@ def test_sni_callback_changes_the_context(contexts, pki):
         sslobj.context = other
 
     server.sni_callback = switch
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     assert pair.c.selected_alpn_protocol() == "h2"
     assert pair.s.context is other
     assert "rsa" in pair.c.server_sigalg()
@@ -101,7 +101,7 @@ def test_sni_callback_changes_the_context(contexts, pki):
 def test_sni_callback_refuses_with_an_alert(contexts, answer, client_reason):
     client, server = contexts
     server.sni_callback = lambda *_: answer
-    assert Pair(client, server).shake().reasons == (client_reason, "CALLBACK_FAILED")
+    assert Joined(client, server).shake().reasons == (client_reason, "CALLBACK_FAILED")
 
 
 def test_sni_callback_raises(contexts, unraisable):
@@ -111,7 +111,7 @@ def test_sni_callback_raises(contexts, unraisable):
         raise LookupError("no such host")
 
     server.sni_callback = broken
-    assert Pair(client, server).shake().reasons == ("SSLV3_ALERT_HANDSHAKE_FAILURE", "CALLBACK_FAILED")
+    assert Joined(client, server).shake().reasons == ("SSLV3_ALERT_HANDSHAKE_FAILURE", "CALLBACK_FAILED")
     assert unraisable == [(LookupError, "no such host")]
 
 
@@ -120,7 +120,7 @@ def test_sni_callback_is_not_called_for_nobody(contexts):
     client, server = contexts
     called = []
     server.sni_callback = lambda *_: called.append(1)
-    pair = Pair(client, server)
+    pair = Joined(client, server)
     pair.s = pair.s._sslobj
     gc.collect()
     assert pair.shake().reasons == ("TLSV1_ALERT_INTERNAL_ERROR", "CALLBACK_FAILED")
@@ -130,7 +130,7 @@ def test_sni_callback_is_not_called_for_nobody(contexts):
 def test_sni_callback_returns_what_is_no_alert(contexts, unraisable):
     client, server = contexts
     server.sni_callback = lambda *_: "no"
-    assert Pair(client, server).shake().reasons == ("TLSV1_ALERT_INTERNAL_ERROR", "CALLBACK_FAILED")
+    assert Joined(client, server).shake().reasons == ("TLSV1_ALERT_INTERNAL_ERROR", "CALLBACK_FAILED")
     assert [kind for kind, _ in unraisable] == [TypeError]
 
 
@@ -138,9 +138,9 @@ def test_set_servername_callback(contexts):
     client, server = contexts
     seen = []
     server.set_servername_callback(lambda _obj, name, _context: seen.append(name))
-    Pair(client, server).shake()
+    Joined(client, server).shake()
     server.set_servername_callback(None)
-    Pair(client, server).shake()
+    Joined(client, server).shake()
     assert seen == ["localhost"]
     assert server.sni_callback is None
     with pytest.raises(TypeError, match="not a callable object"):
@@ -157,9 +157,9 @@ def test_set_servername_callback_gets_u_labels(contexts, asked, seen_as):
     client.check_hostname = False
     seen = []
     server.set_servername_callback(lambda _obj, name, _context: seen.append(name))
-    Pair(client, server, name=asked).shake()
+    Joined(client, server, name=asked).shake()
     server.sni_callback = lambda _obj, name, _context: seen.append(name)
-    Pair(client, server, name=asked).shake()
+    Joined(client, server, name=asked).shake()
     assert seen == [seen_as, asked.encode("idna").decode()]
 
 
@@ -167,7 +167,10 @@ def test_set_servername_callback_with_a_name_that_is_none(contexts):
     client, server = contexts
     client.check_hostname = False
     server.set_servername_callback(print)
-    assert Pair(client, server, name="xn--0.org").shake().reasons == ("TLSV1_ALERT_INTERNAL_ERROR", "CALLBACK_FAILED")
+    assert Joined(client, server, name="xn--0.org").shake().reasons == (
+        "TLSV1_ALERT_INTERNAL_ERROR",
+        "CALLBACK_FAILED",
+    )
 
 
 # PSK
@@ -199,7 +202,7 @@ def test_psk(version):
 
     client.set_psk_client_callback(client_callback)
     server.set_psk_server_callback(server_callback, "hint")
-    pair = Pair(client, server, name=None).shake()
+    pair = Joined(client, server, name=None).shake()
     assert pair.errors == {}
     assert pair.c.version() == pair.s.version()
     assert seen == (["hint", "me"] if version == puretls.TLSVersion.TLSv1_2 else [None, "me"])
@@ -219,7 +222,7 @@ def test_psk_that_does_not_fit(version, answer, unraisable):
 
     client.set_psk_client_callback(lambda _hint: ("me", b"right key"))
     server.set_psk_server_callback(server_callback)
-    pair = Pair(client, server, name=None).shake()
+    pair = Joined(client, server, name=None).shake()
     assert pair.c.version() is None or pair.s.version() is None
     assert pair.errors
     assert len(unraisable) == isinstance(answer, LookupError | str)
@@ -236,7 +239,7 @@ def test_psk_client_callbacks_that_fail(answer, unraisable):
 
     client.set_psk_client_callback(callback)
     server.set_psk_server_callback(lambda _identity: b"key")
-    pair = Pair(client, server, name=None).shake()
+    pair = Joined(client, server, name=None).shake()
     assert pair.errors
     assert len(unraisable) == 1
 
@@ -248,7 +251,7 @@ def test_message_callback(contexts):
     client, server = contexts
     seen = []
     client._msg_callback = lambda *event: seen.append(event)
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     assert {event[0] for event in seen} == {pair.c}
     kinds = [(direction, kind, message) for _, direction, _, kind, message, _ in seen]
     handshake = puretls._TLSContentType.HANDSHAKE
@@ -268,7 +271,7 @@ def test_message_callback_sees_no_application_data(contexts):
     client, server = contexts
     seen = []
     client._msg_callback = server._msg_callback = lambda *event: seen.append(event[5])
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     pair.c.write(b"a secret of the application")
     pair.s.read()
     assert not any(b"a secret" in data for data in seen)
@@ -281,7 +284,7 @@ def test_what_a_message_callback_raises_surfaces_when_the_operation_is_done(cont
         raise ZeroDivisionError("seen it")
 
     client._msg_callback = broken
-    pair = Pair(client, server)
+    pair = Joined(client, server)
     with pytest.raises(ZeroDivisionError, match="seen it"):
         pair.c.do_handshake()
     client._msg_callback = None
@@ -299,8 +302,8 @@ def test_key_log(contexts, tmp_path, version):
     logs = tmp_path / "client.log", tmp_path / "server.log"
     client.keylog_filename, server.keylog_filename = map(str, logs)
     assert client.keylog_filename == str(logs[0])
-    Pair(client, server).shake()
-    Pair(client, server).shake()
+    Joined(client, server).shake()
+    Joined(client, server).shake()
     one, other = ([line for line in log.read_text().splitlines() if not line.startswith("#")] for log in logs)
     assert sorted(one) == sorted(other)
     labels = {
@@ -317,7 +320,7 @@ def test_key_log(contexts, tmp_path, version):
     assert all(re.fullmatch(r"[A-Z_0-9]+ [0-9a-f]{64} [0-9a-f]{64,96}", line) for line in one)
     client.keylog_filename = None
     size = logs[0].stat().st_size
-    Pair(client, server).shake()
+    Joined(client, server).shake()
     assert logs[0].stat().st_size == size
 
 
@@ -349,7 +352,7 @@ def test_post_handshake_authentication(contexts, pki):
     server.load_verify_locations(pki.ca)
     server.verify_mode = puretls.CERT_REQUIRED
     server.post_handshake_auth = client.post_handshake_auth = True
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     assert pair.s.getpeercert() is None
     assert pair.c.client_sigalg() is None
     pair.s.verify_client_post_handshake()
@@ -368,7 +371,7 @@ def test_post_handshake_authentication(contexts, pki):
 def test_sessions(contexts, version):
     client, server = contexts
     client.maximum_version = version
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     pair.s.write(b"x")
     assert pair.c.read() == b"x"
     session = pair.c.session
@@ -385,7 +388,7 @@ def test_sessions(contexts, version):
         pair.c.session = session
     with pytest.raises(ValueError, match="Cannot set session for server-side"):
         pair.s.session = pair.s.session
-    again = Pair(client, server, client_side=session).shake()
+    again = Joined(client, server, client_side=session).shake()
     assert again.c.session_reused
     assert again.s.session_reused
     assert again.c.getpeercert() == pair.c.getpeercert()
@@ -398,7 +401,7 @@ def test_sessions(contexts, version):
 
 def test_exporters_and_channel_bindings(contexts):
     client, server = contexts
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     for kind in puretls.CHANNEL_BINDING_TYPES:
         assert pair.c.get_channel_binding(kind) == pair.s.get_channel_binding(kind)
         assert len(pair.c.get_channel_binding(kind)) >= 32
@@ -411,7 +414,7 @@ def test_no_exporter_binding_without_extended_master_secret(contexts):
     """RFC 9266: before TLS 1.3 it takes extended_master_secret to make the master secret one connection's own."""
     client, server = contexts
     client.maximum_version = puretls.TLSVersion.TLSv1_2
-    pair = Pair(client, server).shake()
+    pair = Joined(client, server).shake()
     assert pair.c.get_channel_binding("tls-exporter")
     pair.c._sslobj._conn.outcome.ems = False  # as with a peer that does not have it
     assert pair.c.get_channel_binding("tls-exporter") is None

@@ -15,10 +15,10 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from bios import Pair, Side, join
-from both import V12, V13, client_of, only, server_of
 from puretls._api.client_sessions import MOST_FOR_ONE
 from puretls._api.settings import Settings
+from support.bios import ObjectPair, ObjectSide, join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
@@ -29,9 +29,9 @@ def cached(pki: Any, cache: Any = True, **options: Any) -> Any:
     return client
 
 
-def named(client: Any, server: Any, name: str | None) -> Pair:
+def named(client: Any, server: Any, name: str | None) -> ObjectPair:
     """A pair whose client asks for this name."""
-    return Pair(Side("client", client, server_hostname=name), Side("server", server))
+    return ObjectPair(ObjectSide("client", client, server_hostname=name), ObjectSide("server", server))
 
 
 def resumed(client: Any, server: Any, **options: Any) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import puretls
-from ours import client_context, server_context
 from puretls._api import over_socket
 from support import Pki
+from support.ours import client_context, server_context
 
 
 @pytest.fixture

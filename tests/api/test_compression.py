@@ -20,15 +20,26 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from bios import join
-from both import V12, client_of, only, server_of
-from pair import CLIENT, SERVER, Pair, client_config, configured, identity, message, remote_key, server_config, store
 from puretls._base import registry
 from puretls._engine import compression
 from puretls._engine.config import Config
 from puretls._wire import compression as algorithms
 from puretls._wire.codec import vec24
 from support import PATIENCE
+from support.bios import join
+from support.both import V12, client_of, only, server_of
+from support.pair import (
+    CLIENT,
+    SERVER,
+    Pair,
+    client_config,
+    configured,
+    identity,
+    message,
+    remote_key,
+    server_config,
+    store,
+)
 
 HERE = {
     "zlib": True,
@@ -305,7 +316,7 @@ def test_who_has_not_asked_takes_none(who):
 @pytest.mark.parametrize("who", [CLIENT, SERVER])
 def test_lists_that_are_none(who, body):
     """In a ClientHello and in a CertificateRequest, whether or not the receiver compresses."""
-    from pair import extensions, hello
+    from support.pair import extensions, hello
 
     for config in (client_config(), wanting(client_config())):
         asking = server_config(verify_mode=puretls.CERT_REQUIRED, store=store())
@@ -319,7 +330,7 @@ def test_lists_that_are_none(who, body):
 
 
 def test_the_extension_is_no_answer():
-    from pair import extensions
+    from support.pair import extensions
 
     pair = Pair(wanting(client_config()), wanting(server_config()))
     pair.server.lies["EncryptedExtensions"] = extensions(x27=b"\x02\x00\x01")

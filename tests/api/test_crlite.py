@@ -17,13 +17,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-import commands
 import puretls
-from bios import join
-from both import V12, V13, client_of, only, server_of
-from clubcards import build
 from puretls import CRLite, CRLiteStatus
-from support import PATIENCE
+from support import PATIENCE, commands
+from support.bios import join
+from support.both import V12, V13, client_of, only, server_of
+from support.clubcards import build
 
 LOG = bytes(range(32))
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])

@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 import pytest
 
 import puretls
-from bios import Pair, join
-from ours import client_context, server_context
 from support import Pki
+from support.bios import ObjectPair, join
+from support.ours import client_context, server_context
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ def test_who_called_back_is_gone_at_once(pki: Pki, version: str, prepare: Callab
     assert not [name for name, ref in left.items() if ref() is not None]
 
 
-def watch(pair: Pair) -> dict[str, weakref.ref[Any]]:
+def watch(pair: ObjectPair) -> dict[str, weakref.ref[Any]]:
     found = {}
     for side in (pair.client, pair.server):
         side.error = None  # its traceback leads to this very side

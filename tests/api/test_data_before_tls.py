@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from ours import server_context
 from support import Pki
+from support.ours import server_context
 
 
 def test_a_peer_that_sent_and_left(tls: ModuleType, pki: Pki) -> None:

@@ -15,11 +15,11 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from bios import join
-from encrypted import PUBLIC, SECRET, Site, listed, met, name_in, new_key, sealed_in, statuses, tapped
 from puretls._base import registry
 from puretls._wire import ech
 from support import PATIENCE, Pki
+from support.bios import join
+from support.encrypted import PUBLIC, SECRET, Site, listed, met, name_in, new_key, sealed_in, statuses, tapped
 
 RETRY = {"client": "*X25519:P-256", "server": "P-256"}  # groups: the server asks for another share
 

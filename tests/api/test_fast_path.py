@@ -10,24 +10,24 @@ from contextlib import suppress
 import pytest
 
 import puretls
-from bios import Pair, join
-from ours import client_context, server_context
 from puretls._base.registry import ALERT, APPLICATION_DATA, TLS13, USER_CANCELED, WARNING
 from puretls._record.inbound import MAX_EMPTY_RECORDS
 from puretls._record.layer import MAX_WARNINGS
 from support import Pki
+from support.bios import ObjectPair, join
+from support.ours import client_context, server_context
 
 VERSIONS = [puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3]
 
 
-def talk(both: Pair) -> None:
+def talk(both: ObjectPair) -> None:
     for _ in range(3):
         assert both.send(both.client, b"up") == b"up"
         assert both.send(both.server, b"down") == b"down"
 
 
 @pytest.fixture(params=VERSIONS)
-def both(request: pytest.FixtureRequest, pki: Pki) -> Pair:
+def both(request: pytest.FixtureRequest, pki: Pki) -> ObjectPair:
     """A connection whose fast paths are armed."""
     both = join(client_context(puretls, pki), server_context(puretls, pki, version=request.param)).ok()
     talk(both)
@@ -37,7 +37,7 @@ def both(request: pytest.FixtureRequest, pki: Pki) -> Pair:
     return both
 
 
-def inject(both: Pair, kind: int, data: bytes) -> None:
+def inject(both: ObjectPair, kind: int, data: bytes) -> None:
     """A record that the client made."""
     both.server.incoming.write(both.client.obj._sslobj._conn.records.outbound.sealer.seal(kind, data))
 
@@ -47,7 +47,7 @@ def wants_more(operation: Callable[[], object]) -> None:
         operation()
 
 
-def test_a_message_longer_than_its_reader(both: Pair) -> None:
+def test_a_message_longer_than_its_reader(both: ObjectPair) -> None:
     both.client.obj.write(b"abcdefgh")
     both.move()
     buffer = bytearray(3)
@@ -60,7 +60,7 @@ def test_a_message_longer_than_its_reader(both: Pair) -> None:
     talk(both)
 
 
-def test_pieces_of_a_message_and_several(both: Pair) -> None:
+def test_pieces_of_a_message_and_several(both: ObjectPair) -> None:
     both.client.obj.write(b"one")
     both.client.obj.write(b"two")
     data = both.client.outgoing.read()
@@ -105,7 +105,7 @@ def test_records_of_all_sizes_in_pieces_of_all_sizes(pki: Pki, bio: type, cipher
     assert got == sent
 
 
-def test_a_record_that_was_touched(both: Pair) -> None:
+def test_a_record_that_was_touched(both: ObjectPair) -> None:
     """The peer is told, and nothing more is read or written."""
     both.client.obj.write(b"data")
     data = bytearray(both.client.outgoing.read())
@@ -124,7 +124,7 @@ def test_a_record_that_was_touched(both: Pair) -> None:
     assert not both.client.outgoing.pending
 
 
-def test_nothing_is_written_after_close_notify(both: Pair) -> None:
+def test_nothing_is_written_after_close_notify(both: ObjectPair) -> None:
     wants_more(both.client.obj.unwrap)
     with pytest.raises(puretls.SSLError, match="PROTOCOL_IS_SHUTDOWN"):
         both.client.obj.write(b"more")
@@ -136,7 +136,7 @@ def test_nothing_is_written_after_close_notify(both: Pair) -> None:
 
 
 @pytest.mark.parametrize("stray", [b"a", b"ab", b"abcd", b"abcdef"])
-def test_a_few_bytes_after_close_notify(both: Pair, stray: bytes) -> None:
+def test_a_few_bytes_after_close_notify(both: ObjectPair, stray: bytes) -> None:
     """Where nobody can put them back, they stay, and are no record."""
     wants_more(both.client.obj.unwrap)
     both.move()
@@ -146,7 +146,7 @@ def test_a_few_bytes_after_close_notify(both: Pair, stray: bytes) -> None:
         assert both.server.obj.read(1) == b""
 
 
-def test_data_resets_what_is_counted(both: Pair) -> None:
+def test_data_resets_what_is_counted(both: ObjectPair) -> None:
     """Neither warnings nor empty records add up when there is data between them."""
     tls13 = both.client.obj._sslobj._conn.version == TLS13
     for _ in range(3):
@@ -164,7 +164,7 @@ def test_data_resets_what_is_counted(both: Pair) -> None:
         both.server.obj.read()
 
 
-def test_keys_that_are_worn_out(both: Pair) -> None:
+def test_keys_that_are_worn_out(both: ObjectPair) -> None:
     """TLS 1.3 goes on with the next ones, TLS 1.2 has none."""
     conn = both.client.obj._sslobj._conn.records
     sealer = conn.outbound.sealer
@@ -181,7 +181,7 @@ def test_keys_that_are_worn_out(both: Pair) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 100])
-def test_records_of_limited_size(both: Pair, limit: int) -> None:
+def test_records_of_limited_size(both: ObjectPair, limit: int) -> None:
     sslobj = both.client.obj._sslobj
     records = sslobj._conn.records
     records.outbound.fragment, records.fast_sealer = limit, None  # as if the handshake had come to that

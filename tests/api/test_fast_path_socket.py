@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import puretls
-from ours import client_context, server_context
 from puretls._base.registry import APPLICATION_DATA, UPDATE_REQUESTED
 from support import Pki
+from support.ours import client_context, server_context
 
 VERSIONS = [puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3]
 LARGE = 1 << 18

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import Pair, join
-from both import V12, V13, client_of, only, server_of
+from support.bios import ObjectPair, join
+from support.both import V12, V13, client_of, only, server_of
 
 ANONYMOUS = "AECDH:@SECLEVEL=0"
 EVERYTHING = "ALL:@SECLEVEL=0"  # OpenSSL's ALL has the anonymous suites in it
@@ -19,7 +19,7 @@ NONE, OPTIONAL, REQUIRED = puretls.CERT_NONE, puretls.CERT_OPTIONAL, puretls.CER
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
 
-def done(pair: Pair) -> tuple[bool, bool]:
+def done(pair: ObjectPair) -> tuple[bool, bool]:
     """Whether each side got through its handshake, and what it read afterwards gave it no reason to give up."""
     return pair.client.done and pair.client.error is None, pair.server.done and pair.server.error is None
 
@@ -54,7 +54,7 @@ def test_a_client_that_verifies_meets_no_anonymous_server(check_hostname, pki):
     assert pair.server.error.reason == "NO_SHARED_CIPHER"
 
 
-def switched(pki: Any, version: Any, first: Any, chosen: Any, identity: str = "") -> Pair:
+def switched(pki: Any, version: Any, first: Any, chosen: Any, identity: str = "") -> ObjectPair:
     """A server's sni_callback goes from one context to the other."""
     client = client_of(puretls, pki, identity=identity)
     only(version, client)
@@ -154,7 +154,7 @@ class Case:
         self.client.verify_mode = NONE if self.check == "nothing" else REQUIRED
         self.server.verify_mode, self.server.post_handshake_auth = self.mode, self.later
 
-    def connect(self) -> Pair | None:
+    def connect(self) -> ObjectPair | None:
         """The connection that counts; None if there is no way to it."""
         getattr(self, "by_" + self.way.partition(" ")[0])()
         session = None

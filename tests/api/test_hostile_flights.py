@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import puretls
-from bios import Pair, Side, join
-from pair import split_messages
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE
 from puretls._record.outbound import Outbound
 from puretls.cli.certs import Authority, Identity
+from support.bios import ObjectPair, ObjectSide, join
+from support.pair import split_messages
 
 BOTH = pytest.mark.parametrize("version", ["TLSv1_3", "TLSv1_2"])
 EITHER = pytest.mark.parametrize("victim", ["client", "server"])
@@ -69,7 +69,7 @@ def contexts(version: str, *, mutual: bool) -> tuple[puretls.SSLContext, puretls
     return client, server
 
 
-def ask(side: Side, how: Callable[[Any], Any]) -> None:
+def ask(side: ObjectSide, how: Callable[[Any], Any]) -> None:
     """One operation: a result, SSLError, or ValueError for what needs a handshake that is done."""
     found: BaseException | None = None
     try:
@@ -82,16 +82,16 @@ def ask(side: Side, how: Callable[[Any], Any]) -> None:
     assert found is None or found.__cause__ is None, "a mistake of ours"
 
 
-def ask_everything(side: Side) -> None:
+def ask_everything(side: ObjectSide) -> None:
     for how in ASKED:
         ask(side, how)
 
 
-def other(pair: Pair, side: Side) -> Side:
+def other(pair: ObjectPair, side: ObjectSide) -> ObjectSide:
     return pair.client if side is pair.server else pair.server
 
 
-def as_far_as_it_goes(pair: Pair, victim: Side, moves: int) -> None:
+def as_far_as_it_goes(pair: ObjectPair, victim: ObjectSide, moves: int) -> None:
     """The handshake, some moves of it; the victim's peer may well find out."""
     peer = other(pair, victim)
     for _ in range(moves):
@@ -154,7 +154,7 @@ class Spoiling(Outbound):
 def test_a_message_is_another(version: str, victim: str, change: Change, mutual: bool) -> None:
     """Any message of the handshake or after it, changed where the peer has sealed nothing yet."""
     pair = join(*contexts(version, mutual=mutual))
-    attacked: Side = getattr(pair, victim)
+    attacked: ObjectSide = getattr(pair, victim)
     peer = other(pair, attacked)
     conn = peer.obj._sslobj._conn.records
     conn.outbound = Spoiling(conn.outbound.sealer.version, change)
@@ -171,7 +171,7 @@ def test_a_message_is_another(version: str, victim: str, change: Change, mutual:
 def test_records_of_the_peers_choice(version: str, victim: str, data: st.DataObject) -> None:
     """At any point: records under the peer's keys with anything in them, and bytes without any protection."""
     pair = join(*contexts(version, mutual=data.draw(st.booleans())))
-    attacked: Side = getattr(pair, victim)
+    attacked: ObjectSide = getattr(pair, victim)
     peer = other(pair, attacked)
     as_far_as_it_goes(pair, attacked, data.draw(st.integers(0, 8)))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -208,6 +208,6 @@ def test_bytes_on_the_wire_are_others(version: str, victim: str, data: st.DataOb
         return what[:place] + bytes((what[place] ^ turned,)) + what[place + 1 + cut :]
 
     pair = join(*contexts(version, mutual=data.draw(st.booleans())), carry=carry)
-    attacked: Side = getattr(pair, victim)
+    attacked: ObjectSide = getattr(pair, victim)
     as_far_as_it_goes(pair, attacked, 8)
     ask_everything(attacked)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import puretls
-from ours import client_context, server_context
 from support import Pki
+from support.ours import client_context, server_context
 
 
 class Treacherous(puretls.SSLSocket):

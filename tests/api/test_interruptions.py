@@ -19,18 +19,18 @@ from typing import Any, NoReturn
 import pytest
 
 import puretls
-from bios import join
-from ours import client_context, server_context
 from support import Pki
+from support.bios import join
+from support.ours import client_context, server_context
 
-Pair = tuple[puretls.SSLSocket, puretls.SSLSocket]
+ObjectPair = tuple[puretls.SSLSocket, puretls.SSLSocket]
 RECORD = 16384
 VERSIONS = ["TLSv1_2", "TLSv1_3"]
 PLACES = 400  # no call of a test here has as many
 
 
 @contextmanager
-def connected(pki: Pki, version: str) -> Iterator[Pair]:
+def connected(pki: Pki, version: str) -> Iterator[ObjectPair]:
     """Blocking, without a timeout, and with buffers that one large send fills."""
     client, server = client_context(puretls, pki), server_context(puretls, pki)
     client.maximum_version = getattr(puretls.TLSVersion, version)
@@ -50,7 +50,7 @@ def connected(pki: Pki, version: str) -> Iterator[Pair]:
 
 
 @pytest.fixture(params=VERSIONS)
-def pair(request: pytest.FixtureRequest, pki: Pki) -> Iterator[Pair]:
+def pair(request: pytest.FixtureRequest, pki: Pki) -> Iterator[ObjectPair]:
     with connected(pki, request.param) as both:
         yield both
 
@@ -118,7 +118,7 @@ def read_what_can_be_read(sock: puretls.SSLSocket, into: bytearray) -> None:
 
 
 @pytest.mark.parametrize("size", [9_000, 1 << 20])
-def test_a_send_that_was_interrupted_can_be_repeated(pair: Pair, size: int) -> None:
+def test_a_send_that_was_interrupted_can_be_repeated(pair: ObjectPair, size: int) -> None:
     """The kernel has taken part of it: those bytes are gone, and only those."""
     one, other = pair
     sent, pieces = [0], [os.urandom(size) for _ in range(1000 if size < RECORD else 10)]
@@ -198,7 +198,7 @@ def test_no_lock_stays_with_who_was_interrupted(pki: Pki, operation: str) -> Non
 
 
 @pytest.mark.parametrize("error", [TimeoutError("mine"), type("Mine", (BlockingIOError,), {})("mine")])
-def test_what_a_handler_raises_comes_out_of_a_read(pair: Pair, error: OSError) -> None:
+def test_what_a_handler_raises_comes_out_of_a_read(pair: ObjectPair, error: OSError) -> None:
     one, _ = pair
 
     def handler(*_: object) -> NoReturn:
@@ -239,7 +239,7 @@ def test_a_record_that_no_bio_took(pki: Pki) -> None:
 
 
 @pytest.mark.parametrize("data", [b"outer", bytes(20_000)], ids=["short", "long"])
-def test_a_handler_cannot_write_in_the_middle_of_a_write(pair: Pair, data: bytes) -> None:
+def test_a_handler_cannot_write_in_the_middle_of_a_write(pair: ObjectPair, data: bytes) -> None:
     """It may before and after; what arrives is whole and in order."""
     one, other = pair
     received, refused, taken = bytearray(), 0, 0
@@ -263,7 +263,7 @@ def test_a_handler_cannot_write_in_the_middle_of_a_write(pair: Pair, data: bytes
     assert received.replace(b"<inner>", b"") == data * (place + 1)
 
 
-def test_a_handler_cannot_read_in_the_middle_of_a_read(pair: Pair) -> None:
+def test_a_handler_cannot_read_in_the_middle_of_a_read(pair: ObjectPair) -> None:
     one, other = pair
     refused = 0
     for place in range(PLACES):
@@ -284,7 +284,7 @@ def test_a_handler_cannot_read_in_the_middle_of_a_read(pair: Pair) -> None:
     assert refused
 
 
-def test_a_handler_may_write_while_the_connection_reads(pair: Pair) -> None:
+def test_a_handler_may_write_while_the_connection_reads(pair: ObjectPair) -> None:
     one, other = pair
     for place in range(PLACES):
         other.sendall(b"data")

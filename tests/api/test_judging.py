@@ -18,10 +18,10 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from bios import Pair, join
-from both import V12, V13, client_of, only, server_of
 from puretls._base import registry
 from puretls._x509.codes import VERDICTS
+from support.bios import ObjectPair, join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 each_role = pytest.mark.parametrize("role", ["client", "server"])
@@ -52,11 +52,11 @@ def put(context: Any, hook: str, judge: Any) -> None:
         context.set_cert_verify_callback(judge)
 
 
-def joined(made: dict[str, Any], session: Any = None) -> Pair:
+def joined(made: dict[str, Any], session: Any = None) -> ObjectPair:
     return join(made["client"], made["server"], session=session)
 
 
-def sides(pair: Pair, role: str) -> tuple[Any, Any]:
+def sides(pair: ObjectPair, role: str) -> tuple[Any, Any]:
     return (pair.client, pair.server) if role == "client" else (pair.server, pair.client)
 
 
@@ -267,7 +267,7 @@ ALERTS = sorted(registry.ALERTS)
 WARNINGS = {0, 90, 100}
 
 
-def alert_of(pair: Pair, role: str) -> Any:
+def alert_of(pair: ObjectPair, role: str) -> Any:
     """What the other side has been told."""
     return sides(pair, role)[1].error.reason
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import join
-from ours import client_context, server_context
 from support import Pki
+from support.bios import join
+from support.ours import client_context, server_context
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="as POSIX has it")
 

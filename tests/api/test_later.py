@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ours import client_context, server_context
 from puretls._api import later
 from support import PATIENCE, Pki
+from support.ours import client_context, server_context
 
 VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import puretls
-from joined12 import twelve, using, with_field
-from pair import CLIENT, hello
 from puretls._base import faults, registry
+from support.joined12 import twelve, using, with_field
+from support.pair import CLIENT, hello
 
 KEYS = Path(__file__).parent.parent / "data" / "keys"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import puretls
-from bios import join
-from ours import client_context, server_context
 from puretls.cli.certs import Authority
 from support import Pki
+from support.bios import join
+from support.ours import client_context, server_context
 
 
 @pytest.mark.parametrize("version", [puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3])

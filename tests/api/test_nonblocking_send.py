@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 import puretls
-from ours import client_context, server_context
 from support import Pki
+from support.ours import client_context, server_context
 
 SIZE = 3 << 20
 

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 import puretls
-from bios import Pair, join
-from both import V12, V13, client_of, only, server_of
 from puretls import OCSPPolicy
 from support import PATIENCE, dial, free_port, need, running
+from support.bios import ObjectPair, join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN
@@ -51,7 +51,7 @@ def asking(pki: Any, version: Any, policy: OCSPPolicy | None = None) -> Any:
     return context
 
 
-def met(pki: Any, client: Any, staple: Any, identity: str = "P-256") -> Pair:
+def met(pki: Any, client: Any, staple: Any, identity: str = "P-256") -> ObjectPair:
     server = server_of(puretls, pki, identity)
     server.ocsp_response = staple
     return join(client, server).shake()

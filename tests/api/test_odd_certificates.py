@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-import odd
-import pki
 import puretls
 from puretls._x509 import certificate, names
 from puretls._x509.store import name_hash
-from verifying import ours, theirs
+from support import odd, pki
+from support.verifying import ours, theirs
 
 GOOD = pki.ca("good", not_after=pki.NOW + 3650 * pki.DAY)
 LEAF = pki.leaf("localhost", GOOD, not_after=pki.NOW + 3650 * pki.DAY)

@@ -17,14 +17,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import puretls
-from bios import Pair, join
-from ours import client_context, server_context
 from puretls._base.registry import CLIENT_HELLO, FINISHED
 from puretls._engine.handshake import State
 from puretls._engine.server_start import ExpectClientHello
 from puretls._wire.codec import message, vec8, vec16
 from puretls._wire.hello import HELLO_RETRY_REQUEST, ClientHello
 from support import Pki
+from support.bios import ObjectPair, join
+from support.ours import client_context, server_context
 
 VERSIONS = ["TLSv1_3", "TLSv1_2"]
 BAD_RECORD = b"\x17\x03\x03\x00\x20" + bytes(32)
@@ -64,29 +64,29 @@ def test_a_cookie_that_no_second_hello_has_room_for(pki: Pki, size: int) -> None
     assert outgoing.read().endswith(b"\x15\x03\x03\x00\x02\x02\x50")  # internal_error, as OpenSSL says
 
 
-Stage = Callable[[Pair], None]
+Stage = Callable[[ObjectPair], None]
 
 
-def before(_: Pair) -> None:
+def before(_: ObjectPair) -> None:
     """Nothing has happened."""
 
 
-def half_way(pair: Pair) -> None:
+def half_way(pair: ObjectPair) -> None:
     """The server has answered, the client has not."""
     pair.client.shake()
     pair.move()
     pair.server.shake()
 
 
-def done(pair: Pair) -> None:
+def done(pair: ObjectPair) -> None:
     pair.ok()
 
 
-def said_goodbye(pair: Pair) -> None:
+def said_goodbye(pair: ObjectPair) -> None:
     pair.ok().goodbye()
 
 
-def failed(pair: Pair) -> None:
+def failed(pair: ObjectPair) -> None:
     pair.ok()
     for side in (pair.client, pair.server):
         side.incoming.write(BAD_RECORD)
@@ -94,14 +94,14 @@ def failed(pair: Pair) -> None:
             side.obj.read(100)
 
 
-def failed_early(pair: Pair) -> None:
+def failed_early(pair: ObjectPair) -> None:
     for side in (pair.client, pair.server):
         side.incoming.write(BAD_RECORD)
         with pytest.raises(puretls.SSLError):
             side.obj.do_handshake()
 
 
-def ended(pair: Pair) -> None:
+def ended(pair: ObjectPair) -> None:
     pair.ok()
     pair.end(pair.client)
     pair.end(pair.server)

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-import pki
 import puretls
+from support import pki
 
 KEYS = Path(__file__).parent.parent / "data" / "keys"
 ROOT = pki.ca("root", not_after=pki.NOW + 3650 * pki.DAY)

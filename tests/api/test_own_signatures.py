@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import puretls
 import puretls.asyncio
-from bios import Pair, join
-from both import V12, V13, only
 from puretls._base.registry import SIGNATURE_ALGORITHMS
 from puretls._crypto.signatures import OF_CLIENTS
 from puretls._engine import authenticate
 from puretls._wire import extensions
 from puretls.cli.certs import Authority, Identity
 from puretls.keys import CallableKey, operation
+from support.bios import ObjectPair, join
+from support.both import V12, V13, only
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 each_role = pytest.mark.parametrize("role", ["client", "server"])
@@ -51,7 +51,7 @@ def issued(root: Authority, role: str, kind: str = "P-256") -> Identity:
     return root.issue("localhost", kind=kind, client=role == "client")
 
 
-def sides(pair: Pair, role: str) -> tuple[Any, Any]:
+def sides(pair: ObjectPair, role: str) -> tuple[Any, Any]:
     return (pair.client, pair.server) if role == "client" else (pair.server, pair.client)
 
 

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from ours import client_context, server_context
 from support import Pki
+from support.ours import client_context, server_context
 
 
 @pytest.fixture

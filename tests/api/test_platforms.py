@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 import puretls
-from both import client_of, server_of
 from puretls.cli import authority
 from support import PATIENCE
+from support.both import client_of, server_of
 
 
 @pytest.fixture

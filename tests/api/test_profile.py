@@ -18,9 +18,9 @@ from cryptography.x509.oid import NameOID
 
 import puretls
 import puretls.asyncio
-from bios import join
-from both import V12, V13, client_of, only, server_of
 from support import PATIENCE
+from support.bios import join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 

@@ -20,16 +20,27 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import puretls
 import puretls.asyncio
-from bios import join
-from both import V12, V13, client_of, only, server_of
-from joined12 import again
-from pair import CLIENT, SERVER, Pair, client_config, configured, extensions, hello, identity, message, server_config
 from puretls._base import registry
 from puretls._engine.config import RawCredential
 from puretls._engine.policy import RAW, X509
 from puretls._wire.codec import vec24
 from puretls._x509.raw_key import RawKey
 from support import PATIENCE, dial, free_port, need, running
+from support.bios import join
+from support.both import V12, V13, client_of, only, server_of
+from support.joined12 import again
+from support.pair import (
+    CLIENT,
+    SERVER,
+    Pair,
+    client_config,
+    configured,
+    extensions,
+    hello,
+    identity,
+    message,
+    server_config,
+)
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 KEYS = {

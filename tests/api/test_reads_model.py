@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 import puretls
-from ours import client_context, server_context
 from puretls._api import over_socket
 from puretls._base.registry import APPLICATION_DATA, UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
 from support import Pki
+from support.ours import client_context, server_context
 
 fcntl = pytest.importorskip("fcntl", reason="the kernel does not say how much is there")
 termios = pytest.importorskip("termios", reason="likewise")

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-import pki as ca
 import puretls
-from bios import join
-from both import OPENSSL_30, client_of, server_of
-from pki import Issued, bits, moment, oid, seq, tlv
 from support import PATIENCE, Pki
+from support import pki as ca
+from support.bios import join
+from support.both import OPENSSL_30, client_of, server_of
+from support.pki import Issued, bits, moment, oid, seq, tlv
 
 V12, V13 = puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3
 VERSIONS = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])

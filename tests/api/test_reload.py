@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import puretls
-from bios import join
-from both import V12, V13, client_of, only
 from puretls.cli.certs import Authority, Identity
+from support.bios import join
+from support.both import V12, V13, client_of, only
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import Side
-from both import V12, client_of, only, server_of
-from pair import Side as Engine
-from pair import hello, message, replace
 from puretls._base.registry import HANDSHAKE, HELLO_REQUEST, RENEGOTIATION_INFO
 from puretls._crypto.transcript import Transcript
 from puretls._engine.outcome import Outcome
 from puretls._engine.server_start import ExpectClientHello
 from puretls._wire.codec import vec8
+from support.bios import ObjectSide
+from support.both import V12, client_of, only, server_of
+from support.pair import Side as Engine
+from support.pair import hello, message, replace
 
 
 class Renegotiation:
@@ -43,7 +43,7 @@ class Renegotiation:
         self.other.set_ecdh_curve("secp384r1")
 
     def connect(self, context: Any) -> None:
-        self.client = Side("client", context, server_hostname="localhost")
+        self.client = ObjectSide("client", context, server_hostname="localhost")
         while not self.client.done:
             self.client.shake()
             assert self.client.error is None

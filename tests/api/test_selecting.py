@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import puretls
 import puretls.asyncio
-from bios import Pair, join
-from both import V12, V13, client_of, only, server_of
-from encrypted import PUBLIC, SECRET, Site, listed, new_key
 from puretls._base import registry
 from puretls._wire.codec import vec16
 from puretls.cli.certs import Authority, Identity
+from support.bios import ObjectPair, join
+from support.both import V12, V13, client_of, only, server_of
+from support.encrypted import PUBLIC, SECRET, Site, listed, new_key
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
@@ -458,7 +458,9 @@ def test_a_hello_that_nothing_suits_costs_as_much_as_there_are_certificates(
 # The choice of a protocol
 
 
-def protocols(version: Any, pki: Any, choose: Any, offered: list[str], retry: bool = False) -> tuple[Pair, list[Any]]:
+def protocols(
+    version: Any, pki: Any, choose: Any, offered: list[str], retry: bool = False
+) -> tuple[ObjectPair, list[Any]]:
     client, server, told = client_of(puretls, pki), server_of(puretls, pki), []
     only(version, client)
     client.set_alpn_protocols(offered)

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import puretls
-from bios import join
-from both import V12, V13, only
 from puretls._api import pkcs11
 from puretls.cli.certs import Authority, Identity
+from support.bios import join
+from support.both import V12, V13, only
 
 NAMES = ("a.example", "b.example", "x.a.example", "*.a.example")
 HOSTS = ("a.example", "b.example", "x.a.example", "y.a.example", "nobody.example", None)

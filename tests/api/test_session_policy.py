@@ -16,17 +16,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 import puretls
-from bios import Pair, join
-from both import V12, V13, client_of, only, server_of
 from puretls._x509.certificate import Certificate
 from puretls._x509.store import name_hash
 from puretls.cli.certs import Authority
+from support.bios import ObjectPair, join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 DAY = 86400
 
 
-def session_of(pair: Pair) -> Any:
+def session_of(pair: ObjectPair) -> Any:
     return pair.client.obj.session
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-import pki
 import puretls
-from bios import join
-from both import V12, client_of, only
 from puretls._api.settings import MAX_CHAIN, MAX_SWITCHED, PSK_EXCHANGES, Settings
 from puretls._x509 import certificate
+from support import pki
+from support.bios import join
+from support.both import V12, client_of, only
 
 ROLES = puretls.PROTOCOL_TLS_CLIENT, puretls.PROTOCOL_TLS_SERVER
 

@@ -16,8 +16,8 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from bios import Pair, join
-from both import V12, V13, client_of, only, server_of
+from support.bios import ObjectPair, join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 KEY, OTHER = b"k" * 32, b"o" * 48
@@ -250,7 +250,7 @@ def test_no_session_of_one_door_opens_another(version, way, identity, entrance, 
     client = client_of(puretls, pki, identity=identity)
     only(version, client)
 
-    def at(door: Any, session: Any = None) -> Pair:
+    def at(door: Any, session: Any = None) -> ObjectPair:
         if way == "sni":
             front = server_of(puretls, pki)
             front.set_ticket_keys([KEY])

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ours import client_context, server_context
 from support import Pki
+from support.ours import client_context, server_context
 
 
 def watching(base: Any, *names: str) -> Any:

@@ -20,14 +20,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-import pki as ca  # the builder of tests/x509
 import puretls
 import puretls.asyncio
-from bios import join
-from both import V12, V13, client_of, only, server_of
 from puretls import CTLogs, CTPolicy
 from puretls._x509 import transparency
 from support import PATIENCE, need, running
+from support import pki as ca
+from support.bios import join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 DATA = Path(__file__).parents[1] / "data" / "transparency"

@@ -16,9 +16,9 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from bios import described, join
-from ours import client_context, server_context
 from support import Pki
+from support.bios import described, join
+from support.ours import client_context, server_context
 
 RANDOM: dict[str, tuple[Any, ...]] = {
     repr(args): args

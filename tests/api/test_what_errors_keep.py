@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import Pair, join
-from ours import client_context, server_context
 from puretls._engine import server12, server13
 from support import Pki
+from support.bios import ObjectPair, join
+from support.ours import client_context, server_context
 
 KEY = b"a very secret pre-shared key...."
 
 
-def with_psk(pki: Pki, version: str, client_key: bytes) -> Pair:
+def with_psk(pki: Pki, version: str, client_key: bytes) -> ObjectPair:
     client, server = client_context(puretls, pki), server_context(puretls, pki)
     client.check_hostname, client.verify_mode = False, puretls.CERT_NONE
     for context in (client, server):

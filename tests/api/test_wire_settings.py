@@ -12,11 +12,11 @@ from cryptography import x509
 
 import puretls
 import puretls.asyncio
-from bios import Pair, join
-from both import V12, V13, client_of, only, server_of
 from puretls._base.registry import GREASE, HANDSHAKE
 from puretls._wire import extensions
 from puretls._wire.hello import ClientHello
+from support.bios import ObjectPair, join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 CLIENT_HELLO, CERTIFICATE_REQUEST = 1, 13
@@ -38,7 +38,7 @@ def hellos(seen: list[tuple[str, int, bytes]]) -> list[ClientHello]:
     return [ClientHello.parse(data) for direction, kind, data in seen if (direction, kind) == ("write", CLIENT_HELLO)]
 
 
-def sizes(pair: Pair, data: bytes) -> list[int]:
+def sizes(pair: ObjectPair, data: bytes) -> list[int]:
     """The lengths of the records in which a server sends data."""
     pair.server.obj.write(data)
     sent, found = pair.server.outgoing.read(), []

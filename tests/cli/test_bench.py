@@ -6,8 +6,8 @@ import json
 import subprocess
 import sys
 
-from commands import puretls
 from support import PATIENCE
+from support.commands import puretls
 
 
 def test_every_line_has_figures_of_both() -> None:

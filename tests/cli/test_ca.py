@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from commands import COMMAND, Done, called, puretls
 from puretls import (
     VERIFY_CRL_CHECK_LEAF,
     Purpose,
@@ -35,6 +34,7 @@ from puretls.cli.failure import Failure
 from puretls.cli.issuing import requested_names
 from puretls.cli.stores import Anchors, Nss, Root
 from support import PATIENCE, need
+from support.commands import COMMAND, Done, called, puretls
 
 Ca = Callable[..., Done]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import called, puretls
 from puretls.cli import COMMANDS
+from support.commands import called, puretls
 
 ASK = """
 source {script}

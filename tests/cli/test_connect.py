@@ -27,14 +27,14 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
-from commands import COMMAND, Done, called, interruptible, listening, puretls
-from ours import server_context
-from peering import PEERS, V12, V13, End, Peer, Setup
 from puretls._engine.config import Credential
 from puretls.cli import idn
 from puretls.cli.session import HttpAnswer
 from support import MIB, PATIENCE, Pki, dial, running
-from web import serving as serving_https
+from support.commands import COMMAND, Done, called, interruptible, listening, puretls
+from support.ours import server_context
+from support.peering import PEERS, V12, V13, End, Peer, Setup
+from support.web import serving as serving_https
 
 PROGRAMS = {peer.name: peer for peer in PEERS if peer.name in ("openssl", "gnutls")}
 each_version = pytest.mark.parametrize("version", [V12, V13])

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 import puretls
-from commands import COMMAND, Done, called
-from encrypted import PUBLIC, SECRET, Site, listed, new_key
 from support import PATIENCE, Pki, running
-from web import serving
+from support.commands import COMMAND, Done, called
+from support.encrypted import PUBLIC, SECRET, Site, listed, new_key
+from support.web import serving
 
 Command = Callable[..., Done]
 

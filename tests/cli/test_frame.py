@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from commands import COMMAND, called, puretls
 from puretls.cli import COMMANDS
+from support.commands import COMMAND, called, puretls
 
 
 def test_help_names_every_command_and_shows_examples() -> None:

@@ -19,15 +19,15 @@ from typing import Any
 import pytest
 
 import puretls as tls
-from commands import COMMAND, called, puretls
-from ours import server_context
-from peering import PEERS, V12, V13, Peer, Setup
 from puretls._analysis.conversation import Conversation
 from puretls.cli.anatomy import page
 from puretls.cli.explain import Inspection, show
 from puretls.cli.markup import links
 from support import PATIENCE, Pki, Program, dial, need, running, until
-from web import serving
+from support.commands import COMMAND, called, puretls
+from support.ours import server_context
+from support.peering import PEERS, V12, V13, Peer, Setup
+from support.web import serving
 
 PROGRAMS = {peer.name: peer for peer in PEERS if peer.name in ("openssl", "gnutls")}
 each_version = pytest.mark.parametrize("version", [V12, V13])
@@ -289,9 +289,9 @@ def test_with_rich(pki: Pki) -> None:
     pytest.importorskip("rich")
     from rich.console import Console
 
-    from bios import join
-    from ours import client_context
     from puretls.cli.rich_screen import Rich
+    from support.bios import join
+    from support.ours import client_context
 
     conversation = Conversation()
 

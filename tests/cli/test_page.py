@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import puretls as tls
-from ours import client_context, server_context
 from puretls.cli.markup import allowed
 from puretls.cli.page import PageServer
 from puretls.cli.visits import KEPT, Visit, Visits, who
 from support import PATIENCE, Pki
+from support.ours import client_context, server_context
 
 
 @pytest.fixture

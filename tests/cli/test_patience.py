@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import puretls
-from commands import called, listening
-from ours import server_context
 from puretls._base.registry import HANDSHAKE, NEW_SESSION_TICKET
 from puretls._wire.codec import vec8, vec16
 from support import Pki
+from support.commands import called, listening
+from support.ours import server_context
 
 EACH = pytest.mark.parametrize("command", [["connect"], ["inspect"], ["inspect", "--http"]], ids=" ".join)
 MANY = 100_000

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from commands import Done, called, listening
-from peering import PEERS, Setup
 from puretls.cli.proxy import LONGEST_ANSWER, proxy
 from puretls.cli.target import Target
 from support import PATIENCE, Pki, dial
+from support.commands import Done, called, listening
+from support.peering import PEERS, Setup
 
 OPENSSL = next(peer for peer in PEERS if peer.name == "openssl")
 Connect = Callable[..., Done]

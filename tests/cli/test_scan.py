@@ -19,14 +19,14 @@ import jsonschema
 import pytest
 
 import puretls as tls
-from commands import COMMAND, Done, puretls
-from ours import server_context
 from puretls._analysis.clients import CLIENTS
 from puretls._wire import legacy
 from puretls._wire.hello import server_hello
 from puretls.cli.certs import Authority
 from support import PATIENCE, Pki, dial, free_port, need, running
-from web import serving
+from support.commands import COMMAND, Done, puretls
+from support.ours import server_context
+from support.web import serving
 
 
 @pytest.fixture(scope="module")

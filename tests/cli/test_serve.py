@@ -20,13 +20,13 @@ from threading import Thread
 import pytest
 
 import puretls
-from commands import COMMAND, called, interruptible
-from commands import puretls as command
 from puretls.cli.authority import Development
 from puretls.cli.https import MOST_CONNECTIONS, REQUEST_TIMEOUT
 from puretls.cli.static import StaticServer
 from puretls.cli.stores import Nss, Root
 from support import MIB, PATIENCE, Pki, Program, free_port, need, running
+from support.commands import COMMAND, called, interruptible
+from support.commands import puretls as command
 
 BIG = random.Random(1).randbytes(MIB)  # the same in every worker of pytest-xdist
 

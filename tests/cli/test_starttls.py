@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands import called, listening, puretls
 from puretls.cli.dialogue import LONGEST, MOST_LINES
 from puretls.cli.failure import Failure
 from puretls.cli.starttls import DIALOGUES, start
 from support import PATIENCE, Pki
+from support.commands import called, listening, puretls
 
 LDAP = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 FEATURES = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import vectors
+from support import vectors
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-import vectors
 from puretls._crypto import hpke
 from puretls._crypto.hpke import AEADS, KDFS, KEMS, Context, HpkeError, Kem, receiver, sender
+from support import vectors
 
 X25519 = KEMS[0x20]
 CASES = vectors.load("hpke")

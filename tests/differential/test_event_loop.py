@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 import puretls
-from ours import client_context, server_context
 from puretls.asyncio import SSLTransport
 from support import PATIENCE, Pki
-from wire import Plain
+from support.ours import client_context, server_context
+from support.wire import Plain
 
 SIZES = 1, 100, 20_000, 2_000_000
 SHUTDOWN = 0.1

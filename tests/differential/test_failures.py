@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import Side, described, join
-from both import PAIRS, V12, V13, client_of, compare, like_openssl_30, only, quiet, server_of
 from support import Pki
+from support.bios import ObjectSide, described, join
+from support.both import PAIRS, V12, V13, client_of, compare, like_openssl_30, only, quiet, server_of
 
 pytestmark = like_openssl_30
 Case = Callable[[ModuleType, ModuleType, Pki], Any]
@@ -260,9 +260,9 @@ def test_first_bytes(name, role, ends, pki):
     found = []
     for tls in (ssl, puretls):
         if role == "server":
-            side = Side(role, server_of(tls, pki))
+            side = ObjectSide(role, server_of(tls, pki))
         else:
-            side = Side(role, client_of(tls, pki), server_hostname="localhost")
+            side = ObjectSide(role, client_of(tls, pki), server_hostname="localhost")
         side.shake()
         side.outgoing.read()
         side.incoming.write(FIRST_BYTES[name])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bios import join
-from both import PAIRS, V12, V13, client_of, compare, like_openssl_30, only, quiet, server_of
+from support.bios import join
+from support.both import PAIRS, V12, V13, client_of, compare, like_openssl_30, only, quiet, server_of
 
 pytestmark = like_openssl_30
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bios import described, join
-from both import V12, V13, client_of, compare, like_openssl_30, only, server_of
+from support.bios import described, join
+from support.both import V12, V13, client_of, compare, like_openssl_30, only, server_of
 
 pytestmark = like_openssl_30
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])

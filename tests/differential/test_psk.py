@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bios import join
-from both import V12, V13, compare, like_openssl_30, only
+from support.bios import join
+from support.both import V12, V13, compare, like_openssl_30, only
 
 pytestmark = [
     like_openssl_30,

@@ -14,27 +14,6 @@ from typing import Any
 import pytest
 
 import puretls
-from both import like_openssl_30, quiet
-from crooked import Engine, Meeting, Object, Verdict, ask, client_meets, hello_of, in_record, offers, server_meets
-from joined12 import BASE
-from pair import (
-    AEAD12,
-    NOW,
-    OLDER,
-    SUITES13,
-    after,
-    before,
-    body,
-    client_config,
-    drop,
-    extensions,
-    hello,
-    identity,
-    instead,
-    message,
-    store,
-    twice,
-)
 from puretls._base import registry
 from puretls._base.registry import (
     ALERT,
@@ -65,6 +44,38 @@ from puretls._wire.codec import vec8, vec16
 from puretls._wire.extensions import build_share
 from puretls._wire.hello import ClientHello
 from support import Pki
+from support.both import like_openssl_30, quiet
+from support.crooked import (
+    Engine,
+    Meeting,
+    Object,
+    Verdict,
+    ask,
+    client_meets,
+    hello_of,
+    in_record,
+    offers,
+    server_meets,
+)
+from support.joined12 import BASE
+from support.pair import (
+    AEAD12,
+    NOW,
+    OLDER,
+    SUITES13,
+    after,
+    before,
+    body,
+    client_config,
+    drop,
+    extensions,
+    hello,
+    identity,
+    instead,
+    message,
+    store,
+    twice,
+)
 from test_client_hellos import CASES
 
 pytestmark = like_openssl_30

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import join
-from both import client_of, only, server_of
+from support.bios import join
+from support.both import client_of, only, server_of
 
 NO_ETM = 0x80000
 EVERYTHING = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"

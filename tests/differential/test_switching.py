@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import join
-from both import V12, V13, client_of, compare, like_openssl_30, only, server_of
+from support.bios import join
+from support.both import V12, V13, client_of, compare, like_openssl_30, only, server_of
 
 pytestmark = like_openssl_30
 Prepare = Callable[[Any, Any, Any], None]  # client, the context that listens, the one that is chosen

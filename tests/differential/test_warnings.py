@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import Side, join
-from both import V12, client_of, only, server_of
+from support.bios import ObjectSide, join
+from support.both import V12, client_of, only, server_of
 
 Act = Callable[[Any], Any]
 ACTS: dict[str, Act] = {
@@ -58,7 +58,7 @@ ACTS["set_npn_protocols"] = of_context(lambda c: c.set_npn_protocols(["h2"]))
 ACTS["set_alpn_protocols"] = of_context(lambda c: c.set_alpn_protocols(["h2"]))
 ACTS["verify_flags"] = of_context(lambda c: setattr(c, "verify_flags", c.verify_flags | ssl.VERIFY_X509_STRICT))
 ACTS["set_ciphers"] = of_context(lambda c: c.set_ciphers("ALL:@SECLEVEL=0"))
-ACTS["selected_npn_protocol"] = lambda tls: Side(
+ACTS["selected_npn_protocol"] = lambda tls: ObjectSide(
     "client", tls.SSLContext(tls.PROTOCOL_TLS_CLIENT), server_hostname="localhost"
 ).obj.selected_npn_protocol()
 

@@ -1,6 +1,7 @@
 """The examples of the documentation work: each page's Python runs in a process of its own, against peers on loopback.
 
-How they are run, and what has to come out, is said in run_page.py. Commands that a page names have to exist.
+How they are run, and what has to come out, is said in tests/support/run_page.py.  Commands that a page names have to
+exist.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from pathlib import Path
 import pytest
 
 import puretls
-from mail import mail_server
 from puretls._base import faults, registry
 from puretls._x509 import codes
 from puretls.cli import COMMANDS, parser
 from puretls.cli.certs import Authority
-from run_page import blocks
-from web import serving
+from support.mail import mail_server
+from support.run_page import blocks
+from support.web import serving
 
 ROOT = Path(__file__).parents[2]
 ALL = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -63,13 +64,12 @@ def test_examples(page: Path, folder: Path, places: list[str]) -> None:
     text = page.read_text("utf-8")
     if sys.version_info < (3, 11) and "start_tls(" in text:
         pytest.skip("StreamWriter.start_tls() is new in Python 3.11")
-    search = os.pathsep.join([str(ROOT / "tests"), str(Path(__file__).parent)])
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("run_page.py"), page, *places],
+        [sys.executable, "-m", "support.run_page", page, *places],
         cwd=folder,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("SSL")},
-            "PYTHONPATH": search,
+            "PYTHONPATH": str(ROOT / "tests"),
             "SSL_CERT_FILE": str(folder / "ca.pem"),
             "SSL_CERT_DIR": str(folder / "none"),
             "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),

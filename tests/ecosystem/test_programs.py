@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue import PROGRAMS, Program
+from support.catalogue import PROGRAMS, Program
 from support import Pki
 
 HERE = Path(__file__).parent

@@ -15,20 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostile import established
-from pair import (
-    Pair,
-    Side,
-    client_config,
-    hello,
-    identity,
-    message,
-    read,
-    sealed,
-    server_config,
-    split_records,
-    store,
-)
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import (
@@ -48,6 +34,20 @@ from puretls._engine.policy import CERT_OPTIONAL
 from puretls._record.inbound import MAX_EMPTY_RECORDS
 from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire.codec import vec8, vec16
+from support.hostile import established
+from support.pair import (
+    Pair,
+    Side,
+    client_config,
+    hello,
+    identity,
+    message,
+    read,
+    sealed,
+    server_config,
+    split_records,
+    store,
+)
 
 MOST_HELD = 1 << 16  # bytes of answers that wait for the transport
 ROUNDS = 3000

@@ -10,7 +10,27 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
-from pair import (
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.registry import (
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
+    CERTIFICATE_VERIFY,
+    HANDSHAKE,
+    POST_HANDSHAKE_AUTH,
+    TLS10,
+    TLS11,
+    TLS12,
+    TLS13,
+)
+from puretls._crypto import signatures
+from puretls._crypto.groups import SECP256R1, SECP384R1, X25519
+from puretls._engine.authenticate import CLIENT_CONTEXT, SERVER_CONTEXT
+from puretls._engine.config import Credential
+from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
+from puretls._engine.requests import SignRequest
+from puretls._wire.codec import vec8, vec16, vec24
+from support.pair import (
     CLIENT,
     KEYS,
     SERVER,
@@ -32,26 +52,6 @@ from pair import (
     suite,
     twice,
 )
-from puretls._base import faults
-from puretls._base.faults import Abort
-from puretls._base.registry import (
-    CERTIFICATE,
-    CERTIFICATE_REQUEST,
-    CERTIFICATE_VERIFY,
-    HANDSHAKE,
-    POST_HANDSHAKE_AUTH,
-    TLS10,
-    TLS11,
-    TLS12,
-    TLS13,
-)
-from puretls._crypto import signatures
-from puretls._crypto.groups import SECP256R1, SECP384R1, X25519
-from puretls._engine.authenticate import CLIENT_CONTEXT, SERVER_CONTEXT
-from puretls._engine.config import Credential
-from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
-from puretls._engine.requests import SignRequest
-from puretls._wire.codec import vec8, vec16, vec24
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
 KINDS = pytest.mark.parametrize("kind", KEYS)
@@ -224,7 +224,7 @@ def test_another_host(version):
 @BOTH
 @pytest.mark.parametrize("days", [-2, 31])
 def test_another_time(version, days):
-    from pair import NOW
+    from support.pair import NOW
 
     refused = Pair(client_config(versions=(version,)), now=NOW + 86400 * days).refusal()
     assert (refused.by, refused.fault.reason) == (CLIENT, "CERTIFICATE_VERIFY_FAILED")
@@ -359,7 +359,7 @@ def test_certificates_of_keys_that_cannot_sign_here(version, key):
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from pair import NOW
+    from support.pair import NOW
 
     name = x509.Name([])
     day = dt.datetime.fromtimestamp(NOW, dt.timezone.utc)

@@ -16,21 +16,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-import repeatable
-from joined12 import BASE
-from pair import (
-    AEAD12,
-    HOST,
-    NOW,
-    SUITES13,
-    Pair,
-    configured,
-    ffdhe,
-    hello,
-    message,
-    name_of,
-    suite,
-)
 from puretls._base import faults, registry
 from puretls._base.events import MessageEvent
 from puretls._base.faults import Abort
@@ -56,7 +41,22 @@ from puretls._engine.sessions import SessionManager
 from puretls._wire import ech
 from puretls._wire.codec import vec8
 from puretls._x509.store import Store
-from repeatable import Source, identity, trusting
+from support import repeatable
+from support.joined12 import BASE
+from support.pair import (
+    AEAD12,
+    HOST,
+    NOW,
+    SUITES13,
+    Pair,
+    configured,
+    ffdhe,
+    hello,
+    message,
+    name_of,
+    suite,
+)
+from support.repeatable import Source, identity, trusting
 
 FILE = repeatable.FOLDER / "wire.txt"
 PSK = (b"who", b"0123456789abcdef")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 import puretls
-from crooked import POINT, SECP256R1, X25519, Verdict, ask, hello_of, in_record, offers
-from pair import SERVER, Pair, client_config, hello, identity, server_config, split_records, store
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto import groups
 from puretls._wire.codec import vec16, vec16_of
 from puretls._wire.hello import ClientHello
+from support.crooked import POINT, SECP256R1, X25519, Verdict, ask, hello_of, in_record, offers
+from support.pair import SERVER, Pair, client_config, hello, identity, server_config, split_records, store
 
 VERSIONS = [*range(0x0000, 0x0300, 0x0055), 0x02FF, *range(0x0300, 0x0306), 0x03FF, 0x0400, 0x0500, 0x7F1C, 0xFFFF]
 

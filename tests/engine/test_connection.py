@@ -6,23 +6,6 @@ from typing import Any
 
 import pytest
 
-from pair import (
-    AEAD12,
-    CLIENT,
-    HOST,
-    SERVER,
-    SUITES13,
-    Pair,
-    client_config,
-    hello,
-    identity,
-    instead,
-    message,
-    record,
-    server_config,
-    store,
-    suite,
-)
 from puretls._base import faults
 from puretls._base.events import MessageEvent, SecretEvent
 from puretls._base.faults import Abort
@@ -45,6 +28,23 @@ from puretls._engine.config import Credential
 from puretls._engine.requests import ClientHelloRequest
 from puretls._wire.codec import vec24
 from puretls._wire.messages import Finished
+from support.pair import (
+    AEAD12,
+    CLIENT,
+    HOST,
+    SERVER,
+    SUITES13,
+    Pair,
+    client_config,
+    hello,
+    identity,
+    instead,
+    message,
+    record,
+    server_config,
+    store,
+    suite,
+)
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
 

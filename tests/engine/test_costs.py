@@ -16,9 +16,7 @@ from functools import cache
 
 import pytest
 
-import pair
 import puretls
-from pair import Pair
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
@@ -26,6 +24,8 @@ from puretls._engine.policy import CERT_OPTIONAL
 from puretls._wire import legacy, messages
 from puretls._wire.codec import extension, message, vec8, vec16, vec24
 from puretls.cli.certs import Authority, Identity
+from support import pair
+from support.pair import Pair
 
 
 @pytest.fixture(autouse=True)

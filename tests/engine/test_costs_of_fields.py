@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pair import Pair, client_config, identity, message, server_config, store, suite
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12
@@ -22,6 +21,7 @@ from puretls._crypto.groups import BY_NAME, FFDHE2048
 from puretls._engine.policy import CERT_NONE, CERT_REQUIRED
 from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
+from support.pair import Pair, client_config, identity, message, server_config, store, suite
 
 SUITE = "DHE-RSA-AES128-GCM-SHA256"
 NAMED = FFDHE2048.field

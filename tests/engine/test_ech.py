@@ -14,19 +14,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from pair import (
-    CLIENT,
-    HOST,
-    NOW,
-    SERVER,
-    Edit,
-    Pair,
-    client_config,
-    extensions,
-    hello,
-    record,
-    server_config,
-)
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, EchRejected
 from puretls._base.registry import (
@@ -51,6 +38,19 @@ from puretls._wire import ech
 from puretls._wire.codec import extension, split_extensions, vec8, vec16, vec16_of
 from puretls._wire.ech import INNER_MARK, Sealed
 from puretls._wire.hello import ClientHello
+from support.pair import (
+    CLIENT,
+    HOST,
+    NOW,
+    SERVER,
+    Edit,
+    Pair,
+    client_config,
+    extensions,
+    hello,
+    record,
+    server_config,
+)
 
 HELLOS = int(os.environ.get("PURETLS_HELLOS", "600"))
 KEM, SUITE = hpke.KEMS[0x20], (1, 1)

@@ -7,8 +7,14 @@ from itertools import product
 
 import pytest
 
-from joined12 import renegotiating, twelve
-from pair import (
+from puretls._base import faults
+from puretls._base.registry import TLS12, TLS13
+from puretls._engine import client_start, receive13
+from puretls._engine.config import Config
+from puretls._engine.handshake import Handshake
+from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, PeerPolicy
+from support.joined12 import renegotiating, twelve
+from support.pair import (
     CLIENT,
     HOST,
     SERVER,
@@ -20,12 +26,6 @@ from pair import (
     store,
     suite,
 )
-from puretls._base import faults
-from puretls._base.registry import TLS12, TLS13
-from puretls._engine import client_start, receive13
-from puretls._engine.config import Config
-from puretls._engine.handshake import Handshake
-from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, PeerPolicy
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
 ANONYMOUS = {"suites": (suite("AECDH-AES128-SHA"),), "versions": (TLS12,)}

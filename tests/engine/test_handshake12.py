@@ -4,21 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from joined12 import BASE, twelve, using, with_field, with_params
-from pair import (
-    CLIENT,
-    SERVER,
-    Edit,
-    Pair,
-    body,
-    ffdhe,
-    hello,
-    identity,
-    instead,
-    message,
-    split_records,
-    swapped,
-)
 from puretls._base import faults
 from puretls._base.registry import (
     ALPN,
@@ -50,6 +35,21 @@ from puretls._engine.policy import CERT_NONE
 from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec8, vec16, vec24
 from puretls._wire.hello import ClientHello, ServerHello
+from support.joined12 import BASE, twelve, using, with_field, with_params
+from support.pair import (
+    CLIENT,
+    SERVER,
+    Edit,
+    Pair,
+    body,
+    ffdhe,
+    hello,
+    identity,
+    instead,
+    message,
+    split_records,
+    swapped,
+)
 
 SERVER_HELLOS = [
     ("TLS 1.1", hello(legacy_version=TLS11), faults.UNSUPPORTED_PROTOCOL, 70),
@@ -162,7 +162,7 @@ def test_a_client_that_says_little():
 
 def test_groups_that_are_no_curves_hide_none():
     """RFC 7919 4: a finite field among the groups says nothing about ECDHE."""
-    from pair import FFDHE
+    from support.pair import FFDHE
 
     pair = twelve(server={"groups": (FFDHE, X25519, SECP256R1)}, client={"groups": (FFDHE, X25519, SECP256R1)})
     pair.handshake().echo()

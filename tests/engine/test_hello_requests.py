@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import puretls
-from crooked import Meeting, client_meets
-from joined12 import twelve
-from pair import CLIENT, Pair, after, before, client_config, message, server_config
 from puretls._base import faults
 from puretls._base.registry import HANDSHAKE, TLS12, TLS13
 from puretls._wire.legacy import HELLO_REQUEST
+from support.crooked import Meeting, client_meets
+from support.joined12 import twelve
+from support.pair import CLIENT, Pair, after, before, client_config, message, server_config
 
 FLIGHT = ["ServerHello", "Certificate", "ServerKeyExchange", "ServerHelloDone", "Finished"]
 

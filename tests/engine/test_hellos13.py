@@ -7,26 +7,6 @@ from typing import Any
 
 import pytest
 
-from pair import (
-    CLIENT,
-    HOST,
-    SERVER,
-    SUITES13,
-    Pair,
-    body,
-    client_config,
-    drop,
-    extension_block,
-    extensions,
-    hello,
-    identity,
-    instead,
-    message,
-    server_config,
-    split_messages,
-    store,
-    twice,
-)
 from puretls._base import faults, registry
 from puretls._base.registry import (
     ALPN,
@@ -56,6 +36,26 @@ from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE
 from puretls._wire.codec import extension, vec8, vec16
 from puretls._wire.extensions import build_share
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, HELLO_RETRY_REQUEST, ClientHello
+from support.pair import (
+    CLIENT,
+    HOST,
+    SERVER,
+    SUITES13,
+    Pair,
+    body,
+    client_config,
+    drop,
+    extension_block,
+    extensions,
+    hello,
+    identity,
+    instead,
+    message,
+    server_config,
+    split_messages,
+    store,
+    twice,
+)
 
 SHARE = vec16(build_share(X25519.code, bytes(range(32))))
 
@@ -131,7 +131,7 @@ def test_a_server_says_what_it_could_have_done():
         ((TLS13, TLS12, TLS11), (TLS11,), DOWNGRADE_TLS11),
         ((TLS12, TLS11), (TLS11,), DOWNGRADE_TLS11),
     ):
-        from pair import OLDER
+        from support.pair import OLDER
 
         pair = Pair(
             client_config(versions=ours, suites=OLDER, security_level=0),
@@ -594,7 +594,7 @@ def test_every_group(group):
         config = {"versions": (version,), "groups": (group,)}
         pair = Pair(client_config(key_shares=(group,), **config), server_config(**config))
         if version == TLS12 and isinstance(group, groups.Weierstrass):
-            from pair import AEAD12
+            from support.pair import AEAD12
 
             pair = Pair(
                 client_config(suites=AEAD12, store=store("RSA"), **config),

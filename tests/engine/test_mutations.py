@@ -15,7 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pair import (
+from puretls._base.faults import Abort
+from puretls._base.registry import ALERT, APPLICATION_DATA, FATAL, HANDSHAKE, TLS12, TLS13
+from puretls._crypto.groups import SECP256R1
+from puretls._engine.config import OP_NO_TICKET, Config
+from puretls._engine.connection import Connection
+from puretls._engine.policy import CERT_REQUIRED
+from support.pair import (
     CLIENT,
     SERVER,
     Pair,
@@ -30,12 +36,6 @@ from pair import (
     store,
     suite,
 )
-from puretls._base.faults import Abort
-from puretls._base.registry import ALERT, APPLICATION_DATA, FATAL, HANDSHAKE, TLS12, TLS13
-from puretls._crypto.groups import SECP256R1
-from puretls._engine.config import OP_NO_TICKET, Config
-from puretls._engine.connection import Connection
-from puretls._engine.policy import CERT_REQUIRED
 
 
 def plain(version: int, **more: Any) -> Pair:

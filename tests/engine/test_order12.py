@@ -7,23 +7,6 @@ from typing import Any
 
 import pytest
 
-from joined12 import BASE, ask, renegotiating, twelve, using
-from pair import (
-    CLIENT,
-    OLDER,
-    SERVER,
-    Pair,
-    body,
-    client_config,
-    drop,
-    hello,
-    identity,
-    instead,
-    message,
-    server_config,
-    store,
-    twice,
-)
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import (
@@ -44,6 +27,23 @@ from puretls._engine.config import (
 )
 from puretls._wire.codec import vec8, vec16
 from puretls._wire.hello import ClientHello
+from support.joined12 import BASE, ask, renegotiating, twelve, using
+from support.pair import (
+    CLIENT,
+    OLDER,
+    SERVER,
+    Pair,
+    body,
+    client_config,
+    drop,
+    hello,
+    identity,
+    instead,
+    message,
+    server_config,
+    store,
+    twice,
+)
 
 # The order of messages
 

@@ -8,16 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from joined12 import ask, renegotiating, twelve
-from pair import (
-    CLIENT,
-    Pair,
-    hello,
-    identity,
-    replace,
-    store,
-    suite,
-)
 from puretls._base import faults
 from puretls._base.registry import (
     ALPN,
@@ -27,6 +17,16 @@ from puretls._base.registry import (
 )
 from puretls._crypto.groups import SECP256R1, SECP384R1, X25519
 from puretls._wire.hello import ClientHello
+from support.joined12 import ask, renegotiating, twelve
+from support.pair import (
+    CLIENT,
+    Pair,
+    hello,
+    identity,
+    replace,
+    store,
+    suite,
+)
 
 WANTED = {"alpn": (b"h2",)}
 FIRST, SECOND = suite("ECDHE-ECDSA-AES128-GCM-SHA256"), suite("ECDHE-ECDSA-CHACHA20-POLY1305")

@@ -11,21 +11,6 @@ from typing import Any
 
 import pytest
 
-import pki as ca  # the builder of tests/x509
-from joined12 import BASE
-from pair import (
-    HOST,
-    NOW,
-    Pair,
-    Side,
-    client_config,
-    identity,
-    remote_key,
-    server_config,
-    standard_answer,
-    store,
-    suite,
-)
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
@@ -50,6 +35,21 @@ from puretls._engine.requests import (
 from puretls._engine.sessions import SessionManager
 from puretls._x509 import issuers
 from puretls._x509.store import Store
+from support import pki as ca
+from support.joined12 import BASE
+from support.pair import (
+    HOST,
+    NOW,
+    Pair,
+    Side,
+    client_config,
+    identity,
+    remote_key,
+    server_config,
+    standard_answer,
+    store,
+    suite,
+)
 
 PSK12 = {"versions": (TLS12,), "suites": (suite("PSK-AES128-GCM-SHA256"),)}
 ANYBODY = {"verify_mode": CERT_NONE, "check_hostname": False}

@@ -13,10 +13,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-import pki
-from joined12 import twelve
-from pair import CLIENT, HOST, NOW, SERVER, Pair, client_config, identity, message, server_config, store, suite
-from pki import bits, integer, oid, pss, rsa_numbers, seq, tlv
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, TLS12, TLS13
@@ -28,6 +24,10 @@ from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16, vec24
 from puretls._x509.store import Store
+from support import pki
+from support.joined12 import twelve
+from support.pair import CLIENT, HOST, NOW, SERVER, Pair, client_config, identity, message, server_config, store, suite
+from support.pki import bits, integer, oid, pss, rsa_numbers, seq, tlv
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
 

@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 
-import repeatable
-from crooked import hello_of, offers
-from pair import HOST, NOW, SUITES13, configured, message, replace
 from puretls._base import faults, registry
 from puretls._base.events import MessageEvent, SecretEvent
 from puretls._base.faults import Abort
@@ -30,8 +27,11 @@ from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskSe
 from puretls._engine.sessions import SessionManager
 from puretls._wire.compression import by_name
 from puretls._wire.hello import ClientHello, ServerHello
-from recordless import CryptoEnd, CryptoPair
-from repeatable import Source, identity, trusting
+from support import repeatable
+from support.crooked import hello_of, offers
+from support.pair import HOST, NOW, SUITES13, configured, message, replace
+from support.recordless import CryptoEnd, CryptoPair
+from support.repeatable import Source, identity, trusting
 
 PSK = (b"who", b"0123456789abcdef")
 BARE = Config().options & ~OP_ENABLE_MIDDLEBOX_COMPAT

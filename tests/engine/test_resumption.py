@@ -8,27 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pair import (
-    CLIENT,
-    HOST,
-    NOW,
-    SERVER,
-    SUITES13,
-    Pair,
-    body,
-    client_config,
-    configured,
-    extensions,
-    ffdhe,
-    hello,
-    identity,
-    inject,
-    instead,
-    message,
-    server_config,
-    store,
-    suite,
-)
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import (
@@ -52,6 +31,27 @@ from puretls._engine.tickets import FORMAT, own_state, shared_state
 from puretls._wire.codec import vec8, vec16
 from puretls._wire.extensions import offered_psks
 from puretls._wire.hello import ClientHello
+from support.pair import (
+    CLIENT,
+    HOST,
+    NOW,
+    SERVER,
+    SUITES13,
+    Pair,
+    body,
+    client_config,
+    configured,
+    extensions,
+    ffdhe,
+    hello,
+    identity,
+    inject,
+    instead,
+    message,
+    server_config,
+    store,
+    suite,
+)
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])
 BASE = Config().options

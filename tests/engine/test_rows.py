@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pair import OLDER, Pair, client_config, configured, server_config
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
 from puretls._engine import negotiated
@@ -17,6 +16,7 @@ from puretls._wire import places
 from puretls._wire.codec import split_extensions
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import CH, EE, SH12
+from support.pair import OLDER, Pair, client_config, configured, server_config
 
 NEW = 0xFE42  # for private use
 VERSIONS = {"TLS 1.3": (TLS13,), "TLS 1.2": (TLS12,), "both": (TLS13, TLS12)}

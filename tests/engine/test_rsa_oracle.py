@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
-import vectors
-from pair import NOW, SERVER, Pair, client_config, identity, instead, message, server_config, suite
 from puretls._base import faults
 from puretls._base.registry import CLIENT_KEY_EXCHANGE, TLS10, TLS12
 from puretls._engine import server12
@@ -27,6 +25,8 @@ from puretls._engine.config import Credential
 from puretls._engine.policy import CERT_NONE
 from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._wire.codec import vec16
+from support import vectors
+from support.pair import NOW, SERVER, Pair, client_config, identity, instead, message, server_config, suite
 
 FAILED = (SERVER, faults.DECRYPTION_FAILED)
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 import puretls
-from bios import join
-from crooked import Verdict, ask, hello_of, in_record, offers, server_meets
-from pair import CLIENT, OLDER, Pair, client_config, hello, message, server_config, store, suite
 from puretls._base import registry
 from puretls._base.registry import CHANGE_CIPHER_SPEC, TLS11, TLS12, TLS13
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12
+from support.bios import join
+from support.crooked import Verdict, ask, hello_of, in_record, offers, server_meets
+from support.pair import CLIENT, OLDER, Pair, client_config, hello, message, server_config, store, suite
 
 NO_EXTENDED_MASTER_SECRET = 0x1  # of `ssl`'s options, which has no name for it
 
@@ -105,7 +105,7 @@ BODIES = [
 
 def test_bodies_in_a_request_of_tls13():
     """RFC 8446 4.3.2: what cannot be read is decode_error, during the handshake and after it."""
-    from pair import extensions
+    from support.pair import extensions
 
     wrong = []
     for kind, body in BODIES:

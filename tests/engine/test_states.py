@@ -11,24 +11,6 @@ from typing import Any
 
 import pytest
 
-from pair import (
-    CLIENT,
-    SERVER,
-    Pair,
-    Side,
-    alert,
-    client_config,
-    identity,
-    inject,
-    message,
-    record,
-    remote_key,
-    sealed,
-    server_config,
-    stays_dead,
-    store,
-    suite,
-)
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import (
@@ -63,6 +45,24 @@ from puretls._engine.config import OP_NO_TICKET, Credential
 from puretls._engine.handshake import Failed, Parked, State
 from puretls._engine.policy import CERT_OPTIONAL, CERT_REQUIRED
 from puretls._record.protection import NullOpener
+from support.pair import (
+    CLIENT,
+    SERVER,
+    Pair,
+    Side,
+    alert,
+    client_config,
+    identity,
+    inject,
+    message,
+    record,
+    remote_key,
+    sealed,
+    server_config,
+    stays_dead,
+    store,
+    suite,
+)
 
 # How each state is reached
 

@@ -20,19 +20,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-import rfc8448
-from pair import (
-    SUITES13,
-    Pair,
-    Side,
-    client_config,
-    instead,
-    message,
-    read,
-    server_config,
-    split_messages,
-    split_records,
-)
 from puretls._base.registry import (
     CERTIFICATE_REQUEST,
     CLIENT_HELLO,
@@ -63,7 +50,20 @@ from puretls._wire import extensions, messages
 from puretls._wire.extensions import key_share, selected_u16
 from puretls._wire.hello import ClientHello, ServerHello
 from puretls._x509.store import Store
-from rfc8448 import APPLICATION_DATA, CLIENT_AUTHENTICATION, COMPATIBILITY, RESUMED, RETRY, SIMPLE, Trace
+from support import rfc8448
+from support.pair import (
+    SUITES13,
+    Pair,
+    Side,
+    client_config,
+    instead,
+    message,
+    read,
+    server_config,
+    split_messages,
+    split_records,
+)
+from support.rfc8448 import APPLICATION_DATA, CLIENT_AUTHENTICATION, COMPATIBILITY, RESUMED, RETRY, SIMPLE, Trace
 
 NOW = 1_500_000_000.0  # the certificates are valid from 2016 to 2026
 PSK = bytes.fromhex("4ecd0eb6ec3b4d87f5d6028f922ca4c5851a277fd41311c9e62d2c9492e1c4f3")

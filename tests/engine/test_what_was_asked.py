@@ -8,19 +8,6 @@ from typing import Any
 
 import pytest
 
-from crooked import hello_of, in_record, offers
-from pair import (
-    NOW,
-    OLDER,
-    Pair,
-    Side,
-    client_config,
-    hello,
-    identity,
-    server_config,
-    split_records,
-    store,
-)
 from puretls._base import registry
 from puretls._base.events import MessageEvent
 from puretls._base.registry import (
@@ -47,6 +34,19 @@ from puretls._base.registry import (
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Config, Credential
 from puretls._wire import messages
 from puretls._wire.hello import ServerHello
+from support.crooked import hello_of, in_record, offers
+from support.pair import (
+    NOW,
+    OLDER,
+    Pair,
+    Side,
+    client_config,
+    hello,
+    identity,
+    server_config,
+    split_records,
+    store,
+)
 
 CBC = tuple(one for one in OLDER if one.openssl == "ECDHE-ECDSA-AES128-SHA256")
 REQUESTS = {  # what a client may offer, and need not

@@ -13,9 +13,9 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from bios import join
-from both import V12, V13, client_of, only, server_of
 from puretls import fleet
+from support.bios import join
+from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import puretls
-from both import V12, V13, only, server_of
 from support import PATIENCE, need
+from support.both import V12, V13, only, server_of
 
 KEY = b"k" * 48
 

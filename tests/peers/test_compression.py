@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import puretls
-from browser import browsing, home_trusting
 from puretls._base.registry import CERTIFICATE, COMPRESSED_CERTIFICATE, HANDSHAKE
 from support import PATIENCE, Program, dial, free_port, need, running
+from support.browser import browsing, home_trusting
 
 PAGE = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<title>squeezed</title>"
 

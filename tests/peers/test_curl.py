@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from ours import server_context
 from support import MIB, PATIENCE, Pki, need
-from web import Server, serving
+from support.ours import server_context
+from support.web import Server, serving
 
 each_version = pytest.mark.parametrize("flags", [("--tls-max", "1.2"), ("--tlsv1.3",)], ids=["TLSv1.2", "TLSv1.3"])
 

@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 
 import puretls
-from encrypted import PUBLIC, SECRET, Site, listed, new_key
 from puretls import ECHKey
 from support import PATIENCE, Pki, dial, running, until
+from support.encrypted import PUBLIC, SECRET, Site, listed, new_key
 
 HERE = Path(__file__).parent
 each_retry = pytest.mark.parametrize("retried", [False, True], ids=["at once", "HelloRetryRequest"])

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import puretls
-from encrypted import PUBLIC, SECRET, Site, listed, new_key
 from support import PATIENCE, Pki, dial
+from support.encrypted import PUBLIC, SECRET, Site, listed, new_key
 
 ROOT = Path(__file__).parents[2]
 

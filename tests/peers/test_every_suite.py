@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from ours import client_context, listening, open_client, server_context
-from peering import PEERS, V12, V13, Setup, exchange
 from support import Pki
+from support.ours import client_context, listening, open_client, server_context
+from support.peering import PEERS, V12, V13, Setup, exchange
 
 OPENSSL = PEERS[0]
 each_role = pytest.mark.parametrize("role", ["client", "server"])

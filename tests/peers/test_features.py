@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import puretls.asyncio
-from ours import client_context, open_client, server_context
 from support import PATIENCE, Pki, Program, dial, free_port, need, running, until
+from support.ours import client_context, open_client, server_context
 
 KEY = "c0ffee"
 OLD = {"TLSv1": "-tls1", "TLSv1.1": "-tls1_1"}

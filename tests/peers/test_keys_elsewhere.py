@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import puretls
-from bios import join
-from both import V12, V13, only
 from puretls.cli.certs import Authority, Identity
 from puretls.keys import PKCS11Key, TPM2Key, operation
 from support import PATIENCE, free_port, need, until
+from support.bios import join
+from support.both import V12, V13, only
 
 KINDS = ("RSA", "P-256", "P-384", "P-521", "Ed25519")
 PIN = "12345678"
@@ -207,7 +207,7 @@ def test_after_a_fork(token: Token, tmp_path: Path) -> None:
     certificate.write_bytes(token.identities["P-256"].chain_pem)
     code = f"""
 import os, puretls
-from bios import join
+from support.bios import join
 server, client = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER), puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
 server.load_cert_chain({str(certificate)!r}, {token.uri("P-256")!r})
 client.check_hostname, client.verify_mode = False, puretls.CERT_NONE
@@ -220,7 +220,7 @@ assert os.waitpid(child, 0)[1] == 0
 join(client, server).ok()
 print("both")
 """
-    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "differential")])
+    path = str(Path(__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], env={**os.environ, "PYTHONPATH": path},
         capture_output=True, text=True, timeout=PATIENCE, check=False,

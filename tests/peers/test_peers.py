@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from ours import client_context, listening, open_client
-from peering import PEERS, V12, V13, End, Peer, Setup, exchange
 from support import Pki
+from support.ours import client_context, listening, open_client
+from support.peering import PEERS, V12, V13, End, Peer, Setup, exchange
 
 each_peer = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 each_version = pytest.mark.parametrize("version", [V12, V13])

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ours import listening, open_client
-from peering import PEERS, V12, V13, Peer, Setup
 from support import Pki
+from support.ours import listening, open_client
+from support.peering import PEERS, V12, V13, Peer, Setup
 
 each_peer = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 each_version = pytest.mark.parametrize("version", [V12, V13])

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ours import client_context, server_context
 from support import MIB, PATIENCE, Pki
+from support.ours import client_context, server_context
 
 DATA = bytes(range(256)) * (MIB // 256)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from browser import Tab, browsing, home_trusting
 from support import PATIENCE, free_port, need, running, until
+from support.browser import Tab, browsing, home_trusting
 
 DEMO = (sys.executable, "-m", "puretls", "demo")
 

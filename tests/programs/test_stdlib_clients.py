@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from ours import client_context, server_context
 from support import MIB, PATIENCE, Pki
-from web import serving
+from support.ours import client_context, server_context
+from support.web import serving
 
 
 def test_http_client(tls: ModuleType, pki: Pki) -> None:

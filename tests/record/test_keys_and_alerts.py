@@ -9,19 +9,6 @@ import copy
 
 import pytest
 
-from hostile import BOTH, established, from_client, refused
-from pair import (
-    SUITES13,
-    Pair,
-    client_config,
-    drop,
-    inject,
-    message,
-    read,
-    record,
-    server_config,
-    split_records,
-)
 from puretls._base import faults
 from puretls._base.events import MessageEvent
 from puretls._base.faults import Abort
@@ -44,6 +31,19 @@ from puretls._crypto import schedule, suites
 from puretls._record.inbound import MAX_EMPTY_RECORDS
 from puretls._record.layer import MAX_EPOCH, MAX_IN_A_ROW, MAX_WARNINGS
 from puretls._record.protection import MAX_PLAINTEXT
+from support.hostile import BOTH, established, from_client, refused
+from support.pair import (
+    SUITES13,
+    Pair,
+    client_config,
+    drop,
+    inject,
+    message,
+    read,
+    record,
+    server_config,
+    split_records,
+)
 
 # Where keys change
 

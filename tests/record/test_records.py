@@ -11,22 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hostile import BOTH, established, from_client, refused
-from pair import (
-    OLDER,
-    Pair,
-    client_config,
-    ffdhe,
-    hello,
-    identity,
-    message,
-    read,
-    record,
-    sealed13,
-    server_config,
-    split_records,
-    store,
-)
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import (
@@ -48,6 +32,22 @@ from puretls._engine.config import Credential
 from puretls._record.inbound import MAX_EMPTY_RECORDS, Inbound
 from puretls._record.outbound import Outbound
 from puretls._record.protection import MAX_PLAINTEXT, NullSealer
+from support.hostile import BOTH, established, from_client, refused
+from support.pair import (
+    OLDER,
+    Pair,
+    client_config,
+    ffdhe,
+    hello,
+    identity,
+    message,
+    read,
+    record,
+    sealed13,
+    server_config,
+    split_records,
+    store,
+)
 
 # Sizes
 

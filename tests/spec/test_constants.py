@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-import pki as certificates
-from bios import join
-from both_ends import client, connected, server, silent
+from support import pki as certificates
+from support.bios import join
+from support.both_ends import client, connected, server, silent
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from bios import Side, join
-from both_ends import client, connected, dialled, served, server
 from support import PATIENCE
+from support.bios import ObjectSide, join
+from support.both_ends import client, connected, dialled, served, server
 
 
 def test_client_examples(tls, pki, monkeypatch):
@@ -175,7 +175,7 @@ def test_verify_code_and_message(tls, pki):
 
 
 def test_want_read_before_there_is_anything(tls):
-    side = Side("client", client(tls), server_hostname="localhost")
+    side = ObjectSide("client", client(tls), server_hostname="localhost")
     with pytest.raises(tls.SSLWantReadError):
         side.obj.do_handshake()
 

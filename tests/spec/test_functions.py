@@ -11,8 +11,8 @@ from time import strptime
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from both_ends import served, server, silent
 from support import PATIENCE
+from support.both_ends import served, server, silent
 
 
 def test_random_bytes(tls):

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from bios import Side, join
-from both_ends import client, connected, server, silent
 from support import PATIENCE
+from support.bios import ObjectSide, join
+from support.both_ends import client, connected, server, silent
 
 # MemoryBIO
 
@@ -59,7 +59,7 @@ def test_members(tls):
 
 
 def test_nothing_happens_by_itself(tls):
-    side = Side("client", client(tls), server_hostname="localhost")
+    side = ObjectSide("client", client(tls), server_hostname="localhost")
     assert side.outgoing.pending == 0
     with pytest.raises(tls.SSLWantReadError):
         side.obj.do_handshake()
@@ -67,7 +67,7 @@ def test_nothing_happens_by_itself(tls):
 
 
 def test_a_handshake_that_has_failed_takes_nothing_more(tls, pki):
-    side = Side("server", server(tls, pki))
+    side = ObjectSide("server", server(tls, pki))
     side.incoming.write(b"GET / HTTP/1.1\r\n\r\n")
     with pytest.raises(tls.SSLError):
         side.obj.do_handshake()
@@ -164,7 +164,7 @@ def test_sessions(tls, pki, version):
     assert again.server.obj.session_reused
     with pytest.raises(ValueError):  # after the handshake
         again.client.obj.session = session
-    late = Side("client", dialing, server_hostname="localhost")
+    late = ObjectSide("client", dialing, server_hostname="localhost")
     late.obj.session = session  # before it
     with pytest.raises(TypeError):
         late.obj.session = "session"
@@ -317,7 +317,7 @@ def test_forked_processes_do_not_share_random_numbers(tls, pki):
 
 
 def hello(tls, pki):
-    side = Side("client", client(tls, pki), server_hostname="localhost")
+    side = ObjectSide("client", client(tls, pki), server_hostname="localhost")
     side.shake()
     return side.outgoing.read()
 

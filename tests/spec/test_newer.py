@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from bios import join
-from both_ends import client, connected, echoing, server
+from support.bios import join
+from support.both_ends import client, connected, echoing, server
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bios import join
+from support.bios import join
 
 KEY = bytes.fromhex("c0ffee")
 

@@ -18,9 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from bios import join
-from both_ends import client, connected, dialled, served, server, silent
 from support import PATIENCE
+from support.bios import join
+from support.both_ends import client, connected, dialled, served, server, silent
 
 SECRET = "correct horse"
 

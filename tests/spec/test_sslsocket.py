@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 
-from bios import join
-from both_ends import client, connected, dialled, echoing, served, server, silent
 from support import PATIENCE
+from support.bios import join
+from support.both_ends import client, connected, dialled, echoing, served, server, silent
 
 END = "-----END CERTIFICATE-----\n"
 

@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import puretls
-from bios import described
+from support.bios import described
 
 ODD = [
     "127.0.0.1", "127.0.0.01", "0177.0.0.1", "127.000.000.001", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.4 ",

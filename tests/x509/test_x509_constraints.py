@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import libcrypto
-import pki
 from puretls._x509 import codes
-from verifying import ours, theirs
+from support import libcrypto, pki
+from support.verifying import ours, theirs
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
 ROOT = pki.ca("root")

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-import pki
-from pki import AKI, BC, DAY, NC, NOW, SAN, SKI, Issued
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import certificate, path
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
-from verifying import store
+from support import pki
+from support.pki import AKI, BC, DAY, NC, NOW, SAN, SKI, Issued
+from support.verifying import store
 
 FLAGS = 0x88020  # trusted first, partial chains, strict: what create_default_context() sets
 KEY = pki.key("ed25519", 1)

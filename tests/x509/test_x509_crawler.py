@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.asn1 import TLV
 
-import pki
-from pki import NOW, Issued
 from puretls._base.recent import Recent
 from puretls._x509 import budget, certificate, extensions, path, shapes
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
-from verifying import store
+from support import pki
+from support.pki import NOW, Issued
+from support.verifying import store
 
 ROOT = pki.ca("crawled root")
 FREQUENT, RARE = pki.ca("frequent", ROOT), pki.ca("rare", ROOT)

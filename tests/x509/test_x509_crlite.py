@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import pki
-from clubcards import build
-from pki import DAY, NOW
 from puretls._api.filter_files import Filters, folders
 from puretls._x509 import certificate, crlite
 from puretls._x509.crlite import CRLiteStatus, Filter
+from support import pki
+from support.clubcards import build
+from support.pki import DAY, NOW
 
 GOOD, REVOKED = CRLiteStatus.GOOD, CRLiteStatus.REVOKED
 LOG = bytes(range(32))

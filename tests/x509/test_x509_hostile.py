@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 import pytest
 
-import pki
-from pki import Issued
 from puretls._x509 import certificate, codes
 from puretls._x509.crl import Crl
 from puretls._x509.peercert import peercert
-from verifying import ours
+from support import pki
+from support.pki import Issued
+from support.verifying import ours
 
 STRICT_PARTIAL = 0x88020
 CALLS = 3_000_000  # of functions, those of C included: several times what the worst of these inputs takes

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-import libcrypto
-import pki
-from pki import Issued, oid, pss, pss_key, pss_scheme, seq, tlv
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import certificate, codes
-from verifying import ours, path_of, theirs
+from support import libcrypto, pki
+from support.pki import Issued, oid, pss, pss_key, pss_scheme, seq, tlv
+from support.verifying import ours, path_of, theirs
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import vectors
 from puretls._base.faults import Abort
 from puretls._x509 import verify
+from support import vectors
 
 VERIFY_CRL_CHECK_CHAIN = 0xC
 VERIFY_X509_STRICT = 0x20

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-import libcrypto
-import pki
-from pki import CDP, SAN, Issued, general, integer, oid, seq, tlv
 from puretls._x509 import certificate, codes, peercert
 from puretls._x509.extensions import AS_NUMBERS, IP_BLOCKS
-from verifying import ours, theirs
+from support import libcrypto, pki
+from support.pki import CDP, SAN, Issued, general, integer, oid, seq, tlv
+from support.verifying import ours, theirs
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
 ROOT = pki.ca("root")

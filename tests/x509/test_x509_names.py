@@ -9,9 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import libcrypto
-import pki
 from puretls._x509 import certificate, names
+from support import libcrypto, pki
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
 

@@ -17,11 +17,10 @@ from cryptography.x509 import ocsp as builder
 from hypothesis import given
 from hypothesis import strategies as st
 
-import pki
-from pki import DAY, NOW, Issued
 from puretls._x509 import certificate, ocsp
 from puretls._x509.ocsp import OCSPResult, Unusable
-from support import PATIENCE, need
+from support import PATIENCE, need, pki
+from support.pki import DAY, NOW, Issued
 
 ROOT = pki.ca("root")
 MIDDLE = pki.ca("middle", ROOT)

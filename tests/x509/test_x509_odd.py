@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import libcrypto
-import odd as shapes
-import pki
-from pki import oid, seq, tlv
 from puretls._x509 import certificate, odd, peercert
+from support import libcrypto, pki
+from support import odd as shapes
+from support.pki import oid, seq, tlv
 
 ODD = {**shapes.READ, **shapes.UNDATED, **shapes.LEFT}
 FORGIVEN = {**shapes.READ, **shapes.UNDATED}

@@ -17,12 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import libcrypto
-import pki
-import scenarios
 from puretls._x509 import codes
-from scenarios import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST, Scenario
-from verifying import ours, path_of, theirs
+from support import libcrypto, pki, scenarios
+from support.scenarios import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST, Scenario
+from support.verifying import ours, path_of, theirs
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
 

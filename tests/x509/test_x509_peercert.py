@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import test as cpython_tests
 
-import pki
-import vectors
 from puretls._x509 import certificate
 from puretls._x509.peercert import peercert
+from support import pki, vectors
 
 _ssl = pytest.importorskip("_ssl")
 

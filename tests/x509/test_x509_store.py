@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import pki
 from puretls._base.faults import Abort
 from puretls._x509 import store
 from puretls._x509.certificate import Certificate
 from puretls._x509.store import NOTHING_FOUND, Store
+from support import pki
 
 ROOT, OTHER = pki.ca("root"), pki.ca("other")
 LEAF = pki.leaf("example.test", ROOT)

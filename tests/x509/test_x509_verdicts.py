@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-import libcrypto
-import odd
-import pki
-from pki import DAY, NOW, Issued
 from puretls._base.faults import Abort, VerifyAbort
 from puretls._x509 import certificate, codes, path, verify
 from puretls._x509.checks import Policy
-from verifying import ours, path_of, store, theirs
+from support import libcrypto, odd, pki
+from support.pki import DAY, NOW, Issued
+from support.verifying import ours, path_of, store, theirs
 
 STRICT, CRL_LEAF = 0x8020, 0x8004
 EXPIRED: dict[str, Any] = {"not_after": NOW - DAY}

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-import pki
 import test_x509_limbo as limbo
-from pki import AKI, BC, CLIENT_AUTH, DAY, EKU, KU, NOW, SAN, SERVER_AUTH, SKI
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import codes, verify
 from puretls._x509.webpki import LIFETIMES, Suffixes, WebPki
+from support import pki
+from support.pki import AKI, BC, CLIENT_AUTH, DAY, EKU, KU, NOW, SAN, SERVER_AUTH, SKI
 
 LIST = """
 // ===BEGIN ICANN DOMAINS===

@@ -1,7 +1,7 @@
 """Two connections joined by memory BIOs, of any two modules with `ssl`'s surface: quick, and both ends can be asked.
 
-`join` makes the pair, `Pair.shake` runs the handshake as far as it goes, and what was raised on either side is kept
-in `errors`, so that a test can say what each side saw.  `carry`, if given, is somebody on the wire.
+`join` makes the pair, `ObjectPair.shake` runs the handshake as far as it goes, and what was raised on either side is
+kept in `errors`, so that a test can say what each side saw.  `carry`, if given, is somebody on the wire.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def module_of(context: Any) -> ModuleType:
     return sys.modules[type(context).__module__.partition(".")[0]]
 
 
-class Side:
+class ObjectSide:
     """One end: an SSLObject, its BIOs, and the first thing that went wrong."""
 
     def __init__(self, name: str, context: Any, **options: Any) -> None:
@@ -59,8 +59,8 @@ class Side:
         return bytes(data)
 
 
-class Pair:
-    def __init__(self, client: Side, server: Side, carry: Carry | None = None) -> None:
+class ObjectPair:
+    def __init__(self, client: ObjectSide, server: ObjectSide, carry: Carry | None = None) -> None:
         self.client, self.server, self.carry = client, server, carry or (lambda _sender, data: data)
 
     def move(self) -> bool:
@@ -73,7 +73,7 @@ class Pair:
                 moved = True
         return moved
 
-    def shake(self) -> Pair:
+    def shake(self) -> ObjectPair:
         """The handshake, and then each side reads once: TLS 1.3 tells a client of its failure only then."""
         moved = True
         while moved:
@@ -86,7 +86,7 @@ class Pair:
                 self.move()
         return self
 
-    def ok(self) -> Pair:
+    def ok(self) -> ObjectPair:
         """The handshake has to work."""
         self.shake()
         for side in (self.client, self.server):
@@ -95,19 +95,19 @@ class Pair:
             assert side.done, f"the {side.name} waits"
         return self
 
-    def end(self, sender: Side) -> None:
+    def end(self, sender: ObjectSide) -> None:
         """The transport of one side ends."""
         receiver = self.server if sender is self.client else self.client
         receiver.incoming.write_eof()
 
-    def send(self, sender: Side, data: bytes) -> bytes:
+    def send(self, sender: ObjectSide, data: bytes) -> bytes:
         """Data from one side to the other."""
         receiver = self.server if sender is self.client else self.client
         sender.step(lambda: sender.obj.write(data))
         self.move()
         return receiver.read()
 
-    def goodbye(self) -> Pair:
+    def goodbye(self) -> ObjectPair:
         """close_notify both ways."""
         self.client.step(self.client.obj.unwrap)
         self.move()
@@ -127,9 +127,9 @@ def join(
     host: str | None = "localhost",
     session: Any = None,
     carry: Carry | None = None,
-) -> Pair:
-    client = Side("client", client_context, server_hostname=host, session=session)
-    return Pair(client, Side("server", server_context), carry)
+) -> ObjectPair:
+    client = ObjectSide("client", client_context, server_hostname=host, session=session)
+    return ObjectPair(client, ObjectSide("server", server_context), carry)
 
 
 def described(error: BaseException | None) -> Any:

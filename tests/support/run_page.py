@@ -1,6 +1,6 @@
 """Runs the Python blocks of one page of the documentation, as a reader would who pastes one after the other.
 
-    python run_page.py PAGE HOST:PORT=PORT ...
+    python -m support.run_page PAGE HOST:PORT=PORT ...
 
 The blocks share one namespace. A comment before a block says how it is run:
 

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bios import Side as Object
-from pair import NOW, Pair, client_config, extension_block, record, server_config
-from pair import Side as Engine
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._wire.codec import vec16_of
 from puretls._wire.hello import client_hello
+from support.bios import ObjectSide
+from support.pair import NOW, Pair, client_config, extension_block, record, server_config
+from support.pair import Side as Engine
 
 RECEIVED = {faults.received(number).reason: number for number in registry.ALERTS}
 SECP256R1, X25519 = 0x0017, 0x001D
@@ -84,7 +84,7 @@ class Answer(NamedTuple):
 
 def ask(context: Any, data: bytes) -> Answer:
     """Feed a server bytes; what it makes of them."""
-    side = Object("server", context)
+    side = ObjectSide("server", context)
     side.incoming.write(data)
     side.step(side.obj.do_handshake)
     sent = side.outgoing.read()
@@ -99,7 +99,7 @@ def ask(context: Any, data: bytes) -> Answer:
 class Meeting:
     """An object of some module, and our engine as its peer."""
 
-    tls: Object
+    tls: ObjectSide
     engine: Engine
     told: int | None = None
 
@@ -151,7 +151,7 @@ def server_meets(context: Any, prepare: Callable[[Engine], object] | None = None
     )
     if prepare:
         prepare(engine)
-    return Meeting(Object("server", context), engine)
+    return Meeting(ObjectSide("server", context), engine)
 
 
 def client_meets(context: Any, prepare: Callable[[Engine], object] | None = None, **config: Any) -> Meeting:
@@ -160,4 +160,4 @@ def client_meets(context: Any, prepare: Callable[[Engine], object] | None = None
     engine = Engine(server_config(**config), server_side=True, clock=lambda: NOW)
     if prepare:
         prepare(engine)
-    return Meeting(Object("client", context, server_hostname="localhost", session=session), engine)
+    return Meeting(ObjectSide("client", context, server_hostname="localhost", session=session), engine)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import puretls
-from bios import Pair, join
 from puretls import ECHKey, SSLContext
 from puretls._base import registry
 from puretls._base.registry import ENCRYPTED_CLIENT_HELLO, SERVER_NAME
 from puretls._wire import extensions
 from puretls._wire.hello import ClientHello
 from support import Pki
+from support.bios import ObjectPair, join
 
 SECRET, PUBLIC = "secret.example", "public.example"
 
@@ -78,10 +78,10 @@ def sealed_in(hello: ClientHello) -> bytes:
     return hello.extensions[ENCRYPTED_CLIENT_HELLO]
 
 
-def met(client: SSLContext, server: SSLContext, host: str | None = SECRET, **options: Any) -> Pair:
+def met(client: SSLContext, server: SSLContext, host: str | None = SECRET, **options: Any) -> ObjectPair:
     return join(client, server, host, **options).shake()
 
 
-def statuses(pair: Pair) -> tuple[str, str]:
+def statuses(pair: ObjectPair) -> tuple[str, str]:
     client, server = (side.obj.get_ech_status().name for side in (pair.client, pair.server))
     return client.removeprefix("ECH_STATUS_"), server.removeprefix("ECH_STATUS_")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import puretls.asyncio
-from ours import client_context, server_context
 from support import PATIENCE, Pki
+from support.ours import client_context, server_context
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.SelectorEventLoop,

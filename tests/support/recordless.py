@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pair import name_of
 from puretls._base import faults
 from puretls._base.events import Event
 from puretls._base.faults import Abort, Fault
@@ -21,6 +20,7 @@ from puretls._engine.machine import Machine
 from puretls._engine.profile import QUIC, Profile
 from puretls._engine.roles import first_state
 from puretls._engine.session import Session
+from support.pair import name_of
 
 
 class Sent(NamedTuple):

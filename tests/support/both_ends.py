@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bios import Pair, join
 from support import PATIENCE, Pki
+from support.bios import ObjectPair, join
 
 
 def client(tls: Any, pki: Pki | None = None, *, identity: str = "", version: Any = None) -> Any:
@@ -35,7 +35,7 @@ def prepared(context: Any, pki: Pki | None, identity: str, version: Any) -> Any:
     return context
 
 
-def connected(tls: Any, pki: Pki, host: str | None = "localhost", **both: Any) -> Pair:
+def connected(tls: Any, pki: Pki, host: str | None = "localhost", **both: Any) -> ObjectPair:
     """A pair after its handshake."""
     return join(client(tls, pki, **both), server(tls, pki, **both), host).ok()
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pki
-from pki import integer, oid, seq, tlv
+from support import pki
+from support.pki import integer, oid, seq, tlv
 
 ECDSA, NULL = oid("1.2.840.10045.4.3.2"), tlv(5)
 MAIL, ORGANISATION = "1.2.840.113549.1.9.1", "2.5.4.10"

@@ -6,15 +6,6 @@ from typing import Any
 
 import pytest
 
-from pair import (
-    Pair,
-    Side,
-    client_config,
-    read,
-    sealed,
-    server_config,
-    stays_dead,
-)
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import (
@@ -22,6 +13,15 @@ from puretls._base.registry import (
     FATAL,
     TLS12,
     TLS13,
+)
+from support.pair import (
+    Pair,
+    Side,
+    client_config,
+    read,
+    sealed,
+    server_config,
+    stays_dead,
 )
 
 BOTH = pytest.mark.parametrize("version", [TLS13, TLS12], ids=["1.3", "1.2"])

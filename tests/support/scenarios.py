@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-import pki
-from pki import BC, DAY, NOW, SAN, Issued, integer, names, oid, seq, tlv
+from support import pki
+from support.pki import BC, DAY, NOW, SAN, Issued, integer, names, oid, seq, tlv
 
 T = TypeVar("T")
 Draw = Callable[[Sequence[Any]], Any]

@@ -29,11 +29,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import NameOID
 
 import puretls
-from pair import HOST, NOW
 from puretls._crypto import finite_field, groups, hpke, signatures
 from puretls._engine.config import Credential
 from puretls._x509.certificate import Certificate
 from puretls._x509.store import Store
+from support.pair import HOST, NOW
 
 for _, module, _ in pkgutil.walk_packages(puretls.__path__, "puretls."):
     if module.startswith("puretls._"):  # what loads later would not draw from the source

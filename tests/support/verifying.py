@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import libcrypto
-import pki
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import certificate, path
 from puretls._x509.budget import Budget
 from puretls._x509.checks import Policy
 from puretls._x509.store import Store, parse_pem
+from support import libcrypto, pki
 
 Issued = pki.Issued
 
