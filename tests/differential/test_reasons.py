@@ -48,7 +48,7 @@ from support.both import like_openssl_30, quiet
 from support.crooked import (
     Engine,
     Meeting,
-    Object,
+    ObjectSide,
     Verdict,
     ask,
     client_meets,
@@ -442,7 +442,7 @@ def returning(name: str, first: dict[str, Any], edit: Any, how: str = "wire", op
             client_config(**config), server_side=False, server_hostname="localhost", clock=lambda: NOW, session=session
         )
         getattr(engine, how)["ClientHello"] = edit
-        return Meeting(Object("server", context), engine).shake().verdict
+        return Meeting(ObjectSide("server", context), engine).shake().verdict
 
     ROWS[f"server: {name}"] = run
 
