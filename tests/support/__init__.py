@@ -1,4 +1,4 @@
-"""What tests of several folders share: here certificates in files, other programs as processes, and free ports; peers, pairs and data beside it.
+"""What tests of several folders share.  Here: certificates in files, other programs as processes, and free ports.
 
 Everything waits with a deadline: a peer that says nothing is a failed test, not a hung suite.
 """
