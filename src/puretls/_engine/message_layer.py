@@ -1,7 +1,7 @@
 """What a handshake needs of whatever carries its messages: the border between TLS and records, or QUIC (RFC 9001 4).
 
 `MessageLayer` is all that a handshake of TLS 1.3 needs.  The record layer is one; a layer without records, as QUIC has
-it, is another (tests/engine/recordless.py).  `StreamLayer` has besides what only TLS over records knows: the older
+it, is another (tests/support/recordless.py).  `StreamLayer` has besides what only TLS over records knows: the older
 versions, change_cipher_spec, KeyUpdate, messages that are exchanged while data flows.
 
 - Messages travel whole, in a list, at the level whose keys protect them.
