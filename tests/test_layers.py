@@ -46,9 +46,10 @@ NAMES = [path.relative_to(SOURCE).as_posix() for path in PATHS]
 each_module = pytest.mark.parametrize(("path", "name"), list(zip(PATHS, NAMES, strict=True)), ids=NAMES)
 
 
-def imported(path: Path) -> Iterator[str]:
+def imported(path: Path, package: tuple[str, ...] | None = None) -> Iterator[str]:
     """Full dotted names of everything a module imports, wherever in the file."""
-    package = ("puretls", *path.relative_to(SOURCE).parts[:-1])
+    if package is None:
+        package = ("puretls", *path.relative_to(SOURCE).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -165,3 +166,33 @@ def test_transports_ask_the_record_layer_and_do_not_look_into_it(path: Path, nam
     """Except in the first lines of reads and writes, and where no signal handler may come between."""
     if name.partition("/")[0] in {"_api", "asyncio"}:
         assert set(reaching_in(ast.parse(path.read_text("utf-8")))) == FAST.get(name, set())
+
+
+# Tests, too, import only what is made to be shared.
+
+TESTS = Path(__file__).parent
+
+
+def test_no_test_file_imports_another() -> None:
+    """What several of them need lives in tests/support."""
+    files = {path.stem for path in TESTS.rglob("test_*.py")}
+    found = [
+        (path.name, dotted)
+        for path in TESTS.rglob("*.py")
+        for dotted in imported(path, ())
+        if dotted.partition(".")[0] in files
+    ]
+    assert not found
+
+
+def test_no_two_classes_of_the_tests_share_a_name() -> None:
+    """Whoever reads `Pair` in a test knows which it is."""
+    where: dict[str, list[str]] = {}
+    for path in TESTS.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(path.relative_to(TESTS).as_posix())
+    programs = {
+        path.relative_to(TESTS).as_posix() for path in TESTS.glob("ecosystem/programs/*.py")
+    }  # run by themselves
+    assert not {name: files for name, files in where.items() if len(set(files) - programs) > 1}

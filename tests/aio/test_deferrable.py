@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import puretls
 from support import PATIENCE, Pki
+from support.bios import session_at
 from support.wire import Both, Recorder, run, settle
-from test_shared_sessions import session_at
 
 CLIENT, SERVER = 0, 1
 Promise = Callable[[Callable[[], Any]], Any]
@@ -79,7 +79,7 @@ def slow_first(pki: Pki, client: Any, server: Any, promise: Promise) -> None:
     server.single_use_tickets = Once()
 
 
-class Store:
+class SlowStore:
     """Keeps sessions at once, but for what is slow."""
 
     def __init__(self, slow: str, promise: Promise) -> None:
@@ -102,12 +102,12 @@ class Store:
 def slow_put(pki: Pki, client: Any, server: Any, promise: Promise) -> None:
     del pki, client
     server.options |= puretls.OP_NO_TICKET
-    server.session_store = Store("put", promise)
+    server.session_store = SlowStore("put", promise)
 
 
 def slow_get(pki: Pki, client: Any, server: Any, promise: Promise) -> None:
     server.options |= puretls.OP_NO_TICKET
-    server.session_store = Store("get", promise)
+    server.session_store = SlowStore("get", promise)
     slow_first(pki, client, server, promise)
     server.single_use_tickets = None
 

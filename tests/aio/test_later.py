@@ -23,7 +23,7 @@ VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 KINDS = pytest.mark.parametrize("kind", ["coroutine", "future of the loop", "future of a thread"])
 
 
-class Key:
+class DistantKey:
     """A key that is somewhere else: all that is asked of it is in `asked`, and `give` answers."""
 
     def __init__(self, pki: Pki, kind: str, identity: str = "P-256") -> None:
@@ -72,7 +72,7 @@ def test_many_handshakes_wait_at_once(tls: ModuleType, pki: Pki, loop: str, kind
     count = 100 if (loop, kind, version) == ("asyncio", "coroutine", "TLSv1_3") else 20
 
     async def work() -> None:
-        key = Key(pki, kind)
+        key = DistantKey(pki, kind)
         context = server_context(tls, pki)
         context.load_cert_chain(pki.chain("P-256"), key)
         client = client_context(tls, pki, version=tls.TLSVersion[version])
@@ -127,7 +127,7 @@ def test_nobody_waits_any_more(tls: ModuleType, pki: Pki, loop: str, kind: str, 
     """The future is cancelled, and an answer that comes all the same is nobody's."""
 
     async def work() -> None:
-        key = Key(pki, kind)
+        key = DistantKey(pki, kind)
         context = server_context(tls, pki)
         context.load_cert_chain(pki.chain("P-256"), key)
         timeout = 0.05 if end == "timeout" else None
@@ -159,7 +159,7 @@ def test_nobody_waits_any_more(tls: ModuleType, pki: Pki, loop: str, kind: str, 
 def test_a_promise_that_is_not_kept(tls: ModuleType, pki: Pki, kind: str, version: str) -> None:
     async def work() -> None:
         found = reported()
-        key = Key(pki, kind)
+        key = DistantKey(pki, kind)
         context = server_context(tls, pki)
         context.load_cert_chain(pki.chain("P-256"), key)
         async with await puretls.asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
@@ -185,7 +185,7 @@ def test_a_client_that_signs_after_the_handshake(tls: ModuleType, pki: Pki, kind
     """What the server sends meanwhile is kept; a client that has paused reading signs all the same."""
 
     async def work() -> None:
-        key = Key(pki, kind, "client")
+        key = DistantKey(pki, kind, "client")
 
         def prepare(client: Any, server: Any) -> None:
             client.post_handshake_auth = server.post_handshake_auth = True
@@ -217,7 +217,7 @@ def test_a_client_that_signs_after_the_handshake(tls: ModuleType, pki: Pki, kind
 
 def test_what_a_peer_sends_while_we_wait_is_bounded(tls: ModuleType, pki: Pki) -> None:
     async def work() -> None:
-        key = Key(pki, "future of the loop")
+        key = DistantKey(pki, "future of the loop")
         both = Both(
             tls,
             pki,

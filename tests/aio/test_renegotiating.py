@@ -11,8 +11,8 @@ import pytest
 
 import puretls.asyncio
 from support import Pki
+from support.renegotiation import Renegotiation, records
 from support.wire import Plain, Recorder, reported, run, settle
-from test_renegotiation import Renegotiation, records
 
 
 class Far:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -28,11 +27,11 @@ from puretls._x509 import certificate, issuers
 from support import PATIENCE
 from support import pki as ca
 from support.bios import ObjectSide, join
-from support.both import V12, V13, only, server_of
+from support.both import V12, V13, server_of
 from support.both import client_of as trusting
+from support.repositories import AIA, PublishedChain, Repository, access
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
-AIA = "1.3.6.1.5.5.7.1.1"
 
 
 @pytest.fixture(autouse=True)
@@ -43,84 +42,17 @@ def forgetful() -> Iterator[None]:
     fetcher._pool.__init__()  # type: ignore[misc]
 
 
-def access(*urls: str) -> Any:
-    return False, ca.seq(*(ca.seq(ca.oid(issuers.CA_ISSUERS), ca.tlv(0x86, url.encode())) for url in urls))
-
-
-class Web:
-    """What is published: bytes by path, or a function of the request that answers it."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, Any] = {}
-        self.asked: list[str] = []
-        web = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                web.asked.append(self.path)
-                page = web.pages.get(self.path)
-                if callable(page):
-                    page(self)
-                elif page is None:
-                    self.send_error(404)
-                else:
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(page)))
-                    self.end_headers()
-                    self.wfile.write(page)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{path}"
-
-
 @pytest.fixture
-def web() -> Iterator[Web]:
-    found = Web()
+def web() -> Iterator[Repository]:
+    found = Repository()
     yield found
     found.server.shutdown()
     found.server.server_close()
 
 
-class World:
-    """A root, two intermediates and a leaf, which say where the one above them is."""
-
-    def __init__(self, web: Web, *, leaf_urls: tuple[str, ...] = (), url: Callable[[str], str] | None = None) -> None:
-        now, url = time.time(), url or web.url
-        dates = {"not_before": now - 3600, "not_after": now + 30 * 86400}
-        self.root = ca.ca("CN=Aia Root", private=ca.key("p256", 1), **dates)
-        self.upper = ca.ca("CN=Aia Upper", self.root, private=ca.key("p256", 2), **dates)
-        self.lower = ca.ca(
-            "CN=Aia Lower", self.upper, private=ca.key("p256", 3), extensions={AIA: access(url("upper"))}, **dates
-        )
-        self.leaf = ca.leaf("localhost", self.lower, extensions={AIA: access(*(leaf_urls or (url("lower"),)))}, **dates)
-        web.pages |= {"/lower": self.lower.der, "/upper": self.upper.der}
-
-    def client(self, version: Any = None, **settings: Any) -> Any:
-        context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=self.root.der)
-        if version is not None:
-            only(version, context)
-        for name, value in settings.items():
-            setattr(context, name, value)
-        return context
-
-    def server(self, *chain: Any) -> Any:
-        context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain("".join(x.pem for x in (self.leaf, *chain)), self.leaf.key_pem)
-        return context
-
-
 @pytest.fixture
-def world(web: Web) -> World:
-    return World(web)
+def world(web: Repository) -> PublishedChain:
+    return PublishedChain(web)
 
 
 def refused(client: Any, server: Any) -> Any:
@@ -231,7 +163,7 @@ def test_forms(form, web, world):
     assert web.asked == (["/lower", "/upper"] if form == "PEM" else ["/lower"])
 
 
-def wrong(world: World) -> dict[str, Any]:
+def wrong(world: PublishedChain) -> dict[str, Any]:
     now = time.time()
     other = ca.ca("CN=Aia Lower", world.upper, private=ca.key("p256", 9), not_after=now + 86400)
     return {
@@ -246,7 +178,7 @@ def wrong(world: World) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("what", wrong(World(Web())))
+@pytest.mark.parametrize("what", wrong(PublishedChain(Repository())))
 def test_what_does_not_help_leaves_the_error_as_it_was(what, web, world):
     web.pages["/lower"] = wrong(world)[what]
     without = refused(world.client(), world.server())
@@ -338,7 +270,7 @@ def test_a_name_that_takes_for_ever_to_look_up(web, monkeypatch):
     monkeypatch.setattr(fetcher, "SECONDS", 0.2)
     done = threading.Event()
     monkeypatch.setattr(fetcher.socket, "getaddrinfo", lambda *_a, **_k: done.wait(PATIENCE) and [])
-    world = World(web, leaf_urls=("http://slow.test/lower",))
+    world = PublishedChain(web, leaf_urls=("http://slow.test/lower",))
     try:
         assert refused(world.client(aia=True), world.server()).verify_code == 20
     finally:
@@ -349,7 +281,7 @@ def test_loops_end(web):
     """Certificates that name each other as issuers, or themselves, and several URLs: three fetches, none twice."""
     now = time.time()
     dates = {"not_before": now - 60, "not_after": now + 86400}
-    world = World(web, leaf_urls=tuple(web.url(f"{n}") for n in range(6)))
+    world = PublishedChain(web, leaf_urls=tuple(web.url(f"{n}") for n in range(6)))
     for n in range(6):
         web.pages[f"/{n}"] = world.leaf.der
     assert refused(world.client(aia=True, aia_private=True), world.server()).verify_code == 20
@@ -375,7 +307,7 @@ def test_loops_end(web):
 def test_a_long_chain_is_not_made_longer(web):
     now = time.time()
     dates = {"not_before": now - 60, "not_after": now + 86400}
-    world = World(web)
+    world = PublishedChain(web)
     chain = [world.lower]
     for n in range(5):
         chain.insert(0, ca.ca(f"CN=Deep{n}", chain[0], private=ca.key("p256", n), **dates))
@@ -391,7 +323,7 @@ def test_a_long_chain_is_not_made_longer(web):
 )
 def test_other_schemes_are_nobodys(url, web):
     asked: list[str] = []
-    world = World(web, leaf_urls=(url, web.url("lower")))
+    world = PublishedChain(web, leaf_urls=(url, web.url("lower")))
     client = world.client(aia=lambda url: asked.append(url) or b"")
     error = refused(client, world.server())
     assert asked == [web.url("lower")]

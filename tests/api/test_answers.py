@@ -10,7 +10,7 @@ import pytest
 import puretls
 from puretls._base.registry import APPLICATION_DATA, HANDSHAKE
 from support.pair import split_records
-from test_fast_path_socket import Ends
+from support.socket_ends import Ends
 
 TLS13 = puretls.TLSVersion.TLSv1_3
 ASK = b"\x18\x00\x00\x01\x01"

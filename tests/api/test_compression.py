@@ -40,6 +40,7 @@ from support.pair import (
     server_config,
     store,
 )
+from support.staples import response
 
 HERE = {
     "zlib": True,
@@ -119,8 +120,6 @@ def test_what_gets_no_shorter_is_sent_as_it_is(pki):
 
 
 def test_it_is_compressed_once_for_a_credential_and_a_staple(pki):
-    from test_ocsp import response
-
     counted: list[int] = []
 
     def compress(data: bytes) -> bytes:

@@ -87,7 +87,7 @@ def test_forms_in_memory(server, material, pki):
     assert loaded(server) == ders[:1]
 
 
-class Token:
+class CountingKey:
     """A key that signs and cannot be copied."""
 
     def __init__(self, key):
@@ -116,7 +116,7 @@ def shake_hands(client, server, **arguments):
 
 def test_a_key_in_a_token(server, material, pki):
     chain, key = material
-    token = Token(key)
+    token = CountingKey(key)
     server.load_cert_chain(chain, token)
     client = puretls.create_default_context(cadata=pki.ca.read_text())
     c, _ = shake_hands(client, server)

@@ -39,7 +39,7 @@ def connect(pki, client, server, version, buffers):
         return c.wrap_socket(one, server_hostname="localhost"), accepted.result(PATIENCE)
 
 
-class End:
+class SoakEnd:
     """One end's random behaviour: sends its stream piece by piece, reads the other's."""
 
     def __init__(self, sock, rng, outgoing):
@@ -84,7 +84,7 @@ def test_non_blocking_ends(pki, client, server, version, seed):
     rng = random.Random(f"{seed} {version}")
     streams = [rng.randbytes(rng.choice([1, 50_000, 1_000_000])) for _ in range(2)]
     c, s = connect(pki, client, server, version, rng.choice([4608, 65536]))
-    ends = [End(c, rng, streams[0]), End(s, rng, streams[1])]
+    ends = [SoakEnd(c, rng, streams[0]), SoakEnd(s, rng, streams[1])]
     c.setblocking(False)
     s.setblocking(False)
     deadline = time.monotonic() + PATIENCE

@@ -23,7 +23,7 @@ from support.ours import client_context, server_context
 VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 
 
-class Key:
+class PromisingKey:
     """A key whose signatures come later: `promise` makes what sign() returns of a function that signs."""
 
     def __init__(self, pki: Pki, promise: Callable[[Callable[[], bytes]], Any], name: str = "P-256") -> None:
@@ -37,7 +37,7 @@ class Key:
 
 def contexts(tls: ModuleType, pki: Pki, version: str, promise: Callable[[Callable[[], bytes]], Any]) -> tuple[Any, Any]:
     server = server_context(tls, pki)
-    server.load_cert_chain(pki.chain("P-256"), Key(pki, promise))
+    server.load_cert_chain(pki.chain("P-256"), PromisingKey(pki, promise))
     return client_context(tls, pki, version=tls.TLSVersion[version]), server
 
 
@@ -313,7 +313,7 @@ def test_data_around_a_promise_is_kept(tls: ModuleType, pki: Pki, kind: str, lim
         return promised[-1][0]
 
     client_side, server_side = contexts(tls, pki, "TLSv1_3", lambda sign: sign())
-    client_side.load_cert_chain(pki.chain("client"), Key(pki, promise, "client"))
+    client_side.load_cert_chain(pki.chain("client"), PromisingKey(pki, promise, "client"))
     client_side.post_handshake_auth = True
     server_side.verify_mode = tls.CERT_OPTIONAL
     server_side.post_handshake_auth = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,34 +11,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 
 import puretls
 from puretls import OCSPPolicy
 from support import PATIENCE, dial, free_port, need, running
 from support.bios import ObjectPair, join
 from support.both import V12, V13, client_of, only, server_of
+from support.staples import GOOD, REVOKED, UNKNOWN, response
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
-GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN
-
-
-def response(pki: Any, status: Any = GOOD, *, identity: str = "P-256", days: int = 1) -> bytes:
-    now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
-    leaf, issuer = pki.identity(identity).certificate, pki.issuer.certificate
-    revoked = now - dt.timedelta(1) if status is REVOKED else None
-    made = ocsp.OCSPResponseBuilder().add_response(
-        leaf,
-        issuer,
-        hashes.SHA1(),
-        status,
-        now + dt.timedelta(min(days, 0) - 1),
-        now + dt.timedelta(days),
-        revoked,
-        None,
-    )
-    made = made.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer)
-    return made.sign(pki.issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def asking(pki: Any, version: Any, policy: OCSPPolicy | None = None) -> Any:

@@ -241,7 +241,7 @@ def test_a_name_that_server_name_has_no_room_for(module: Any) -> None:
     assert (caught.value.args[0], caught.value.reason) == (319, "SSL3_EXT_INVALID_SERVERNAME")
 
 
-class Elsewhere:
+class LostKey:
     """A key that lives somewhere else, and cannot be reached."""
 
     def __init__(self, key: Any) -> None:
@@ -256,7 +256,7 @@ def test_a_key_of_the_users_that_fails(pki: Pki, version: str) -> None:
     """It is not the peer's fault, but the peer's handshake: the server goes on with the next."""
     server = server_context(puretls, pki)
     key = load_pem_private_key(Path(pki.key("P-256")).read_bytes(), None)
-    server.load_cert_chain(pki.chain("P-256"), Elsewhere(key))
+    server.load_cert_chain(pki.chain("P-256"), LostKey(key))
     pair = join(client_context(puretls, pki, version=getattr(puretls.TLSVersion, version)), server).shake()
     assert pair.server.error.reason == "CALLBACK_FAILED"
     assert isinstance(pair.server.error.__cause__, LookupError)

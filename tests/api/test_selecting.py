@@ -338,7 +338,7 @@ def test_signature_algorithms_of_one(root: Authority, version: Any) -> None:
     assert not pair.server.done
 
 
-class Elsewhere:
+class PickyKey:
     """A key that says what it can do."""
 
     def __init__(self, identity: Identity, *schemes: str) -> None:
@@ -352,7 +352,7 @@ def test_signature_algorithms_of_a_key(root: Authority, version: Any) -> None:
     identity = root.issue("a.example", kind="RSA")
     for load in ("load_cert_chain", "add_cert_chain"):
         server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
-        key = Elsewhere(identity, "rsa_pss_rsae_sha512", "of the future")
+        key = PickyKey(identity, "rsa_pss_rsae_sha512", "of the future")
         getattr(server, load)(identity.chain_pem, key)
         assert join(visiting(root, version), server, host=None).ok().server.obj.server_sigalg() == "rsa_pss_rsae_sha512"
 

@@ -16,7 +16,7 @@ import pytest
 
 import puretls
 import puretls.asyncio
-from support.bios import ObjectPair, join
+from support.bios import ObjectPair, join, session_at
 from support.both import V12, V13, client_of, only, server_of
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
@@ -29,11 +29,7 @@ def resumed(client: Any, server: Any, session: Any = None) -> bool:
     return bool(pair.client.obj.session_reused)
 
 
-def session_at(client: Any, server: Any) -> Any:
-    return join(client, server).ok().client.obj.session
-
-
-class Store:
+class CountingStore:
     """A store in memory that counts what it is asked for."""
 
     def __init__(self) -> None:
@@ -163,7 +159,7 @@ def test_a_ticket_under_a_derived_key_lives_as_long_as_others(pki, monkeypatch):
     assert not resumed(client, server, session)
 
 
-class Source:
+class SecretSource:
     """Secrets of epochs that are not always to be had."""
 
     rotate = 10.0
@@ -180,7 +176,7 @@ class Source:
 
 
 def test_the_last_known_keys_while_the_source_is_away(pki, monkeypatch):
-    client, servers, source = client_of(puretls, pki), [server_of(puretls, pki) for _ in range(2)], Source()
+    client, servers, source = client_of(puretls, pki), [server_of(puretls, pki) for _ in range(2)], SecretSource()
     for server in servers:
         server.set_ticket_keys(source)
     assert resumed(client, servers[1], session_at(client, servers[0]))
@@ -198,7 +194,7 @@ def test_the_last_known_keys_while_the_source_is_away(pki, monkeypatch):
 
 def test_whoever_names_keys_at_random_costs_little(pki):
     """A name outside of what may be alive asks nobody, and derives nothing."""
-    server, source = server_of(puretls, pki), Source()
+    server, source = server_of(puretls, pki), SecretSource()
     server.set_ticket_keys(source)
     tickets = server._settings.sessions.tickets
     for number in range(1000):
@@ -240,7 +236,7 @@ def _with(server: Any, **settings: Any) -> Any:
 @pytest.mark.parametrize("exit_", DOORS)
 def test_no_session_of_one_door_opens_another(version, way, identity, entrance, exit_, pki):
     """Same keys, same name: what a full handshake at the second door says, a session of the first does not change."""
-    store = Store()
+    store = CountingStore()
     doors = [DOORS[name](pki) for name in (entrance, exit_)]
     for door in doors:
         door.set_ticket_keys([KEY])
@@ -276,7 +272,7 @@ def test_no_session_of_one_door_opens_another(version, way, identity, entrance, 
 
 @each_version
 def test_sessions_in_a_store(version, pki):
-    store, client = Store(), client_of(puretls, pki)
+    store, client = CountingStore(), client_of(puretls, pki)
     only(version, client)
     servers = [server_of(puretls, pki) for _ in range(2)]
     for server in servers:
@@ -296,7 +292,7 @@ def test_sessions_in_a_store(version, pki):
 
 @each_version
 def test_the_store_learns_nothing(version, pki):
-    store, client = Store(), client_of(puretls, pki, identity="client")
+    store, client = CountingStore(), client_of(puretls, pki, identity="client")
     server = server_of(puretls, pki, asks=puretls.CERT_REQUIRED)
     only(version, client)
     server.options |= puretls.OP_NO_TICKET
@@ -316,7 +312,7 @@ def test_the_store_learns_nothing(version, pki):
 
 @each_version
 def test_ids_that_are_not_ours_never_reach_it(version, pki):
-    ours, theirs = Store(), Store()
+    ours, theirs = CountingStore(), CountingStore()
     client, servers = client_of(puretls, pki), [server_of(puretls, pki) for _ in range(2)]
     only(version, client)
     for server, store in zip(servers, (ours, theirs), strict=True):
@@ -353,7 +349,7 @@ def _failed() -> Future[Any]:
 @pytest.mark.parametrize("how", WRONG)
 @pytest.mark.parametrize("method", ["put", "get", "take"])
 def test_whatever_a_store_does_no_handshake_fails(version, how, method, pki):
-    store, client, server = Store(), client_of(puretls, pki), server_of(puretls, pki)
+    store, client, server = CountingStore(), client_of(puretls, pki), server_of(puretls, pki)
     only(version, client)
     server.options |= puretls.OP_NO_TICKET
     server.session_store = store
@@ -369,7 +365,7 @@ def test_whatever_a_store_does_no_handshake_fails(version, how, method, pki):
 def test_answers_that_come_later(version, pki):
     """A future for blocking callers, and awaitables under puretls.asyncio, which goes on with others meanwhile."""
 
-    class Later(Store):
+    class Later(CountingStore):
         def put(self, *arguments: Any) -> Any:
             return self._later(super().put, *arguments)
 
@@ -415,7 +411,7 @@ def test_answers_that_come_later(version, pki):
 def test_futures_are_waited_for(version, pki):
     with ThreadPoolExecutor(2) as pool:
 
-        class Later(Store):
+        class Later(CountingStore):
             def put(self, *arguments: Any) -> Any:
                 return pool.submit(super().put, *arguments)
 
@@ -438,15 +434,15 @@ def test_what_a_store_is(pki):
     with pytest.raises(TypeError):
         server.session_store = {}
     with pytest.raises(ValueError, match="for servers"):
-        client_of(puretls, pki).session_store = Store()
+        client_of(puretls, pki).session_store = CountingStore()
     server.session_store = None
     with pytest.raises(TypeError):
-        server.single_use_tickets = Store()
+        server.single_use_tickets = CountingStore()
 
 
 def test_one_look_up_for_each_hello(pki):
     """However many ids a client names that are ours."""
-    store, client, server = Store(), client_of(puretls, pki), server_of(puretls, pki)
+    store, client, server = CountingStore(), client_of(puretls, pki), server_of(puretls, pki)
     server.options |= puretls.OP_NO_TICKET
     server.session_store = store
     session = session_at(client, server)

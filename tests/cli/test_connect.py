@@ -32,8 +32,10 @@ from puretls.cli import idn
 from puretls.cli.session import HttpAnswer
 from support import MIB, PATIENCE, Pki, dial, running
 from support.commands import COMMAND, Done, called, interruptible, listening, puretls
+from support.logged import EC_KEYS, LoggedCertificates
 from support.ours import server_context
 from support.peering import PEERS, V12, V13, End, Peer, Setup
+from support.repositories import PublishedChain, Repository
 from support.web import serving as serving_https
 
 PROGRAMS = {peer.name: peer for peer in PEERS if peer.name in ("openssl", "gnutls")}
@@ -698,11 +700,10 @@ def test_the_rules_of_the_public_web(connect: Connect, tls: Any, pki: Pki) -> No
 
 def test_an_issuer_that_was_not_sent(connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line and the document say where it is published; --aia fetches it, from public addresses only."""
-    import test_aia
     from puretls._api import fetcher
 
-    web = test_aia.Web()
-    world = test_aia.World(web)
+    web = Repository()
+    world = PublishedChain(web)
     file = tmp_path / "root.pem"
     file.write_text(world.root.pem, "utf-8")
     root = ("--ca-file", file)
@@ -745,9 +746,7 @@ def test_a_server_without_a_certificate(connect: Connect, tls: Any, tmp_path: Pa
 
 
 def test_timestamps_are_counted(connect: Connect, tmp_path: Path) -> None:
-    from test_transparency import EC_KEYS, World
-
-    world = World()
+    world = LoggedCertificates()
     file = tmp_path / "root.pem"
     file.write_text(world.root.pem, "utf-8")
     context = world.server(world.logged(EC_KEYS[0], EC_KEYS[1]))

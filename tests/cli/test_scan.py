@@ -26,6 +26,7 @@ from puretls.cli.certs import Authority
 from support import PATIENCE, Pki, dial, free_port, need, running
 from support.commands import COMMAND, Done, puretls
 from support.ours import server_context
+from support.staples import GOOD, REVOKED, response
 from support.web import serving
 
 
@@ -515,8 +516,6 @@ def test_a_server_that_opens_encrypted_hellos(lasting: Pki) -> None:
 
 
 def test_certificates_that_are_compressed_and_stapled(lasting: Pki) -> None:
-    from test_ocsp import GOOD, REVOKED, response
-
     for status, word in ((GOOD, "good"), (REVOKED, "revoked"), (None, None)):
         context = server_context(tls, lasting)
         if status is not None:

@@ -57,6 +57,7 @@ from support.crooked import (
     offers,
     server_meets,
 )
+from support.extension_bodies import CASES
 from support.joined12 import BASE
 from support.pair import (
     AEAD12,
@@ -76,7 +77,6 @@ from support.pair import (
     store,
     twice,
 )
-from test_client_hellos import CASES
 
 pytestmark = like_openssl_30
 Row = Callable[[Any, Pki], Verdict]

@@ -160,7 +160,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Site(http.server.ThreadingHTTPServer):
+class HttpsSite(http.server.ThreadingHTTPServer):
     """Handshakes happen in the connection's thread, and a client that refuses us is its own business."""
 
     def __init__(self, context) -> None:
@@ -179,7 +179,7 @@ class Site(http.server.ThreadingHTTPServer):
 @contextlib.contextmanager
 def site(context=None):
     """An HTTPS server of the other side: its port."""
-    with Site(context or server(other)) as made_site:
+    with HttpsSite(context or server(other)) as made_site:
         with running(made_site):
             yield made_site.server_port
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.catalogue import PROGRAMS, Program
+from support.catalogue import PROGRAMS, LibraryProgram
 from support import Pki
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ def folder(pki: Pki) -> Path:
         for mode in program.modes.split()
     ],
 )
-def test_program(program: Program, mode: str, folder: Path) -> None:
+def test_program(program: LibraryProgram, mode: str, folder: Path) -> None:
     for module in [*program.modules.split(), *mode.split("+")[1:]]:
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")

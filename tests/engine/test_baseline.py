@@ -56,7 +56,7 @@ from support.pair import (
     name_of,
     suite,
 )
-from support.repeatable import Source, identity, trusting
+from support.repeatable import SeededBytes, identity, trusting
 
 FILE = repeatable.FOLDER / "wire.txt"
 PSK = (b"who", b"0123456789abcdef")
@@ -66,7 +66,7 @@ SIDES = ("client", "server")
 class Run:
     """One connection after the other between the same two contexts, and what they said."""
 
-    def __init__(self, source: Source, *, watch: bool) -> None:
+    def __init__(self, source: SeededBytes, *, watch: bool) -> None:
         self.source, self.watch = source, watch
         self.lines: list[str] = []
         self.configs: list[Config] = []

@@ -33,7 +33,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return prepare(tmp_path_factory.mktemp("certificates"), "P-256")
 
 
-class Counted:
+class CallsBySide:
     """Calls of our functions, by side."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Counted:
 
 def handshake(library: Module, contexts: list[Any], session: Any, resume: bool) -> tuple[Counter[str], Any]:
     """A whole one: the objects, and where sessions are wanted, the data that brings the tickets."""
-    counted = Counted()
+    counted = CallsBySide()
     client = counted.do("client", lambda: library.side(contexts[0], server=False, session=session))
     server = counted.do("server", lambda: library.side(contexts[1], server=True))
     sides, done, data, turn = {"client": client, "server": server}, set(), b"", "client"

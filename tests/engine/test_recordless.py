@@ -31,7 +31,7 @@ from support import repeatable
 from support.crooked import hello_of, offers
 from support.pair import HOST, NOW, SUITES13, configured, message, replace
 from support.recordless import CryptoEnd, CryptoPair
-from support.repeatable import Source, identity, trusting
+from support.repeatable import SeededBytes, identity, trusting
 
 PSK = (b"who", b"0123456789abcdef")
 BARE = Config().options & ~OP_ENABLE_MIDDLEBOX_COMPAT
@@ -94,10 +94,10 @@ def answers(config: Config) -> dict[type, Any]:
     }
 
 
-Parties = Callable[[Source, tuple[Config, Config], Any], Any]
+Parties = Callable[[SeededBytes, tuple[Config, Config], Any], Any]
 
 
-def over_records(source: Source, both: tuple[Config, Config], session: Any) -> list[Any]:
+def over_records(source: SeededBytes, both: tuple[Config, Config], session: Any) -> list[Any]:
     """The two handshakes after all has been said, by way of records; and what both sides have said."""
     random = source.stream
     ends = [
@@ -124,7 +124,7 @@ def over_records(source: Source, both: tuple[Config, Config], session: Any) -> l
 
 
 def over_crypto(
-    source: Source, both: tuple[Config, Config], session: Any = None, *, piece: int = 0, run: bool = True
+    source: SeededBytes, both: tuple[Config, Config], session: Any = None, *, piece: int = 0, run: bool = True
 ) -> CryptoPair:
     client = CryptoEnd(
         both[0], server_side=False, clock=lambda: NOW, random=source.stream("client"), host=HOST, session=session
@@ -136,7 +136,7 @@ def over_crypto(
     return ends.run() if run else ends
 
 
-def without_records(source: Source, both: tuple[Config, Config], session: Any) -> list[Any]:
+def without_records(source: SeededBytes, both: tuple[Config, Config], session: Any) -> list[Any]:
     ends = over_crypto(source, both, session)
     return [(end.handshake, end) for end in (ends.client, ends.server)]
 
@@ -198,7 +198,7 @@ def test_the_same_randomness_gives_the_same_secrets(name: str) -> None:
 @each_kind
 @each_piece
 def test_the_layers_are_told_the_secrets_of_each_level(name: str, piece: int) -> None:
-    source, both = Source(), configs(name)
+    source, both = SeededBytes(), configs(name)
     ends = over_crypto(source, both, piece=piece)
     if name in RESUMED:
         ends = over_crypto(source, both, ends.client.handshake.outcome.session, piece=piece)
@@ -215,7 +215,7 @@ def test_the_layers_are_told_the_secrets_of_each_level(name: str, piece: int) ->
 
 def test_what_goes_at_which_level() -> None:
     """RFC 9001 4.1.4, table 1."""
-    ends = over_crypto(Source(), configs("client certificate"))
+    ends = over_crypto(SeededBytes(), configs("client certificate"))
     found: dict[tuple[str, Level], list[int]] = {}
     for who, end in (("client", ends.client), ("server", ends.server)):
         for sent in end.layer.sent:
@@ -275,7 +275,7 @@ def test_the_profile_takes_out_of_a_configuration_what_it_does_without() -> None
 def test_no_session_id_no_record_size_limit_no_post_handshake_auth(name: str) -> None:
     """Neither offered nor answered, though the context would have them (RFC 9001 8.4, 4.4)."""
     more = {**ORDINARY, "post_handshake_auth": True}
-    ends = over_crypto(Source(), configs(name, more, more))
+    ends = over_crypto(SeededBytes(), configs(name, more, more))
     hellos = [ClientHello.parse(raw) for raw in said(ends.client) if raw[0] == registry.CLIENT_HELLO]
     assert len(hellos) == 1 + (name == "retry")
     for hello in hellos:
@@ -288,7 +288,7 @@ def test_no_session_id_no_record_size_limit_no_post_handshake_auth(name: str) ->
 
 def test_a_session_id_is_refused() -> None:
     """RFC 9001 8.4."""
-    ends = over_crypto(Source(), configs(), run=False)
+    ends = over_crypto(SeededBytes(), configs(), run=False)
     ends.server.start()
     raw = hello_of(offers(TLS13), suites=(0x1301,), session_id=bytes(32))
     found = refused(ends, lambda: ends.server.receive(INITIAL, raw))
@@ -299,7 +299,7 @@ def test_a_session_id_is_refused() -> None:
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_key_update_is_refused(who: str, asks: int) -> None:
     """RFC 9001 6."""
-    ends = over_crypto(Source(), configs())
+    ends = over_crypto(SeededBytes(), configs())
     end = getattr(ends, who)
     found = refused(ends, lambda: end.receive(APPLICATION, message(registry.KEY_UPDATE, bytes((asks,)))))
     assert found == (who, "UNEXPECTED_MESSAGE", registry.UNEXPECTED_MESSAGE)
@@ -308,7 +308,7 @@ def test_key_update_is_refused(who: str, asks: int) -> None:
 def test_post_handshake_authentication_is_refused() -> None:
     """RFC 9001 4.4: servers do not ask, clients do not answer."""
     later = {"post_handshake_auth": True}
-    ends = over_crypto(Source(), configs("full", later, {**ASKING, **later, "verify_mode": CERT_OPTIONAL}))
+    ends = over_crypto(SeededBytes(), configs("full", later, {**ASKING, **later, "verify_mode": CERT_OPTIONAL}))
     server: Any = ends.server.handshake
     state: Any = ends.server.machine.state
     assert isinstance(state, Established13)
@@ -320,7 +320,7 @@ def test_post_handshake_authentication_is_refused() -> None:
 
 
 def test_a_client_that_offers_post_handshake_authentication_is_not_asked() -> None:
-    ends = over_crypto(Source(), configs("full", {}, ASKING | {"verify_mode": CERT_OPTIONAL}), run=False)
+    ends = over_crypto(SeededBytes(), configs("full", {}, ASKING | {"verify_mode": CERT_OPTIONAL}), run=False)
     ends.server.start()
     ends.client.start()
     (sent,) = ends.client.layer.take()
@@ -336,12 +336,12 @@ def test_a_client_that_offers_post_handshake_authentication_is_not_asked() -> No
 @pytest.mark.parametrize(("ours", "theirs"), [((b"h3",), ()), ((), (b"h3",)), ((), ()), ((b"h3",), (b"hq",))])
 def test_a_server_needs_a_protocol(ours: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> None:
     """RFC 9001 8.1."""
-    ends = over_crypto(Source(), configs("full", {"alpn": theirs}, {"alpn": ours}), run=False)
+    ends = over_crypto(SeededBytes(), configs("full", {"alpn": theirs}, {"alpn": ours}), run=False)
     assert refused(ends) == ("server", "NO_APPLICATION_PROTOCOL", registry.NO_APPLICATION_PROTOCOL)
 
 
 def test_a_client_needs_a_protocol() -> None:
-    ends = over_crypto(Source(), configs(), run=False)
+    ends = over_crypto(SeededBytes(), configs(), run=False)
     ends.server.handshake.profile = TLS  # a server that does not
     ends.server.handshake.config = replace(ends.server.handshake.config, alpn=())
     assert refused(ends) == ("client", "NO_APPLICATION_PROTOCOL", registry.NO_APPLICATION_PROTOCOL)
@@ -349,15 +349,15 @@ def test_a_client_needs_a_protocol() -> None:
 
 def test_there_is_no_older_version() -> None:
     """RFC 9001 4.2: neither side begins with one, nor lets itself be talked into it."""
-    ends = over_crypto(Source(), configs("full", {"versions": (TLS12,)}, {}), run=False)
+    ends = over_crypto(SeededBytes(), configs("full", {"versions": (TLS12,)}, {}), run=False)
     with pytest.raises(Abort) as caught:
         ends.client.start()
     assert caught.value.fault is faults.NO_PROTOCOLS_AVAILABLE
-    ends = over_crypto(Source(), configs("full", {}, {"versions": (TLS12,)}), run=False)
+    ends = over_crypto(SeededBytes(), configs("full", {}, {"versions": (TLS12,)}), run=False)
     with pytest.raises(Abort) as caught:
         ends.server.start()
     assert caught.value.fault is faults.NO_PROTOCOLS_SERVED
-    ends = over_crypto(Source(), configs("full", {"versions": (TLS13, TLS12)}, {}), run=False)
+    ends = over_crypto(SeededBytes(), configs("full", {"versions": (TLS13, TLS12)}, {}), run=False)
     ends.client.start()
     raw = message(registry.SERVER_HELLO, b"\x03\x03" + bytes(32) + b"\x00\xc0\x2b\x00")
     found = refused(ends, lambda: ends.client.receive(INITIAL, raw))
@@ -369,7 +369,7 @@ def test_there_is_no_older_version() -> None:
 
 def flights(name: str = "client certificate") -> list[tuple[str, Level, bytes]]:
     """Each message of a handshake: who gets it, and at which level."""
-    ends = over_crypto(Source(), configs(name))
+    ends = over_crypto(SeededBytes(), configs(name))
     both = (("server", ends.client), ("client", ends.server))
     return [(to, sent.level, raw) for to, end in both for sent in end.layer.sent for raw in sent.messages]
 
@@ -381,7 +381,7 @@ def test_each_message_at_each_wrong_level(name: str) -> None:
     for to, right, raw in flights(name):
         number, before[to] = before[to], before[to] + 1
         for wrong in set(Level) - {right}:
-            ends = over_crypto(Source(), configs(name), run=False)
+            ends = over_crypto(SeededBytes(), configs(name), run=False)
             getattr(ends, to).misplaced = (number, wrong)
             assert refused(ends) == (to, "UNEXPECTED_MESSAGE", registry.UNEXPECTED_MESSAGE), (raw[0], right, wrong)
             tried += 1
@@ -396,7 +396,7 @@ def test_each_message_at_each_wrong_level(name: str) -> None:
 )
 def test_keys_do_not_change_inside_a_message(sender: str, name: str, more: bytes) -> None:
     """RFC 9001 4.1.3: nothing follows the last message of a level, in whole or in part."""
-    ends = over_crypto(Source(), configs(), run=False)
+    ends = over_crypto(SeededBytes(), configs(), run=False)
     ends.more[sender, name] = more
     receiver = "server" if sender == "client" else "client"
     assert refused(ends) == (receiver, "NOT_ON_RECORD_BOUNDARY", registry.UNEXPECTED_MESSAGE)
@@ -404,13 +404,13 @@ def test_keys_do_not_change_inside_a_message(sender: str, name: str, more: bytes
 
 def test_nothing_follows_a_hello_that_has_to_be_said_again() -> None:
     for sender, name in (("client", "ClientHello"), ("server", "HelloRetryRequest")):
-        ends = over_crypto(Source(), configs("retry"), run=False)
+        ends = over_crypto(SeededBytes(), configs("retry"), run=False)
         ends.more[sender, name] = b"\x14"
         assert refused(ends)[::2] == ("server" if sender == "client" else "client", registry.UNEXPECTED_MESSAGE)
 
 
 def test_nothing_is_a_message_before_the_start() -> None:
-    ends = over_crypto(Source(), configs(), run=False)
+    ends = over_crypto(SeededBytes(), configs(), run=False)
     with pytest.raises(Abort) as caught:
         ends.client.machine.receive(INITIAL, message(registry.SERVER_HELLO, bytes(60)))
     assert caught.value.fault is faults.UNEXPECTED_HANDSHAKE_MESSAGE
@@ -419,7 +419,7 @@ def test_nothing_is_a_message_before_the_start() -> None:
 
 def test_what_only_records_have_is_not_there() -> None:
     """No state comes to ask for it; one that did would end the connection."""
-    ends = over_crypto(Source(), configs())
+    ends = over_crypto(SeededBytes(), configs())
     with pytest.raises(Abort) as caught:
         _ = ends.client.handshake.stream
     assert caught.value.fault is faults.INTERNAL

@@ -20,7 +20,7 @@ from support.both import V12, V13, client_of, only, server_of
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
 
-class Client:
+class RedisInMemory:
     """What is used of a client of redis-py, in memory."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ def session_at(client: Any, server: Any) -> Any:
 
 @each_version
 def test_keys_are_made_by_whoever_comes_first(version, pki):
-    client, (one, two) = client_of(puretls, pki), servers_of(pki, Client())
+    client, (one, two) = client_of(puretls, pki), servers_of(pki, RedisInMemory())
     only(version, client)
     assert resumed(client, two, session_at(client, one))
     assert resumed(client, one, session_at(client, two))
@@ -98,14 +98,14 @@ def test_the_first_ticket_of_a_worker_is_everybodys(pki):
     """In an event loop, too, where no handshake may wait for keys."""
 
     async def main() -> None:
-        client, (one, two) = client_of(puretls, pki), servers_of(pki, Client())
+        client, (one, two) = client_of(puretls, pki), servers_of(pki, RedisInMemory())
         assert resumed(client, two, session_at(client, one))
 
     asyncio.run(main())
 
 
 def test_keys_are_read_once_a_minute_at_most(pki, monkeypatch):
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     (server,) = servers_of(pki, store, 1)
     session_at(client, server)
     began = len(store.calls)
@@ -120,7 +120,7 @@ def test_keys_are_read_once_a_minute_at_most(pki, monkeypatch):
 
 def test_a_clock_that_is_ahead_and_keys_that_change(pki, monkeypatch):
     """Half a minute apart, keys of five seconds."""
-    client, (one, two) = client_of(puretls, pki), servers_of(pki, Client(), rotate=5)
+    client, (one, two) = client_of(puretls, pki), servers_of(pki, RedisInMemory(), rotate=5)
     began = time.time()
     session_at(client, two)
     for moment in range(0, 60, 7):
@@ -132,7 +132,7 @@ def test_a_clock_that_is_ahead_and_keys_that_change(pki, monkeypatch):
 
 
 def test_a_store_that_has_come_back_empty_gets_the_keys_back(pki, monkeypatch):
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     (one,) = servers_of(pki, store, 1)
     session = session_at(client, one)
     kept = dict(store.kept)
@@ -153,7 +153,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_without_a_store_from_the_start(pki):
     """A server has keys of its own, and asks again in a second."""
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     store.before = raising(OSError("away"))
     one, two = servers_of(pki, store)
     assert resumed(client, one, session_at(client, one))
@@ -162,7 +162,7 @@ def test_without_a_store_from_the_start(pki):
 
 
 def test_a_client_without_mget(pki):
-    class Less(Client):
+    class Less(RedisInMemory):
         mget = property()  # type: ignore[assignment]  # AttributeError
 
     client, (one, two) = client_of(puretls, pki), servers_of(pki, Less())
@@ -172,10 +172,10 @@ def test_a_client_without_mget(pki):
 def test_what_ticket_keys_take():
     for wrong in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="rotate"):
-            fleet.TicketKeys(Client(), rotate=wrong)
+            fleet.TicketKeys(RedisInMemory(), rotate=wrong)
     with pytest.raises(ValueError, match="timeout"):
-        fleet.Sessions(Client(), timeout=0)
-    keys = fleet.TicketKeys(Client())
+        fleet.Sessions(RedisInMemory(), timeout=0)
+    keys = fleet.TicketKeys(RedisInMemory())
     secret = keys.secret(int(time.time() // 3600), time.time())
     assert secret is not None
     assert len(secret) == 32
@@ -197,7 +197,7 @@ def test_a_secret_of_a_source_that_is_too_short_is_none(pki, monkeypatch):
 
 @each_version
 def test_sessions_of_one_are_found_by_another(version, pki):
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     only(version, client)
     one, two = servers_of(pki, store)
     for server in (one, two):
@@ -210,7 +210,7 @@ def test_sessions_of_one_are_found_by_another(version, pki):
 
 
 def test_tickets_are_good_once_in_all_of_the_fleet(pki):
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     one, two = servers_of(pki, store)
     for server in (one, two):
         server.single_use_tickets = fleet.AntiReplay(store, timeout=PATIENT)
@@ -234,7 +234,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("way", ["tickets", "store", "once"])
 def test_whatever_the_store_does_no_handshake_fails(version, fault, way, pki):
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     only(version, client)
     timeout = fleet.TIMEOUT if fault == "hangs" else PATIENT
     one, two = servers_of(pki, store, timeout=timeout)
@@ -259,7 +259,7 @@ def test_whatever_the_store_does_no_handshake_fails(version, fault, way, pki):
 
 def test_a_store_that_hangs_is_left_alone_for_a_second(pki):
     """A hundred handshakes: those that waited are a few, and no thread is started for each."""
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     released = threading.Event()
     (server,) = servers_of(pki, store, 1, timeout=fleet.TIMEOUT)
     server.options |= puretls.OP_NO_TICKET
@@ -280,7 +280,7 @@ def test_a_store_that_hangs_is_left_alone_for_a_second(pki):
 
 def test_in_an_event_loop_nobody_waits(pki):
     """A store that hangs: futures end in time, and the loop goes on meanwhile."""
-    store, server, client = Client(), server_of(puretls, pki), client_of(puretls, pki)
+    store, server, client = RedisInMemory(), server_of(puretls, pki), client_of(puretls, pki)
     server.options |= puretls.OP_NO_TICKET
     server.session_store = fleet.Sessions(store)
     released = threading.Event()
@@ -324,7 +324,7 @@ def test_in_an_event_loop_nobody_waits(pki):
 
 
 def test_a_client_of_asyncio(pki):
-    class Awaited(Client):
+    class Awaited(RedisInMemory):
         async def set(self, *args: Any, **named: Any) -> Any:  # type: ignore[override]
             return super().set(*args, **named)
 
@@ -351,7 +351,7 @@ def test_a_client_of_asyncio(pki):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_after_a_fork_the_child_has_threads_of_its_own(pki):
-    store, client = Client(), client_of(puretls, pki)
+    store, client = RedisInMemory(), client_of(puretls, pki)
     (server,) = servers_of(pki, store, 1)
     server.options |= puretls.OP_NO_TICKET
     assert resumed(client, server, session_at(client, server))

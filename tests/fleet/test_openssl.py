@@ -17,7 +17,7 @@ from support.both import V12, V13, only, server_of
 KEY = b"k" * 48
 
 
-class Store(dict[bytes, bytes]):
+class DictStore(dict[bytes, bytes]):
     def put(self, id: bytes, value: bytes, seconds: int) -> None:  # noqa: A002
         del seconds
         self[id] = value
@@ -64,7 +64,7 @@ def visit(context: Any, ca: Path, *options: object) -> tuple[str, bool]:
 @pytest.mark.parametrize("how", ["keys", "secret", "store"])
 def test_s_client_resumes_with_another_server(how, version, pki, tmp_path):
     need("openssl")
-    servers, store, session = [server_of(puretls, pki) for _ in range(2)], Store(), tmp_path / "session"
+    servers, store, session = [server_of(puretls, pki) for _ in range(2)], DictStore(), tmp_path / "session"
     for server in servers:
         only(version, server)
         if how == "secret":

@@ -40,7 +40,7 @@ def root() -> Authority:
     return Authority("Keys elsewhere")
 
 
-class Token:
+class SoftToken:
     """A SoftHSM2 token with a key of each kind, and a certificate for each."""
 
     def __init__(self, folder: Path, root: Authority) -> None:
@@ -67,10 +67,10 @@ class Token:
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory, root: Authority) -> Token:
+def token(tmp_path_factory: pytest.TempPathFactory, root: Authority) -> SoftToken:
     pytest.importorskip("pkcs11")
     need("softhsm2-util")
-    return Token(tmp_path_factory.mktemp("softhsm"), root)
+    return SoftToken(tmp_path_factory.mktemp("softhsm"), root)
 
 
 def pair(
@@ -97,7 +97,7 @@ def pair(
 @each_version
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_token(token: Token, root: Authority, kind: str, role: str, version: Any) -> None:
+def test_a_token(token: SoftToken, root: Authority, kind: str, role: str, version: Any) -> None:
     made = pair(token.identities[kind], token.uri(kind), root, role, version).ok()
     name = made.client.obj.server_sigalg() if role == "server" else made.server.obj.client_sigalg()
     assert {"RSA": "rsa_pss_rsae", "Ed25519": "ed25519"}.get(kind, "ecdsa") in name
@@ -108,7 +108,7 @@ RSA_SCHEMES = [f"rsa_{how}_sha{bits}" for how in ("pss_rsae", "pkcs1") for bits 
 
 
 @pytest.mark.parametrize("scheme", RSA_SCHEMES)
-def test_every_scheme_of_rsa(token: Token, root: Authority, scheme: str) -> None:
+def test_every_scheme_of_rsa(token: SoftToken, root: Authority, scheme: str) -> None:
     version = V12 if "pkcs1" in scheme else V13
     made = pair(
         token.identities["RSA"], token.uri("RSA"), root, "server", version,
@@ -117,7 +117,7 @@ def test_every_scheme_of_rsa(token: Token, root: Authority, scheme: str) -> None
     assert made.client.obj.server_sigalg() == scheme
 
 
-def test_pins(token: Token, root: Authority, tmp_path: Path) -> None:
+def test_pins(token: SoftToken, root: Authority, tmp_path: Path) -> None:
     identity, file = token.identities["P-256"], tmp_path / "pin"
     file.write_text(f"{PIN}\n")
     for uri, password in (
@@ -146,7 +146,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("this", "that", "error"), WRONG, ids=[row[1] for row in WRONG])
-def test_what_is_wrong_with_a_uri(token: Token, this: str, that: str, error: type[Exception]) -> None:
+def test_what_is_wrong_with_a_uri(token: SoftToken, this: str, that: str, error: type[Exception]) -> None:
     context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     uri = token.uri("P-256").replace(this, that)
     assert uri != token.uri("P-256")
@@ -158,7 +158,7 @@ def test_what_is_wrong_with_a_uri(token: Token, this: str, that: str, error: typ
     assert context._config(server_side=True).credentials == ()
 
 
-def test_a_wrong_pin(token: Token, tmp_path: Path) -> None:
+def test_a_wrong_pin(token: SoftToken, tmp_path: Path) -> None:
     """In a process that has not logged in: a login is the process's, and not a session's."""
     certificate, uri = tmp_path / "chain.pem", token.uri("P-256", "&pin-value=87654321")
     certificate.write_bytes(token.identities["P-256"].chain_pem)
@@ -169,14 +169,14 @@ def test_a_wrong_pin(token: Token, tmp_path: Path) -> None:
     assert "87654321" not in done.stderr.replace(uri, "")
 
 
-def test_another_certificate_s_key(token: Token) -> None:
+def test_another_certificate_s_key(token: SoftToken) -> None:
     context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     with pytest.raises(puretls.SSLError) as caught:
         context.load_cert_chain(token.identities["P-256"].chain_pem, token.uri("P-384"))
     assert caught.value.reason == "KEY_VALUES_MISMATCH"
 
 
-def test_a_key_object_of_python_pkcs11(token: Token, root: Authority) -> None:
+def test_a_key_object_of_python_pkcs11(token: SoftToken, root: Authority) -> None:
     import pkcs11
 
     found = pkcs11.lib(token.module).get_token(token_label="puretls test")
@@ -201,7 +201,7 @@ def test_a_key_object_of_python_pkcs11(token: Token, root: Authority) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_after_a_fork(token: Token, tmp_path: Path) -> None:
+def test_after_a_fork(token: SoftToken, tmp_path: Path) -> None:
     """A child opens the token anew; the parent's session goes on."""
     certificate = tmp_path / "chain.pem"
     certificate.write_bytes(token.identities["P-256"].chain_pem)
@@ -228,7 +228,7 @@ print("both")
     assert done.stdout == "both\n", done.stderr
 
 
-def test_many_threads(token: Token, root: Authority) -> None:
+def test_many_threads(token: SoftToken, root: Authority) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     identity = token.identities["RSA"]
@@ -269,7 +269,7 @@ def serving(context: Any) -> Iterator[int]:
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_openssl_as_client(token: Token, root: Authority, kind: str, version: str, tmp_path: Path) -> None:
+def test_openssl_as_client(token: SoftToken, root: Authority, kind: str, version: str, tmp_path: Path) -> None:
     need("openssl")
     ca = tmp_path / "ca.pem"
     ca.write_bytes(root.pem)
@@ -287,7 +287,7 @@ def test_openssl_as_client(token: Token, root: Authority, kind: str, version: st
 
 @pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_openssl_as_server(token: Token, root: Authority, kind: str, version: Any, tmp_path: Path) -> None:
+def test_openssl_as_server(token: SoftToken, root: Authority, kind: str, version: Any, tmp_path: Path) -> None:
     """It demands our certificate, whose key is in the token."""
     need("openssl")
     identity, ca, port = root.issue("localhost"), tmp_path / "ca.pem", free_port()
@@ -337,7 +337,7 @@ func main() {
 """
 
 
-def test_go_as_client(token: Token, root: Authority, tmp_path: Path) -> None:
+def test_go_as_client(token: SoftToken, root: Authority, tmp_path: Path) -> None:
     if not shutil.which("go"):
         pytest.skip("go is not installed")
     (tmp_path / "ca.pem").write_bytes(root.pem)

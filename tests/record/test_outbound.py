@@ -5,8 +5,7 @@ from __future__ import annotations
 from puretls._base.registry import APPLICATION_DATA, TLS12
 from puretls._record.outbound import Outbound
 from puretls._record.protection import MAX_PLAINTEXT
-
-from .test_protection import PROTECTIONS, open_all
+from support.protections import PROTECTIONS, open_all
 
 
 def test_a_buffer_serves_one_suite_after_the_other():

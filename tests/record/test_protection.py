@@ -15,58 +15,22 @@ from hypothesis import strategies as st
 
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS10, TLS11, TLS12, TLS13
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS10, TLS12
 from puretls._crypto import suites
 from puretls._crypto.kdf import SHA256, Prf
-from puretls._crypto.suites import Aead, Block
 from puretls._record import older
-from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer
+from puretls._record.cbc import BlockOpener, MacOpener
 from puretls._record.protection import (
     HEADER,
     MAX_PLAINTEXT,
     SEQUENCE_END,
     NullOpener,
-    Opener12,
     Opener13,
-    Sealer12,
-    Sealer13,
     pack_aad,
     pack_header,
 )
+from support.protections import PROTECTIONS, open_all
 
-Make = Callable[[], tuple[Any, Any]]  # a sealer and its opener
-
-
-def protections() -> dict[str, Make]:
-    """One of each kind that the suites make."""
-    found: dict[str, Make] = {}
-    for suite in suites.SUITES:
-        cipher, mac = suite.cipher, suite.mac
-        if isinstance(cipher, Aead):
-            key, iv = bytes(range(cipher.key)), bytes(range(12))
-            if suite.since == TLS13:
-                found[f"1.3 {cipher.name}"] = lambda c=cipher, k=key, i=iv: (Sealer13(c, k, i), Opener13(c, k, i))
-            else:
-                salt = iv[: cipher.salt]
-                found[f"1.2 {cipher.name}"] = lambda c=cipher, k=key, s=salt: (
-                    Sealer12(c, k, s, TLS12),
-                    Opener12(c, k, s, TLS12),
-                )
-        elif isinstance(cipher, Block):
-            assert mac
-            for version in (TLS10, TLS11, TLS12):
-                for etm in (False, True):
-                    arguments = (cipher, mac, bytes(range(cipher.key)), bytes(mac.size), bytes(cipher.block), version)
-                    found[f"{version & 15} {cipher.name} {mac.name} {'etm' if etm else 'mte'}"] = (
-                        lambda a=arguments, e=etm: (BlockSealer(*a, etm=e), BlockOpener(*a, etm=e))
-                    )
-        else:
-            assert mac
-            found[f"1.2 null {mac.name}"] = lambda m=mac: (MacSealer(m, b"key", TLS12), MacOpener(m, b"key", TLS12))
-    return found
-
-
-PROTECTIONS = protections()
 EACH = pytest.mark.parametrize("make", PROTECTIONS.values(), ids=PROTECTIONS)
 AEADS = pytest.mark.parametrize(
     "make",
@@ -89,17 +53,6 @@ def seal_full(sealer: Any, data: bytes) -> bytes:
     assert len(frames) == len(data) // MAX_PLAINTEXT
     sealer.seal_full(memoryview(data), frames)
     return bytes(memory)
-
-
-def open_all(opener: Any, data: bytes) -> tuple[int, bytes]:
-    """One record, or several of one kind, one by one."""
-    kind, found, pos = 0, b"", 0
-    while pos < len(data):
-        stop = pos + HEADER + int.from_bytes(data[pos + 3 : pos + 5], "big")
-        kind, piece = opener.open(data[pos : pos + HEADER], memoryview(data)[pos + HEADER : stop])
-        found += piece
-        pos = stop
-    return kind, found
 
 
 @EACH
@@ -378,7 +331,7 @@ def test_padding_is_taken_off(padding, data):
     assert opener.open(header, body) == (APPLICATION_DATA, data)
 
 
-class Counted:
+class CountedCipher:
     """A cipher whose decryptions are counted."""
 
     def __init__(self, opener: Any) -> None:
@@ -409,7 +362,7 @@ def test_padded_data_is_opened_once_like_any_other(records):
     """RFC 8446 5.4: who measures must not see which records are padded, and how much."""
     for _ in range(2):
         sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
-        counted, sealed = Counted(opener), padded_records(sealer, *records)
+        counted, sealed = CountedCipher(opener), padded_records(sealer, *records)
         out = memoryview(bytearray(2000))
         start, got = opener.open_many(sealed, memoryview(sealed), 0, len(sealed), out)
         assert bytes(out[:got]) == b"".join(data for data, _ in records)
@@ -418,7 +371,7 @@ def test_padded_data_is_opened_once_like_any_other(records):
         assert not any(out[got + 1 :])
     for record in records:
         sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()
-        counted = Counted(opener)
+        counted = CountedCipher(opener)
         sealed = padded_records(sealer, record)
         assert opener.open_data(sealed, len(sealed)) == record[0]
         assert counted.calls == 1

@@ -140,3 +140,8 @@ def described(error: BaseException | None) -> Any:
     text = re.sub(r"unknown error \(0x\w+\)", "unknown error", text)  # Python 3.14 says which
     names = ("errno", "library", "reason", "verify_code", "verify_message")
     return type(error).__name__, text, {name: getattr(error, name) for name in names if hasattr(error, name)}
+
+
+def session_at(client: Any, server: Any) -> Any:
+    """The session that a handshake of these contexts leaves with the client."""
+    return join(client, server).ok().client.obj.session

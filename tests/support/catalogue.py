@@ -10,7 +10,7 @@ LOOPS = " injected+asyncio explicit+asyncio"  # what leaves TLS to the event loo
 ANY_LOOP = LOOPS + " injected+uvloop explicit+uvloop"  # the same, in whichever loop there is
 
 
-class Program(NamedTuple):
+class LibraryProgram(NamedTuple):
     """A file in programs/, what it imports, what else has to be installed, and the modes of kit.py."""
 
     file: str
@@ -20,34 +20,34 @@ class Program(NamedTuple):
 
 
 PROGRAMS = (
-    Program("requests_", "requests", CLIENT),
-    Program("urllib3_", "urllib3", CLIENT),
-    Program("truststore_", "truststore urllib3", "injected"),
-    Program("pip_", "pip", "injected"),
-    Program("httpx_", "httpx h2 trio hypercorn", CLIENT),
-    Program("resuming_", "requests httpx aiohttp", "injected injected+asyncio injected+uvloop"),
-    Program("aiohttp_", "aiohttp", CLIENT + ANY_LOOP),
-    Program("websockets_", "websockets", CLIENT + ANY_LOOP),
-    Program("asyncio_", "asyncio", CLIENT + LOOPS),
-    Program("uvloop_", "uvloop", CLIENT + LOOPS),
-    Program("trio_", "trio", CLIENT),
-    Program("anyio_", "anyio trio", CLIENT),
-    Program("gevent_", "gevent"),
-    Program("eventlet_", "eventlet", "injected"),
-    Program("uvicorn_", "uvicorn uvloop", BOTH + LOOPS),
-    Program("hypercorn_", "hypercorn trio", BOTH + ANY_LOOP),
-    Program("gunicorn_", "gunicorn"),
-    Program("fleet_", "gunicorn redis uvicorn", "explicit", "redis-server"),
-    Program("tornado_", "tornado", CLIENT),
-    Program("cheroot_", "cheroot", CLIENT),
-    Program("werkzeug_", "werkzeug"),
-    Program("redis_", "redis", "injected late injected+asyncio injected+uvloop", "redis-server"),
-    Program("asyncpg_", "asyncpg", CLIENT + ANY_LOOP, "postgres"),
-    Program("pg8000_", "pg8000", CLIENT, "postgres"),
-    Program("pymysql_", "pymysql", CLIENT, "mariadbd"),
-    Program("paho_", "paho", CLIENT, "mosquitto"),
-    Program("smtp_", "aiosmtpd aiosmtplib", CLIENT + ANY_LOOP),
-    Program("ftplib_", "ftplib"),
-    Program("mail_", "imaplib poplib"),
-    Program("stdlib_", "xmlrpc"),
+    LibraryProgram("requests_", "requests", CLIENT),
+    LibraryProgram("urllib3_", "urllib3", CLIENT),
+    LibraryProgram("truststore_", "truststore urllib3", "injected"),
+    LibraryProgram("pip_", "pip", "injected"),
+    LibraryProgram("httpx_", "httpx h2 trio hypercorn", CLIENT),
+    LibraryProgram("resuming_", "requests httpx aiohttp", "injected injected+asyncio injected+uvloop"),
+    LibraryProgram("aiohttp_", "aiohttp", CLIENT + ANY_LOOP),
+    LibraryProgram("websockets_", "websockets", CLIENT + ANY_LOOP),
+    LibraryProgram("asyncio_", "asyncio", CLIENT + LOOPS),
+    LibraryProgram("uvloop_", "uvloop", CLIENT + LOOPS),
+    LibraryProgram("trio_", "trio", CLIENT),
+    LibraryProgram("anyio_", "anyio trio", CLIENT),
+    LibraryProgram("gevent_", "gevent"),
+    LibraryProgram("eventlet_", "eventlet", "injected"),
+    LibraryProgram("uvicorn_", "uvicorn uvloop", BOTH + LOOPS),
+    LibraryProgram("hypercorn_", "hypercorn trio", BOTH + ANY_LOOP),
+    LibraryProgram("gunicorn_", "gunicorn"),
+    LibraryProgram("fleet_", "gunicorn redis uvicorn", "explicit", "redis-server"),
+    LibraryProgram("tornado_", "tornado", CLIENT),
+    LibraryProgram("cheroot_", "cheroot", CLIENT),
+    LibraryProgram("werkzeug_", "werkzeug"),
+    LibraryProgram("redis_", "redis", "injected late injected+asyncio injected+uvloop", "redis-server"),
+    LibraryProgram("asyncpg_", "asyncpg", CLIENT + ANY_LOOP, "postgres"),
+    LibraryProgram("pg8000_", "pg8000", CLIENT, "postgres"),
+    LibraryProgram("pymysql_", "pymysql", CLIENT, "mariadbd"),
+    LibraryProgram("paho_", "paho", CLIENT, "mosquitto"),
+    LibraryProgram("smtp_", "aiosmtpd aiosmtplib", CLIENT + ANY_LOOP),
+    LibraryProgram("ftplib_", "ftplib"),
+    LibraryProgram("mail_", "imaplib poplib"),
+    LibraryProgram("stdlib_", "xmlrpc"),
 )

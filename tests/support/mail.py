@@ -11,7 +11,7 @@ from typing import Any
 from support import PATIENCE
 
 
-class Handler(socketserver.StreamRequestHandler):
+class MailHandler(socketserver.StreamRequestHandler):
     timeout = PATIENCE
 
     def handle(self) -> None:
@@ -49,7 +49,7 @@ class Handler(socketserver.StreamRequestHandler):
 @contextmanager
 def mail_server(context: Any) -> Iterator[int]:
     """Its port, for the length of a block."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailHandler) as server:
         server.daemon_threads = True
         server.context = context  # type: ignore[attr-defined]
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

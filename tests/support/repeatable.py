@@ -1,6 +1,6 @@
 """Handshakes that come out the same every time: nothing in here is drawn at random.
 
-`Source` gives numbered bytes for a name.  `repeatable` puts it where the library draws: `urandom`, private keys of
+`SeededBytes` gives numbered bytes for a name.  `repeatable` puts it where the library draws: `urandom`, private keys of
 groups, the secret that RSA encrypts.  `Signer` is a private key whose ECDSA is deterministic (RFC 6979); certificates
 and their keys follow from the source too, but for an RSA key, which is in a file, as is one ML-KEM encapsulation: its
 randomness cannot be given from outside.
@@ -43,7 +43,7 @@ FOLDER = Path(__file__).parent.parent / "data" / "baseline"
 KINDS = ("EC", "ED25519", "RSA")
 
 
-class Source:
+class SeededBytes:
     """Bytes that depend on a name and on how often it has drawn."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Signer:
 class Encrypting:
     """A public RSA key that encrypts with padding out of a source (RFC 8017 7.2.1)."""
 
-    def __init__(self, key: rsa.RSAPublicKey, source: Source) -> None:
+    def __init__(self, key: rsa.RSAPublicKey, source: SeededBytes) -> None:
         self._key, self._source = key, source
 
     def __getattr__(self, name: str) -> Any:
@@ -100,7 +100,7 @@ rsa.RSAPublicKey.register(Encrypting)
 @cache
 def identity(kind: str, ocsp: bytes | None = None) -> Credential:
     """A self-signed certificate for a key of this kind, the key, and perhaps a stapled response."""
-    source, key = Source(), None
+    source, key = SeededBytes(), None
     if kind == "EC":
         key = ec.derive_private_key(source.number("certificate", 32), ec.SECP256R1())
     elif kind == "ED25519":
@@ -136,7 +136,7 @@ def trusting() -> Store:
 class Seeded(NamedTuple):
     """What stands for the class of ML-KEM private keys."""
 
-    source: Source
+    source: SeededBytes
 
     def generate(self) -> Any:
         return mlkem.MLKEM768PrivateKey.from_seed_bytes(self.source.draw("ML-KEM", 64))
@@ -160,9 +160,9 @@ class Encapsulated:
         return Key
 
 
-def repeatable(patch: pytest.MonkeyPatch) -> Source:
+def repeatable(patch: pytest.MonkeyPatch) -> SeededBytes:
     """From here on the library draws from the source that is returned."""
-    source = Source()
+    source = SeededBytes()
     real = os.urandom
     for name, module in list(sys.modules.items()):
         if name.startswith("puretls.") and getattr(module, "urandom", None) is real:

@@ -11,7 +11,7 @@ from typing import Any
 from support import PATIENCE
 
 
-class Handler(BaseHTTPRequestHandler):
+class PageHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE
     wbufsize = -1
@@ -42,7 +42,7 @@ class Server(ThreadingHTTPServer):
     """Handshakes in the connection's thread; what went wrong is kept for the test."""
 
     def __init__(self, context: Any) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), PageHandler)
         self.context, self.errors = context, list[Exception]()
         self.alpn: list[str | None] = []
 

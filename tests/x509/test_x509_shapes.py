@@ -65,13 +65,13 @@ def test_several_threads_read_the_first_one() -> None:
             assert list(pool.map(read, [shape] * threads)) == [(5, 7)] * threads
 
 
-class Alarm(Exception):
+class RaisedByHandler(Exception):
     """Raised by a handler."""
 
 
 def alarm(shape: type) -> None:
     del shape
-    raise Alarm
+    raise RaisedByHandler
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_signal_handler_comes_in_between(handler: Callable[[type], object]) ->
         sys.setprofile(look)
         try:
             assert numbers(shape) == (5, 7)
-        except Alarm:
+        except RaisedByHandler:
             sys.setprofile(None)
             assert numbers(shape) == (5, 7)
         finally:

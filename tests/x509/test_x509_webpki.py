@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-import test_x509_limbo as limbo
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import codes, verify
 from puretls._x509.webpki import LIFETIMES, Suffixes, WebPki
-from support import pki
+from support import limbo, pki
 from support.pki import AKI, BC, CLIENT_AUTH, DAY, EKU, KU, NOW, SAN, SERVER_AUTH, SKI
 
 LIST = """
