@@ -231,6 +231,18 @@ def pss(digest: str, mgf: str | None = None, salt: int | None = None, trailer: i
     return seq(hashed, masked, salted, b"" if trailer is None else tlv(0xA3, integer(trailer)))
 
 
+def spelled_pss(
+    digest: str | None = None, mgf: str | None = None, salt: int | None = None, trailer: int | None = None
+) -> bytes:
+    """RSASSA-PSS-params with these fields and no others, a default as well."""
+    return seq(
+        b"" if digest is None else tlv(0xA0, seq(oid(HASHES[digest]), tlv(5))),
+        b"" if mgf is None else tlv(0xA1, seq(oid("1.2.840.113549.1.1.8"), seq(oid(HASHES[mgf]), tlv(5)))),
+        b"" if salt is None else tlv(0xA2, integer(salt)),
+        b"" if trailer is None else tlv(0xA3, integer(trailer)),
+    )
+
+
 def pss_key(private: Any, parameters: bytes | None = None) -> bytes:
     """SubjectPublicKeyInfo of an RSA key that is for PSS only, with restrictions or without."""
     numbers = private.public_key().public_numbers()
@@ -423,22 +435,23 @@ def crl(
     version: int = 1,
     signer: Any = None,
     digest: str = "sha256",
+    scheme: tuple[bytes, Callable[[bytes], bytes]] | None = None,
     bad_signature: bool = False,
     issuer_name: bytes | None = None,
 ) -> bytes:
     """A CRL's DER; `entry` is the DER of extensions that each entry gets."""
     signer = signer or issuer.key
+    said, signs = scheme or (algorithm(signer, digest), lambda data: sign(signer, digest, data))
     defaults: Extensions = {AKI: (False, seq(tlv(0x80, key_id(issuer.key)))), CRL_NUMBER: (False, integer(1))}
     block = [extension(d, value) for d, value in (defaults | (extensions or {})).items() if value is not None]
     entries = [seq(integer(n), moment(this_update), seq(entry) if entry else b"") for n in revoked]
     tbs = seq(
         integer(version) if version else b"",
-        algorithm(signer, digest),
+        said,
         issuer_name if issuer_name is not None else issuer.subject,
         moment(this_update),
         b"" if next_update is None else moment(next_update),
         seq(*entries) if entries else b"",
         tlv(0xA0, seq(*block)) if block and version else b"",
     )
-    signature = sign(signer, digest, tbs + b"x" if bad_signature else tbs)
-    return seq(tbs, algorithm(signer, digest), bits(signature))
+    return seq(tbs, said, bits(signs(tbs + b"x" if bad_signature else tbs)))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import certificate, codes
 from support import libcrypto, pki
-from support.pki import Issued, oid, pss, pss_key, pss_scheme, seq, tlv
+from support.pki import Issued, oid, pss, pss_key, pss_scheme, seq, spelled_pss, tlv
 from support.verifying import ours, path_of, theirs
 
 reference = pytest.mark.skipif(libcrypto.LIB is None, reason="_ssl does not expose its libcrypto here")
@@ -87,6 +87,75 @@ def test_the_key_binds_the_signature(case: str) -> None:
     chain, root = pss_chain(key, digest, **(scheme[0] if scheme else {}))
     mine, other = verdicts(ours, chain, root), verdicts(theirs, chain, root)
     assert mine == other, case
+
+
+# Defaults that are spelled out (X.690 11.5): OpenSSL reads them, and so do we
+
+OLD = {"digest": "sha1", "mgf": "sha1", "salt": 20}
+SPELLED: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "a salt of 20": (spelled_pss("sha256", "sha256", 20), {"digest": "sha256", "salt": 20}),
+    "a salt of 20 and the trailer": (spelled_pss("sha256", "sha256", 20, 1), {"digest": "sha256", "salt": 20}),
+    "the trailer": (spelled_pss("sha384", "sha384", 48, 1), {"digest": "sha384"}),
+    "SHA-1 for a mask": (spelled_pss("sha256", "sha1", 32), {"digest": "sha256", "mgf": "sha1"}),
+    "SHA-1 for a digest": (spelled_pss("sha1", "sha256", 20), {"digest": "sha1", "mgf": "sha256", "salt": 20}),
+    "SHA-1 for a digest alone": (spelled_pss("sha1"), OLD),
+    "SHA-1 for a mask alone": (spelled_pss(None, "sha1"), OLD),
+    "a salt of 20 alone": (spelled_pss(None, None, 20), OLD),
+    "all of them": (spelled_pss("sha1", "sha1", 20, 1), OLD),
+}
+
+
+@reference
+@pytest.mark.parametrize("case", SPELLED)
+def test_a_signature_with_a_default_spelled_out(case: str) -> None:
+    said, made = SPELLED[case]
+    for others in ({}, {"salt": 7}):  # as it is said, and otherwise
+        chain, root = pss_chain(None, **{**made, **others}, said=said)
+        mine = verdicts(ours, chain, root)
+        assert mine == verdicts(theirs, chain, root)
+        assert (mine[0] == (0, 0)) == (not others)
+
+
+@reference
+@pytest.mark.parametrize("case", SPELLED)
+def test_a_key_with_a_default_spelled_out(case: str) -> None:
+    """It binds what it signs as one by the rules does, and it is its own octets that are counted and hashed."""
+    said, made = SPELLED[case]
+    for others in ({}, {"digest": "sha512", "mgf": "sha512", "salt": 64}, {"salt": 7}):
+        private = pki.key("rsa2048", 5)
+        info = pss_key(private, said)
+        root = pki.ca("root", private=private, key_info=info, scheme=pss_scheme(private, "sha256"))
+        chain = [pki.leaf("example.test", root, scheme=pss_scheme(private, **{**made, **others}))]
+        mine = verdicts(ours, chain, root)
+        assert mine == verdicts(theirs, chain, root)
+        assert (mine[0] == (0, 0)) == (not others)
+        assert certificate.listed(root.der).key_der == info
+
+
+@reference
+@pytest.mark.parametrize("place", ["root", "leaf"])
+@pytest.mark.parametrize("said", [spelled_pss("sha1"), spelled_pss("sha256", "sha256", 20, 1)])
+def test_a_crl_or_a_root_with_a_default_spelled_out(place: str, said: bytes) -> None:
+    private = pki.key("rsa2048", 5)
+    digest = "sha1" if said == spelled_pss("sha1") else "sha256"
+    scheme = pss_scheme(private, digest, salt=20, said=said)
+    root = pki.ca("root", private=private, scheme=scheme)
+    leaf = pki.leaf("example.test", root)
+    revoked = (leaf.serial,) if place == "leaf" else ()
+    policy = {"flags": 4, "crls": [pki.crl(root, revoked, scheme=scheme)]}
+    mine = verdicts(ours, [leaf], root, **policy)
+    assert mine == verdicts(theirs, [leaf], root, **policy)
+    assert mine[0] == ((codes.REVOKED, 0) if revoked else (0, 0))
+
+
+@reference
+@pytest.mark.parametrize("digest", [None, "sha256"])
+def test_a_mask_without_a_digest(digest: str | None) -> None:
+    """And other parameters that say nothing: nobody's signature, as with OpenSSL, and the certificate is read."""
+    for said in (tlv(5), seq(tlv(0xA1, seq(oid("1.2.840.113549.1.1.8")))), seq(tlv(0xA2, pki.integer(-1)))):
+        chain, root = pss_chain(digest and pss(digest), said=said)
+        assert verdicts(ours, chain, root) == verdicts(theirs, chain, root)
+        assert verdicts(ours, chain, root)[0] != (0, 0)
 
 
 BROKEN = {

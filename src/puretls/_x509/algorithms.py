@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.hashes import (
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.hashes import (
     Hash,
     HashAlgorithm,
 )
+from cryptography.x509 import ObjectIdentifier
 
 from puretls._base import foreign
 from puretls._x509 import shapes
@@ -45,6 +47,8 @@ PURE = {  # keys that have one way to sign, which is called like the key; and it
 }
 
 _MGF1 = "1.2.840.113549.1.1.8"
+SALT = 20  # octets, where RSASSA-PSS-params do not say
+MOST_SALT = 0xFFFF  # more than any key has room for
 BROKEN = {"md5": 39, "sha1": 63}  # security bits, less than any level
 
 
@@ -89,6 +93,7 @@ _DIGESTS: dict[str, HashAlgorithm] = {
     "2.16.840.1.101.3.4.2.10": SHA3_512(),
 }
 _BY_NAME = {digest.name: digest for digest in _DIGESTS.values()}
+_NUMBERS = {digest.name: number for number, digest in _DIGESTS.items()}
 
 _ALGORITHMS: dict[str, Algorithm] = {
     "1.2.840.113549.1.1.4": _over(RSA, _MD5),
@@ -147,10 +152,26 @@ def pss_parameters(value: TLV) -> Pss:
         if shapes.oid(number) != _MGF1:
             raise ValueError("not MGF1")
         mask = _digest(shapes.algorithm(inner).oid)
-    salt = 20 if said.salt is None else said.salt
-    if salt < 0 or said.trailer not in (None, 1):
+    salt = SALT if said.salt is None else said.salt
+    if not 0 <= salt <= MOST_SALT or said.trailer not in (None, 1):
         raise ValueError("not parameters of RSASSA-PSS")
     return Pss(digest.name, mask.name, salt)
+
+
+def pss_encoded(pss: Pss) -> bytes:
+    """RSASSA-PSS-params by the rules: what has a default is left out if it is that (X.690 11.5)."""
+    digest, mask = (shapes.sequence(_encoded(_NUMBERS[name]) + b"\5\0") for name in pss[:2])
+    masked = shapes.sequence(_encoded(_MGF1) + mask)
+    salt = asn1.encode_der(pss.salt)
+    return shapes.sequence(
+        (b"" if pss.digest == _SHA1.name else shapes.tagged(b"\xa0", digest))
+        + (b"" if pss.mask == _SHA1.name else shapes.tagged(b"\xa1", masked))
+        + (b"" if pss.salt == SALT else shapes.tagged(b"\xa2", salt))
+    )
+
+
+def _encoded(number: str) -> bytes:
+    return asn1.encode_der(ObjectIdentifier(number))
 
 
 def _digest(number: str) -> HashAlgorithm:

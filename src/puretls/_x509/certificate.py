@@ -161,8 +161,8 @@ class Certificate:
 
     @cached_property
     def key_der(self) -> bytes:
-        """SubjectPublicKeyInfo."""
-        return shapes.whole(self.tbs.key)
+        """SubjectPublicKeyInfo, as it is."""
+        return shapes.whole(self.tbs.key) if self.odd is None else self.odd.key
 
     @cached_property
     def key_algorithm(self) -> str:

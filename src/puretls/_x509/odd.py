@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from puretls._x509 import names, shapes
+from puretls._x509 import algorithms, names, shapes
 from puretls._x509.ber import (
     BIT_STRING,
     BOOLEAN,
@@ -59,6 +59,7 @@ class Odd(NamedTuple):
     undated: tuple[bool, bool]  # whether notBefore and notAfter are in a form that is never valid
     issuer: tuple[names.Rdn, ...]
     subject: tuple[names.Rdn, ...]
+    key: bytes  # SubjectPublicKeyInfo as it is
     faults: tuple[str, ...]
 
     def unreadable(self, why: str) -> Odd:
@@ -134,13 +135,13 @@ class _Reading:
             raise ValueError("not an INTEGER")
         if len(whole.whole) > LARGEST:
             why = f"a certificate of {len(whole.whole)} octets is not read otherwise than by the rules"
-            return Odd(None, self.version, False, signed.whole, (False, False), (), (), (why,))
+            return Odd(None, self.version, False, signed.whole, (False, False), (), (), key.whole, (why,))
         issuer_der, issuer_name = self.name(issuer, "issuer")
         subject_der, subject_name = self.name(subject, "subject")
         algorithms = self.algorithm(inner), self.algorithm(outer)
         dates, undated = self.dates(validity)
         rest = b"".join(map(self.last_field, found[6:]))
-        body = (version, serial.whole, algorithms[0], issuer_der, dates, subject_der, key.whole, rest)
+        body = (version, serial.whole, algorithms[0], issuer_der, dates, subject_der, self.key(key), rest)
         twin = shapes.sequence(shapes.sequence(b"".join(body)) + algorithms[1] + signature.whole)
         return Odd(
             twin if self.sound else None,
@@ -150,6 +151,7 @@ class _Reading:
             undated,
             issuer_name,
             subject_name,
+            key.whole,
             tuple(dict.fromkeys(self.faults)),
         )
 
@@ -178,6 +180,7 @@ class _Reading:
             (False, False),
             issuer_name,
             issuer_name,
+            b"",
             tuple(dict.fromkeys(self.faults)),
         )
 
@@ -226,7 +229,38 @@ class _Reading:
         if len(parts) == 2 and parts[1].whole == b"\x05\x00" and dotted(parts[0]).startswith(_BARE):
             self.forgive("the signature algorithm has NULL for parameters, and must not have any (RFC 5758 3.2)")
             return shapes.sequence(parts[0].whole)
-        return field.whole
+        return self.pss(field, parts[0]) if self.is_pss(parts) else field.whole
+
+    def is_pss(self, parts: list[Value]) -> bool:
+        return len(parts) == 2 and dotted(parts[0]) == algorithms.RSA_PSS
+
+    def pss(self, field: Value, number: Value) -> bytes:
+        """RSASSA-PSS with parameters, of a signature.  Those that say nothing are left out: both are nobody's."""
+        try:
+            parameters = self.regular_pss(field)
+        except ValueError:
+            self.forgive("the parameters of the RSASSA-PSS signature cannot be read (RFC 4055 3.1)")
+            parameters = b""
+        return shapes.sequence(number.whole + parameters)
+
+    def regular_pss(self, field: Value) -> bytes:
+        said = shapes.read(shapes.AlgorithmWithParameters, field.whole).parameters
+        parameters = algorithms.pss_encoded(algorithms.pss_parameters(said))
+        if len(parameters) < len(shapes.whole(said)):
+            self.forgive("the parameters of RSASSA-PSS spell out what is the default (X.690 11.5)")
+        return parameters
+
+    def key(self, field: Value) -> bytes:
+        """SubjectPublicKeyInfo.  Of a key for RSASSA-PSS without parameters nothing is asked, so those it has stay."""
+        algorithm, octets = self.parts(field, SEQUENCE, 2)
+        parts = self.parts(algorithm, SEQUENCE)
+        if not self.is_pss(parts):
+            return field.whole
+        try:
+            parameters = self.regular_pss(algorithm)
+        except ValueError:
+            return field.whole
+        return shapes.sequence(shapes.sequence(parts[0].whole + parameters) + octets.whole)
 
     def name(self, field: Value, which: str) -> tuple[bytes, tuple[names.Rdn, ...]]:
         rdns, encoded = [], []
