@@ -9,6 +9,9 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,8 @@ from puretls._api.client_sessions import MOST_FOR_ONE
 from puretls._api.settings import Settings
 from support.bios import ObjectPair, ObjectSide, join
 from support.both import V12, V13, client_of, only, server_of
+from support.socket_ends import Ends
+from support.wire import Both, Recorder, settle
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
@@ -187,6 +192,86 @@ def test_an_end_in_the_middle_forgets(version, pki):
     pair.client.shake()
     assert isinstance(pair.client.error, puretls.SSLEOFError)
     assert len(cache) == 0
+
+
+class Watching(Own):
+    """What a cache is told, and whether the engine was in the middle of a step then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def put(self, key: Any, session: Any) -> None:
+        super().put(key, session)
+        self.told.append("put" + self.within())
+
+    def forget(self, key: Any) -> None:
+        self.kept.pop(key, None)
+        self.told.append("forget" + self.within())
+
+    @staticmethod
+    def within() -> str:
+        frame: Any = sys._getframe()
+        while frame is not None:
+            if "_engine" in Path(frame.f_code.co_filename).parts:
+                return " within a step"
+            frame = frame.f_back
+        return ""
+
+
+RUBBISH = b"\x17\x03\x03\x00\x20" + bytes(32)
+FAILING: dict[str, Callable[[Any], Any]] = {  # what a program does when a record has come that does not open
+    "a small read": lambda client: client.read(10),
+    "a large read": lambda client: client.read(1 << 17),
+    "a read into a buffer": lambda client: client.read(100, bytearray(100)),
+    "pending": lambda client: client.pending(),
+    "unwrap": lambda client: client.unwrap(),
+}
+
+
+@each_version
+@pytest.mark.parametrize("what", FAILING)
+@pytest.mark.parametrize("transport", ["BIOs", "a socket"])
+def test_a_failed_connection_forgets_when_the_step_is_over(transport, what, version, pki):
+    cache = Watching()
+    with ExitStack() as stack:
+        if transport == "BIOs":
+            client = cached(pki, cache)
+            only(version, client)
+            pair = join(client, server_of(puretls, pki)).ok()
+            bring, connection = pair.client.incoming.write, pair.client.obj
+        else:
+            ends = stack.enter_context(closing(Ends(pki, version, cache)))
+            bring, connection = ends.far.sendall, ends.client
+        bring(RUBBISH)
+        for step in (FAILING[what], lambda connection: connection.read(1)):  # as pending() asks no transport
+            with suppress(puretls.SSLError):
+                step(connection)
+    tickets = cache.told.index("forget")
+    assert cache.told == ["put"] * tickets + ["forget"]
+    assert tickets
+    assert not cache.kept
+
+
+@each_version
+@pytest.mark.parametrize("size", [32, 20000])
+def test_a_failed_transport_of_asyncio_forgets_when_the_step_is_over(size, version, pki):
+    cache = Watching()
+
+    async def main() -> None:
+        client = Recorder()
+        prepare = lambda client, _: setattr(client, "client_session_cache", cache)  # noqa: E731
+        pair = await Both(puretls, pki, client, Recorder(), version=version, prepare=prepare).connect()
+        await settle()
+        pair.far.write(b"\x17\x03\x03" + size.to_bytes(2, "big") + bytes(size))
+        await client.lost
+        pair.tls_server.abort()
+        await settle()
+
+    asyncio.run(main())
+    tickets = cache.told.index("forget")
+    assert cache.told == ["put"] * tickets + ["forget"]
+    assert tickets
 
 
 @pytest.mark.parametrize("broken", ["get", "put", "forget"])

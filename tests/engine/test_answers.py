@@ -247,10 +247,11 @@ def test_nobody_asks_twice_before_the_answer():
             pair.client.update_write_keys(UPDATE_REQUESTED)
         before = pair.server.write_secret
         pair.client.write(memoryview(b"x"))
-        pair.server.events = []
+        pair.server.records.watched = True
         assert pair.arrive(pair.server, pair.client.take()) == b"x"
         seen += [event.data[4] for event in pair.server.events if event.content_type == HANDSHAKE and not event.sent]
-        pair.server.events = None
+        pair.server.records.watched = False
+        pair.server.events.clear()
         assert pair.send(pair.server, b"y") == b"y"
         assert pair.server.write_secret != before
     assert seen == [1, 0, 0] * 3

@@ -157,11 +157,10 @@ class Run:
         """What one side sends now, written down."""
         end, who = self.ends[number], SIDES[number]
         data = bytes(end.take())
-        events = end.events or []
-        for event in events:
+        for event in end.events:
             if isinstance(event, MessageEvent) and event.sent and event.content_type == HANDSHAKE:
                 self.lines.append(f"{who} {name_of(event.data)} {event.data.hex()}")
-        del events[:]
+        end.events.clear()
         position = 0
         while position < len(data):
             size = int.from_bytes(data[position + 3 : position + 5], "big")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from puretls._base import faults
-from puretls._base.events import MessageEvent, SecretEvent
+from puretls._base.events import FailureEvent, MessageEvent, SecretEvent, SessionEvent
 from puretls._base.faults import Abort
 from puretls._base.registry import (
     ALERT,
@@ -77,21 +77,21 @@ def test_a_bug_in_an_answer_surfaces():
     assert pair.server.failure == (faults.INTERNAL, "AttributeError: please report it")
 
 
-def test_a_failure_keeps_no_secrets_whoever_is_told_of_it():
-    """What is told that sessions are to be forgotten is the program's, and a signal handler may interrupt it."""
-
-    class Keeper:
-        def forget(self):
-            raise KeyboardInterrupt
-
-    pair = Pair().handshake()
-    pair.client.keeper = Keeper()
-    with pytest.raises(KeyboardInterrupt):
-        pair.client.fail(faults.INTERNAL)
-    assert pair.client.failure
-    assert pair.client.master is None
-    assert not pair.client.transcript.messages()
-    assert not pair.client.read_secret
+@pytest.mark.parametrize("tells", [False, True])
+@BOTH
+def test_sessions_and_failures_are_events(version, tells):
+    """The engine calls nobody: it lists what happens for whoever drives it, and only where that is wanted."""
+    pair = Pair(client=client_config(versions=(version,)))
+    pair.client.handshake.tells_sessions = tells
+    pair.handshake()
+    pair.echo()
+    sessions = [event.session for event in pair.client.events if isinstance(event, SessionEvent)]
+    assert bool(sessions) is tells
+    assert all(session.ticket for session in sessions)
+    pair.client.events.clear()
+    pair.client.fail(faults.INTERNAL)
+    assert pair.client.events == [FailureEvent()] * tells
+    assert not pair.server.events
 
 
 def test_a_failure_keeps_no_secrets():
@@ -282,7 +282,7 @@ def test_what_is_watched_is_what_was_said(version):
 
 def test_nobody_watches_for_free():
     pair = Pair().handshake()
-    assert pair.client.events is None
+    assert not pair.client.events
 
 
 # Stapled responses

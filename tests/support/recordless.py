@@ -36,7 +36,8 @@ class Crypto:
     stream = None
 
     def __init__(self) -> None:
-        self.events: list[Event] | None = []
+        self.events: list[Event] = []
+        self.watched = True
         self.flight: list[Sent] = []
         self.sent: list[Sent] = []  # all of it
         self.alerts: list[int] = []

@@ -14,10 +14,11 @@ from support.ours import client_context, server_context
 class Ends:
     """A client over a socket; its peer makes records in memory, and they are sent as one piece."""
 
-    def __init__(self, pki: Pki, version: puretls.TLSVersion, **options: str) -> None:
+    def __init__(self, pki: Pki, version: puretls.TLSVersion, cache: Any = None, **options: str) -> None:
         ours, self.far = socket.socketpair()
         ours.settimeout(10)
         context = client_context(puretls, pki, version=version, **options)
+        context.client_session_cache = cache
         self.client = context.wrap_socket(ours, server_hostname="localhost", do_handshake_on_connect=False)
         self.up, self.down = puretls.MemoryBIO(), puretls.MemoryBIO()
         self.server: Any = server_context(puretls, pki).wrap_bio(self.up, self.down, server_side=True)

@@ -11,6 +11,7 @@ from puretls._api.objects import SSLSession
 from puretls._api.settings import PROTOCOL_TLS_SERVER
 from puretls._api.types import Buffer
 from puretls._api.unraisable import report_unraisable
+from puretls._base.events import FailureEvent, SessionEvent
 from puretls._base.locks import new_lock
 from puretls._base.public import public
 from puretls._base.registry import TLS13
@@ -169,6 +170,13 @@ class CacheKeeper:
         except Exception as error:  # noqa: BLE001  # a program's own cache
             report_unraisable(error)
         return None
+
+    def told(self, event: SessionEvent | FailureEvent) -> None:
+        """What the engine says of the connection's sessions."""
+        if isinstance(event, SessionEvent):
+            self.keep(event.session)
+        else:
+            self.forget()
 
     def keep(self, session: Session) -> None:
         """The connection has a session that can be resumed."""

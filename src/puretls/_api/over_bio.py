@@ -172,6 +172,8 @@ class _BioConnection(Driver):
             except BaseException:
                 if record and data is None:  # a handler's, before it was opened: the next call begins with it
                     records.receive(record)
+                if records.events:
+                    self._report()
                 raise
             finally:
                 self._inside = False
@@ -274,8 +276,12 @@ class _BioConnection(Driver):
         with self._lock, contextlib.suppress(Abort):  # which is in conn.failure
             if self._inside or self._records.fast_opener is not None:  # there is nothing, and it is known already
                 return 0
-            if count := self._conn.pending():
-                return count
+            try:
+                if count := self._conn.pending():
+                    return count
+            finally:
+                if self._records.events:
+                    self._report()
         return self._eof_to_report()
 
     def shutdown(self) -> None:

@@ -334,6 +334,8 @@ class _SocketConnection(Driver):
                 raise abort_error(abort) from abort.__cause__
             except BaseException:  # the kernel's, or a handler's: what was not opened is here, for the way that looks
                 records.fast_opener = None
+                if records.events:
+                    self._report()
                 raise
             finally:
                 self._in_read = False
@@ -441,6 +443,8 @@ class _SocketConnection(Driver):
         except Abort:
             return self._eof_to_report()
         finally:
+            if self._records.events:
+                self._report()
             self._reading.release()
 
     # Writing

@@ -28,7 +28,7 @@ from puretls._api.later import Awaited
 from puretls._api.objects import Certificate, SSLSession
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from puretls._base import faults, registry
-from puretls._base.events import MessageEvent
+from puretls._base.events import MessageEvent, SecretEvent
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
 from puretls._crypto.kdf import SHA256
@@ -92,7 +92,7 @@ class _SSLSocket:
 
     __slots__ = (
         "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_eof_reported", "_hello", "_judged",
-        "_owner", "_placeholder", "_records",
+        "_keeper", "_owner", "_placeholder", "_records",
     )  # fmt: skip
 
     def __init__(
@@ -119,6 +119,7 @@ class _SSLSocket:
         self._eof_reported = False  # read() has reported close_notify, or an error
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._hello: ClientHello | None = None  # once it has been read
+        self._keeper: CacheKeeper | None = None  # of a client whose context has a session cache
         self._judged: Peer | None = None  # whom a function of the program is asked about
         self._placeholder: Session | None = None
         self._awaited: Awaited | None = None  # the answer to the engine's request, if it comes later
@@ -181,9 +182,10 @@ class _SSLSocket:
         if not name:
             if conn.config.policy.check_hostname:
                 raise ValueError("check_hostname requires server_hostname")
-        elif cache is not None and conn.handshake.keeper is None:
+        elif cache is not None and self._keeper is None:
             handshake = conn.handshake
-            handshake.keeper = keeper = CacheKeeper(cache, conn, self._port())
+            handshake.tells_sessions = True
+            self._keeper = keeper = CacheKeeper(cache, conn, self._port())
             if handshake.offered is None:
                 handshake.offered = keeper.take(handshake.clock())
 
@@ -192,7 +194,7 @@ class _SSLSocket:
         return None
 
     def _report(self) -> None:
-        """Tell the key log and the message callback what happened."""
+        """Tell the key log, the message callback and the session cache what happened."""
         settings, events = self._context._settings, self._records.events
         keylog, callback = settings.keylog, settings.message_callback
         owner = self._callback_owner() if callback else None
@@ -201,9 +203,12 @@ class _SSLSocket:
                 event = events.pop(0)
             except IndexError:  # the other direction's thread was quicker
                 return
-            if not isinstance(event, MessageEvent):
+            if isinstance(event, SecretEvent):
                 if keylog is not None:
                     keylog.write(*event)
+            elif not isinstance(event, MessageEvent):
+                if self._keeper is not None:
+                    self._keeper.told(event)
             elif callback is not None and self._callback_error is None:
                 try:
                     callback(
@@ -280,8 +285,8 @@ class _SSLSocket:
         if conn.established:
             conn.send_alert(registry.FATAL, registry.DECODE_ERROR)
             self._speak()
-        elif conn.handshake.keeper is not None:
-            conn.handshake.keeper.forget()
+        elif self._keeper is not None:
+            self._keeper.forget()
         raise eof_error(faults.UNEXPECTED_EOF.reason)
 
     def _check_end(self) -> None:

@@ -435,6 +435,6 @@ class ExpectFinished(State):
         else:
             session = resumed or agreed(conn, master_of(conn), lifetime(conn), self.handshake.session_id)
         state = finish(conn, session)
-        if conn.keeper is not None and session is not resumed and (session.ticket or session.id):
-            conn.keeper.keep(session)
+        if session is not resumed and (session.ticket or session.id):
+            conn.tell_session(session)
         return state

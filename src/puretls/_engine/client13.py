@@ -137,7 +137,7 @@ class ExpectFinished(State):
         conn.draft.exporter_digest = digest = conn.transcript.digest()
         conn.draft.master = master = self.secret.finish()
         ours, theirs = master.traffic(digest)
-        if conn.layer.events is not None:
+        if conn.layer.watched:
             conn.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)
             conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
             conn.log_secret("EXPORTER_SECRET", master.exporter(digest))

@@ -94,7 +94,7 @@ def _encrypted(conn: Handshake, offer: ClientOffer) -> EchClient | None:
         return None
     ech = EchClient(config, config.ech, conn.server_hostname, conn.random)
     conn.draft.ech = EchOutcome(NOT_TRIED, ech.outer_name, ech.chosen.public_name)
-    if conn.events is not None:
+    if conn.layer.watched:
         conn.log_secret("ECH_SECRET", ech.secret)
         conn.log_secret("ECH_CONFIG", ech.chosen.config.raw)
     ech.secret = b""

@@ -45,7 +45,7 @@ class Connection:
         random: Callable[[int], bytes] = urandom,
     ) -> None:
         """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
-        self.records = records = RecordLayer(server_side, [] if config.watch else None)
+        self.records = records = RecordLayer(server_side, watched=config.watch)
         if config.max_send_fragment != MAX_PLAINTEXT:
             records.outbound.fragment = config.max_send_fragment
         if config.dynamic_record_sizes:
@@ -125,8 +125,8 @@ class Connection:
         return self.records.has_data_to_send
 
     @property
-    def events(self) -> list[Event] | None:
-        """What has happened, if somebody watches: who takes it empties the list."""
+    def events(self) -> list[Event]:
+        """What has happened; whoever reports it empties the list."""
         return self.records.events
 
     # Progress
@@ -152,7 +152,7 @@ class Connection:
                 if kind != HANDSHAKE:
                     state = self._dispatch(state, kind, data)
                     continue
-                if records.events is not None:
+                if records.watched:
                     records.events.append(MessageEvent(False, handshake.version, HANDSHAKE, data))
                 state = machine.state = state.step(handshake, data)
                 records.takes_data = state.accepts_data
@@ -278,7 +278,7 @@ class Connection:
         elif kind == ALERT:
             records.receive_alert(data)
         elif kind == CHANGE_CIPHER_SPEC:
-            if records.events is not None:
+            if records.watched:
                 records.events.append(MessageEvent(False, self.version, CHANGE_CIPHER_SPEC, data or b"\x01"))
             if data:  # else it was dropped
                 handshake = self.handshake

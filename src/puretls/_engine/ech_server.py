@@ -47,7 +47,7 @@ def receive(conn: Handshake, message: ClientHello) -> ClientHello:
         except HpkeError:
             continue
         record.status, record.opened = SUCCESS, (sealed, context)
-        if conn.events is not None:
+        if conn.layer.watched:
             conn.draft.client_random = message.random  # whose name these lines have (RFC 9850)
             conn.log_secret("ECH_SECRET", secret)
             conn.log_secret("ECH_CONFIG", key.config.raw)

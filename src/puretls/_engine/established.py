@@ -95,8 +95,7 @@ class Established13(Established):
                 age_add=message.age_add,
                 lifetime_hint=message.lifetime,
             )
-            if conn.keeper is not None:
-                conn.keeper.keep(session)
+            conn.tell_session(session)
         return self
 
     @asking_on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from puretls._base import faults, registry
-from puretls._base.events import Event, SecretEvent
+from puretls._base.events import Event, FailureEvent, SecretEvent, SessionEvent
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto import schedule
@@ -26,7 +26,7 @@ from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import refusal
 from puretls._engine.profile import TLS, Profile
 from puretls._engine.requests import Asking, Request
-from puretls._engine.session import Keeper, Session
+from puretls._engine.session import Session
 from puretls._wire.codec import StructError
 
 MAX_LABEL, MAX_CONTEXT = 249, 0xFFFF  # bytes; of an exporter (RFC 8446 7.1, RFC 5705 4)
@@ -154,7 +154,6 @@ class Handshake:
         "draft",
         "established",
         "finished_keys",
-        "keeper",
         "kept",
         "layer",
         "offered",
@@ -164,6 +163,7 @@ class Handshake:
         "read_level",
         "server_hostname",
         "server_side",
+        "tells_sessions",
         "transcript",
         "version",
         "write_level",
@@ -195,7 +195,7 @@ class Handshake:
         self.outcome = NOTHING  # of the last handshake that is done
         self.draft = Outcome()  # of the one under way; once that is done, the same
         self.offered = session  # by a client, before the handshake
-        self.keeper: Keeper | None = None  # of a client's sessions
+        self.tells_sessions = False  # a client's driver wants events of sessions and failures
         self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
         self.read_level = self.write_level = INITIAL
@@ -211,13 +211,18 @@ class Handshake:
         return stream
 
     @property
-    def events(self) -> list[Event] | None:
-        """What has happened, if somebody watches: who takes it empties the list."""
+    def events(self) -> list[Event]:
+        """What has happened; whoever reports it empties the list."""
         return self.layer.events
 
     def log_secret(self, label: str, secret: bytes) -> None:
-        if self.layer.events is not None:
+        if self.layer.watched:
             self.layer.events.append(SecretEvent(label, self.draft.client_random, secret))
+
+    def tell_session(self, session: Session) -> None:
+        """A client has got one that it can resume."""
+        if self.tells_sessions:
+            self.layer.events.append(SessionEvent(session))
 
     def set_version(self, version: int) -> None:
         self.version = self.draft.version = version
@@ -265,7 +270,7 @@ class Handshake:
         self.write_level = APPLICATION
 
     def forget(self) -> None:
-        """The connection has failed: secrets and sessions go, in this order, as a cache of the program's may raise."""
+        """The connection has failed: its secrets go, and its sessions."""
         self.outcome.master = self.draft.master = None
         if self.draft.ech is not None:
             self.draft.ech.opened = None
@@ -274,8 +279,8 @@ class Handshake:
         if self.kept and self.config.sessions is not None:
             for session_id in self.kept:
                 self.config.sessions.cache.forget(session_id)
-        if self.keeper is not None:
-            self.keeper.forget()
+        if self.tells_sessions:
+            self.layer.events.append(FailureEvent())
 
     def finish(self, state: State) -> State:
         """The handshake is done, if it passes the gate; `state` takes what comes after it."""

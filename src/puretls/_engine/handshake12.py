@@ -67,7 +67,7 @@ def derive_master(conn: Handshake, premaster: bytes) -> None:
 
 def set_master(conn: Handshake, master: bytes) -> None:
     conn.draft.master = master
-    if conn.layer.events is not None:
+    if conn.layer.watched:
         conn.log_secret("CLIENT_RANDOM", master)
 
 

@@ -30,8 +30,12 @@ class MessageLayer(Protocol):
         """Itself, if messages travel in records over a stream of bytes."""
 
     @property
-    def events(self) -> list[Event] | None:
-        """Where to say what happens; None if nobody watches."""
+    def events(self) -> list[Event]:
+        """What has happened; the driver reports it and empties the list."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody wants to know of each message and each secret."""
 
     def watch(self) -> None:
         """From here on somebody does."""

@@ -258,7 +258,7 @@ def _answer(
     if not retried:
         _send_change_cipher_spec(conn, session_id)
     theirs, ours = secret.traffic(conn.transcript.digest())
-    if conn.layer.events is not None:
+    if conn.layer.watched:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     conn.install_handshake_secrets(theirs, ours)
@@ -283,7 +283,7 @@ def _answer(
     conn.draft.exporter_digest = digest = conn.transcript.digest()
     conn.draft.master = master = secret.finish()
     theirs, ours = master.traffic(digest)
-    if conn.layer.events is not None:
+    if conn.layer.watched:
         conn.log_secret("CLIENT_TRAFFIC_SECRET_0", theirs)
         conn.log_secret("SERVER_TRAFFIC_SECRET_0", ours)
         conn.log_secret("EXPORTER_SECRET", master.exporter(digest))

@@ -125,7 +125,7 @@ class ExpectServerHello(State):
             transcript.choose(d)
         digest = transcript.digest_after(message.raw)
         next_ours, theirs = secret.traffic(digest)
-        if conn.layer.events is not None:
+        if conn.layer.watched:
             conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
             conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.draft.server_random = message.random

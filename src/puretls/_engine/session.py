@@ -6,8 +6,6 @@ last authenticated, and until when that holds, however often it is resumed.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from puretls._crypto.suites import Suite
 from puretls._engine.counters import MEMORY
 from puretls._engine.peer import Peer
@@ -81,13 +79,3 @@ class Session:
     def left(self, now: float, lifetime: int) -> int:
         """For how many seconds a ticket that is made now may be good, if `lifetime` is what there is to give."""
         return max(0, min(lifetime, int(self.until - now)))
-
-
-class Keeper(Protocol):
-    """Who keeps the sessions of a client's connection, for connections that come after it."""
-
-    def keep(self, session: Session) -> None:
-        """The connection has a session that can be resumed."""
-
-    def forget(self) -> None:
-        """The connection has failed: no session with this server is to be resumed (RFC 5246 7.2.2, RFC 8446 6.2)."""

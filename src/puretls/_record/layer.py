@@ -101,15 +101,17 @@ class RecordLayer:
         "update_awaited",
         "update_requested",
         "warnings",
+        "watched",
         "write_secret",
     )
 
     suite: Suite  # of TLS 1.3; not there before there are keys
 
-    def __init__(self, server_side: bool, events: list[Event] | None) -> None:
+    def __init__(self, server_side: bool, *, watched: bool = False) -> None:
         self.inbound = Inbound(server_side)
         self.outbound = Outbound(registry.TLS12 if server_side else registry.TLS10)
-        self.events = events  # None: nobody watches
+        self.events: list[Event] = []  # what the driver has to report
+        self.watched = watched  # somebody wants to know of each message and each secret
         self.handshaking = True  # the first handshake is not done: nobody else can be sending
         self.two_threads = False  # afterwards: who receives may not seal, as somebody else may be sending
         self.renegotiating = False  # nothing is written until that is over: servers do not expect data in between
@@ -220,7 +222,7 @@ class RecordLayer:
         if self.ccs_due:
             self._send_ccs()
         data = bytes((level, description))
-        if self.events is not None:
+        if self.watched:
             self.events.append(MessageEvent(True, self.inbound.version, ALERT, data))
         self.queue((ALERT, data), 2)
 
@@ -243,10 +245,9 @@ class RecordLayer:
         del level
         if self.ccs_due:
             self._send_ccs()
-        events = self.events
-        if events is not None:
+        if self.watched:
             version = self.inbound.version
-            events.extend([MessageEvent(True, version, HANDSHAKE, raw) for raw in messages])
+            self.events.extend([MessageEvent(True, version, HANDSHAKE, raw) for raw in messages])
         self.flight += messages
 
     def flush(self) -> None:
@@ -276,7 +277,7 @@ class RecordLayer:
 
     def _send_ccs(self) -> None:
         self.ccs_due = False
-        if self.events is not None:
+        if self.watched:
             self.events.append(MessageEvent(True, self.inbound.version, CHANGE_CIPHER_SPEC, b"\x01"))
         self.outbound.put_record(CCS_RECORD)
 
@@ -303,8 +304,7 @@ class RecordLayer:
 
     def watch(self) -> None:
         """From here on somebody wants to know what happens."""
-        if self.events is None:
-            self.events = []
+        self.watched = True
 
     def handshake_done(self) -> None:
         """From here on who receives may not be who sends."""
@@ -358,7 +358,7 @@ class RecordLayer:
     def switch_write_keys(self, sealer: Sealer) -> None:
         """Send it: what follows goes under the new keys."""
         self.flush()
-        if self.events is not None:
+        if self.watched:
             self.events.append(MessageEvent(True, self.inbound.version, CHANGE_CIPHER_SPEC, b"\x01"))
         if self.handshaking:
             self.outbound.put(CHANGE_CIPHER_SPEC, b"\x01")
@@ -381,7 +381,7 @@ class RecordLayer:
                 request_update = registry.UPDATE_NOT_REQUESTED
             self.update_awaited = True
         raw = KEY_UPDATE + bytes((request_update,))
-        if self.events is not None:
+        if self.watched:
             self.events.append(MessageEvent(True, TLS13, HANDSHAKE, raw))
         self.outbound.put(HANDSHAKE, raw)
         self.next_write_keys()
@@ -467,7 +467,7 @@ class RecordLayer:
             raise Abort(faults.MALFORMED_ALERT)
         level, description = data
         version = self.inbound.version
-        if self.events is not None:
+        if self.watched:
             self.events.append(MessageEvent(False, version, ALERT, data))
         tls13 = version == TLS13
         if description == registry.CLOSE_NOTIFY and (tls13 or level == WARNING):

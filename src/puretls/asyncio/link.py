@@ -157,8 +157,9 @@ class Link(Driver):
             raise abort_error(abort) from abort.__cause__
         except SSLWantAnswerError:
             return 0
-        if self._records.events:
-            self._report()
+        finally:
+            if self._records.events:
+                self._report()
         if self._callback_error is not None:
             self._raise_callback_error()
         return got
