@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import unpack_from
 
 from puretls._base import faults, registry
@@ -143,22 +144,21 @@ class Established13(Established):
 
     # The server
 
-    def send_tickets(self, conn: Handshake, count: int) -> None:
+    def tickets(self, conn: Handshake, count: int) -> Sequence[bytes]:
         """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
         sessions, session = conn.config.sessions, conn.draft.session
         if sessions is None or session is None or not count:
-            return
+            return ()
         own, states, lifetime = self._states(conn, session, sessions.lifetime, count)
         stateful = bool(conn.config.options & OP_NO_TICKET)
         if not lifetime or (len(states[0]) > MAX_TICKET and not stateful):  # a long chain of the client's
-            return
+            return ()
         if stateful:
             tickets = sessions.keep(states)
             conn.kept += tuple(tickets)
         else:
             tickets = sessions.tickets.seal(states, session.time)
-        conn.send_post_handshake(_flight(own, tickets, lifetime))
-        conn.layer.flush()
+        return _flight(own, tickets, lifetime)
 
     def stored_tickets(
         self, conn: Handshake, sessions: SessionManager, count: int

@@ -282,12 +282,18 @@ class Handshake:
         if self.tells_sessions:
             self.layer.events.append(FailureEvent())
 
-    def finish(self, state: State) -> State:
-        """The handshake is done, if it passes the gate; `state` takes what comes after it."""
+    def finish(self, state: State, flight: Sequence[bytes] = ()) -> State:
+        """The handshake is done, if it passes the gate; `state` takes what comes after it.
+
+        `flight` is what goes out at once, while nobody else can be sending.
+        """
         self.pass_gate(later=self.version == TLS13)
         self.outcome = self.draft
         self.outcome.hello = None
         self.established = True
+        if flight:
+            self.send_post_handshake(flight)
+            self.layer.flush()
         self.layer.handshake_done()
         sessions = self.config.sessions
         if sessions is not None:

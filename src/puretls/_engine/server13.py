@@ -38,7 +38,7 @@ from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
 from puretls._engine.ticket_keys import CLOCKS
 from puretls._wire import extensions, hello, messages, places
-from puretls._wire.codec import Ranks, extension, join_extensions
+from puretls._wire.codec import Ranks, extension
 from puretls._wire.ech import NO_CONFIRMATION
 from puretls._wire.extensions import OfferedPsks
 from puretls._wire.hello import ClientHello
@@ -122,15 +122,16 @@ def _send_retry(conn: Handshake, message: ClientHello, group: Group) -> State:
     if ech is not None and ech.confirmed:
         raw = ech_server.confirmed_retry(conn, message.random, raw)
     conn.send_message(raw)
-    conn.layer.flush()
-    _send_change_cipher_spec(conn, message.session_id)
+    _flush_with_change_cipher_spec(conn, message.session_id)
     return ExpectSecondClientHello(Retry(message, group, cookie))
 
 
-def _send_change_cipher_spec(conn: Handshake, session_id: bytes) -> None:
-    """For middleboxes, behind our first message, if both sides go along with it (RFC 8446 D.4)."""
+def _flush_with_change_cipher_spec(conn: Handshake, session_id: bytes) -> None:
+    """Our first message, and a change_cipher_spec for middleboxes if both sides go along with it (RFC 8446 D.4)."""
     if session_id and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
         conn.stream.send_change_cipher_spec()
+    else:
+        conn.layer.flush()
 
 
 class ExpectSecondClientHello(State):
@@ -254,17 +255,19 @@ def _answer(
         random = answer[6:38]
     conn.draft.server_random = random
     conn.send_message(answer)
-    conn.layer.flush()
-    if not retried:
-        _send_change_cipher_spec(conn, session_id)
+    if retried:
+        conn.layer.flush()
+    else:
+        _flush_with_change_cipher_spec(conn, session_id)
     theirs, ours = secret.traffic(conn.transcript.digest())
     if conn.layer.watched:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     conn.install_handshake_secrets(theirs, ours)
     answers = negotiated.answers(conn, found, EE, resumed=psk is not None)
-    negotiated.check_protocol(conn)
-    encrypted = messages.encrypted_extensions(join_extensions(answers))
+    if conn.profile.alpn_required:
+        negotiated.check_protocol(conn)
+    encrypted = messages.encrypted_answers(tuple(answers.items()))
     if psk:
         conn.draft.external_psk = psk.session is None
         if psk.session:
@@ -353,18 +356,12 @@ class ExpectFinished(State):
         conn.install_read_secret(self.next_secret)
         if config.policy.judged:
             yield from admitted(conn, draft.peer, resumed=draft.resumed is not None, later=True)
-        state, outside = Established13(conn), _outside(config)
+        state, outside, wanted = Established13(conn), _outside(config), _wanted_tickets(conn)
         if outside is None:
-            conn.finish(state)
-            state.send_tickets(conn, _wanted_tickets(conn))
-            return state
-        flight, entries = state.stored_tickets(conn, outside, _wanted_tickets(conn))
+            return conn.finish(state, state.tickets(conn, wanted))
+        flight, entries = state.stored_tickets(conn, outside, wanted)
         kept = entries and (yield KeepRequest(outside, entries))
-        conn.finish(state)
-        if kept:
-            conn.send_post_handshake(flight)
-            conn.layer.flush()
-        return state
+        return conn.finish(state, flight if kept else ())
 
 
 def _outside(config: Config) -> SessionManager | None:

@@ -209,8 +209,9 @@ class Inbound:
         view, start, end = self.view, self.start, self.end
         middle = start + HEADER
         if middle > end:
-            if start == end and type(self.buf) is bytes:  # a BIO's, read to its end
-                self.release()
+            if start == end and type(self.buf) is bytes:  # a BIO's, read to its end: as `release` does
+                self.buf = self.view = b""
+                self.start = self.end = 0
             return None
         version, opener = self.version, self.opener
         kind, said, size = unpack_header(view, start)

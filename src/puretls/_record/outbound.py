@@ -82,7 +82,11 @@ class Outbound:
 
     def put_record(self, record: bytes) -> None:
         """Queue a record as it is."""
-        self._append(record)
+        if type(self.buf) is bytes and 0 < self.end <= KEEP:  # behind another, as mostly: `_append` without the call
+            self.buf = self.view = both = self.buf + record
+            self.end = len(both)
+        else:
+            self._append(record)
 
     def unsent(self) -> memoryview | bytes:
         """The ciphertext that waits; empty if none does."""

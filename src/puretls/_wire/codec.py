@@ -9,7 +9,6 @@ is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from struct import Struct, unpack_from
 from struct import error as StructError
 from typing import TypeVar
@@ -113,18 +112,31 @@ class Reader:
             raise Abort(faults.LENGTH_MISMATCH)
 
 
+class _Known(dict[bytes, T]):
+    """What short inputs have been read as.  To look one up is no call of a Python function."""
+
+    __slots__ = ("_parse",)
+
+    def __init__(self, parse: Callable[[bytes], T]) -> None:
+        super().__init__()
+        self._parse = parse
+
+    def __missing__(self, data: bytes) -> T:
+        value = self._parse(data)
+        if len(data) <= USUAL:
+            if len(self) >= MOST_KNOWN:
+                self.clear()  # one step for all threads, as it is to put one there
+            self[data] = value
+        return value
+
+
 def cached_if_short(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """`parse`, with a cache for short inputs: most peers say what others have said before them."""
-    known = lru_cache(maxsize=64)(parse)
-
-    def read(data: bytes) -> T:
-        return known(data) if len(data) <= USUAL else parse(data)
-
-    read.__doc__ = parse.__doc__
-    return read
+    """`parse`, with a memory for short inputs: most peers say what others have said before them."""
+    return _Known(parse).__getitem__
 
 
 USUAL = 128  # bytes
+MOST_KNOWN = 64  # inputs of one function; then memory begins anew
 
 
 @cached_if_short

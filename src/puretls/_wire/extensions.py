@@ -261,6 +261,7 @@ def offered_psks(body: bytes) -> OfferedPsks:
     return tuple_of(OfferedPsks, (tuple(identities), tuple(binders), size - end))
 
 
+@cached_if_short
 def psk_modes(body: bytes) -> bytes:
     if len(body) < 2 or body[0] != len(body) - 1:
         raise Abort(faults.BAD_EXTENSION)
