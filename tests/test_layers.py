@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "_x509": {"_base"},
     "_engine": {"_base", "_crypto", "_wire", "_record", "_x509"},
     "_api": {"_base", "_crypto", "_wire", "_record", "_x509", "_engine"},
-    "fleet": set(),
+    "fleet": {"_base"},
     "asyncio": {"_base", "_record", "_api"},
     "keys": {"_api"},  # public names, loaded when they are asked for
     "__init__": {"_api", "_base"},

@@ -14,43 +14,12 @@ import pytest
 import puretls
 import puretls.asyncio
 from puretls import fleet
+from puretls.fleet import calls
 from support.bios import join
 from support.both import V12, V13, client_of, only, server_of
+from support.stores import RedisInMemory, resumed, session_at, until
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
-
-
-class RedisInMemory:
-    """What is used of a client of redis-py, in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-        self.calls: list[str] = []
-        self.before: Callable[[], Any] = lambda: None
-
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
-        self.before()
-
-    def set(self, name: str, value: bytes, *, ex: int = 0, px: int = 0, nx: bool = False) -> bool | None:
-        self._called("set")
-        assert ex > 0 or px > 0
-        if nx and name in self.kept:
-            return None
-        self.kept[name] = value
-        return True
-
-    def get(self, name: str) -> bytes | None:
-        self._called("get")
-        return self.kept.get(name)
-
-    def getdel(self, name: str) -> bytes | None:
-        self._called("getdel")
-        return self.kept.pop(name, None)
-
-    def mget(self, names: list[str]) -> list[bytes | None]:
-        self._called("mget")
-        return [self.kept.get(name) for name in names]
 
 
 def raising(error: BaseException) -> Callable[[], Any]:
@@ -72,15 +41,6 @@ def servers_of(pki: Any, client: Any, count: int = 2, timeout: float = PATIENT, 
         server.session_store = fleet.Sessions(client, timeout=timeout)
         found.append(server)
     return found
-
-
-def resumed(client: Any, server: Any, session: Any = None) -> bool:
-    pair = join(client, server, session=session).ok()
-    return bool(pair.server.obj.session_reused)
-
-
-def session_at(client: Any, server: Any) -> Any:
-    return join(client, server).ok().client.obj.session
 
 
 # Keys
@@ -113,7 +73,7 @@ def test_keys_are_read_once_a_minute_at_most(pki, monkeypatch):
         assert resumed(client, server, session_at(client, server))
     assert len(store.calls) == began
     clock = time.monotonic
-    monkeypatch.setattr(fleet.time, "monotonic", lambda: clock() + 61)
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 61)
     session_at(client, server)
     until(lambda: len(store.calls) > began)
 
@@ -138,17 +98,10 @@ def test_a_store_that_has_come_back_empty_gets_the_keys_back(pki, monkeypatch):
     kept = dict(store.kept)
     store.kept.clear()
     clock = time.monotonic
-    monkeypatch.setattr(fleet.time, "monotonic", lambda: clock() + 61)
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 61)
     session_at(client, one)
     until(lambda: store.kept == kept)
     assert resumed(client, servers_of(pki, store, 1)[0], session)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_without_a_store_from_the_start(pki):
@@ -236,7 +189,7 @@ FAULTS = {
 def test_whatever_the_store_does_no_handshake_fails(version, fault, way, pki):
     store, client = RedisInMemory(), client_of(puretls, pki)
     only(version, client)
-    timeout = fleet.TIMEOUT if fault == "hangs" else PATIENT
+    timeout = calls.TIMEOUT if fault == "hangs" else PATIENT
     one, two = servers_of(pki, store, timeout=timeout)
     for server in (one, two):
         server.options |= puretls.OP_NO_TICKET if way == "store" else 0
@@ -261,7 +214,7 @@ def test_a_store_that_hangs_is_left_alone_for_a_second(pki):
     """A hundred handshakes: those that waited are a few, and no thread is started for each."""
     store, client = RedisInMemory(), client_of(puretls, pki)
     released = threading.Event()
-    (server,) = servers_of(pki, store, 1, timeout=fleet.TIMEOUT)
+    (server,) = servers_of(pki, store, 1, timeout=calls.TIMEOUT)
     server.options |= puretls.OP_NO_TICKET
     session_at(client, server)
     before, began = threading.active_count(), len(store.calls)
@@ -272,9 +225,9 @@ def test_a_store_that_hangs_is_left_alone_for_a_second(pki):
     waited = (time.monotonic() - clock) - (time.process_time() - cpu)
     asked = len(store.calls) - began
     released.set()
-    assert asked <= 2 + waited / fleet.TIMEOUT
+    assert asked <= 2 + waited / calls.TIMEOUT
     assert asked < 50
-    assert threading.active_count() <= before + fleet.MOST_THREADS
+    assert threading.active_count() <= before + calls.MOST_THREADS
     assert server.session_stats()["store_errors"] >= 100
 
 

@@ -560,7 +560,8 @@ class _PureContext:
         stats = sessions.stats
         found = {"number": len(sessions.cache)} | {name: getattr(stats, name) for name in STATISTICS}
         if sessions.extended:
-            found |= {**stats.origins, "store_errors": stats.store_errors, "replays": stats.replays}
+            errors = stats.store_errors + int(getattr(sessions.tickets.source, "errors", 0))
+            found |= {**stats.origins, "store_errors": errors, "replays": stats.replays}
         return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from puretls._api.settings import PROTOCOL_TLS_CLIENT
@@ -36,13 +36,17 @@ class SessionStore(Protocol):
 class TicketSecrets(Protocol):
     """What set_ticket_keys() takes in place of keys: a source of one secret for each epoch of `rotate` seconds.
 
-    If it has a method `refresh(now)`, that is called whenever tickets are made.
+    If it has a method `refresh(now)`, that is called whenever tickets are made, and then `secret()`, which may say
+    something new.  If it has a number of `errors`, session_stats() adds that to `store_errors`.
     """
 
     rotate: float
 
-    def secret(self, epoch: int, now: float, /) -> bytes | None:
-        """At least 32 bytes, the same for all servers; None if they are not to be had now."""
+    def secret(self, epoch: int, now: float, /) -> bytes | Sequence[bytes] | None:
+        """At least 32 bytes, the same for all servers, or several such secrets, of which the first seals and all open.
+
+        None if there is none to be had now.
+        """
 
 
 class SingleUse(Protocol):
@@ -72,18 +76,19 @@ class _SharedSessionSettings:
         tickets, source = self._settings.sessions.tickets, getattr(keys, "secret", None)
         self._check_server("set_ticket_keys()")
         if keys is None:
-            tickets.keys = tickets.own
+            tickets.keys, tickets.source = tickets.own, None
         elif callable(source):
             rotate = _seconds(getattr(keys, "rotate", 3600))
-            refresh = getattr(keys, "refresh", None)
-            tickets.keys = EpochKeys(_asking(source), rotate, self._settings.sessions.lifetime, refresh)
+            refresh, lifetime = getattr(keys, "refresh", None), self._settings.sessions.lifetime
+            tickets.keys = EpochKeys(_asking(source), rotate, lifetime, refresh and _refreshing(refresh))
+            tickets.source = keys
         else:
             if isinstance(keys, str | bytes | bytearray | memoryview):
                 raise TypeError("set_ticket_keys() takes a list of keys")
             found = [_secret(key) for key in keys]  # type: ignore[union-attr]  # checked
             if not found:
                 raise ValueError("there must be at least one key")
-            tickets.keys = GivenKeys(found)
+            tickets.keys, tickets.source = GivenKeys(found), None
 
     def set_ticket_secret(self, secret: Buffer, /, *, rotate: float = 3600) -> None:
         """Seal session tickets under keys that are derived from one secret, another one every `rotate` seconds.
@@ -97,7 +102,7 @@ class _SharedSessionSettings:
         """
         self._check_server("set_ticket_secret()")
         tickets, lifetime = self._settings.sessions.tickets, self._settings.sessions.lifetime
-        tickets.keys = EpochKeys(of_one_secret(_secret(secret)), _seconds(rotate), lifetime)
+        tickets.keys, tickets.source = EpochKeys(of_one_secret(_secret(secret)), _seconds(rotate), lifetime), None
 
     @property
     def session_store(self) -> SessionStore | None:
@@ -147,15 +152,28 @@ class _SharedSessionSettings:
 def _asking(source: Any) -> Secrets:
     """Of a program's own source; what it raises is a secret that is not to be had."""
 
-    def secret(epoch: int, now: float) -> bytes | None:
+    def secrets(epoch: int, now: float) -> tuple[bytes, ...]:
         try:
             found = source(epoch, now)
-            return None if found is None else _secret(found)
+            several = isinstance(found, list | tuple)
+            return tuple(map(_secret, found if several else () if found is None else (found,)))
         except Exception as error:  # noqa: BLE001  # whatever it is, the hook is told
             report_unraisable(error)
-            return None
+            return ()
 
-    return secret
+    return secrets
+
+
+def _refreshing(refresh: Any) -> Callable[[float], None]:
+    """Likewise: what it raises is no handshake's business."""
+
+    def guarded(now: float) -> None:
+        try:
+            refresh(now)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the hook is told
+            report_unraisable(error)
+
+    return guarded
 
 
 def _secret(key: Any) -> bytes:

@@ -96,7 +96,7 @@ class GivenKeys:
         return _named(self.keys, name)
 
 
-Secrets = Callable[[int, float], "bytes | None"]  # the secret of an epoch, and what time it is; None: not known
+Secrets = Callable[[int, float], Sequence[bytes]]  # those of an epoch, of which the first seals; and what time it is
 
 
 class EpochKeys:
@@ -107,32 +107,30 @@ class EpochKeys:
     process.
     """
 
-    __slots__ = ("_known", "_lifetime", "_own", "_refresh", "_rotate", "_secret")
+    __slots__ = ("_known", "_lifetime", "_own", "_refresh", "_rotate", "_secrets")
 
     def __init__(
-        self, secret: Secrets, rotate: float, lifetime: int, refresh: Callable[[float], object] | None = None
+        self, secrets: Secrets, rotate: float, lifetime: int, refresh: Callable[[float], object] | None = None
     ) -> None:
-        """`refresh` is called now and then, with the time: for who has to look for secrets before they are needed."""
-        self._secret, self._rotate, self._lifetime, self._refresh = secret, rotate, lifetime, refresh
-        self._known: dict[int, TicketKey] = {}
+        """`refresh` is called whenever something is sealed, with the time; `secrets` may then say something else."""
+        self._secrets, self._rotate, self._lifetime, self._refresh = secrets, rotate, lifetime, refresh
+        self._known: dict[int, tuple[Sequence[bytes], tuple[TicketKey, ...]]] = {}
         self._own = OwnKeys(lifetime)
 
     def sealing(self, now: float) -> TicketKey:
         if self._refresh is not None:
             self._refresh(now)
         epoch = int(now // self._rotate)
-        key = self._key(epoch, now)
-        if key is None:
+        keys = self._keys(epoch, now, again=self._refresh is not None)
+        if not keys:
             known = [one for one in list(self._known) if self._first(now) <= one < epoch]
-            key = self._known.get(max(known)) if known else None
-        return self._own.sealing(now) if key is None else key
+            keys = self._known.get(max(known), ((), ()))[1] if known else ()
+        return keys[0] if keys else self._own.sealing(now)
 
     def opening(self, name: bytes, now: float) -> TicketKey | None:
         epoch = int.from_bytes(name[:4], "big")
-        key = self._key(epoch, now) if self._first(now) <= epoch <= self._last(now) else None
-        if key is not None and key.name.startswith(name):
-            return key
-        return self._own.opening(name, now)
+        keys = self._keys(epoch, now) if self._first(now) <= epoch <= self._last(now) else ()
+        return _named(keys, name) or self._own.opening(name, now)
 
     def _first(self, now: float) -> int:
         return int((now - self._lifetime - CLOCKS) // self._rotate)
@@ -140,14 +138,15 @@ class EpochKeys:
     def _last(self, now: float) -> int:
         return max(int((now + CLOCKS) // self._rotate), int(now // self._rotate) + 1)
 
-    def _key(self, epoch: int, now: float) -> TicketKey | None:
-        key = self._known.get(epoch)
-        if key is None and (secret := self._secret(epoch, now)) is not None:
+    def _keys(self, epoch: int, now: float, *, again: bool = False) -> tuple[TicketKey, ...]:
+        secrets, keys = self._known.get(epoch, ((), ()))
+        if (again or not keys) and (found := self._secrets(epoch, now)) and found != secrets:
             if len(self._known) > self._last(now) - self._first(now):
                 first = self._first(now)
-                self._known = {one: key for one, key in list(self._known.items()) if one >= first}
-            self._known[epoch] = key = TicketKey(secret, epoch * self._rotate, epoch & 0xFFFFFFFF)
-        return key
+                self._known = {one: known for one, known in list(self._known.items()) if one >= first}
+            keys = tuple(TicketKey(secret, epoch * self._rotate, epoch & 0xFFFFFFFF) for secret in found)
+            self._known[epoch] = found, keys
+        return keys
 
 
 def _named(keys: Sequence[TicketKey], name: bytes) -> TicketKey | None:
@@ -160,7 +159,7 @@ def _named(keys: Sequence[TicketKey], name: bytes) -> TicketKey | None:
 def of_one_secret(secret: bytes) -> Secrets:
     """The secrets of all epochs, from one: nobody has to tell anybody anything."""
 
-    def of_epoch(epoch: int, _: float) -> bytes:
-        return HKDF(hashes.SHA256(), 32, None, LABEL + b" epoch" + epoch.to_bytes(8, "big")).derive(secret)
+    def of_epoch(epoch: int, _: float) -> tuple[bytes]:
+        return (HKDF(hashes.SHA256(), 32, None, LABEL + b" epoch" + epoch.to_bytes(8, "big")).derive(secret),)
 
     return of_epoch

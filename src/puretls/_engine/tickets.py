@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from hmac import compare_digest
 from os import urandom
 from struct import Struct
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 
@@ -27,6 +28,7 @@ from puretls._wire.codec import Reader, StructError, vec24
 FORMAT = 1  # of what is sealed; another number whenever anything below changes
 ID = 32  # bytes of the name of a session in a store: what a session_id has room for (RFC 5246 7.4.1.2)
 MAX_TICKET = 1 << 15  # bytes: more, a ClientHello or a NewSessionTicket may have no room for
+MAX_VALUE = 1 << 18  # bytes that a store may have of a session: more than the longest chain of certificates
 
 # What each ticket has for itself: format, age_add and nonce.  What all of a session hold: version, suite, group, flags;
 # when it was made and its peer authenticated, and until when that holds, in ms; lifetime; the digest of the policy, and
@@ -101,12 +103,13 @@ def read_state(data: bytes) -> Session:
 class TicketKeys:
     """What seals and opens the tickets of one context, and its sessions that a store keeps; used from any thread."""
 
-    __slots__ = ("_stats", "keys", "own")
+    __slots__ = ("_stats", "keys", "own", "source")
 
     def __init__(self, stats: Stats, lifetime: int) -> None:
         self._stats = stats
         self.own = OwnKeys(lifetime)
         self.keys: Keys = self.own  # may be exchanged at any time
+        self.source: Any = None  # who, outside, knows them, if he counts errors
 
     @property
     def shared(self) -> bool:
@@ -162,7 +165,7 @@ class TicketKeys:
 
     def open_for(self, session_id: bytes, value: bytes, now: float) -> Session | None:
         """The session in what a store has given back; None if it is not ours, of another id, too old, or damaged."""
-        key = self.keys.opening(value[:NAME], now) if len(value) > NAME else None
+        key = self.keys.opening(value[:NAME], now) if NAME < len(value) <= MAX_VALUE else None
         session = None if key is None else self._opened(key, value[NAME:], session_id, now)
         if session is not None:
             session.origin = STORE
