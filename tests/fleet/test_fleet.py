@@ -15,9 +15,9 @@ import puretls
 import puretls.asyncio
 from puretls import fleet
 from puretls.fleet import calls
-from support.bios import join
+from support.bios import join, session_at
 from support.both import V12, V13, client_of, only, server_of
-from support.stores import RedisInMemory, resumed, session_at, until
+from support.stores import RedisInMemory, resumed, until
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 

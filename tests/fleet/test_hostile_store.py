@@ -21,12 +21,12 @@ import puretls
 from puretls import fleet
 from puretls.fleet import calls
 from support import PATIENCE
-from support.bios import join
+from support.bios import join, session_at
 from support.both import V13, client_of, only, server_of
-from support.stores import RedisInMemory, resumed, session_at, until
+from support.stores import RedisInMemory, resumed, until
 
 
-class Wire:
+class WireToTheStore:
     """A way to a store: `mode` says what becomes of answers, and but for errors that stays with a connection."""
 
     def __init__(self, port: int) -> None:
@@ -87,8 +87,8 @@ class Wire:
 
 
 @pytest.fixture
-def wire(store: Any) -> Iterator[Wire]:
-    made = Wire(store.port)
+def wire(store: Any) -> Iterator[WireToTheStore]:
+    made = WireToTheStore(store.port)
     yield made
     made.ends = True
     made.listener.close()

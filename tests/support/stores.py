@@ -47,10 +47,6 @@ def resumed(client: Any, server: Any, session: Any = None) -> bool:
     return bool(pair.server.obj.session_reused)
 
 
-def session_at(client: Any, server: Any) -> Any:
-    return join(client, server).ok().client.obj.session
-
-
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
