@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from puretls._api.settings import Settings
 from support.bios import ObjectPair, ObjectSide, join
 from support.both import V12, V13, client_of, only, server_of
 from support.socket_ends import Ends
+from support.stack import within_the_engine
 from support.wire import Both, Recorder, settle
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
@@ -203,20 +203,11 @@ class Watching(Own):
 
     def put(self, key: Any, session: Any) -> None:
         super().put(key, session)
-        self.told.append("put" + self.within())
+        self.told.append("put" + " within a step" * within_the_engine())
 
     def forget(self, key: Any) -> None:
         self.kept.pop(key, None)
-        self.told.append("forget" + self.within())
-
-    @staticmethod
-    def within() -> str:
-        frame: Any = sys._getframe()
-        while frame is not None:
-            if "_engine" in Path(frame.f_code.co_filename).parts:
-                return " within a step"
-            frame = frame.f_back
-        return ""
+        self.told.append("forget" + " within a step" * within_the_engine())
 
 
 RUBBISH = b"\x17\x03\x03\x00\x20" + bytes(32)

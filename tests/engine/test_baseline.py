@@ -35,7 +35,7 @@ from puretls._engine.connection import Connection
 from puretls._engine.ech_outcome import SUCCESS
 from puretls._engine.outcome import NOTHING, Outcome
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
-from puretls._engine.requests import PskClientRequest, PskServerRequest
+from puretls._engine.requests import PskClientRequest, PskServerRequest, SignRequest
 from puretls._engine.server_start import ExpectClientHello
 from puretls._engine.sessions import SessionManager
 from puretls._wire import ech
@@ -56,7 +56,7 @@ from support.pair import (
     name_of,
     suite,
 )
-from support.repeatable import SeededBytes, identity, trusting
+from support.repeatable import SeededBytes, identity, signed, trusting
 
 FILE = repeatable.FOLDER / "wire.txt"
 PSK = (b"who", b"0123456789abcdef")
@@ -71,7 +71,7 @@ class Run:
         self.lines: list[str] = []
         self.configs: list[Config] = []
         self.session: Any = None
-        self.answers: dict[type, Any] = {PskClientRequest: None, PskServerRequest: None}
+        self.answers: dict[type, Any] = {PskClientRequest: None, PskServerRequest: None, SignRequest: signed}
 
     def contexts(self, client: dict[str, Any], server: dict[str, Any]) -> Run:
         common = {
@@ -267,7 +267,7 @@ EXTERNAL = ({"psk_client": True, "verify_mode": CERT_NONE, "check_hostname": Fal
 
 @kind("TLS 1.3, PSK", *EXTERNAL)
 def psk(run: Run) -> None:
-    run.answers = {PskClientRequest: PSK, PskServerRequest: lambda request: dict([PSK]).get(request.identity)}
+    run.answers |= {PskClientRequest: PSK, PskServerRequest: lambda request: dict([PSK]).get(request.identity)}
     run.whole()
     assert run.server.outcome.peer is None
 

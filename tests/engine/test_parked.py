@@ -24,7 +24,6 @@ from puretls._engine.requests import (
     FirstRequest,
     IssuerRequest,
     KeepRequest,
-    LaterRequest,
     PskClientRequest,
     PskServerRequest,
     RecallRequest,
@@ -43,7 +42,6 @@ from support.pair import (
     Pair,
     Side,
     client_config,
-    identity,
     remote_key,
     server_config,
     standard_answer,
@@ -69,27 +67,6 @@ def psk12() -> Pair:
     client = client_config(psk_client=True, **ANYBODY, **PSK12)
     answers = {PskClientRequest: (b"i", b"k"), PskServerRequest: b"k"}
     return Pair(client, server_config(psk_server=True, **PSK12), answers=answers)
-
-
-class Promising:
-    """A key whose signatures are promised, and not there at once."""
-
-    def __init__(self, key: Any) -> None:
-        self._key = key
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._key, name)
-
-    def sign(self, *arguments: Any) -> list[Any]:
-        return [self._key.sign, *arguments]
-
-
-def promised(version: int) -> Pair:
-    own = identity("EC")
-    key = Credential(own.ders, Promising(own.key), own.public_key, own.kind)
-    pair = Pair(client_config(versions=(version,)), server_config(credentials=(key,)))
-    pair.answers[LaterRequest] = lambda _, request: request.promise[0](*request.promise[1:])
-    return pair
 
 
 def judging(version: int, **more: Any) -> Pair:
@@ -161,8 +138,6 @@ WAITING: dict[str, tuple[Callable[[], Pair], type[Request]]] = {
     "a server's signature, 1.2": (lambda: signing(TLS12), SignRequest),
     "a client's signature, 1.3": (lambda: signing(TLS13, mutual=True), SignRequest),
     "a client's signature, 1.2": (lambda: signing(TLS12, mutual=True), SignRequest),
-    "a promised signature, 1.3": (lambda: promised(TLS13), LaterRequest),
-    "a promised signature, 1.2": (lambda: promised(TLS12), LaterRequest),
     "a protocol, 1.3": (lambda: choosing_protocols(TLS13), AlpnRequest),
     "a protocol, 1.2": (lambda: choosing_protocols(TLS12), AlpnRequest),
     "an issuer, 1.3": (lambda: fetching(TLS13), IssuerRequest),

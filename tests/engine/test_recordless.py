@@ -23,7 +23,7 @@ from puretls._engine.connection import Connection
 from puretls._engine.established import Established13
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
 from puretls._engine.profile import QUIC, TLS
-from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest
+from puretls._engine.requests import ClientHelloRequest, PskClientRequest, PskServerRequest, SignRequest
 from puretls._engine.sessions import SessionManager
 from puretls._wire.compression import by_name
 from puretls._wire.hello import ClientHello, ServerHello
@@ -31,7 +31,7 @@ from support import repeatable
 from support.crooked import hello_of, offers
 from support.pair import HOST, NOW, SUITES13, configured, message, replace
 from support.recordless import CryptoEnd, CryptoPair
-from support.repeatable import SeededBytes, identity, trusting
+from support.repeatable import SeededBytes, identity, signed, trusting
 
 PSK = (b"who", b"0123456789abcdef")
 BARE = Config().options & ~OP_ENABLE_MIDDLEBOX_COMPAT
@@ -90,6 +90,7 @@ def answers(config: Config) -> dict[type, Any]:
     return {
         PskClientRequest: PSK,
         PskServerRequest: lambda request: key.get(request.identity),
+        SignRequest: signed,
         ClientHelloRequest: config,
     }
 

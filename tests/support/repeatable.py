@@ -31,6 +31,7 @@ from cryptography.x509.oid import NameOID
 import puretls
 from puretls._crypto import finite_field, groups, hpke, signatures
 from puretls._engine.config import Credential
+from puretls._engine.requests import SignRequest
 from puretls._x509.certificate import Certificate
 from puretls._x509.store import Store
 from support.pair import HOST, NOW
@@ -75,6 +76,11 @@ class Signer:
             parameters = (ec.ECDSA(parameters[0].algorithm, deterministic_signing=True),)
         signature: bytes = self._key.sign(data, *parameters)
         return signature
+
+
+def signed(request: SignRequest) -> bytes:
+    """The answer to the request: `Signer` is not one of `cryptography`'s keys."""
+    return signatures.sign(request.scheme, request.credential.key, request.data)
 
 
 class Encrypting:

@@ -26,17 +26,18 @@ from puretls._api import judging, selecting
 from puretls._api.judging import refusal
 from puretls._api.unraisable import report_unraisable
 from puretls._base import registry
+from puretls._crypto.signatures import sign
 from puretls._engine.requests import (
     AlpnRequest,
     ClientHelloRequest,
     FirstRequest,
     IssuerRequest,
     KeepRequest,
-    LaterRequest,
     PskClientRequest,
     PskServerRequest,
     RecallRequest,
     Request,
+    SignRequest,
     VerifyRequest,
 )
 
@@ -162,12 +163,12 @@ def _issuer(sslobj: _SSLSocket, request: IssuerRequest) -> Answer:
         return None
 
 
-# What the engine has called itself, and has been promised: a signature
+# A private key of the program's
 
 
-def _promised(sslobj: _SSLSocket, request: LaterRequest) -> Answer:
+def _signature(sslobj: _SSLSocket, request: SignRequest) -> Answer:
     del sslobj
-    return (yield request.promise)
+    return (yield sign(request.scheme, request.credential.key, request.data))
 
 
 # Sessions that several servers share.  Whatever a store does costs a full handshake at most
@@ -217,9 +218,8 @@ ANSWERS: dict[type[Request], Callable[[_SSLSocket, Any], Any]] = {
     PskServerRequest: _psk_of_server,
     IssuerRequest: _issuer,
     VerifyRequest: judging.verdict,
-    LaterRequest: _promised,
+    SignRequest: _signature,
     KeepRequest: _kept,
     RecallRequest: _recalled,
     FirstRequest: _first,
 }
-"""No row for SignRequest: it comes only from a Credential without its key, and load_cert_chain() makes none."""

@@ -1,7 +1,7 @@
 """Our own authentication: which certificate and signature scheme suit the peer, and signing with them.
 
-A private key may live elsewhere: then the handshake waits in a SignRequest for the signature.  What is signed is
-defined in RFC 8446 4.4.3 and, before TLS 1.3, by the caller.
+A private key may be the program's own, or live elsewhere: then the handshake waits in a SignRequest for the signature.
+What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by the caller.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
 from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, Config, Credential
 from puretls._engine.handshake import Handshake
-from puretls._engine.requests import Asking, LaterRequest, SignRequest, unanswered
+from puretls._engine.requests import Asking, SignRequest, unanswered
 from puretls._wire import extensions, messages, places
 from puretls._wire.codec import Ranks
 
@@ -63,19 +63,16 @@ def requested_schemes(message: messages.CertificateRequest) -> Ranks:
 
 def sign(credential: Credential, scheme: Scheme, data: bytes) -> Asking[bytes]:
     """The signature over `data`, by a key here or elsewhere."""
-    if credential.key is None:
-        signature: Any = yield SignRequest(credential, scheme, data)
-        return bytes(signature)
-    try:
-        signature = signatures.sign(scheme, credential.key, data)
-    except BaseException as error:  # noqa: BLE001  # the key may be anything that has the methods of one
-        raise unanswered(error)  # noqa: B904  # it has its cause
-    if type(signature) is not bytes:
-        signature = yield LaterRequest(signature)
-        if not isinstance(signature, bytes | bytearray | memoryview):
-            raise unanswered(TypeError(f"sign() has to come to bytes, not {type(signature).__name__}"))
+    if not credential.elsewhere:
+        try:
+            return signatures.sign(scheme, credential.key, data)
+        except Exception as error:  # noqa: BLE001  # of OpenSSL, which may have been built without something
+            raise unanswered(error)  # noqa: B904  # it has its cause
+    signature: Any = yield SignRequest(credential, scheme, data)
+    if not isinstance(signature, bytes | bytearray | memoryview):
+        raise unanswered(TypeError(f"sign() has to come to bytes, not {type(signature).__name__}"))
     made = bytes(signature)
-    if credential.checked:
+    if not credential.rules.trusted:
         try:
             signatures.verify(scheme, credential.public_key, made, data)
         except Abort:

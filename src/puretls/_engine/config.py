@@ -70,7 +70,7 @@ _PSS = frozenset(scheme.code for scheme in signatures.SCHEMES if scheme.key == s
 
 @slotted("ders", "key", "kind", "ocsp", "public_key", "rules")
 class Credential:
-    """A certificate chain and its private key, or a key that signs elsewhere (`key` is None: signing parks)."""
+    """A certificate chain and its private key: one of `cryptography`'s, or any that somebody outside has sign."""
 
     raw = False
 
@@ -137,10 +137,9 @@ class Credential:
         )
 
     @cached_property
-    def checked(self) -> bool:
-        """Whether its signatures are verified before they are sent: the key is not one of `cryptography`'s."""
-        own = self.key is None or type(self.key).__module__.partition(".")[0] == "cryptography"
-        return not (own or self.rules.trusted)
+    def elsewhere(self) -> bool:
+        """Whether the key is not one of `cryptography`'s: the handshake asks for its signatures, and verifies them."""
+        return type(self.key).__module__.partition(".")[0] != "cryptography"
 
     @cached_property
     def decrypts(self) -> bool:

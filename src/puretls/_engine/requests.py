@@ -51,21 +51,12 @@ class AlpnRequest(Request):
 
 
 class SignRequest(Request):
-    """A private key that is not in this process.  Answer: the signature over `data` (bytes)."""
+    """A private key that is not one of `cryptography`'s.  Answer: the signature over `data` (bytes)."""
 
     __slots__ = ("credential", "data", "scheme")
 
     def __init__(self, credential: Credential, scheme: Scheme, data: bytes) -> None:
         self.credential, self.scheme, self.data = credential, scheme, data
-
-
-class LaterRequest(Request):
-    """A function of the program has returned what may be a promise.  Answer: the same, or what it comes to."""
-
-    __slots__ = ("promise",)
-
-    def __init__(self, promise: Any) -> None:
-        self.promise = promise
 
 
 class VerifyRequest(Request):
