@@ -5,8 +5,7 @@ of extensions, EncryptedExtensions, the ticket), the trace's bytes take their pl
 through `Side.lies`; what ours would have said is compared by its meaning.  Everything else is ours: certificates,
 Finished, keys, and every protected record.
 
-Early data is not implemented: its records are made with the key schedule, a server skips them, and the test adds the
-EndOfEarlyData that the trace's Finished covers.
+The resumed handshake has early data, sent and taken as an application does.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from puretls._base.process import Process
 from puretls._base.registry import (
     CERTIFICATE_REQUEST,
     CLIENT_HELLO,
     EARLY_DATA,
-    END_OF_EARLY_DATA,
-    HANDSHAKE,
     NEW_SESSION_TICKET,
     PRE_SHARED_KEY,
     RECORD_SIZE_LIMIT,
@@ -33,19 +31,14 @@ from puretls._base.registry import (
     SUPPORTED_VERSIONS,
     TLS13,
 )
-from puretls._crypto import schedule, signatures
+from puretls._crypto import signatures
 from puretls._crypto.groups import SECP256R1, X25519, Group, MontgomeryOffer, Offer, WeierstrassOffer
-from puretls._crypto.kdf import SHA256
-from puretls._crypto.schedule import EarlySecret, Level
-from puretls._crypto.suites import Aead
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Credential
 from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, PeerPolicy
 from puretls._engine.requests import SignRequest
 from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
 from puretls._engine.tickets import TicketKeys
-from puretls._record.layer import RecordLayer
-from puretls._record.protection import Sealer13
 from puretls._wire import extensions, messages
 from puretls._wire.extensions import key_share, selected_u16
 from puretls._wire.hello import ClientHello, ServerHello
@@ -57,7 +50,6 @@ from support.pair import (
     Side,
     client_config,
     instead,
-    message,
     read,
     server_config,
     split_messages,
@@ -117,7 +109,7 @@ def hello(record: bytes) -> ClientHello:
 
 def session() -> Session:
     """What the ticket of the first trace stands for."""
-    return Session(
+    found = Session(
         version=TLS13,
         suite=AES128[0],
         secret=PSK,
@@ -127,6 +119,8 @@ def session() -> Session:
         server_name="server",
         policy=PeerPolicy().digest(),
     )
+    found.max_early_data, found.maker = 1024, Process.this
+    return found
 
 
 class OldKeys(TicketKeys):
@@ -141,26 +135,6 @@ def old_sessions() -> SessionManager:
     manager = SessionManager()
     manager.tickets = OldKeys(manager.stats, manager.lifetime)
     return manager
-
-
-class Early(Side):
-    """A client that has sent EndOfEarlyData, which its Finished covers."""
-
-    __slots__ = ()
-
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        side = self
-
-        class Records(RecordLayer):
-            __slots__ = ()
-
-            def install_read(self, level: Level, *more: Any) -> None:
-                if level == Level.APPLICATION:  # the server's Finished is in the transcript
-                    side.transcript.update(message(END_OF_EARLY_DATA, b""))
-                super().install_read(level, *more)
-
-        self.records.__class__ = Records
 
 
 def make_client(trace: Trace) -> Side:
@@ -179,8 +153,9 @@ def make_client(trace: Trace) -> Side:
         verify_mode=CERT_NONE,
         check_hostname=False,
         grease=False,
+        max_early_data=1024,
     )
-    side = (Early if trace is RESUMED else Side)(
+    side = Side(
         config,
         server_side=False,
         server_hostname="server",
@@ -188,6 +163,7 @@ def make_client(trace: Trace) -> Side:
         random=drawn(old.random, old.session_id),
         session=session() if trace is RESUMED else None,
     )
+    side.early_wanted = trace is RESUMED
     hellos, ours = said(trace, "client"), []
 
     def say(raw: bytes) -> bytes:
@@ -226,7 +202,8 @@ def test_client(trace):
         client.advance()
         assert client.take() == trace.second_hello
     if trace is RESUMED:
-        client.state.offer.offered |= {EARLY_DATA}
+        client.write(memoryview(b"ABCDEF"))
+        assert client.take() == rfc8448.EARLY_DATA
     client.receive(trace.server_hello + trace.server_flight)
     client.advance()
     if trace is CLIENT_AUTHENTICATION:
@@ -236,12 +213,15 @@ def test_client(trace):
         client.resume(client.request, rfc8448.CLIENT_SIGNATURE)
     assert client.established
     assert client.session_reused == (trace is RESUMED)
-    assert client.take() == trace.client_flight
+    assert client.take() == (rfc8448.END_OF_EARLY_DATA if trace is RESUMED else b"") + trace.client_flight
+    if trace is RESUMED:
+        assert client.early.accepted
     if trace.ticket:
         client.receive(trace.ticket)
         client.advance()
         assert (client.session.ticket, client.session.secret) == (rfc8448.TICKET, PSK)
         assert (client.session.lifetime, client.session.age_add) == (30, 0xFAD6AAC5)
+        assert client.session.max_early_data == 1024
     if trace.client_data:
         client.write(memoryview(APPLICATION_DATA))
         assert client.take() == trace.client_data
@@ -270,11 +250,13 @@ def make_server(trace: Trace) -> Side:
         retry_cookie=trace is RETRY,
         sessions=old_sessions() if trace in (SIMPLE, RESUMED) else None,
         num_tickets=1 if trace is SIMPLE else 0,
+        max_early_data=1024,
     )
     cookie = (rfc8448.COOKIE,) if trace is RETRY else ()
     side = Side(
         config, server_side=True, clock=lambda: NOW, random=drawn(*cookie, trace.server_random, b"\xfa\xd6\xaa\xc5")
     )
+    side.early_wanted = True
     hellos = said(trace, "server")
 
     def say(raw: bytes) -> bytes:
@@ -286,6 +268,7 @@ def make_server(trace: Trace) -> Side:
         ours = messages.EncryptedExtensions.parse(raw).extensions
         theirs = messages.EncryptedExtensions.parse(trace.extensions).extensions
         assert ours.items() <= theirs.items()
+        assert (EARLY_DATA in ours) == (EARLY_DATA in theirs) == (trace is RESUMED)
         return trace.extensions
 
     def say_request(raw: bytes) -> bytes:
@@ -324,9 +307,8 @@ def test_server(trace):
     if trace is RESUMED:
         server.receive(rfc8448.EARLY_DATA + rfc8448.END_OF_EARLY_DATA)
         server.advance()
-        assert not server.failure
-        assert server.transcript
-        server.transcript.update(message(END_OF_EARLY_DATA, b""))
+        assert server.early.chunks == [b"ABCDEF"]
+        assert server.early.accepted
     server.receive(trace.client_flight)
     server.advance()
     assert server.established
@@ -344,16 +326,6 @@ def test_server(trace):
     assert server.close_received
     server.close_notify()
     assert server.take() == trace.server_close
-
-
-def test_early_data_of_the_trace():
-    """What the key schedule makes of it; nothing of ours sends it."""
-    aead = AES128[0].cipher
-    assert isinstance(aead, Aead)
-    secret = EarlySecret(SHA256, PSK).client_traffic(SHA256.hash(RESUMED.client_hello[5:]))
-    sealer = Sealer13(aead, *schedule.traffic_keys(SHA256, secret, aead.key))
-    assert bytes(sealer.seal(23, b"ABCDEF")) == rfc8448.EARLY_DATA
-    assert bytes(sealer.seal(HANDSHAKE, message(END_OF_EARLY_DATA, b""))) == rfc8448.END_OF_EARLY_DATA
 
 
 def test_the_trace_is_read_as_it_was_meant():

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from puretls._base import faults
 from puretls._base.events import Event
 from puretls._base.faults import Abort, Fault
-from puretls._crypto.schedule import INITIAL, Level, TrafficSecret
+from puretls._crypto.schedule import EARLY, INITIAL, Level, TrafficSecret
 from puretls._crypto.suites import Suite
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake
@@ -80,7 +80,8 @@ class Crypto:
     def install_write(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
         assert level > self.writing
         assert suite.hash.size == len(secret.secret)
-        self.writing = level
+        if level != EARLY:  # which is of packets without messages
+            self.writing = level
         self.secrets["write", level] = secret.secret
 
     def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
@@ -93,6 +94,10 @@ class Crypto:
 
     def reject_early_data(self, most: int) -> None:
         self.early_data = most
+
+    def withdraw_early_data(self) -> None:
+        """It was in packets of its own."""
+        del self.secrets["write", EARLY]
 
     def count(self, fault: Fault, most: int) -> None:
         self.counted += 1

@@ -200,13 +200,13 @@ def _recalled(sslobj: _SSLSocket, request: RecallRequest) -> Answer:
 
 
 def _first(sslobj: _SSLSocket, request: FirstRequest) -> Answer:
-    """Whether a ticket has not been used."""
+    """Whether a ticket has not been used, or early data not been taken; None if nobody can say."""
     del sslobj
     try:
-        first = yield request.sessions.single_use.first(request.key, request.seconds)
+        first = yield request.judge.first(request.key, request.seconds)
     except Exception:  # noqa: BLE001  # likewise
         request.sessions.stats.store_errors += 1
-        return False
+        return None
     request.sessions.stats.replays += first is not True
     return first is True
 

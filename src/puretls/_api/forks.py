@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from puretls._base import locks
+from puretls._base.process import Process
 
 
 class Forks:
@@ -17,6 +18,12 @@ class Forks:
         """A fork is about to happen: a connection from before may be another process's afterwards."""
         cls.count += 1
 
+    @staticmethod
+    def in_child() -> None:
+        """This is another process from here on."""
+        locks.renew()
+        Process.renew()
+
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=Forks.more, after_in_child=locks.renew)
+    os.register_at_fork(before=Forks.more, after_in_child=Forks.in_child)

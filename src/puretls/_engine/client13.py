@@ -17,7 +17,7 @@ from puretls._base.registry import (
 )
 from puretls._crypto import suites
 from puretls._crypto.schedule import HandshakeSecret
-from puretls._engine import authenticate, compression, negotiated, selection
+from puretls._engine import authenticate, compression, early_data, negotiated, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     send_certificate13,
@@ -63,6 +63,8 @@ class ExpectEncryptedExtensions(State):
         negotiated.accept(conn, found, EE)
         negotiated.check_protocol(conn)
         conn.transcript.update(message.raw)
+        if self.offer.early is not None:
+            early_data.answered(conn, self.resumed, accepted=registry.EARLY_DATA in found)
         if self.with_psk:
             conn.draft.resumed, conn.draft.external_psk = self.resumed, self.resumed is None
             return ExpectFinished(self.secret, self.resumed.peer if self.resumed else None, None)
@@ -147,6 +149,9 @@ class ExpectFinished(State):
             self._rejected(conn, ech, ours)
         if conn.config.policy.judged:
             yield from admitted(conn, self.peer, resumed=conn.draft.resumed is not None)
+        if conn.held is not None:
+            conn.send_message(messages.END_OF_EARLY_DATA)
+            conn.release()
         if self.asked is not None:
             yield from send_client_certificate(conn, self.asked)
         send_finished13(conn)

@@ -22,7 +22,7 @@ from puretls._wire import extensions, hello
 from puretls._wire.codec import extension, vec8, vec16
 
 NAMED, RESUMING = frozenset({registry.SERVER_NAME}), frozenset({registry.PRE_SHARED_KEY})
-GREASED = frozenset({registry.ENCRYPTED_CLIENT_HELLO})
+GREASED, EARLY = frozenset({registry.ENCRYPTED_CLIENT_HELLO}), frozenset({registry.EARLY_DATA})
 
 
 class OfferedPsk:
@@ -43,11 +43,12 @@ class OfferedPsk:
 class ClientOffer:
     """What a ClientHello promised and the ServerHello is held to."""
 
-    __slots__ = ("cookie", "extra", "legacy_session", "offered", "psks", "session_id", "shares")
+    __slots__ = ("cookie", "early", "extra", "legacy_session", "offered", "psks", "session_id", "shares")
 
     def __init__(self, session_id: bytes, shares: dict[int, Offer], psks: list[OfferedPsk]) -> None:
         self.session_id, self.shares, self.psks = session_id, shares, psks
         self.cookie = b""
+        self.early: Session | None = None  # early data follows, under its ticket
         self.legacy_session: Session | None = None  # of TLS 1.2 or older
         self.offered: frozenset[int] = frozenset()  # extensions
         self.extra = b""  # encrypted_client_hello that means nothing (RFC 9849 6.2)
@@ -84,6 +85,8 @@ def compose(
         if config.tickets12:
             block += extension(registry.SESSION_TICKET, legacy.ticket if legacy else b"")
     block += varying(offer)
+    if offer.early is not None:
+        offered |= EARLY
     if offer.extra:
         block += offer.extra
         offered |= GREASED
@@ -102,6 +105,8 @@ def varying(offer: ClientOffer) -> bytes:
         block = extensions.build_shares([(code, share.public) for code, share in offer.shares.items()])
     if offer.cookie:
         block += extension(registry.COOKIE, vec16(offer.cookie))
+    if offer.early is not None:
+        block += extension(registry.EARLY_DATA, b"")
     return block
 
 

@@ -15,6 +15,7 @@ from puretls._crypto import groups
 from puretls._crypto.groups import Offer
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.transcript import Transcript
+from puretls._engine import early_data
 from puretls._engine.client_hello import ClientOffer, OfferedPsk
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.ech_client import EchClient, grease
@@ -71,17 +72,36 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
         if session and session.version == TLS13:
             age = int((conn.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
             psks.append(OfferedPsk(session.ticket, age, session.suite.hash, session.secret, session))
+        if conn.early_wanted:
+            conn.draft.early = early_data.offer(conn, session)
         if external:
             if not external[0]:  # RFC 8446 4.2.11: identity<1..2^16-1>
                 raise Abort(faults.EMPTY_PSK_IDENTITY)
             psks.append(OfferedPsk(external[0], 0, SHA256, external[1], None))
     offer = ClientOffer(session_id, shares, psks)
+    if conn.draft.early is not None and conn.draft.early.left:
+        offer.early = session
     if session and session.version < TLS13:
         offer.legacy_session = session
         offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
     ech = _encrypted(conn, offer)
     send(conn, offer, ech)
+    if offer.early is not None:
+        digest = (ech or conn).transcript.digest_with(b"", offer.early.suite.hash)
+        early_data.begin(conn, offer.early, psks[0].early, digest, ech.random if ech else conn.draft.client_random)
     return ExpectServerHello(offer, None, ech)
+
+
+def early_limit(conn: Handshake) -> int:
+    """How many bytes of early data a client could send now, before the beginning, with the session that it has."""
+    if conn.config.ech is not None:
+        conn.config = conn.config.tls13_only
+    conn.draft.policy_digest = conn.config.policy.digest()
+    session = conn.offered
+    if session is not None and not _resumable(conn, session):
+        session = None
+    conn.draft.early = found = early_data.offer(conn, session)
+    return found.left
 
 
 def _encrypted(conn: Handshake, offer: ClientOffer) -> EchClient | None:

@@ -248,6 +248,7 @@ class Config:
     retry_cookie: bool = False  # a HelloRetryRequest carries one (RFC 8446 4.2.2)
     record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)
     max_send_fragment: int = MAX_PLAINTEXT  # bytes of plaintext in a record that we send
+    max_early_data: int = 0  # bytes: of a server what its tickets allow, of a client what it is ready to send
     dynamic_record_sizes: bool = False  # small ones at first
     request_ocsp: bool = False
     request_sct: bool = False  # RFC 6962 3.3
@@ -304,6 +305,11 @@ class Config:
     @cached_property
     def signing_schemes(self) -> tuple[Scheme, ...]:
         return self.schemes if self.own_schemes is None else self.own_schemes
+
+    @cached_property
+    def early_limit(self) -> int:
+        """The same; 0 where somebody outside has a say about peers, as they are asked when the handshake is done."""
+        return 0 if self.policy.judged else self.max_early_data
 
     @cached_property
     def typed(self) -> bool:

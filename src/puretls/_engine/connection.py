@@ -257,9 +257,11 @@ class Connection:
             raise self.failed()
         return self.records.write_record(data)
 
-    def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
+    def export_keying_material(
+        self, label: bytes, length: int, context: bytes | None = None, *, early: bool = False
+    ) -> bytes:
         """RFC 8446 7.5, RFC 5705 4."""
-        return self.handshake.export_keying_material(label, length, context)
+        return self.handshake.export_keying_material(label, length, context, early=early)
 
     # What arrives
 
@@ -272,9 +274,12 @@ class Connection:
                 raise Abort(faults.MIXED_RECORDS)
             raise Abort(self._stray(kind, inside=True))
         if kind == APPLICATION_DATA:
-            if not state.accepts_data:
+            if state.accepts_data:
+                records.keep(data)
+            elif state.takes_early_data and (early := self.handshake.draft.early) is not None:
+                early.receive(data)
+            else:
                 raise Abort(self._stray(kind))
-            records.keep(data)
         elif kind == ALERT:
             records.receive_alert(data)
         elif kind == CHANGE_CIPHER_SPEC:

@@ -16,6 +16,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import (
     ALPN,
     COOKIE,
+    EARLY_DATA,
     ENCRYPTED_CLIENT_HELLO,
     KEY_SHARE,
     PRE_SHARED_KEY,
@@ -27,6 +28,7 @@ from puretls._crypto.hpke import KEMS, TAG, Context
 from puretls._crypto.kdf import Digest
 from puretls._crypto.transcript import Transcript
 from puretls._engine.client_hello import (
+    EARLY,
     GREASED,
     NAMED,
     RESUMING,
@@ -117,6 +119,8 @@ class EchClient:
         own_inner, own_outer, shared, kinds = parts(config)
         shared += varying(offer)
         kinds += (KEY_SHARE, COOKIE)[: 1 + bool(offer.cookie)]
+        if offer.early is not None:
+            kinds += (EARLY_DATA,)
         if self._context is None:
             return Hellos(self._outer(config, offer, outer_random, own_outer + shared, self._extension, random), None)
         inner, encoded = self._inner(config, offer, own_inner, shared, kinds)
@@ -130,7 +134,7 @@ class EchClient:
         self, config: Config, offer: ClientOffer, own: bytes, shared: bytes, kinds: tuple[int, ...]
     ) -> tuple[Hello, bytes]:
         """The inner hello, and how it is encoded for sealing."""
-        head, offered = ech.INNER_MARK + own, offers(config).answerable
+        head, offered = ech.INNER_MARK + own, offers(config).answerable | _early(offer)
         if self.name is not None:
             head = extensions.build_server_name(self.name.encode("ascii")) + head
             offered |= NAMED
@@ -153,7 +157,7 @@ class EchClient:
         random: Callable[[int], bytes],
     ) -> Hello:
         block = extensions.build_server_name(self.outer_name.encode("ascii")) + block + sealed
-        offered = offers(config).answerable | NAMED | GREASED
+        offered = offers(config).answerable | NAMED | GREASED | _early(offer)
         if offer.psks:  # never what names a session (RFC 9849 6.1.2)
             block += self._psks(offer.psks, random)
             offered |= RESUMING
@@ -206,6 +210,10 @@ class EchClient:
         if not self.retried:
             self._context = None
         return self.retried
+
+
+def _early(offer: ClientOffer) -> frozenset[int]:
+    return frozenset() if offer.early is None else EARLY
 
 
 def grease(random: Callable[[int], bytes]) -> bytes:

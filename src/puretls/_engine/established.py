@@ -23,6 +23,7 @@ from puretls._engine import authenticate, selection
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import CLIENT_CONTEXT
 from puretls._engine.config import OP_NO_TICKET
+from puretls._engine.early_data import WITHOUT_END, promised
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_NONE
@@ -33,7 +34,8 @@ from puretls._engine.session import LIFETIME, LONGEST, Session
 from puretls._engine.sessions import SessionManager
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._record.layer import MAX_IN_A_ROW
-from puretls._wire import messages, places
+from puretls._wire import extensions, messages, places
+from puretls._wire.codec import extension
 
 
 class Established(State):
@@ -96,6 +98,10 @@ class Established13(Established):
                 age_add=message.age_add,
                 lifetime_hint=message.lifetime,
             )
+            if registry.EARLY_DATA in message.extensions:
+                session.max_early_data = size = extensions.max_early_data(message.extensions[registry.EARLY_DATA])
+                if size != WITHOUT_END and not conn.profile.end_of_early_data:  # RFC 9001 4.6.1
+                    raise Abort(faults.MISPLACED_EXTENSION)
             conn.tell_session(session)
         return self
 
@@ -158,7 +164,7 @@ class Established13(Established):
             conn.kept += tuple(tickets)
         else:
             tickets = sessions.tickets.seal(states, session.time)
-        return _flight(own, tickets, lifetime)
+        return _flight(own, tickets, lifetime, session.max_early_data)
 
     def stored_tickets(
         self, conn: Handshake, sessions: SessionManager, count: int
@@ -173,7 +179,7 @@ class Established13(Established):
         tickets, now = sessions.tickets, session.time
         ids = [tickets.new_id(now) for _ in states]
         entries = [(one, tickets.seal_for(one, state, now), lifetime) for one, state in zip(ids, states, strict=True)]
-        return _flight(own, ids, lifetime), entries
+        return _flight(own, ids, lifetime, session.max_early_data), entries
 
     def _states(
         self, conn: Handshake, session: Session, most: int, count: int
@@ -185,8 +191,9 @@ class Established13(Established):
         lifetime, first = session.left(session.time, most), self.nonce
         self.nonce = end = first + count
         own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
+        session.max_early_data = early = promised(conn)
         shared = shared_state(session, lifetime, self.secret_of_tickets(conn))
-        return own, [own_state(age_add, nonce) + shared for age_add, nonce in own], lifetime
+        return own, [own_state(age_add, nonce, early=bool(early)) + shared for age_add, nonce in own], lifetime
 
     def request_authentication(self, conn: Handshake) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
@@ -253,10 +260,11 @@ class ExpectPostFinished(Established):
         return self.established
 
 
-def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int) -> list[bytes]:
+def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int, early: int) -> list[bytes]:
     """NewSessionTicket messages."""
+    more = extension(registry.EARLY_DATA, early.to_bytes(4, "big")) if early else b""
     return [
-        messages.new_session_ticket(lifetime, age_add, nonce.to_bytes(8, "big"), ticket, b"")
+        messages.new_session_ticket(lifetime, age_add, nonce.to_bytes(8, "big"), ticket, more)
         for (age_add, nonce), ticket in zip(own, tickets, strict=True)
     ]
 

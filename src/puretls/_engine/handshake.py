@@ -74,6 +74,7 @@ class State:
     __slots__ = ()
     expects: ClassVar[dict[int, tuple[Parse, Handler, bool]]] = {}  # the last: whether the handler may ask
     accepts_data: ClassVar[bool] = False
+    takes_early_data: ClassVar[bool] = False
     expects_ccs: ClassVar[bool] = False
     reads_ahead: ClassVar[bool] = False  # the peer can have sent nothing beyond what is expected here
     request: Request | None = None
@@ -152,8 +153,10 @@ class Handshake:
         "clock",
         "config",
         "draft",
+        "early_wanted",
         "established",
         "finished_keys",
+        "held",
         "kept",
         "layer",
         "offered",
@@ -196,6 +199,8 @@ class Handshake:
         self.draft = Outcome()  # of the one under way; once that is done, the same
         self.offered = session  # by a client, before the handshake
         self.tells_sessions = False  # a client's driver wants events of sessions and failures
+        self.early_wanted = False  # a client has early data, or a server's application reads it
+        self.held: TrafficSecret | None = None  # of the handshake, for when early data has ended
         self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
         self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
         self.read_level = self.write_level = INITIAL
@@ -215,9 +220,10 @@ class Handshake:
         """What has happened; whoever reports it empties the list."""
         return self.layer.events
 
-    def log_secret(self, label: str, secret: bytes) -> None:
+    def log_secret(self, label: str, secret: bytes, random: bytes = b"") -> None:
+        """`random`: of the ClientHello that counts, if that is not known yet."""
         if self.layer.watched:
-            self.layer.events.append(SecretEvent(label, self.draft.client_random, secret))
+            self.layer.events.append(SecretEvent(label, random or self.draft.client_random, secret))
 
     def tell_session(self, session: Session) -> None:
         """A client has got one that it can resume."""
@@ -247,15 +253,44 @@ class Handshake:
         """Messages after Finished, which no transcript covers."""
         self.layer.send(self.write_level, messages)
 
-    def install_handshake_secrets(self, theirs: bytes, ours: bytes) -> None:
-        """TLS 1.3: keys of both directions, and those of both Finished."""
+    def install_handshake_secrets(self, theirs: bytes, ours: bytes, *, early: bool = False) -> None:
+        """TLS 1.3: keys of both directions, and those of both Finished.
+
+        `early`: the direction of early data goes on with its own until there is no more, if there are records.
+        """
         suite = self.draft.suite
         d, size = suite.hash, suite.cipher.key
         read, write = TrafficSecret(d, theirs, size, handshake=True), TrafficSecret(d, ours, size, handshake=True)
         self.finished_keys = read.finished, write.finished
+        if early and self.profile.end_of_early_data:
+            self._hold(read, write)
+            return
         self.layer.install_write(HANDSHAKE, suite, write)
         self.layer.install_read(HANDSHAKE, suite, read)
         self.read_level = self.write_level = HANDSHAKE
+
+    def _hold(self, read: TrafficSecret, write: TrafficSecret) -> None:
+        suite = self.draft.suite
+        if self.server_side:
+            self.layer.install_write(HANDSHAKE, suite, write)
+            self.held, self.write_level = read, HANDSHAKE
+        else:
+            self.layer.install_read(HANDSHAKE, suite, read)
+            self.held, self.read_level = write, HANDSHAKE
+
+    def release(self) -> None:
+        """Early data has ended: what follows in its direction is the handshake's."""
+        held, self.held, suite = self.held, None, self.draft.suite
+        if self.draft.early is not None:
+            self.draft.early.open = False
+        if held is None:  # it has its keys
+            return
+        if self.server_side:
+            self.layer.install_read(HANDSHAKE, suite, held)
+            self.read_level = HANDSHAKE
+        else:
+            self.layer.install_write(HANDSHAKE, suite, held)
+            self.write_level = HANDSHAKE
 
     def install_read_secret(self, secret: bytes) -> None:
         """What the peer says from here on is under its application traffic secret."""
@@ -274,7 +309,9 @@ class Handshake:
         self.outcome.master = self.draft.master = None
         if self.draft.ech is not None:
             self.draft.ech.opened = None
-        self.finished_keys = b"", b""
+        if self.draft.early is not None:
+            self.draft.early.forget()
+        self.finished_keys, self.held = (b"", b""), None
         self.transcript = Transcript()
         if self.kept and self.config.sessions is not None:
             for session_id in self.kept:
@@ -320,13 +357,19 @@ class Handshake:
 
     # Afterwards
 
-    def export_keying_material(self, label: bytes, length: int, context: bytes | None = None) -> bytes:
+    def export_keying_material(
+        self, label: bytes, length: int, context: bytes | None = None, *, early: bool = False
+    ) -> bytes:
         """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys, and for what neither has room for."""
         outcome = self.outcome
-        if not self.established or outcome.master is None:
+        if not early and (not self.established or outcome.master is None):
             raise ValueError("handshake not done yet")
         if len(label) > MAX_LABEL or len(context or b"") > MAX_CONTEXT or not 0 <= length <= MAX_EXPORT:
             raise ValueError("the label, the context or what is asked for is too long")
+        if early or outcome.master is None:
+            if self.draft.early is None:
+                raise ValueError("there is no early data")
+            return schedule.export(*self.draft.early.exporting(), label, context or b"", length)
         if isinstance(outcome.master, MasterSecret):
             exporter = outcome.master.exporter(outcome.exporter_digest)
             return schedule.export(outcome.digest, exporter, label, context or b"", length)

@@ -59,13 +59,16 @@ class MessageLayer(Protocol):
         """What was negotiated."""
 
     def install_write(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
-        """What follows is sent at this level."""
+        """What follows is sent at this level; EARLY is of data, and without records of nothing else."""
 
     def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
         """What follows comes at this level.  Abort if part of a message of the level before is left."""
 
     def reject_early_data(self, most: int) -> None:
         """The client may have sent early data, which we do not take: so many bytes of it are skipped."""
+
+    def withdraw_early_data(self) -> None:
+        """HelloRetryRequest has rejected our early data: what follows is unprotected, as before it."""
 
     def count(self, fault: Fault, most: int) -> None:
         """A message that has us work: so many without data between them, and the connection fails with `fault`."""

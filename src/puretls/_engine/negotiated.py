@@ -120,15 +120,23 @@ def _offer_protocols(config: Config) -> bytes | None:
 
 def _answer_protocols(conn: Handshake, body: bytes, _: bool) -> bytes | None:
     """By our preference; without overlap there is none, as OpenSSL's `ssl` callback has it (RFC 7301 3.2)."""
+    conn.draft.alpn = chosen = _chosen(conn, body)
+    return None if chosen is None else vec16(vec8(chosen))
+
+
+def _chosen(conn: Handshake, body: bytes) -> bytes | None:
     if conn.config.alpn_select is not None:
-        conn.draft.alpn = chosen = conn.draft.alpn_choice
-        return None if chosen is None else vec16(vec8(chosen))
+        return conn.draft.alpn_choice
     theirs = frozenset(extensions.protocols(body))
     for name in conn.config.alpn:
         if name in theirs:
-            conn.draft.alpn = name
-            return vec16(vec8(name))
+            return name
     return None
+
+
+def protocol(conn: Handshake, found: dict[int, bytes]) -> bytes | None:
+    """What a server is going to answer to a ClientHello with these extensions."""
+    return _chosen(conn, found[registry.ALPN]) if registry.ALPN in found else None
 
 
 def _accept_protocol(conn: Handshake, body: bytes) -> None:
@@ -209,6 +217,13 @@ def _answer_etm(conn: Handshake, _: bytes, __: bool) -> bytes | None:
 
 def _accept_etm(conn: Handshake, _: bytes) -> None:
     conn.draft.etm = isinstance(conn.draft.suite.cipher, Block)
+
+
+# early_data (RFC 8446 4.2.10), which `early_data` has decided about
+
+
+def _answer_early_data(conn: Handshake, _: bytes, __: bool) -> bytes | None:
+    return b"" if conn.draft.early is not None and conn.draft.early.accepted else None
 
 
 # What a full handshake answers only
@@ -378,6 +393,7 @@ ROWS = (  # in the order of a ClientHello
     Row(registry.RENEGOTIATION_INFO, SH12, answer=_answer_renegotiation),
     Row(registry.SESSION_TICKET, SH12, answer=_answer_ticket),
     Row(registry.ENCRYPTED_CLIENT_HELLO, EE, None, _accept_ech, _answer_ech),
+    Row(registry.EARLY_DATA, EE, answer=_answer_early_data),
     Row(registry.SIGNED_CERTIFICATE_TIMESTAMP, SH12, _offer_timestamps, _accept_timestamps, _answer_timestamps),
 )
 FIRST12 = (  # answered in this order, which is none of a specification's, but has always been ours; then the others

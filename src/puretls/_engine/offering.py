@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from puretls._crypto.groups import Group
 from puretls._crypto.kdf import Digest
+from puretls._engine import early_data
 from puretls._engine.client_hello import ClientOffer, compose
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.ech_client import EchClient
@@ -39,7 +40,10 @@ def retry(
     for psk in offer.psks:
         if psk.session:
             psk.age = int((now - psk.session.time) * 1000) + psk.session.age_add & 0xFFFFFFFF
-    if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+    if offer.early is not None:
+        early_data.retried(conn)
+        offer.early = None
+    elif conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
         conn.stream.send_change_cipher_spec()
     send(conn, offer, ech)
     return offer

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from puretls._crypto.schedule import MasterSecret
     from puretls._crypto.signatures import Scheme
     from puretls._crypto.suites import Suite
+    from puretls._engine.early_outcome import EarlyData
     from puretls._engine.ech_outcome import EchOutcome
     from puretls._engine.peer import Peer
     from puretls._engine.session import Session
@@ -35,6 +36,7 @@ class Outcome:
         "client_random",
         "client_suites",
         "digest",
+        "early",
         "ech",
         "ems",
         "etm",
@@ -43,6 +45,7 @@ class Outcome:
         "finished_received",
         "finished_sent",
         "group",
+        "half_rtt",
         "hello",
         "master",
         "own_credential",
@@ -77,6 +80,8 @@ class Outcome:
         self.alpn: bytes | None = None
         self.ech: EchOutcome | None = None
         self.alpn_choice: bytes | None = None  # a function's, before it is said
+        self.early: EarlyData | None = None  # what has become of it, if there was any
+        self.half_rtt = False  # a server may send data before the client's Finished has come
         self.ems = self.etm = self.secure_renegotiation = False
         # Who is on the other side, and by which right it is let in
         self.peer: Peer | None = None

@@ -18,6 +18,7 @@ class Profile(NamedTuple):
     record_size_limit: bool = True  # RFC 8449
     key_update: bool = True  # RFC 8446 4.6.3
     post_handshake_authentication: bool = True  # RFC 8446 4.6.2
+    end_of_early_data: bool = True  # RFC 8446 4.5: it has its level of messages, and tickets say how much of it
     alpn_required: bool = False  # without a protocol that both sides have there is no connection
 
     def fit(self, config: Config) -> Config:
@@ -45,5 +46,6 @@ QUIC = Profile(
     record_size_limit=False,  # there are no records
     key_update=False,  # RFC 9001 6: QUIC has its own
     post_handshake_authentication=False,  # RFC 9001 4.4
+    end_of_early_data=False,  # RFC 9001 8.3
     alpn_required=True,  # RFC 9001 8.1
 )

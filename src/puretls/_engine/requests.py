@@ -117,12 +117,15 @@ class RecallRequest(Request):
 
 
 class FirstRequest(Request):
-    """A ticket that is good once, and has proven to be its owner's.  Answer: whether it is there for the first time."""
+    """A ticket that is good once, or early data, and has proven to be its owner's.
 
-    __slots__ = ("key", "seconds", "sessions")
+    Answer: whether `judge` says that it is there for the first time; None if it says nothing.
+    """
 
-    def __init__(self, sessions: SessionManager, key: bytes, seconds: float) -> None:
-        self.sessions, self.key, self.seconds = sessions, key, seconds
+    __slots__ = ("judge", "key", "seconds", "sessions")
+
+    def __init__(self, sessions: SessionManager, key: bytes, seconds: float, judge: Any) -> None:
+        self.sessions, self.key, self.seconds, self.judge = sessions, key, seconds, judge
 
 
 def unanswered(error: BaseException) -> BaseException:

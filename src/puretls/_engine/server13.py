@@ -11,6 +11,7 @@ from puretls._base.registry import (
     CERTIFICATE_VERIFY,
     CLIENT_HELLO,
     COMPRESSED_CERTIFICATE,
+    END_OF_EARLY_DATA,
     FINISHED,
     TLS12,
     TLS13,
@@ -19,7 +20,16 @@ from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import EarlySecret, finished, without_psk
 from puretls._crypto.suites import Suite
-from puretls._engine import authenticate, compression, ech_server, negotiate, negotiated, raw_keys, selection
+from puretls._engine import (
+    authenticate,
+    compression,
+    early_data,
+    ech_server,
+    negotiate,
+    negotiated,
+    raw_keys,
+    selection,
+)
 from puretls._engine.admission import admitted
 from puretls._engine.authenticate import (
     send_certificate13,
@@ -27,6 +37,7 @@ from puretls._engine.authenticate import (
 )
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET, Config, Credential
 from puretls._engine.counters import MEMORY, TICKETS
+from puretls._engine.early_outcome import RETRIED, EarlyData
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
@@ -89,18 +100,23 @@ def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> 
     if retry is None:
         conn.set_suite(shared[0])
         conn.transcript.choose(conn.draft.digest)
-    if registry.EARLY_DATA in found:  # we accept none, but a client may send it under a ticket not ours
-        conn.layer.reject_early_data(MAX_EARLY_DATA)
+    if registry.EARLY_DATA in found:  # until it is accepted it is skipped: it may be under a ticket not ours
+        conn.draft.early = EarlyData()
+        conn.layer.reject_early_data(max(MAX_EARLY_DATA, config.early_limit))
     group, share = negotiate.group13(config, groups, shares)
     conn.draft.group = group
     if share is None:
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
+        if conn.draft.early is not None:
+            conn.draft.early.reject(RETRIED)
         return _send_retry(conn, message, group)
     conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found and conn.profile.post_handshake_authentication
     psk = None
     if psks is not None:
         psk = yield from _find_psk(conn, message, psks)
+    if conn.draft.early is not None and retry is None:
+        yield from early_data.decide(conn, found, psks, None if psk is None else (psk.index, psk.session))
     return (yield from _answer(conn, message, schemes, group, share, psk, retried=retry is not None))
 
 
@@ -195,7 +211,7 @@ def _may_be_used(conn: Handshake, session: Session, ticket: bytes) -> Asking[boo
     if sessions is None or sessions.single_use is None or session.origin != TICKETS:
         return True
     seconds = max(1.0, session.time + session.lifetime + CLOCKS - conn.clock())
-    first = yield FirstRequest(sessions, SHA256.hash(b"ticket" + ticket), seconds)
+    first = yield FirstRequest(sessions, SHA256.hash(b"ticket" + ticket), seconds, sessions.single_use)
     return bool(first)
 
 
@@ -229,6 +245,8 @@ def _answer(
     config, suite, d = conn.config, conn.draft.suite, conn.draft.digest
     raw, _, _, session_id, _, _, found = message
     conn.transcript.update(raw)
+    early = conn.draft.early is not None and conn.draft.early.accepted
+    hello_digest = conn.transcript.digest() if early else b""
     chosen = None
     if psk is None:
         if config.typed:
@@ -259,11 +277,13 @@ def _answer(
         conn.layer.flush()
     else:
         _flush_with_change_cipher_spec(conn, session_id)
+    if early and psk:
+        early_data.receiving(conn, psk.early, hello_digest)
     theirs, ours = secret.traffic(conn.transcript.digest())
     if conn.layer.watched:
         conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
-    conn.install_handshake_secrets(theirs, ours)
+    conn.install_handshake_secrets(theirs, ours, early=early)
     answers = negotiated.answers(conn, found, EE, resumed=psk is not None)
     if conn.profile.alpn_required:
         negotiated.check_protocol(conn)
@@ -291,6 +311,9 @@ def _answer(
         conn.log_secret("SERVER_TRAFFIC_SECRET_0", ours)
         conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
     conn.install_write_secret(ours)
+    conn.draft.half_rtt = conn.early_wanted and not asked and not config.policy.judged
+    if conn.held is not None:
+        return ExpectEndOfEarlyData(theirs)
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
 
 
@@ -301,6 +324,22 @@ def _own_certificate(config: Config, credential: Credential, found: dict[int, by
         theirs = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
         return compression.shorter(credential, raw, config, theirs)
     return raw
+
+
+class ExpectEndOfEarlyData(State):
+    """Early data comes until the client says that there is no more (RFC 8446 4.5)."""
+
+    __slots__ = ("next_secret",)
+    takes_early_data = True
+
+    def __init__(self, next_secret: bytes) -> None:
+        self.next_secret = next_secret
+
+    @on(END_OF_EARLY_DATA, messages.EndOfEarlyData.parse)
+    def end_of_early_data(self, conn: Handshake, message: messages.EndOfEarlyData) -> State:
+        conn.transcript.update(message.raw)
+        conn.release()
+        return ExpectFinished(self.next_secret)
 
 
 class ExpectCertificate(State):

@@ -39,6 +39,8 @@ class ExpectServerHello(State):
         if version != TLS13:
             if self.retried or message.is_retry:
                 raise Abort(faults.WRONG_SSL_VERSION._replace(alert=registry.ILLEGAL_PARAMETER))
+            if self.offer.early is not None:  # what we have sent, it cannot skip (RFC 8446 D.3)
+                raise Abort(faults.WRONG_VERSION_ON_EARLY_DATA)
             return legacy_server_hello(conn, self.offer, message, version)
         conn.set_version(TLS13)
         suite = self._suite(conn, message)
@@ -129,9 +131,10 @@ class ExpectServerHello(State):
             conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
             conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
         conn.draft.server_random = message.random
-        if not self.retried and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        early = offer.early is not None
+        if not self.retried and not early and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
             conn.stream.change_cipher_spec_due()
-        conn.install_handshake_secrets(theirs, next_ours)
+        conn.install_handshake_secrets(theirs, next_ours, early=early)
         return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
 
 

@@ -27,6 +27,8 @@ class Session:
         "id",
         "lifetime",
         "lifetime_hint",
+        "maker",
+        "max_early_data",
         "origin",
         "peer",
         "policy",
@@ -66,6 +68,8 @@ class Session:
         self.ems, self.group, self.policy = ems, group, policy
         self.authenticated = time if authenticated is None else authenticated
         self.until = self.authenticated + LONGEST if until is None else until
+        self.max_early_data = 0  # bytes that may be sent with its ticket before the server answers (RFC 8446 4.2.10)
+        self.maker: object = None  # the process that alone can find it, or open its ticket, if there is one
         self.origin = MEMORY  # where a server has it from
         self.spent = False  # offered, and to be offered once only: a cache is not to give it again
 

@@ -17,7 +17,7 @@ from puretls._engine.session import Session
 from puretls._wire.codec import Reader, StructError, vec8, vec16, vec24
 from puretls._x509 import certificate
 
-FORMAT = 1
+FORMAT, EARLY_FORMAT = 1, 2  # the second if early data may be sent: how much is behind what is fixed
 MAGIC = b"puretls session "  # and the format
 EMS, VERIFIED, STAPLED, RAW_KEY = 1, 2, 4, 8
 
@@ -37,7 +37,7 @@ def dump(session: Session) -> bytes:
     flags |= RAW_KEY if peer is not None and peer.raw is not None else 0
     fixed = _fixed.pack(
         MAGIC,
-        FORMAT,
+        EARLY_FORMAT if session.max_early_data else FORMAT,
         session.version,
         session.suite.code,
         session.group,
@@ -52,6 +52,7 @@ def dump(session: Session) -> bytes:
     return b"".join(
         (
             fixed,
+            session.max_early_data.to_bytes(4, "big") if session.max_early_data else b"",
             vec8(session.secret),
             vec8(session.id),
             vec8(session.alpn or b""),
@@ -76,12 +77,13 @@ def _load(data: bytes) -> Session:
     (
         magic, written, version, code, group, flags, time, authenticated, until, lifetime, hint, age_add, policy,
     ) = _fixed.unpack_from(data)  # fmt: skip
-    if magic != MAGIC or written != FORMAT:
+    if magic != MAGIC or written not in (FORMAT, EARLY_FORMAT):
         raise ValueError("these are not the bytes of a session, or are of another version of puretls")
     suite = suites.BY_CODE[code]
     if version not in VERSIONS:
         raise KeyError(version)
-    r = Reader(data, _fixed.size)
+    early = written == EARLY_FORMAT
+    r = Reader(data, _fixed.size + 4 * early)
     secret, number, alpn, name, ticket = r.vec8(), r.vec8(), r.vec8(), r.vec16(), r.vec24()
     shown, path, staple = _ders(r.vec24()), _ders(r.vec24()), r.vec24()
     r.done()
@@ -94,7 +96,10 @@ def _load(data: bytes) -> Session:
         peer = Peer(_certificates(shown), way, ocsp=staple if flags & STAPLED else None)
     about = alpn or None, name.decode("ascii") or None, peer, bool(flags & EMS), number, ticket, age_add
     when = policy, authenticated / 1000, until / 1000
-    return Session(version, suite, secret, time / 1000, *about, lifetime, hint, group, *when)
+    session = Session(version, suite, secret, time / 1000, *about, lifetime, hint, group, *when)
+    if early:
+        session.max_early_data = int.from_bytes(data[_fixed.size : _fixed.size + 4], "big")
+    return session
 
 
 def _listed(ders: Iterable[bytes]) -> bytes:

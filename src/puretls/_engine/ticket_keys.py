@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from puretls._base.locks import new_lock
+from puretls._base.process import Process
 
 KEY_LIFETIME = 3600  # seconds that a ticket key seals; it opens for as long as its last ticket lives
 SHORTEST_SECRET = 32  # bytes
@@ -27,7 +28,7 @@ LABEL = b"puretls ticket v1"
 class TicketKey:
     """What tickets are sealed under, and since when."""
 
-    __slots__ = ("cipher", "mac", "made", "name")
+    __slots__ = ("cipher", "mac", "made", "maker", "name")
 
     def __init__(self, secret: bytes, made: float = 0.0, number: int | None = None) -> None:
         """`number`: what the name begins with, so that it can be found without trying."""
@@ -35,6 +36,7 @@ class TicketKey:
         name, self.cipher, self.mac = made_of[:NAME], AESGCM(made_of[NAME : NAME + 32]), made_of[NAME + 32 :]
         self.name = name if number is None else number.to_bytes(4, "big") + name[4:]
         self.made = made
+        self.maker: object = None  # the process that has made it, and has it alone unless it forks
 
 
 class Keys(Protocol):
@@ -62,6 +64,7 @@ class OwnKeys:
         if keys and 0 <= now - keys[0].made < KEY_LIFETIME:
             return keys[0]
         fresh = TicketKey(urandom(32), now)
+        fresh.maker = Process.this
         with self._lock:
             keys = self.keys
             if not keys or not 0 <= now - keys[0].made < KEY_LIFETIME:

@@ -25,22 +25,22 @@ from puretls._engine.session import Session
 from puretls._engine.ticket_keys import CLOCKS, NAME, SHORT_NAME, Keys, OwnKeys, TicketKey
 from puretls._wire.codec import Reader, StructError, vec24
 
-FORMAT = 1  # of what is sealed; another number whenever anything below changes
+FORMAT, EARLY_FORMAT = 1, 2  # of what is sealed, the second if it allows early data; others if anything below changes
 ID = 32  # bytes of the name of a session in a store: what a session_id has room for (RFC 5246 7.4.1.2)
 MAX_TICKET = 1 << 15  # bytes: more, a ClientHello or a NewSessionTicket may have no room for
 MAX_VALUE = 1 << 18  # bytes that a store may have of a session: more than the longest chain of certificates
 
 # What each ticket has for itself: format, age_add and nonce.  What all of a session hold: version, suite, group, flags;
 # when it was made and its peer authenticated, and until when that holds, in ms; lifetime; the digest of the policy, and
-# the lengths of the secret, the alpn and the name that follow.
+# the lengths of the secret, the alpn and the name that follow.  In EARLY_FORMAT how much early data is before those.
 _OWN, _SHARED = "BIQ", "HHHBQQQI32sBBH"
 _own, _shared, _fixed = Struct("!" + _OWN), Struct("!" + _SHARED), Struct("!" + _OWN + _SHARED)
 EMS, VERIFIED, RAW_KEY = 1, 2, 4
 
 
-def own_state(age_add: int, nonce: int) -> bytes:
-    """The beginning of one ticket's state."""
-    return _own.pack(FORMAT, age_add, nonce)
+def own_state(age_add: int, nonce: int, *, early: bool = False) -> bytes:
+    """The beginning of one ticket's state; `early` if the session allows early data."""
+    return _own.pack(EARLY_FORMAT if early else FORMAT, age_add, nonce)
 
 
 def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
@@ -68,6 +68,8 @@ def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
     )
     shown = () if peer is None else [x.der for x in peer.chain] if peer.raw is None else [peer.raw]
     chain = b"".join(map(vec24, shown))
+    if session.max_early_data:
+        state += session.max_early_data.to_bytes(4, "big")
     return state + secret + alpn + name + chain
 
 
@@ -77,12 +79,16 @@ def read_state(data: bytes) -> Session:
         written, age_add, nonce, version, code, group, flags, time, authenticated, until, lifetime, policy,
         size, alpn_size, name_size,
     ) = _fixed.unpack_from(data)  # fmt: skip
-    if written != FORMAT:
+    begin, most = _fixed.size, 0
+    if written == EARLY_FORMAT:
+        begin += 4
+        most = int.from_bytes(data[begin - 4 : begin], "big")
+    elif written != FORMAT:
         raise ValueError(f"format {written}")
-    start = _fixed.size + size
+    start = begin + size
     middle = start + alpn_size
     end = middle + name_size
-    secret, alpn, name = data[_fixed.size : start], data[start:middle], data[middle:end]
+    secret, alpn, name = data[begin:start], data[start:middle], data[middle:end]
     suite, chain = suites.BY_CODE[code], []
     if end != len(data):
         r = Reader(data, end)
@@ -97,7 +103,9 @@ def read_state(data: bytes) -> Session:
         peer = remembered_key(chain[0], verified) if flags & RAW_KEY else remembered(chain, verified=verified)
     about = alpn or None, name.decode("ascii", "surrogateescape") or None, peer, bool(flags & EMS)
     more = 0, group, policy, authenticated / 1000, until / 1000
-    return Session(version, suite, secret, time / 1000, *about, b"", b"", age_add, lifetime, *more)
+    session = Session(version, suite, secret, time / 1000, *about, b"", b"", age_add, lifetime, *more)
+    session.max_early_data = most
+    return session
 
 
 class TicketKeys:
@@ -140,7 +148,7 @@ class TicketKeys:
         if not session.alive(now, CLOCKS):
             self._stats.timeouts += 1
             return None
-        session.origin = TICKETS
+        session.origin, session.maker = TICKETS, key.maker
         return session
 
     # Sessions that a store keeps: it learns nothing, and is not asked for what is not ours
@@ -168,5 +176,5 @@ class TicketKeys:
         key = self.keys.opening(value[:NAME], now) if NAME < len(value) <= MAX_VALUE else None
         session = None if key is None else self._opened(key, value[NAME:], session_id, now)
         if session is not None:
-            session.origin = STORE
+            session.origin, session.maker = STORE, None
         return session

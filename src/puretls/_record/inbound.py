@@ -31,6 +31,7 @@ MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to noth
 MAX_MESSAGE = {CERTIFICATE: 100 * 1024, COMPRESSED_CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}
 MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it; less than any of those
 FIRST_ROOM = 1024
+EARLY_OVERHEAD = 1 + 16  # bytes of a record of early data that are none of it
 SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
 NOTHING, UNPROTECTED = memoryview(b""), NullOpener()
 unpack_header = Struct("!BHH").unpack_from
@@ -73,7 +74,7 @@ class Inbound:
         self.plain_limit = MAX_PLAINTEXT  # our record_size_limit (RFC 8449)
         self.drop_ccs = False  # TLS 1.3 handshake: a lone change_cipher_spec is noise (RFC 8446 5)
         self.allow_plain_alert = False  # a TLS 1.3 client may fail before it has keys
-        self.early_data = 0  # bytes of early data, which we never accept, still to be skipped (RFC 8446 4.2.10)
+        self.early_data = 0  # bytes of early data that are still to be skipped (RFC 8446 4.2.10), and one more
         self.empty_records = 0
 
     # What the transport brings
@@ -346,7 +347,7 @@ class Inbound:
         """What does not open after an offer of early data is early data, up to a limit (RFC 8446 4.2.10)."""
         if not size:
             self._count_empty(APPLICATION_DATA)
-        self.early_data -= size
+        self.early_data -= max(1, size - EARLY_OVERHEAD)
         if self.early_data <= 0:
             raise Abort(faults.TOO_MUCH_EARLY_DATA)
 

@@ -38,7 +38,7 @@ from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, TLS12, TLS13, WARNING
 from puretls._crypto import schedule
 from puretls._crypto.kdf import Digest
-from puretls._crypto.schedule import APPLICATION, Level, TrafficSecret
+from puretls._crypto.schedule import APPLICATION, EARLY, Level, TrafficSecret
 from puretls._crypto.suites import Suite
 from puretls._record.inbound import Inbound
 from puretls._record.outbound import Buffer, Outbound
@@ -92,7 +92,9 @@ class RecordLayer:
         "inbound",
         "messages",
         "outbound",
+        "own_limit",
         "read_secret",
+        "reads_early_data",
         "renegotiating",
         "suite",
         "takes_data",
@@ -129,6 +131,8 @@ class RecordLayer:
         self.update_awaited = False  # we have asked for the peer's
         self.epoch = 0  # how often our keys were renewed
         self.warnings = self.messages = 0  # since the peer's last data: alerts; what has us work
+        self.own_limit = MAX_PLAINTEXT  # of the peer's records (RFC 8449)
+        self.reads_early_data = False
         self.read_secret = self.write_secret = b""  # of TLS 1.3, from here on
 
     # The fast path
@@ -289,12 +293,18 @@ class RecordLayer:
 
     def reject_early_data(self, most: int) -> None:
         """So many bytes of what does not open are early data, which is not taken (RFC 8446 4.2.10)."""
-        self.inbound.early_data = most
+        self.inbound.early_data = most and most + 1
+
+    def withdraw_early_data(self) -> None:
+        """HelloRetryRequest has rejected ours: what follows is unprotected, as before it."""
+        self.outbound.sealer, self.write_secret = NullSealer(TLS12), b""
 
     def limit(self, theirs: int, ours: int) -> None:
         """Bytes of data in a record: what the peer takes, and what we take (RFC 8449)."""
         self.outbound.fragment = min(self.outbound.fragment, theirs)
-        self.inbound.plain_limit = ours
+        self.own_limit = ours
+        if not self.reads_early_data:  # which was sent before the limit was said
+            self.inbound.plain_limit = ours
         self.fast_opener = self.fast_sealer = None
 
     def begin_again(self) -> None:
@@ -350,6 +360,10 @@ class RecordLayer:
         inbound.opener = Opener13(aead, secret.key, secret.iv)  # type: ignore[arg-type]  # AEADs only
         self.read_secret, self.fast_opener = secret.secret, None
         inbound.allow_plain_alert = inbound.server_side and level is not APPLICATION  # clients may fail without keys
+        if level is EARLY:
+            self.reads_early_data, inbound.plain_limit = True, MAX_PLAINTEXT
+        elif self.reads_early_data:
+            self.reads_early_data, inbound.plain_limit = False, self.own_limit
 
     def switch_read_keys(self, opener: Opener) -> None:
         """ChangeCipherSpec of TLS 1.2 and older has come (RFC 5246 7.1)."""

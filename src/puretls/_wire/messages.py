@@ -197,6 +197,21 @@ def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes,
         raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
+class EndOfEarlyData(NamedTuple):
+    """RFC 8446 4.5."""
+
+    raw: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> EndOfEarlyData:
+        if len(raw) != 4:
+            raise Abort(faults.LENGTH_MISMATCH)
+        return cls(raw)
+
+
+END_OF_EARLY_DATA = message(registry.END_OF_EARLY_DATA, b"")
+
+
 class KeyUpdate(NamedTuple):
     """RFC 8446 4.6.3."""
 

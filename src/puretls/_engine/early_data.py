@@ -1,0 +1,188 @@
+"""Early data, both roles: who may send it, who takes it, what has become of it (RFC 8446 2.3, 4.2.10, 8).
+
+What a client sends before the server has answered is under keys of its ticket alone.  It can be recorded and sent
+again, so a server takes it only for an application that asks for it, and once: of a ticket of its own that allows it,
+in a handshake that goes on as the one before did, at the time that the client says, and if whoever remembers flights
+has not seen it.  Everything else is an ordinary handshake, and the data is skipped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from puretls._base import faults
+from puretls._base.faults import Abort
+from puretls._base.process import Process
+from puretls._base.registry import TLS13
+from puretls._crypto.schedule import EARLY, INITIAL, EarlySecret, TrafficSecret
+from puretls._engine import negotiated
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.early_outcome import (
+    AGE_SKEW,
+    ALPN_MISMATCH,
+    DECLINED,
+    DISABLED,
+    NO_SESSION,
+    NOT_RESUMED,
+    NOT_SENT,
+    REJECTED,
+    REPLAY,
+    RETRIED,
+    UNPROTECTED,
+    UNSUPPORTED,
+    EarlyData,
+)
+from puretls._engine.replay import WINDOW
+from puretls._engine.requests import Asking, FirstRequest
+from puretls._engine.ticket_keys import CLOCKS
+
+if TYPE_CHECKING:
+    from puretls._crypto.suites import Suite
+    from puretls._engine.handshake import Handshake
+    from puretls._engine.session import Session
+    from puretls._wire.extensions import OfferedPsks
+
+WITHOUT_END = 0xFFFFFFFF  # the size that a ticket says where there are no records (RFC 9001 4.6.1)
+REMEMBERED = 2 * WINDOW + CLOCKS  # seconds for which a flight may be fresh, as the clocks of servers differ
+
+
+def keys(conn: Handshake, early: EarlySecret, suite: Suite, digest: bytes, random: bytes) -> TrafficSecret:
+    """What early data is under; `digest` is of the ClientHello, `random` its random."""
+    record, secret = conn.draft.early, early.client_traffic(digest)
+    if record is not None:
+        record.exporter, record.hash, record.digest, record.open = early, suite.hash, digest, True
+    if conn.layer.watched:
+        conn.log_secret("CLIENT_EARLY_TRAFFIC_SECRET", secret, random)
+        conn.log_secret("EARLY_EXPORTER_SECRET", early.exporter(digest), random)
+    return TrafficSecret(suite.hash, secret, suite.cipher.key)
+
+
+# A client
+
+
+def offer(conn: Handshake, session: Session | None) -> EarlyData:
+    """What a client that is going to offer this session may send; `left` is 0 if nothing, and it says why."""
+    config = conn.config
+    reason, size = None, 0
+    if session is None:
+        reason = NO_SESSION
+    elif not config.early_limit:
+        reason = DISABLED
+    elif session.version != TLS13 or not session.max_early_data:
+        reason = UNSUPPORTED
+    elif session.alpn is not None and session.alpn not in config.alpn:
+        reason = ALPN_MISMATCH
+    else:
+        size = min(session.max_early_data, config.early_limit)
+    return EarlyData(NOT_SENT if reason else REJECTED, reason, size)
+
+
+def begin(conn: Handshake, session: Session, early: EarlySecret, digest: bytes, random: bytes) -> None:
+    """The ClientHello that offers it is out: what follows is early data (RFC 8446 4.2.10, D.4)."""
+    secret = keys(conn, early, session.suite, digest, random)
+    if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        conn.stream.send_change_cipher_spec()
+    conn.layer.install_write(EARLY, session.suite, secret)
+    if conn.profile.end_of_early_data:
+        conn.write_level = EARLY
+
+
+def retried(conn: Handshake) -> None:
+    """HelloRetryRequest rejects it, and the next ClientHello is as unprotected as the first (RFC 8446 4.2.10)."""
+    if conn.draft.early is not None:
+        conn.draft.early.reject(RETRIED)
+    conn.layer.withdraw_early_data()
+    conn.write_level = INITIAL
+
+
+def answered(conn: Handshake, session: Session | None, *, accepted: bool) -> None:
+    """EncryptedExtensions says whether the server takes it; `session` is what it has resumed."""
+    draft, early = conn.draft, conn.draft.early
+    if early is None:
+        raise Abort(faults.INTERNAL)
+    if accepted:
+        if session is None or draft.suite is not session.suite or draft.alpn != session.alpn:
+            raise Abort(faults.MISPLACED_EXTENSION, "early data accepted in another session than it was sent in")
+        early.accept()
+        return
+    early.reject(NOT_RESUMED if session is None else ALPN_MISMATCH if draft.alpn != session.alpn else DECLINED)
+    conn.release()
+
+
+# A server
+
+
+def promised(conn: Handshake) -> int:
+    """How much early data the tickets of this server allow; 0 where it would be refused anyway."""
+    config, sessions = conn.config, conn.config.sessions
+    if not config.early_limit or sessions is None:
+        return 0
+    if sessions.anti_replay is None and (sessions.tickets.shared or sessions.store is not None):
+        return 0
+    return config.early_limit if conn.profile.end_of_early_data else WITHOUT_END
+
+
+def decide(
+    conn: Handshake, found: dict[int, bytes], psks: OfferedPsks | None, chosen: tuple[int, Session | None] | None
+) -> Asking[bool]:
+    """Whether the early data of this ClientHello is taken; `chosen` is the PSK that the handshake goes on with."""
+    early = conn.draft.early
+    if early is None:
+        return False
+    reason = _refused(conn, found, chosen)
+    if reason is None and psks is not None and chosen is not None and (session := chosen[1]) is not None:
+        reason = yield from _replayed(conn, psks, session)
+        if reason is None:
+            early.accept()
+            early.left = session.max_early_data
+            return True
+    early.reject(reason or NOT_RESUMED)
+    return False
+
+
+def _refused(conn: Handshake, found: dict[int, bytes], chosen: tuple[int, Session | None] | None) -> str | None:
+    config = conn.config
+    if not conn.early_wanted or not config.early_limit:
+        return DISABLED
+    if chosen is None or chosen[0]:  # what is not the first PSK is not what it is under
+        return NOT_RESUMED
+    session = chosen[1]
+    if session is None or not session.max_early_data or session.suite is not conn.draft.suite:
+        return UNSUPPORTED
+    if (
+        session.max_early_data > config.early_limit and conn.profile.end_of_early_data
+    ):  # less is taken than was promised
+        return UNSUPPORTED
+    if session.alpn != negotiated.protocol(conn, found):
+        return ALPN_MISMATCH
+    return None
+
+
+def _replayed(conn: Handshake, psks: OfferedPsks, session: Session) -> Asking[str | None]:
+    """Why it cannot be said that it comes for the first time; None if it does (RFC 8446 8.2, 8.3)."""
+    sessions, now = conn.config.sessions, conn.clock()
+    age = ((psks.identities[0][1] - session.age_add) & 0xFFFFFFFF) / 1000
+    expected = session.time + age
+    if abs(now - expected) > WINDOW:
+        return AGE_SKEW
+    if sessions is None:
+        return UNPROTECTED
+    binder = psks.binders[0]  # which has been verified
+    if sessions.anti_replay is not None:
+        first = yield FirstRequest(sessions, binder, REMEMBERED, sessions.anti_replay)
+        return None if first is True else REPLAY if first is False else UNPROTECTED
+    if session.maker is not Process.this:  # others may open its ticket, and would not know what we have seen
+        return UNPROTECTED
+    if sessions.replay_memory.first(binder, expected + WINDOW, now):
+        return None
+    sessions.stats.replays += 1
+    return REPLAY
+
+
+def receiving(conn: Handshake, early: EarlySecret, digest: bytes) -> None:
+    """It is taken: what comes next is under its keys."""
+    suite = conn.draft.suite
+    conn.layer.reject_early_data(0)
+    conn.layer.install_read(EARLY, suite, keys(conn, early, suite, digest, conn.draft.client_random))
+    if conn.profile.end_of_early_data:
+        conn.read_level = EARLY
