@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 
+import puretls
 from puretls._analysis import attacks
 from puretls._analysis.findings import Findings
 from puretls._analysis.probe import Hello, Offer, Reading, compose
@@ -27,7 +28,8 @@ from puretls.cli.attacks import Attacks
 from puretls.cli.certs import Authority
 from puretls.cli.handshakes import Handshakes
 from puretls.cli.target import Target
-from support import PATIENCE
+from support import PATIENCE, Pki
+from support.scanning import each_connection, facts, openssl, remarks
 
 CODES = {name: code for code, name in iana.SUITES.items()}
 STATIC, MODERN = CODES["TLS_RSA_WITH_AES_128_GCM_SHA256"], CODES["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
@@ -243,6 +245,47 @@ def test_what_is_asked_with_a_ticket() -> None:
     assert attacks.ticket_of(b"") == attacks.ticket_of(b"\4\0\0\1\0") == b""
 
 
+# Renegotiation that the client begins
+
+
+@pytest.mark.parametrize(
+    ("options", "works"),
+    [(("-client_renegotiation",), True), ((), False), (("-no_renegotiation",), False), (("-tls1_3",), False)],
+)
+def test_clients_that_renegotiate(lasting: Pki, options: tuple[str, ...], *, works: bool) -> None:
+    """OpenSSL's server lets them if it is told to, and else says no_renegotiation."""
+    with openssl(lasting, "P-256", options=options) as port:
+        found = facts(port, lasting)
+    assert found["attacks"]["client-initiated renegotiation"] == {"works": works, "source": "CVE-2011-1473"}
+    assert any("renegotiate" in what for what in remarks(found)) is works
+    assert {one["works"] for one in found["attacks"].values()} <= {False, works}  # in TLS 1.3 there is none of them
+
+
+@pytest.mark.parametrize("does", ["ignores", "closes", "warns"])
+def test_servers_that_do_not_renegotiate(pki: Pki, does: str) -> None:
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    context.maximum_version = puretls.TLSVersion.TLSv1_2
+    context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+
+    def serve(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as conn:
+            if does == "warns":
+                conn.recv(1)
+            else:
+                assert socket.socket.recv(conn, 1 << 14, *([socket.MSG_PEEK] if does == "ignores" else []))
+                if does == "ignores":
+                    socket.socket.recv(conn, 1 << 14)
+                    socket.socket.recv(conn, 1)
+
+    with each_connection(serve) as port:
+        where = Target("127.0.0.1", port)
+        asker = Asker(where, name="", family=socket.AF_INET, timeout=PATIENCE, pause=0, most=9, starttls=None)
+        assert asking(asker, MODERN).renegotiation(Handshakes(asker, None)) is False
+
+
+QUESTIONS = ("Heartbleed", "CCS injection", "ROBOT", "Ticketbleed", "client-initiated renegotiation")
+
+
 # What follows from what is accepted
 
 
@@ -274,7 +317,7 @@ def test_by_what_is_accepted(name: str) -> None:
 
 def test_a_good_server_is_open_to_none() -> None:
     found = accepting(TLS12, GOOD)
-    found.tried = dict.fromkeys(("Heartbleed", "CCS injection", "ROBOT", "Ticketbleed"), False)
+    found.tried = dict.fromkeys(QUESTIONS, False)
     assert set(attacks.verdicts(found).values()) == {False}
     assert attacks.verdicts(accepting(TLS12, GOOD))["Heartbleed"] is None
     found.ssl2 = True

@@ -1,4 +1,4 @@
-"""`puretls connect` through an HTTP proxy: the address, the environment, refusals, and proxies that mean no good."""
+"""Through an HTTP proxy: the address, the environment, scans, refusals, and proxies that mean no good."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Thread
 from typing import Any
@@ -19,6 +19,7 @@ from puretls.cli.target import Target
 from support import PATIENCE, Pki, dial
 from support.commands import Done, called, listening
 from support.peering import PEERS, Setup
+from support.scanning import each_connection, facts, openssl, scan
 
 OPENSSL = next(peer for peer in PEERS if peer.name == "openssl")
 Connect = Callable[..., Done]
@@ -30,14 +31,15 @@ def connect(capsys: pytest.CaptureFixture[str]) -> Connect:
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
-    while data := source.recv(1 << 16):
-        sink.sendall(data)
-    sink.shutdown(socket.SHUT_WR)
+    with suppress(OSError):  # one of them has had enough
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
-def proxying(seen: list[bytes], *, times: int = 1, greeting: bytes = b"") -> Iterator[int]:
-    """A proxy for so many connections, which keeps what it was asked; `greeting` is what the server says first."""
+def proxying(seen: list[bytes]) -> Iterator[int]:
+    """A proxy, which keeps what it was asked."""
 
     def serve(sock: socket.socket) -> None:
         with sock:
@@ -48,23 +50,14 @@ def proxying(seen: list[bytes], *, times: int = 1, greeting: bytes = b"") -> Ite
             seen.append(bytes(request))
             port = int(request.split()[1].rpartition(b":")[2])
             with dial(port) as there:
-                sock.sendall(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n" + greeting)
+                sock.sendall(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
                 up = Thread(target=pump, args=(sock, there))
                 up.start()
                 pump(there, sock)
                 up.join(PATIENCE)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE)
-
-        def accept() -> None:
-            for _ in range(times):
-                serve(listener.accept()[0])
-
-        thread = Thread(target=accept)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(PATIENCE)
+    with each_connection(serve) as port:
+        yield port
 
 
 @contextmanager
@@ -76,7 +69,7 @@ def serving(pki: Pki) -> Iterator[int]:
 
 def test_through_a_proxy(connect: Connect, pki: Pki) -> None:
     seen: list[bytes] = []
-    with serving(pki) as port, proxying(seen, times=3) as between:
+    with serving(pki) as port, proxying(seen) as between:
         via = f"http://me:a%20word@127.0.0.1:{between}"
         done = connect(f"localhost:{port}", "--ca-file", pki.ca, "--proxy", via, "--resume", "--resume")
     assert (done.status, done.err) == (0, "")
@@ -90,10 +83,32 @@ def test_through_a_proxy(connect: Connect, pki: Pki) -> None:
     assert seen == ["\r\n".join(lines).encode()] * 3
 
 
+def test_a_scan_through_a_proxy(lasting: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its connections, its questions after STARTTLS as well; the name goes to the proxy as it is."""
+    seen: list[bytes] = []
+    with openssl(lasting, "P-256", options=("-tls1_3",)) as port, proxying(seen) as between:
+        via = f"http://me:a%20word@127.0.0.1:{between}"
+        found = facts(port, lasting, "--proxy", via)
+        shown = scan(port, "--ca-file", lasting.ca, "--proxy", via, "--most", 5)
+        asked = len(seen)
+        monkeypatch.setenv("HTTPS_PROXY", via)
+        address = scan(port, "--ca-file", lasting.ca, "--most", 5, "--all-addresses", "-4", "--json")
+        straight = facts(port, lasting, "--proxy", "", "--most", 5)
+    assert (found["proxy"], found["address"]) == (f"127.0.0.1:{between}", None)
+    assert found["versions"]["TLS 1.3"] is True
+    assert f"(through the proxy 127.0.0.1:{between})" in shown.out
+    assert found["connections"] + 5 == asked
+    assert {one.split()[1] for one in seen[:asked]} == {f"localhost:{port}".encode()}
+    assert {one.split()[1] for one in seen[asked:]} == {f"127.0.0.1:{port}".encode()}
+    assert json.loads(address.out)["address"] == "127.0.0.1"
+    assert (straight["proxy"], straight["address"]) == (None, "127.0.0.1")
+    assert "word" not in shown.out + address.out + json.dumps(found)
+
+
 @pytest.mark.parametrize("how", ["used", "no_proxy", "option"])
 def test_the_environment(connect: Connect, pki: Pki, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     seen: list[bytes] = []
-    with serving(pki) as port, proxying(seen, times=int(how == "used")) as between:
+    with serving(pki) as port, proxying(seen) as between:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{between}")
         if how == "no_proxy":
             monkeypatch.setenv("NO_PROXY", "localhost")

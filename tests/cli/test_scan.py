@@ -8,80 +8,30 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import jsonschema
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import puretls as tls
-from puretls._analysis.clients import CLIENTS
+from puretls._analysis.clients import KNOWN
+from puretls._base.registry import TLS12
 from puretls._wire import legacy
 from puretls._wire.hello import server_hello
 from puretls.cli.certs import Authority
 from support import PATIENCE, Pki, dial, free_port, need, running
-from support.commands import COMMAND, Done, puretls
+from support.commands import COMMAND, puretls
 from support.ours import server_context
+from support.scanning import SCHEMA, accepted, answering, each_connection, facts, openssl, remarks, scan
 from support.staples import GOOD, REVOKED, response
 from support.web import serving
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """Certificates that are good for some time."""
-    pki = Pki(tmp_path_factory.mktemp("lasting"))
-    for kind in ("P-256", "RSA"):
-        pki.made[kind] = pki.issuer.issue("localhost", kind=kind, days=(-1, 90))
-    return pki
-
-
-def scan(port: int, *argv: object) -> Done:
-    return puretls("scan", f"localhost:{port}", "--pause", 0, *argv)
-
-
-SCHEMA = Path(__file__).parents[2] / "docs" / "commands" / "scan.schema.json"
-
-
-def facts(port: int, pki: Pki, *argv: object) -> Any:
-    """The document, which is as its schema has it."""
-    done = scan(port, "--ca-file", pki.ca, "--json", *argv)
-    assert (done.status, done.err) == (0, ""), done
-    found = json.loads(done.out)
-    jsonschema.validate(found, json.loads(SCHEMA.read_text("utf-8")))
-    return found
-
-
-@contextmanager
-def openssl(pki: Pki, *names: str, options: tuple[object, ...] = ()) -> Iterator[int]:
-    """`openssl s_server` with one or two certificates."""
-    need("openssl")
-    port = free_port()
-    argv: list[object] = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", *options]
-    argv += [] if "-early_data" in options else ["-www"]  # it takes only one of them
-    for prefix, name in zip(("", "d"), names, strict=False):
-        argv += [f"-{prefix}cert", pki.chain(name), f"-{prefix}key", pki.key(name)]
-        argv += [f"-{prefix}cert_chain", intermediate(pki)]
-    with running(pki.folder, *argv):
-        dial(port).close()
-        yield port
-
-
-def intermediate(pki: Pki) -> Path:
-    path = pki.folder / "intermediate.pem"
-    path.write_bytes(pki.issuer.pem)
-    return path
-
-
-def accepted(found: Any, version: str) -> list[str]:
-    return [one["name"] for one in found["suites"][version]["accepted"]]
-
-
-def remarks(found: Any) -> dict[str, str]:
-    return {one["what"]: one["cap"] for one in found["remarks"]}
 
 
 def test_all_that_openssl_has(lasting: Pki) -> None:
@@ -126,9 +76,13 @@ def test_what_clients_would_get(lasting: Pki) -> None:
         lasting, "RSA", options=("-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256", "-groups", "P-256")
     ) as port:
         found = facts(port, lasting)
-    assert {one["name"] for one in found["clients"]} == {one.name for one in CLIENTS}
+    assert {one["name"] for one in found["clients"]} == {one.name for one in KNOWN}
     got = {(one["version"], one["suite"], one["group"]) for one in found["clients"] if one["connects"]}
     assert got == {("TLS 1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "secp256r1")}
+    refused = {one["name"]: one["refusal"] for one in found["clients"] if not one["connects"]}
+    old = {one.name for one in KNOWN if one.highest < TLS12}  # of which none is asked: it is known what they hear
+    assert {refused[name] for name in old} == {found["refused"]["TLS 1.0"]}
+    assert set(refused) - old == {"IE 11 on Windows 7", "Safari 6 on iOS 6.0.1", "Safari 8 on iOS 8.4"}
     with openssl(lasting, "P-256", options=("-tls1_3", "-groups", "X448")) as port:
         found = facts(port, lasting)
     connects = {one["name"].split()[0]: one["connects"] for one in found["clients"]}
@@ -310,38 +264,6 @@ def test_behind_starttls(lasting: Pki) -> None:
     assert found["grade"] == "A+"
 
 
-@contextmanager
-def each_connection(serve: Callable[[socket.socket], object]) -> Iterator[int]:
-    """A server that treats every connection so, until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def treat(sock: socket.socket) -> None:
-            with sock, suppress(OSError):
-                sock.settimeout(PATIENCE)
-                serve(sock)
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    Thread(target=treat, args=(listener.accept()[0],), daemon=True).start()
-
-        thread = Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(PATIENCE)
-
-
-def answering(data: bytes) -> Callable[[socket.socket], object]:
-    def serve(sock: socket.socket) -> None:
-        sock.recv(1 << 16)
-        sock.sendall(data)
-
-    return serve
-
-
 def endless(sock: socket.socket) -> None:
     sock.recv(1 << 16)
     hello = server_hello(0x0303, bytes(32), b"", 0xC02F, b"")
@@ -411,7 +333,7 @@ def test_a_server_that_always_says_the_same_does_not_keep_it_busy(pki: Pki) -> N
     messages = hello + legacy.SERVER_HELLO_DONE
     with each_connection(answering(b"\x16\x03\x03" + len(messages).to_bytes(2, "big") + messages)) as port:
         found = facts(port, pki)
-    assert found["connections"] < 30 + len(CLIENTS)
+    assert found["connections"] < 32 + len(KNOWN)
     assert "not on offer" in found["notes"][0]
 
 
@@ -526,3 +448,41 @@ def test_certificates_that_are_compressed_and_stapled(lasting: Pki) -> None:
         assert found["certificate_compression"] == (["zlib"] if word else [])
         assert found["certificates"][0]["ocsp"].get("status") == word
         assert found["habits"]["ocsp_stapled"] is bool(word)
+
+
+def test_a_raw_public_key(lasting: Pki) -> None:
+    """Beside a certificate it is a line; in its place it is why nothing else is found (RFC 7250)."""
+    key = lasting.identity("P-256").key
+    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    pin = b64encode(sha256(der).digest()).decode()
+    context = server_context(tls, lasting)
+    with serving(context) as server:
+        assert facts(server.server_address[1], lasting)["raw_public_key"] is None
+    context.load_raw_public_key(key)
+    context.server_certificate_types = ["x509", "raw"]
+    with serving(context) as server:
+        found = facts(server.server_address[1], lasting)
+        shown = scan(server.server_address[1], "--ca-file", lasting.ca).out
+    assert found["raw_public_key"] == pin
+    assert re.search(rf"shows a raw public key +sha256//{re.escape(pin)}\n", shown)
+    only = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    only.load_raw_public_key(key)
+    with serving(only) as server:
+        done = scan(server.server_address[1], "--ca-file", lasting.ca)
+    assert (done.status, done.out) == (1, "")
+    assert f"it has no certificate, but shows a raw public key (RFC 7250): sha256//{pin}" in done.err
+
+
+def test_a_document_of_a_server_that_cannot_be_scanned() -> None:
+    done = puretls("scan", "localhost:1", "-4", "--json")
+    told = json.loads(done.out)
+    jsonschema.validate(told, json.loads(SCHEMA.read_text("utf-8")))
+    assert done.status == 1
+    assert f"puretls scan: {told['failed']}\n" == done.err
+    assert told == {
+        "host": "localhost",
+        "port": 1,
+        "address": None,
+        "proxy": None,
+        "failed": "localhost:1: connection refused (127.0.0.1)",
+    }

@@ -1,7 +1,8 @@
 """The known attacks on TLS, and what tells that a server is open to them.
 
-Most follow from what is accepted.  Four are faults of implementations, which only a question shows: each asks for no
-more than the proof, and no connection comes to an end that could do harm.  `cli.attacks` carries the questions.
+Most follow from what is accepted.  Some are faults of implementations, or settings, which only a question shows: each
+asks for no more than the proof, and no connection comes to an end that could do harm.  `cli.attacks` carries the
+questions.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ ATTACKS = (
         "CVE-2009-3555",
         lambda found: _not(found.answers_with(registry.RENEGOTIATION_INFO)) or False,
     ),
+    Attack("client-initiated renegotiation", "CVE-2011-1473", _tried("client-initiated renegotiation")),
     Attack(
         "fallback to an older version",
         "RFC 7507",

@@ -1,8 +1,8 @@
 """Clients that people connect with, each by the first ClientHello that it sends, and what a server makes of it.
 
-tools/record_hellos.py has recorded them.  A hello is sent again with another name, random and session id: a server
-answers it as it answers that client, and no handshake is finished.  What a client does after a HelloRetryRequest, and
-whether it trusts the certificate, is not seen.
+tools/record_hellos.py has recorded them; `old_clients` has those that run nowhere here.  A hello is sent again with
+another name, random and session id: a server answers it as it answers that client, and no handshake is finished.  What
+a client does after a HelloRetryRequest, and whether it trusts the certificate, is not seen.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import NamedTuple
 
+from puretls._analysis.old_clients import DESCRIBED, Described
+from puretls._analysis.probe import Hello
 from puretls._base import registry
 from puretls._base.registry import HANDSHAKE, TLS10
 from puretls._wire import extensions
@@ -23,6 +25,19 @@ class Client(NamedTuple):
     name: str
     origin: str
     hello: str  # base64
+
+    @property
+    def highest(self) -> int:
+        """The highest version that it offers."""
+        recorded = ClientHello.parse(b64decode(self.hello))
+        body = recorded.extensions.get(registry.SUPPORTED_VERSIONS, b"")
+        offered = [int.from_bytes(body[pos : pos + 2], "big") for pos in range(1, len(body), 2)]
+        return max({*offered} - {*registry.GREASE}, default=recorded.legacy_version)
+
+    def complains(self, answer: Hello) -> str:
+        """Why it does not go on with what the server has chosen: not known, of a recording."""
+        del answer
+        return ""
 
     def compose(self, server_name: str, random: bytes) -> bytes:
         """A record with this client's hello for another server; `random` is 64 bytes."""
@@ -297,3 +312,4 @@ CLIENTS = (
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     ),
 )  # the end of the recordings
+KNOWN: tuple[Client | Described, ...] = (*CLIENTS, *DESCRIBED)

@@ -261,6 +261,13 @@ def _handshake(found: Findings) -> Iterator[Remark]:
             "an attacker can put a request of his own before that of a client",
             "update the TLS library",
         )
+    if found.tried.get("client-initiated renegotiation"):
+        yield Remark(
+            "A-",
+            "clients may renegotiate whenever they like (CVE-2011-1473)",
+            "one connection can keep the server busy with one handshake after the other",
+            "switch renegotiation off, or leave it to the server",
+        )
     if found.answers_with(registry.EXTENDED_MASTER_SECRET) is False:
         yield Remark(
             "A-",

@@ -20,8 +20,9 @@ from puretls._analysis.probe import Answer, Offer, Reading, Silence, compose
 from puretls._base.locks import new_lock
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.idn import a_labels
+from puretls.cli.proxy import Proxy, dial_through
 from puretls.cli.starttls import start
-from puretls.cli.target import Target, dial
+from puretls.cli.target import Target
 
 
 class Reader(Protocol):
@@ -38,30 +39,50 @@ class Asker:
     """The way to one server. `pause` is the least time between the beginnings of two connections."""
 
     def __init__(
-        self, where: Target, *, name: str, family: int, timeout: float, pause: float, most: int, starttls: str | None
+        self,
+        where: Target,
+        *,
+        name: str,
+        family: int,
+        timeout: float,
+        pause: float,
+        most: int,
+        starttls: str | None,
+        through: Proxy | None = None,
     ) -> None:
         self.where, self.title, self.name, self.starttls = where, str(where), name, starttls
         self.host = where.host  # as it was called; `where` becomes an address
         self.server_name = _sni(name)
-        self.family, self.timeout, self.pause, self.most = family, timeout, pause, most
+        self.family, self.timeout, self.pause, self.most, self.through = family, timeout, pause, most, through
+        self.proxy = str(through.where) if through else None
         self.made = 0
         self.stopped = ""  # why there are no more connections
         self._interrupted = False
         self._open: set[socket.socket] = set()
         self._lock, self._next = new_lock(), 0.0
 
-    def settle(self) -> str:
-        """Resolve the name once: all questions go to one address, which is returned. Failure if nobody is there."""
+    def settle(self) -> str | None:
+        """Resolve the name once: all questions go to one address, which is returned. Failure if nobody is there.
+
+        A proxy resolves a name itself, and does not tell the address: then it is None.
+        """
         with self.connection() as sock:
+            if self.through is not None:
+                return self.address
             address = str(sock.getpeername()[0])
         self.where = Target(address, self.where.port)
-        return address
+        return self.address
+
+    @property
+    def address(self) -> str | None:
+        """To which questions go, as far as that is known."""
+        return self.where.host if _is_address(self.where.host) else None
 
     @contextmanager
     def connection(self) -> Iterator[socket.socket]:
         """A TCP connection, up to where TLS begins."""
         self._wait()
-        with dial(self.where, family=self.family, timeout=self.timeout) as sock:
+        with dial_through(self.through, self.where, family=self.family, timeout=self.timeout) as sock:
             self._open.add(sock)
             try:
                 if self._interrupted:
@@ -138,10 +159,17 @@ class Asker:
 
 def _sni(name: str) -> str:
     """The name as the extension server_name has it (RFC 6066 3), which has no addresses."""
-    with suppress(ValueError):
-        ipaddress.ip_address(name)
+    if _is_address(name):
         return ""
     try:
         return a_labels(name)
     except ValueError as error:
         raise Misuse(str(error)) from None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,14 +1,16 @@
-"""The questions of `_analysis.attacks` that only a connection answers: four faults of implementations.
+"""The questions of `_analysis.attacks` that only a connection answers: faults of implementations and of settings.
 
-Each begins a handshake that it does not finish.  What cannot be told, because the server does not speak what the
-question needs or does not answer in time, is None.
+Each begins a handshake that it does not finish, but for that about renegotiation, which may finish one.  What cannot be
+told, because the server does not speak what the question needs or does not answer in time, is None.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -17,11 +19,21 @@ from puretls._analysis import attacks
 from puretls._analysis.probe import HEARTBEAT, Hello, Offer, Reading, compose
 from puretls._analysis.suites import EXPORT, suite
 from puretls._analysis.survey import Survey
-from puretls._base.registry import ALERT, NEW_SESSION_TICKET, TLS12, TLS13
+from puretls._base.registry import (
+    ALERT,
+    HANDSHAKE,
+    HELLO_REQUEST,
+    NEW_SESSION_TICKET,
+    SERVER_HELLO,
+    TLS10,
+    TLS12,
+    TLS13,
+)
 from puretls.cli import portrait
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure
 from puretls.cli.handshakes import FAILS, Handshakes
+from puretls.cli.tap import Tap
 
 WAIT = 2.0  # seconds in which a server answers that is going to
 LONGEST = (1 << 14) + 2048
@@ -44,13 +56,24 @@ CLOSED, NOTHING = Record(), Record(-1)
 
 
 class Attacks:
-    """Whether a server has one of the four faults; `suites` is what it picks by version."""
+    """Whether a server has one of these faults; `suites` is what it picks by version."""
 
     def __init__(self, asker: Asker, survey: Survey, suites: dict[int, list[int]]) -> None:
         self.asker, self.survey = asker, survey
         self.older = {version: codes for version, codes in suites.items() if version < TLS13}
         self.version = max(self.older, default=0)
         self.wait = min(asker.timeout, WAIT)
+
+    def questions(self, handshakes: Handshakes) -> dict[str, Callable[[], bool | None]]:
+        """By the name of the attack, what asks for it.  A server of TLS 1.3 alone is open to none of them."""
+        asked: dict[str, Callable[[], bool | None]] = {
+            "Heartbleed": self.heartbleed,
+            "CCS injection": self.ccs_injection,
+            "ROBOT": self.robot,
+            "Ticketbleed": partial(self.ticketbleed, handshakes),
+            "client-initiated renegotiation": partial(self.renegotiation, handshakes),
+        }
+        return asked if self.older else dict.fromkeys(asked, lambda: False)
 
     def heartbleed(self) -> bool | None:
         """Does it answer a heartbeat with more than was in it?"""
@@ -131,6 +154,32 @@ class Attacks:
             return None if hello is None else attacks.tells_memory(sent, hello.session_id)
         return None
 
+    def renegotiation(self, handshakes: Handshakes) -> bool | None:
+        """Does it shake hands again because its client wants to?  Without RFC 5746 that is another fault's matter."""
+        if self.version < TLS10:
+            return None
+        heard: list[tuple[int, int]] = []
+
+        def watch(_tls: Any, direction: str, _version: int, content: int, kind: int, _data: bytes) -> None:
+            if direction == "read":
+                heard.append((content, kind))
+
+        context = handshakes.looking(TLSVersion(self.version))
+        context._msg_callback = watch  # ssl's own hook, which has no public name
+        try:
+            with self.asker.connection() as sock:
+                tap = Tap(context, sock, server_hostname=self.asker.name or None)
+                tap.drive(tap.tls.do_handshake)
+                if not ask_again(tap.tls):
+                    return None
+                heard.clear()
+                tap.allow(self.wait)
+                with suppress(OSError):  # it refuses, hangs up or takes no notice
+                    tap.drive(lambda: heard or tap.tls.read(1))
+                return (HANDSHAKE, SERVER_HELLO) in heard
+        except (Failure, OSError, ValueError):
+            return None
+
     def _offer(self, codes: list[int] | None = None) -> Offer:
         return self.survey.offer(self.version, codes or self.older[self.version])
 
@@ -164,6 +213,14 @@ class Attacks:
             if found[-1] in (CLOSED, NOTHING):
                 break
         return tuple(found)
+
+
+def ask_again(tls: Any) -> bool:
+    """Have a client begin another handshake inside its connection, as if the server had asked; whether it does."""
+    conn = tls._sslobj._conn  # no public name has it: no client should want it
+    before = conn.state
+    conn.machine.receive(conn.handshake.read_level, bytes((HELLO_REQUEST, 0, 0, 0)))
+    return conn.state is not before
 
 
 def _static(code: int) -> bool:

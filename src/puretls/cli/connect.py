@@ -22,12 +22,12 @@ from puretls._analysis.messages import available
 from puretls.cli.client import add_context, asked_name, context_for, unverified
 from puretls.cli.ech_configs import in_base64
 from puretls.cli.failure import Failure, Misuse, reason
-from puretls.cli.proxy import add_proxy, configured, dial_through
+from puretls.cli.proxy import add_proxy, chosen, dial_through
 from puretls.cli.render import screen
 from puretls.cli.report import Report, advice
 from puretls.cli.session import GOODBYE, NoOutput, finish, relay
 from puretls.cli.starttls import PORTS, start
-from puretls.cli.target import Target, add_network, dial, target
+from puretls.cli.target import Target, add_network, target
 from puretls.cli.text import printable
 from puretls.cli.watched import Watched
 
@@ -196,11 +196,8 @@ class Call:
     def dialled(self) -> socket.socket:
         """Where TLS begins."""
         arguments = self.arguments
-        through = configured(self.where) if arguments.proxy is ... else arguments.proxy
-        if through is None:
-            sock = dial(self.where, family=arguments.family, timeout=arguments.timeout)
-        else:
-            sock = dial_through(through, self.where, family=arguments.family, timeout=arguments.timeout)
+        through = chosen(arguments, self.where)
+        sock = dial_through(through, self.where, family=arguments.family, timeout=arguments.timeout)
         self.report.dialled(sock, through)
         if arguments.starttls:
             try:

@@ -24,6 +24,7 @@ from puretls._analysis.messages import available
 from puretls._analysis.probe import early_data
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure, reason
+from puretls.cli.report import raw_key
 from puretls.cli.session import finish
 from puretls.cli.text import printable
 
@@ -129,6 +130,16 @@ class Handshakes:
             context.set_cert_compression(left)
 
         return self._eliminate(available(), TLSVersion.TLSv1_3, settings, lambda tls: tls.cert_compression())
+
+    def raw_key(self) -> str | None:
+        """The digest of the key, as in a pin, that it shows to who takes that for a certificate (RFC 7250)."""
+        context = self.looking()
+        context.server_certificate_types = ["raw"]
+        try:
+            with self.asker.handshake(context) as tls:
+                return raw_key(tls)
+        except FAILS:
+            return None
 
     def resumption(self, version: TLSVersion) -> str | None:
         """Whether a session is resumed, and by what; None if there is no connection in this version."""

@@ -63,8 +63,16 @@ def configured(where: Target) -> Proxy | None:
         raise Failure(f"HTTPS_PROXY: {error}") from None
 
 
-def dial_through(through: Proxy, where: Target, *, family: int, timeout: float) -> socket.socket:
-    """A connection to `where` that a proxy has made; Failure says why it has not."""
+def chosen(arguments: argparse.Namespace, where: Target) -> Proxy | None:
+    """The proxy of --proxy, or without that option the one that is configured; None for none."""
+    found: Proxy | None = configured(where) if arguments.proxy is ... else arguments.proxy
+    return found
+
+
+def dial_through(through: Proxy | None, where: Target, *, family: int, timeout: float) -> socket.socket:
+    """A connection to `where`, which a proxy has made if there is one; Failure says why it has not."""
+    if through is None:
+        return dial(where, family=family, timeout=timeout)
     sock = dial(through.where, family=family, timeout=timeout)
     try:
         refusal = _refusal(sock, where, through.authorization)

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from puretls import TLSVersion
 from puretls._analysis import names, ssl2
-from puretls._analysis.clients import CLIENTS, Client
+from puretls._analysis.clients import KNOWN, Client
 from puretls._analysis.findings import Findings
 from puretls._analysis.grade import GRADES, judge, reaches
+from puretls._analysis.old_clients import Described
 from puretls._analysis.probe import Alert, Answer, Reading
 from puretls._analysis.profiles import PROFILES
 from puretls._analysis.survey import VERSIONS, Found, Survey
@@ -29,6 +30,7 @@ from puretls.cli.caa import caa
 from puretls.cli.client import asked_name, server_name
 from puretls.cli.failure import Failure, reason
 from puretls.cli.handshakes import Handshakes, hsts_of
+from puretls.cli.proxy import add_proxy, chosen
 from puretls.cli.render import Plain, screen
 from puretls.cli.scan_report import Learnt, document, identity, show, summary
 from puretls.cli.starttls import PORTS
@@ -47,7 +49,7 @@ examples:
   puretls scan example.org --http                      and what its web server tells browsers
   puretls scan example.org --json | jq .remarks[].what
 
-It takes some seventy short connections: scan servers that are yours, or whose owners agree.
+It takes some eighty short connections: scan servers that are yours, or whose owners agree.
 The exit status is 0, or 1 if the grade is below --min-grade, --profile is not met, or nobody there speaks TLS; 2 for
 wrong usage.
 """
@@ -85,6 +87,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_network(parser)
+    add_proxy(parser)
     manners = parser.add_argument_group("manners")
     manners.add_argument(
         "--pause", type=pause, default=0.03, metavar="SECONDS", help="between two connections (default %(default)g)"
@@ -114,11 +117,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask, judge, show."""
     jobs = [job for one in arguments.targets for job in _jobs(arguments, one.at(PORTS.get(arguments.starttls, 443)))]
     shown = Plain() if arguments.json else screen()
-    with shown.steps("asking", Scan.STEPS * len(jobs), live=not arguments.json) as advance:
-        if len(jobs) == 1:
-            results: list[dict[str, Any]] = [jobs[0].facts(arguments.parallel, advance)]
-        else:
-            results = _several(jobs, arguments, advance)
+    try:
+        with shown.steps("asking", Scan.STEPS * len(jobs), live=not arguments.json) as advance:
+            if len(jobs) == 1:
+                results: list[dict[str, Any]] = [jobs[0].facts(arguments.parallel, advance)]
+            else:
+                results = _several(jobs, arguments, advance)
+    except Failure as failure:
+        if arguments.json:
+            print(json.dumps(jobs[0].failed(failure), indent=2))
+        raise
     if arguments.json:
         print(json.dumps(results if len(jobs) > 1 else results[0], indent=2))
     else:
@@ -149,6 +157,7 @@ class Job:
             pause=arguments.pause,
             most=arguments.most,
             starttls=arguments.starttls,
+            through=chosen(arguments, where),
         )
         if address:
             self.asker.where = Target(address, where.port)
@@ -161,6 +170,16 @@ class Job:
             self.scan.learnt.caa = caa(self.asker.server_name, self.asker.timeout)
         self.scan.run(parallel, advance)
         return document(self.where, address, self.asker, self.scan.found, self.scan.learnt, judge(self.scan.found))
+
+    def failed(self, failure: Failure) -> dict[str, Any]:
+        """The document if there is nothing to tell."""
+        return {
+            "host": self.where.host,
+            "port": self.where.port,
+            "address": self.asker.address,
+            "proxy": self.asker.proxy,
+            "failed": str(failure),
+        }
 
 
 def _jobs(arguments: argparse.Namespace, where: Target) -> list[Job]:
@@ -180,8 +199,7 @@ def _several(jobs: list[Job], arguments: argparse.Namespace, advance: Callable[[
         try:
             return job.facts(arguments.parallel, advance)
         except Failure as failure:
-            address = job.asker.where.host
-            return {"host": job.where.host, "port": job.where.port, "address": address, "failed": str(failure)}
+            return job.failed(failure)
 
     with ThreadPoolExecutor(arguments.hosts) as pool:
         try:
@@ -201,6 +219,7 @@ class Scan:
         self.asker, self.handshakes, self.http = asker, handshakes, http
         self.survey = Survey(asker.ask, asker.server_name)
         self.found, self.learnt = Findings(), Learnt()
+        self.refused: dict[int, Answer] = {}  # what is said to versions that are not spoken
 
     def run(self, parallel: int, advance: Callable[[str], None]) -> None:
         """Fill `found` and `learnt`; Failure if nobody there speaks TLS."""
@@ -224,11 +243,14 @@ class Scan:
         asked = {version: begin(names.version(version), self.survey.suites, version) for version in VERSIONS}
         lines: dict[int, Found] = {version: future.result() for version, future in asked.items()}
         self.found.suites = {version: line for version, line in lines.items() if line.picks}
-        self.learnt.silent = {version: str(line.last) for version, line in lines.items() if not line.picks}
+        self.refused = {version: line.last for version, line in lines.items() if not line.picks and line.last}
+        self.learnt.silent = {version: str(answer) for version, answer in self.refused.items()}
         self.learnt.notes += [f"{names.version(version)}: {line.odd}" for version, line in lines.items() if line.odd]
         self.found.ssl2 = ssl2.spoken(oldest.result())
         if not self.found.suites:
-            raise Failure(f"{self.asker.title}: {_nothing([line.last for line in lines.values()])}")
+            key = self.handshakes.raw_key()
+            only = f"; it has no certificate, but shows a raw public key (RFC 7250): sha256//{key}" if key else ""
+            raise Failure(f"{self.asker.title}: {_nothing([line.last for line in lines.values()])}{only}")
 
     def _details(self, begin: Callable[..., Future[Any]]) -> None:
         survey, suites = self.survey, self.found.suites
@@ -255,9 +277,10 @@ class Scan:
             for version in suites
             if version in (TLS12, TLS13)
         }
+        raw = begin("raw public key", self.handshakes.raw_key)
         page = begin("a page", self.handshakes.page) if self.http else None
         tried = self._attacks(begin)
-        simulated = {client: begin(client.name, self._simulated, client) for client in CLIENTS}
+        simulated = {client: begin(client.name, self._simulated, client) for client in KNOWN}
         self.found.groups = {version: future.result() for version, future in groups.items()}
         self.learnt.notes += [
             f"groups of {names.version(version)}: {line.odd}" for version, line in self.found.groups.items() if line.odd
@@ -275,25 +298,21 @@ class Scan:
         self.found.early_data, self.found.asks = self.handshakes.early_data, self.handshakes.asks
         self.learnt.ech = self.handshakes.ech
         self.found.tried = {name: future.result() for name, future in tried.items()}
+        self.learnt.raw_key = raw.result()
         self.learnt.http = page.result() if page else None
         self.found.hsts = hsts_of(self.learnt.http) if self.learnt.http else None
         self.learnt.clients = {client: future.result() for client, future in simulated.items()}
 
-    def _simulated(self, client: Client) -> Answer:
-        """What the server says to a client's own hello."""
+    def _simulated(self, client: Client | Described) -> Answer:
+        """What the server says to a client's own hello; of an older one that is known already."""
+        if client.highest < min(self.found.suites):
+            return self.refused[client.highest]
         return self.asker.exchange(client.compose(self.asker.server_name, os.urandom(64)), Reading())
 
     def _attacks(self, begin: Callable[..., Future[Any]]) -> dict[str, Future[Any]]:
-        """Faults of implementations, of which TLS 1.3 has none."""
+        """What only a question shows; of which TLS 1.3 has nothing."""
         attacks = Attacks(self.asker, self.survey, {version: line.picks for version, line in self.found.suites.items()})
-        if not attacks.older:
-            return {}
-        return {
-            "Heartbleed": begin("Heartbleed", attacks.heartbleed),
-            "CCS injection": begin("CCS injection", attacks.ccs_injection),
-            "ROBOT": begin("ROBOT", attacks.robot),
-            "Ticketbleed": begin("Ticketbleed", attacks.ticketbleed, self.handshakes),
-        }
+        return {name: begin(name, question) for name, question in attacks.questions(self.handshakes).items()}
 
     def _certificates(self, begin: Callable[..., Future[Any]]) -> None:
         chains = {

@@ -15,6 +15,7 @@ from puretls._analysis.attacks import ATTACKS, verdicts
 from puretls._analysis.clients import Client
 from puretls._analysis.findings import Findings, Identity
 from puretls._analysis.grade import GRADES, NO_ISSUER, Verdict
+from puretls._analysis.old_clients import Described
 from puretls._analysis.probe import Answer, Hello
 from puretls._analysis.profiles import PROFILES, deviations
 from puretls._analysis.suites import suite
@@ -53,12 +54,13 @@ class Learnt:
     protocols: list[str] | None = None
     compressions: list[str] | None = None  # of certificates
     ech: bytes = b""  # ECHConfigList
+    raw_key: str | None = None  # the digest of one, as in a pin
     resumed: dict[int, str | None] = field(default_factory=dict)
     chains: list[tuple[bytes, ...]] = field(default_factory=list)
     staples: list[bytes | None] = field(default_factory=list)  # OCSP responses, one for each chain
     accepted: list[bool | None] = field(default_factory=list)  # by clients, one for each chain
     notes: list[str] = field(default_factory=list)
-    clients: dict[Client, Answer] = field(default_factory=dict)
+    clients: dict[Client | Described, Answer] = field(default_factory=dict)
     http: dict[str, Any] | None = None
     caa: list[str] | None = None
 
@@ -85,13 +87,14 @@ def identity(chain: tuple[bytes, ...]) -> Identity:
 
 
 def document(
-    where: Target, address: str, asker: Asker, found: Findings, learnt: Learnt, verdict: Verdict
+    where: Target, address: str | None, asker: Asker, found: Findings, learnt: Learnt, verdict: Verdict
 ) -> dict[str, Any]:
     """For JSON, and for `show`."""
     return {
         "host": where.host,
         "port": where.port,
         "address": address,
+        "proxy": asker.proxy,
         "servername": asker.name,
         "starttls": asker.starttls,
         "grade": verdict.grade,
@@ -141,6 +144,7 @@ def document(
         "alpn": learnt.protocols,
         "certificate_compression": learnt.compressions,
         "encrypted_client_hello": [described(one) for one in ECHConfig.from_list(learnt.ech)] if learnt.ech else [],
+        "raw_public_key": learnt.raw_key,
         "resumption": {names.version(version): how for version, how in learnt.resumed.items()},
         "habits": found.habits,
         "early_data_bytes": found.early_data,
@@ -158,13 +162,14 @@ def document(
     }
 
 
-def _simulated(client: Client, answer: Answer) -> dict[str, Any]:
+def _simulated(client: Client | Described, answer: Answer) -> dict[str, Any]:
     """What a client would get: version, suite and group, or why there is no connection."""
-    facts: dict[str, Any] = {"name": client.name, "origin": client.origin, "connects": isinstance(answer, Hello)}
-    if isinstance(answer, Hello):
+    refusal = client.complains(answer) if isinstance(answer, Hello) else str(answer)
+    facts: dict[str, Any] = {"name": client.name, "origin": client.origin, "connects": not refusal}
+    if isinstance(answer, Hello) and not refusal:
         group = names.group(answer.group) if answer.group else None
         return facts | {"version": names.version(answer.version), "suite": suite(answer.suite).name, "group": group}
-    return facts | {"version": None, "suite": None, "group": None, "refusal": str(answer)}
+    return facts | {"version": None, "suite": None, "group": None, "refusal": refusal}
 
 
 def _public_web(chain: tuple[bytes, ...]) -> str | None:
@@ -179,7 +184,7 @@ def _public_web(chain: tuple[bytes, ...]) -> str | None:
 def show(screen: Plain, facts: dict[str, Any]) -> None:
     """Everything in detail, then certificates, then what to do, and the grade last: there the terminal stands."""
     where = str(Target(facts["host"], facts["port"]))
-    screen.heading(where, facts["address"])
+    screen.heading(where, facts["address"] or f"through the proxy {facts['proxy']}")
     _suites(screen, facts["suites"])
     screen.heading("Details", f"{facts['connections']} connections")
     screen.pairs(_details(facts))
@@ -209,7 +214,8 @@ def summary(screen: Plain, results: list[dict[str, Any]]) -> None:
     """Of several servers, the grade of each in a line."""
     screen.heading("All of them")
     for facts in results:
-        where = f"{Target(facts['host'], facts['port'])} ({facts['address']})"
+        address = facts["address"] or f"through the proxy {facts['proxy']}"
+        where = f"{Target(facts['host'], facts['port'])} ({address})"
         if "failed" in facts:
             screen.mark("-", "bad", f"{where}: {facts['failed']}")
         else:
@@ -288,6 +294,8 @@ def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if facts["encrypted_client_hello"]:
         hosts = ", ".join(dict.fromkeys(printable(one["public_name"], 60) for one in facts["encrypted_client_hello"]))
         rows.append(("opens encrypted hellos", f"for who asks for {hosts}"))
+    if facts["raw_public_key"]:
+        rows.append(("shows a raw public key", f"sha256//{facts['raw_public_key']}"))
     rows += [(f"resumes, {version}", how or "?") for version, how in facts["resumption"].items()]
     habits = facts["habits"]
     rows += [(label, "yes" if habits[name] else "no") for name, label in HABITS.items() if habits[name] is not None]
