@@ -468,6 +468,12 @@ def test_a_raw_public_key(lasting: Pki) -> None:
     only = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
     only.load_raw_public_key(key)
     with serving(only) as server:
+        found = facts(server.server_address[1], lasting)
+    assert (found["raw_public_key"], found["certificates"]) == (pin, [])
+    assert found["notes"] == ["no certificate: who does not take a raw public key (RFC 7250) cannot connect"]
+    assert not any(one["connects"] for one in found["clients"])
+    only.maximum_version = tls.TLSVersion.TLSv1_2  # where the suites cannot be told without it
+    with serving(only) as server:
         done = scan(server.server_address[1], "--ca-file", lasting.ca)
     assert (done.status, done.out) == (1, "")
     assert f"it has no certificate, but shows a raw public key (RFC 7250): sha256//{pin}" in done.err

@@ -320,6 +320,8 @@ class Scan:
             for chain in (*self.handshakes.chains, *(hello.chain for hello in self.found.hellos if hello.chain))
         }
         self.learnt.chains = list(chains.values())
+        if self.learnt.raw_key and not chains:
+            self.learnt.notes.append("no certificate: who does not take a raw public key (RFC 7250) cannot connect")
         staples = self.handshakes.staples
         self.learnt.staples = [staples.get(leaf) for leaf in chains]
         self.found.staples = any(staples.values()) if staples else None
