@@ -1,21 +1,15 @@
-"""Certificate compression (RFC 8879) with who else has it: Chromium (brotli), GnuTLS where it was built with zlib."""
+"""Certificate compression (RFC 8879) with GnuTLS, where it was built with zlib; browsers are in test_browsers.py."""
 
 from __future__ import annotations
 
-import importlib.util
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import puretls
-from puretls._base.registry import CERTIFICATE, COMPRESSED_CERTIFICATE, HANDSHAKE
 from support import PATIENCE, Program, dial, free_port, need, running
-from support.browser import browsing, home_trusting
-
-PAGE = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<title>squeezed</title>"
 
 
 def server_context(pki: Any, name: str) -> Any:
@@ -23,46 +17,6 @@ def server_context(pki: Any, name: str) -> Any:
     context.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
     context.set_cert_compression([name])
     return context
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("brotli"), reason="no brotli")
-@pytest.mark.timeout(180)
-def test_chromium_reads_brotli(pki, tmp_path: Path) -> None:
-    need("chromium", "certutil")
-    context, sent = server_context(pki, "brotli"), []
-
-    def note(_conn: Any, way: str, _version: Any, content: int, kind: int, _data: bytes) -> None:
-        if (way, content) == ("write", HANDSHAKE):
-            sent.append(int(kind))
-
-    context._msg_callback = note
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-        def serve() -> None:
-            while True:
-                try:
-                    sock = listener.accept()[0]
-                except OSError:
-                    return
-                sock.settimeout(PATIENCE)
-                try:
-                    with context.wrap_socket(sock, server_side=True) as tls:
-                        tls.recv(4096)
-                        tls.sendall(PAGE)
-                        tls.unwrap()
-                except OSError:  # the browser opens more connections than it uses
-                    continue
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        with browsing(home_trusting(tmp_path, pki.ca)) as tab:
-            tab.load(f"https://localhost:{port}/")
-            assert tab.value("document.title") == "squeezed"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(PATIENCE)
-    assert COMPRESSED_CERTIFICATE in sent
-    assert CERTIFICATE not in sent
 
 
 def compresses(program: Program) -> None:

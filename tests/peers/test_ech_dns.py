@@ -17,6 +17,7 @@ import pytest
 import puretls
 from support import PATIENCE, Pki, dial
 from support.encrypted import PUBLIC, SECRET, Site, listed, new_key
+from support.resolver import resolver
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,31 +36,6 @@ def https(context: Any, handler: Any) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join(PATIENCE)
-
-
-def resolver(records: dict[str, str]) -> Any:
-    """A handler that answers questions for HTTPS records (RFC 8484)."""
-    dns_message = pytest.importorskip("dns.message", exc_type=ImportError)
-    import dns.rrset
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            query = dns_message.from_wire(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = dns_message.make_response(query)
-            name = query.question[0].name
-            if str(name) in records:
-                answer.answer.append(dns.rrset.from_text(name, 60, "IN", "HTTPS", records[str(name)]))
-            body = answer.to_wire()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/dns-message")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
 
 
 def test_the_recipe(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,11 +28,14 @@ PATIENCE = 20.0  # seconds for any one step of a peer
 MIB = 1 << 20
 
 
-def need(*programs: str) -> None:
-    """Skip the test if a program is missing; in CI, where `make test` installs them, that is a failure."""
+def need(*programs: str, everywhere: bool = True) -> None:
+    """Skip the test if a program is missing; in CI, where `make test` installs them, that is a failure.
+
+    Not `everywhere` are those that another distribution than Debian may lack.
+    """
     for name in programs:
         if not shutil.which(name):
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{name} is not installed")
+            (pytest.fail if everywhere and os.environ.get("CI") == "true" else pytest.skip)(f"{name} is not installed")
 
 
 def free_port() -> int:
@@ -56,9 +59,9 @@ def dial(port: int) -> socket.socket:
             return sock
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
+def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
     """Wait for something that another process does."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.02)

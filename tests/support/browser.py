@@ -21,12 +21,16 @@ SLOW = 3 * PATIENCE  # for a browser to start
 
 def home_trusting(folder: Path, ca: Path) -> Path:
     """A home directory in whose certificate store a CA is trusted."""
-    need("certutil")
-    nss = folder / ".pki" / "nssdb"
-    nss.mkdir(parents=True)
-    for step in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "test", "-i", str(ca)]):
-        subprocess.run(["certutil", "-d", f"sql:{nss}", *step], check=True, capture_output=True, timeout=PATIENCE)
+    trusting(folder / ".pki" / "nssdb", ca)
     return folder
+
+
+def trusting(folder: Path, ca: Path) -> None:
+    """Make a certificate store of NSS there, in which a CA is trusted."""
+    need("certutil")
+    folder.mkdir(parents=True)
+    for step in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "test", "-i", str(ca)]):
+        subprocess.run(["certutil", "-d", f"sql:{folder}", *step], check=True, capture_output=True, timeout=PATIENCE)
 
 
 class Tab:
@@ -37,7 +41,9 @@ class Tab:
         self.session = ""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.page: Any = None
         self.call("Page.enable")
+        self.call("Network.enable")
 
     def call(self, method: str, **parameters: Any) -> Any:
         """One command of the protocol, and its result."""
@@ -60,7 +66,10 @@ class Tab:
             assert piece, "the browser has ended"
             self.buffer += piece
         one, _, self.buffer = self.buffer.partition(b"\0")
-        return json.loads(one)
+        message = json.loads(one)
+        if message.get("method") == "Network.responseReceived" and message["params"]["type"] == "Document":
+            self.page = message["params"]["response"]
+        return message
 
     def load(self, url: str) -> None:
         """Go there; back when the page is loaded."""
@@ -69,11 +78,19 @@ class Tab:
         while self._next().get("method") != "Page.loadEventFired":
             pass
 
+    def refused(self, url: str) -> str:
+        """Go where the browser shows an error instead, and say which."""
+        return str(self.call("Page.navigate", url=url)["errorText"])
+
     def reload(self) -> None:
         """The same page again."""
         self.call("Page.reload")
         while self._next().get("method") != "Page.loadEventFired":
             pass
+
+    def security(self) -> dict[str, Any]:
+        """What the browser knows of the page's connection."""
+        return dict(self.page["securityDetails"])
 
     def value(self, expression: str) -> Any:
         """What a JavaScript expression is on the page."""
@@ -85,23 +102,36 @@ class Tab:
 
 
 @contextmanager
-def browsing(home: Path) -> Iterator[Tab]:
-    """A browser with one tab, for the length of a block."""
+def browsing(home: Path, *, resolver: str = "") -> Iterator[Tab]:
+    """A browser with one tab, for the length of a block; it resolves names by DNS over HTTPS from that URL."""
     need("chromium")
-    command_end, commands = os.pipe()
-    answers, answer_end = os.pipe()
+    profile = home / "profile"
     arguments = [
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
         "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-quic",
+        "--disable-sync",
+        "--no-first-run",
         "--remote-debugging-pipe",
+        f"--user-data-dir={profile}",
     ]
+    if resolver:  # what the page of its settings would write
+        profile.mkdir()
+        settings = {"dns_over_https": {"mode": "secure", "templates": resolver}}
+        (profile / "Local State").write_text(json.dumps(settings))
+        wait = "UseDnsHttpsSvcb:UseDnsHttpsSvcbSecureExtraTimeMin/20s/UseDnsHttpsSvcbSecureExtraTimeMax/20s"
+        arguments.append(f"--enable-features={wait}")
+    command_end, commands = os.pipe()
+    answers, answer_end = os.pipe()
     # the pipe's ends are 3 and 4 in the browser: a shell puts them there, so they must not be there already
     ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (command_end, answer_end)]
     shell = f'exec chromium "$@" 3<&{ends[0]} 4>&{ends[1]}'
     browser = subprocess.Popen(
-        ["bash", "-c", shell, "chromium", *arguments, "--remote-debugging-pipe", f"--user-data-dir={home / 'profile'}"],
+        ["bash", "-c", shell, "chromium", *arguments],
         env={**os.environ, "HOME": str(home)},
         pass_fds=ends,
         stdin=subprocess.DEVNULL,
