@@ -8,6 +8,7 @@ import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion, fleet, load_ech_keys
 from puretls.cli import authority, stores, workers
@@ -118,17 +119,32 @@ def accept(servers: list[StaticServer]) -> None:
         Thread(target=server.serve_forever, name="accept", daemon=True).start()
 
 
-def share(context: SSLContext, arguments: argparse.Namespace) -> None:
-    """What workers, and other machines, need to resume each other's sessions."""
+def share(context: SSLContext, arguments: argparse.Namespace) -> dict[str, str]:
+    """What workers, and other machines, need to resume each other's sessions; and what to tell of it."""
     if not arguments.fleet:
         if arguments.workers > 1:
             context.set_ticket_secret(os.urandom(32))
-        return
+        return {}
+    shown = without_password(arguments.fleet)
     try:
-        context.set_ticket_keys(fleet.TicketKeys(arguments.fleet))
+        keys = fleet.TicketKeys(arguments.fleet)
+        context.set_ticket_keys(keys)
         context.session_store = fleet.Sessions(arguments.fleet)
-    except (ImportError, ValueError) as error:
-        raise Failure(f"--fleet {arguments.fleet}: {reason(error)}") from None
+    except ImportError as error:
+        raise Failure(f"--fleet: {reason(error)}") from None
+    except ValueError:  # whose text may have the password
+        raise Failure(f"--fleet {shown}: not an address, which is redis://[:PASSWORD@]HOST[:PORT][/NUMBER]") from None
+    return {"fleet": f"{shown} does not answer, and is asked again" if keys.errors else shown}
+
+
+def without_password(url: str) -> str:
+    """What may be printed of the address of a store."""
+    try:
+        split = urlsplit(url)
+        port = f":{split.port}" if split.port else ""
+    except ValueError:
+        return ""
+    return f"{split.scheme}://{split.hostname}{port}{split.path}" if split.hostname else split.scheme
 
 
 def hosts(arguments: argparse.Namespace) -> list[str]:
@@ -166,14 +182,14 @@ def prepared(arguments: argparse.Namespace) -> tuple[SSLContext, dict[str, str]]
     context.minimum_version = {"1.2": TLSVersion.TLSv1_2, "1.3": TLSVersion.TLSv1_3}[arguments.min]
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # browsers and curl have had them for ten years
     context.set_alpn_protocols(["http/1.1"])
-    share(context, arguments)
+    shared = share(context, arguments)
     if arguments.client_ca:
         try:
             context.load_verify_locations(arguments.client_ca, reload=arguments.reload)
         except (OSError, ValueError) as error:
             raise Failure(f"--client-ca {arguments.client_ca}: {reason(error)}") from None
         context.verify_mode = CERT_REQUIRED
-    hints = open_hellos(context, arguments.ech) if arguments.ech else {}
+    hints = {**(open_hellos(context, arguments.ech) if arguments.ech else {}), **shared}
     if identify(context, arguments, reload=arguments.reload):
         return context, {"by": f"the certificate in {arguments.cert}", **hints}
     return context, {**of_the_development_ca(arguments, context), **hints}
