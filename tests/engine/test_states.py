@@ -190,6 +190,14 @@ def test_every_state_is_reached_here():
     assert {state for state in concrete() if state.__module__.startswith("puretls.")} == set(REACH)
 
 
+def test_states_inherit_from_one_class_and_hide_nothing_in_functions():
+    """What a state does is read in one place: no second base, and no attribute of a function."""
+    for state in concrete():
+        assert len(state.__bases__) == 1, state
+        for name, method in vars(state).items():
+            assert not getattr(method, "__dict__", None), f"{state.__name__}.{name}"
+
+
 def reach(target: type[State], by: str, make: Reach) -> tuple[Pair, Side]:
     """A pair whose side `by` is in that state, and nothing on its way."""
     pair = make()

@@ -32,6 +32,16 @@ from puretls._x509.extensions import DIGITAL_SIGNATURE
 IMPLIED_SCHEMES: Ranks = {0x0201: 0, 0x0203: 1}  # of a client that names none (RFC 5246 7.4.1.4.1)
 
 
+class Common(NamedTuple):
+    """What both sides have besides their suites: with it each suite is tried."""
+
+    version: int
+    group: Group | None  # a curve
+    schemes: Ranks  # of the client
+    pool: Sequence[Credential]  # what there is for this client
+    signing: list[Credential]  # of those, what may sign and has a curve of the client's
+
+
 class Choice(NamedTuple):
     """What the server goes on with."""
 
@@ -58,18 +68,19 @@ def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
     pool: Sequence[Credential] = config.credentials
     if config.selects:
         pool = selection.candidates(config, conn.draft.server_name, found)
-    known = [one for one in pool if may_sign(one) and _curve_will_do(one, theirs, level)]
+    signing = [one for one in pool if may_sign(one) and _curve_will_do(one, theirs, level)]
+    common: Common = tuple_of(Common, (version, group, schemes, pool, signing))
     shared = negotiate.in_order(config, config.suites, conn.draft.client_suites)
     possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, group))
     if config.selects:
         offers = list(possible)
         if offers and with_certificate(offers[0]):
-            choice = _by_certificate(conn, offers, version, schemes, known, pool, group)
+            choice = _by_certificate(conn, offers, common)
             if choice is not None:
                 return choice
         possible = [suite for suite in offers if not with_certificate(suite)]
     for suite in possible:
-        choice = _choice(conn, suite, version, schemes, known, pool, group)
+        choice = _choice(conn, suite, common)
         if choice is not None:
             return choice
     raise raw_keys.lacking(conn) or Abort(faults.NO_SHARED_CIPHER)
@@ -88,15 +99,7 @@ def _possible(config: Config, suite: Suite, version: int, group: Group | None) -
     return not (suite.auth == suites.ANON and config.policy.verify_mode == CERT_REQUIRED)
 
 
-def _by_certificate(
-    conn: Handshake,
-    offers: list[Suite],
-    version: int,
-    schemes: Ranks,
-    known: list[Credential],
-    pool: Sequence[Credential],
-    group: Group | None,
-) -> Choice | None:
+def _by_certificate(conn: Handshake, offers: list[Suite], common: Common) -> Choice | None:
     """The first certificate for which there is a suite: their order comes before that of suites.
 
     What a suite asks of a certificate is its authentication, and whether it signs or decrypts: so the first suite of
@@ -105,52 +108,37 @@ def _by_certificate(
     firsts: dict[tuple[bool, str], Suite] = {}
     for suite in filter(with_certificate, offers):
         firsts.setdefault((is_signed(suite), suite.auth), suite)
-    signing = {id(one) for one in known}
-    for one in pool:
+    signing, modern = {id(one) for one in common.signing}, common.version >= TLS12
+    for one in common.pool:
         signs = id(one) in signing
-        scheme = selection.scheme_of(conn.config, one, TLS12, schemes) if signs and version >= TLS12 else None
+        scheme = selection.scheme_of(conn.config, one, TLS12, common.schemes) if signs and modern else None
         for (signed, auth), suite in firsts.items():
-            ephemeral = group if suite.kx == suites.ECDHE else None
+            ephemeral = common.group if suite.kx == suites.ECDHE else None
             if not signed:
                 if one.decrypts:
                     return Choice(suite, one, None, ephemeral)
             elif one.kind in KINDS[auth] and signs:
-                made = (one, scheme) if version >= TLS12 else choose_legacy(conn, (one,), KINDS[auth])
+                made = (one, scheme) if modern else choose_legacy(conn, (one,), KINDS[auth])
                 if made is not None and made[1] is not None:
                     return Choice(suite, one, made[1], ephemeral)
     return None
 
 
-def _choice(
-    conn: Handshake,
-    suite: Suite,
-    version: int,
-    schemes: Ranks,
-    known: list[Credential],
-    pool: Sequence[Credential],
-    group: Group | None,
-) -> Choice | None:
-    ephemeral = group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
+def _choice(conn: Handshake, suite: Suite, common: Common) -> Choice | None:
+    ephemeral = common.group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
     if not with_certificate(suite):
         return Choice(suite, None, None, ephemeral)
-    chosen = _choose_credential(conn, suite, version, schemes, known, pool)
+    chosen = _choose_credential(conn, suite, common)
     return None if chosen is None else tuple_of(Choice, (suite, *chosen, ephemeral))
 
 
-def _choose_credential(
-    conn: Handshake,
-    suite: Suite,
-    version: int,
-    schemes: Ranks,
-    known: list[Credential],
-    pool: Sequence[Credential],
-) -> tuple[Credential, Scheme | None] | None:
-    config, kinds = conn.config, KINDS[suite.auth]
+def _choose_credential(conn: Handshake, suite: Suite, common: Common) -> tuple[Credential, Scheme | None] | None:
+    kinds = KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
-        return next(((credential, None) for credential in pool if credential.decrypts), None)
-    if version >= TLS12:
-        return authenticate.choose(config, TLS12, schemes, kinds=kinds, credentials=known)
-    return choose_legacy(conn, known, kinds)
+        return next(((credential, None) for credential in common.pool if credential.decrypts), None)
+    if common.version >= TLS12:
+        return authenticate.choose(conn.config, TLS12, common.schemes, kinds=kinds, credentials=common.signing)
+    return choose_legacy(conn, common.signing, kinds)
 
 
 def may_sign(credential: Credential) -> bool:

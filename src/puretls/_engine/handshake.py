@@ -9,6 +9,7 @@ It knows no records: what carries the messages is a `MessageLayer` (RFC 8446 4, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, ClassVar, TypeVar
 
 from puretls._base import faults, registry
@@ -40,11 +41,14 @@ HELLO_REQUEST = bytes((registry.HELLO_REQUEST, 0, 0, 0))
 MAX_REQUESTS = 32  # in one handshake
 
 
+_MARKED: dict[object, tuple[int, Parse, bool]] = {}  # what @on and @asking_on have said of a handler
+
+
 def on(kind: int, parse: Parse) -> Callable[[H], H]:
     """Mark a method as the handler of a handshake message, and say how that message is parsed here."""
 
     def mark(handler: H) -> H:
-        handler.__dict__["accepts"] = kind, parse, False
+        _MARKED[handler] = kind, parse, False
         return handler
 
     return mark
@@ -54,7 +58,7 @@ def asking_on(kind: int, parse: Parse) -> Callable[[A], A]:
     """The same for a handler that may have to ask somebody outside: it yields Requests and returns the successor."""
 
     def mark(handler: A) -> A:
-        handler.__dict__["accepts"] = kind, parse, True
+        _MARKED[handler] = kind, parse, True
         return handler
 
     return mark
@@ -81,10 +85,9 @@ class State:
 
     def __init_subclass__(cls) -> None:
         cls.expects = dict(cls.expects)
-        for handler in list(vars(cls).values()):
-            accepts = getattr(handler, "accepts", None)
-            if accepts:
-                kind, parse, asks = accepts
+        for handler in vars(cls).values():
+            if isinstance(handler, FunctionType) and handler in _MARKED:
+                kind, parse, asks = _MARKED[handler]
                 cls.expects[kind] = parse, handler, asks
 
     def step(self, conn: Handshake, raw: bytes) -> State:
