@@ -263,7 +263,7 @@ class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # typ
             incoming,
             outgoing,
             server_side=server_side,
-            server_hostname=self._encode_hostname(server_hostname),
+            server_hostname=None if server_hostname is None else self._encode_hostname(server_hostname),
             session=session,
             context=self,
         )

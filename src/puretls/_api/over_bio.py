@@ -51,14 +51,17 @@ class _BioConnection(Driver):
         owner: Any,
         session: Any,
     ) -> None:
+        copies, portion = False, -1
         if type(incoming) is not MemoryBIO:
             _check("incoming", incoming)
+            portion = SMALL if isinstance(incoming, NATIVE_BIO) else -1
         if type(outgoing) is not MemoryBIO:
             _check("outgoing", outgoing)
+            copies = isinstance(outgoing, NATIVE_BIO)
         super().__init__(context, server_side, server_hostname, owner, session)
         self._incoming, self._outgoing = incoming, outgoing
-        self._copies = isinstance(outgoing, NATIVE_BIO)  # asyncio's: one buffer, to which each write is appended
-        self._portion = SMALL if isinstance(incoming, NATIVE_BIO) else -1  # what read() takes at once; -1: all
+        self._copies = copies  # asyncio's: one buffer, to which each write is appended
+        self._portion = portion  # what read() takes at once; -1: all
         self._lock = new_lock(self, "_inside")
         self._waker: Callable[[], object] | None = None  # who is called when an answer has come
         self._inside = False  # who has the lock and finds True has interrupted itself
@@ -92,6 +95,7 @@ class _BioConnection(Driver):
                 if self._records.control:
                     self.flush()
                 return
+            said = False  # all that there was to say
             try:
                 self._inside = True
                 if machine.state is None:
@@ -101,6 +105,7 @@ class _BioConnection(Driver):
                 if waits and (data := self._incoming.read()):
                     self._records.receive(data)
                 self._shake(self)
+                said = True
                 self._records.arm()
                 if self._portion > 0:  # a full record
                     self._portion = self._records.wanted_by(SMALL) + self._records.ciphertext
@@ -108,7 +113,7 @@ class _BioConnection(Driver):
                 raise abort_error(abort) from abort.__cause__
             finally:
                 self._inside = False
-                if self._records.has_news:
+                if not said and self._records.has_news:
                     self.flush()
                 if self._callback_error is not None:
                     self._raise_callback_error()
@@ -313,11 +318,12 @@ class _BioConnection(Driver):
         if size > 0 and records.ciphertext:  # the rest of this record, or of its header
             size = records.missing() or size
         del wanted
-        data = self._incoming.read(size)
+        incoming = self._incoming
+        data = incoming.read(size)
         if data:
             records.receive(data)
             return True
-        if self._incoming.eof:
+        if incoming._ended if type(incoming) is MemoryBIO else incoming.eof:
             self._at_end()
             return False
         raise want_read()

@@ -23,7 +23,7 @@ from puretls._engine.handshake import Handshake, State
 from puretls._engine.machine import Machine
 from puretls._engine.outcome import Outcome
 from puretls._engine.requests import Request
-from puretls._engine.roles import first_state
+from puretls._engine.roles import first_state, first_states
 from puretls._engine.session import Session
 from puretls._record.inbound import SKIPPED
 from puretls._record.layer import RecordLayer
@@ -50,7 +50,8 @@ class Connection:
             records.outbound.fragment = config.max_send_fragment
         if config.dynamic_record_sizes:
             records.start_small()
-        self.handshake = Handshake(config, server_side, clock, server_hostname, session, random, records, first_state)
+        begin = first_states.get(server_side, first_state)  # which loads the role
+        self.handshake = Handshake(config, server_side, clock, server_hostname, session, random, records, begin)
         self.machine = Machine(self.handshake)
 
     # What transports ask of the handshake

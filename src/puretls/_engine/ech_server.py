@@ -36,7 +36,7 @@ def receive(conn: Handshake, message: ClientHello) -> ClientHello:
     if ech.kind_of(body) != OUTER:
         raise Abort(faults.BAD_ECH_EXTENSION, "an inner ClientHello that is not encrypted")
     sealed = Sealed.parse(body)
-    places.check_hello(found)
+    places.check(found, places.BUT_LONG)
     name = extensions.server_name(found[SERVER_NAME]) if SERVER_NAME in found else None
     conn.draft.ech = record = EchOutcome(GREASE, name)
     aad = ech.authenticated(message.raw, len(sealed.payload))
@@ -80,7 +80,7 @@ def receive_second(conn: Handshake, message: ClientHello) -> ClientHello:
     (first, context), sealed = record.opened, Sealed.parse(body)
     if sealed.enc or sealed.suite != first.suite or sealed.config_id != first.config_id:
         raise Abort(faults.BAD_ECH_EXTENSION, "the second ClientHello is encrypted otherwise")
-    places.check_hello(message.extensions)
+    places.check(message.extensions, places.BUT_LONG)
     try:
         encoded = context.open(ech.authenticated(message.raw, len(sealed.payload)), sealed.payload)
     except HpkeError:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from puretls._engine.handshake import Handshake, State
 
-_first_states: dict[bool, Callable[[Handshake], State]] = {}  # by server_side, of the roles that are loaded
+first_states: dict[bool, Callable[[Handshake], State]] = {}  # by server_side, of the roles that are loaded
 
 
 def first_state(conn: Handshake) -> State:
     """Where a connection begins."""
-    begin = _first_states.get(conn.server_side)
+    begin = first_states.get(conn.server_side)
     if begin is None:
         (load_server if conn.server_side else load_client)()
-        begin = _first_states[conn.server_side]
+        begin = first_states[conn.server_side]
     return begin(conn)
 
 
@@ -32,7 +32,7 @@ def load_client() -> None:
     from puretls._engine import client12, client_start  # noqa: F401, PLC0415 - the purpose of this module
     from puretls._x509 import revocation  # noqa: F401, PLC0415
 
-    _first_states[False] = client_start.begin
+    first_states[False] = client_start.begin
 
 
 @cache
@@ -41,4 +41,4 @@ def load_server() -> None:
     from puretls._engine import server_start  # noqa: PLC0415
     from puretls._x509 import revocation  # noqa: F401, PLC0415
 
-    _first_states[True] = server_start.begin
+    first_states[True] = server_start.begin

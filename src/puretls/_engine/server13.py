@@ -35,7 +35,7 @@ from puretls._engine.authenticate import (
     send_certificate13,
     send_finished13,
 )
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET, Config, Credential
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET, Config
 from puretls._engine.counters import MEMORY, TICKETS
 from puretls._engine.early_outcome import RETRIED, EarlyData
 from puretls._engine.established import Established13
@@ -164,7 +164,7 @@ class ExpectSecondClientHello(State):
         if conn.draft.ech is not None:
             message = ech_server.receive_second(conn, message)
         first, found = self.retry.hello, message.extensions
-        places.check_hello(found)
+        places.check(found, places.BUT_LONG)
         if message[1:6] != first[1:6] or _what_stays(message) != _what_stays(first) or registry.EARLY_DATA in found:
             raise Abort(faults.MISPLACED_EXTENSION, "the second ClientHello is another one")
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
@@ -299,7 +299,10 @@ def _answer(
         conn.send_message(encrypted)
     else:
         asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
-        certificate = _own_certificate(config, chosen[0], found)
+        certificate = chosen[0].shown13(found)
+        if config.compressions and not chosen[0].raw and registry.COMPRESS_CERTIFICATE in found:  # RFC 8879
+            known = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
+            certificate = compression.shorter(chosen[0], certificate, config, known)
         flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
         yield from send_certificate13(conn, chosen, flight)
     send_finished13(conn)
@@ -315,15 +318,6 @@ def _answer(
     if conn.held is not None:
         return ExpectEndOfEarlyData(theirs)
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
-
-
-def _own_certificate(config: Config, credential: Credential, found: dict[int, bytes]) -> bytes:
-    """Our Certificate, with what the client has asked for (RFC 8446 4.4.2.1, RFC 8879)."""
-    raw = credential.shown13(found)
-    if config.compressions and not credential.raw and registry.COMPRESS_CERTIFICATE in found:
-        theirs = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
-        return compression.shorter(credential, raw, config, theirs)
-    return raw
 
 
 class ExpectEndOfEarlyData(State):

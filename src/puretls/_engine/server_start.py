@@ -41,7 +41,7 @@ class ExpectClientHello(State):
         _, _, conn.draft.client_random, _, suites, _, found = message
         theirs = ranks(suites)
         conn.draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
-        places.check_hello(found)
+        places.check(found, places.BUT_LONG)
         if registry.SERVER_NAME in found:
             conn.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
         if conn.config.choose_context:

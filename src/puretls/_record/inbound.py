@@ -240,15 +240,17 @@ class Inbound:
             self._skip_early_data(size)
             self.start = stop
             return SKIPPED, b""
-        try:
-            kind, data = opener.open(view[start:middle], view[middle:stop])
-        except Abort as abort:
-            if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
-                raise
-            self._skip_early_data(size)
-            self.start = stop
-            return SKIPPED, b""
-        if protected:
+        if not protected:  # as UNPROTECTED does, without the call
+            data = bytes(view[middle:stop])
+        else:
+            try:
+                kind, data = opener.open(view[start:middle], view[middle:stop])
+            except Abort as abort:
+                if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
+                    raise
+                self._skip_early_data(size)
+                self.start = stop
+                return SKIPPED, b""
             self.allow_plain_alert, self.early_data = False, 0
             # RFC 8449 4: in TLS 1.3 the limit is the whole inner plaintext's, with its type and padding
             length = size - opener.overhead + HEADER if version == TLS13 else len(data)
@@ -261,18 +263,14 @@ class Inbound:
             self._count_empty(kind)
         return kind, data
 
-    def handshake_data(self, data: bytes) -> bytes | None:
-        """A record of content type handshake: `data` itself if it is just one message, else it is left to `message`."""
+    def keep_handshake_data(self, data: bytes) -> None:
+        """A record of content type handshake, of which `message` takes the messages."""
         if not self.hs:
-            size = len(data)
-            if size > 3 and first_u32(data)[0] & 0xFFFFFF == size - 4:
-                return data
             self.hs, self.hs_pos = data, 0
         else:
             if type(self.hs) is not bytearray or self.hs_pos:
                 self.hs, self.hs_pos = bytearray(self.hs[self.hs_pos :]), 0
             self.hs += data
-        return None
 
     def message(self) -> bytes | None:
         """The next whole handshake message, with its header."""

@@ -40,8 +40,8 @@ from puretls._crypto import schedule
 from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import APPLICATION, EARLY, Level, TrafficSecret
 from puretls._crypto.suites import Suite
-from puretls._record.inbound import Inbound
-from puretls._record.outbound import Buffer, Outbound
+from puretls._record.inbound import Inbound, first_u32
+from puretls._record.outbound import UNSEALED, Buffer, Outbound
 from puretls._record.protection import (
     HEADER,
     MAX_PLAINTEXT,
@@ -327,16 +327,16 @@ class RecordLayer:
     def offered(self, version: int) -> None:
         """A ClientHello has been sent that offers up to `version`: only the first record says TLS 1.0."""
         self.inbound.drop_ccs = version >= TLS13  # a lone change_cipher_spec is for the middleboxes (RFC 8446 5, D.4)
-        sealer = self.outbound.sealer
-        if type(sealer) is NullSealer:  # not in a renegotiation
-            sealer.version = min(version, TLS12)
+        outbound = self.outbound
+        if type(outbound.sealer) is NullSealer:  # not in a renegotiation
+            outbound.sealer = UNSEALED[version]
 
     def set_version(self, version: int) -> None:
         """What was negotiated."""
         self.inbound.version, self.inbound.drop_ccs = version, version == TLS13
-        sealer = self.outbound.sealer
-        if type(sealer) is NullSealer:  # legacy_record_version (RFC 8446 5.1)
-            sealer.version = min(version, TLS12)
+        outbound = self.outbound
+        if type(outbound.sealer) is NullSealer:  # legacy_record_version (RFC 8446 5.1)
+            outbound.sealer = UNSEALED[version]
 
     def on_boundary(self) -> bool:
         """Whether nothing follows, or follows in part, in the record of the last message (RFC 8446 5.1)."""
@@ -460,9 +460,11 @@ class RecordLayer:
             record = inbound.record()
             if record is None or record[0] != HANDSHAKE:
                 return record
-            raw = inbound.handshake_data(record[1])
-            if raw is not None:
-                return HANDSHAKE, raw
+            data = record[1]
+            size = len(data)
+            if size > 3 and not inbound.hs and first_u32(data)[0] & 0xFFFFFF == size - 4:  # just one message, as mostly
+                return record
+            inbound.keep_handshake_data(data)
 
     def keep(self, data: bytes) -> None:
         """Application data that `next` has brought, for who reads."""

@@ -7,12 +7,14 @@ which the transport layer holds while it sends, so that records leave in the ord
 
 from __future__ import annotations
 
+from puretls._base.registry import TLS10, TLS11, TLS12, TLS13
 from puretls._record.protection import MAX_PLAINTEXT, Bytes, Frame, NullSealer, Sealer, Shape
 
 KEEP = 4096  # a buffer larger than this is lent out by the pool and goes back once it is empty
 POOLED = 8
 
 NOTHING = memoryview(b"")
+UNSEALED = {version: NullSealer(min(version, TLS12)) for version in (TLS10, TLS11, TLS12, TLS13)}  # by what is spoken
 
 
 class Buffer:
@@ -41,7 +43,7 @@ class Outbound:
     __slots__ = ("buf", "end", "fragment", "ramp", "sealer", "start", "view")
 
     def __init__(self, version: int) -> None:
-        self.sealer: Sealer = NullSealer(version)
+        self.sealer: Sealer = UNSEALED[version]
         self.fragment = MAX_PLAINTEXT  # bytes of plaintext in a record; the peer's record_size_limit (RFC 8449)
         self.ramp = 0  # so much more data goes in records of a segment each
         self.buf: bytes | Buffer = b""  # bytes: one record or a few small ones

@@ -147,7 +147,7 @@ class Shapeless:
 
 
 class NullSealer(Shapeless):
-    """Before there are keys."""
+    """Before there are keys.  It counts nothing: all connections share those that there are."""
 
     __slots__ = ("seq", "version")
     overhead = HEADER

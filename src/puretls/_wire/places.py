@@ -100,29 +100,21 @@ MISPLACED = {  # an unknown one may be anywhere
 HOPELESS = {**MISPLACED, **dict.fromkeys((SH, SH12), MISPLACED[SH] & MISPLACED[SH12])}  # illegal even if unsolicited
 FEW = 8  # extensions that an error names
 LONG = frozenset({registry.KEY_SHARE, registry.PRE_SHARED_KEY})  # of a ClientHello; read later, and once
-BUT_LONG = {kind: read for kind, read in READERS[CH].items() if kind not in LONG}
+BUT_LONG = -1  # a ClientHello, but for those
+READERS[BUT_LONG] = {kind: read for kind, read in READERS[CH].items() if kind not in LONG}
+MISPLACED[BUT_LONG] = MISPLACED[CH]
 MOST_KNOWN = 256  # bodies of one message; then memory begins anew
-KNOWN: dict[int, set[tuple[int, bytes]]] = {message: set() for message in MESSAGES}  # add and clear are atomic
-KNOWN_BUT_LONG: set[tuple[int, bytes]] = set()
+KNOWN: dict[int, set[tuple[int, bytes]]] = {message: set() for message in READERS}  # add and clear are atomic
 
 
 def check(found: dict[int, bytes], message: int) -> None:
-    """A known extension in the wrong message is illegal; one in its place can be read; an unknown one is ignored."""
-    misplaced = MISPLACED[message]
+    """A known extension in the wrong message is illegal; one in its place can be read; an unknown one is ignored.
+
+    `BUT_LONG` is a ClientHello without a look at the bodies that are long, which `negotiate` reads.
+    """
+    misplaced, readers, known = MISPLACED[message], READERS[message], KNOWN[message]
     if not misplaced.isdisjoint(found):
         raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
-    _read(found, READERS[message], KNOWN[message])
-
-
-def check_hello(found: dict[int, bytes]) -> None:
-    """The same for a ClientHello, but for the bodies that are long, which `negotiate` reads."""
-    misplaced = MISPLACED[CH]
-    if not misplaced.isdisjoint(found):
-        raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(misplaced & found.keys())}")
-    _read(found, BUT_LONG, KNOWN_BUT_LONG)
-
-
-def _read(found: dict[int, bytes], readers: dict[int, Read], known: set[tuple[int, bytes]]) -> None:
     for one in found.items():
         if one not in known:
             kind, body = one
