@@ -96,8 +96,8 @@ MESSAGES: dict[str, Codec] = {
         st.tuples(st.just(0), blob),
     ),
     "legacy.NewSessionTicket": (legacy.NewSessionTicket.parse, legacy.new_session_ticket, st.tuples(u32, blob)),
-    "HelloRequest": (legacy.Empty.parse, lambda: legacy.HELLO_REQUEST, st.tuples()),
-    "ServerHelloDone": (legacy.Empty.parse, lambda: legacy.SERVER_HELLO_DONE, st.tuples()),
+    "HelloRequest": (messages.Empty.parse, lambda: legacy.HELLO_REQUEST, st.tuples()),
+    "ServerHelloDone": (messages.Empty.parse, lambda: legacy.SERVER_HELLO_DONE, st.tuples()),
 }
 UNBOUNDED: dict[str, Codec] = {  # whose reader knows the length, or what is inside
     "Finished": (messages.Finished.parse, messages.finished, st.tuples(blob)),

@@ -197,8 +197,8 @@ class ExpectHelloDone(_Step):
         conn.transcript.update(message.raw)
         return ExpectHelloDone(self.handshake)
 
-    @asking_on(SERVER_HELLO_DONE, legacy.Empty.parse)
-    def server_hello_done(self, conn: Handshake, message: legacy.Empty) -> Asking[State]:
+    @asking_on(SERVER_HELLO_DONE, messages.Empty.parse)
+    def server_hello_done(self, conn: Handshake, message: messages.Empty) -> Asking[State]:
         conn.transcript.update(message.raw)
         handshake = self.handshake
         if handshake.peer is not None and conn.config.policy.judged:  # without a signature Finished is the proof

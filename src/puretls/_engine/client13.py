@@ -28,7 +28,6 @@ from puretls._engine.ech_outcome import EchOutcome
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
-from puretls._engine.policy import RAW
 from puretls._engine.receive13 import receive_certificate, receive_verify
 from puretls._engine.requests import Asking
 from puretls._engine.session import Session
@@ -86,10 +85,7 @@ class ExpectCertificate(State):
 
     @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
     def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
-        if conn.draft.peer_type == RAW:
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a compressed raw public key")
-        conn.draft.certificate_compression = message.algorithm
-        return (yield from self.certificate(conn, compression.expand(conn.config, message)))
+        return (yield from self.certificate(conn, compression.expand(conn, message)))
 
 
 class ExpectCertificateOrRequest(ExpectCertificate):

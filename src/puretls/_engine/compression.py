@@ -11,7 +11,8 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.foreign import Unusable, asked
 from puretls._engine.config import Config, Credential
-from puretls._engine.handshake import decode
+from puretls._engine.handshake import Handshake, decode
+from puretls._engine.policy import RAW
 from puretls._wire import messages
 from puretls._wire.codec import MAX_BODY, message
 from puretls._wire.compression import Algorithm
@@ -52,8 +53,12 @@ def _compressed(algorithm: Algorithm, compress: Callable[[bytes], bytes | None],
 # The peer's
 
 
-def expand(config: Config, compressed: messages.CompressedCertificate) -> messages.Certificate:
+def expand(conn: Handshake, compressed: messages.CompressedCertificate) -> messages.Certificate:
     """The Certificate in a CompressedCertificate; its `raw`, which the transcript has, is the latter (RFC 8879 4)."""
+    config = conn.config
+    if conn.draft.peer_type == RAW:
+        raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a compressed raw public key")
+    conn.draft.certificate_compression = compressed.algorithm
     if not config.decompressors:
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "nobody asked for CompressedCertificate")
     raw, code, length, data = compressed

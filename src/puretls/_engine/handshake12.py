@@ -26,7 +26,7 @@ from puretls._engine.peer import Claim
 from puretls._engine.session import LIFETIME, Session
 from puretls._record import older
 from puretls._record.protection import Opener, Sealer
-from puretls._wire import extensions, legacy, messages
+from puretls._wire import extensions, messages
 from puretls._wire.codec import vec16
 from puretls._wire.hello import ClientHello
 from puretls._x509.extensions import DIGITAL_SIGNATURE
@@ -120,8 +120,8 @@ class Established12(Established):
 
     __slots__ = ()
 
-    @on(HELLO_REQUEST, legacy.Empty.parse)
-    def hello_request(self, conn: Handshake, message: legacy.Empty) -> State:
+    @on(HELLO_REQUEST, messages.Empty.parse)
+    def hello_request(self, conn: Handshake, message: messages.Empty) -> State:
         del message
         if conn.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)

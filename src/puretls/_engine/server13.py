@@ -41,7 +41,6 @@ from puretls._engine.early_outcome import RETRIED, EarlyData
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
 from puretls._engine.peer import Claim, Peer
-from puretls._engine.policy import RAW
 from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking, FirstRequest, KeepRequest, PskServerRequest, RecallRequest
 from puretls._engine.resumption import fits
@@ -329,8 +328,8 @@ class ExpectEndOfEarlyData(State):
     def __init__(self, next_secret: bytes) -> None:
         self.next_secret = next_secret
 
-    @on(END_OF_EARLY_DATA, messages.EndOfEarlyData.parse)
-    def end_of_early_data(self, conn: Handshake, message: messages.EndOfEarlyData) -> State:
+    @on(END_OF_EARLY_DATA, messages.Empty.parse)
+    def end_of_early_data(self, conn: Handshake, message: messages.Empty) -> State:
         conn.transcript.update(message.raw)
         conn.release()
         return ExpectFinished(self.next_secret)
@@ -353,10 +352,7 @@ class ExpectCertificate(State):
 
     @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
     def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
-        if conn.draft.peer_type == RAW:
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a compressed raw public key")
-        conn.draft.certificate_compression = message.algorithm
-        return (yield from self.certificate(conn, compression.expand(conn.config, message)))
+        return (yield from self.certificate(conn, compression.expand(conn, message)))
 
 
 class ExpectCertificateVerify(State):

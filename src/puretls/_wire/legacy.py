@@ -17,18 +17,6 @@ NAMED_CURVE = 3  # ECCurveType (RFC 8422 5.4)
 pack_params = packer("!BHB")  # ECCurveType, named curve, length of the point
 
 
-class Empty(NamedTuple):
-    """HelloRequest and ServerHelloDone have no body."""
-
-    raw: bytes
-
-    @classmethod
-    def parse(cls, raw: bytes) -> Empty:
-        if len(raw) != 4:
-            raise Abort(faults.LENGTH_MISMATCH)
-        return cls(raw)
-
-
 HELLO_REQUEST = message(registry.HELLO_REQUEST, b"")
 SERVER_HELLO_DONE = message(registry.SERVER_HELLO_DONE, b"")
 

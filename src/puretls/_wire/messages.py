@@ -197,13 +197,13 @@ def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes,
         raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
-class EndOfEarlyData(NamedTuple):
-    """RFC 8446 4.5."""
+class Empty(NamedTuple):
+    """A message without a body: EndOfEarlyData (RFC 8446 4.5), HelloRequest and ServerHelloDone (RFC 5246 7.4)."""
 
     raw: bytes
 
     @classmethod
-    def parse(cls, raw: bytes) -> EndOfEarlyData:
+    def parse(cls, raw: bytes) -> Empty:
         if len(raw) != 4:
             raise Abort(faults.LENGTH_MISMATCH)
         return cls(raw)

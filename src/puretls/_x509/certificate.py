@@ -332,6 +332,11 @@ class Certificate:
         return 5 if (self.netscape_type or 0) & 0x07 else 0
 
     @cached_property
+    def strictness(self) -> dict[bool, int]:
+        """Known answers of `checks.strict`, by whether another certificate issued this one."""
+        return {}
+
+    @cached_property
     def purposes(self) -> dict[tuple[str, bool], bool]:
         """What `checks.purpose_fits` has found out, by purpose and whether it is for a leaf."""
         return {}

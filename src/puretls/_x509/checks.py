@@ -117,37 +117,58 @@ def extensions(path: Path, policy: Policy) -> None:
 
 def strict(x: Certificate, depth: int, *, issued: bool) -> None:
     """What VERIFY_X509_STRICT adds; `issued`: another certificate of the path issued it."""
+    code = x.strictness.get(issued)
+    if code is None:
+        code = _as_a_ca(x) or _by_its_names(x) or _by_its_form(x, issued=issued)
+        x.strictness[issued] = code
+    if code:
+        raise refusal(code, depth)
+
+
+def _as_a_ca(x: Certificate) -> int:
+    """RFC 5280 4.2.1.3, 4.2.1.9: what is a CA says so, and nothing else does.  The error, or 0."""
     usage = x.key_usage or 0
     if x.path_length is not None:
         if not x.ca:
-            raise refusal(codes.PATHLEN_INVALID_FOR_NON_CA, depth)
+            return codes.PATHLEN_INVALID_FOR_NON_CA
         if not usage & CERT_SIGN:
-            raise refusal(codes.PATHLEN_WITHOUT_CERT_SIGN, depth)
+            return codes.PATHLEN_WITHOUT_CERT_SIGN
     if x.ca and not x.critical(BASIC_CONSTRAINTS):
-        raise refusal(codes.CA_CONSTRAINTS_NOT_CRITICAL, depth)
+        return codes.CA_CONSTRAINTS_NOT_CRITICAL
     if x.ca and x.key_usage is None:
-        raise refusal(codes.CA_WITHOUT_KEY_USAGE, depth)
+        return codes.CA_WITHOUT_KEY_USAGE
     if not x.ca and usage & CERT_SIGN:
-        raise refusal(codes.CERT_SIGN_INVALID_FOR_NON_CA, depth)
+        return codes.CERT_SIGN_INVALID_FOR_NON_CA
+    return 0
+
+
+def _by_its_names(x: Certificate) -> int:
+    """RFC 5280 4.1.2.4, 4.1.2.6, 4.2.1.6: it names its issuer and its subject.  The error, or 0."""
     if not x.issuer:
-        raise refusal(codes.ISSUER_NAME_EMPTY, depth)
+        return codes.ISSUER_NAME_EMPTY
     has_names = SUBJECT_ALT_NAME in x.extensions
     if not x.subject:
-        if x.ca or usage & CRL_SIGN or not has_names:
-            raise refusal(codes.SUBJECT_NAME_EMPTY, depth)
+        if x.ca or (x.key_usage or 0) & CRL_SIGN or not has_names:
+            return codes.SUBJECT_NAME_EMPTY
         if not x.critical(SUBJECT_ALT_NAME):
-            raise refusal(codes.ALT_NAME_NOT_CRITICAL, depth)
+            return codes.ALT_NAME_NOT_CRITICAL
     if has_names and not x.alternative_names:
-        raise refusal(codes.EMPTY_ALT_NAME, depth)
+        return codes.EMPTY_ALT_NAME
+    return 0
+
+
+def _by_its_form(x: Certificate, *, issued: bool) -> int:
+    """RFC 5280 4.1.1.2, 4.1.2.1, 4.2.1.1, 4.2.1.2: its parts fit each other and its version.  The error, or 0."""
     if not x.consistent:
-        raise refusal(codes.SIGNATURE_ALGORITHM_INCONSISTENT, depth)
+        return codes.SIGNATURE_ALGORITHM_INCONSISTENT
     if x.version >= 2:
         if issued and (x.authority_key is None or x.authority_key.key is None):
-            raise refusal(codes.MISSING_AUTHORITY_KEY, depth)
+            return codes.MISSING_AUTHORITY_KEY
         if x.ca and x.subject_key is None:
-            raise refusal(codes.MISSING_SUBJECT_KEY, depth)
+            return codes.MISSING_SUBJECT_KEY
     elif x.extensions:
-        raise refusal(codes.EXTENSIONS_NEED_VERSION_3, depth)
+        return codes.EXTENSIONS_NEED_VERSION_3
+    return 0
 
 
 def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:

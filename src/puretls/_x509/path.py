@@ -139,7 +139,11 @@ def signatures(path: Path, policy: Policy, budget: Budget) -> None:
 
 
 def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> Path:
-    """The path that OpenSSL builds, or its error: 1, 2, 18, 19, 20, 22 or 28."""
+    """The path that OpenSSL builds, or its error: 1, 2, 18, 19, 20, 22 or 28.
+
+    It grows from the leaf, an issuer at a time: from the store, or from what the peer sent.  Where neither has one, it
+    is cut, from its end, down to where the store knows another issuer.  The phases are those of OpenSSL's build_chain.
+    """
     path = [chain[0]]
     untrusted = 1  # so many of the path are the peer's
     used = {chain[0]}
@@ -152,7 +156,7 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
     use_others = True
     alternative = 0  # retrying from a shorter path: so long
     while True:
-        if use_store:
+        if use_store:  # first phase: an issuer from the store
             size = alternative or len(path)
             current = path[size - 1]
             issuer = None if limit < len(path) else _best(current, store.by_subject(current.issuer), policy)
@@ -178,7 +182,7 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
                     return Path(tuple(path), untrusted)
                 if not self_signed:
                     continue
-            if not use_others:
+            if not use_others:  # second phase: again, from a shorter path
                 if alternative > 1:
                     alternative -= 1
                     continue
@@ -187,7 +191,7 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
                 alternative = untrusted - 1
                 self_signed = False
                 continue
-        if use_others:
+        if use_others:  # third phase: an issuer from what the peer sent
             current = path[-1]
             again = len(path) == 1 and current.self_issued  # the leaf may occur a second time then
             issuer = None
