@@ -101,6 +101,7 @@ CIRCLES = {  # what closes a circle all the same, and why
     "_api/objects.py": {"context": OF_TYPES},
     "_api/answers.py": {"sslconnection": OF_TYPES},
     "_api/judging.py": {"sslconnection": OF_TYPES},
+    "_api/early_data.py": {"sslconnection": OF_TYPES},
     "_api/selecting.py": {"sslconnection": OF_TYPES},
     "_api/sslconnection.py": {"context": LATE},
     "_api/over_bio.py": {"context": OF_TYPES},

@@ -554,12 +554,12 @@ class _PureContext:
 
         `number` is how many sessions are kept now.  Where servers share keys or a store (set_ticket_keys() and others)
         there are also `hits_tickets`, `hits_memory` and `hits_store`, by where a server had resumed sessions from,
-        `store_errors`, and `replays` of tickets that are good once.
+        `store_errors`, and `replays` of tickets that are good once and of early data.
         """
         sessions = self._settings.sessions
         stats = sessions.stats
         found = {"number": len(sessions.cache)} | {name: getattr(stats, name) for name in STATISTICS}
-        if sessions.extended:
+        if sessions.extended or self._settings.max_early_data:
             errors = stats.store_errors + int(getattr(sessions.tickets.source, "errors", 0))
             found |= {**stats.origins, "store_errors": errors, "replays": stats.replays}
         return found

@@ -21,6 +21,7 @@ from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.client_sessions import _ClientSessionSettings
 from puretls._api.compression import _CompressionSettings
 from puretls._api.crlite import _CRLiteSettings
+from puretls._api.early_data import _EarlyDataSettings
 from puretls._api.ech import _EchSettings, choose
 from puretls._api.enums import (
     ALERT_DESCRIPTION_INTERNAL_ERROR,
@@ -71,6 +72,7 @@ class _Beyond(
     _CompressionSettings,
     _CRLiteSettings,
     _ReloadSettings,
+    _EarlyDataSettings,
     _EchSettings,
     _SharedSessionSettings,
     _IntermediateSettings,

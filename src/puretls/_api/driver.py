@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from puretls._api import early_data
 from puretls._api.errors import fault_error, zero_return
 from puretls._api.sslconnection import _SSLSocket
 from puretls._base import faults
@@ -62,6 +63,20 @@ class Driver(_SSLSocket):
             if records.close_received:
                 raise zero_return()
             port.fill(self._conn.wanted() if port.asks else 0)
+
+    def _read_early(self, port: Port, size: int) -> bytes:
+        """Early data, as soon as there is some; b"" if no more comes."""
+        conn, records = self._conn, self._records
+        while True:
+            if not conn.established:
+                self._advance()
+            if records.has_news:
+                port.flush()
+            if (data := early_data.here(conn, size)) or early_data.over(conn):
+                return data
+            if records.close_received:
+                raise zero_return()
+            port.fill(conn.wanted() if port.asks else 0)
 
     def _read_on(self, port: Port, limit: int, out: memoryview | None) -> Any:
         """A read that knows every case; what is opened is delivered before anything else is asked for."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what they are to a type checker; at run time they are adopt
 __all__ = [  # the classes; the constants are found by their prefixes
     "AlertDescription",
     "ECHStatus",
+    "EarlyDataStatus",
     "Options",
     "SSLErrorNumber",
     "TLSVersion",
@@ -313,6 +314,18 @@ class ECHStatus(IntEnum):
     ECH_STATUS_FAILED_ECH_BAD_NAME = -106
 
 
+@public
+class EarlyDataStatus(IntEnum):
+    """What has become of early data, as early_data_status() says it: OpenSSL's numbers."""
+
+    EARLY_DATA_NOT_SENT = 0
+    EARLY_DATA_REJECTED = 1
+    EARLY_DATA_ACCEPTED = 2
+
+
+EARLY_DATA_NOT_SENT = EarlyDataStatus.EARLY_DATA_NOT_SENT
+EARLY_DATA_REJECTED = EarlyDataStatus.EARLY_DATA_REJECTED
+EARLY_DATA_ACCEPTED = EarlyDataStatus.EARLY_DATA_ACCEPTED
 ECH_STATUS_BACKEND = ECHStatus.ECH_STATUS_BACKEND
 ECH_STATUS_GREASE_ECH = ECHStatus.ECH_STATUS_GREASE_ECH
 ECH_STATUS_GREASE = ECHStatus.ECH_STATUS_GREASE

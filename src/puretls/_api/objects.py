@@ -74,6 +74,11 @@ class SSLSession:
         """Whether there is a ticket to resume it with."""
         return bool(self._session.ticket)
 
+    @property
+    def max_early_data(self) -> int:
+        """How many bytes of early data the server takes with it; 0 if none (SSLContext.max_early_data)."""
+        return self._session.max_early_data
+
     def to_bytes(self) -> bytes:
         """The session for another process, or for later: SSLContext.load_session() takes it.
 

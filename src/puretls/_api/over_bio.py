@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from puretls._api import later, native
+from puretls._api import early_data, later, native
 from puretls._api.bio import MemoryBIO
 from puretls._api.driver import Driver
 from puretls._api.errors import SSLError, abort_error, fault_error, want_read
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from puretls._api.context import SSLContext
     from puretls._api.later import Awaited
 
+T = TypeVar("T")
 CHUNK = 1 << 18
 NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryBIO,)
 
@@ -118,6 +119,33 @@ class _BioConnection(Driver):
                 if self._callback_error is not None:
                     self._raise_callback_error()
 
+    def write_early_data(self, data: Any, /) -> int:
+        """Put data behind the first message; how many bytes were taken."""
+        return self._in_handshake(lambda: early_data.write(self, readable(data)))
+
+    def read_early_data(self, size: int = 1024, /) -> bytes:
+        """Data of a client that has not finished its handshake; b"" if no more comes."""
+        if size <= 0:
+            return nothing(size)
+        early_data.wanted(self._conn)
+        return self._in_handshake(lambda: self._read_early(self, size))
+
+    def _in_handshake(self, work: Callable[[], T]) -> T:
+        with self._lock:
+            if self._inside:
+                raise reentered()
+            try:
+                self._inside = True
+                return work()
+            except Abort as abort:
+                raise abort_error(abort) from abort.__cause__
+            finally:
+                self._inside = False
+                if self._records.has_news:
+                    self.flush()
+                if self._callback_error is not None:
+                    self._raise_callback_error()
+
     def read(self, size: int = 1024, buffer: Any = None, /) -> Any:
         """Up to `size` bytes, or how many of them are in `buffer` now."""
         if buffer is None:
@@ -193,7 +221,7 @@ class _BioConnection(Driver):
     def write(self, data: Any, /) -> int:
         """Seal the data; all of it is in `outgoing` afterwards."""
         records = self._records
-        if records.handshaking:
+        if records.handshaking and not self._conn.handshake.draft.half_rtt:
             self.do_handshake()
         view = data if type(data) is bytes else readable(data)
         size = len(view)

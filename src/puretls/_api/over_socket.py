@@ -20,6 +20,7 @@ The rules that programs rely on:
 from __future__ import annotations
 
 import _socket
+import contextlib
 import errno
 import os
 import select
@@ -29,12 +30,13 @@ from collections.abc import Callable
 from os import read as read_fd
 from os import write as write_fd
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from puretls._api import later
+from puretls._api import early_data, later
 from puretls._api.driver import Driver
 from puretls._api.errors import (
     SUFFIX,
+    SSLWantWriteError,
     abort_error,
     eof_error,
     fault_error,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from puretls._api.context import SSLContext
     from puretls._api.later import Awaited
 
+T = TypeVar("T")
 PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
 # Whether the file descriptor of a socket may be read and written as such: not on Windows, nor where gevent or eventlet
 # have their own sockets or their own os.read().
@@ -209,6 +212,45 @@ class _SocketConnection(Driver):
                 self._deadline = deadline
                 self._shake(_SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
                 records.arm()
+            except Abort as abort:
+                self._send_best_effort(sock)
+                raise abort_error(abort) from abort.__cause__
+            finally:
+                self._in_read = self._in_write = False
+                self._after()
+
+    # Early data
+
+    def write_early_data(self, data: Any, /) -> int:
+        """Send data with the first message; how many bytes were taken: they may go with the next operation."""
+
+        def work(port: _SocketPort) -> int:
+            size = early_data.write(self, readable(data))
+            if self._records.has_news:
+                with contextlib.suppress(SSLWantWriteError):
+                    port.flush()
+            return size
+
+        return self._in_handshake(work)
+
+    def read_early_data(self, size: int = 1024, /) -> bytes:
+        """Data of a client that has not finished its handshake, as soon as there is some; b"" if no more comes."""
+        if size <= 0:
+            return nothing(size)
+        early_data.wanted(self._conn)
+        return self._in_handshake(lambda port: self._read_early(port, size))
+
+    def _in_handshake(self, work: Callable[[_SocketPort], T]) -> T:
+        sock = self._socket()
+        timeout = sock.gettimeout()
+        deadline = monotonic() + timeout if timeout else None
+        with self._reading, self._writing:
+            if self._in_read or self._in_write:
+                raise reentered()
+            try:
+                self._in_read = self._in_write = True
+                self._deadline = deadline
+                return work(_SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
             except Abort as abort:
                 self._send_best_effort(sock)
                 raise abort_error(abort) from abort.__cause__
@@ -455,7 +497,7 @@ class _SocketConnection(Driver):
         if sock is None:
             raise gone()
         if records.fast_sealer is None:
-            if not conn.established:
+            if not conn.established and not conn.handshake.draft.half_rtt:
                 self.do_handshake()
             if records.renegotiating:
                 self._finish_renegotiation(sock)

@@ -10,10 +10,11 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from puretls._api.client_hello import ClientHello
-from puretls._api.enums import ECHStatus
+from puretls._api.enums import EarlyDataStatus, ECHStatus
 from puretls._api.names import DER_cert_to_PEM_cert
 from puretls._api.objects import ENCODING_DER, ENCODING_PEM
 from puretls._api.sslconnection import CHANNEL_BINDING_TYPES, _SSLSocket
+from puretls._api.types import Buffer
 
 
 class _Der(bytes):
@@ -201,13 +202,55 @@ class _Queries:
             return None
         return sslobj.get_channel_binding(cb_type)
 
-    def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
+    def write_early_data(self, data: Buffer) -> int:
+        """Send data together with the first message, before the server has answered (RFC 8446 2.3); a client only.
+
+        How many bytes were taken: all of them, or 0 where that is not possible: there is no session that allows it, or
+        not so much, `SSLContext.max_early_data` is 0, or the server has answered.  It may be called more than once,
+        before do_handshake().  Whether the server takes it, early_data_status() says after the handshake; if it does
+        not, it is for the program to send it again.  Send only what may come twice: it can be replayed.
+        """
+        return self._early_connection().write_early_data(data)
+
+    def read_early_data(self, len: int = 1024) -> bytes:  # noqa: A002  # as read()
+        """Up to `len` bytes of a client's early data, before do_handshake(); b"" if there is none, or no more.
+
+        A server only, and with `SSLContext.max_early_data`: who does not call this never takes any.  Call it until it
+        returns b"", and then do_handshake().  In between write() sends data before the handshake is done, if no
+        certificate is asked for.  What was not read by the end of the handshake can be read afterwards.
+        """
+        return self._early_connection().read_early_data(len)
+
+    def early_data_status(self) -> EarlyDataStatus:
+        """EARLY_DATA_NOT_SENT, EARLY_DATA_REJECTED or EARLY_DATA_ACCEPTED: what has become of the client's early data.
+
+        On a client it is for sure once the handshake is done.
+        """
+        sslobj = self._connection()
+        return EarlyDataStatus.EARLY_DATA_NOT_SENT if sslobj is None else sslobj.early_data_status()
+
+    @property
+    def early_data_reason(self) -> str | None:
+        """Why early data was not sent, or rejected, in BoringSSL's words, or "accepted"; None if there was none."""
+        sslobj = self._connection()
+        return None if sslobj is None else sslobj.early_data_reason()
+
+    def _early_connection(self) -> _SSLSocket:
+        sslobj = self._connection()
+        if sslobj is None:
+            raise ValueError("there is no connection yet")
+        return sslobj
+
+    def export_keying_material(
+        self, label: str | bytes, length: int, context: bytes | None = None, *, early: bool = False
+    ) -> bytes:
         """`length` bytes of keys for another protocol, the same on both sides for the same label and context.
 
         RFC 5705 for TLS 1.2, where no context and an empty one differ; RFC 8446 7.5 for TLS 1.3, where they do not.
-        ValueError before the handshake is done.
+        With `early` it is of early data, and there from its beginning on (RFC 8446 7.5).  ValueError before the
+        handshake is done, and with `early` unless there is early data that was not rejected.
         """
         sslobj = self._connection()
         if sslobj is None:
             raise ValueError("handshake not done yet")
-        return sslobj.export_keying_material(label, length, context)
+        return sslobj.export_keying_material(label, length, context, early=early)

@@ -73,6 +73,8 @@ class Settings:
     record_size_limit: int | None = MAX_PLAINTEXT
     max_send_fragment = MAX_PLAINTEXT
     dynamic_record_sizes = False
+    max_early_data = 0
+    early_data_callback: Any = None  # who gives a client's
     retry_cookie = False
     client_ca_names: tuple[bytes, ...] = ()
     grease = True
@@ -217,6 +219,7 @@ class Settings:
                 alpn_select=ours.alpn_select,
                 compressions=ours.compressions,
                 max_cert_list=ours.max_cert_list,
+                max_early_data=min(began.max_early_data, ours.max_early_data),
                 policy=ours.policy.or_stricter(began.policy),
                 watch=ours.watch,
             )
@@ -309,6 +312,7 @@ class Settings:
             record_size_limit=self.record_size_limit,
             max_send_fragment=self.max_send_fragment,
             dynamic_record_sizes=self.dynamic_record_sizes,
+            max_early_data=self.max_early_data,
             retry_cookie=self.retry_cookie,
             ca_names=self.client_ca_names,
             grease=self.grease,

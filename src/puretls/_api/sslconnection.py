@@ -17,12 +17,12 @@ from dataclasses import replace
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import cipher_string, ech
+from puretls._api import cipher_string, early_data, ech
 from puretls._api.answers import ANSWERS
 from puretls._api.client_hello import ClientHello
 from puretls._api.client_sessions import CacheKeeper
 from puretls._api.compression import compression_name
-from puretls._api.enums import ECHStatus
+from puretls._api.enums import EarlyDataStatus, ECHStatus
 from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
 from puretls._api.later import Awaited
 from puretls._api.objects import Certificate, SSLSession
@@ -136,6 +136,14 @@ class _SSLSocket:
         """Send data; how many bytes were taken."""
         raise NotImplementedError
 
+    def write_early_data(self, data: Any, /) -> int:
+        """Send data with the first message; how many bytes were taken."""
+        raise NotImplementedError
+
+    def read_early_data(self, size: int = 1024, /) -> bytes:
+        """Data of a client that has not finished its handshake; b"" if no more comes."""
+        raise NotImplementedError
+
     def pending(self) -> int:
         """How many bytes read() would return without further input."""
         raise NotImplementedError
@@ -188,6 +196,9 @@ class _SSLSocket:
             self._keeper = keeper = CacheKeeper(cache, conn, self._port())
             if handshake.offered is None:
                 handshake.offered = keeper.take(handshake.clock())
+        callback = self._context._settings.early_data_callback
+        if callback is not None:
+            early_data.of_callback(self, callback)
 
     def _port(self) -> int | None:
         """The server's port, where that is known."""
@@ -571,10 +582,21 @@ class _SSLSocket:
             return own.leaf.end_point() if own else None
         return peer.certificate.end_point() if peer and peer.raw is None else None
 
-    def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
+    def export_keying_material(
+        self, label: str | bytes, length: int, context: bytes | None = None, *, early: bool = False
+    ) -> bytes:
         """Keys for another protocol (RFC 5705, RFC 8446 7.5)."""
         label = label.encode("ascii") if isinstance(label, str) else label
-        return self._conn.export_keying_material(bytes(memoryview(label)), operator.index(length), context)
+        label, length = bytes(memoryview(label)), operator.index(length)
+        return self._conn.export_keying_material(label, length, context, early=early)
+
+    def early_data_status(self) -> EarlyDataStatus:
+        """What has become of early data."""
+        return early_data.status(self._conn)
+
+    def early_data_reason(self) -> str | None:
+        """Why."""
+        return early_data.reason(self._conn)
 
     def verify_client_post_handshake(self) -> None:
         """Ask the client for its certificate with the next operation, whatever it is (RFC 8446 4.6.2)."""

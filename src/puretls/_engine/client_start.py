@@ -18,6 +18,7 @@ from puretls._crypto.transcript import Transcript
 from puretls._engine import early_data
 from puretls._engine.client_hello import ClientOffer, OfferedPsk
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.early_outcome import EarlyData
 from puretls._engine.ech_client import EchClient, grease
 from puretls._engine.ech_outcome import GREASE, NOT_TRIED, EchOutcome
 from puretls._engine.handshake import Handshake, State, go_on
@@ -63,6 +64,7 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
     conn.draft.client_random = conn.random(32)
     shares: dict[int, Offer] = {}
     psks: list[OfferedPsk] = []
+    early: EarlyData | None = None
     session_id = b""
     if config.max_version >= TLS13:
         wanted = config.share_groups
@@ -73,13 +75,13 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
             age = int((conn.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
             psks.append(OfferedPsk(session.ticket, age, session.suite.hash, session.secret, session))
         if conn.early_wanted:
-            conn.draft.early = early_data.offer(conn, session)
+            conn.draft.early = early = early_data.offer(conn, session)
         if external:
             if not external[0]:  # RFC 8446 4.2.11: identity<1..2^16-1>
                 raise Abort(faults.EMPTY_PSK_IDENTITY)
             psks.append(OfferedPsk(external[0], 0, SHA256, external[1], None))
     offer = ClientOffer(session_id, shares, psks)
-    if conn.draft.early is not None and conn.draft.early.left:
+    if early is not None and early.left:
         offer.early = session
     if session and session.version < TLS13:
         offer.legacy_session = session

@@ -74,12 +74,14 @@ def offer(conn: Handshake, session: Session | None) -> EarlyData:
         reason = ALPN_MISMATCH
     else:
         size = min(session.max_early_data, config.early_limit)
-    return EarlyData(NOT_SENT if reason else REJECTED, reason, size)
+    return EarlyData(NOT_SENT, reason, size)
 
 
 def begin(conn: Handshake, session: Session, early: EarlySecret, digest: bytes, random: bytes) -> None:
     """The ClientHello that offers it is out: what follows is early data (RFC 8446 4.2.10, D.4)."""
     secret = keys(conn, early, session.suite, digest, random)
+    if conn.draft.early is not None:
+        conn.draft.early.status = REJECTED  # until the server says that it is not
     if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
         conn.stream.send_change_cipher_spec()
     conn.layer.install_write(EARLY, session.suite, secret)

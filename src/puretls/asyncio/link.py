@@ -284,6 +284,16 @@ class Link(Driver):
         del data
         raise self._not_yours()
 
+    def write_early_data(self, data: Any, /) -> int:
+        """Not here: see SSLContext.early_data_callback."""
+        del data
+        raise self._not_yours()
+
+    def read_early_data(self, size: int = 1024, /) -> bytes:
+        """Not here: the protocol gets it by early_data_received()."""
+        del size
+        raise self._not_yours()
+
     def shutdown(self) -> Any:
         """Not here: the transport closes."""
         raise self._not_yours()
