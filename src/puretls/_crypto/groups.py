@@ -291,11 +291,11 @@ def offers(groups: Iterable[Group]) -> list[Offer]:
     lone: dict[int, Offer] = {}
     result: list[Offer] = []
     for group in groups:
-        curve = group.classic if isinstance(group, Hybrid) else group
+        curve = group.classic if type(group) is Hybrid else group
         if curve.code not in lone:
             lone[curve.code] = curve.offer()
         offer = lone[curve.code]
-        result.append(HybridOffer(group, offer) if isinstance(group, Hybrid) else offer)
+        result.append(HybridOffer(group, offer) if type(group) is Hybrid else offer)
     return result
 
 

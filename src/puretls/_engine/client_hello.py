@@ -6,6 +6,7 @@ What every connection of a context says alike is encoded once, by `negotiated.of
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from puretls._base import registry
@@ -19,7 +20,7 @@ from puretls._engine.negotiated import offers
 from puretls._engine.peer import ip_address
 from puretls._engine.session import Session
 from puretls._wire import extensions, hello
-from puretls._wire.codec import extension, vec8, vec16
+from puretls._wire.codec import extension, tuple_of, vec8, vec16
 
 NAMED, RESUMING = frozenset({registry.SERVER_NAME}), frozenset({registry.PRE_SHARED_KEY})
 GREASED, EARLY = frozenset({registry.ENCRYPTED_CLIENT_HELLO}), frozenset({registry.EARLY_DATA})
@@ -74,9 +75,10 @@ def compose(
     `transcript` is what comes before it; `verify_data` is that of our last Finished, inside a connection.
     """
     suites, (_, block, offered) = config.first_suites, offers(config)
-    if name and ip_address(name) is None:  # literal addresses are not permitted (RFC 6066 3)
-        block = extensions.build_server_name(name.encode("ascii")) + block
-        offered |= NAMED
+    asked = named(name) if name else b""
+    if asked:
+        block = asked + block
+        offered = both(offered, NAMED)
     if config.min_version < TLS13:
         if verify_data is not None:  # RFC 5746 3.5
             suites = config.hello_suites
@@ -89,13 +91,25 @@ def compose(
         offered |= EARLY
     if offer.extra:
         block += offer.extra
-        offered |= GREASED
+        offered = both(offered, GREASED)
     version = min(config.max_version, TLS12)
     if not offer.psks:
-        return Hello(hello.client_hello(version, random, offer.session_id, suites, block), offered)
+        return tuple_of(Hello, (hello.client_hello(version, random, offer.session_id, suites, block), offered))
     block += blank_psks(offer.psks)
     raw = with_binders(hello.client_hello(version, random, offer.session_id, suites, block), offer.psks, transcript)
-    return Hello(raw, offered | RESUMING)
+    return tuple_of(Hello, (raw, both(offered, RESUMING)))
+
+
+@lru_cache(maxsize=512)
+def named(name: str) -> bytes:
+    """server_name; nothing for a literal address, which is not permitted there (RFC 6066 3)."""
+    return extensions.build_server_name(name.encode("ascii")) if ip_address(name) is None else b""
+
+
+@lru_cache(maxsize=64)
+def both(offered: frozenset[int], more: frozenset[int]) -> frozenset[int]:
+    """What of a configuration's extensions may be answered, with one more: each connection has the same."""
+    return offered | more
 
 
 def varying(offer: ClientOffer) -> bytes:

@@ -45,7 +45,7 @@ from puretls._engine.ech_confirmation import HELLO, RETRY, confirmation
 from puretls._engine.negotiated import offers
 from puretls._engine.peer import ip_address
 from puretls._wire import ech, extensions, hello
-from puretls._wire.codec import extension, vec8, vec16
+from puretls._wire.codec import extension, tuple_of, vec8, vec16
 from puretls._wire.ech import Sealed
 from puretls._wire.hello import ServerHello
 
@@ -220,4 +220,4 @@ def grease(random: Callable[[int], bytes]) -> bytes:
     """encrypted_client_hello that means nothing, as a client has it without a configuration (RFC 9849 6.2)."""
     numbers = random(2)
     payload = random(32 * (4 + numbers[1] % 4) + TAG)
-    return Sealed((1, 1), numbers[0], groups.X25519.offer().public, payload).build()
+    return tuple_of(Sealed, ((1, 1), numbers[0], groups.X25519.offer().public, payload)).build()

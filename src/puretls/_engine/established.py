@@ -32,7 +32,7 @@ from puretls._engine.requests import Asking
 from puretls._engine.resumption import agreed
 from puretls._engine.session import LIFETIME, LONGEST, Session
 from puretls._engine.sessions import SessionManager
-from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
+from puretls._engine.tickets import EARLY_FORMAT, FORMAT, MAX_TICKET, pack_own, shared_state
 from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire import extensions, messages, places
 from puretls._wire.codec import extension
@@ -191,9 +191,12 @@ class Established13(Established):
         lifetime, first = session.left(session.time, most), self.nonce
         self.nonce = end = first + count
         own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
-        session.max_early_data = early = promised(conn)
+        form = FORMAT
+        if conn.config.early_limit:
+            session.max_early_data = promised(conn)
+            form = EARLY_FORMAT if session.max_early_data else FORMAT
         shared = shared_state(session, lifetime, self.secret_of_tickets(conn))
-        return own, [own_state(age_add, nonce, early=bool(early)) + shared for age_add, nonce in own], lifetime
+        return own, [pack_own(form, age_add, nonce) + shared for age_add, nonce in own], lifetime
 
     def request_authentication(self, conn: Handshake) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
@@ -263,10 +266,7 @@ class ExpectPostFinished(Established):
 def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int, early: int) -> list[bytes]:
     """NewSessionTicket messages."""
     more = extension(registry.EARLY_DATA, early.to_bytes(4, "big")) if early else b""
-    return [
-        messages.new_session_ticket(lifetime, age_add, nonce.to_bytes(8, "big"), ticket, more)
-        for (age_add, nonce), ticket in zip(own, tickets, strict=True)
-    ]
+    return messages.new_session_tickets(lifetime, own, tickets, more)
 
 
 def count(conn: Handshake) -> None:

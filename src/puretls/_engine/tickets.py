@@ -35,12 +35,13 @@ MAX_VALUE = 1 << 18  # bytes that a store may have of a session: more than the l
 # the lengths of the secret, the alpn and the name that follow.  In EARLY_FORMAT how much early data is before those.
 _OWN, _SHARED = "BIQ", "HHHBQQQI32sBBH"
 _own, _shared, _fixed = Struct("!" + _OWN), Struct("!" + _SHARED), Struct("!" + _OWN + _SHARED)
+pack_own = _own.pack  # the beginning of one ticket's state, with its format
 EMS, VERIFIED, RAW_KEY = 1, 2, 4
 
 
-def own_state(age_add: int, nonce: int, *, early: bool = False) -> bytes:
-    """The beginning of one ticket's state; `early` if the session allows early data."""
-    return _own.pack(EARLY_FORMAT if early else FORMAT, age_add, nonce)
+def own_state(age_add: int, nonce: int) -> bytes:
+    """The beginning of one ticket's state, for a session without early data."""
+    return pack_own(FORMAT, age_add, nonce)
 
 
 def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:

@@ -36,7 +36,7 @@ MAX_INNER = 0xFFFF  # bytes of an inner hello
 
 Suite = tuple[int, int]  # KDF, AEAD (RFC 9180 7.2, 7.3)
 
-pack_config, pack_sealed = packer("!HH"), packer("!BHHBH")
+pack_config, pack_sealed = packer("!HH"), packer("!HHBHHBH")
 
 
 class Config(NamedTuple):
@@ -151,8 +151,10 @@ class Sealed(NamedTuple):
 
     def build(self) -> bytes:
         """The extension."""
-        head = pack_sealed(OUTER, *self.suite, self.config_id, len(self.enc))
-        return extension(ENCRYPTED_CLIENT_HELLO, head + self.enc + vec16(self.payload))
+        (kdf, aead), config_id, enc, payload = self
+        size = len(enc) + len(payload) + 10
+        head = pack_sealed(ENCRYPTED_CLIENT_HELLO, size, OUTER, kdf, aead, config_id, len(enc))
+        return head + enc + vec16(payload)
 
 
 def kind_of(body: bytes) -> int:

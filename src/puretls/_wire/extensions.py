@@ -29,6 +29,7 @@ from puretls._wire.codec import (
 T = TypeVar("T")
 
 pack_two, pack_four = packer("!HH"), Struct("!HHHH").pack
+pack_share, pack_shares = Struct("!HH").pack, Struct("!HHH").pack
 pack_server_name = packer("!HHHBH")  # the extension's type and length, those of the list, of the name
 
 
@@ -208,8 +209,11 @@ def build_own_share(group: int, key_exchange: bytes) -> bytes:
 
 def build_shares(shares: list[tuple[int, bytes]]) -> bytes:
     """key_share of a ClientHello."""
-    entries = b"".join([build_share(group, key_exchange) for group, key_exchange in shares])
-    return extension(registry.KEY_SHARE, vec16(entries))
+    try:
+        entries = b"".join([pack_share(group, len(key_exchange)) + key_exchange for group, key_exchange in shares])
+        return pack_shares(registry.KEY_SHARE, len(entries) + 2, len(entries)) + entries
+    except StructError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 # cookie (RFC 8446 4.2.2)

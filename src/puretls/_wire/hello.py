@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
-from puretls._wire.codec import StructError, message, packer, split_extensions, tuple_of, vec8, vec16
+from puretls._wire.codec import StructError, message, packer, split_extensions, tuple_of
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
 HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -16,7 +16,8 @@ DOWNGRADE_TLS11 = b"DOWNGRD\x00"
 
 
 pack_head = packer("!H32sB")  # legacy_version, random, length of legacy_session_id
-pack_server = Struct("!IH32sB").pack  # the same behind the header of a message
+pack_start = Struct("!IH32sB").pack  # the same behind the header of a message
+pack_u8, pack_u16 = Struct("!B").pack, Struct("!H").pack
 pack_choices = Struct("!HBH").pack  # cipher_suite, legacy_compression_method, length of extensions
 pack_choice = Struct("!HB").pack  # cipher_suite, legacy_compression_method
 
@@ -79,16 +80,13 @@ def client_hello(
     compression_methods: bytes = b"\x00",
 ) -> bytes:
     """`suites`, `extensions` and `compression_methods` (null alone is all that we speak) are the bodies of vectors."""
-    body = b"".join(
-        (
-            pack_head(legacy_version, random, len(session_id)),
-            session_id,
-            vec16(suites),
-            vec8(compression_methods),
-            vec16(extensions) if extensions else b"",
-        )
-    )
-    return message(registry.CLIENT_HELLO, body)
+    try:
+        rest = session_id + pack_u16(len(suites)) + suites + pack_u8(len(compression_methods)) + compression_methods
+        if extensions:
+            rest += pack_u16(len(extensions)) + extensions
+        return pack_start(registry.CLIENT_HELLO << 24 | len(rest) + 35, legacy_version, random, len(session_id)) + rest
+    except StructError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 class ServerHello(NamedTuple):
@@ -122,7 +120,7 @@ def server_hello(legacy_version: int, random: bytes, session_id: bytes, suite: i
         body = pack_head(legacy_version, random, size) + session_id + pack_choice(suite, 0)
         return message(registry.SERVER_HELLO, body)
     try:
-        head = pack_server(registry.SERVER_HELLO << 24 | size + block + 40, legacy_version, random, size)
+        head = pack_start(registry.SERVER_HELLO << 24 | size + block + 40, legacy_version, random, size)
         return head + session_id + pack_choices(suite, 0, block) + extensions
     except StructError:
         raise Abort(faults.TOO_LONG_TO_SAY) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from puretls._wire.codec import (
 
 pack_verify = packer("!IHH")  # header, scheme, length of signature
 pack_ticket = Struct("!IIIB").pack  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
+pack_numbered = Struct("!IIIBQH").pack  # the same, a ticket_nonce of eight bytes, length of ticket
 
 
 class EncryptedExtensions(NamedTuple):
@@ -195,6 +197,20 @@ def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes,
         return pack_ticket(registry.NEW_SESSION_TICKET << 24 | len(rest) + 9, lifetime, age_add, len(nonce)) + rest
     except (StructError, OverflowError):
         raise Abort(faults.TOO_LONG_TO_SAY) from None
+
+
+def new_session_tickets(
+    lifetime: int, own: Iterable[tuple[int, int]], tickets: Iterable[bytes], extensions: bytes
+) -> list[bytes]:
+    """Several for one session; what each has for itself are ticket_age_add and the number that is its nonce."""
+    try:
+        behind, found = len(extensions).to_bytes(2, "big") + extensions, []
+        for (age_add, nonce), ticket in zip(own, tickets, strict=True):
+            head = registry.NEW_SESSION_TICKET << 24 | len(ticket) + len(behind) + 19
+            found.append(pack_numbered(head, lifetime, age_add, 8, nonce, len(ticket)) + ticket + behind)
+    except (StructError, OverflowError):
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
+    return found
 
 
 class Empty(NamedTuple):
