@@ -40,7 +40,7 @@ help:
 demo: $(VENV)/cli.stamp
 	@$(BIN)/puretls demo $(ARGS)
 
-test: lint
+test: lint $(VENV)/peers.stamp
 	@tools/system-packages $(PEERS)
 	$(BIN)/python -m pytest -n 2 $(ELSEWHERE:%=--ignore=%) --cov --cov-report=term:skip-covered $(ARGS)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -20,6 +18,7 @@ import puretls
 from puretls._wire.codec import vec16
 from puretls.cli.certs import Authority, Identity
 from support import PATIENCE, need
+from support.golang import built
 
 NAMES = [f"host{number}.example" for number in range(10)]
 
@@ -144,18 +143,14 @@ func main() {
 """
 
 
+@pytest.mark.timeout(300)  # the first time Go builds its library, too
 def test_go_meets_ten_names(identities: dict[str, Identity], root: Authority, tmp_path: Path) -> None:
-    if not shutil.which("go"):
-        pytest.skip("go is not installed")
+    program = built(tmp_path, GO)
     (tmp_path / "ca.pem").write_bytes(root.pem)
-    (tmp_path / "main.go").write_text(GO)
-    environment = {**os.environ, "GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off"}
-    argv = ["go", "build", "-o", "client", "main.go"]
-    subprocess.run(argv, cwd=tmp_path, env=environment, check=True, timeout=300, capture_output=True)
     context = ten(identities)
     context.set_alpn_select_callback(lambda _conn, offered: offered[0])
     with serving(context) as (port, hellos):
-        argv = [str(tmp_path / "client"), f"127.0.0.1:{port}", str(tmp_path / "ca.pem"), *NAMES]
+        argv = [str(program), f"127.0.0.1:{port}", str(tmp_path / "ca.pem"), *NAMES]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert done.stdout.splitlines() == [f"{name} h2" for name in NAMES]
     assert len({hello.ja4 for hello in hellos}) == 1

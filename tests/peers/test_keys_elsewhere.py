@@ -6,7 +6,6 @@ Ours on the other side with every scheme, and OpenSSL and Go, which know nothing
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from puretls.keys import PKCS11Key, TPM2Key, operation
 from support import PATIENCE, free_port, need, until
 from support.bios import join
 from support.both import V12, V13, only
+from support.golang import built
 
 KINDS = ("RSA", "P-256", "P-384", "P-521", "Ed25519")
 PIN = "12345678"
@@ -337,22 +337,16 @@ func main() {
 """
 
 
+@pytest.mark.timeout(300)  # the first time Go builds its library, too
 def test_go_as_client(token: SoftToken, root: Authority, tmp_path: Path) -> None:
-    if not shutil.which("go"):
-        pytest.skip("go is not installed")
+    program = built(tmp_path, GO)
     (tmp_path / "ca.pem").write_bytes(root.pem)
-    (tmp_path / "main.go").write_text(GO)
-    environment = {**os.environ, "GOCACHE": str(tmp_path / "cache"), "GOFLAGS": "-mod=mod", "GO111MODULE": "off"}
-    subprocess.run(
-        ["go", "build", "-o", "client", "main.go"], cwd=tmp_path, env=environment, check=True, timeout=300,
-        capture_output=True,
-    )  # fmt: skip
     for kind in ("RSA", "P-256", "P-384", "Ed25519"):
         server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
         server.load_cert_chain(token.identities[kind].chain_pem, token.uri(kind))
         for port in serving(server):
             done = subprocess.run(
-                [tmp_path / "client", f"127.0.0.1:{port}", tmp_path / "ca.pem"],
+                [program, f"127.0.0.1:{port}", tmp_path / "ca.pem"],
                 capture_output=True, text=True, timeout=PATIENCE, check=False,
             )  # fmt: skip
             assert done.stdout == "hello\n", (kind, done.stdout)
