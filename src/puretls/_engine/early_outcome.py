@@ -1,4 +1,4 @@
-"""What has become of the early data of a handshake, and what of it has come (RFC 8446 2.3)."""
+"""The state of early data in one handshake, and the data that a server has received (RFC 8446 2.3)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ REPLAY, UNPROTECTED = "replay", "no_anti_replay"  # ours
 
 
 class EarlyData:
-    """That of one handshake."""
+    """The early data of one handshake."""
 
     __slots__ = ("chunks", "digest", "exporter", "hash", "left", "open", "reason", "status")
 
     def __init__(self, status: int = REJECTED, reason: str | None = None, left: int = 0) -> None:
-        self.status, self.reason = status, reason  # offered and not accepted: rejected
+        self.status, self.reason = status, reason  # what was offered and not accepted counts as rejected
         self.left = left  # bytes that may still be sent, or come
         self.open = False  # whether more may be sent, or come
         self.chunks: list[bytes] = []  # a server has received and nobody has read
@@ -33,15 +33,15 @@ class EarlyData:
         return self.status == ACCEPTED
 
     def accept(self) -> None:
-        """The server takes it."""
+        """The server accepts it."""
         self.status, self.reason = ACCEPTED, "accepted"
 
     def reject(self, reason: str) -> None:
-        """It does not."""
+        """The server rejects it, for this reason."""
         self.status, self.reason, self.open, self.left, self.exporter = REJECTED, reason, False, 0, None
 
     def receive(self, data: bytes) -> None:
-        """A record of it has come (RFC 8446 4.2.10: what counts is data)."""
+        """Keep the data of a record; only data counts towards the limit (RFC 8446 4.2.10)."""
         self.left -= len(data)
         if self.left < 0:
             raise Abort(faults.TOO_MUCH_EARLY_DATA)
@@ -49,7 +49,7 @@ class EarlyData:
             self.chunks.append(data)
 
     def take(self, size: int) -> bytes:
-        """The next of what has come, and of one record; so much of it at most."""
+        """At most so many bytes of the next record that was received."""
         first = self.chunks[0]
         if len(first) <= size:
             return self.chunks.pop(0)
@@ -57,11 +57,11 @@ class EarlyData:
         return first[:size]
 
     def forget(self) -> None:
-        """The connection has failed."""
+        """Drop all of it: the connection has failed."""
         self.chunks, self.exporter, self.open = [], None, False
 
     def exporting(self) -> tuple[Digest, bytes]:
-        """Hash and secret of exporters (RFC 8446 7.5); ValueError if there is none, or no more."""
+        """The hash and the secret of early exporters (RFC 8446 7.5); ValueError if there is none, or no longer."""
         if self.exporter is None:
             raise ValueError("there is no early data")
         return self.hash, self.exporter.exporter(self.digest)

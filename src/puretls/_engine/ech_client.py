@@ -1,8 +1,9 @@
-"""A client's Encrypted Client Hello (RFC 9849 6): the inner hello, sealed inside an outer one, and which one counts.
+"""A client's side of Encrypted Client Hello (RFC 9849 6): the inner hello is sealed inside an outer one.
 
-Both say the same where that tells nobody anything.  What differs comes first: the name, the mark of the inner hello,
-the versions, the protocols if others are to be seen.  The rest is one block, which the outer hello has and the inner
-one refers to.  Two transcripts are kept until the server's hello says which hello it has read.
+Both have the same extensions where that tells an observer nothing.  What differs comes first: the name, the mark of the
+inner hello, the versions, and the protocols if others are to be seen.  The rest is one block, which the outer hello
+contains and the inner one refers to.  Two transcripts are kept until the server's hello shows which of the two it has
+accepted.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ from puretls._wire.hello import ServerHello
 
 
 class Hellos(NamedTuple):
-    """The outer hello, which is sent; the inner one, if it is in there."""
+    """The outer hello, which is sent, and the inner one inside it, if there is one."""
 
     outer: Hello
     inner: Hello | None
 
 
 class Parts(NamedTuple):
-    """What every hello of a configuration says, encoded."""
+    """What all hellos of a configuration have in common, encoded."""
 
     inner: bytes  # the inner hello alone
     outer: bytes
@@ -68,7 +69,7 @@ class Parts(NamedTuple):
 
 @once
 def parts(config: Config) -> Parts:
-    """Who says what."""
+    """Which extensions each of the two hellos has."""
     found = dict(offers(config).extensions)
     inner = outer = found.pop(SUPPORTED_VERSIONS)
     if config.outer_alpn is not None:
@@ -78,7 +79,7 @@ def parts(config: Config) -> Parts:
 
 
 class EchClient:
-    """One handshake's inner hello."""
+    """The inner hello of one handshake."""
 
     __slots__ = (
         "_context",
@@ -107,7 +108,7 @@ class EchClient:
         self.secret, self._enc = kem.encapsulate(chosen.config.public_key)
         self._context: Context | None = Context(kem, kdf, aead, self.secret, chosen.config.info)
         self._extension = b""  # of the first outer hello
-        self._identities: dict[OfferedPsk, bytes] = {}  # what stands for those of the inner hello
+        self._identities: dict[OfferedPsk, bytes] = {}  # random bytes in the outer hello, in the place of the inner's
         self.transcript = Transcript()  # with the inner hello
         self.offered: frozenset[int] = frozenset()  # extensions of the inner hello
         self.retried: bool | None = None  # whether a HelloRetryRequest was for the inner hello; None: there was none
@@ -178,9 +179,9 @@ class EchClient:
     # What the server made of it (RFC 9849 7.2)
 
     def read(self, d: Digest, message: ServerHello) -> bool:
-        """Whether a ServerHello says that the inner hello was read; from then on its transcript has that message not.
+        """Whether a ServerHello confirms the inner hello.  `transcript` does not contain that message yet.
 
-        What was found out by a HelloRetryRequest stands.
+        What a HelloRetryRequest has shown stays as it is.
         """
         if self.retried is False:
             return False
@@ -217,7 +218,7 @@ def _early(offer: ClientOffer) -> frozenset[int]:
 
 
 def grease(random: Callable[[int], bytes]) -> bytes:
-    """encrypted_client_hello that means nothing, as a client has it without a configuration (RFC 9849 6.2)."""
+    """GREASE: an encrypted_client_hello of random bytes, from a client without a configuration (RFC 9849 6.2)."""
     numbers = random(2)
     payload = random(32 * (4 + numbers[1] % 4) + TAG)
     return tuple_of(Sealed, ((1, 1), numbers[0], groups.X25519.offer().public, payload)).build()

@@ -1,4 +1,4 @@
-"""How a server says that it goes on with the inner hello (RFC 9849 7.2, 7.2.1)."""
+"""How a server confirms that it has accepted the inner hello (RFC 9849 7.2, 7.2.1)."""
 
 from __future__ import annotations
 
@@ -9,5 +9,7 @@ HELLO, RETRY = b"ech accept confirmation", b"hrr ech accept confirmation"
 
 
 def confirmation(d: Digest, inner_random: bytes, label: bytes, digest: bytes) -> bytes:
-    """The bytes that only who has read the inner hello can say; `digest` is of a transcript that has zeros there."""
+    """The confirmation, which only a server that has read the inner hello can compute; `digest` is that of a transcript
+    with zeros in its place.
+    """
     return expand_label(d, d.hmac(d.zeros, inner_random), label, digest, CONFIRMATION)

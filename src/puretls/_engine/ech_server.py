@@ -1,7 +1,7 @@
-"""A server's Encrypted Client Hello (RFC 9849 7): opening the inner hello, and saying that it was read.
+"""A server's side of Encrypted Client Hello (RFC 9849 7): opening the inner hello, and confirming that it was accepted.
 
-`receive` is the one place where a hello becomes another, before anything looks at it: from there on the inner hello is
-the hello.  A server without keys that is sent an inner hello is the backend of one that has them.
+`receive` is the only place where one hello is replaced by another, before anything looks at it: from there on the inner
+hello is the ClientHello.  A server without keys that receives an inner hello is the backend of a server that has them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from puretls._wire import ech, extensions, places
 from puretls._wire.ech import CONFIRMATION, INNER, OUTER, Sealed
 from puretls._wire.hello import ClientHello
 
-MAX_TRIALS = 8  # keys that one hello may have us try
+MAX_TRIALS = 8  # keys that are tried for one hello
 
 
 def receive(conn: Handshake, message: ClientHello) -> ClientHello:
-    """The ClientHello to go on with: the inner one, if this is one with encrypted_client_hello that we can open."""
+    """The ClientHello to go on with: the inner one, if this message contains one that can be opened."""
     found = message.extensions
     body, config = found[ENCRYPTED_CLIENT_HELLO], conn.config
     if not config.ech_keys:
@@ -48,7 +48,7 @@ def receive(conn: Handshake, message: ClientHello) -> ClientHello:
             continue
         record.status, record.opened = SUCCESS, (sealed, context)
         if conn.layer.watched:
-            conn.draft.client_random = message.random  # whose name these lines have (RFC 9850)
+            conn.draft.client_random = message.random  # under which the key log has these lines (RFC 9850)
             conn.log_secret("ECH_SECRET", secret)
             conn.log_secret("ECH_CONFIG", key.config.raw)
         return ech.rebuilt(encoded, message)
@@ -66,7 +66,9 @@ def _candidates(keys: tuple[ServerKey, ...], sealed: Sealed, *, trial: bool) -> 
 
 
 def receive_second(conn: Handshake, message: ClientHello) -> ClientHello:
-    """The same after a HelloRetryRequest, which has said whether the first one was opened (RFC 9849 7.1.1)."""
+    """The same after a HelloRetryRequest, which has already told the client whether its first hello was opened (RFC
+    9849 7.1.1).
+    """
     record = conn.draft.ech
     if record is None or not record.confirmed:
         return message
@@ -89,7 +91,7 @@ def receive_second(conn: Handshake, message: ClientHello) -> ClientHello:
 
 
 def confirmed(conn: Handshake, inner_random: bytes, raw: bytes) -> bytes:
-    """A ServerHello that says at the end of its random that the inner hello was read (RFC 9849 7.2)."""
+    """A ServerHello whose random ends with the confirmation that the inner hello was accepted (RFC 9849 7.2)."""
     end = 38
     raw = raw[: end - CONFIRMATION] + bytes(CONFIRMATION) + raw[end:]
     digest = conn.transcript.digest_with(raw)
@@ -101,6 +103,6 @@ def confirmed(conn: Handshake, inner_random: bytes, raw: bytes) -> bytes:
 
 
 def confirmed_retry(conn: Handshake, inner_random: bytes, raw: bytes) -> bytes:
-    """A HelloRetryRequest whose last extension, `NO_CONFIRMATION`, says so (RFC 9849 7.2.1)."""
+    """A HelloRetryRequest with the confirmation in its last extension, `NO_CONFIRMATION` (RFC 9849 7.2.1)."""
     said = confirmation(conn.draft.digest, inner_random, RETRY, conn.transcript.digest_with(raw))
     return raw[:-CONFIRMATION] + said

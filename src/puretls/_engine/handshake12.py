@@ -1,7 +1,8 @@
-"""What both roles of TLS 1.0 to 1.2 share: secrets and keys (RFC 5246 6.3, 8.1), Finished, what follows it.
+"""What both roles of TLS 1.0 to 1.2 share: secrets and keys (RFC 5246 6.3, 8.1), Finished, and the time after the
+handshake.
 
-The versions differ in few places: the PRF and the transcript hash (`Outcome.digest`), the form of signatures
-(`scheme` on the wire or not), the IV of CBC records.  Each is a condition where it matters.
+The versions differ in few places: the PRF and the transcript hash (`Outcome.digest`), the form of signatures (with or
+without a scheme on the wire), the IV of CBC records.  Each is a condition where it matters.
 """
 
 from __future__ import annotations
@@ -51,12 +52,16 @@ def is_signed(suite: Suite) -> bool:
 
 
 def psk_premaster(other: bytes, key: bytes) -> bytes:
-    """`other` is the secret of the (EC)DHE or RSA part; for plain PSK as many zeros as the key has bytes."""
+    """The premaster secret with a pre-shared key.  `other` is the secret of the (EC)DHE or RSA part; for plain PSK it
+    is as many zeros as the key has bytes.
+    """
     return vec16(other) + vec16(key)
 
 
 def derive_master(conn: Handshake, premaster: bytes) -> None:
-    """RFC 5246 8.1, or RFC 7627 4, where the transcript ends with ClientKeyExchange."""
+    """The master secret by RFC 5246 8.1, or the extended one by RFC 7627 4, whose transcript ends with
+    ClientKeyExchange.
+    """
     draft = conn.draft
     if draft.ems:
         master = prf(draft.digest, premaster, b"extended master secret", conn.transcript.digest(), 48)
@@ -75,7 +80,7 @@ def set_master(conn: Handshake, master: bytes) -> None:
 
 
 class Keys:
-    """Both directions, waiting for their ChangeCipherSpec, and what makes the Finished messages."""
+    """The keys of both directions, which wait for their ChangeCipherSpec, and what computes the Finished messages."""
 
     __slots__ = ("opener", "prf", "sealer")
 
@@ -114,8 +119,9 @@ def check_finished(conn: Handshake, message: messages.Finished, keys: Keys) -> N
 
 
 class Established12(Established):
-    """TLS 1.2 and older.  A client renegotiates if the server asks and nothing forbids it (RFC 5746 3.5); a server is
-    not asked twice by its client (RFC 5246 7.4.1.1: a warning, and life goes on).
+    """The handshake of TLS 1.2 or older is done.  A client renegotiates if the server asks for it and nothing forbids
+    it (RFC 5746 3.5).  A server refuses the renegotiation that a client asks for with a warning, and the connection
+    goes on (RFC 5246 7.4.1.1).
     """
 
     __slots__ = ()
@@ -143,15 +149,17 @@ class Established12(Established):
         return self.decline(conn)
 
     def decline(self, conn: Handshake) -> State:
-        """A warning, unless the peer takes none: it need not be answered each time (RFC 5246 7.4.1.1)."""
+        """Refuse a renegotiation with a warning.  If the peer takes none of what we send, the warning is left out: not
+        every request needs an answer (RFC 5246 7.4.1.1).
+        """
         if not conn.stream.crowded():
             conn.layer.send_alert(WARNING, registry.NO_RENEGOTIATION)
         return self
 
 
 def finish(conn: Handshake, session: Session) -> State:
-    """The handshake is done; what was negotiated can be resumed."""
-    del conn.transcript  # its time is over: who asked for it would fail
+    """End the handshake, whose session can be resumed from here on."""
+    del conn.transcript  # nothing may use it from here on
     conn.draft.session = session
     return conn.finish(Established12())
 
@@ -164,7 +172,7 @@ def master_of(conn: Handshake) -> bytes:
 
 
 def lifetime(conn: Handshake) -> int:
-    """For how many seconds a session of this context is good."""
+    """The lifetime of this context's sessions, in seconds."""
     return LIFETIME if conn.config.sessions is None else conn.config.sessions.lifetime
 
 
@@ -172,9 +180,10 @@ def lifetime(conn: Handshake) -> int:
 
 
 def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
-    """The scheme of the peer's signature; before TLS 1.2 its key decides.
+    """The scheme of the peer's signature; before TLS 1.2 the kind of its key decides.
 
-    Its curve has to be one that we said we have (RFC 8422 5.3), and its key one that may sign (RFC 5246 7.4.2, 7.4.6).
+    The key's curve has to be one that we have offered (RFC 8422 5.3), and its certificate has to allow signatures (RFC
+    5246 7.4.2, 7.4.6).
     """
     scheme: Scheme | None
     if conn.version >= TLS12:
@@ -191,7 +200,7 @@ def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
 
 
 def legacy_scheme(conn: Handshake, kind: str) -> Scheme | None:
-    """What a kind of key signs with before TLS 1.2: MD5 and SHA-1, or SHA-1, which only security level 0 permits."""
+    """The scheme of a kind of key before TLS 1.2: MD5 with SHA-1, or SHA-1, which only security level 0 permits."""
     scheme = signatures.LEGACY.get(kind)
     if scheme is not None and conn.config.policy.security_level > 0:
         raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM, f"version {conn.version:#06x}")
@@ -201,7 +210,7 @@ def legacy_scheme(conn: Handshake, kind: str) -> Scheme | None:
 def choose_legacy(
     conn: Handshake, credentials: Iterable[Credential], kinds: frozenset[str]
 ) -> tuple[Credential, Scheme] | None:
-    """A key of these kinds, and what it signs with before TLS 1.2."""
+    """The first credential of these kinds, with its scheme before TLS 1.2."""
     for credential in credentials:
         scheme = legacy_scheme(conn, credential.kind) if credential.kind in kinds else None
         if scheme is not None:
@@ -210,7 +219,9 @@ def choose_legacy(
 
 
 def check_renegotiation(conn: Handshake, found: dict[int, bytes], *, legacy: bool) -> None:
-    """RFC 5746 3.4 to 3.6: renegotiated_connection is empty at first, then both verify_data of the handshake before."""
+    """Check renegotiated_connection (RFC 5746 3.4 to 3.6): empty in a first handshake, in a renegotiation both
+    verify_data of the handshake before.
+    """
     body = found.get(registry.RENEGOTIATION_INFO)
     if body is None:
         if conn.established or not legacy:

@@ -1,12 +1,12 @@
-"""What a handshake needs of whatever carries its messages: the border between TLS and records, or QUIC (RFC 9001 4).
+"""What a handshake needs from the layer that carries its messages: records, or QUIC (RFC 9001 4).
 
-`MessageLayer` is all that a handshake of TLS 1.3 needs.  The record layer is one; a layer without records, as QUIC has
-it, is another (tests/support/recordless.py).  `StreamLayer` has besides what only TLS over records knows: the older
-versions, change_cipher_spec, KeyUpdate, messages that are exchanged while data flows.
+`MessageLayer` is all that a handshake of TLS 1.3 needs.  The record layer implements it; so does a layer without
+records, as QUIC has it (tests/support/recordless.py).  `StreamLayer` adds what exists only in TLS over records: the
+older versions, change_cipher_spec, KeyUpdate, and messages that are exchanged while data flows.
 
 - Messages travel whole, in a list, at the level whose keys protect them.
-- Keys change only where no part of a message of the level before is left; the layer refuses anything else.
-- Application data never crosses this border.
+- Keys change only where no part of a message of the previous level is left; the layer refuses anything else.
+- Application data never crosses this interface.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from puretls._record.protection import Opener, Sealer
 
 
 class MessageLayer(Protocol):
-    """Carries handshake messages and alerts; is told each secret."""
+    """Carries handshake messages and alerts, and installs the secret of each level."""
 
     @property
     def stream(self) -> StreamLayer | None:
@@ -38,46 +38,48 @@ class MessageLayer(Protocol):
         """Whether somebody wants to know of each message and each secret."""
 
     def watch(self) -> None:
-        """From here on somebody does."""
+        """Watch the connection from here on."""
 
     def send(self, level: Level, messages: Sequence[bytes]) -> None:
-        """Whole messages, into the flight."""
+        """Append whole messages to the flight."""
 
     def flush(self) -> None:
-        """The flight is complete."""
+        """Send the flight, which is complete."""
 
     def send_alert(self, level: int, description: int) -> None:
-        """An alert, warning or fatal."""
+        """Send an alert, a warning or a fatal one."""
 
     def on_boundary(self) -> bool:
-        """Whether all that has come was made use of: nothing of the peer's follows its last message, or began to."""
+        """Whether everything received was processed: not even a part of a message follows the peer's last one."""
 
     def offered(self, version: int) -> None:
-        """A ClientHello is out; `version` is the highest that it offers."""
+        """A ClientHello was sent; `version` is the highest that it offers."""
 
     def set_version(self, version: int) -> None:
-        """What was negotiated."""
+        """The version was negotiated."""
 
     def install_write(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
-        """What follows is sent at this level; EARLY is of data, and without records of nothing else."""
+        """Send what follows at this level.  EARLY is for data, and for nothing else where there are no records."""
 
     def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
-        """What follows comes at this level.  Abort if part of a message of the level before is left."""
+        """Receive what follows at this level.  Abort if part of a message of the previous level is left."""
 
     def reject_early_data(self, most: int) -> None:
-        """The client may have sent early data, which we do not take: so many bytes of it are skipped."""
+        """Skip so many bytes of early data, which the client may have sent and the server does not accept."""
 
     def withdraw_early_data(self) -> None:
-        """HelloRetryRequest has rejected our early data: what follows is unprotected, as before it."""
+        """A HelloRetryRequest has rejected our early data: what follows is sent without protection again."""
 
     def count(self, fault: Fault, most: int) -> None:
-        """A message that has us work: so many without data between them, and the connection fails with `fault`."""
+        """Count a message that costs us work.  After `most` of them without data in between the connection fails with
+        `fault`.
+        """
 
     def handshake_done(self) -> None:
-        """Both Finished have been verified."""
+        """The handshake is done: both Finished messages are verified."""
 
     def fail(self) -> None:
-        """The connection has failed: its secrets go."""
+        """Forget all secrets: the connection has failed."""
 
 
 class StreamLayer(MessageLayer, Protocol):
@@ -85,7 +87,7 @@ class StreamLayer(MessageLayer, Protocol):
 
     @property
     def close_sent(self) -> bool:
-        """Whether we have said close_notify: then nothing more is said."""
+        """Whether close_notify was sent, after which nothing more is sent."""
 
     @property
     def read_secret(self) -> bytes:
@@ -95,25 +97,27 @@ class StreamLayer(MessageLayer, Protocol):
         """A handshake begins inside the connection (RFC 5246 7.4.1.1)."""
 
     def limit(self, theirs: int, ours: int) -> None:
-        """Bytes of data in a record: what the peer takes, and what we take (RFC 8449)."""
+        """The most bytes of data in a record: what the peer accepts, and what we accept (RFC 8449)."""
 
     def send_change_cipher_spec(self) -> None:
-        """Of middlebox compatibility mode, now (RFC 8446 D.4)."""
+        """Send the change_cipher_spec of middlebox compatibility mode now (RFC 8446 D.4)."""
 
     def change_cipher_spec_due(self) -> None:
-        """The same, before the next flight or alert: alone it would have Nagle's algorithm delay the rest."""
+        """Send it before the next flight or alert: sent alone it would make Nagle's algorithm delay what follows."""
 
     def switch_read_keys(self, opener: Opener) -> None:
-        """ChangeCipherSpec of TLS 1.2 and older has come (RFC 5246 7.1)."""
+        """Switch the receiving keys: ChangeCipherSpec of TLS 1.2 or older was received (RFC 5246 7.1)."""
 
     def switch_write_keys(self, sealer: Sealer) -> None:
-        """Send it: what follows goes under the new keys."""
+        """Send ChangeCipherSpec, and what follows under the new keys."""
 
     def update_read_keys(self, request_update: int) -> None:
-        """A KeyUpdate has come (RFC 8446 4.6.3)."""
+        """Switch the receiving keys: a KeyUpdate was received (RFC 8446 4.6.3)."""
 
     def crowded(self, size: int = 0) -> bool:
-        """Whether the transport takes too little of what we say for `size` bytes more."""
+        """Whether too much waits for the transport to queue `size` bytes more."""
 
     def queue_message(self, message: bytes | Callable[[Digest, bytes], bytes], size: int) -> None:
-        """Send it when whoever sends comes by; a message may depend on the hash and the secret that are in use then."""
+        """Queue a message for the sending side.  It may be a function of the hash and the write secret that are in use
+        when it is sealed.
+        """

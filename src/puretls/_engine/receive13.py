@@ -1,6 +1,6 @@
-"""The peer's Certificate and CertificateVerify of TLS 1.3, for the three who receive them (RFC 8446 4.4.2, 4.4.3).
+"""Receive the peer's Certificate and CertificateVerify of TLS 1.3 (RFC 8446 4.4.2, 4.4.3).
 
-A client gets the server's, a server the client's, in the handshake or after it.
+Three states do so: a client in the handshake, a server in the handshake, and a server after it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOTHING_OFFERED: frozenset[int] = frozenset()  # by a server: its CertificateReq
 def receive_certificate(
     conn: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
 ) -> Asking[Claim]:
-    """Who the peer says it is."""
+    """The peer's claim to be the owner of the certificate in this message."""
     _check_context(message, context)
     if not message.entries:
         raise Abort(faults.LENGTH_MISMATCH, "no certificate")
@@ -36,7 +36,7 @@ def receive_certificate(
         claim: Claim = raw_keys.in_message13(conn, message)
     elif conn.server_side:
         claim = examine(conn, ders, _read_entries(conn, message, NOTHING_OFFERED))
-    else:  # nothing is fetched because a client says so
+    else:  # only a client fetches missing issuers
         ocsp = _read_entries(conn, message, negotiated.offers(conn.config).answerable)
         claim = yield from examined(conn, ders, ocsp)
     transcript.update(message.raw)
@@ -46,7 +46,7 @@ def receive_certificate(
 def receive_from_client(
     conn: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
 ) -> Asking[Claim | None]:
-    """The same of a client, which need not have a certificate unless it is required."""
+    """The same for a client's message, which may be empty unless a certificate is required."""
     if message.entries:
         return (yield from receive_certificate(conn, message, transcript, context))
     _check_context(message, context)
@@ -78,7 +78,7 @@ def _read_entries(conn: Handshake, message: messages.Certificate, offered: froze
 def receive_verify(
     conn: Handshake, message: messages.CertificateVerify, claim: Claim, transcript: Transcript, outcome: Outcome
 ) -> Peer:
-    """The proof that it is: its signature over the transcript."""
+    """The authenticated peer, once its signature over the transcript is verified."""
     scheme = check_scheme(conn.config, message.scheme, claim, TLS13)
     context = CLIENT_CONTEXT if conn.server_side else SERVER_CONTEXT
     peer = claim.proven(scheme, message.signature, context + transcript.digest())

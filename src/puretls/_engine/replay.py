@@ -1,8 +1,9 @@
-"""Which early data has been taken already, as one process remembers it (RFC 8446 8.2).
+"""Which early data was taken already, as one process remembers it (RFC 8446 8.2).
 
-Whoever records a flight of a client can send it again, to the same server or to another one that opens its ticket.  A
-flight can be known by its binder, which nobody makes without the ticket's secret, and it says itself until when it is
-fresh.  So nothing has to be remembered for longer, and who cannot prove that it would know a flight refuses it.
+Whoever records a client's flight can send it again, to the same server or to another one that can open its ticket.  A
+flight is recognised by its binder, which cannot be made without the ticket's secret, and it contains the time until
+which it is fresh.  So nothing has to be remembered for longer than that.  A server that cannot know whether it has seen
+a flight refuses it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 from puretls._base.locks import new_lock
 
 WINDOW = 10.0  # seconds by which the age of a ticket may differ from what its client says (RFC 8446 8.3)
-STEP = 2 * WINDOW  # seconds: what is forgotten at once; a flight is fresh for so long
+STEP = 2 * WINDOW  # seconds for which a flight is fresh; flights are forgotten by steps of this length
 MOST = 1 << 16  # flights
 
 
 class ReplayMemory:
-    """Of the connections of one context, in any thread.
+    """The flights that the connections of one context have taken, from any thread.
 
-    Flights lie by the step of time in which their freshness ends.  A step is forgotten when it is over, and from then
-    on all that belongs there is refused: so it does not matter if the clock is set back.
+    Flights are kept by the step of time in which their freshness ends.  When a step is over it is forgotten, and every
+    flight that belongs to it is refused from then on, so a clock that is set back does no harm.
     """
 
     __slots__ = ("_begin", "_lock", "_most", "_steps")
@@ -33,7 +34,7 @@ class ReplayMemory:
         return sum(map(len, list(self._steps.values())))
 
     def first(self, binder: bytes, until: float, now: float) -> bool:
-        """Whether this flight, which is fresh until then, is here for the first time; False if nobody can say."""
+        """Whether this flight, fresh until `until`, comes for the first time; False if that cannot be known."""
         step, current = int(until // STEP), int(now // STEP)
         with self._lock:
             if current > self._begin:

@@ -1,6 +1,8 @@
-"""What a handshake asks whoever is outside; it waits until `Machine.resume` has the answer.
+"""Requests: what a handshake asks of the program around it.  The handshake waits until `Machine.resume` brings the
+answer.
 
-The engine never calls out, so it is never re-entered, and an answer that comes later is no special case.
+The engine never calls functions of the program, so it is never re-entered, and an answer that comes later is no special
+case.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Request:
 
 
 T = TypeVar("T")
-Asking = Generator[Request, Any, T]  # what yields requests, gets their answers, and comes to something
+Asking = Generator[Request, Any, T]  # yields requests, is sent their answers, and returns a T
 
 
 class ClientHelloRequest(Request):
@@ -42,7 +44,7 @@ class ClientHelloRequest(Request):
 
 
 class AlpnRequest(Request):
-    """A server's protocol is `select`'s to choose.  Answer: one of `protocols`, or None for none."""
+    """The function `select` chooses a server's protocol.  Answer: one of `protocols`, or None for none."""
 
     __slots__ = ("protocols", "select")
 
@@ -60,9 +62,10 @@ class SignRequest(Request):
 
 
 class VerifyRequest(Request):
-    """A peer has shown who it is, or that it is nobody, and `judge` may refuse it.  Answer: None, if it does not.
+    """A peer has proven who it is, or has no certificate, and the function `judge` may refuse it.  Answer: None, if it
+    does not.
 
-    `in_place`: the judge stands in for path building, and has not to be asked about who has no certificate.
+    `in_place`: `judge` replaces path building, and is not asked about peers without a certificate.
     """
 
     __slots__ = ("in_place", "judge", "peer", "resumed")
@@ -72,7 +75,7 @@ class VerifyRequest(Request):
 
 
 class IssuerRequest(Request):
-    """A server has not sent who issued its certificate.  Answer: what `fetch` gets from the URL (bytes), or None."""
+    """A server has not sent its issuer's certificate.  Answer: the bytes that `fetch` gets from the URL, or None."""
 
     __slots__ = ("fetch", "url")
 
@@ -99,7 +102,7 @@ class PskServerRequest(Request):
 
 
 class KeepRequest(Request):
-    """Sessions for the store outside: (id, value, seconds) each.  Answer: whether it has them all."""
+    """Sessions for the program's store, each as (id, value, seconds).  Answer: whether the store keeps them all."""
 
     __slots__ = ("entries", "sessions")
 
@@ -108,7 +111,9 @@ class KeepRequest(Request):
 
 
 class RecallRequest(Request):
-    """A session that the store outside may have.  Answer: its value, or None.  `once`: and it has it no more."""
+    """A session that the program's store may have.  Answer: its value, or None.  With `once` it is taken out of the
+    store.
+    """
 
     __slots__ = ("id", "once", "sessions")
 
@@ -117,9 +122,9 @@ class RecallRequest(Request):
 
 
 class FirstRequest(Request):
-    """A ticket that is good once, or early data, and has proven to be its owner's.
+    """A ticket that may be used once, or early data; the client has proven that it owns the ticket.
 
-    Answer: whether `judge` says that it is there for the first time; None if it says nothing.
+    Answer: whether `judge` says that it comes for the first time; None if it gives no answer.
     """
 
     __slots__ = ("judge", "key", "seconds", "sessions")
@@ -129,9 +134,10 @@ class FirstRequest(Request):
 
 
 def unanswered(error: BaseException) -> BaseException:
-    """What the handshake fails with if `error` is what came of asking somebody: it is the cause, and does not say more.
+    """The exception with which the handshake fails if asking has raised `error`, which becomes its cause without being
+    shown.
 
-    An Abort is a refusal that says why, and what a signal handler or a debugger has raised goes through as it is.
+    An Abort is a refusal with its own reason.  What a signal handler or a debugger has raised is passed on as it is.
     """
     if isinstance(error, Abort) or not isinstance(error, Exception) or from_outside(error):
         return error

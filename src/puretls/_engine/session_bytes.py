@@ -1,7 +1,7 @@
-"""A client's session as bytes, for who keeps it beyond the process.
+"""A client's session as bytes, to be kept longer than the process lives.
 
-They are worth what the session is: whoever has them can resume it, and whoever makes them up says who the server is.
-The format has a version, and is nobody's but ours.
+The bytes have to be protected as the session itself: whoever has them can resume it, and whoever can change them
+decides who the server appears to be.  The format has a version and is not meant for other programs.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def dump(session: Session) -> bytes:
 
 
 def load(data: bytes) -> Session:
-    """The session; ValueError if these are the bytes of none."""
+    """The session in these bytes; ValueError if they are not those of one."""
     try:
         return _load(data)
     except (Abort, IndexError, KeyError, StructError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What the connections of one context leave for those that come after them: sessions by id, ticket keys, counters."""
+"""What the connections of one context leave for later ones: sessions by their id, ticket keys, counters."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from puretls._engine.tickets import TicketKeys, read_state
 
 
 class SessionManager:
-    """Belongs to one context, and is used by its connections from any thread."""
+    """The sessions of one context, used by its connections from any thread."""
 
     __slots__ = ("anti_replay", "cache", "lifetime", "replay_memory", "single_use", "stats", "store", "tickets")
 
     def __init__(self, *, cache_size: int = CACHE_SIZE, lifetime: int = LIFETIME) -> None:
         self.lifetime, self.stats = lifetime, Stats()
-        self.store: Any = None  # who, outside, keeps sessions in place of the cache
-        self.single_use: Any = None  # who, outside, says whether a ticket is there for the first time
-        self.anti_replay: Any = None  # who, outside, says whether early data is; else it is the memory, of what is ours
+        self.store: Any = None  # an object outside that keeps sessions in place of the cache
+        self.single_use: Any = None  # an object outside that says whether a ticket comes for the first time
+        self.anti_replay: Any = None  # the same for early data; without it the process remembers its own tickets' data
         self.replay_memory = ReplayMemory()
         self.cache, self.tickets = SessionCache(self.stats, cache_size), TicketKeys(self.stats, lifetime)
 
     @property
     def extended(self) -> bool:
-        """Whether there is more to count than `ssl` counts."""
+        """Whether session_stats() has more counters than `ssl`: the context shares sessions."""
         return any(one is not None for one in (self.store, self.single_use, self.anti_replay)) or self.tickets.shared
 
     def keep(self, states: Sequence[bytes]) -> list[bytes]:
-        """Tickets that only name states, which stay here (RFC 8446 4.6.1)."""
+        """Keep these states here, and return the tickets that name them (RFC 8446 4.6.1)."""
         kept = [read_state(state) for state in states]
         for session in kept:
             session.id, session.maker = urandom(32), Process.this

@@ -1,8 +1,9 @@
-"""Keys that tickets and stored sessions are sealed under: those of one context, or those that several servers share.
+"""The keys under which tickets and stored sessions are sealed: those of one context, or those that several servers
+share.
 
-From one secret of at least 32 bytes comes a TicketKey: a name, by which a ticket says what it is sealed under, a key
-for AES-256-GCM, and one for the MAC of ids (HKDF-SHA256, RFC 5869).  Who shares the secret, and nothing else, opens the
-tickets of the others.
+A TicketKey is derived from one secret of at least 32 bytes (HKDF-SHA256, RFC 5869): a name, with which a ticket says
+what it is sealed under, a key for AES-256-GCM, and one for the MAC of ids.  Servers that share the secret, and nothing
+else, open each other's tickets.
 """
 
 from __future__ import annotations
@@ -26,31 +27,31 @@ LABEL = b"puretls ticket v1"
 
 
 class TicketKey:
-    """What tickets are sealed under, and since when."""
+    """One key for tickets, and the time when it was made."""
 
     __slots__ = ("cipher", "mac", "made", "maker", "name")
 
     def __init__(self, secret: bytes, made: float = 0.0, number: int | None = None) -> None:
-        """`number`: what the name begins with, so that it can be found without trying."""
+        """`number` begins the name, so that the key of a ticket is found without trying each."""
         made_of = HKDF(hashes.SHA256(), NAME + 32 + 32, None, LABEL).derive(secret)
         name, self.cipher, self.mac = made_of[:NAME], AESGCM(made_of[NAME : NAME + 32]), made_of[NAME + 32 :]
         self.name = name if number is None else number.to_bytes(4, "big") + name[4:]
         self.made = made
-        self.maker: object = None  # the process that has made it, and has it alone unless it forks
+        self.maker: object = None  # the process that made it; no other has it, except for children of a fork
 
 
 class Keys(Protocol):
     """Where the keys come from."""
 
     def sealing(self, now: float) -> TicketKey:
-        """What to seal under."""
+        """The key to seal with."""
 
     def opening(self, name: bytes, now: float) -> TicketKey | None:
-        """The key whose name begins so, if what it has sealed may still be alive."""
+        """The key whose name begins so, if tickets that it sealed may still be valid."""
 
 
 class OwnKeys:
-    """Random ones of this process, which it changes every hour; those whose tickets are dead are forgotten."""
+    """Random keys of this process, changed every hour; those whose tickets have all expired are forgotten."""
 
     __slots__ = ("_lifetime", "_lock", "keys")
 
@@ -74,7 +75,7 @@ class OwnKeys:
     def opening(self, name: bytes, now: float) -> TicketKey | None:
         keys = self.keys
         if keys and abs(now - keys[-1].made) >= KEY_LIFETIME + self._lifetime:  # the oldest
-            with self._lock:  # so that nobody can open what was recorded
+            with self._lock:  # forgotten, so that recorded tickets can never be opened again
                 self.keys = keys = self._young(now)
         return _named(keys, name)
 
@@ -83,7 +84,7 @@ class OwnKeys:
 
 
 class GivenKeys:
-    """Those that the program says, and changes: the first seals, all open."""
+    """Keys that the program sets: the first one seals, all of them open."""
 
     __slots__ = ("keys",)
 
@@ -99,15 +100,14 @@ class GivenKeys:
         return _named(self.keys, name)
 
 
-Secrets = Callable[[int, float], Sequence[bytes]]  # those of an epoch, of which the first seals; and what time it is
+Secrets = Callable[[int, float], Sequence[bytes]]  # (epoch, time) -> the secrets of that epoch; the first one seals
 
 
 class EpochKeys:
-    """One for each epoch of `rotate` seconds, from a secret that all servers know, or can find, for each.
+    """A key for each epoch of `rotate` seconds, from a secret that all servers know, or can find, for each epoch.
 
-    A ticket opens as long as it may live, and up to CLOCKS seconds or an epoch before its time: clocks differ.  Where
-    the secret of an epoch is not to be had, the newest that is known goes on sealing, and without any a key of this
-    process.
+    A ticket opens for its whole lifetime, and up to CLOCKS seconds or an epoch before its time, because clocks differ.
+    If the secret of an epoch is not available, the newest known key continues to seal, or else a key of this process.
     """
 
     __slots__ = ("_known", "_lifetime", "_own", "_refresh", "_rotate", "_secrets")
@@ -115,7 +115,7 @@ class EpochKeys:
     def __init__(
         self, secrets: Secrets, rotate: float, lifetime: int, refresh: Callable[[float], object] | None = None
     ) -> None:
-        """`refresh` is called whenever something is sealed, with the time; `secrets` may then say something else."""
+        """`refresh` is called with the time whenever something is sealed, and may change what `secrets` gives."""
         self._secrets, self._rotate, self._lifetime, self._refresh = secrets, rotate, lifetime, refresh
         self._known: dict[int, tuple[Sequence[bytes], tuple[TicketKey, ...]]] = {}
         self._own = OwnKeys(lifetime)
@@ -160,7 +160,7 @@ def _named(keys: Sequence[TicketKey], name: bytes) -> TicketKey | None:
 
 
 def of_one_secret(secret: bytes) -> Secrets:
-    """The secrets of all epochs, from one: nobody has to tell anybody anything."""
+    """The secrets of all epochs, derived from one secret: servers that share it need not talk to each other."""
 
     def of_epoch(epoch: int, _: float) -> tuple[bytes]:
         return (HKDF(hashes.SHA256(), 32, None, LABEL + b" epoch" + epoch.to_bytes(8, "big")).derive(secret),)
