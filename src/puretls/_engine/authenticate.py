@@ -1,6 +1,6 @@
-"""Our own authentication: which certificate and signature scheme suit the peer, and signing with them.
+"""Our own authentication: which certificate and signature scheme fit the peer, and signing with them.
 
-A private key may be the program's own, or live elsewhere: then the handshake waits in a SignRequest for the signature.
+For a private key that is the program's own, or lives elsewhere, the handshake waits in a SignRequest for the signature.
 What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by the caller.
 """
 
@@ -33,9 +33,10 @@ def choose(
     kinds: frozenset[str] | None = None,
     credentials: Sequence[Credential] | None = None,
 ) -> tuple[Credential, Scheme] | None:
-    """The first scheme that both sides have and one of our keys can use, TLS 1.2 or 1.3, by whose order options say.
+    """The first scheme that both sides have and one of our keys can use, in TLS 1.2 or 1.3; options decide whose order
+    counts.
 
-    For TLS 1.2 `kinds` restricts the keys, and `credentials`, if given, are what there is to choose from.
+    For TLS 1.2 `kinds` restricts the keys, and `credentials`, if given, are the ones to choose from.
     """
     best, ours = None, config.options & OP_CIPHER_SERVER_PREFERENCE  # of either role: as OpenSSL has it, "ours"
     for signer in config.signers13 if version == TLS13 else config.signers12:
@@ -81,7 +82,7 @@ def sign(credential: Credential, scheme: Scheme, data: bytes) -> Asking[bytes]:
 
 
 def send_certificate13(conn: Handshake, chosen: tuple[Credential, Scheme], flight: Sequence[bytes]) -> Asking[None]:
-    """`flight`, which ends with our Certificate, and CertificateVerify (RFC 8446 4.4.3)."""
+    """Send `flight`, which ends with our Certificate, and then CertificateVerify (RFC 8446 4.4.3)."""
     conn.draft.own_credential, conn.draft.own_scheme = credential, scheme = chosen
     conn.send_messages(flight)
     data = (SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT) + conn.transcript.digest()
@@ -90,7 +91,7 @@ def send_certificate13(conn: Handshake, chosen: tuple[Credential, Scheme], fligh
 
 
 def send_finished13(conn: Handshake) -> None:
-    """Our Finished under our handshake traffic secret (RFC 8446 4.4.4)."""
+    """Send our Finished, under our handshake traffic secret (RFC 8446 4.4.4)."""
     theirs, ours = conn.finished_keys
     conn.draft.finished_sent = sent = conn.draft.digest.hmac(ours, conn.transcript.digest())
     conn.finished_keys = theirs, b""
@@ -98,9 +99,9 @@ def send_finished13(conn: Handshake) -> None:
 
 
 def check_finished13(conn: Handshake, message: messages.Finished) -> None:
-    """The peer's Finished under its handshake traffic secret."""
+    """Check the peer's Finished, under its handshake traffic secret."""
     theirs, ours = conn.finished_keys
-    if not theirs:  # used up: anybody could compute the Finished of an empty key
+    if not theirs:  # used already: anybody could compute a Finished with an empty key
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second Finished")
     raw, received = message
     check_finished(received, conn.draft.digest.hmac(theirs, conn.transcript.digest()))
@@ -109,7 +110,7 @@ def check_finished13(conn: Handshake, message: messages.Finished) -> None:
 
 
 def check_finished(received: bytes, expected: bytes) -> None:
-    """The peer's verify_data against what it has to be (RFC 8446 4.4.4, RFC 5246 7.4.9)."""
+    """Compare the peer's verify_data with the expected one (RFC 8446 4.4.4, RFC 5246 7.4.9)."""
     if len(received) != len(expected):
         raise Abort(faults.BAD_DIGEST_LENGTH)
     if not compare_digest(received, expected):

@@ -1,4 +1,6 @@
-"""What a server of TLS 1.0 to 1.2 goes on with: a suite, and what goes with it (RFC 5246 7.4.1.4.1, RFC 8422 5.1)."""
+"""A server's choice in TLS 1.0 to 1.2: a suite, and the credential, scheme and group for it (RFC 5246 7.4.1.4.1, RFC
+8422 5.1).
+"""
 
 from __future__ import annotations
 
@@ -33,17 +35,17 @@ IMPLIED_SCHEMES: Ranks = {0x0201: 0, 0x0203: 1}  # of a client that names none (
 
 
 class Common(NamedTuple):
-    """What both sides have besides their suites: with it each suite is tried."""
+    """What both sides have in common besides suites; each suite is tried with it."""
 
     version: int
-    group: Group | None  # a curve
-    schemes: Ranks  # of the client
-    pool: Sequence[Credential]  # what there is for this client
-    signing: list[Credential]  # of those, what may sign and has a curve of the client's
+    group: Group | None  # for ECDHE
+    schemes: Ranks  # that the client accepts
+    pool: Sequence[Credential]  # the credentials for this client
+    signing: list[Credential]  # those of them that may sign, with a curve that the client has
 
 
 class Choice(NamedTuple):
-    """What the server goes on with."""
+    """What the server has chosen."""
 
     suite: Suite
     credential: Credential | None
@@ -59,7 +61,7 @@ def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
         theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
         curves = [group for group in config.groups if not isinstance(group, Ffdhe)]
         group = negotiate.first_common(curves, theirs, version)
-    else:  # a client that says nothing takes any curve
+    else:  # a client without the extension accepts any curve
         group = SECP256R1 if SECP256R1 in config.groups else None
     schemes: Ranks = IMPLIED_SCHEMES
     if registry.SIGNATURE_ALGORITHMS in found:
@@ -100,10 +102,11 @@ def _possible(config: Config, suite: Suite, version: int, group: Group | None) -
 
 
 def _by_certificate(conn: Handshake, offers: list[Suite], common: Common) -> Choice | None:
-    """The first certificate for which there is a suite: their order comes before that of suites.
+    """The choice by the first certificate for which there is a suite: the order of certificates comes before that of
+    suites.
 
-    What a suite asks of a certificate is its authentication, and whether it signs or decrypts: so the first suite of
-    each such kind is all that has to be looked at, however many there are of either.
+    A suite makes two demands of a certificate: the kind of its key, and whether the key signs or decrypts.  So only the
+    first suite of each such kind is looked at, however many suites and certificates there are.
     """
     firsts: dict[tuple[bool, str], Suite] = {}
     for suite in filter(with_certificate, offers):

@@ -62,23 +62,23 @@ from puretls._wire.codec import Reader, vec8, vec16
 from puretls._wire.hello import ServerHello
 from puretls._wire.places import SH12, check_response
 
-LEGACY_SERVERS = OP_LEGACY_SERVER_CONNECT | OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION  # the second is older and does more
+LEGACY_SERVERS = OP_LEGACY_SERVER_CONNECT | OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION  # the second permits more
 
 
 class Handshake12:
-    """What the messages of one handshake leave for those after them."""
+    """What the messages of one handshake leave for the later ones."""
 
     __slots__ = ("asked", "claim", "hint", "judged", "peer", "session_id", "share", "suite", "ticket_follows")
 
     def __init__(self, suite: suites.Suite, session_id: bytes) -> None:
         self.suite, self.session_id = suite, session_id
-        self.claim: Claim | None = None  # who the server says it is
-        self.peer: Peer | None = None  # who it has shown to be
+        self.claim: Claim | None = None  # the server's certificate, whose key is not proven yet
+        self.peer: Peer | None = None  # the server, once it has proven its key
         self.share: tuple[bytes, bytes] | None = None  # our (EC)DHE share and the secret
         self.hint: bytes | None = None
         self.asked: legacy.CertificateRequest | None = None
         self.ticket_follows = False
-        self.judged = False  # somebody outside has had a say about the peer
+        self.judged = False  # whether the program's functions were asked about the peer
 
 
 def legacy_server_hello(conn: Handshake, offer: ClientOffer, message: ServerHello, version: int) -> State:
@@ -112,7 +112,7 @@ def legacy_server_hello(conn: Handshake, offer: ClientOffer, message: ServerHell
 
 
 def _check_what_stays(conn: Handshake) -> None:
-    """In a renegotiation: neither protection may be left out that the handshake before had, nor EMS be an addition."""
+    """Check a renegotiation: it uses EMS if the handshake before did, and keeps encrypt-then-MAC if that had it."""
     before, after = conn.outcome, conn.draft
     if before.ems != after.ems:  # RFC 7627 5.4
         raise Abort(faults.INCONSISTENT_EXTMS)
@@ -201,7 +201,9 @@ class ExpectHelloDone(_Step):
     def server_hello_done(self, conn: Handshake, message: messages.Empty) -> Asking[State]:
         conn.transcript.update(message.raw)
         handshake = self.handshake
-        if handshake.peer is not None and conn.config.policy.judged:  # without a signature Finished is the proof
+        if (
+            handshake.peer is not None and conn.config.policy.judged
+        ):  # where the server does not sign, Finished is the proof
             handshake.judged = True
             yield from admitted(conn, handshake.peer)
         return (yield from _answer(conn, handshake))

@@ -37,18 +37,18 @@ from puretls._wire.places import EE, check_response
 
 
 def wrong_suite(code: int) -> Fault:
-    """What a suite is that we have not offered, or that does not go with the version."""
+    """The suite of a ServerHello; Abort if it was not offered, or does not belong to the version."""
     return faults.WRONG_CIPHER_RETURNED if code in suites.BY_CODE else faults.UNKNOWN_CIPHER_RETURNED
 
 
 def count_miss(conn: Handshake) -> None:
-    """The server did not take the session that it was offered."""
+    """The server has not accepted the session that was offered."""
     if conn.config.sessions is not None:
         conn.config.sessions.stats.misses += 1
 
 
 class ExpectEncryptedExtensions(State):
-    """Keys are there; what else was negotiated comes protected."""
+    """The keys are there; the rest of what is negotiated comes protected."""
 
     __slots__ = ("offer", "resumed", "secret", "with_psk")
 
@@ -107,7 +107,7 @@ class ExpectCertificateOrRequest(ExpectCertificate):
 
 
 class ExpectCertificateVerify(State):
-    """The path is good, its owner has not spoken yet (RFC 8446 4.4.3)."""
+    """The server's certificate is accepted; the proof that it has the key is still to come (RFC 8446 4.4.3)."""
 
     __slots__ = ("asked", "claim", "secret")
 
@@ -155,7 +155,7 @@ class ExpectFinished(State):
         return conn.finish(Established13(conn))
 
     def _rejected(self, conn: Handshake, ech: EchOutcome, secret: bytes) -> NoReturn:
-        """The end of a handshake whose inner hello was not opened: nothing is said of it, or as us (RFC 9849 6.1.6)."""
+        """End a handshake whose inner hello was not accepted: nothing is sent in the client's name (RFC 9849 6.1.6)."""
         if self.asked is not None:
             conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
         send_finished13(conn)
@@ -167,7 +167,7 @@ class ExpectFinished(State):
 
 
 def send_client_certificate(conn: Handshake, asked: Ranks) -> Asking[None]:
-    """Our certificate if one suits the schemes that were asked for, else an empty list (RFC 8446 4.4.2)."""
+    """Send our certificate, if one has a scheme that the server accepts, or else an empty list (RFC 8446 4.4.2)."""
     config = conn.config
     if config.selects:
         pool = selection.welcome(config.credentials, conn.draft.authorities)

@@ -1,7 +1,7 @@
-"""The client's offer: extensions, key shares, PSKs with their binders.
+"""The ClientHello: extensions, key shares, pre-shared keys with their binders.
 
 RFC 8446 4.1.2, 4.2 and 4.1.4; sessions of TLS 1.2 are offered in the same message (RFC 5246 7.4.1.2, RFC 5077 3.2).
-What every connection of a context says alike is encoded once, by `negotiated.offers`; here is what differs.
+What is the same for every connection of a context is encoded once, by `negotiated.offers`; here is what differs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GREASED, EARLY = frozenset({registry.ENCRYPTED_CLIENT_HELLO}), frozenset({regist
 
 
 class OfferedPsk:
-    """A pre-shared key in the offer: from a ticket, or external (RFC 8446 2.2)."""
+    """A pre-shared key that is offered: from a ticket, or external (RFC 8446 2.2)."""
 
     __slots__ = ("age", "digest", "early", "external", "identity", "session")
 
@@ -42,17 +42,17 @@ class OfferedPsk:
 
 
 class ClientOffer:
-    """What a ClientHello promised and the ServerHello is held to."""
+    """What a ClientHello has offered, with which the answers are compared."""
 
     __slots__ = ("cookie", "early", "extra", "legacy_session", "offered", "psks", "session_id", "shares")
 
     def __init__(self, session_id: bytes, shares: dict[int, Offer], psks: list[OfferedPsk]) -> None:
         self.session_id, self.shares, self.psks = session_id, shares, psks
         self.cookie = b""
-        self.early: Session | None = None  # early data follows, under its ticket
+        self.early: Session | None = None  # the session under whose ticket early data follows
         self.legacy_session: Session | None = None  # of TLS 1.2 or older
         self.offered: frozenset[int] = frozenset()  # extensions
-        self.extra = b""  # encrypted_client_hello that means nothing (RFC 9849 6.2)
+        self.extra = b""  # encrypted_client_hello as GREASE (RFC 9849 6.2)
 
 
 class Hello(NamedTuple):
@@ -70,9 +70,9 @@ def compose(
     transcript: Transcript,
     verify_data: bytes | None = None,
 ) -> Hello:
-    """The ClientHello that says this; nothing is sent, and nothing changes.
+    """The ClientHello of an offer, composed without sending or changing anything.
 
-    `transcript` is what comes before it; `verify_data` is that of our last Finished, inside a connection.
+    `transcript` has the messages before it; `verify_data` is that of our last Finished, in a renegotiation.
     """
     suites, (_, block, offered) = config.first_suites, offers(config)
     asked = named(name) if name else b""
@@ -113,7 +113,7 @@ def both(offered: frozenset[int], more: frozenset[int]) -> frozenset[int]:
 
 
 def varying(offer: ClientOffer) -> bytes:
-    """The extensions that a second ClientHello may have otherwise, but for the last (RFC 8446 4.1.2)."""
+    """The extensions that may differ in a second ClientHello, except for the last one (RFC 8446 4.1.2)."""
     block = b""
     if offer.shares:
         block = extensions.build_shares([(code, share.public) for code, share in offer.shares.items()])
@@ -131,11 +131,13 @@ def blank_psks(psks: list[OfferedPsk]) -> bytes:
 
 
 def _binders_size(psks: list[OfferedPsk]) -> int:
-    """Bytes of their vector."""
+    """The length of the vector of binders."""
     return 2 + sum([1 + psk.digest.size for psk in psks])
 
 
 def with_binders(raw: bytes, psks: list[OfferedPsk], transcript: Transcript) -> bytes:
-    """A ClientHello that ends in `blank_psks`: each binder covers all before the binders (RFC 8446 4.2.11.2)."""
+    """A ClientHello that ends in `blank_psks`, with its binders: each covers everything before the binders (RFC 8446
+    4.2.11.2).
+    """
     raw = raw[: -_binders_size(psks)]
     return raw + vec16(b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks]))

@@ -1,7 +1,7 @@
-"""The start of a client: what it can offer, which session it tries to resume; the same again when a server asks.
+"""The start of a client, and of a renegotiation: what it can offer, and which session it tries to resume.
 
 RFC 8446 2.2, 4.1.2; RFC 5246 7.3, 7.4.1.1.  `client_hello` composes the message, `offering` sends it, and
-`server_hello` has the answer.
+`server_hello` handles the answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from puretls._engine.tickets import MAX_TICKET
 
 
 def begin(conn: Handshake) -> State:
-    """The first state of a client, at first and when the server has asked for another handshake."""
+    """The first state of a client, in the first handshake and in a renegotiation."""
     if conn.established:
         return _renegotiate(conn)
     config = conn.config
@@ -95,7 +95,7 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
 
 
 def early_limit(conn: Handshake) -> int:
-    """How many bytes of early data a client could send now, before the beginning, with the session that it has."""
+    """How many bytes of early data a client that has not begun could send with its session."""
     if conn.config.ech is not None:
         conn.config = conn.config.tls13_only
     conn.draft.policy_digest = conn.config.policy.digest()
@@ -107,7 +107,7 @@ def early_limit(conn: Handshake) -> int:
 
 
 def _encrypted(conn: Handshake, offer: ClientOffer) -> EchClient | None:
-    """What encrypts the hello; without a configuration perhaps an extension that looks like it."""
+    """What encrypts the hello; without a configuration, perhaps a GREASE extension in the offer."""
     config = conn.config
     if config.ech is None:
         if config.ech_grease and config.max_version >= TLS13:
@@ -125,7 +125,7 @@ def _encrypted(conn: Handshake, offer: ClientOffer) -> EchClient | None:
 
 def _renegotiate(conn: Handshake) -> State:
     """A new handshake inside this connection, in the same version, because the server asked (RFC 5246 7.4.1.1)."""
-    conn.config = replace(conn.config, versions=(conn.version,), alpn=())  # whose protocol goes on
+    conn.config = replace(conn.config, versions=(conn.version,), alpn=())  # the connection keeps its protocol
     conn.transcript = Transcript()
     conn.draft = Outcome()
     conn.stream.begin_again()

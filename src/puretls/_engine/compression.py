@@ -1,6 +1,6 @@
-"""Certificate compression (RFC 8879): our Certificate made shorter, the peer's made whole again.
+"""Certificate compression (RFC 8879): of our Certificate, and of the peer's.
 
-What a peer says of a length is checked before anything is decompressed.
+The length that a peer announces is checked before anything is decompressed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_KEPT = 32  # compressed messages of one credential
 
 
 def shorter(credential: Credential, raw: bytes, config: Config, theirs: frozenset[int]) -> bytes:
-    """Our Certificate message as the peer may get it: compressed, in the first of our ways that both have, if shorter.
+    """Our Certificate message, compressed with the first of our algorithms that the peer has, if that makes it shorter.
 
     It is compressed once for each credential, with and without a staple.
     """

@@ -1,7 +1,7 @@
-"""What a context freezes into: everything that its connections share and none of them changes.
+"""The frozen settings of a context, which all its connections share and none of them changes.
 
-A Config is immutable and used by any number of connections at once.  What goes on the wire the same way in each of
-them is encoded here once.
+A Config is immutable and used by any number of connections at once.  What is the same on the wire in each of them is
+encoded once, here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# OP_* as in OpenSSL 3 (the ones that the engine heeds)
+# OP_* as in OpenSSL 3, those that the engine knows
 OP_LEGACY_SERVER_CONNECT = 0x4
 OP_IGNORE_UNEXPECTED_EOF = 0x80
 OP_NO_TICKET = 0x4000
@@ -54,14 +54,14 @@ MAX_CERT_LIST = 102_400  # bytes of a Certificate message, unless a context says
 
 
 class Rules(NamedTuple):
-    """When a certificate is shown, and what goes with it, beyond what it says itself."""
+    """When a certificate is used and what is sent with it, where its own content does not decide."""
 
-    names: frozenset[str] | None = None  # that it is for, with *. for any first label; None: the names of the leaf
-    schemes: frozenset[int] | None = None  # that the key is used with; None: all that it can
+    names: frozenset[str] | None = None  # hosts that it is for, "*." for any first label; None: as the leaf says
+    schemes: frozenset[int] | None = None  # that its key signs with; None: all that it can
     scts: bytes | None = None  # a SignedCertificateTimestampList (RFC 6962 3.3)
-    must_match_issuer: bool = False  # it is for peers who have named an issuer of its chain
-    added: bool = False  # one of a list, whose order counts
-    trusted: bool = False  # what the key signs is sent unseen, wherever the key is
+    must_match_issuer: bool = False  # only for peers that have named an issuer of its chain
+    added: bool = False  # by add_cert_chain(): then the order counts
+    trusted: bool = False  # signatures of a key elsewhere are sent without being verified
 
 
 NO_RULES = Rules()
@@ -70,7 +70,7 @@ _PSS = frozenset(scheme.code for scheme in signatures.SCHEMES if scheme.key == s
 
 @slotted("ders", "key", "kind", "ocsp", "public_key", "rules")
 class Credential:
-    """A certificate chain and its private key: one of `cryptography`'s, or any that somebody outside has sign."""
+    """A certificate chain and its private key, which is one of `cryptography`'s, or signs outside of the engine."""
 
     raw = False
 
@@ -143,10 +143,11 @@ class Credential:
 
     @cached_property
     def decrypts(self) -> bool:
-        """Whether static RSA may use the key: of bad padding it has to make random bytes, and not say so.
+        """Whether the key can be used for RSA key exchange: on bad padding it has to return random bytes without an
+        error.
 
-        `cryptography` does so with OpenSSL 3.2 and newer (implicit rejection).  Nobody checks that, so one ciphertext
-        with bad padding is tried before the first that a client sends: 1, which decrypts to 1.
+        `cryptography` does so with OpenSSL 3.2 and newer (implicit rejection), but has no way to ask for it.  So a
+        ciphertext with bad padding is tried before the first one from a client: 1, which decrypts to 1.
         """
         key: Any = self.key
         if self.kind != signatures.RSA or not hasattr(key, "decrypt"):
@@ -160,7 +161,7 @@ class Credential:
 
     @cached_property
     def compressed(self) -> dict[tuple[object, bytes], bytes]:
-        """What became of our Certificate messages, by how they were compressed."""
+        """Our Certificate messages as they were compressed, by algorithm and message."""
         return {}
 
     @cached_property
@@ -181,7 +182,7 @@ class Credential:
         return legacy.certificate(self.ders)
 
     def shown13(self, found: dict[int, bytes]) -> bytes:
-        """The Certificate message for a client that has said `found` in its ClientHello."""
+        """The Certificate message for a client whose ClientHello has the extensions `found`."""
         if self.rules.scts is None or registry.SIGNED_CERTIFICATE_TIMESTAMP not in found:
             return self.stapled13 if registry.STATUS_REQUEST in found else self.message13
         return self.certificate13(b"", self.ocsp if registry.STATUS_REQUEST in found else None, self.rules.scts)
@@ -207,7 +208,7 @@ class RawCredential(Credential):
 
     @property
     def leaf(self) -> RawKey:  # type: ignore[override]  # which has the answers of a certificate that are asked for
-        """What stands in the place of the certificate."""
+        """The key, in the place of a certificate."""
         return raw_key.load(self.ders[0])
 
     @property
@@ -222,7 +223,7 @@ class Config:
     """The settings of a context, resolved."""
 
     versions: tuple[int, ...] = (TLS13, TLS12)  # enabled, highest first
-    fixed: bool = False  # one version by the protocol of the context: OpenSSL has another reason for those
+    fixed: bool = False  # the context's protocol fixes one version, for which OpenSSL has an error of its own
     suites: tuple[Suite, ...] = ()  # of TLS 1.2 and older, in order of preference
     suites13: tuple[Suite, ...] = ()
     groups: tuple[Group, ...] = _groups.DEFAULT
@@ -231,16 +232,16 @@ class Config:
     own_schemes: tuple[Scheme, ...] | None = None  # what we may sign with; None: `schemes`
     credentials: tuple[Credential, ...] = ()
     raw_keys: tuple[Credential, ...] = ()  # without certificates (RFC 7250)
-    own_types: tuple[int, ...] = (X509,)  # of what we can show, best first
+    own_types: tuple[int, ...] = (X509,)  # of certificates that we can show, best first
     alpn: tuple[bytes, ...] = ()
-    alpn_select: Any = None  # a server parks for the protocol, which this function chooses
+    alpn_select: Any = None  # a function that chooses a server's protocol, by AlpnRequest
     options: int = OP_ENABLE_MIDDLEBOX_COMPAT | OP_CIPHER_SERVER_PREFERENCE
     policy: PeerPolicy = field(default_factory=PeerPolicy)
     sessions: SessionManager | None = None
     num_tickets: int = 2
     ticket_request: tuple[int, int] | None = None  # of a client (RFC 9149)
-    choose_context: bool = False  # a server parks after ClientHello
-    psk_client: bool = False  # a client parks for a pre-shared key
+    choose_context: bool = False  # a server waits in ClientHelloRequest
+    psk_client: bool = False  # a client waits in PskClientRequest
     psk_server: bool = False
     psk_hint: bytes | None = None
     dh: FiniteField | None = None  # of a server; None: no DHE
@@ -249,22 +250,22 @@ class Config:
     record_size_limit: int | None = MAX_PLAINTEXT  # bytes of plaintext we are ready to receive (RFC 8449)
     max_send_fragment: int = MAX_PLAINTEXT  # bytes of plaintext in a record that we send
     max_early_data: int = 0  # bytes: of a server what its tickets allow, of a client what it is ready to send
-    dynamic_record_sizes: bool = False  # small ones at first
+    dynamic_record_sizes: bool = False  # the first records of a connection are small
     request_ocsp: bool = False
     request_sct: bool = False  # RFC 6962 3.3
     compressions: tuple[Algorithm, ...] = ()  # of certificates (RFC 8879), best first
     max_cert_list: int = MAX_CERT_LIST  # bytes of a Certificate message that was compressed
     ech: Chosen | None = None  # of a client: what its hello is encrypted for (RFC 9849)
-    ech_random_id: bool = False  # with a config_id that tells the server nothing
-    outer_name: str | None = None  # for the name of the configuration
-    outer_alpn: tuple[bytes, ...] | None = None  # None: the same as inside
+    ech_random_id: bool = False  # its config_id is random
+    outer_name: str | None = None  # in the outer hello; None: the public name of the configuration
+    outer_alpn: tuple[bytes, ...] | None = None  # in the outer hello; None: as in the inner one
     ech_keys: tuple[ServerKey, ...] = ()  # of a server
-    ech_trial: bool = False  # any of them may be it, whatever config_id says
+    ech_trial: bool = False  # all keys are tried, whatever the config_id
     ech_retry: bytes = b""  # ECHConfigList for clients whose hello does not open
-    ech_grease: bool = False  # a client without a configuration acts as if it had one
+    ech_grease: bool = False  # a client without a configuration sends GREASE (RFC 9849 6.2)
     grease: bool = True
     grease_seed: bytes = field(default_factory=lambda: urandom(2))
-    watch: bool = False  # somebody wants events
+    watch: bool = False  # messages and secrets are events
 
     @cached_property
     def max_version(self) -> int:
@@ -276,9 +277,10 @@ class Config:
 
     @cached_property
     def served(self) -> tuple[int, ...]:
-        """The versions that a server can really do: TLS 1.3 needs a suite, a group, and a key of its own or shared.
+        """The versions that a server can really negotiate: TLS 1.3 needs a suite, a group, and a key of its own or a
+        shared one.
 
-        As with OpenSSL a key counts if some scheme of TLS 1.3 is for it, though settings may permit none of those.
+        As with OpenSSL a key counts if some scheme of TLS 1.3 is for it, even if the settings permit none of those.
         """
         signs = any(
             signatures.usable(scheme, credential.public_key, TLS13, credential.kind)
@@ -308,7 +310,7 @@ class Config:
 
     @cached_property
     def early_limit(self) -> int:
-        """The same; 0 where somebody outside has a say about peers, as they are asked when the handshake is done."""
+        """The same, but 0 where functions of the program judge peers: they are asked when the handshake is done."""
         return 0 if self.policy.judged else self.max_early_data
 
     @cached_property
@@ -328,7 +330,7 @@ class Config:
 
     @cached_property
     def signers12(self) -> tuple[tuple[Credential, Scheme], ...]:
-        """Likewise in TLS 1.2."""
+        """Our credentials with each scheme that they can sign with in TLS 1.2, in order of preference."""
         return self._signers(TLS12)
 
     def _signers(self, version: int) -> tuple[tuple[Credential, Scheme], ...]:
@@ -343,7 +345,7 @@ class Config:
 
     @cached_property
     def selects(self) -> bool:
-        """Whether there is more to choose by than kinds of keys."""
+        """Whether certificates were added one by one, so that more decides than the kind of their keys."""
         return any(one.rules.added for one in self.credentials)
 
     @cached_property
@@ -353,7 +355,7 @@ class Config:
 
     @cached_property
     def schemes12(self) -> dict[Credential, list[Scheme]]:
-        """Likewise in TLS 1.2."""
+        """What each of our credentials can sign with in TLS 1.2, in order of preference."""
         return by_credential(self.signers12)
 
     @cached_property
@@ -367,21 +369,23 @@ class Config:
 
     @cached_property
     def groups13(self) -> tuple[Group, ...]:
-        """Those of TLS 1.3."""
+        """The suites of TLS 1.3."""
         return tuple(group for group in self.groups if group.since <= TLS13 <= group.until)
 
     # Encoded once
 
     @cached_property
     def grease_values(self) -> tuple[int, ...]:
-        """Two different numbers of RFC 8701, for as long as the context lives."""
+        """Two different GREASE numbers (RFC 8701), the same for all connections of the context."""
         first, second = self.grease_seed
         one = registry.GREASE[first % 16]
         return (one, registry.GREASE[(first + 1 + second % 15) % 16]) if self.grease else ()
 
     @cached_property
     def offered_suites(self) -> tuple[Suite, ...]:
-        """What a client offers: those that some enabled version has, and none without authentication if it verifies."""
+        """The suites that a client offers: those of enabled versions, and none without authentication if it
+        verifies.
+        """
         thirteen = self.suites13 if self.max_version >= TLS13 else ()
         older = self.suites if self.min_version < TLS13 else ()
         highest = min(self.max_version, TLS12)
@@ -391,7 +395,7 @@ class Config:
 
     @cached_property
     def offered_by_code(self) -> dict[int, Suite]:
-        """What the suite of a ServerHello is looked up in."""
+        """The offered suites by their code."""
         return {suite.code: suite for suite in self.offered_suites}
 
     @cached_property
@@ -401,27 +405,29 @@ class Config:
 
     @cached_property
     def hello_groups(self) -> tuple[Group, ...]:
-        """Those that some enabled version can use."""
+        """The groups that some enabled version can use."""
         return tuple(g for g in self.groups if g.since <= self.max_version and g.until >= self.min_version)
 
     @cached_property
     def tls13_only(self) -> Config:
-        """The same for a hello that is encrypted: that is for TLS 1.3 alone."""
+        """The same for an encrypted hello, which offers TLS 1.3 alone."""
         return self if self.versions == (TLS13,) else replace(self, versions=(TLS13,))
 
     @cached_property
     def of_outer_hello(self) -> Config:
-        """The same where the outer hello counts."""
+        """The same for a handshake in which the server accepts the outer hello."""
         return self if self.outer_alpn is None else replace(self, alpn=self.outer_alpn)
 
     @cached_property
     def decompressors(self) -> dict[int, Algorithm]:
-        """Those ways of compressing certificates that a peer may use."""
+        """The algorithms with which a peer may compress its certificate."""
         return {one.code: one for one in self.compressions if one.decompress is not None}
 
     @cached_property
     def compression_offer(self) -> bytes:
-        """The extension that says so, of ClientHello and CertificateRequest; nothing if there is none (RFC 8879 3)."""
+        """The compress_certificate extension of ClientHello and CertificateRequest; nothing if there is none (RFC 8879
+        3).
+        """
         return extensions.build_compressions(tuple(self.decompressors)) if self.decompressors else b""
 
     @cached_property
@@ -464,14 +470,14 @@ class Config:
 
     @cached_property
     def encoded(self) -> dict[Callable[[Config], Any], Any]:
-        """What others encode once for each configuration, see `once`."""
+        """Values that other modules compute once for each configuration, see `once`."""
         return {}
 
 
 def once(encode: Callable[[Config], T]) -> Callable[[Config], T]:
-    """What `encode` makes of a configuration, made when it is first asked for, and kept with it.
+    """A value that `encode` computes of a configuration when it is first asked for, and that is kept with it.
 
-    Two threads may both make it, without a lock: they get equal values, and the second is kept.
+    Two threads may both compute it, without a lock: the values are equal, and the second one is kept.
     """
 
     def known(config: Config) -> T:
@@ -486,7 +492,7 @@ def once(encode: Callable[[Config], T]) -> Callable[[Config], T]:
 
 
 def by_credential(signers: Iterable[tuple[Credential, Scheme]]) -> dict[Credential, list[Scheme]]:
-    """The schemes of each."""
+    """The schemes of each credential."""
     found: dict[Credential, list[Scheme]] = {}
     for credential, scheme in signers:
         found.setdefault(credential, []).append(scheme)

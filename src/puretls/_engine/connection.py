@@ -1,11 +1,11 @@
-"""Connection: bytes in, bytes and requests out.
+"""Connection: a handshake over a record layer.  Bytes go in, bytes and requests come out.
 
-A transport feeds `receive`, calls `advance`, sends `data_to_send`, and answers `request` when the state is parked.
-After the handshake `read_into` and `write` move application data; neither passes through a state unless something
-unusual arrives.  What is a record, and how it is protected, is the business of `records`.
+A transport feeds `receive`, calls `advance`, sends `data_to_send`, and answers `request` when the handshake waits for
+an answer.  After the handshake `read_into` and `write` move application data, which passes through a state only if
+something unusual arrives.  `records` knows what a record is and how it is protected.
 
-Threads: one thread may be on the receiving side (`receive`, `advance`, `read_into`) while another is on the sending
-side (`write`, `data_to_send`, `close_notify`), once the handshake is done.
+Threads: once the handshake is done, one thread may be on the receiving side (`receive`, `advance`, `read_into`) while
+another is on the sending side (`write`, `data_to_send`, `close_notify`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Connection:
 
     @property
     def outcome(self) -> Outcome:
-        """What the last handshake that is done has agreed on."""
+        """What the last handshake that is done has negotiated."""
         return self.handshake.outcome
 
     @property
@@ -100,7 +100,7 @@ class Connection:
         return state.request if state else None
 
     def receive(self, data: bytes) -> None:
-        """Bytes from the transport; `advance` makes something of them."""
+        """Take bytes from the transport; `advance` processes them."""
         self.records.receive(data)
 
     def wanted(self) -> int:
@@ -133,9 +133,9 @@ class Connection:
     # Progress
 
     def advance(self) -> None:
-        """Process what has arrived, until more is needed, a request is parked, data can be read or the handshake ends.
+        """Process what has arrived, until more is needed, a request is open, data can be read or the handshake is done.
 
-        Raises Abort, and from then on always; the alert is in `data_to_send`.
+        Raises Abort when the connection fails, and in every later call; the alert is in `data_to_send`.
         """
         machine, handshake, records = self.machine, self.handshake, self.records
         if machine.failure:
@@ -170,7 +170,7 @@ class Connection:
             del answer  # it may be a key, and the traceback of a failure has this frame
 
     def refuse(self, request: Request, error: BaseException) -> NoReturn:
-        """The answer to the request that is open is an exception: the connection cannot go on."""
+        """Answer the request that is open with an exception: the connection fails."""
         try:
             self.machine.refuse(request, error)
         finally:
@@ -181,7 +181,7 @@ class Connection:
         return self.machine.failed()
 
     def fail(self, fault: Fault, detail: str = "") -> None:
-        """The end: the peer is told once, the secrets go, every later call raises the same."""
+        """Fail: send the alert once, drop the secrets, and raise the same error in every later call."""
         self.machine.fail(fault, detail)
 
     def request_authentication(self) -> None:
@@ -197,16 +197,17 @@ class Connection:
         self.records.send_alert(level, description)
 
     def close_notify(self) -> None:
-        """Say that we send no more (RFC 8446 6.1).  The peer may go on sending."""
+        """Send close_notify: we send nothing more (RFC 8446 6.1), but the peer may."""
         if not self.machine.failure:
             self.records.close_notify()
 
     # Application data
 
     def read_into(self, out: memoryview, slack: int = 0) -> int:
-        """Application data into `out`; 0 if there is none, which `close_received` or more input explains.
+        """Put application data into `out`; 0 if there is none, either because more input is needed or because of
+        `close_received`.
 
-        The last `slack` bytes of `out` take no data: they are room for the type byte that ends a record of TLS 1.3.
+        The last `slack` bytes of `out` get no data: they are room for the type byte that ends a record of TLS 1.3.
         """
         if self.records.failed:
             raise self.failed()
@@ -224,8 +225,9 @@ class Connection:
     def read_record(self, record: bytes) -> bytes:
         """Take `record` as `receive` does, and return its data if it is one whole record of application data.
 
-        b"" if it is anything else: then it has been received, and `read_into` goes on.  For small messages: no buffer,
-        no copy.  It is for established connections that have not failed and hold no plaintext.
+        If it is anything else the result is b"": it was received, and `read_into` handles it.  This is for small
+        messages, without a buffer and without a copy, on an established connection that has not failed and holds no
+        plaintext.
         """
         records = self.records
         if records.takes_data:
@@ -239,7 +241,7 @@ class Connection:
         return b""
 
     def pending(self) -> int:
-        """Bytes that `read_into` would give at once; looks at what is here, if it is whole, to count them."""
+        """How many bytes `read_into` would give at once; a whole record that is here is opened to count them."""
         inbound, handshake = self.records.inbound, self.handshake
         usable = handshake.established and not self.machine.failure
         if not inbound.plain and usable and (inbound.ready() or not inbound.wanted()):
@@ -247,7 +249,7 @@ class Connection:
         return len(inbound.plain) - inbound.plain_at
 
     def write(self, data: memoryview) -> None:
-        """Seal application data; `data_to_send` has it."""
+        """Seal application data, which `data_to_send` then has."""
         if self.records.failed:
             raise self.failed()
         self.records.write(data)
@@ -267,11 +269,11 @@ class Connection:
     # What arrives
 
     def _dispatch(self, state: State, kind: int, data: bytes) -> State:
-        """A record by its content type, but for handshake messages (RFC 8446 5); the state after it."""
+        """Handle a record that is no handshake message (RFC 8446 5); the state after it."""
         records = self.records
         if not records.inbound.on_boundary():  # no other record between the parts of a message (RFC 8446 5.1)
             if kind == ALERT:
-                records.receive_alert(data)  # which says more, if it is fatal
+                records.receive_alert(data)  # a fatal one is the better error
                 raise Abort(faults.MIXED_RECORDS)
             raise Abort(self._stray(kind, inside=True))
         if kind == APPLICATION_DATA:
@@ -300,7 +302,7 @@ class Connection:
         return state
 
     def _stray(self, kind: int, *, inside: bool = False) -> Fault:
-        """What OpenSSL calls a record that is not expected here, or not inside a message (RFC 8446 5.1)."""
+        """The error that OpenSSL has for a record that is not expected here, or not inside a message (RFC 8446 5.1)."""
         handshake, inbound, own = self.handshake, self.records.inbound, kind == CHANGE_CIPHER_SPEC
         version, established = handshake.version, handshake.established
         if own and version < TLS13 and inbound.in_header():

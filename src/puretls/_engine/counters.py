@@ -6,7 +6,7 @@ TICKETS, MEMORY, STORE = "hits_tickets", "hits_memory", "hits_store"  # where a 
 
 
 class Stats:
-    """One number for each key, but for `number`, which the cache knows."""
+    """The numbers of session_stats(), except for `number`, which is the cache's."""
 
     __slots__ = (
         "accept",

@@ -1,9 +1,9 @@
-"""Early data, both roles: who may send it, who takes it, what has become of it (RFC 8446 2.3, 4.2.10, 8).
+"""Early data, in both roles: who may send it, when it is accepted, and what becomes of it (RFC 8446 2.3, 4.2.10, 8).
 
-What a client sends before the server has answered is under keys of its ticket alone.  It can be recorded and sent
-again, so a server takes it only for an application that asks for it, and once: of a ticket of its own that allows it,
-in a handshake that goes on as the one before did, at the time that the client says, and if whoever remembers flights
-has not seen it.  Everything else is an ordinary handshake, and the data is skipped.
+What a client sends before the server has answered is protected only by keys of its ticket, and whoever records it can
+send it again.  So a server accepts it only for an application that asks for it, and once: under a ticket of its own
+that allows it, in a handshake that negotiates what the one before did, at the time that the client states, and if the
+memory of flights has not seen it.  Everything else is an ordinary handshake, and the data is skipped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ REMEMBERED = 2 * WINDOW + CLOCKS  # seconds for which a flight may be fresh, as 
 
 
 def keys(conn: Handshake, early: EarlySecret, suite: Suite, digest: bytes, random: bytes) -> TrafficSecret:
-    """What early data is under; `digest` is of the ClientHello, `random` its random."""
+    """The secret of early data; `digest` is that of the transcript up to ClientHello, `random` the random of the
+    ClientHello.
+    """
     record, secret = conn.draft.early, early.client_traffic(digest)
     if record is not None:
         record.exporter, record.hash, record.digest, record.open = early, suite.hash, digest, True
@@ -61,7 +63,7 @@ def keys(conn: Handshake, early: EarlySecret, suite: Suite, digest: bytes, rando
 
 
 def offer(conn: Handshake, session: Session | None) -> EarlyData:
-    """What a client that is going to offer this session may send; `left` is 0 if nothing, and it says why."""
+    """How much a client that offers this session may send; if `left` is 0, `reason` says why."""
     config = conn.config
     reason, size = None, 0
     if session is None:
@@ -78,7 +80,7 @@ def offer(conn: Handshake, session: Session | None) -> EarlyData:
 
 
 def begin(conn: Handshake, session: Session, early: EarlySecret, digest: bytes, random: bytes) -> None:
-    """The ClientHello that offers it is out: what follows is early data (RFC 8446 4.2.10, D.4)."""
+    """The ClientHello that offers it was sent: what follows is early data (RFC 8446 4.2.10, D.4)."""
     secret = keys(conn, early, session.suite, digest, random)
     if conn.draft.early is not None:
         conn.draft.early.status = REJECTED  # until the server says that it is not
@@ -90,7 +92,7 @@ def begin(conn: Handshake, session: Session, early: EarlySecret, digest: bytes, 
 
 
 def retried(conn: Handshake) -> None:
-    """HelloRetryRequest rejects it, and the next ClientHello is as unprotected as the first (RFC 8446 4.2.10)."""
+    """A HelloRetryRequest rejects it; the next ClientHello is sent without protection again (RFC 8446 4.2.10)."""
     if conn.draft.early is not None:
         conn.draft.early.reject(RETRIED)
     conn.layer.withdraw_early_data()
@@ -98,7 +100,7 @@ def retried(conn: Handshake) -> None:
 
 
 def answered(conn: Handshake, session: Session | None, *, accepted: bool) -> None:
-    """EncryptedExtensions says whether the server takes it; `session` is what it has resumed."""
+    """EncryptedExtensions shows whether the server accepts it; `session` is the one that it has resumed."""
     draft, early = conn.draft, conn.draft.early
     if early is None:
         raise Abort(faults.INTERNAL)
@@ -127,7 +129,7 @@ def promised(conn: Handshake) -> int:
 def decide(
     conn: Handshake, found: dict[int, bytes], psks: OfferedPsks | None, chosen: tuple[int, Session | None] | None
 ) -> Asking[bool]:
-    """Whether the early data of this ClientHello is taken; `chosen` is the PSK that the handshake goes on with."""
+    """Whether the early data of this ClientHello is accepted; `chosen` is the PSK that the handshake uses."""
     early = conn.draft.early
     if early is None:
         return False
@@ -146,7 +148,7 @@ def _refused(conn: Handshake, found: dict[int, bytes], chosen: tuple[int, Sessio
     config = conn.config
     if not conn.early_wanted or not config.early_limit:
         return DISABLED
-    if chosen is None or chosen[0]:  # what is not the first PSK is not what it is under
+    if chosen is None or chosen[0]:  # early data is always under the first PSK
         return NOT_RESUMED
     session = chosen[1]
     if session is None or not session.max_early_data or session.suite is not conn.draft.suite:
@@ -161,7 +163,7 @@ def _refused(conn: Handshake, found: dict[int, bytes], chosen: tuple[int, Sessio
 
 
 def _replayed(conn: Handshake, psks: OfferedPsks, session: Session) -> Asking[str | None]:
-    """Why it cannot be said that it comes for the first time; None if it does (RFC 8446 8.2, 8.3)."""
+    """Why it is not certain that it comes for the first time; None if it is (RFC 8446 8.2, 8.3)."""
     sessions, now = conn.config.sessions, conn.clock()
     age = ((psks.identities[0][1] - session.age_add) & 0xFFFFFFFF) / 1000
     expected = session.time + age
@@ -173,7 +175,7 @@ def _replayed(conn: Handshake, psks: OfferedPsks, session: Session) -> Asking[st
     if sessions.anti_replay is not None:
         first = yield FirstRequest(sessions, binder, REMEMBERED, sessions.anti_replay)
         return None if first is True else REPLAY if first is False else UNPROTECTED
-    if session.maker is not Process.this:  # others may open its ticket, and would not know what we have seen
+    if session.maker is not Process.this:  # other servers can open its ticket, and do not know what this one has seen
         return UNPROTECTED
     if sessions.replay_memory.first(binder, expected + WINDOW, now):
         return None
@@ -182,7 +184,7 @@ def _replayed(conn: Handshake, psks: OfferedPsks, session: Session) -> Asking[st
 
 
 def receiving(conn: Handshake, early: EarlySecret, digest: bytes) -> None:
-    """It is taken: what comes next is under its keys."""
+    """Accept it: what comes next is under its keys."""
     suite = conn.draft.suite
     conn.layer.reject_early_data(0)
     conn.layer.install_read(EARLY, suite, keys(conn, early, suite, digest, conn.draft.client_random))

@@ -1,4 +1,4 @@
-"""Configurations of Encrypted Client Hello (RFC 9849 4): which one a client can use, and the keys of a server."""
+"""Configurations of Encrypted Client Hello (RFC 9849 4): the one that a client uses, and the keys of a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _NUMBER = re.compile(rb"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
 def is_public_name(name: bytes) -> bool:
-    """Dot-separated LDH labels, the last of them no number: nothing that could be taken for an address (RFC 9849 4)."""
+    """Whether this is a name of LDH labels, the last of which is no number, so that it cannot be taken for an address
+    (RFC 9849 4).
+    """
     labels = name.split(b".")
     return all(map(_LABEL.fullmatch, labels)) and not _NUMBER.fullmatch(labels[-1])
 
@@ -35,7 +37,7 @@ class Chosen:
 
 
 def usable(config: Config) -> Chosen | None:
-    """Whether we know all that it takes (RFC 9849 4, 6.1)."""
+    """Whether this configuration is usable: we support all that it demands (RFC 9849 4, 6.1)."""
     kem = KEMS.get(config.kem)
     kinds = [kind for kind, _ in config.extensions]
     suite = next((pair for pair in config.suites if pair[0] in KDFS and pair[1] in AEADS), None)
@@ -61,7 +63,7 @@ def choose(data: bytes) -> Chosen | None:
 
 
 class ServerKey:
-    """A configuration whose private key we have; `retry`: clients that had none, or an old one, are told of it."""
+    """A configuration with its private key; with `retry`, clients that had none or an old one are sent it."""
 
     __slots__ = ("config", "key", "retry")
 
@@ -78,13 +80,13 @@ class ServerKey:
         return f"<ServerKey {self.config.config_id}>"
 
     def agreed(self, suite: Suite, enc: bytes) -> tuple[bytes, Context]:
-        """The secret of a client that has sealed for us, and its context; HpkeError if `enc` is no public key."""
+        """The shared secret and the context of a client's sealed hello; HpkeError if `enc` is no public key."""
         kem = KEMS[self.config.kem]
         secret = kem.decapsulate(enc, self.key, self.config.public_key)
         return secret, Context(kem, *suite, secret, self.config.info)
 
 
-GREASE_CONFIG = bytes.fromhex("baba0008") + b"\x00" * 8  # of a version that there is not: to be ignored
+GREASE_CONFIG = bytes.fromhex("baba0008") + b"\x00" * 8  # of an unknown version, which clients ignore
 
 
 def retry_list(keys: tuple[ServerKey, ...], *, grease: bool = False) -> bytes:

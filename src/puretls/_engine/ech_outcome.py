@@ -1,4 +1,4 @@
-"""What has become of Encrypted Client Hello in one handshake, for the states and for who asks (RFC 9849).
+"""The state of Encrypted Client Hello in one handshake, for its states and for the application (RFC 9849).
 
 The numbers are OpenSSL's (SSL_ECH_STATUS_*).
 """
@@ -16,17 +16,17 @@ NOT_TRIED, BAD_NAME, NOT_CONFIGURED, FAILED_ECH, FAILED_ECH_BAD_NAME = -101, -10
 
 
 class EchOutcome:
-    """Of either role."""
+    """The state of ECH in one handshake, in either role."""
 
     __slots__ = ("opened", "outer_name", "public_name", "rejected", "retry_configs", "status")
 
     def __init__(self, status: int, outer_name: str | None = None, public_name: str | None = None) -> None:
         self.status = status
         self.outer_name = outer_name  # of the outer hello
-        self.public_name = public_name  # whom the certificate has to name if a client's inner hello was not opened
-        self.rejected = False  # that is the case
-        self.retry_configs: bytes | None = None  # which a client was sent, whoever it was
-        self.opened: tuple[Sealed, Context] | None = None  # by a server, until it needs it no more
+        self.public_name = public_name  # the name for the server's certificate if the inner hello was rejected
+        self.rejected = False  # a client's inner hello was rejected
+        self.retry_configs: bytes | None = None  # received by a client, perhaps without authentication
+        self.opened: tuple[Sealed, Context] | None = None  # a server's, until the second hello
 
     @property
     def confirmed(self) -> bool:

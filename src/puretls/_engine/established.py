@@ -39,14 +39,14 @@ from puretls._wire.codec import extension
 
 
 class Established(State):
-    """Data flows."""
+    """The handshake is done, and data flows."""
 
     __slots__ = ()
     accepts_data = True
 
 
 class Established13(Established):
-    """TLS 1.3, both roles; what comes is one of the post-handshake messages."""
+    """TLS 1.3 after the handshake, in both roles; only post-handshake messages may come."""
 
     __slots__ = ("digest", "nonce", "pending", "resumption", "transcript")
 
@@ -60,7 +60,7 @@ class Established13(Established):
         self.transcript = transcript if wanted else None
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
-        del conn.transcript  # its time is over: who asked for it would fail
+        del conn.transcript  # nothing may use it from here on
         conn.draft.session = agreed(conn, b"", LIFETIME)
 
     def secret_of_tickets(self, conn: Handshake) -> bytes:
@@ -88,7 +88,7 @@ class Established13(Established):
             raise Abort(faults.INVALID_TICKET_LIFETIME)
         count(conn)
         if message.lifetime:
-            if self.resumption is None:  # kept, as there will be more tickets
+            if self.resumption is None:  # kept, as more tickets will come
                 self.resumption = Resumption(conn.outcome.digest, self.secret_of_tickets(conn))
             conn.outcome.session = session = agreed(
                 conn,
@@ -115,7 +115,7 @@ class Established13(Established):
             raise Abort(faults.INVALID_CONTEXT)
         schemes = authenticate.requested_schemes(message)
         count(conn)
-        if conn.stream.close_sent:  # there is nobody to say it any more
+        if conn.stream.close_sent:  # nothing can be sent any more
             return self
         transcript = self.transcript.copy()
         transcript.update(message.raw)
@@ -125,7 +125,7 @@ class Established13(Established):
             transcript.update(raw)
             flight.append(raw)
 
-        def answer(digest: Digest, secret: bytes) -> bytes:  # when it is sealed: a KeyUpdate may be before it
+        def answer(digest: Digest, secret: bytes) -> bytes:  # called when it is sealed, as a KeyUpdate may come first
             add(messages.finished(finished(digest, secret, transcript.digest())))
             return b"".join(flight)
 
@@ -169,7 +169,9 @@ class Established13(Established):
     def stored_tickets(
         self, conn: Handshake, sessions: SessionManager, count: int
     ) -> tuple[list[bytes], list[tuple[bytes, bytes, int]]]:
-        """The same as tickets that only name states, and what the store outside has to keep before they are sent."""
+        """The same, for tickets that only name states; and the entries that the program's store has to keep before they
+        are sent.
+        """
         session = conn.draft.session
         if session is None or not count:
             return [], []
@@ -184,7 +186,7 @@ class Established13(Established):
     def _states(
         self, conn: Handshake, session: Session, most: int, count: int
     ) -> tuple[list[tuple[int, int]], list[bytes], int]:
-        """What so many tickets have for themselves, their states, and for how many seconds they are good.
+        """The parts of so many tickets that differ, their states, and for how many seconds they are good.
 
         0 seconds: the peer has to be authenticated anew by then.
         """
@@ -204,7 +206,7 @@ class Established13(Established):
             raise Abort(faults.EXTENSION_NOT_RECEIVED)
         if self.pending is not None:
             raise Abort(faults.REQUEST_PENDING)
-        if conn.config.policy.verify_mode == CERT_NONE:  # nothing would come of it
+        if conn.config.policy.verify_mode == CERT_NONE:  # the answer would not be verified
             raise Abort(faults.INVALID_CONFIG)
         if conn.stream.close_sent:
             raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
@@ -228,7 +230,7 @@ class Established13(Established):
 
 
 class ExpectPostCertificateVerify(Established):
-    """Server: the client has named itself after the handshake and must prove it."""
+    """Server: after the handshake the client has sent its certificate, and still has to prove that it has the key."""
 
     __slots__ = ("claim", "established", "transcript")
 
@@ -270,5 +272,5 @@ def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int, ear
 
 
 def count(conn: Handshake) -> None:
-    """A peer that has us work for messages, KeyUpdates or others, and sends no data, is cut off."""
+    """Count a post-handshake message: a peer that sends many of them and no data is cut off."""
     conn.layer.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)

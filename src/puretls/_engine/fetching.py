@@ -1,7 +1,9 @@
-"""Issuers that a server has not sent: paths are searched again with what a certificate's URL has (RFC 5280 4.2.2.1).
+"""Fetching the certificates of issuers that a server has not sent, from the URLs in its certificates (RFC 5280
+4.2.2.1).
 
-The URLs are the server's, whoever it is: so few are asked for, none twice, and who fetches them sees to the rest.  What
-comes is one more untrusted certificate.  Where it does not help, the error is the one that there was without it.
+The URLs come from the server, whoever that is.  So only a few are asked for, none twice, and the function that fetches
+them is responsible for what it connects to.  What it brings is one more untrusted certificate, with which a path is
+searched again.  If that does not help, the error is the one that there was without it.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
 
 MOST_FETCHES = 3  # for one verification
-DEEPEST = 4  # the certificate, counted from the leaf, whose issuer is still fetched
+DEEPEST = 4  # issuers are fetched for so many certificates of a path, counted from the leaf
 SCHEMES = ("http://", "https://")
 
 
 def examined(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Asking[Claim]:
-    """What `examine` makes of a server's certificates, for which issuers that it has not sent may be fetched."""
+    """The server's claim, as `examine` makes it; issuers that the server has not sent may be fetched for it."""
     policy = conn.config.policy
     if policy.aia is None or not builds_paths(policy):
         return examine(conn, ders, ocsp)
@@ -35,7 +37,7 @@ def examined(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) 
 
 
 def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy) -> Asking[tuple[Certificate, ...]]:
-    """The path, under one budget however often it is searched for."""
+    """Search the path, as often as an issuer is fetched, under one common budget."""
     budget, tried = Budget(), list[str]()
     from puretls._x509 import published  # noqa: PLC0415 - a context that fetches has loaded it
 
@@ -57,7 +59,7 @@ def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy)
 
 
 def _next(refused: VerifyAbort, tried: Sequence[str]) -> str | None:
-    """The URL to ask, if an issuer is all that is missing."""
+    """The URL of the missing issuer, if nothing else is wrong."""
     if refused.lacks is None or refused.depth > DEEPEST or len(tried) >= MOST_FETCHES:
         return None
     return next((u for u in refused.aia_urls if u.lower().startswith(SCHEMES) and u not in tried), None)

@@ -1,9 +1,10 @@
-"""Handshake and State: what the handshakes of a connection have at hand, and the places that they go through.
+"""Handshake and State: what the handshakes of a connection share, and the states that they go through.
 
-A state accepts the handshake messages that it has marked with `@on` and no others; each handler gets the parsed message
-and returns the successor.  One that may have to ask somebody outside is marked with `@asking_on`: a generator, which
-yields the request where it needs the answer.  States get the handshake as an argument; here is what outlives them.
-It knows no records: what carries the messages is a `MessageLayer` (RFC 8446 4, RFC 9001 4.1).
+A state accepts the handshake messages for which it has a handler marked with `@on`, and no others.  A handler gets the
+parsed message and returns the next state.  A handler that may need an answer from outside is marked with `@asking_on`:
+it is a generator that yields a request where it needs the answer.  States get the handshake as an argument and do not
+keep it: `Handshake` has what outlives them.  It does not know records: a `MessageLayer` carries its messages (RFC 8446
+4, RFC 9001 4.1).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def asking_on(kind: int, parse: Parse) -> Callable[[A], A]:
 
 
 def decode(parse: Callable[[bytes], T], raw: bytes) -> T:
-    """Only the codec runs in here: what it cannot read is decode_error."""
+    """Parse, and turn what the codec cannot read into decode_error."""
     try:
         return parse(raw)
     except (IndexError, StructError):
@@ -80,7 +81,7 @@ class State:
     accepts_data: ClassVar[bool] = False
     takes_early_data: ClassVar[bool] = False
     expects_ccs: ClassVar[bool] = False
-    reads_ahead: ClassVar[bool] = False  # the peer can have sent nothing beyond what is expected here
+    reads_ahead: ClassVar[bool] = False  # the peer cannot have sent more than what is expected here
     request: Request | None = None
 
     def __init_subclass__(cls) -> None:
@@ -96,7 +97,7 @@ class State:
         if entry is None:
             if raw == HELLO_REQUEST and not conn.server_side and (conn.version or conn.config.min_version) < TLS13:
                 _count_request(conn)
-                return self  # in a handshake it means nothing (RFC 5246 7.4.1.1)
+                return self  # ignored in a handshake (RFC 5246 7.4.1.1)
             name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}")
         parse, handler, asks = entry
@@ -107,12 +108,12 @@ class State:
         return go_on(handler(self, conn, message)) if asks else handler(self, conn, message)
 
     def request_authentication(self, conn: Handshake) -> None:
-        """Ask the client for its certificate after the handshake; only where nothing else is under way."""
+        """Ask the client for its certificate after the handshake; refused in states in which that is not possible."""
         del conn
         raise Abort(faults.STILL_IN_INIT)
 
     def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
-        """RFC 5246 7.1; for states of TLS 1.2 and older that set `expects_ccs`."""
+        """Handle ChangeCipherSpec (RFC 5246 7.1), in states of TLS 1.2 and older that set `expects_ccs`."""
         raise NotImplementedError
 
 
@@ -121,7 +122,7 @@ def _count_request(conn: Handshake) -> None:
 
 
 class Parked(State):
-    """Waits for the answer to a Request.  `script` is the handler that has asked: it goes on where it yielded."""
+    """The handshake waits for the answer to a request.  `script` is the handler that has yielded it."""
 
     __slots__ = ("request", "script")
 
@@ -131,7 +132,7 @@ class Parked(State):
 
 
 def go_on(script: Asking[State], answer: Any = None) -> State:
-    """Run a handler that may ask, to its next request or to its end; the state after it."""
+    """Run a handler up to its next request, or to its end; the state after that."""
     try:
         request = script.send(answer)
     except StopIteration as end:
@@ -143,13 +144,13 @@ def go_on(script: Asking[State], answer: Any = None) -> State:
 
 
 class Failed(State):
-    """Nothing is expected any more; the secrets went with the state before."""
+    """The connection has failed: nothing is expected, and the secrets are gone with the state before."""
 
     __slots__ = ()
 
 
 class Handshake:
-    """What outlives the states of a connection's handshakes, and what they share; its `Machine` moves them."""
+    """What the states of a connection's handshakes share; its `Machine` drives them."""
 
     __slots__ = (
         "begin",
@@ -196,23 +197,25 @@ class Handshake:
         if profile is not TLS:
             self.config = profile.fit(config)
         self.established = False
-        self.transcript = Transcript()  # not there once there is no handshake
+        self.transcript = Transcript()  # deleted when the handshake is done
         self.version = 0  # what was negotiated; 0 before
-        self.outcome = NOTHING  # of the last handshake that is done
-        self.draft = Outcome()  # of the one under way; once that is done, the same
-        self.offered = session  # by a client, before the handshake
-        self.tells_sessions = False  # a client's driver wants events of sessions and failures
+        self.outcome = NOTHING  # what the last handshake that is done has negotiated
+        self.draft = Outcome()  # the same of the handshake under way; it becomes `outcome` when that is done
+        self.offered = session  # the session that a client offers
+        self.tells_sessions = False  # the driver of a client wants SessionEvent and FailureEvent
         self.early_wanted = False  # a client has early data, or a server's application reads it
-        self.held: TrafficSecret | None = None  # of the handshake, for when early data has ended
-        self.kept: tuple[bytes, ...] = ()  # ids of sessions that go if this connection fails
-        self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it has served
+        self.held: TrafficSecret | None = None  # the handshake secret, installed when early data has ended
+        self.kept: tuple[bytes, ...] = ()  # ids of sessions that are forgotten if this connection fails
+        self.finished_keys = b"", b""  # TLS 1.3: the peer's and ours, each until it was used
         self.read_level = self.write_level = INITIAL
 
     # For the states
 
     @property
     def stream(self) -> StreamLayer:
-        """The layer, for what there is over records only: no profile without records lets a state come there."""
+        """The layer, for what exists only over records; no profile without records leads to a state that asks
+        for it.
+        """
         stream = self.layer.stream
         if stream is None:
             raise Abort(faults.INTERNAL)
@@ -229,7 +232,7 @@ class Handshake:
             self.layer.events.append(SecretEvent(label, random or self.draft.client_random, secret))
 
     def tell_session(self, session: Session) -> None:
-        """A client has got one that it can resume."""
+        """Report a session that a client can resume."""
         if self.tells_sessions:
             self.layer.events.append(SessionEvent(session))
 
@@ -238,28 +241,28 @@ class Handshake:
         self.layer.set_version(version)
 
     def set_suite(self, suite: Suite) -> None:
-        """What was negotiated, after the version."""
+        """Set the suite, after the version."""
         self.draft.suite = suite
         self.draft.digest = suite.hash if self.version >= TLS12 else MD5_SHA1
 
     def send_message(self, raw: bytes) -> None:
-        """A handshake message into the transcript and the flight."""
+        """Add a handshake message to the transcript and to the flight."""
         self.transcript.update(raw)
         self.layer.send(self.write_level, (raw,))
 
     def send_messages(self, messages: Sequence[bytes]) -> None:
-        """Several, hashed as one."""
+        """The same for several messages, which are hashed at once."""
         self.transcript.update(b"".join(messages))
         self.layer.send(self.write_level, messages)
 
     def send_post_handshake(self, messages: Sequence[bytes]) -> None:
-        """Messages after Finished, which no transcript covers."""
+        """Send messages after Finished, which belong to no transcript."""
         self.layer.send(self.write_level, messages)
 
     def install_handshake_secrets(self, theirs: bytes, ours: bytes, *, early: bool = False) -> None:
-        """TLS 1.3: keys of both directions, and those of both Finished.
+        """Install the handshake secrets of TLS 1.3, and keep the keys of both Finished messages.
 
-        `early`: the direction of early data goes on with its own until there is no more, if there are records.
+        `early`: over records, the direction of early data keeps its own keys until early data has ended.
         """
         suite = self.draft.suite
         d, size = suite.hash, suite.cipher.key
@@ -282,11 +285,11 @@ class Handshake:
             self.held, self.read_level = write, HANDSHAKE
 
     def release(self) -> None:
-        """Early data has ended: what follows in its direction is the handshake's."""
+        """Install the handshake secret in the direction of early data, which has ended."""
         held, self.held, suite = self.held, None, self.draft.suite
         if self.draft.early is not None:
             self.draft.early.open = False
-        if held is None:  # it has its keys
+        if held is None:  # it is installed
             return
         if self.server_side:
             self.layer.install_read(HANDSHAKE, suite, held)
@@ -296,13 +299,13 @@ class Handshake:
             self.write_level = HANDSHAKE
 
     def install_read_secret(self, secret: bytes) -> None:
-        """What the peer says from here on is under its application traffic secret."""
+        """Receive what follows under the peer's application traffic secret."""
         suite = self.draft.suite
         self.layer.install_read(APPLICATION, suite, TrafficSecret(suite.hash, secret, suite.cipher.key))
         self.read_level = APPLICATION
 
     def install_write_secret(self, secret: bytes) -> None:
-        """What we say from here on is under our application traffic secret."""
+        """Send what follows under our application traffic secret."""
         suite = self.draft.suite
         self.layer.install_write(APPLICATION, suite, TrafficSecret(suite.hash, secret, suite.cipher.key))
         self.write_level = APPLICATION
@@ -323,9 +326,9 @@ class Handshake:
             self.layer.events.append(FailureEvent())
 
     def finish(self, state: State, flight: Sequence[bytes] = ()) -> State:
-        """The handshake is done, if it passes the gate; `state` takes what comes after it.
+        """End the handshake, if it passes the gate; `state` is the one after it.
 
-        `flight` is what goes out at once, while nobody else can be sending.
+        `flight` is sent at once, while nobody else can be sending.
         """
         self.pass_gate(later=self.version == TLS13)
         self.outcome = self.draft
@@ -350,9 +353,9 @@ class Handshake:
         return state
 
     def pass_gate(self, *, later: bool) -> None:
-        """The end of every handshake: whatever way it took, the policy in force is satisfied, or it fails.
+        """Check at the end of every handshake, whichever way it took, that the policy in force is satisfied.
 
-        `later`: there is post-handshake authentication still to come, or there may be.
+        `later`: post-handshake authentication is still to come, or possible.
         """
         draft, server_side = self.draft, self.server_side
         if not self.config.policy.admits(draft.peer, server_side, self.server_hostname, later, draft.external_psk):
@@ -363,7 +366,9 @@ class Handshake:
     def export_keying_material(
         self, label: bytes, length: int, context: bytes | None = None, *, early: bool = False
     ) -> bytes:
-        """RFC 8446 7.5, RFC 5705 4; ValueError before there are keys, and for what neither has room for."""
+        """Exporters (RFC 8446 7.5, RFC 5705 4).  ValueError before the handshake is done, and for arguments that are
+        too long.
+        """
         outcome = self.outcome
         if not early and (not self.established or outcome.master is None):
             raise ValueError("handshake not done yet")

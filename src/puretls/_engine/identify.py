@@ -1,6 +1,6 @@
-"""Who the peer says it is: its certificates parsed, and verified if the policy says so.
+"""The certificates that the peer has sent: parsed, and verified if the policy demands it.
 
-That it has the key is shown by a signature (`receive13`, `handshake12`) or by Finished (`peer`).
+That the peer has the key is proven later, by a signature (`receive13`, `handshake12`) or by Finished (`peer`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
 
 
 def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
-    """Parse what the peer presented, and verify it if the configuration says so."""
+    """Parse what the peer has sent, and verify it if the configuration demands it."""
     chain, rules = presented(conn, ders)
     policy = conn.config.policy
     verified = path.verify(known(policy, chain), policy.store, rules) if builds_paths(policy) else None
@@ -33,17 +33,19 @@ def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -
 
 
 def builds_paths(policy: PeerPolicy) -> bool:
-    """Whether paths are built; else nothing is verified, or somebody outside judges the chain."""
+    """Whether paths are built.  If not, nothing is verified, or a function of the program judges the chain."""
     return bool(policy.verify_mode) and policy.path_judge is None
 
 
 def known(policy: PeerPolicy, chain: tuple[Certificate, ...]) -> Sequence[Certificate]:
-    """What a path may be built of, but for the anchors: what the peer sent, and what the context has besides."""
+    """The certificates of which a path may be built, besides the anchors: the peer's, and the context's
+    intermediates.
+    """
     return chain if policy.intermediates is None else [*chain, *issuers.above(chain, policy.intermediates)]
 
 
 def presented(conn: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate, ...], Policy]:
-    """The chain, and what it is going to be held to."""
+    """The arguments of verification: the chain, and what it has to satisfy."""
     try:
         chain = certificate.presented(ders)
     except ValueError as error:
@@ -55,7 +57,7 @@ def presented(conn: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate
         conn.draft.presented = chain
     name = conn.server_hostname if policy.check_hostname else None
     ech = conn.draft.ech
-    if ech is not None and ech.rejected:  # who answered is to be whom the configuration names (RFC 9849 6.1.7)
+    if ech is not None and ech.rejected:  # the certificate has to name the configuration's public name (RFC 9849 6.1.7)
         name = ech.public_name
     return chain, Policy(
         purpose="clientAuth" if conn.server_side else "serverAuth",
@@ -77,13 +79,13 @@ def claim_of(
     verified: tuple[Certificate, ...] | None,
     ocsp: bytes | None,
 ) -> Claim:
-    """What the peer claims to be, with the path if one was built; revocation comes last."""
+    """The peer's claim, with the path if one was built; revocation is checked last."""
     policy, asked, status = conn.config.policy, None, None
     if policy.verify_mode:  # CERT_NONE is 0
-        if verified is None:  # the chain is judged at the end (admission.py), its leaf as any other
+        if verified is None:  # a function judges the chain at the end (admission.py); its leaf is checked here
             checks.strong_leaf(chain[0], rules)
             checks.identity(chain[0], rules)
-            if policy.ocsp == OCSP_REQUIRE:  # nobody knows the issuer whose word would count
+            if policy.ocsp == OCSP_REQUIRE:  # the issuer that would have to sign a response is not known
                 raise codes.refusal(codes.OCSP_NEEDED, 0)
         name = rules.hostname
         asked = (name, policy.host_flags, True) if name else None
@@ -100,7 +102,7 @@ def claim_of(
 
 
 def check_scheme(config: Config, code: int, claim: Claim, version: int) -> Scheme:
-    """The scheme of the peer's signature: one that we offered, and that its key is for (RFC 8446 4.4.3)."""
+    """The scheme of the peer's signature, which we must have offered and its key must be for (RFC 8446 4.4.3)."""
     scheme = config.scheme_by_code.get(code)
     if scheme is None or not signatures.usable(scheme, claim.key, version, claim.kind, claim.limits):
         raise Abort(faults.WRONG_SIGNATURE_TYPE, f"scheme {code:#06x} in version {version:#06x}")

@@ -1,10 +1,11 @@
-"""Machine: what moves the handshakes of one connection: messages, and the answers to requests; and how they fail.
+"""Machine: drives the handshakes of one connection, by messages and by answers to requests, and handles their failures.
 
-`connection` has one over records; what has no records calls `start` and `receive` itself.  Whatever comes out of a step
-ends the connection here: an alert is sent, secrets go, and every later call raises the same.
+`connection` has one over records; a layer without records calls `start` and `receive` itself.  Every exception that
+leaves a step ends the connection here: an alert is sent, the secrets are dropped, and every later call raises the same
+error.
 
-A handler that waits for an answer has the handshake in its frame, and only the machine has the handler: so there is no
-circle, and whoever lets go of a connection in the middle of its handshake frees it.
+A handler that waits for an answer refers to the handshake, and only the machine refers to the handler.  So there is no
+reference cycle, and a connection that is dropped in the middle of its handshake is freed at once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from puretls._engine.requests import Asking, Request, unanswered
 
 
 class Machine:
-    """One connection's."""
+    """The machine of one connection."""
 
     __slots__ = ("failure", "handshake", "refusal", "state")
 
@@ -29,7 +30,7 @@ class Machine:
         self.handshake = handshake
         self.state: State | None = None  # None: not begun
         self.failure: tuple[Fault, str] | None = None
-        self.refusal: Abort | None = None  # the failure, if there is more to it: of a certificate
+        self.refusal: Abort | None = None  # the failure with its details, if it is about a certificate
 
     @property
     def request(self) -> Request | None:
@@ -37,7 +38,7 @@ class Machine:
         return self.state.request if self.state else None
 
     def start(self) -> State:
-        """Begin: a client says its ClientHello."""
+        """Begin: a client sends its ClientHello."""
         try:
             handshake = self.handshake
             self.state = state = handshake.begin(handshake)
@@ -46,7 +47,7 @@ class Machine:
         return state
 
     def receive(self, level: Level, message: bytes) -> None:
-        """A whole message that has come under the keys of this level, where no record layer watches which those are."""
+        """Take a whole message that was received at this level, from a layer without records."""
         if self.failure:
             raise self.failed()
         state = self.state or Failed()  # which expects nothing
@@ -76,7 +77,7 @@ class Machine:
         return state
 
     def refuse(self, request: Request, error: BaseException) -> NoReturn:
-        """The answer to the request that is open is an exception: the connection cannot go on."""
+        """Answer the request that is open with an exception: the connection fails."""
         try:
             if self.failure:
                 raise self.failed()
@@ -94,11 +95,11 @@ class Machine:
     # Failing
 
     def ended_by(self, error: BaseException) -> BaseException:
-        """What to raise after `error` came out of the middle of a step: the connection cannot go on.
+        """End the connection after `error` was raised in the middle of a step; what to raise instead of it.
 
-        An exception that is no Abort is a mistake of ours that a peer has found.  It must not end a server that is
-        ready for SSLError and OSError only: so it is an Abort, too, whose cause is there for the report.  What comes
-        from outside, of a signal handler or a debugger, goes through as it is.
+        An exception that is no Abort is a bug of ours that a peer has found.  It must not end a server that is prepared
+        for SSLError and OSError only, so it becomes the cause of an Abort, which reports it.  What was raised from
+        outside, by a signal handler or a debugger, is passed on as it is.
         """
         if isinstance(error, Abort):
             if type(error) is not Abort and not self.failure:
@@ -110,7 +111,7 @@ class Machine:
             return error
         whose = raised_in(error)
         request = "please report it" if whose.startswith("puretls.") else f"raised in {whose}"
-        abort = Abort(faults.INTERNAL, f"{type(error).__name__}: {request}")  # what it says itself may be anything
+        abort = Abort(faults.INTERNAL, f"{type(error).__name__}: {request}")  # its own text may contain secrets
         abort.__cause__ = error
         self.fail(abort.fault, abort.detail)
         return abort
@@ -122,7 +123,7 @@ class Machine:
         return Abort(*(self.failure or (faults.INTERNAL, "")))
 
     def fail(self, fault: Fault, detail: str = "") -> None:
-        """The end: the peer is told once, the secrets go, every later call raises the same."""
+        """Fail: send the alert once, drop the secrets, and raise the same error in every later call."""
         if self.failure:
             return
         self.failure = fault, detail  # not the exception: its traceback would keep secrets alive

@@ -1,6 +1,7 @@
-"""The server's choices out of a ClientHello: suite, group, certificate, session, protocol, each from both sides' lists.
+"""A server's choices from a ClientHello: suite, group and others, each from the lists of both sides.
 
-Pure functions of a Config and a ClientHello; what they return goes into the answer, what they cannot find is an Abort.
+These are pure functions of a Config and a ClientHello.  What they return goes into the answer; if there is nothing to
+choose they raise Abort.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ CHACHA = frozenset(suite.code for suite in SUITES if suite.cipher.name.startswit
 
 
 def in_order(config: Config, ours: Sequence[Suite], theirs: Ranks) -> list[Suite]:
-    """The suites of both sides, in the order of the side that decides."""
+    """The suites that both sides have, in the order of the side that decides."""
     shared = [suite for suite in ours if suite.code in theirs]
     if not config.options & OP_CIPHER_SERVER_PREFERENCE:
         shared.sort(key=lambda suite: theirs[suite.code])
     elif config.options & OP_PRIORITIZE_CHACHA and _favourite(theirs) in CHACHA:
-        shared.sort(key=lambda suite: suite.code not in CHACHA)  # the client's processor has no AES, it seems
+        shared.sort(key=lambda suite: suite.code not in CHACHA)  # the client's processor seems to have no AES
     return shared
 
 
@@ -41,17 +42,19 @@ def first_common(ours: Iterable[Group], theirs: Ranks, version: int) -> Group | 
 
 
 class Offer13(NamedTuple):
-    """What of a ClientHello TLS 1.3 looks at."""
+    """The extensions of a ClientHello that a server of TLS 1.3 uses."""
 
     groups: Ranks
     shares: dict[int, bytes]
     schemes: Ranks
     psks: OfferedPsks | None
-    takes_tickets: bool  # whether a ticket of ours, which is for psk_dhe_ke, would be of use (RFC 8446 4.2.9)
+    takes_tickets: bool  # whether the client can use our tickets, which are for psk_dhe_ke (RFC 8446 4.2.9)
 
 
 def read_offer13(hello: ClientHello) -> Offer13:
-    """The extensions of a ClientHello and what they demand of each other (RFC 8446 9.2, 4.2.8, 4.2.9, 4.2.11)."""
+    """Read the extensions of a ClientHello, and check what they demand of each other (RFC 8446 9.2, 4.2.8, 4.2.9,
+    4.2.11).
+    """
     _, _, _, _, _, compression, found = hello
     if compression != b"\x00":
         raise Abort(faults.INVALID_COMPRESSION_ALGORITHM)
@@ -86,7 +89,7 @@ def read_offer13(hello: ClientHello) -> Offer13:
 
 
 def group13(config: Config, theirs: Ranks, shares: dict[int, bytes]) -> tuple[Group, bytes | None]:
-    """Our most wanted group that came with a share, else one to ask for in a HelloRetryRequest."""
+    """Our most preferred group that came with a share, or else one to ask for in a HelloRetryRequest."""
     for group in config.groups13:
         if group.code in shares:
             return group, shares[group.code]

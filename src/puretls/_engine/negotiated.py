@@ -1,11 +1,11 @@
-"""Extensions that a client offers and a server answers, one row each: to add one is to add a row, and its tests.
+"""The extensions that a client offers and a server answers, one row each: adding one is adding a row, and its tests.
 
-`offers` encodes what every ClientHello of a configuration says, once for the configuration.  The answer is composed by
-`answers` alone, which asks a row only if its extension is in the ClientHello: a server says nothing unasked (RFC 8446
-4.2, RFC 5246 7.4.1.4).  `accept` gives the client's rows what came back, which `places.check_response` has compared
-with the offer.
+`offers` encodes, once for a configuration, what every ClientHello of it contains.  Only `answers` composes a server's
+answer, and it asks a row only if its extension is in the ClientHello: a server answers nothing that was not offered
+(RFC 8446 4.2, RFC 5246 7.4.1.4).  `accept` hands the answers to the client's rows, after `places.check_response` has
+compared them with the offer.
 
-What a server chooses out of versions, groups, shares, keys and cookies is no row's, as these need each other
+Versions, groups, key shares, pre-shared keys and cookies have no rows, because a server chooses them together
 (`negotiate`).  What differs from one ClientHello to the next is added by `client_hello`.
 """
 
@@ -45,11 +45,11 @@ class Row(NamedTuple):
 
 
 class Offers(NamedTuple):
-    """What every ClientHello of a configuration says."""
+    """What every ClientHello of a configuration contains."""
 
     extensions: tuple[tuple[int, bytes], ...]  # number, and the extension encoded, in their order
     block: bytes  # all of them
-    answerable: frozenset[int]  # what may come back, but for what is not in every one
+    answerable: frozenset[int]  # what a server may answer of it
 
 
 @once
@@ -81,7 +81,7 @@ def answers(conn: Handshake, offered: dict[int, bytes], message: int, *, resumed
 
 
 def accept(conn: Handshake, found: dict[int, bytes], message: int) -> None:
-    """The answers in `message` to what we have offered."""
+    """Accept the answers in `message` to what we have offered."""
     rows = ACCEPTED[message]
     for number, body in found.items():
         if number in rows:
@@ -119,7 +119,7 @@ def _offer_protocols(config: Config) -> bytes | None:
 
 
 def _answer_protocols(conn: Handshake, body: bytes, _: bool) -> bytes | None:
-    """By our preference; without overlap there is none, as OpenSSL's `ssl` callback has it (RFC 7301 3.2)."""
+    """The protocol, in our order of preference; None without a common one, as `ssl` has it (RFC 7301 3.2)."""
     conn.draft.alpn = chosen = _chosen(conn, body)
     return None if chosen is None else vec16(vec8(chosen))
 
@@ -135,7 +135,7 @@ def _chosen(conn: Handshake, body: bytes) -> bytes | None:
 
 
 def protocol(conn: Handshake, found: dict[int, bytes]) -> bytes | None:
-    """What a server is going to answer to a ClientHello with these extensions."""
+    """The protocol that a server is going to answer to a ClientHello with these extensions."""
     return _chosen(conn, found[registry.ALPN]) if registry.ALPN in found else None
 
 
@@ -148,7 +148,7 @@ def _accept_protocol(conn: Handshake, body: bytes) -> None:
 
 
 def check_protocol(conn: Handshake) -> None:
-    """Where applications need one, there is none without (RFC 9001 8.1)."""
+    """Refuse a connection without a protocol where the profile requires one (RFC 9001 8.1)."""
     if conn.profile.alpn_required and conn.draft.alpn is None:
         raise Abort(faults.NO_APPLICATION_PROTOCOL)
 
@@ -163,7 +163,7 @@ def _offer_limit(config: Config) -> bytes | None:
 def _answer_limit(conn: Handshake, body: bytes, _: bool) -> bytes | None:
     config = conn.config
     said = config.limit13 if conn.version == TLS13 else config.limit12
-    if body != said or config.record_size_limit != MAX_PLAINTEXT:  # else both take what everybody may send
+    if body != said or config.record_size_limit != MAX_PLAINTEXT:  # otherwise the limit is the protocol's own
         _accept_limit(conn, body)
     return said
 
@@ -172,11 +172,11 @@ def _accept_limit(conn: Handshake, body: bytes) -> None:
     ours = conn.config.record_size_limit
     if ours is not None:
         limit = extensions.record_size_limit(body) - (conn.version == TLS13)
-        if limit < MAX_PLAINTEXT or ours != MAX_PLAINTEXT:  # else it is what everybody may send and takes anyway
+        if limit < MAX_PLAINTEXT or ours != MAX_PLAINTEXT:  # otherwise the limit is the protocol's own
             conn.stream.limit(limit, ours)
 
 
-# ticket_request (RFC 9149 2): never more than we would send anyway
+# ticket_request (RFC 9149 2): never more than are sent to a client that has not asked
 
 
 def _offer_tickets(config: Config) -> bytes | None:
@@ -198,7 +198,7 @@ def _accept_tickets(conn: Handshake, body: bytes) -> None:
     conn.draft.tickets = extensions.expected_tickets(body)
 
 
-# encrypt_then_mac (RFC 7366 2): of each handshake anew, as a client may not offer again what its session had
+# encrypt_then_mac (RFC 7366 2): negotiated anew in each handshake, as a client need not offer what its session had
 
 
 def _offer_etm(config: Config) -> bytes | None:
@@ -226,7 +226,7 @@ def _answer_early_data(conn: Handshake, _: bytes, __: bool) -> bytes | None:
     return b"" if conn.draft.early is not None and conn.draft.early.accepted else None
 
 
-# What a full handshake answers only
+# Answers of a full handshake only
 
 
 def _answer_ticket(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 5077 3.2
@@ -262,7 +262,7 @@ def _answer_name(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # R
     return b"" if conn.config.choose_context and not resumed else None
 
 
-# What is asked of a server's certificates
+# What a client wants of a server's certificates
 
 
 def _offer_status(config: Config) -> bytes | None:  # RFC 6066 8
@@ -324,7 +324,7 @@ def _accept_client_type(conn: Handshake, body: bytes) -> None:
         conn.config = conn.config.with_raw_keys
 
 
-# What a server chooses from, and in TLS 1.3 does not repeat
+# What a server chooses from, without an answer in TLS 1.3
 
 
 def _offer_point_formats(config: Config) -> bytes | None:  # RFC 8422 5.1.2
@@ -396,7 +396,7 @@ ROWS = (  # in the order of a ClientHello
     Row(registry.EARLY_DATA, EE, answer=_answer_early_data),
     Row(registry.SIGNED_CERTIFICATE_TIMESTAMP, SH12, _offer_timestamps, _accept_timestamps, _answer_timestamps),
 )
-FIRST12 = (  # answered in this order, which is none of a specification's, but has always been ours; then the others
+FIRST12 = (  # our answers begin with these, in this order, which no specification demands
     registry.RENEGOTIATION_INFO,
     registry.EXTENDED_MASTER_SECRET,
     registry.ALPN,
@@ -410,14 +410,14 @@ FIRST12 = (  # answered in this order, which is none of a specification's, but h
 
 
 def answering(place: int) -> tuple[tuple[int, Answer], ...]:
-    """Who answers in this message, in order."""
+    """The rows that answer in this message, in order."""
     found = {row.number: row.answer for row in ROWS if row.where & place and row.answer is not None}
     first = [number for number in FIRST12 if number in found] if place == SH12 else []
     return tuple((number, found[number]) for number in dict.fromkeys((*first, *found)))
 
 
 def accepting(place: int) -> dict[int, Callable[[Handshake, bytes], None]]:
-    """What becomes of the answers in this message."""
+    """The rows that accept an answer in this message."""
     return {row.number: row.accept for row in ROWS if row.where & place and row.accept is not None}
 
 

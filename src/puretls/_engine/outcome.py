@@ -1,7 +1,8 @@
-"""What a handshake has agreed on: one object for each, which becomes the connection's when Finished has come.
+"""Outcome: what one handshake has negotiated.  It becomes the connection's when Finished has come.
 
-Until then the one before it counts, whole: a renegotiation begins with an empty one and inherits nothing, and whoever
-asks the connection, or exports keys from it, hears of the handshake that is done (RFC 5246 7.4.1.1).
+Until then the previous one stays in force as a whole.  A renegotiation begins with an empty one and inherits nothing;
+whoever asks the connection, or exports keys from it, gets what belongs to the handshake that is done (RFC 5246
+7.4.1.1).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Outcome:
-    """Filled in by the states, message by message, as `Handshake.draft`; from Finished on `Handshake.outcome`."""
+    """The states write to it, message by message, as `Handshake.draft`; from Finished on it is `Handshake.outcome`."""
 
     __slots__ = (
         "alpn",
@@ -71,7 +72,7 @@ class Outcome:
         "version",
     )
 
-    suite: Suite  # not there before it is chosen
+    suite: Suite  # missing until it is chosen
 
     def __init__(self) -> None:
         self.version = 0
@@ -79,32 +80,34 @@ class Outcome:
         self.group: Group | None = None
         self.alpn: bytes | None = None
         self.ech: EchOutcome | None = None
-        self.alpn_choice: bytes | None = None  # a function's, before it is said
+        self.alpn_choice: bytes | None = None  # the protocol that a function has chosen, until it is sent
         self.early: EarlyData | None = None  # what has become of it, if there was any
         self.half_rtt = False  # a server may send data before the client's Finished has come
         self.ems = self.etm = self.secure_renegotiation = False
-        # Who is on the other side, and by which right it is let in
+        # The peer, and why it is let in
         self.peer: Peer | None = None
-        self.presented: tuple[Certificate, ...] = ()  # by a server that is not accepted, or not yet
-        self.external_psk = False  # which both sides have shown to know, and no certificate was due beside it
+        self.presented: tuple[Certificate, ...] = ()  # the chain of a server that is not accepted yet
+        self.external_psk = False  # both sides have proven an external PSK, which stands for a certificate
         self.peer_scheme: Scheme | None = None  # of the peer's signature
         self.certificate_compression: int | None = None  # of the peer's Certificate message (RFC 8879)
-        self.peer_compressions: frozenset[int] = frozenset()  # that a client's may have
+        self.peer_compressions: frozenset[int] = frozenset()  # algorithms that our Certificate message may use
         self.scts: bytes | None = None  # timestamps that a server has sent (RFC 6962 3.3)
         self.own_type = self.peer_type = 0  # of certificates: X509, or RawPublicKey (RFC 7250)
         self.own_credential: Any = None
-        self.own_scheme: Scheme | None = None  # of ours
+        self.own_scheme: Scheme | None = None  # of our signature
         self.peer_offers_pha = self.peer_takes_tickets = False
-        self.tickets: int | None = None  # so many will be sent, if the client has said how many it wants (RFC 9149)
+        self.tickets: int | None = (
+            None  # how many a server will send at most, if it has answered ticket_request (RFC 9149)
+        )
         self.policy_digest = b""  # of the policy when the handshake began
         self.resumed: Session | None = None  # the session that it goes on with
-        self.session: Session | None = None  # which it leaves; tickets renew it
-        self.authenticated = self.until = 0.0  # when the peer was, and until when sessions may say so
-        # What was said
-        self.hello: ClientHello | None = None  # by a client, until the handshake is done
-        self.authorities: tuple[bytes, ...] = ()  # whose certificates a server has asked for, if that matters
-        self.server_name: str | None = None  # a client asked for
-        self.client_suites: Ranks = {}  # a server was offered
+        self.session: Session | None = None  # the session of this handshake; tickets renew it
+        self.authenticated = self.until = 0.0  # when the peer was authenticated, and how long sessions may rely on it
+        # What the client has sent
+        self.hello: ClientHello | None = None  # until the handshake is done
+        self.authorities: tuple[bytes, ...] = ()  # issuers that a server's CertificateRequest names
+        self.server_name: str | None = None  # that the client has asked for
+        self.client_suites: Ranks = {}  # that the client has offered
         self.client_random = self.server_random = b""
         self.finished_sent = self.finished_received = b""
         # Secrets

@@ -1,8 +1,8 @@
-"""Who is on the other side: the chain that was presented, the path that was verified, the proof of possession.
+"""The peer: the chain that it has sent, the path that was verified, and the proof that it has the key.
 
-A Peer is made only here: by `proven`, once a signature shows that the certificate's owner is present (RFC 8446 4.4.3,
-RFC 5246 7.4.3 and 7.4.8), by `encrypted_to` for RSA key exchange, where Finished is the proof (RFC 5246 F.1.1.2), and
-by `remembered`, for a session in which one of these happened.
+A Peer is made only here: by `proven`, when a signature shows that the certificate's owner is present (RFC 8446 4.4.3,
+RFC 5246 7.4.3 and 7.4.8); by `encrypted_to` in RSA key exchange, where Finished is the proof (RFC 5246 F.1.1.2); and by
+`remembered`, for a session in which one of these has happened.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from puretls._x509 import addresses, certificate, names
 from puretls._x509.certificate import Certificate
 from puretls._x509.raw_key import RawKey
 
-Asked = tuple[str | None, int, bool]  # a host, the flags of the comparison, and whether the certificate has that name
+Asked = tuple[str | None, int, bool]  # a host, flags for comparing names, and whether the certificate has that name
 
 
 class Peer:
@@ -38,16 +38,16 @@ class Peer:
     ) -> None:
         self.chain, self.path, self.scheme, self.ocsp = chain, path, scheme, ocsp
         self._asked = asked
-        self.raw = raw  # a public key in the place of certificates, of which there are none then (RFC 7250)
+        self.raw = raw  # a public key in the place of all certificates (RFC 7250)
 
     @property
     def certificate(self) -> Certificate:
         return self.chain[0]
 
     def answers_to(self, host: str | None, flags: int) -> bool:
-        """Whether the peer has the name that is asked for now: where a session was made, perhaps nobody asked."""
+        """Whether the certificate has the name that is asked for now; when the session was made, perhaps none was."""
         asked = self._asked
-        if asked is None or asked[:2] != (host, flags):  # else verification or the last resumption has asked that
+        if asked is None or asked[:2] != (host, flags):  # otherwise the answer is known
             address = ip_address(host)
             if self.raw is not None:
                 answer = False  # a key has no name
@@ -60,7 +60,7 @@ class Peer:
 
 
 class Claim:
-    """A certificate whose owner has not spoken yet."""
+    """A certificate whose owner has not proven yet that it has the key."""
 
     __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path", "status", "transparency")
 
@@ -81,16 +81,16 @@ class Claim:
         self.kind, self.limits = signatures.key_kind(self.key, leaf.key_algorithm), leaf.limits
 
     def usable_for(self, usage: int) -> bool:
-        """Whether the certificate allows its key to be used so."""
+        """Whether the certificate allows this use of its key."""
         return self.chain[0].usable_for(usage)
 
     def proven(self, scheme: Scheme, signature: bytes, signed: bytes) -> Peer:
-        """The owner signed what only this handshake contains."""
+        """The peer, whose owner has signed data of this handshake."""
         signatures.verify(scheme, self.key, signature, signed)
         return self._peer(scheme)
 
     def encrypted_to(self) -> Peer:
-        """RSA key exchange: who answers with a right Finished could decrypt."""
+        """The peer of RSA key exchange: a correct Finished shows that it could decrypt the premaster secret."""
         return self._peer(None)
 
     def _peer(self, scheme: Scheme | None) -> Peer:
@@ -102,7 +102,7 @@ class Claim:
 
 
 class KeyClaim(Claim):
-    """A public key without a certificate, whose owner has not spoken yet (RFC 7250)."""
+    """A public key without a certificate (RFC 7250), whose owner has not proven yet that it has the private key."""
 
     __slots__ = ("raw",)
 
@@ -120,18 +120,18 @@ class KeyClaim(Claim):
 
 
 def remembered_key(der: bytes, verified: bool) -> Peer:
-    """The peer of a session that is resumed, which has shown a key only."""
+    """The peer of a resumed session, which has a raw public key."""
     return Peer((), () if verified else None, raw=der)
 
 
 def remembered(ders: Sequence[bytes], *, verified: bool) -> Peer:
-    """The peer of a session that is resumed from a ticket."""
+    """The peer of a resumed session, which has certificates."""
     chain = certificate.presented(ders)
     return Peer(chain, chain if verified else None)
 
 
 def ip_address(name: str | None) -> bytes | None:
-    """The packed address that a name stands for literally; None if it is a name."""
+    """The packed address, if `name` is a literal address; None if it is a host name."""
     if not name or (name[0].isalpha() and ":" not in name):  # most names
         return None
     return addresses.address(name)

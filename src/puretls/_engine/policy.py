@@ -1,7 +1,7 @@
-"""Whom a side lets in: the settings that form one policy, and what a handshake has to end with to satisfy it.
+"""PeerPolicy: which peers are let in, and the check of it at the end of every handshake.
 
-The settings mean something only together: a demand without its trust anchors, or with somebody else's promise to ask
-later, is another demand.  So they are one value, which a configuration has whole.
+The settings have a meaning only together: a demand without its trust anchors is a different demand.  So they are one
+value, which a configuration replaces only as a whole.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def slotted_dataclass(cls: type[C]) -> type[C]:
 @slotted_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
 class PeerPolicy:
-    """What a peer has to show, and what that is judged by."""
+    """What a peer has to show, and the rules by which that is verified."""
 
     verify_mode: int = CERT_NONE
     check_hostname: bool = False  # of clients; servers know no name of their peers
-    post_handshake_auth: bool = False  # a server's promise to ask after the handshake, where TLS 1.3 has that
+    post_handshake_auth: bool = False  # in TLS 1.3 a server asks for the certificate after the handshake
     store: Store = field(default_factory=Store)
     verify_flags: int = 0
     host_flags: int = 0
@@ -51,37 +51,38 @@ class PeerPolicy:
     security_level: int = 1
     session_id_context: bytes = b""
     ocsp: int = OCSP_IGNORE  # what a client makes of the response that it has asked for (RFC 6066 8)
-    crlite: Source | None = None  # which a client asks whether a server's certificate is revoked
-    webpki: WebPki | None = None  # rules of the public web, which a client holds a server's certificate to
+    crlite: Source | None = None  # filters that tell a client which certificates are revoked
+    webpki: WebPki | None = None  # the rules of the public web, for the certificates of servers
     types: tuple[int, ...] = (X509,)  # that a peer may show, best first
     trusted_keys: tuple[bytes, ...] = ()  # SubjectPublicKeyInfo of raw ones
-    intermediates: Store | None = None  # which nobody trusts: for building paths
-    aia: Any = None  # who, outside, fetches issuers that a server has not sent (RFC 5280 4.2.2.1)
-    ct: Rules | None = None  # what timestamps a server's certificate has to have (RFC 6962)
-    path_judge: Any = None  # who, outside, accepts chains in place of path building (admission.py)
-    judge: Any = None  # who, outside, may refuse a peer that satisfies everything else
+    intermediates: Store | None = None  # untrusted certificates for building paths
+    aia: Any = None  # a function that fetches issuers which a server has not sent (RFC 5280 4.2.2.1)
+    ct: Rules | None = None  # the timestamps that a server's certificate has to have (RFC 6962)
+    path_judge: Any = None  # a function that accepts chains in place of path building (admission.py)
+    judge: Any = None  # a function that may refuse a peer which satisfies everything else
 
     @cached_property
     def verifies(self) -> bool:
-        """Whether a peer that shows nothing may be too little."""
+        """Whether a peer without a certificate may be refused."""
         return bool(self.verify_mode or self.check_hostname)
 
     @cached_property
     def judged(self) -> bool:
-        """Whether somebody outside has a say."""
+        """Whether functions of the program judge the peer."""
         return self.path_judge is not None or self.judge is not None
 
     def or_stricter(self, before: PeerPolicy) -> PeerPolicy:
-        """The policy of a server that goes on with this one's configuration, having begun with another.
+        """The policy of a server that has changed its configuration, of which `self` is the new policy, during the
+        handshake.
 
-        That of the two which demands more, and of equals the one that was chosen: always one of them as it is.
+        It is the stricter of the two, and of equals the new one: always one of them, unchanged.
         """
         return before if before.verify_mode > self.verify_mode else self
 
     def digest(self) -> bytes:
-        """What a session carries of the policy that its peer was held to: equal for equal policies, in any process.
+        """The digest of the policy, which a session carries: equal for equal policies, in any process.
 
-        Where nothing is verified, only the application's word tells sessions apart.
+        Where nothing is verified, only the session context of the application keeps sessions apart.
         """
         known, revision = self._known, self.store.revision
         of, digest = known[0]
@@ -92,7 +93,9 @@ class PeerPolicy:
 
     @cached_property
     def _known(self) -> list[tuple[object, bytes]]:
-        """The digest, with the revision of the store that it is of: one pair, so that threads see both or neither."""
+        """The digest, and the revision of the store that it belongs to, as one pair: other threads see both or
+        neither.
+        """
         return [(None, b"")]
 
     def _digest(self) -> bytes:
@@ -114,11 +117,11 @@ class PeerPolicy:
     def admits(
         self, peer: Peer | None, server_side: bool, host: str | None, later: bool, external_psk: bool = False
     ) -> bool:
-        """Whether a handshake that ends with this peer may stand.
+        """Whether a handshake that ends with this peer satisfies the policy.
 
-        `later`: the peer can still be asked for its certificate, as the policy may have promised.  `external_psk`: both
-        sides have shown that they know the same pre-shared key, and no certificate was due beside it: the key stands
-        for certificate and name.
+        `later`: the peer can still be asked for its certificate, as the policy may allow.  `external_psk`: both sides
+        have proven that they know the same pre-shared key and no certificate was due; the key then stands for
+        certificate and name.
         """
         if peer is not None:
             verified = peer.path is not None or not self.verify_mode
@@ -130,11 +133,13 @@ class PeerPolicy:
         return not self.verifies
 
 
-_PROCESS = urandom(16)  # which forked children share, as they do what is at their parent's addresses
+_PROCESS = urandom(16)  # shared with forked children, in which functions have the same addresses
 
 
 def identity_of(*judges: object) -> bytes:
-    """Which functions they are, in this process: no other process knows what ours would say."""
+    """The identity of these functions, valid in this process only: what functions of another process do is not
+    known.
+    """
     return _PROCESS + repr([judge and id(judge) for judge in judges]).encode()
 
 
@@ -142,6 +147,6 @@ def refusal(peer: Peer | None, server_side: bool, version: int) -> Abort:
     """Why a peer was not admitted."""
     if peer is not None:
         return codes.refusal(codes.UNSPECIFIED if peer.path is None else codes.HOSTNAME_MISMATCH, 0)
-    if server_side and version == TLS13:  # which has an alert for it (RFC 8446 6.2)
+    if server_side and version == TLS13:  # TLS 1.3 has an alert for it (RFC 8446 6.2)
         return Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
     return Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)

@@ -1,4 +1,4 @@
-"""What of TLS is in use over a layer: data, so that no state asks for whom it works."""
+"""Profile: which parts of TLS are in use over a layer.  It is data, so that no state asks which layer it works over."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Profile(NamedTuple):
     record_size_limit: bool = True  # RFC 8449
     key_update: bool = True  # RFC 8446 4.6.3
     post_handshake_authentication: bool = True  # RFC 8446 4.6.2
-    end_of_early_data: bool = True  # RFC 8446 4.5: it has its level of messages, and tickets say how much of it
-    alpn_required: bool = False  # without a protocol that both sides have there is no connection
+    end_of_early_data: bool = True  # RFC 8446 4.5; and tickets limit the size of early data
+    alpn_required: bool = False  # the handshake fails without a common protocol
 
     def fit(self, config: Config) -> Config:
-        """`config` without what is not in use here; the same if it has none of it."""
+        """`config` without the parts that are not in use here; `config` itself if it has none of them."""
         versions = tuple([version for version in config.versions if version in self.versions])
         compatible = self.change_cipher_spec or not config.options & OP_ENABLE_MIDDLEBOX_COMPAT
         limited = self.record_size_limit or config.record_size_limit is None

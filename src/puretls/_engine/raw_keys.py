@@ -1,7 +1,7 @@
 """Raw public keys in the place of certificates (RFC 7250): which type each side sends, and whether a key is trusted.
 
-A key has no path and no name.  It counts as verified if it is one of those that the context trusts, or, where it
-trusts none, if `verify_callback` accepts it; without either nobody is let in who has to be verified.
+A key has no path and no name.  It counts as verified if it is one of the keys that the context trusts, or, where the
+context trusts none, if `verify_callback` accepts it.  Without either, peers that have to be verified are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from puretls._x509.raw_key import RawKey
 
 
 def choose_types(conn: Handshake, found: dict[int, bytes]) -> None:
-    """A server: the type of its own certificate, and of the client's, out of a ClientHello (RFC 7250 4.2)."""
+    """A server chooses the type of its own certificate and of the client's, from a ClientHello (RFC 7250 4.2)."""
     config, draft = conn.config, conn.draft
     if not config.typed or conn.version < TLS12:
         return
@@ -37,16 +37,16 @@ def _common(ours: tuple[int, ...], body: bytes | None) -> int:
     if body is None:
         return X509
     theirs = extensions.certificate_types(body)
-    if theirs == (X509,):  # who means that MUST leave the extension out (RFC 7250 4.1)
+    if theirs == (X509,):  # the extension MUST be left out then (RFC 7250 4.1)
         raise Abort(faults.ONLY_DEFAULT_TYPE)
-    for one in ours:  # their order is a preference that nobody has to follow
+    for one in ours:  # the client's order is a preference that a server need not follow
         if one in theirs:
             return one
     raise Abort(faults.NO_COMMON_CERTIFICATE_TYPE)
 
 
 def lacking(conn: Handshake) -> Abort | None:
-    """Why a server has nothing to show to a client that takes no raw keys, if that is why."""
+    """The error for a server with only a raw key and a client that accepts none; None if that is not the reason."""
     if conn.config.typed and conn.draft.own_type == X509 and X509 not in conn.config.own_types:
         return Abort(faults.NO_COMMON_CERTIFICATE_TYPE)
     return None
@@ -57,13 +57,13 @@ def in_message13(conn: Handshake, message: messages.Certificate) -> Claim:
     if len(message.entries) != 1:
         raise Abort(faults.LENGTH_MISMATCH, f"{len(message.entries)} raw public keys")
     der, found = message.entries[0]
-    if found:  # never a staple, nor timestamps
+    if found:  # neither a stapled response nor timestamps belong to a key
         raise Abort(faults.UNSOLICITED_EXTENSION, "of a raw public key")
     return _claim(conn, der)
 
 
 def in_message12(conn: Handshake, raw: bytes) -> Claim | None:
-    """The key in a Certificate message of TLS 1.2, which is no list (RFC 7250 3); None for an empty one."""
+    """The key in a Certificate message of TLS 1.2, where it is not a list (RFC 7250 3); None for an empty message."""
     der = decode(legacy.raw_public_key, raw)
     return _claim(conn, der) if der else None
 

@@ -1,4 +1,4 @@
-"""What a handshake and a session have to do with each other: which may be resumed, and what a new one says."""
+"""How handshakes and sessions depend on each other: which sessions may be resumed, and what a new one contains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from puretls._x509.checks import NO_CHECK_TIME
 
 
 def fits(conn: Handshake, session: Session) -> bool:
-    """Whether the peer that a session stands for would pass here: the same policy and name, and the gate besides."""
+    """Whether the peer of a session would be let in here: under the same policy and name, and through the gate."""
     policy, name = conn.config.policy, conn.draft.server_name if conn.server_side else conn.server_hostname
     return (
         session.policy == conn.draft.policy_digest
@@ -27,9 +27,9 @@ def agreed(
     age_add: int = 0,
     lifetime_hint: int = 0,
 ) -> Session:
-    """The session of a handshake, the one place where one is made.
+    """The session of a handshake; sessions are made nowhere else.
 
-    If it resumed one itself, that one says when the peer was authenticated.
+    If the handshake has resumed a session, that one says when the peer was authenticated.
     """
     draft, policy, now = conn.draft, conn.config.policy, conn.clock()
     peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
@@ -40,7 +40,9 @@ def agreed(
             draft.authenticated, draft.until = now, now + LONGEST
             if peer is not None and peer.path and not policy.verify_flags & NO_CHECK_TIME:
                 draft.until = min(draft.until, *[certificate.not_after for certificate in peer.path])
-            if conn.server_side and draft.own_credential is not None:  # whom a ticket speaks for (RFC 8446 4.6.1)
+            if (
+                conn.server_side and draft.own_credential is not None
+            ):  # the certificate that a ticket stands for (RFC 8446 4.6.1)
                 draft.until = min(draft.until, draft.own_credential.leaf.not_after)
     return Session(  # by position, which is a third of the cost
         draft.version,

@@ -1,8 +1,8 @@
-"""What the roles need, loaded before they are played.
+"""Loading the modules of a role, before a connection needs them.
 
-`import puretls` leaves the states of both roles alone, as most programs play one of them.  The first context that can
-play a role loads it: so a connection never imports anything, whatever has become of the file system by then (chroot, a
-sandbox), and processes that fork with their context ready share what was loaded.
+`import puretls` does not load the states of either role, because most programs play only one.  The first context that
+can play a role loads it.  So a connection never imports anything, whatever has happened to the file system by then
+(chroot, a sandbox), and processes that fork after their context is ready share what was loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ first_states: dict[bool, Callable[[Handshake], State]] = {}  # by server_side, o
 
 
 def first_state(conn: Handshake) -> State:
-    """Where a connection begins."""
+    """The first state of a connection."""
     begin = first_states.get(conn.server_side)
     if begin is None:
         (load_server if conn.server_side else load_client)()
@@ -28,7 +28,7 @@ def first_state(conn: Handshake) -> State:
 
 @cache
 def load_client() -> None:
-    """The client, in every version."""
+    """Load the client, in every version."""
     from puretls._engine import client12, client_start  # noqa: F401, PLC0415 - the purpose of this module
     from puretls._x509 import revocation  # noqa: F401, PLC0415
 
@@ -37,7 +37,7 @@ def load_client() -> None:
 
 @cache
 def load_server() -> None:
-    """The server, in every version."""
+    """Load the server, in every version."""
     from puretls._engine import server_start  # noqa: PLC0415
     from puretls._x509 import revocation  # noqa: F401, PLC0415
 

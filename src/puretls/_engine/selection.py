@@ -1,9 +1,9 @@
-"""Which of several certificates a side shows: by the name that was asked for, its issuer, and the peer's schemes.
+"""Which of several certificates is shown: by the name that was asked for, by its issuer, and by the peer's schemes.
 
-Where certificates have been added to a context one by one, their order is the program's word: the first that will do is
-the one.  A server's candidates are those that are for the name in ClientHello, or all if none is; a certificate may
-want its issuer among the authorities that the peer has named.  The choice depends on a ClientHello only by what no
-HelloRetryRequest lets a client change (RFC 8446 4.1.2).  Without added certificates it is `authenticate.choose` alone.
+Where certificates were added to a context one by one, their order is the program's preference: the first that fits is
+used.  A server considers those that are for the name in the ClientHello, or all of them if none is.  A certificate may
+require that the peer has named one of its issuers.  The choice depends only on parts of a ClientHello that a client may
+not change after a HelloRetryRequest (RFC 8446 4.1.2).  Without added certificates `authenticate.choose` decides alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from puretls._wire.codec import Ranks
 
 
 def candidates(config: Config, name: str | None, found: dict[int, bytes]) -> list[Credential]:
-    """A server's, in order: for the name, and for who has said `found` in the ClientHello."""
+    """The certificates that a server considers, in order, for a client that has asked for `name` with the extensions
+    `found`.
+    """
     pool: Sequence[Credential] = config.credentials
     if name is not None:
         name = name.lower().removesuffix(".")
@@ -29,7 +31,7 @@ def candidates(config: Config, name: str | None, found: dict[int, bytes]) -> lis
 
 
 def merged(order: Sequence[Credential], *parts: Sequence[Credential] | None) -> list[Credential]:
-    """What is in any of the parts, in the order of all."""
+    """The members of any of the parts, in the order of `order`."""
     some = [part for part in parts if part]
     if len(some) < 2:
         return list(some[0]) if some else []
@@ -44,7 +46,7 @@ def authorities_of(found: dict[int, bytes]) -> tuple[bytes, ...]:
 
 
 def welcome(pool: Iterable[Credential], authorities: Sequence[bytes]) -> list[Credential]:
-    """Those of which the peer has not to know an issuer, or knows one."""
+    """The certificates whose issuer need not be named by the peer, or was."""
     known = frozenset(authorities)
     return [one for one in pool if not (one.rules.must_match_issuer and known.isdisjoint(one.issuers))]
 
@@ -52,7 +54,7 @@ def welcome(pool: Iterable[Credential], authorities: Sequence[bytes]) -> list[Cr
 def first(
     config: Config, version: int, theirs: Ranks, pool: Iterable[Credential], kinds: frozenset[str] | None = None
 ) -> tuple[Credential, Scheme] | None:
-    """The first that has a scheme which the peer accepts, and of its schemes the one that options say."""
+    """The first that has a scheme which the peer accepts, with the scheme that the options prefer."""
     for credential in pool:
         if kinds is None or credential.kind in kinds:
             scheme = scheme_of(config, credential, version, theirs)

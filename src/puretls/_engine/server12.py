@@ -60,7 +60,7 @@ def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
         raise Abort(faults.NO_COMPRESSION_SPECIFIED)
     scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.draft.client_suites
     check_renegotiation(conn, found, legacy=True)
-    if registry.KEY_SHARE in found:  # of no use here, but no reason to let it be malformed
+    if registry.KEY_SHARE in found:  # not used here, but checked all the same
         extensions.key_shares(found[registry.KEY_SHARE])
     if registry.PRE_SHARED_KEY in found:
         if registry.PSK_KEY_EXCHANGE_MODES not in found:  # TLS 1.2 has no alert missing_extension
@@ -87,7 +87,7 @@ def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
 
 
 def _random(conn: Handshake, version: int) -> bytes:
-    """RFC 8446 4.1.3: a server that could do better says so in the last eight bytes."""
+    """The random of a server, whose last eight bytes show that it supports a higher version (RFC 8446 4.1.3)."""
     highest = conn.config.served[0]
     if highest >= TLS13 and version == TLS12:
         return conn.random(24) + hello.DOWNGRADE_TLS12
@@ -132,7 +132,7 @@ def _resume(conn: Handshake, message: ClientHello, session: Session, offered: di
 
 
 class Session12(NamedTuple):
-    """How a full handshake can be resumed."""
+    """Prepare what a client needs to resume this full handshake."""
 
     id: bytes
     by_ticket: bool
@@ -193,7 +193,7 @@ def _offer(config: Config, suite: Suite, group: Group | None) -> tuple[Offer | N
         params = tuple_of(legacy.EcdhParams, (group.code, offer.public)).encode()
     elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
         field, size = config.dh, config.dh.p.bit_length()
-        if size < least_prime(config.policy.security_level):  # which was raised since they were loaded
+        if size < least_prime(config.policy.security_level):  # the level was raised after they were loaded
             raise Abort(faults.DH_KEY_TOO_SMALL, f"{size} bits")
         offer = field.offer()
         params = legacy.DhParams(field.p, field.g, offer.public).encode()
@@ -204,7 +204,7 @@ def _offer(config: Config, suite: Suite, group: Group | None) -> tuple[Offer | N
 
 
 class Handshake12:
-    """What our flight leaves for the messages that answer it."""
+    """What our flight leaves for the client's messages."""
 
     __slots__ = ("claim", "hello_version", "offer", "session", "suite")
 
@@ -221,7 +221,7 @@ class _Step(State):
 
 
 class ExpectCertificate(_Step):
-    """We have asked for it (RFC 5246 7.4.6)."""
+    """The client was asked for its certificate (RFC 5246 7.4.6)."""
 
     __slots__ = ()
 
@@ -302,10 +302,10 @@ def _derive(conn: Handshake, handshake: Handshake12, share: bytes, psk: bytes | 
 
 
 def _decrypt(conn: Handshake, version: int, ciphertext: bytes) -> bytes:
-    """RFC 5246 7.4.7.1: whatever is wrong with the ciphertext, a random premaster secret goes on in its place.
+    """Decrypt the premaster secret (RFC 5246 7.4.7.1): if anything is wrong with it, a random one takes its place.
 
-    The primitive rejects bad padding implicitly, with bytes as random as ours; length and version are judged without a
-    branch that could be seen from outside.
+    The primitive rejects bad padding implicitly, with random bytes; length and version are judged without a branch that
+    could be observed from outside.
     """
     fallback = conn.random(48)
     try:

@@ -99,7 +99,7 @@ def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> 
     if retry is None:
         conn.set_suite(shared[0])
         conn.transcript.choose(conn.draft.digest)
-    if registry.EARLY_DATA in found:  # until it is accepted it is skipped: it may be under a ticket not ours
+    if registry.EARLY_DATA in found:  # skipped until it is accepted: its keys may belong to a ticket of another server
         conn.draft.early = EarlyData()
         conn.layer.reject_early_data(max(MAX_EARLY_DATA, config.early_limit))
     group, share = negotiate.group13(config, groups, shares)
@@ -142,7 +142,7 @@ def _send_retry(conn: Handshake, message: ClientHello, group: Group) -> State:
 
 
 def _flush_with_change_cipher_spec(conn: Handshake, session_id: bytes) -> None:
-    """Our first message, and a change_cipher_spec for middleboxes if both sides go along with it (RFC 8446 D.4)."""
+    """Send our first message, and a change_cipher_spec for middleboxes if both sides want one (RFC 8446 D.4)."""
     if session_id and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
         conn.stream.send_change_cipher_spec()
     else:
@@ -205,7 +205,9 @@ def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks) -> Askin
 
 
 def _may_be_used(conn: Handshake, session: Session, ticket: bytes) -> Asking[bool]:
-    """Whether a ticket, which is its sender's, is not one that is good once and has been used (RFC 8446 8.1)."""
+    """Whether the client, which has proven that the ticket is its own, may use it: not if it is good once and was used
+    (RFC 8446 8.1).
+    """
     sessions = conn.config.sessions
     if sessions is None or sessions.single_use is None or session.origin != TICKETS:
         return True
@@ -221,7 +223,7 @@ def _resumable(conn: Handshake, session: Session, suite: Suite) -> bool:
 def _check_binder(
     conn: Handshake, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
 ) -> ChosenPsk:
-    """Who names a PSK has to know it (RFC 8446 4.2.11.2)."""
+    """Check that the client knows the PSK that it names (RFC 8446 4.2.11.2)."""
     d, (_, binders, size) = conn.draft.digest, psks
     early = EarlySecret(d, key)
     covered = conn.transcript.digest_with(message.raw[:-size], d)
@@ -320,7 +322,7 @@ def _answer(
 
 
 class ExpectEndOfEarlyData(State):
-    """Early data comes until the client says that there is no more (RFC 8446 4.5)."""
+    """Early data comes until EndOfEarlyData (RFC 8446 4.5)."""
 
     __slots__ = ("next_secret",)
     takes_early_data = True
@@ -336,7 +338,7 @@ class ExpectEndOfEarlyData(State):
 
 
 class ExpectCertificate(State):
-    """We have asked the client for its certificate (RFC 8446 4.4.2)."""
+    """The client was asked for its certificate (RFC 8446 4.4.2)."""
 
     __slots__ = ("next_secret",)
 
@@ -356,7 +358,7 @@ class ExpectCertificate(State):
 
 
 class ExpectCertificateVerify(State):
-    """The client's path is good, it has not spoken yet (RFC 8446 4.4.3)."""
+    """The client's certificate is accepted; the proof that it has the key is still to come (RFC 8446 4.4.3)."""
 
     __slots__ = ("claim", "next_secret")
 
@@ -394,7 +396,7 @@ class ExpectFinished(State):
 
 
 def _outside(config: Config) -> SessionManager | None:
-    """The sessions of a context, if tickets only name them and somebody outside has them."""
+    """The sessions of a context, if tickets only name them and the program's store keeps them."""
     sessions = config.sessions
     return sessions if sessions is not None and sessions.store is not None and config.options & OP_NO_TICKET else None
 

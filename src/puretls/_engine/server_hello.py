@@ -26,7 +26,9 @@ from puretls._wire.places import HRR, SH, check_response
 
 
 class ExpectServerHello(State):
-    """The offer is out.  `retried` is the HelloRetryRequest that asked for it, if one did; `ech` what encrypted it."""
+    """The ClientHello was sent.  `retried` is the HelloRetryRequest that it answers, if there was one; `ech` has
+    encrypted it.
+    """
 
     __slots__ = ("ech", "offer", "retried")
 
@@ -39,7 +41,7 @@ class ExpectServerHello(State):
         if version != TLS13:
             if self.retried or message.is_retry:
                 raise Abort(faults.WRONG_SSL_VERSION._replace(alert=registry.ILLEGAL_PARAMETER))
-            if self.offer.early is not None:  # what we have sent, it cannot skip (RFC 8446 D.3)
+            if self.offer.early is not None:  # a server of TLS 1.2 cannot skip early data (RFC 8446 D.3)
                 raise Abort(faults.WRONG_VERSION_ON_EARLY_DATA)
             return legacy_server_hello(conn, self.offer, message, version)
         conn.set_version(TLS13)
@@ -64,7 +66,7 @@ class ExpectServerHello(State):
         offer, found, transcript = self.offer, message.extensions, conn.transcript
         if self.retried:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
-        if not conn.layer.on_boundary():  # the server cannot go on before it has heard from us
+        if not conn.layer.on_boundary():  # nothing may follow a HelloRetryRequest
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "something follows HelloRetryRequest")
         check_response(found, HRR, offer.offered | {registry.COOKIE})
         group = None
@@ -85,7 +87,7 @@ class ExpectServerHello(State):
         return ExpectServerHello(offering.retry(conn, offer, group, cookie, suite.hash, ech), message, ech)
 
     def _decide(self, conn: Handshake, message: ServerHello, suite: Suite, ech: EchClient) -> None:
-        """Which of the two hellos the server goes on with (RFC 9849 6.1.4)."""
+        """Find out which of the two hellos the server has accepted (RFC 9849 6.1.4)."""
         offer, record = self.offer, conn.draft.ech
         if record is None:
             raise Abort(faults.INTERNAL)
@@ -139,14 +141,14 @@ class ExpectServerHello(State):
 
 
 class ExpectServerHelloAgain(ExpectServerHello):
-    """Of a renegotiation in TLS 1.2 or older; the server may not be done with its data."""
+    """In a renegotiation of TLS 1.2 or older, where the server may still be sending data."""
 
     __slots__ = ()
     accepts_data = True
 
 
 def selected_version(conn: Handshake, message: ServerHello) -> int:
-    """The version of a ServerHello, if it is one that we offered and nobody talked us down (RFC 8446 4.1.3, 4.2.1)."""
+    """The version of a ServerHello; Abort if we have not offered it, or it was downgraded (RFC 8446 4.1.3, 4.2.1)."""
     config, body = conn.config, message.extensions.get(registry.SUPPORTED_VERSIONS)
     if body is not None:
         if config.max_version < TLS13:

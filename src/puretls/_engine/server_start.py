@@ -14,7 +14,7 @@ from puretls._wire import extensions, places
 from puretls._wire.codec import Ranks, ranks
 from puretls._wire.hello import ClientHello
 
-MANY = 512  # suites: more than IANA has given numbers to
+MANY = 512  # suites, more than IANA has registered
 
 
 def begin(conn: Handshake) -> State:
@@ -28,7 +28,7 @@ def begin(conn: Handshake) -> State:
 
 
 class ExpectClientHello(State):
-    """Nothing has happened yet."""
+    """A server waits for a ClientHello."""
 
     __slots__ = ()
     reads_ahead = True
@@ -53,7 +53,7 @@ class ExpectClientHello(State):
 
 
 def _known(theirs: Ranks) -> Ranks:
-    """What the connection keeps of a client's suites, if somebody has made up more than there are."""
+    """The suites of a ClientHello that are kept, if it has more than are registered."""
     return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
 
 

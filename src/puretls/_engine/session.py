@@ -1,7 +1,7 @@
-"""A session: what two peers agreed on, to begin with another time (RFC 5246 7.3, RFC 8446 2.2).
+"""A session: what two peers have negotiated, from which a later handshake can begin (RFC 5246 7.3, RFC 8446 2.2).
 
-It is worth what its peer was held to when it was made: the session carries the digest of that policy, when the peer was
-last authenticated, and until when that holds, however often it is resumed.
+It carries the digest of the policy that its peer has satisfied, the time when the peer was last authenticated, and the
+time until which that holds, however often the session is resumed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from puretls._engine.peer import Peer
 
 LIFETIME = 7200  # seconds; OpenSSL's default
 LONGEST = 604800  # seconds from one authentication to the next: a week, as of a single ticket (RFC 8446 4.6.1)
-NO_POLICY = bytes(32)  # the digest of none: such a session nobody may resume
+NO_POLICY = bytes(32)  # the digest of no policy: such a session is never resumed
 
 
 class Session:
-    """One session.  Immutable, but for the ticket that a TLS 1.2 server may renew."""
+    """One session.  It is immutable, except for the ticket, which a server of TLS 1.2 may renew."""
 
     __slots__ = (
         "age_add",
@@ -69,17 +69,17 @@ class Session:
         self.authenticated = time if authenticated is None else authenticated
         self.until = self.authenticated + LONGEST if until is None else until
         self.max_early_data = 0  # bytes that may be sent with its ticket before the server answers (RFC 8446 4.2.10)
-        self.maker: object = None  # the process that alone can find it, or open its ticket, if there is one
-        self.origin = MEMORY  # where a server has it from
-        self.spent = False  # offered, and to be offered once only: a cache is not to give it again
+        self.maker: object = None  # the only process that can find it or open its ticket, if there is just one
+        self.origin = MEMORY  # where a server has found it
+        self.spent = False  # it was offered and may be offered only once
 
     def __repr__(self) -> str:
         return f"<Session {self.version:#x} {self.suite.openssl}>"
 
     def alive(self, now: float, ahead: float = 1) -> bool:
-        """Whether it may still be resumed; who has made it may have a clock that is `ahead` by so many seconds."""
+        """Whether it may still be resumed; the clock of its maker may be ahead by so many seconds."""
         return -ahead <= now - self.time <= self.lifetime and now <= self.until
 
     def left(self, now: float, lifetime: int) -> int:
-        """For how many seconds a ticket that is made now may be good, if `lifetime` is what there is to give."""
+        """How many seconds a ticket that is made now may be valid, at most `lifetime`."""
         return max(0, min(lifetime, int(self.until - now)))

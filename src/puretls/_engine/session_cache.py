@@ -12,7 +12,7 @@ CACHE_SIZE = 20480  # sessions; OpenSSL's default
 
 
 class SessionCache:
-    """The sessions of one context, which its connections use from any thread; the oldest make room."""
+    """The sessions of one context, used by its connections from any thread; the oldest are dropped when it is full."""
 
     __slots__ = ("_lock", "_sessions", "_size", "_stats")
 
@@ -43,6 +43,6 @@ class SessionCache:
         return session
 
     def forget(self, session_id: bytes) -> None:
-        """A connection that failed must not be resumed (RFC 5246 7.2.2, RFC 8446 6.2)."""
+        """Forget a session: a connection that has failed must not be resumed (RFC 5246 7.2.2, RFC 8446 6.2)."""
         with self._lock:
             self._sessions.pop(session_id, None)

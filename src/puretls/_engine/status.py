@@ -1,7 +1,7 @@
-"""Whether a server's certificate has been revoked, by the OCSP response that it staples (RFC 6066 8, RFC 6960 3.2).
+"""Whether a server's certificate is revoked, by the OCSP response that it staples (RFC 6066 8, RFC 6960 3.2).
 
-The responder is never asked: what the server does not send is not known.  A certificate may demand a response itself
-(RFC 7633); a client that asks for one and gets none takes that at its word.
+The responder is never asked.  A certificate may demand a stapled response (RFC 7633): a client that has asked for one
+and gets none refuses such a certificate.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from puretls._x509.codes import refusal
 if TYPE_CHECKING:
     from puretls._x509.transparency import Rules
 
-OCSP_IGNORE, OCSP_CHECK, OCSP_REQUIRE = 0, 1, 2  # what a client makes of the response that it has asked for
+OCSP_IGNORE, OCSP_CHECK, OCSP_REQUIRE = 0, 1, 2  # how a client treats the response that it has asked for
 
 
 class StatusRules(NamedTuple):
-    """What a client that has asked for a response makes of it."""
+    """How a client checks the response that it has asked for."""
 
     policy: int
     time: float
@@ -47,7 +47,7 @@ class StatusRules(NamedTuple):
 
 
 class Transparency(NamedTuple):
-    """What a client makes of the timestamps of a server's certificate, those in the handshake included (RFC 6962)."""
+    """How a client checks the timestamps of a server's certificate, including those in the handshake (RFC 6962)."""
 
     rules: Rules
     scts: bytes | None

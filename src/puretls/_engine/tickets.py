@@ -1,7 +1,7 @@
-"""Tickets: sessions that the client keeps, sealed under keys that rotate (RFC 5077 4, RFC 8446 4.6.1).
+"""Tickets: sessions that clients keep, sealed under keys that rotate (RFC 5077 4, RFC 8446 4.6.1).
 
-What is sealed begins with the version of its format.  A server that reads another opens the ticket and takes it for
-none of its own, so servers of different age may share keys.
+What is sealed begins with the version of its format.  A server that does not know a format treats the ticket as not its
+own, so servers of different versions may share keys.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from puretls._engine.ticket_keys import CLOCKS, NAME, SHORT_NAME, Keys, OwnKeys,
 from puretls._wire.codec import Reader, StructError, vec24
 
 FORMAT, EARLY_FORMAT = 1, 2  # of what is sealed, the second if it allows early data; others if anything below changes
-ID = 32  # bytes of the name of a session in a store: what a session_id has room for (RFC 5246 7.4.1.2)
-MAX_TICKET = 1 << 15  # bytes: more, a ClientHello or a NewSessionTicket may have no room for
+ID = 32  # bytes of a session's id in a store, as many as a session_id may have (RFC 5246 7.4.1.2)
+MAX_TICKET = 1 << 15  # bytes; a ClientHello or a NewSessionTicket may have no room for more
 MAX_VALUE = 1 << 18  # bytes that a store may have of a session: more than the longest chain of certificates
 
-# What each ticket has for itself: format, age_add and nonce.  What all of a session hold: version, suite, group, flags;
+# What differs between a session's tickets: format, age_add, nonce.  What they share: version, suite, group, flags;
 # when it was made and its peer authenticated, and until when that holds, in ms; lifetime; the digest of the policy, and
 # the lengths of the secret, the alpn and the name that follow.  In EARLY_FORMAT how much early data is before those.
 _OWN, _SHARED = "BIQ", "HHHBQQQI32sBBH"
@@ -45,9 +45,9 @@ def own_state(age_add: int, nonce: int) -> bytes:
 
 
 def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
-    """The rest, which is the same in all tickets of a session.
+    """The rest of the state, which is the same in all tickets of a session.
 
-    `secret` is the master secret of TLS 1.2, and of TLS 1.3 the resumption secret: the PSK of a ticket is derived when
+    `secret` is the master secret of TLS 1.2, or the resumption secret of TLS 1.3: the PSK of a ticket is derived when
     the ticket comes back, and most never do.
     """
     peer, alpn, name = session.peer, session.alpn or b"", (session.server_name or "").encode("ascii", "surrogateescape")
@@ -75,7 +75,7 @@ def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
 
 
 def read_state(data: bytes) -> Session:
-    """The session of `own_state` and `shared_state`."""
+    """The session in a state: `own_state` followed by `shared_state`."""
     (
         written, age_add, nonce, version, code, group, flags, time, authenticated, until, lifetime, policy,
         size, alpn_size, name_size,
@@ -95,7 +95,7 @@ def read_state(data: bytes) -> Session:
         r = Reader(data, end)
         while r.more():
             chain.append(r.vec24())
-        r.done()  # no length before it was wrong, either
+        r.done()  # so no length before it was wrong either
     if version == TLS13:
         secret = Resumption(suite.hash, secret).psk(nonce.to_bytes(8, "big"))
     peer = None
@@ -110,7 +110,7 @@ def read_state(data: bytes) -> Session:
 
 
 class TicketKeys:
-    """What seals and opens the tickets of one context, and its sessions that a store keeps; used from any thread."""
+    """Seals and opens the tickets of one context, and the sessions that its store keeps; used from any thread."""
 
     __slots__ = ("_stats", "keys", "own", "source")
 
@@ -118,15 +118,15 @@ class TicketKeys:
         self._stats = stats
         self.own = OwnKeys(lifetime)
         self.keys: Keys = self.own  # may be exchanged at any time
-        self.source: Any = None  # who, outside, knows them, if he counts errors
+        self.source: Any = None  # the program's object that has the keys, if it counts errors
 
     @property
     def shared(self) -> bool:
-        """Whether others may have the keys, too."""
+        """Whether other servers may have the keys as well."""
         return self.keys is not self.own
 
     def seal(self, states: Sequence[bytes], now: float) -> list[bytes]:
-        """Tickets of sessions' states: key name, nonce, and it encrypted (RFC 5077 4, with AES-GCM)."""
+        """Tickets with these states: the key's name, a nonce, and the encrypted state (RFC 5077 4, with AES-GCM)."""
         key, tickets = self.keys.sealing(now), []
         name, encrypt = key.name, key.cipher.encrypt
         nonces = urandom(12 * len(states))  # a key seals for an hour: far from 2^32 tickets
@@ -136,7 +136,7 @@ class TicketKeys:
         return tickets
 
     def open(self, ticket: bytes, now: float) -> Session | None:
-        """The session in a ticket of ours; None if it is not ours, too old, of another format, or damaged."""
+        """The session in a ticket; None if the ticket is not ours, too old, of another format, or damaged."""
         name = ticket[:NAME]
         key = self.keys.opening(name, now) if len(ticket) > NAME else None
         return None if key is None else self._opened(key, ticket[NAME:], name, now)
@@ -152,28 +152,28 @@ class TicketKeys:
         session.origin, session.maker = TICKETS, key.maker
         return session
 
-    # Sessions that a store keeps: it learns nothing, and is not asked for what is not ours
+    # Sessions in a store, which cannot read them and is never asked for ids that are not ours
 
     def new_id(self, now: float) -> bytes:
-        """A name of a session, 32 bytes: of the key, at random, and a MAC over both."""
+        """The id of a session, 32 bytes: part of the key's name, random bytes, and a MAC over both."""
         key = self.keys.sealing(now)
         beginning = key.name[:SHORT_NAME] + urandom(12)
         return beginning + SHA256.hmac(key.mac, beginning)[:12]
 
     def is_ours(self, session_id: bytes, now: float) -> bool:
-        """Whether somebody with our keys has made this id."""
+        """Whether this id was made with one of our keys."""
         if len(session_id) != ID:
             return False
         key = self.keys.opening(session_id[:SHORT_NAME], now)
         return key is not None and compare_digest(SHA256.hmac(key.mac, session_id[:-12])[:12], session_id[-12:])
 
     def seal_for(self, session_id: bytes, state: bytes, now: float) -> bytes:
-        """What the store is given under this id."""
+        """The value for the store under this id."""
         key, nonce = self.keys.sealing(now), urandom(12)
         return key.name + nonce + key.cipher.encrypt(nonce, state, session_id)
 
     def open_for(self, session_id: bytes, value: bytes, now: float) -> Session | None:
-        """The session in what a store has given back; None if it is not ours, of another id, too old, or damaged."""
+        """The session in a value of the store; None if it is not ours, of another id, too old, or damaged."""
         key = self.keys.opening(value[:NAME], now) if NAME < len(value) <= MAX_VALUE else None
         session = None if key is None else self._opened(key, value[NAME:], session_id, now)
         if session is not None:
