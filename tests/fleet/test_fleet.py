@@ -15,9 +15,10 @@ import puretls
 import puretls.asyncio
 from puretls import fleet
 from puretls.fleet import calls
+from support import until
 from support.bios import join, session_at
 from support.both import V12, V13, client_of, only, server_of
-from support.stores import RedisInMemory, resumed, until
+from support.stores import RedisInMemory, resumed
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
@@ -75,7 +76,7 @@ def test_keys_are_read_once_a_minute_at_most(pki, monkeypatch):
     clock = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: clock() + 61)
     session_at(client, server)
-    until(lambda: len(store.calls) > began)
+    until(lambda: len(store.calls) > began, "the store")
 
 
 def test_a_clock_that_is_ahead_and_keys_that_change(pki, monkeypatch):
@@ -100,7 +101,7 @@ def test_a_store_that_has_come_back_empty_gets_the_keys_back(pki, monkeypatch):
     clock = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: clock() + 61)
     session_at(client, one)
-    until(lambda: store.kept == kept)
+    until(lambda: store.kept == kept, "the store")
     assert resumed(client, servers_of(pki, store, 1)[0], session)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,10 +44,3 @@ class RedisInMemory:
 def resumed(client: Any, server: Any, session: Any = None) -> bool:
     pair = join(client, server, session=session).ok()
     return bool(pair.server.obj.session_reused)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

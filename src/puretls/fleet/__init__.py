@@ -6,9 +6,10 @@ valkey-py or redis-py, of which only `set`, `get`, `getdel` and `mget`, if it is
 so a cluster will do as well.
 
 Whatever the store does costs full handshakes at most.  Nothing waits for it longer than `timeout`: calls are made by a
-few threads, and who has called goes on without them when the time is over.  After a time-out nobody calls for a second,
-and then one, to see whether it is back.  In an event loop of asyncio a call returns a future, which `puretls.asyncio`
-awaits.  The logger "puretls" has one warning a minute, at most, for each of these objects whose store fails.
+few threads, and who has called goes on without them when the time is over.  After a time-out nobody calls for a moment,
+and then one, to see whether it is back; the moment doubles each time, up to a second.  In an event loop of asyncio a
+call returns a future, which `puretls.asyncio` awaits.  The logger "puretls" has one warning a minute, at most, for each
+of these objects whose store fails.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from typing import Any
 from puretls._base.locks import new_lock
 
 TIMEOUT = 0.05  # seconds
-PAUSE = 1.0  # seconds without calls after one that has taken too long
+PAUSE = 1.0  # seconds without calls after several that have taken too long; after the first, twice the time-out
 WORD = 60.0  # seconds from one warning to the next
 MOST_THREADS = 8
 Call = Callable[[Any], Any]  # of the client
@@ -78,7 +78,7 @@ class _Crew:
         self._idle: deque[None] = deque()  # one for each thread that waits for work: append and pop are atomic
         self._threads = 0
         self._watched = False
-        self._closed_until = self._cut_at = self._silent_until = 0.0
+        self._pause = self._closed_until = self._cut_at = self._silent_until = 0.0
 
     # Who wants something
 
@@ -88,7 +88,7 @@ class _Crew:
         if now < self._closed_until:
             raise StoreAway("the store did not answer, and is not asked again yet")
         if self._closed_until:
-            self._closed_until = now + PAUSE  # one tries; the others wait for what comes of it
+            self._closed_until = now + self._pause  # one tries; the others wait for what comes of it
 
     def begin(self, function: Call, *, watched: bool = False) -> Future[Any]:
         """Have a thread call it.  `watched`: the future is done in time, one way or the other."""
@@ -123,7 +123,7 @@ class _Crew:
         except Exception as error:
             self._said(error, 0.0)
             raise
-        self._closed_until = 0.0
+        self._open()
         return value
 
     def cut(self) -> None:
@@ -134,9 +134,19 @@ class _Crew:
             with suppress(Exception):  # of the client's library, in the midst of something else
                 self.client.connection_pool.disconnect()
 
+    def _open(self) -> None:
+        self._pause = self._closed_until = 0.0
+
+    def _close(self) -> None:
+        """For a pause that is twice the one before; those who were waiting at the same time are one."""
+        now = time.monotonic()
+        if now >= self._closed_until - self._pause + self._timeout * 0.9:
+            self._pause = min(max(2 * self._timeout, 2 * self._pause), PAUSE)
+        self._closed_until = now + self._pause
+
     def _late(self) -> StoreAway:
         error = StoreAway(f"the store has not answered in {self._timeout} seconds")
-        self._closed_until = time.monotonic() + PAUSE
+        self._close()
         self.cut()
         self.warn(type(error).__name__)
         return error
@@ -171,12 +181,12 @@ class _Crew:
             _end(future.set_exception, error if isinstance(error, Exception) else StoreAway(type(error).__name__))
         else:
             if time.monotonic() - began <= self._timeout:  # what comes too late is no sign of health
-                self._closed_until = 0.0
+                self._open()
             _end(future.set_result, value)
 
     def _said(self, error: BaseException, seconds: float) -> None:
         """An error that comes at once is cheap; a client's own time-out is not."""
-        self._closed_until = 0.0 if seconds < self._timeout / 2 else time.monotonic() + PAUSE
+        self._open() if seconds < self._timeout / 2 else self._close()
         self.warn(type(error).__name__)
 
     def warn(self, what: str) -> None:

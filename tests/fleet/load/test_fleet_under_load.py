@@ -23,7 +23,7 @@ from support import Pki, dial, free_port
 
 HERE = Path(__file__).parent
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
-VISITS, CLIENTS = 5000, 50
+VISITS, CLIENTS = 30000, 50
 MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 CONFIGURATION = """
 {module}
@@ -125,7 +125,8 @@ def test_clients_resume_with_any_of_them(how, version, pki, store, tmp_path):
         clients = [Client(pki, port, version) for _ in range(CLIENTS)]
         back, resumed = visits(clients, VISITS // 6)
         assert back > VISITS // 6 * 0.9
-        assert resumed > 0.99 * back
+        print(back, resumed)
+    assert resumed > 0.99 * back
 
 
 @pytest.mark.parametrize("how", ["tickets", "store"])
@@ -160,4 +161,5 @@ def test_the_store_is_killed_hung_and_empty_under_load(pki, store, tmp_path):
         store.client().flushall()
         visits(clients, 2 * CLIENTS)
         back, resumed = visits(clients, 4 * CLIENTS)
-        assert resumed > 0.99 * back
+        print(back, resumed)
+    assert resumed > 0.99 * back
