@@ -237,6 +237,26 @@ def test_what_the_store_has_lost_of_past_epochs_is_given_back(monkeypatch):
     assert kept.items() <= store.kept.items()
 
 
+@pytest.mark.parametrize("rotate", [1, 7, 60, 3600])
+def test_who_comes_later_with_a_clock_that_is_behind(rotate, pki, monkeypatch):
+    """What he seals with, the others have known before: they do not look again for a minute."""
+    store, began, now = RedisInMemory(), time.time() // 3600 * 3600 + 10, [0.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    servers = []
+    for clock in (0, 30, -30, 15, -15):
+        now[0] = began + clock
+        server = server_of(puretls, pki)
+        server.set_ticket_keys(fleet.TicketKeys(store, rotate=rotate, timeout=PATIENCE))
+        servers.append((clock, server._settings.sessions.tickets.keys))
+    asked = len(store.calls)
+    for moment in range(0, 59, 7):
+        for clock, sealing in servers:
+            name = sealing.sealing(began + moment + clock).name
+            for other, opening in servers:
+                assert opening.opening(name, began + moment + other) is not None
+    assert len(store.calls) == asked
+
+
 def test_names_that_nobody_has_given_do_not_make_anybody_look(pki):
     """However many tickets claim to be of an epoch of which there is no key."""
     store, server = RedisInMemory(), server_of(puretls, pki)

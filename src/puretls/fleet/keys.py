@@ -12,7 +12,8 @@ from puretls.fleet.calls import PAUSE, TIMEOUT, Calls, running_loop
 
 SIZE = 32  # bytes of a secret
 LIFETIME = 7200  # seconds that a ticket lives
-AHEAD = 120  # seconds before its time that the key of an epoch is known: twice what clocks may differ by
+CLOCKS = 60  # seconds by which the clocks of servers may differ: so long after an epoch somebody may seal with its key
+AHEAD = 120  # seconds before its time that the key of an epoch is known: as much, and as long as nobody looks
 REFRESH = 60.0  # seconds from one look for new keys to the next
 AGAIN = 1.0  # seconds until the next one if the store has not answered
 AT_ONCE = 500  # keys that are read with one call
@@ -84,15 +85,15 @@ class TicketKeys:
 
     def _read(self, client: Any, now: float) -> None:
         """What others have made, and what nobody has made yet; what the store has lost is given back."""
-        known, current = self._known, int(now // self.rotate)
+        known, current, first = self._known, int(now // self.rotate), int((now - CLOCKS) // self.rotate)
         oldest, newest = int((now - self._lifetime - AHEAD) // self.rotate), int((now + AHEAD) // self.rotate)
         wanted = range(oldest, max(newest, current + 1) + 1)
         try:
-            missing = self._missing(client, [epoch for epoch in wanted if epoch >= current or epoch not in known])
+            missing = self._missing(client, [epoch for epoch in wanted if epoch >= first or epoch not in known])
             if any(epoch in known for epoch in missing):  # then it may have lost all
-                missing += self._missing(client, [epoch for epoch in wanted if epoch < current and epoch in known])
+                missing += self._missing(client, [epoch for epoch in wanted if epoch < first and epoch in known])
             for epoch in sorted(missing):
-                if epoch >= current or epoch in known:
+                if epoch >= first or epoch in known:
                     self._make(client, epoch, now)
         except BaseException:
             self.errors += 1

@@ -1,11 +1,14 @@
-"""A server of a fleet, as a program: `fleet_server.py PORTS CHAIN KEY STORE HOW ROTATE CLOCK`.
+"""A server of a fleet, as a program: `fleet_server.py KIND PORTS CHAIN KEY STORE HOW ROTATE CLOCK TIMEOUT`.
 
-It says "ready" once it listens, forks for each port but the first, and answers each connection with "resumed" or "new".
-CLOCK is by how many seconds its clock is wrong.  At the end of its input it ends.
+It says "ready" once it listens, and answers each connection with a line: "resumed" or "new", its process, and how many
+errors of the store it has counted.  KIND is "threads", which forks for each port but the first; "asyncio"; or
+"awaited", the same with a client of the store that is of asyncio as well.  CLOCK is by how many seconds its clock is
+wrong.  At the end of its input it ends.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -14,8 +17,13 @@ import time
 from typing import Any
 
 import puretls
+import puretls.asyncio
 from puretls import fleet
 
+
+def line(context: Any, tls: Any) -> bytes:
+    errors = context.session_stats()["store_errors"]
+    return f"{'resumed' if tls.session_reused else 'new'} {os.getpid()} {errors}\n".encode()
 
 
 def serve(listener: socket.socket, context: Any) -> None:
@@ -29,24 +37,52 @@ def answer(raw: socket.socket, context: Any) -> None:
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         with context.wrap_socket(raw, server_side=True) as tls:
-            tls.sendall(b"resumed" if tls.session_reused else b"new")
+            tls.sendall(line(context, tls))
             tls.recv(1)
     except OSError as error:
         print(f"{os.getpid()} {error!r}", flush=True)
 
 
-def main(ports: str, chain: str, key: str, store: str, how: str, rotate: str, clock: str) -> None:
-    real, wrong = time.time, float(clock)
-    time.time = lambda: real() + wrong
+async def serve_asyncio(port: int, context: Any) -> None:
+    async def answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(line(context, writer.get_extra_info("ssl_object")))
+            await reader.read(1)
+        except OSError as error:
+            print(f"{os.getpid()} {error!r}", flush=True)
+        finally:
+            writer.close()
+
+    await puretls.asyncio.start_server(answer_one, "127.0.0.1", port, ssl=context, backlog=128)
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+def context_for(kind: str, chain: str, key: str, store: str, how: str, rotate: float, timeout: float) -> Any:
     context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
-    context.set_ticket_keys(fleet.TicketKeys(store, rotate=float(rotate)))
+    context.set_ticket_keys(fleet.TicketKeys(store, rotate=rotate, timeout=timeout))
+    client: Any = store
+    if kind == "awaited":
+        import redis.asyncio
+
+        client = redis.asyncio.Redis.from_url(store)
     if how == "store":
         context.options |= puretls.OP_NO_TICKET
-        context.session_store = fleet.Sessions(store)
+        context.session_store = fleet.Sessions(client, timeout=timeout)
     elif how == "once":
-        context.single_use_tickets = fleet.AntiReplay(store)
+        context.single_use_tickets = fleet.AntiReplay(client, timeout=timeout)
+    return context
+
+
+def main(kind: str, ports: str, chain: str, key: str, store: str, how: str, rotate: str, clock: str, wait: str) -> None:
+    real, wrong = time.time, float(clock)
+    time.time = lambda: real() + wrong
+    context = context_for(kind, chain, key, store, how, float(rotate), float(wait))
     first, *others = map(int, ports.split(","))
+    if kind != "threads":
+        asyncio.run(serve_asyncio(first, context))
+        return
     for port in others:
         if not os.fork():
             listener = socket.create_server(("127.0.0.1", port), backlog=128)
