@@ -87,7 +87,7 @@ def endpoint(
         yield port
 
 
-class Visitor:
+class Regular:
     """One that comes again and again, with the session of its last visit."""
 
     def __init__(self, pki: Pki, port: int, version: Any) -> None:
@@ -115,12 +115,12 @@ class Load:
     def __init__(self, pki: Pki, port: int, version: Any = V13, most: int = 1 << 30) -> None:
         self.found: Visits = []
         self._most, self._ended, self._errors = most, Event(), list[BaseException]()
-        visitors = [Visitor(pki, port, version) for _ in range(CLIENTS)]
+        visitors = [Regular(pki, port, version) for _ in range(CLIENTS)]
         self._threads = [Thread(target=self._go, args=(visitors[start::THREADS],)) for start in range(THREADS)]
         for thread in self._threads:
             thread.start()
 
-    def _go(self, mine: list[Visitor]) -> None:
+    def _go(self, mine: list[Regular]) -> None:
         try:
             while not self._ended.is_set():
                 for visitor in mine:
