@@ -1,4 +1,4 @@
-"""Trust anchors that are trusted for something only: SSLContext.add_trust_anchor()."""
+"""Trust anchors that are trusted within limits: SSLContext.add_trust_anchor()."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _AnchorSettings:
             store.add(anchor)
         else:
             store.add_limited(anchor, _limits(permitted, excluded, distrust_after, accept))
-        self._settings.changed()  # the issuers that go with our own certificate may be among them
+        self._settings.changed()  # they may contain issuers that are sent with our own certificate
 
 
 def _limits(permitted: Any, excluded: Any, distrust_after: Any, accept: Any) -> Limits:
@@ -82,7 +82,7 @@ def _named(permitted: Any, excluded: Any) -> list[tuple[Any, str]]:
 
 
 def _names(given: Any, which: str) -> list[Any]:
-    """General names of DNS names and networks; ValueError for what is neither, and for a list of nothing."""
+    """DNS names and networks as general names; ValueError for anything else, and for an empty list."""
     found = [_name(one) for one in ([given] if isinstance(given, str) else given)]
     if not found:
         raise ValueError(f"{which} names nothing: leave it out, or do not trust the certificate")
@@ -120,7 +120,7 @@ def _seconds(given: datetime | float) -> float:
 
 
 def _asking(accept: Any) -> Accept:
-    """The program's function, of which nothing comes through but yes and no."""
+    """Wrap the program's function, so that only yes or no comes of it."""
     if not callable(accept):
         raise TypeError("accept must be a callable or None")
 

@@ -1,9 +1,9 @@
-"""Answers to the engine's requests: the one place where a handshake calls functions of the program.
+"""Answers to the engine's requests: the only place where a handshake calls functions of the program.
 
-ANSWERS has a row for each kind of Request: a function of the connection and the request that returns the answer.  One
-that may come later is a generator.  It yields what a function of the program has returned, and gets back what that
-comes to: the same, or the result of the future or awaitable that it is.  Whatever the function raises, at once or
-through its future, is raised where the `yield` is, and the generator's return value is the answer:
+ANSWERS has a row for each kind of Request: a function of the connection and the request that returns the answer.  If
+the answer may come later, the function is a generator.  It yields what a function of the program has returned, and is
+sent that value back, or the result of the future or awaitable that it is.  An exception of the program's function,
+whether it is raised at once or by a future, is raised at the `yield`.  The generator's return value is the answer:
 
     def verified(sslobj, request):
         try:
@@ -12,8 +12,8 @@ through its future, is raised where the `yield` is, and the generator's return v
             raise refusal(registry.BAD_CERTIFICATE) from None
         return verdict is None
 
-An Abort refuses with its alert.  Any other exception is CALLBACK_FAILED with it as the cause, and internal_error for
-the peer.  Who waits for what has been promised, and how, is up to the transport (`later`).
+An Abort refuses with its own alert.  Any other exception becomes the cause of CALLBACK_FAILED, with internal_error as
+the alert.  Waiting for a future is the task of the transport (`later`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from puretls._engine.config import Config
 
 MAX_PSK_IDENTITY = 256
-Answer = Generator[Any, Any, Any]  # of one that may come later
+Answer = Generator[Any, Any, Any]  # an answer that may come later
 
 
 # The configuration of a server, once the ClientHello is there
@@ -149,14 +149,14 @@ def _psk_of_server(sslobj: _SSLSocket, request: PskServerRequest) -> bytes | Non
 
 
 def _issuer(sslobj: _SSLSocket, request: IssuerRequest) -> Answer:
-    """What is at a URL; None, and the error will be the one without it, if there is nothing."""
+    """The bytes at a URL; None if there are none, and then verification fails as it would have without asking."""
     del sslobj
     try:
         data = yield request.fetch(request.url)
         return bytes(memoryview(data))
     except GeneratorExit:
         raise
-    except OSError:  # that is how networks are
+    except OSError:  # networks fail, which is no mistake of the program
         return None
     except Exception as error:  # noqa: BLE001  # a mistake of the program's
         report_unraisable(error)
@@ -175,7 +175,7 @@ def _signature(sslobj: _SSLSocket, request: SignRequest) -> Answer:
 
 
 def _kept(sslobj: _SSLSocket, request: KeepRequest) -> Answer:
-    """Have the store keep sessions; whether it does."""
+    """Give sessions to the store; whether it keeps them."""
     del sslobj
     try:
         for session_id, value, seconds in request.entries:
@@ -200,7 +200,7 @@ def _recalled(sslobj: _SSLSocket, request: RecallRequest) -> Answer:
 
 
 def _first(sslobj: _SSLSocket, request: FirstRequest) -> Answer:
-    """Whether a ticket has not been used, or early data not been taken; None if nobody can say."""
+    """Whether a ticket, or early data, comes for the first time; None if the program's object cannot say."""
     del sslobj
     try:
         first = yield request.judge.first(request.key, request.seconds)

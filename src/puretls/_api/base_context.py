@@ -47,7 +47,7 @@ from puretls._engine.policy import CERT_NONE, CERT_REQUIRED, RAW
 from puretls._x509 import peercert
 from puretls._x509.store import is_ca
 
-TO_THE_CALLER = 4  # frames between a warning and who set the attribute: the setter, the descriptor, the property
+TO_THE_CALLER = 4  # frames between a warning and the assignment: setter, descriptor, property
 _POLICY_FLAGS, _POLICY_CHECK = 0x780, 0x80  # asking for policies turns their check on (X509_VERIFY_PARAM_set_flags)
 _MAX_SESSION_ID_CONTEXT = 32  # SSL_MAX_SID_CTX_LENGTH
 
@@ -72,7 +72,7 @@ else:
 
 
 def _integer(value: Any) -> int:
-    """What the setters of flags take."""
+    """The checked value of a setter of flags."""
     try:
         return operator.index(value)
     except TypeError:
@@ -81,7 +81,7 @@ def _integer(value: Any) -> int:
 
 
 def _c_integer(value: Any, bits: int) -> int:
-    """What the setters of numbers take: as much as fits a C type."""
+    """The checked value of a setter of numbers, which has to fit a C type."""
     number = operator.index(value)
     if not -(1 << bits - 1) <= number < 1 << bits - 1:
         raise OverflowError(f"Python int too large to convert to C {'int' if bits == 32 else 'long'}")
@@ -334,7 +334,7 @@ class _PureContext:
             source = reloading.Pair(certfile, keyfile, password, settings.security_level, reload)
             credential = source.credential
         others = {kind: one for kind, one in settings.credentials.items() if kind != credential.kind}
-        settings.credentials = {**others, credential.kind: credential}  # the last that was loaded is the last
+        settings.credentials = {**others, credential.kind: credential}  # so the one that was loaded last is the last
         if settings._reloader is not None:
             left = settings.credentials.values()
             settings._reloader.keep(
@@ -388,7 +388,7 @@ class _PureContext:
                 trust.load(self._settings.store, None, capath, cadata)
             self._settings.store.add_passing(source.bundle)
             self._watch(source)
-        self._settings.changed()  # the issuers that go with our own certificate may be among them
+        self._settings.changed()  # they may contain issuers that are sent with our own certificate
 
     def set_default_verify_paths(self) -> None:
         """Trust what OpenSSL trusts by default.
@@ -547,7 +547,7 @@ class _PureContext:
             raise ValueError("failed to set identity hint")
         self._settings.psk_server, self._settings.psk_hint = callback, hint
 
-    # The past
+    # Counters
 
     def session_stats(self) -> dict[str, int]:
         """Counters since the context was made: `accept`, `connect`, `hits`, `misses`, `timeouts` and others.

@@ -1,12 +1,12 @@
 """MemoryBIO: bytes on their way between a program and an SSLObject.
 
-A queue of what was written.  Mostly one chunk is written and all of it is read, and then nothing is copied at all.
-What is written behind a chunk that nobody has read is collected in one buffer; a reader that takes little from much
-moves an offset, or the beginning of that buffer, so that no pattern of sizes is quadratic.
+It is a queue of what was written.  Usually one chunk is written and then read whole, and nothing is copied at all.
+Further chunks that are written before that are collected in one buffer.  Reading little of much moves an offset, or the
+beginning of that buffer, so no pattern of sizes takes quadratic time.
 
-One thread may write while another reads, without a lock: the writer fills `_data` only while that and what is behind it
-are empty, the reader only empties it; `_more` grows at its end, where only the writer is, and shrinks at its beginning,
-each in one step.
+One thread may write while another reads, without a lock.  The writer fills `_data` only while it and everything behind
+it are empty, and the reader only empties it.  `_more` grows at its end, where only the writer works, and shrinks at its
+beginning, each in one step.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class MemoryBIO:
         return data
 
     def _read(self, size: int) -> bytes:
-        """Less than a chunk, or more."""
+        """Read less than a chunk, or more."""
         pieces: list[bytes] = []
         left = size if size >= 0 else self.pending
         while left and (self._first or self._next(left)):
@@ -56,9 +56,9 @@ class MemoryBIO:
         return b"".join(pieces)
 
     def _next(self, size: int) -> bool:
-        """Begin a chunk, if there is one; of what has been collected, no more than is asked for."""
+        """Take the next chunk, if there is one; of the collected bytes no more than asked for."""
         more = self._more
-        waits = len(more or b"")  # asked first: what the writer puts into `_data` from now on is behind that
+        waits = len(more or b"")  # before `_data`: what the writer puts there later comes behind this
         if self._data:
             self._first, self._data = self._data, b""
         elif more and waits:

@@ -31,11 +31,13 @@ _SUITE_B = (
 
 
 class InvalidList(ValueError):
-    """The list breaks the language's grammar (a name that nobody knows does not)."""
+    """The list breaks the grammar of the language; an unknown name does not."""
 
 
 class Traits(NamedTuple):
-    """What rules can ask of a suite.  In a pattern None asks nothing, else the sets must meet."""
+    """The properties of a suite that rules can select.  In a pattern None selects everything, otherwise the sets must
+    overlap.
+    """
 
     kx: frozenset[str] | None = None
     auth: frozenset[str] | None = None
@@ -141,7 +143,7 @@ _ALIASES: dict[str, Traits] = {
 
 @lru_cache(maxsize=64)
 def _meeting(pattern: Traits) -> frozenset[Suite]:
-    """The suites that have all that a pattern asks for."""
+    """The suites that match a pattern."""
     found = set(_LEGACY)
     for field, wanted in enumerate(pattern):
         if wanted is not None:
@@ -177,7 +179,7 @@ class _Order:
         self._move([suite for suite in self._matching(pattern) if suite in self.active], to_front=True)
 
     def delete(self, pattern: Traits) -> None:
-        """What is taken out last comes first when it is added again."""
+        """Switch suites off; the last one that was switched off comes first when they are added again."""
         gone = [suite for suite in self._matching(pattern) if suite in self.active]
         self._move(gone, to_front=True)
         self.active.difference_update(gone)
@@ -301,7 +303,7 @@ def _named(name: str) -> Traits | None:
 
 
 def _join(pattern: Traits, other: Traits | None) -> Traits | None:
-    """Both patterns at once; None if nothing could meet them."""
+    """The pattern of suites that match both; None if there can be none."""
     if other is None:
         return None
     fields: list[Any] = []
@@ -331,7 +333,7 @@ _LEVEL_BITS = (0, 80, 112, 128, 192, 256)
 
 
 def permitted(suite: Suite, level: int) -> bool:
-    """Whether a security level lets a suite be negotiated (SSL_CTX_set_security_level(3))."""
+    """Whether a security level permits a suite (SSL_CTX_set_security_level(3))."""
     if not level:
         return True
     bits = _LEVEL_BITS[min(level, 5)]

@@ -1,4 +1,4 @@
-"""What a client has said first: `client_hello` of a server's connection."""
+"""The ClientHello as programs see it: `client_hello` of a server's connection."""
 
 from __future__ import annotations
 
@@ -119,5 +119,5 @@ class ClientHello:
 
     @cached_property
     def ja4(self) -> str:
-        """The JA4 fingerprint, by which clients are told apart."""
+        """The JA4 fingerprint, which tells clients apart."""
         return ja4(self.raw)

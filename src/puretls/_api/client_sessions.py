@@ -1,4 +1,4 @@
-"""Sessions of clients: a cache that connections take them from by themselves, and sessions as bytes."""
+"""Sessions of clients: a cache for connections to take them from, and sessions as bytes."""
 
 from __future__ import annotations
 
@@ -28,23 +28,25 @@ MOST_FOR_ONE = 8  # sessions for one key: so many connections at once begin with
 
 
 class SessionKey(NamedTuple):
-    """What a cached session is good for: a name, a port, what is offered, and how the server was verified."""
+    """The key of a cached session: the name and port of the server, what is offered, and how the server was
+    verified.
+    """
 
     server_hostname: str
-    port: int | None  # None where nobody knows it, as over memory BIOs
+    port: int | None  # None where it is not known, as over memory BIOs
     alpn: tuple[str, ...]
     certificate: bytes  # a digest of the client's own
     policy: bytes  # a digest of the settings for verification
 
 
 class ClientSessionCache(Protocol):
-    """What `SSLContext.client_session_cache` may be; `forget(key)` is called, too, if it is there."""
+    """The protocol of `SSLContext.client_session_cache`; a method `forget(key)` is called as well, if there is one."""
 
     def get(self, key: SessionKey, /) -> SSLSession | None:
-        """A session to resume; one of TLS 1.3 is to be given once."""
+        """A session to resume; a session of TLS 1.3 must be returned only once."""
 
     def put(self, key: SessionKey, session: SSLSession, /) -> None:
-        """A session that has been made."""
+        """Keep a new session."""
 
 
 @public
@@ -101,7 +103,7 @@ class SessionCache:
                 self._after_fork()
             found = self._sessions.pop(key, [])
             self._count -= len(found)
-            if session._session.version != TLS13:  # it serves until there is another
+            if session._session.version != TLS13:  # it can be used until there is another
                 found = []
             found.append(session)
             del found[:-MOST_FOR_ONE]
@@ -126,14 +128,16 @@ class SessionCache:
             self._count = 0
 
     def _after_fork(self) -> None:
-        """Those that are good once belong to the parent."""
+        """After a fork, drop sessions of TLS 1.3: they may be used once, and the parent has them too."""
         left = ((key, [x for x in found if x._session.version != TLS13]) for key, found in self._sessions.items())
         self._sessions = OrderedDict((key, found) for key, found in left if found)
         self._count, self._process = sum(map(len, self._sessions.values())), os.getpid()
 
 
 class CacheKeeper:
-    """The part of one connection in a cache.  A cache that fails costs a full handshake, and no connection."""
+    """Keeps the sessions of one connection in a cache.  A cache that fails costs a full handshake, and no
+    connection.
+    """
 
     __slots__ = ("_cache", "_key", "_offered")
 
@@ -172,7 +176,7 @@ class CacheKeeper:
         return None
 
     def told(self, event: SessionEvent | FailureEvent) -> None:
-        """What the engine says of the connection's sessions."""
+        """Handle an event about the connection's sessions."""
         if isinstance(event, SessionEvent):
             self.keep(event.session)
         else:
@@ -181,7 +185,7 @@ class CacheKeeper:
     def keep(self, session: Session) -> None:
         """The connection has a session that can be resumed."""
         if session.policy != self._key.policy or session.peer is None:
-            return  # what is trusted has changed meanwhile; or a pre-shared key stands for both, and may be another's
+            return  # the policy has changed meanwhile, or a pre-shared key has stood in for the server's certificate
         try:
             self._cache.put(self._key, SSLSession._of(session, None))
         except Exception as error:  # noqa: BLE001  # a program's own cache
@@ -206,7 +210,7 @@ def _checked(found: Any) -> SSLSession:
 
 
 def checked_cache(value: Any) -> Any:
-    """What `client_session_cache` is set to, or TypeError."""
+    """The checked value of `client_session_cache`, or TypeError."""
     if value is None or value is False:
         return None
     if value is True:

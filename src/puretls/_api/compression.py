@@ -1,4 +1,4 @@
-"""Certificate compression (RFC 8879) on contexts: which algorithms, and what is set about them."""
+"""Certificate compression (RFC 8879): the methods and attributes of contexts."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class _CompressionSettings:
 
 
 def _guarded(compress: Callable[[bytes], bytes | None] | None) -> Callable[[bytes], bytes | None] | None:
-    """The program's function, whose mistakes are not the peer's."""
+    """Wrap a program's compress function: its errors are reported, and the certificate is sent uncompressed."""
     if compress is None:
         return None
 
@@ -105,7 +105,7 @@ def _guarded(compress: Callable[[bytes], bytes | None] | None) -> Callable[[byte
         try:
             made = compress(data)
             return None if made is None else bytes(memoryview(made))
-        except Exception as error:  # noqa: BLE001  # whatever it is: there is another way
+        except Exception as error:  # noqa: BLE001  # whatever it is, the certificate can be sent as it is
             report_unraisable(error)
             return None
 
@@ -113,5 +113,5 @@ def _guarded(compress: Callable[[bytes], bytes | None] | None) -> Callable[[byte
 
 
 def compression_name(code: int | None) -> str | None:
-    """What an algorithm is called."""
+    """The name of an algorithm."""
     return None if code is None else COMPRESSIONS.get(code, str(code))

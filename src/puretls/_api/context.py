@@ -84,7 +84,7 @@ class _Beyond(
     _TransparencySettings,
     _WireSettings,
 ):
-    """What there is to set beyond `ssl`."""
+    """The settings beyond `ssl`."""
 
 
 # typeshed has security_level writable, which it is nowhere, and a private TypedDict for what get_ciphers() returns.
@@ -421,7 +421,7 @@ def _with_enums(callback: Any) -> Any:
             data,
         )
 
-    inner.user_function = callback  # type: ignore[attr-defined]  # where the getter finds it
+    inner.user_function = callback  # type: ignore[attr-defined]  # CPython's getter looks for it there
     return inner
 
 

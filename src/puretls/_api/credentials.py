@@ -1,7 +1,7 @@
-"""Certificates with their keys, from wherever they are: what SSLContext.load_cert_chain() reads.
+"""Certificates with their keys, from files or memory: what SSLContext.load_cert_chain() reads.
 
 Beyond the PEM files of `ssl`: text and bytes in memory (PEM, DER, PKCS#12), PKCS#12 and DER files, `cryptography`
-objects, and any key that has `public_key()` and `sign()`, so that it may live in a token.  Wrong files, keys and
+objects, and any key that has `public_key()` and `sign()`, so that it may be in a token.  Wrong files, keys and
 passwords fail as `ssl` fails.  A password is asked for only if something is encrypted.
 """
 
@@ -32,9 +32,9 @@ _LEVEL_BITS = (0, 80, 112, 128, 192, 256)
 
 
 def load(certfile: Any, keyfile: Any, password: Any, level: int) -> Credential:
-    """The chain and its key, which fit each other, and are strong enough for the security level.
+    """The chain and its key, checked to belong together and to be strong enough for the security level.
 
-    What is wrong with the chain is told first.
+    Errors of the chain come first.
     """
     secret = Password(password)
     source = read(certfile, "certfile")
@@ -67,7 +67,7 @@ def load(certfile: Any, keyfile: Any, password: Any, level: int) -> Credential:
 
 
 def rules_of(key: Any) -> Rules:
-    """What a key says of itself: the schemes that it is used with; names that nobody knows are of no use to it."""
+    """The schemes that a key object names for itself; unknown names are ignored."""
     said = getattr(key, "signature_algorithms", None)
     if said is None:
         return NO_RULES
@@ -88,13 +88,13 @@ def _read_key(given: Any, name: str, secret: Password) -> Any:
 
 
 def _check_strength(ders: list[bytes], level: int) -> None:
-    """What a security level demands of a chain that is loaded (SSL_CTX_set_security_level(3))."""
+    """Check the demands of a security level on a chain that is loaded (SSL_CTX_set_security_level(3))."""
     bits = _LEVEL_BITS[min(level, 5)]
     if not level:
         return
     for place, x in enumerate(map(certificate.listed, ders)):
         if not x.readable:
-            continue  # sent as it is, for those who can
+            continue  # sent as it is, to peers that can read it
         if x.key_bits < bits:
             if place:
                 raise ssl_error(397, "ca key too small", reason="CA_KEY_TOO_SMALL", library="SSL")
@@ -104,7 +104,7 @@ def _check_strength(ders: list[bytes], level: int) -> None:
 
 
 def is_material(source: str | bytes) -> bool:
-    """Whether it is the thing itself and not the name of a file: PEM, or the SEQUENCE that DER opens with."""
+    """Whether this is the content and not the name of a file: PEM, or the SEQUENCE that DER begins with."""
     if isinstance(source, str):
         return "-----BEGIN " in source
     return pem.is_pem(source) or source[:2] in (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83")
@@ -132,7 +132,9 @@ def _is_chain(given: Any) -> bool:
 
 
 def _binary(data: bytes, secret: Password) -> bytes | PKCS12KeyAndCertificates:
-    """PKCS#12 if it is that: then the version comes first, where a certificate or key has something longer."""
+    """The parts of a PKCS#12 file, if this is one: it begins with a version, where a certificate or key has something
+    longer.
+    """
     if not data.startswith(b"\x30"):
         raise pem_error(detail="there is no certificate in certfile: neither PEM nor DER")
     certificates, _ = pem.der_items(data)
@@ -174,7 +176,7 @@ def _chain(source: Any) -> list[bytes]:
 
 
 def _without_certificate(source: Any, keyfile: Any) -> str:
-    """What to say of a file that should hold a certificate."""
+    """The error for a file that should contain a certificate."""
     if keyfile is not None and isinstance(source, bytes) and PRIVATE in source:
         with suppress(OSError):
             other = read(keyfile, "keyfile")
@@ -184,7 +186,9 @@ def _without_certificate(source: Any, keyfile: Any) -> str:
 
 
 def _pem_chain(data: bytes) -> list[bytes]:
-    """As SSL_CTX_use_certificate_chain_file(3): the first may be a TRUSTED CERTIFICATE, and none is passed over."""
+    """The certificates as SSL_CTX_use_certificate_chain_file(3) reads them: the first may be a TRUSTED CERTIFICATE, and
+    every block has to be readable.
+    """
     chain: list[bytes] = []
     try:
         for label, body, _ in blocks(data):
@@ -200,7 +204,7 @@ _NUMBERS = {BAD_BASE64: 100, BAD_END_LINE: 102, BAD_DER: 524301}
 
 
 def _first(der: bytes, *, leaf: bool) -> bytes:
-    """The certificate in a block, without what is behind it: trust settings, if it is the first."""
+    """The certificate in a block, without the trust settings that may follow in the first one."""
     try:
         whole, end = ber.value(der)
         if leaf and end < len(der):

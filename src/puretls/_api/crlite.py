@@ -1,4 +1,4 @@
-"""CRLite for programs: the filters of a folder, and what they say of a certificate."""
+"""CRLite for programs: the filters in a folder, and the status that they give a certificate."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Diffie-Hellman parameters: what SSLContext.load_dh_params() reads and checks.
 
-They are judged when they are loaded, and not in each handshake: `openssl dhparam -dsaparam` makes primes that
-`cryptography` does not use, and small ones are of no use at the security level.
+They are checked when they are loaded, and not in each handshake: `openssl dhparam -dsaparam` makes primes that
+`cryptography` does not accept, and the security level forbids small ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NUMBERS = {
 
 
 def load(path: Any, level: int) -> FiniteField | None:
-    """The field of a PEM file; None if there is no such key exchange, and the file will do."""
+    """The field in a PEM file; None if the file is correct but `cryptography` has no finite-field key exchange."""
     with open(os.fspath(path), "rb") as file:  # noqa: PTH123  # bytes too
         data = file.read()
     try:

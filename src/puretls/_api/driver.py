@@ -1,11 +1,11 @@
-"""The driver: what a connection does with its bytes, whatever carries them.
+"""The driver: the operations of a connection, over any transport.
 
-`read` and `write` of a transport take its locks and go the fast path.  All that is not usual stands here once: the
-handshake, reads that know every case, the end.  It works over a `Port`, which is a socket with the deadline of this
-call, a pair of BIOs, or an asyncio transport, to which bytes come by themselves.
+`read` and `write` of a transport take its locks and try the fast path.  Everything else is here, once for all
+transports: the handshake, the reads that handle every case, the end.  The driver works over a `Port`, which is a socket
+with the deadline of the current call, a pair of BIOs, or an asyncio transport, which delivers bytes by itself.
 
-Who calls holds the direction: a reader its reading side, a handshake both.  Ciphertext that has come is in the record
-layer and nowhere else, so a call may end anywhere, by an exception too, and another one goes on.
+The caller holds the direction: the reading side for a read, both sides for a handshake.  All ciphertext that was
+received is in the record layer, so a call may end anywhere, also by an exception, and the next call continues.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ MAX_RECORD = HEADER + MAX_PLAINTEXT + 2048  # RFC 5246 6.2.3
 
 
 class Port(Protocol):
-    """What carries the bytes of a connection, for one call."""
+    """The transport of a connection, for the length of one call."""
 
-    reads_ahead: bool  # more than one record may be asked for, as what comes is returned by the same call
-    asks: bool  # whether `fill` is of use to who tells it how much is wanted; else it brings all that has come
+    reads_ahead: bool  # `fill` may bring more than one record, as the same call returns all their data
+    asks: bool  # `fill` uses `wanted`; otherwise it brings everything that was received
 
     def fill(self, wanted: int) -> bool:
-        """Give the record layer what has come, `wanted` bytes of it or less; wait for it, or raise, if there is none.
+        """Receive up to `wanted` bytes into the record layer; if there are none, wait for them or raise.
 
-        False if the transport has ended, and that is accepted.
+        False if the transport has ended and that is accepted.
         """
 
     def flush(self) -> None:
-        """Take all that is sealed, or raise."""
+        """Send everything that is sealed, or raise."""
 
     def at_end(self) -> None:
-        """The peer has ended the connection in good order: what came behind that is not ours."""
+        """The peer has sent close_notify: bytes behind it belong to the application."""
 
 
 class Driver(_SSLSocket):
-    """A connection over some port."""
+    """A connection over any port."""
 
     __slots__ = ()
 
     def _shake(self, port: Port) -> None:
-        """The handshake, until it is done."""
+        """Run the handshake until it is done."""
         handshake, records = self._conn.handshake, self._records
         while True:
-            if not handshake.established:  # else the transport did not take our last flight
+            if not handshake.established:  # otherwise only our last flight is still to be sent
                 self._advance()
             if records.has_news:
                 port.flush()
@@ -79,7 +79,7 @@ class Driver(_SSLSocket):
             port.fill(conn.wanted() if port.asks else 0)
 
     def _read_on(self, port: Port, limit: int, out: memoryview | None) -> Any:
-        """A read that knows every case; what is opened is delivered before anything else is asked for."""
+        """Read, whatever was received; data that is opened is returned before more is received."""
         conn, records = self._conn, self._records
         while True:
             if records.ready or records.failed or records.close_received:
@@ -105,12 +105,16 @@ class Driver(_SSLSocket):
                 return b"" if out is None else 0
 
     def _wanted(self, records: RecordLayer, limit: int) -> int:
-        """How many bytes a read of up to `limit` may take, if it returns all that comes whole."""
+        """How many bytes may be received for a read of up to `limit`, so that it returns all records that come
+        whole.
+        """
         wanted = records.wanted_by(min(limit, SPARE_SIZE))
         return wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted())
 
     def _with_rest(self, got: Any, limit: int, out: memoryview | None) -> Any:
-        """Behind this data there are whole records in our buffer, of which select() says nothing: they go with it."""
+        """Return this data with that of the whole records behind it: they are in our buffer, where select() does not
+        see them.
+        """
         conn, records = self._conn, self._records
         pieces = [got] if out is None else []
         have = len(got) if out is None else got
@@ -122,11 +126,11 @@ class Driver(_SSLSocket):
                 if out is None:
                     pieces.append(more or b"")
                 have += len(more) if out is None else more
-                if records.has_news:  # now, not with what comes next: answers do not depend on how the bytes arrive
+                if records.has_news:  # sent now, so that answers do not depend on how the bytes arrive
                     self._speak()
-                if not more and not records.has_plain:  # what else is there is not whole
+                if not more and not records.has_plain:  # no whole record is left
                     break
-        except Abort:  # for the next call, which raises it
+        except Abort:  # the next call raises it
             pass
         if records.has_news:
             self._speak()
@@ -134,9 +138,9 @@ class Driver(_SSLSocket):
         return b"".join(pieces) if out is None else have
 
     def _renegotiate(self, port: Port) -> bool:
-        """Go on with the handshake inside this connection; whether it wants more after that.
+        """Continue a renegotiation; whether it needs more input.
 
-        Who reads has to see data that came before, and the end, first.
+        A read has to return the data, or the end, that came before it first.
         """
         records = self._records
         self._advance()
@@ -147,7 +151,7 @@ class Driver(_SSLSocket):
         return port.fill(self._conn.wanted()) and records.renegotiating
 
     def _wait_for_goodbye(self, port: Port) -> None:
-        """Until close_notify has come, and no data before it."""
+        """Receive until close_notify has come; data before it is an error."""
         records = self._records
         while not records.close_received:
             self._advance()

@@ -1,4 +1,6 @@
-"""Encrypted Client Hello (RFC 9849): configurations and keys, what is set on contexts, what connections say of it."""
+"""Encrypted Client Hello (RFC 9849): configurations and keys, the settings of contexts, and the answers of
+connections.
+"""
 
 from __future__ import annotations
 
@@ -50,17 +52,17 @@ class ECHConfig(bytes):
 
     @property
     def config_id(self) -> int:
-        """What tells a server which key was used."""
+        """The number with which a client tells the server which key it has used."""
         return self._config.config_id
 
     @property
     def public_name(self) -> str:
-        """Whom the outer hello asks for."""
+        """The host that the outer hello asks for."""
         return self._config.public_name.decode("latin-1")
 
     @property
     def maximum_name_length(self) -> int:
-        """Up to which length names are padded."""
+        """The length to which names are padded."""
         return self._config.maximum_name_length
 
     @property
@@ -90,7 +92,7 @@ class ECHConfig(bytes):
 
     @classmethod
     def from_list(cls, data: bytes) -> Sequence[ECHConfig]:
-        """Those of an ECHConfigList, but for those of versions that are not known; SSLError if it is malformed."""
+        """The configurations of an ECHConfigList, without those of unknown versions; SSLError if it is malformed."""
         return [cls(one.raw) for one in _config_list(bytes(memoryview(data))) if isinstance(one, Config)]
 
 
@@ -320,7 +322,7 @@ def choose(data: Any) -> ech_config.Chosen | None:
 
 
 def outer_name(name: str | None) -> str | None:
-    """The name for an outer hello; ValueError if it is none."""
+    """The checked name for an outer hello; ValueError if it is no host name."""
     if name is None:
         return None
     if not isinstance(name, str):
@@ -360,10 +362,10 @@ def status(conn: Connection) -> ECHStatus:
 
 
 def retry_config(conn: Connection) -> bytes | None:
-    """What a server would have a client use: of a rejection only if it was verified who said so."""
+    """The configurations that a server has sent, after a rejection only if the server's certificate was verified."""
     record, refusal = conn.handshake.draft.ech, conn.machine.refusal
     if record is None or conn.server_side:
         return None
-    if record.public_name is None:  # GREASE: to be looked at
+    if record.public_name is None:  # GREASE: for information only
         return record.retry_configs
     return (refusal.retry_configs or None) if isinstance(refusal, EchRejected) else None

@@ -167,13 +167,13 @@ MEMBERS: dict[str, dict[str, int]] = {
 
 
 def _adopt(name: str, base: Any) -> Any:
-    """The interpreter's enumeration of that name, else one of our own."""
+    """The interpreter's enumeration of that name, or one of our own."""
     found = native.borrowed(name)
     return base(name, MEMBERS[name], module="ssl") if found is None else found
 
 
 def _member(enum: Any, name: str) -> Any:
-    """The member of that name; where an older interpreter lacks it, its value, as a flag if the class is one."""
+    """The member of that name; if an older interpreter lacks it, its value, as a flag if the class has flags."""
     found = enum.__members__.get(name)
     if found is not None:
         return found
@@ -299,7 +299,7 @@ CERT_REQUIRED: VerifyMode = _member(VerifyMode, "CERT_REQUIRED")
 
 @public
 class ECHStatus(IntEnum):
-    """What has become of Encrypted Client Hello, as get_ech_status() says it."""
+    """The state of Encrypted Client Hello, as get_ech_status() returns it."""
 
     ECH_STATUS_BACKEND = 4
     ECH_STATUS_GREASE_ECH = 3

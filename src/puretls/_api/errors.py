@@ -1,9 +1,8 @@
-"""The exceptions of `ssl`, and how a fault of the engine becomes one.
+"""The exceptions of `ssl`, and the translation of the engine's faults into them.
 
 The classes are the interpreter's own wherever it has them, since programs catch `ssl.SSLError`; without `_ssl` they are
 plain OSErrors of the same shape.  `args[0]` is an SSL_ERROR_* number, the text reads `[SSL: REASON] text (_ssl.c:N)` as
-log filters and tests expect it, and `reason` is spelled as OpenSSL spells it.  Which fault belongs to what is said in
-`_base/faults.py`; here is only the translation.
+log filters and tests expect it, and `reason` is spelled as OpenSSL spells it.  `_base/faults.py` defines the faults.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = [  # also what is imported for type checkers only
     "SSLZeroReturnError",
 ]
 
-SUFFIX = "(_ssl.c:1000)"  # programs look for "_ssl.c:"; the line is nobody's business
+SUFFIX = "(_ssl.c:1000)"  # programs look for "_ssl.c:"; the line number is arbitrary
 WANT_READ_TEXT = f"The operation did not complete (read) {SUFFIX}"
 SSL_ERROR, WANT_READ, WANT_WRITE, SYSCALL, ZERO_RETURN, EOF = 1, 2, 3, 5, 6, 8  # SSL_ERROR_*
 
@@ -136,10 +135,10 @@ def fault_error(fault: Fault, detail: str = "", number: int = SSL_ERROR) -> SSLE
 
 
 def abort_error(abort: Abort) -> SSLError:
-    """What the caller is told of an Abort; to be raised from its cause, which it has if the mistake was ours.
+    """The exception for an Abort, to be raised from the Abort's cause, which is there if the mistake was ours.
 
-    Whoever keeps the exception keeps the frames that it came through, but not what their variables were: there are
-    secrets among them, and the connection itself.
+    A program that keeps the exception keeps the frames of its traceback as well.  Their variables are cleared: they may
+    contain secrets, and the connection itself.
     """
     for error in (abort, abort.__cause__):
         if error is not None:
@@ -165,17 +164,17 @@ def abort_error(abort: Abort) -> SSLError:
 
 
 def _clear_frames(traceback: TracebackType | None) -> None:
-    """As `traceback.clear_frames` does it, for which an import would have to bring the reading of source files."""
+    """The same as `traceback.clear_frames`, whose import would bring in the reading of source files."""
     while traceback is not None:
         frame, traceback = traceback.tb_frame, traceback.tb_next
         try:
             frame.clear()
-        except RuntimeError:  # it is still at work
+        except RuntimeError:  # the frame is still running
             continue
 
 
 def want_read() -> SSLError:
-    error: Any = SSLWantReadError(WANT_READ, WANT_READ_TEXT)  # without more ado: event loops get a great many
+    error: Any = SSLWantReadError(WANT_READ, WANT_READ_TEXT)  # without a helper, as event loops get very many of these
     error.reason = error.library = None
     return error  # type: ignore[no-any-return]
 

@@ -1,9 +1,8 @@
-"""What gets issuers' certificates from the URLs in certificates, for `SSLContext.aia = True`.
+"""Fetching issuers' certificates from the URLs in certificates, for `SSLContext.aia = True`.
 
-The URLs are a stranger's, who has proven nothing.  So it speaks HTTP without TLS and nothing else, to addresses that
-are public, one of which it has checked itself and then connects to; follows one redirect, to what passes the same
-checks; sends no credentials; and takes three seconds and 64 KiB at most.  What came, and what did not, is remembered
-for the whole process.
+The URLs come from a server that has proven nothing.  So the fetcher speaks only HTTP without TLS, to public addresses,
+which it checks itself before it connects to them; follows one redirect, with the same checks; sends no credentials; and
+takes at most three seconds and 64 KiB.  Results, good and bad, are kept for the whole process.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ SECONDS = 3.0  # for all of it
 MOST = 64 << 10  # bytes of an answer
 MOST_HEADERS = 8 << 10
 REDIRECTS = 1
-MOST_THREADS = 8  # that fetch at once; whoever comes then gets nothing
-GOOD, BAD = 24 * 3600.0, 300.0  # seconds for which an answer, or that there was none, is remembered
+MOST_THREADS = 8  # that fetch at the same time; further requests fail
+GOOD, BAD = 24 * 3600.0, 300.0  # seconds for which an answer, or a failure, is kept
 REMEMBERED = 256  # URLs
 MOVED = (301, 302, 303, 307, 308)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address is in it
@@ -34,16 +33,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Refused(OSError):
-    """What is not fetched, or not taken."""
+    """A URL that is not fetched, or an answer that is not accepted."""
 
 
 class _Pool:
-    """What is under way in this process, and what is remembered, by URL and whether private addresses are allowed."""
+    """What is being fetched in this process, and what is kept, by URL and whether private addresses are allowed."""
 
     def __init__(self) -> None:
         self.lock = new_lock()
         self.running: dict[tuple[str, bool], Future[bytes]] = {}
-        self.forks = Forks.count  # threads are not there in a forked child
+        self.forks = Forks.count  # a forked child has none of the threads
         self.known: Recent[tuple[str, bool], tuple[float, bytes | None]] = Recent(REMEMBERED)
 
 
@@ -51,7 +50,7 @@ _pool = _Pool()
 
 
 def fetch(url: str, *, private: bool) -> bytes | Future[bytes]:
-    """What is at this URL, or the promise of it; Refused, or the promise of an OSError, if nothing is to be had."""
+    """The bytes at this URL, or a promise of them; Refused, or a promise of an OSError, if there are none."""
     pool, key = _pool, (url, private)
     found = pool.known.get(key)
     if found is not None and monotonic() < found[0]:
@@ -68,9 +67,9 @@ def fetch(url: str, *, private: bool) -> bytes | Future[bytes]:
         if len(pool.running) >= MOST_THREADS:
             raise Refused(f"{url}: {MOST_THREADS} others are being fetched")
         pool.running[key] = promise
-    promise.set_running_or_notify_cancel()  # nobody cancels it: others may wait for it, too
+    promise.set_running_or_notify_cancel()  # cannot be cancelled, as others may wait for it
     deadline = monotonic() + SECONDS
-    watch = threading.Timer(SECONDS, _expire, (pool, key, promise))  # the look-up of a name cannot be told to hurry
+    watch = threading.Timer(SECONDS, _expire, (pool, key, promise))  # looking up a name cannot be interrupted
     worker = threading.Thread(
         target=_work, args=(pool, key, promise, deadline, watch), name="puretls issuer", daemon=True
     )
@@ -102,7 +101,7 @@ def _expire(pool: _Pool, key: tuple[str, bool], promise: Future[bytes]) -> None:
 def _settle(
     pool: _Pool, key: tuple[str, bool], promise: Future[bytes], data: bytes | None, why: OSError | None
 ) -> None:
-    """The first who comes says how it ended, and remembers it."""
+    """End a fetch: the first call sets its result and keeps it, later ones do nothing."""
     with pool.lock:
         if pool.running.get(key) is not promise:
             return
@@ -118,7 +117,7 @@ def _settle(
 
 
 def get(url: str, *, private: bool, deadline: float) -> bytes:
-    """The body of what GET brings; OSError or ValueError if there is none that may be taken."""
+    """The body of the response to GET; OSError or ValueError if there is none that is accepted."""
     for _ in range(REDIRECTS + 1):
         status, headers, body = _ask(url, private=private, deadline=deadline)
         if status == 200:
@@ -149,7 +148,7 @@ def _ask(url: str, *, private: bool, deadline: float) -> tuple[int, dict[str, st
 
 
 def _connect(url: str, host: str, port: int, *, private: bool, deadline: float) -> socket.socket:
-    """A connection to an address of the host that was looked at before: it is that address, not the name."""
+    """A connection to the checked address, and not to the name, which could resolve to another one now."""
     why: OSError = Refused(f"{url}: it has no address")
     for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         if not private and not is_public(str(place[0])):
@@ -171,7 +170,7 @@ def _connect(url: str, host: str, port: int, *, private: bool, deadline: float) 
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one of the public internet, also as one of IPv4 inside IPv6."""
+    """Whether an address belongs to the public internet, also where IPv6 contains IPv4."""
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     inner: list[Address] = [address]
     if isinstance(address, ipaddress.IPv6Address):
@@ -224,7 +223,7 @@ def _read(url: str, sock: Any, deadline: float) -> tuple[int, dict[str, str], by
 
 
 def _more(url: str, sock: Any, deadline: float, data: bytearray, *, ending: bool = False) -> bool:
-    """What has come; False at the end, where it may be."""
+    """Receive more; False at the end, if it may end here."""
     sock.settimeout(_left(url, deadline))
     piece = sock.recv(16 << 10)
     if not piece and not ending:

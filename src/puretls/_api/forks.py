@@ -1,4 +1,4 @@
-"""What a fork means here: locks that nobody would give back, and connections that two processes have now."""
+"""Forks: they leave locks held that no thread would release, and connections shared by two processes."""
 
 from __future__ import annotations
 

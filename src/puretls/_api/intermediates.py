@@ -1,4 +1,4 @@
-"""Issuers that servers do not send: what a context has of them, and whether they are fetched."""
+"""Issuers that servers do not send: loading them in advance, and fetching them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class _IntermediateSettings:
 
 
 def _fetcher(aia: bool | Fetch, private: bool) -> Fetch | None:
-    """What a client's handshakes are given; what they need for it is loaded now, as no connection imports anything."""
+    """The function that handshakes use for fetching.  The modules that they need are loaded now, as no connection
+    imports anything.
+    """
     if not aia:
         return None
     from puretls._x509 import published  # noqa: F401, PLC0415 - it has much to import, and few contexts fetch

@@ -1,7 +1,7 @@
-"""Functions of the program that judge a peer: `verify_callback` and the one of `set_cert_verify_callback()`.
+"""Functions of the program that judge a peer: `verify_callback` and the function of `set_cert_verify_callback()`.
 
-When they are asked is up to the engine (_engine/admission.py).  Here is what they are told, and what follows from what
-they say: None lets the peer in, and whatever else comes of them ends the handshake.  They can only refuse.
+The engine decides when they are asked (_engine/admission.py).  This module decides with what they are called, and what
+their result means: None lets the peer in, and anything else ends the handshake.  They can only refuse.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FATAL = registry.ALERTS.keys() - WARNINGS
 
 @public
 class VerifyInfo:
-    """What `SSLContext.verify_callback` is told of the peer."""
+    """What `SSLContext.verify_callback` learns about the peer."""
 
     __slots__ = (
         "chain", "ocsp_response", "path", "purpose", "raw_public_key", "resumed", "sct_list", "server_hostname",
@@ -126,7 +126,7 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
         about = [] if peer is None else [x.der for x in peer.chain]
     else:
         about = VerifyInfo(conn, peer, request.resumed)
-    sslobj._judged = peer  # whose certificate the function may ask the connection for
+    sslobj._judged = peer  # so that the function can ask the connection for its certificate
     try:
         said = yield request.judge(owner, about)
     except GeneratorExit:
@@ -134,7 +134,7 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
     except SSLCertVerificationError as error:
         raise unverified(error) from error
     except BaseException as error:
-        report_unraisable(error)  # whatever it is, nobody is let in
+        report_unraisable(error)  # whatever it is, the peer is refused
         raise refusal(registry.INTERNAL_ERROR) from error
     finally:
         sslobj._judged = None
@@ -147,7 +147,7 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
 
 
 def unverified(error: SSLCertVerificationError) -> Abort:
-    """What follows from this error of the function's."""
+    """The refusal for an error that the function has raised."""
     code = getattr(error, "verify_code", None)
     if not isinstance(code, int) or code <= 0:
         code = codes.APPLICATION
@@ -159,5 +159,5 @@ def unverified(error: SSLCertVerificationError) -> Abort:
 
 
 def refusal(alert: int) -> Abort:
-    """The end of the handshake, with this alert."""
+    """The Abort that ends the handshake with this alert."""
     return Abort(faults.CALLBACK_FAILED._replace(alert=alert))

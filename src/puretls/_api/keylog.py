@@ -1,4 +1,4 @@
-"""The key log: the secrets of connections in NSS's format, for who analyses their traffic."""
+"""The key log: the secrets of connections in NSS's format, for analysing their traffic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class KeyLog:
 
     def __init__(self, name: Any) -> None:
         self.name = name
-        self._file = os.open(name, _MODE, 0o600)  # whoever reads it reads the connections
+        self._file = os.open(name, _MODE, 0o600)  # with its content the connections can be decrypted
         weakref.finalize(self, os.close, self._file)
         self._cut = self._told = False
         status = os.fstat(self._file)

@@ -80,7 +80,7 @@ def _prompt() -> bytes:
 
 
 def _has_terminal() -> bool:
-    """Where getpass looks for one: the terminal of this process, or else standard input."""
+    """Whether getpass can ask: at the terminal of this process, or else on standard input."""
     if sys.platform != "win32":
         with suppress(OSError):
             os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -155,7 +155,7 @@ def _oid(fields: list[ber.Value]) -> str:
 
 
 def _lacking(fields: list[ber.Value]) -> str:
-    """The cipher of PBES2 that cannot be had; "" if it can, or cannot be found."""
+    """The cipher of PBES2 that is not supported; "" if it is, or cannot be found."""
     scheme = _fields(fields[0].whole) if fields else []
     if _oid(scheme) != _PBES2 or len(parameters := _fields(scheme[-1].whole)) != 2:
         return ""

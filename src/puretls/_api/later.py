@@ -1,8 +1,8 @@
-"""Answers that come later: what a function of the program returns may be a future, and in an event loop an awaitable.
+"""Answers that come later: a function of the program may return a future, and in an event loop an awaitable.
 
-The handshake is parked meanwhile, and nothing more of the peer's is looked at.  How the waiting is done is up to the
-transport: a blocking socket waits as long as its timeout allows; a non-blocking one, and an SSLObject with a waker,
-raise SSLWantAnswerError; `puretls.asyncio` goes on with other connections.
+Meanwhile the handshake waits, and nothing more of what the peer has sent is processed.  The transport decides how to
+wait: a blocking socket waits as long as its timeout allows; a non-blocking one, and an SSLObject with a waker, raise
+SSLWantAnswerError; `puretls.asyncio` continues with other connections.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from typing import Any
 
 from puretls._api.errors import SSLWantAnswerError, ssl_error
 
-WANT_ANSWER = 2  # SSL_ERROR_WANT_READ: programs that know nothing of it call again
+WANT_ANSWER = 2  # SSL_ERROR_WANT_READ, on which programs call again
 
 
 class Awaited:
-    """An answer in the making: the steps that lead to it, and the promise that the next step waits for."""
+    """An answer that is not complete: the generator that produces it, and the promise that it waits for."""
 
     __slots__ = ("answer", "promise", "steps", "watched")
 
     def __init__(self, steps: Generator[Any, Any, Any]) -> None:
         self.steps = steps  # a generator of `answers`
         self.promise: Any = None
-        self.watched: Any = None  # the promise that has somebody to call
+        self.watched: Any = None  # the promise whose end will be reported
         self.answer: Any = None  # once go_on() is true
 
     def go_on(self) -> bool:
-        """Whether `answer` is there; else `promise` has to be done first.  Raises what the steps raise."""
+        """Run the generator as far as possible.  True if `answer` is there; otherwise `promise` has to be done
+        first.
+        """
         promise, value = self.promise, None
         while True:
             try:
@@ -53,7 +55,7 @@ class Awaited:
         return self.steps.send(value)
 
     def give_up(self) -> None:
-        """Nobody wants it any more.  The promise stays: who goes on all the same finds that it is cancelled."""
+        """Cancel what is waited for.  The promise is kept, so that a later call finds it cancelled."""
         if self.promise is not None:
             drop(self.promise)
 
@@ -61,19 +63,19 @@ class Awaited:
 
 
 def promised(answer: Any) -> bool:
-    """Whether this is no answer yet, but will come to one."""
+    """Whether this is a promise of an answer."""
     return hasattr(answer, "add_done_callback") or hasattr(answer, "__await__")
 
 
 def want_answer(future: Any) -> SSLWantAnswerError:
-    """The exception of who does not wait."""
+    """The exception of a transport that does not wait."""
     error: Any = ssl_error(WANT_ANSWER, "The operation waits for an answer (read)", kind=SSLWantAnswerError)
     error.future = future
     return error  # type: ignore[no-any-return]
 
 
 def watch(awaited: Awaited, wake: Callable[[], Callable[[Any], None] | None]) -> bool:
-    """Have the method that `wake` refers to called, once, when the promise is done; False if it is done by now."""
+    """Call the method that `wake` refers to once, when the promise is done; False if it is done already."""
     promise = awaited.promise
     if promise is awaited.watched:
         return not promise.done()
@@ -90,7 +92,9 @@ def watch(awaited: Awaited, wake: Callable[[], Callable[[Any], None] | None]) ->
 
 
 def check_blocking(promise: Any) -> None:
-    """RuntimeError unless a thread can wait for this: an event loop's future would wait for its own loop."""
+    """RuntimeError unless a thread can wait for this promise: waiting for an event loop's future would block its own
+    loop.
+    """
     from concurrent.futures import Future  # noqa: PLC0415  # few programs need it
 
     if not isinstance(promise, Future):
@@ -102,7 +106,7 @@ def check_blocking(promise: Any) -> None:
 
 
 def wait(promise: Any, seconds: float | None) -> None:
-    """Block until it is done; TimeoutError, and it is cancelled, if that takes longer."""
+    """Block until the promise is done; if that takes longer, cancel it and raise TimeoutError."""
     from concurrent.futures import wait as wait_for  # noqa: PLC0415  # few programs need it
 
     if not wait_for([promise], seconds).done:
@@ -111,7 +115,7 @@ def wait(promise: Any, seconds: float | None) -> None:
 
 
 def drop(promise: Any) -> None:
-    """Nobody wants it any more."""
+    """Cancel a promise that is not needed any more."""
     give_up = getattr(promise, "cancel", None) or getattr(promise, "close", None)  # a coroutine has the second
     if give_up is not None:
         give_up()

@@ -1,9 +1,9 @@
 """The interpreter's own `ssl`, where it exists.
 
 Programs compare classes by identity: `except ssl.SSLError`, `isinstance(context, ssl.SSLContext)`, `OP_ALL in
-context.options`.  So what the interpreter has is taken from it, and only what it lacks is defined here.  This module is
-the one place that looks: everything else asks `native.ssl`, which is None on a Python built without OpenSSL.  It is
-looked up once, when puretls is imported, so that a later replacement of `sys.modules["ssl"]` does not lead back to us.
+context.options`.  So whatever the interpreter has is taken from it, and only what it lacks is defined here.  Only this
+module looks for it: all others use `native.ssl`, which is None on a Python built without OpenSSL.  It is looked up
+once, when puretls is imported, so that a later replacement of `sys.modules["ssl"]` does not lead back to us.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 import sys
 from typing import Any
 
-PACKAGE = __name__.partition(".")[0]  # the whole of the public names
+PACKAGE = __name__.partition(".")[0]  # the package with the public names
 
 
 def _module(name: str) -> Any:
@@ -30,7 +30,9 @@ stand_ins: dict[type, type] = {}  # our class: the interpreter's that it stands 
 
 
 class StandIn(type):
-    """The class of classes that stand for the interpreter's: what that one had made before counts as theirs too."""
+    """The metaclass of classes that replace the interpreter's: objects made by the interpreter's class before count as
+    instances.
+    """
 
     def __instancecheck__(cls, instance: Any) -> bool:
         if type.__instancecheck__(cls, instance):
@@ -46,9 +48,11 @@ class StandIn(type):
 
 
 def now(name: str, ours: Any) -> Any:
-    """What a function of `ssl` finds under this name in its module: truststore, mocket and mocks put theirs there."""
+    """The object that a function of `ssl` finds under this name in its module, where truststore, mocket and mocks
+    replace it.
+    """
     found = getattr(sys.modules[PACKAGE], name, ours)
-    if found is ours and stand_ins:  # nobody has replaced it here, and `ssl` is us
+    if found is ours and stand_ins:  # not replaced here, while we are injected into `ssl`
         return getattr(ssl, name, ours)
     return found
 

@@ -1,4 +1,6 @@
-"""SSLSession and Certificate: what `ssl` hands out of a connection, as views on what the engine and _x509 hold."""
+"""SSLSession and Certificate: the objects that a connection returns, as views of objects of the engine and of
+`_x509`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ class SSLSession:
 
     if TYPE_CHECKING:
         _session: Session
-        _context: SSLContext | None  # None: of a cache, which contexts may share
+        _context: SSLContext | None  # None: from a cache, which contexts may share
 
     def __init__(self) -> None:
         raise TypeError("cannot create 'SSLSession' instances")
@@ -115,7 +117,7 @@ class Certificate:
     def __repr__(self) -> str:
         try:
             subject = peercert.one_line(self._certificate.subject_rdns)
-        except ValueError:  # one of a chain that nobody verified
+        except ValueError:  # in a chain that was not verified
             return "<_ssl.Certificate that cannot be read>"
         return f"<_ssl.Certificate '{subject}'>"
 
@@ -128,7 +130,7 @@ class Certificate:
         raise ValueError("Unsupported format")
 
     def get_info(self) -> dict[str, Any]:
-        """What getpeercert() would say of it."""
+        """The dictionary that getpeercert() would return."""
         return peercert.peercert(self._certificate)
 
 

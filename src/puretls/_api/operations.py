@@ -1,4 +1,4 @@
-"""What a signature is made with: the arguments of sign() as `cryptography` has them, for keys that are elsewhere."""
+"""The arguments of sign() as `cryptography` has them, for keys that sign elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Telling PEM from DER, values that stand one after the other, and `ssl`'s error for all that is wrong with a file."""
+"""Reading files of certificates: PEM or DER, DER values in a row, and the error of `ssl` for all that is wrong with a
+file.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ def is_pem(data: bytes) -> bool:
 
 
 def der_length(data: bytes, pos: int) -> int | None:
-    """How long the SEQUENCE at that place is, with its header; None if there is none, or not all of it."""
+    """The length of the SEQUENCE at that place, with its header; None if there is none, or only part of it."""
     head = data[pos : pos + 6]
     if len(head) < 2 or head[0] != 0x30 or head[1] == 0x80:
         return None
@@ -30,7 +32,7 @@ def der_length(data: bytes, pos: int) -> int | None:
 
 
 def der_items(data: bytes) -> tuple[list[bytes], bytes]:
-    """The SEQUENCEs that follow each other, and what comes after the last whole one."""
+    """The SEQUENCEs that follow each other, and the bytes behind the last whole one."""
     items, pos = [], 0
     while (size := der_length(data, pos)) is not None:
         items.append(data[pos : pos + size])

@@ -26,7 +26,7 @@ from puretls._base.public import public
 from puretls._x509 import ber
 
 SCHEME = "pkcs11:"
-MODULE = "p11-kit-proxy.so"  # which knows every token that the system has been told of
+MODULE = "p11-kit-proxy.so"  # offers every token that is configured on the system
 DIGEST_INFO = {  # RFC 8017 9.2, note 1: what is before the digest
     "sha1": "3021300906052b0e03021a05000414",
     "sha224": "302d300d06096086480165030402040500041c",
@@ -96,7 +96,7 @@ class PKCS11Key:
 
 
 def _mechanism(library: Any, what: Operation, message: bytes) -> tuple[Any, Any, bytes]:
-    """The mechanism, its parameter, and what it is given."""
+    """The mechanism, its parameter, and the data for it."""
     mechanism = library.Mechanism
     if what.algorithm == "RSA-PSS":
         name = (what.digest or "").upper()
@@ -126,7 +126,7 @@ def _public_half(library: Any, key: Any) -> Any:
 
 
 def _on_curve(parameters: bytes, point: bytes) -> Any:
-    """A public key of a curve: an OBJECT IDENTIFIER, or a name for the curves that sign; and an OCTET STRING."""
+    """The public key of a point on a curve, given as an OBJECT IDENTIFIER or, for the curves of EdDSA, by name."""
     where, _ = ber.value(parameters)
     whole, end = ber.value(point) if point[:1] == b"\x04" and len(point) not in EDWARDS else (None, 0)
     octets = whole.content if whole is not None and end == len(point) else point
@@ -144,7 +144,9 @@ EDWARDS: dict[int, Any] = {32: Ed25519PublicKey, 57: Ed448PublicKey}  # by the l
 
 
 def parse(uri: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The attributes of the path and of the query; ValueError for what is no such URI, or says something twice."""
+    """The attributes of the path and of the query; ValueError for anything but such a URI, and for repeated
+    attributes.
+    """
     if not uri.startswith(SCHEME):
         raise ValueError("not a pkcs11 URI")
     path, _, query = uri[len(SCHEME) :].partition("?")
@@ -175,7 +177,7 @@ def open_key(uri: str, password: Callable[[], bytes]) -> PKCS11Key:
 
     def session() -> Any:
         fresh = library.lib(_module(query))
-        if pin:  # in a child: what the library knew is its parent's
+        if pin:  # in a forked child, where the library has to log in again
             fresh.reinitialize()
         tokens = [token for token in fresh.get_tokens() if _is_meant(token, path)]
         if len(tokens) != 1:
@@ -184,7 +186,7 @@ def open_key(uri: str, password: Callable[[], bytes]) -> PKCS11Key:
             pin.append(_pin(query, password))
         try:
             opened = tokens[0].open(user_pin=pin[0].decode())
-        except library.UserAlreadyLoggedIn:  # by another key: that counts for the process, not for a session
+        except library.UserAlreadyLoggedIn:  # by another key; a login counts for the whole process
             opened = tokens[0].open()
         return opened.get_key(**_wanted(library, path))
 
@@ -216,7 +218,7 @@ TOKEN: dict[str, Callable[[Any], Any]] = {  # attributes that say which token (R
 
 
 def _is_meant(token: Any, path: dict[str, bytes]) -> bool:
-    """Whether a token is the one of a URI; what it says of itself is padded with blanks."""
+    """Whether a token is the one that a URI names; its own fields are padded with blanks."""
     for name, ask in TOKEN.items():
         if name in path:
             said = ask(token)

@@ -1,4 +1,6 @@
-"""What programs take from `_ssl`: our classes, the constants as plain ints, and whatever else the interpreter's has."""
+"""The names that programs take from `_ssl`: our classes, the constants as plain ints, and everything else that the
+interpreter's module has.
+"""
 
 from __future__ import annotations
 

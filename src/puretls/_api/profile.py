@@ -63,13 +63,13 @@ class _ProfileSettings:
 
 
 def check_name(profile: object) -> None:
-    """Whether there is such a profile."""
+    """The checked name of a profile."""
     if profile is not None and profile != WEBPKI:
         raise ValueError(f"verify_profile has to be {WEBPKI!r} or None, not {profile!r}")
 
 
 def rules_of(value: PublicSuffixes) -> tuple[str, ...] | None:
-    """The rules of a list of public suffixes, however it was given."""
+    """The rules of a list of public suffixes, given in any of its forms."""
     if value is None:
         return None
     if isinstance(value, os.PathLike):

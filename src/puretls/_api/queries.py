@@ -1,4 +1,4 @@
-"""What SSLSocket and SSLObject are asked alike: each method passes the question on to `_sslobj`.
+"""The questions that both SSLSocket and SSLObject answer: each method passes the question on to `_sslobj`.
 
 An SSLSocket that is not connected, or no longer wrapped, has no `_sslobj` and answers None.
 """
@@ -18,9 +18,11 @@ from puretls._api.types import Buffer
 
 
 class _Der(bytes):
-    """DER as these methods return it since Python 3.13, and the certificate that programs expect of an older one.
+    """DER, as these methods return it since Python 3.13, with the methods that programs expect of an older Python's
+    certificate.
 
-    There only `_sslobj` has them, and truststore, which is in pip, takes the first object that has.
+    In older versions only `_sslobj` has these methods, and truststore, which is in pip, uses the first object that has
+    them.
     """
 
     __slots__ = ()

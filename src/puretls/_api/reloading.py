@@ -1,11 +1,12 @@
-"""Files that renew themselves: what `reload=` of load_cert_chain() and load_verify_locations() means.
+"""Reading files again when they have changed: `reload=` of load_cert_chain() and load_verify_locations().
 
-There is no thread.  When a connection is wrapped, and so many seconds have passed since the last look, whoever wraps it
-looks whether the files are others now, and reads them again; others that wrap meanwhile go on with what there is.  What
-cannot be used changes nothing, and is tried again next time.
+There is no thread.  When a connection is wrapped and enough seconds have passed since the last look, the thread that
+wraps it looks whether the files have changed, and reads them again; other threads that wrap at the same time use what
+there is.  Files that cannot be used change nothing, and are tried again at the next look.
 
-A name is resolved each time: Kubernetes exchanges a symbolic link that the names lead through, and what is read from
-behind it belongs together.  A pair of which one file is still the old one does not fit, and waits for the other.
+Names are resolved each time: Kubernetes exchanges a symbolic link in the path of all its files, so that they change
+together.  A certificate and a key of which only one is new do not fit each other; both stay as they were until the
+other file is new as well.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MOST_TRIES = 3  # of a look: the files may be exchanged while they are read
 
 
 def interval(seconds: Any) -> float:
-    """What `reload=` may be: a number of seconds, infinity among them; else TypeError or ValueError."""
+    """The checked value of `reload=`: a number of seconds, possibly infinite; TypeError or ValueError for others."""
     if not isinstance(seconds, int | float):
         raise TypeError(f"reload must be a number of seconds or None, not {type(seconds).__name__}")
     if not seconds >= 0:
@@ -41,7 +42,7 @@ def interval(seconds: Any) -> float:
 
 
 def named(given: Any, argument: str) -> str:
-    """The name of a file; ValueError for what is none, as there is nothing to read again."""
+    """The name of a file; ValueError for anything else, which cannot be read again."""
     if not isinstance(given, str | bytes | os.PathLike) or (
         isinstance(given, str | bytes) and credentials.is_material(given)
     ):
@@ -50,22 +51,22 @@ def named(given: Any, argument: str) -> str:
 
 
 def no_terminal() -> str:
-    """The password of who gave none."""
+    """The password where none was given: there is nobody to ask when the files are read again."""
     raise ValueError("reload needs the password: nobody can be asked for it when the file is read again")
 
 
 class Source:
-    """Files that are read again."""
+    """Files that are read again when they have changed."""
 
     def __init__(self, names: Sequence[str], seconds: float) -> None:
         self.names, self.seconds = tuple(names), interval(seconds)
         self.due = time.monotonic() + seconds
         self.error: Exception | None = None  # of the last try
-        self.told: Stamp = ()  # of which files somebody has been told that they cannot be used
-        self.seen: Stamp = ()  # what the files were when they were read
+        self.told: Stamp = ()  # the files for which a warning was logged
+        self.seen: Stamp = ()  # the files as they were when they were read
 
     def stamp(self) -> tuple[tuple[str, ...], Stamp, int]:
-        """Where the names lead now, what the files there are, and when that has changed last; OSError without one."""
+        """The resolved names, the state of the files, and when the newest was changed; OSError if one is missing."""
         paths, found, newest = tuple(map(os.path.realpath, self.names)), [], 0
         for path in paths:
             status = os.stat(path)  # noqa: PTH116 - a name
@@ -84,18 +85,18 @@ class Source:
                     self.error = None
                     return False
                 changed = self.read(settings, paths, order)
-            except Exception as error:  # noqa: BLE001  # whatever it is, what there was goes on
+            except Exception as error:  # noqa: BLE001  # whatever it is, the old content stays in use
                 if left and self._has_moved(stamp):
                     continue
                 self._failed(error, stamp)
                 return False
-            settled = time.time_ns() - newest > SETTLED  # else it may change again, and bear the same time
+            settled = time.time_ns() - newest > SETTLED  # otherwise it may still change within the same timestamp
             self.error, self.seen = None, stamp if settled else ()
             return changed
         return False
 
     def read(self, settings: Settings, paths: tuple[str, ...], order: int) -> bool:
-        """Read the files, and put what is in them in the place of what was; whether that is something else."""
+        """Read the files, and replace the old content with theirs; whether it is different."""
         raise NotImplementedError
 
     def _has_moved(self, stamp: Stamp) -> bool:
@@ -105,7 +106,7 @@ class Source:
             return False
 
     def _failed(self, error: Exception, stamp: Stamp) -> None:
-        error.__traceback__ = error.__context__ = error.__cause__ = None  # whose frames know keys and passwords
+        error.__traceback__ = error.__context__ = error.__cause__ = None  # their frames may contain keys and passwords
         self.error = error
         if self.told != (stamp or (0,)):
             self.told = stamp or (0,)
@@ -121,7 +122,7 @@ class Pair(Source):
     def __init__(self, certfile: Any, keyfile: Any, password: Any, level: int, seconds: float) -> None:
         names, self._key = [named(certfile, "certfile")], None
         if keyfile is not None and hasattr(keyfile, "sign"):
-            self._key = keyfile  # it is elsewhere, and stays
+            self._key = keyfile  # a key object, which stays
         elif keyfile is not None:
             names.append(named(keyfile, "keyfile"))
         super().__init__(names, seconds)
@@ -130,7 +131,7 @@ class Pair(Source):
         self.credential, self._digests = self._loaded(self._content(tuple(map(os.path.realpath, self.names))), level)
 
     def read(self, settings: Settings, paths: tuple[str, ...], order: int) -> bool:
-        """The pair, if both files are there and fit each other."""
+        """The certificate and its key, if both files are there and fit each other."""
         content = self._content(paths)
         if tuple(map(SHA256.hash, content)) == self._digests:
             return False
@@ -169,7 +170,7 @@ class Trust(Source):
         self.bundle = trust.read_file(os.path.realpath(self.names[0])).alone()
 
     def read(self, settings: Settings, paths: tuple[str, ...], order: int) -> bool:
-        """What is trusted by this file now, in the place of what was."""
+        """Trust what is in the file now, and no longer what was in it before."""
         bundle: Bundle = trust.read_file(paths[0]).alone()
         bundle.named()
         with self._lock:
@@ -183,7 +184,7 @@ class Trust(Source):
 
 
 class Reloader:
-    """What a context reads again."""
+    """The files that a context reads again."""
 
     def __init__(self) -> None:
         self.sources: tuple[Source, ...] = ()
@@ -191,24 +192,24 @@ class Reloader:
         self._turn, self._process = [None], os.getpid()
 
     def add(self, source: Source) -> None:
-        """Look at this one, too."""
+        """Add a file."""
         self.sources = (*self.sources, source)
         self._next = 0.0
 
     def keep(self, wanted: Callable[[Source], bool]) -> None:
-        """Look at these only."""
+        """Replace all files."""
         self.sources = tuple(filter(wanted, self.sources))
 
     def look(self, settings: Settings) -> None:
-        """A connection is wrapped."""
+        """Look at the files if it is time, because a connection is wrapped."""
         now = time.monotonic()
         if now < self._next:
             return
-        if self._process != os.getpid():  # a fork, perhaps while another thread was at it
+        if self._process != os.getpid():  # forked, perhaps while another thread was looking
             self._turn, self._process = [None], os.getpid()
         try:
             self._turn.pop()
-        except IndexError:  # somebody is at it
+        except IndexError:  # another thread is looking
             return
         try:
             for source in self.sources:
@@ -224,18 +225,18 @@ class Reloader:
         return sum(source.refresh(settings, self._order(), force=True) for source in self.sources) > 0
 
     def _order(self) -> int:
-        """Each look begins after all that have a lower number."""
+        """The number of a look; looks with a lower number have begun earlier."""
         self._looks += 1
         return self._looks
 
     @property
     def error(self) -> Exception | None:
-        """Why the last try has changed nothing, if that is so for any of the files."""
+        """The error of the last look at any of the files; None if there was none."""
         return next((source.error for source in self.sources if source.error is not None), None)
 
 
 class _ReloadSettings:
-    """What an SSLContext says of files that it reads again."""
+    """The methods and attributes of an SSLContext about files that it reads again."""
 
     if TYPE_CHECKING:
         _settings: Settings

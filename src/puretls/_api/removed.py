@@ -1,4 +1,4 @@
-"""What `ssl` had until Python 3.11, for programs that still run there: all of it deprecated, none of it since 3.12."""
+"""Functions that `ssl` had until Python 3.11, for programs that still use them; all deprecated, and removed in 3.12."""
 
 from __future__ import annotations
 

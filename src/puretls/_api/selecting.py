@@ -1,4 +1,4 @@
-"""What a server chooses by its client's first message: one of several certificates, and the protocol (RFC 7301)."""
+"""Choosing by the ClientHello: one of several certificates, and the application protocol (RFC 7301)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _SelectionSettings:
             ocsp.serial_number(ocsp_response)
         credential = credentials.load(certfile, keyfile, password, settings.security_level)
         if rules.schemes is None:
-            rules = rules._replace(schemes=credential.rules.schemes)  # what the key says of itself
+            rules = rules._replace(schemes=credential.rules.schemes)  # the schemes that the key itself names
         settings.added = (*settings.added, credential.with_rules(rules).with_staple(ocsp_response))
 
     @property
@@ -105,7 +105,7 @@ class _SelectionSettings:
 
 
 def _names(given: Iterable[str]) -> frozenset[str]:
-    """Names in lower case and A-labels; ValueError for what is none."""
+    """Host names in lower case, as A-labels; ValueError for anything else."""
     found = set()
     for name in [given] if isinstance(given, str) else given:
         if not isinstance(name, str):
@@ -123,13 +123,13 @@ def _names(given: Iterable[str]) -> frozenset[str]:
 
 
 def _schemes(given: Iterable[str]) -> frozenset[int]:
-    """The numbers of schemes; ValueError for one that nobody knows."""
+    """The numbers of schemes; ValueError for an unknown one."""
     text = given if isinstance(given, str) else ":".join(given)
     return frozenset(scheme.code for scheme in lists.parse_schemes(text))
 
 
 def _timestamps(given: Any) -> bytes:
-    """A SignedCertificateTimestampList; ValueError for what is none."""
+    """A SignedCertificateTimestampList; ValueError for anything else."""
     if isinstance(given, bytes | bytearray | memoryview):
         found = bytes(given)
     else:

@@ -1,9 +1,9 @@
-"""What a context has been told, and how it freezes into the engine's Config.
+"""The settings of a context, and how they are frozen into the engine's Config.
 
-Settings are values as the setters left them, so that getters answer with what was set.  `frozen` resolves them:
-versions from minimum, maximum and OP_NO_*, suites and groups by the security level, one Config for each role.  It is
-kept until a setting is assigned, which no setter can forget; what changes inside a setting, as the certificates of the
-store do, is told by `changed`.
+Settings are values as the setters left them, so that getters return what was set.  `frozen` resolves them: versions
+from minimum, maximum and OP_NO_*, suites and groups by the security level, one Config for each role.  The result is
+kept until a setting is assigned, which no setter can forget; a change inside a setting, such as a certificate added to
+the store, is announced by `changed`.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class Settings:
     max_cert_list = MAX_CERT_LIST
     verify_profile: str | None = None
     public_suffixes: tuple[str, ...] | None = None
-    webpki: WebPki | None = None  # what these two come to
-    ech: tuple[Chosen, ...] = ()  # what hellos are encrypted for, the first of them
+    webpki: WebPki | None = None  # the result of these two
+    ech: tuple[Chosen, ...] = ()  # configurations; hellos are encrypted for the first
     ech_grease = True
     ech_keys: tuple[ServerKey, ...] = ()
     outer_name: str | None = None
@@ -91,17 +91,17 @@ class Settings:
     intermediates: Store | None = None
     aia: Any = False  # or True, or a function
     aia_private = False
-    fetch: Callable[[str], Any] | None = None  # what these two come to
-    server_types: tuple[int, ...] | None = None  # of certificates; None: nothing was said
+    fetch: Callable[[str], Any] | None = None  # the result of these two
+    server_types: tuple[int, ...] | None = None  # of certificates; None: not set
     client_types: tuple[int, ...] | None = None
     trusted_keys: tuple[bytes, ...] = ()
     request_sct = False
-    sct_list: bytes | None = None  # what servers send of timestamps
+    sct_list: bytes | None = None  # timestamps that a server sends
     ct_policy: Any = None  # a CTPolicy
     crlite: Any = None  # a CRLite
     request_ocsp = False
     ocsp_policy: int = OCSP_CHECK
-    ocsp_response: Any = None  # what servers staple: DER, or a function of the connection
+    ocsp_response: Any = None  # that a server staples: DER, or a function of the connection
     dh: FiniteField | None = None
     sni_callback: Callable[..., Any] | None = None
     message_callback: Callable[..., Any] | None = None
@@ -109,16 +109,16 @@ class Settings:
     psk_server: Callable[..., Any] | None = None
     psk_hint: bytes | None = None
     check_own_signatures = True
-    added: tuple[Credential, ...] = ()  # certificates beside those that there is one of for each kind of key
+    added: tuple[Credential, ...] = ()  # by add_cert_chain(), besides one for each kind of key
     alpn_select: Any = None  # a function that chooses the protocol
     keylog: KeyLog | None = None
     _reloader: Any = None  # a Reloader
     verify_callback: Any = None  # a function that may refuse a peer
-    path_callback: Any = None  # and one that judges chains in place of path building
+    path_callback: Any = None  # a function that judges chains in place of path building
 
     _frozen: dict[bool, Config]
-    _switched: dict[Config, Config]  # by what connections began with
-    _staples: dict[tuple[Config, bytes], Config]  # by what it was before a response was put to it
+    _switched: dict[Config, Config]  # by the Config with which a connection has begun
+    _staples: dict[tuple[Config, bytes], Config]  # with a response, by the Config without it and the response
 
     def __init__(self, protocol: int) -> None:
         self.protocol = protocol
@@ -134,13 +134,13 @@ class Settings:
         self.store, self.sessions = Store(), SessionManager()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Assign a setting, and forget what was frozen from the one before."""
+        """Assign a setting, and forget what was frozen before."""
         object.__setattr__(self, name, value)
         if name[0] != "_":
             self.changed()
 
     def copy(self) -> Settings:
-        """Others that are the same; what is trusted, and the sessions, they share."""
+        """A copy of these settings, which shares the store of anchors and the sessions."""
         other = object.__new__(Settings)
         vars(other).update(vars(self))
         other.changed()
@@ -151,7 +151,7 @@ class Settings:
         vars(self).update(_frozen={}, _switched={}, _staples={})
 
     def replace_credential(self, old: Credential, new: Credential) -> None:
-        """Put a certificate in the place of another, if that is still there, and of any other of its kind."""
+        """Replace a credential by another one, if it is still there, and any other of the same kind."""
         found = self.credentials
         if any(one is old for one in found.values()):
             kept = ((kind, one) for kind, one in found.items() if one is old or kind != new.kind)
@@ -163,14 +163,14 @@ class Settings:
         return self._checked((*self.credentials.values(), *self.added))
 
     def _checked(self, found: tuple[Credential, ...]) -> tuple[Credential, ...]:
-        """The same, or their signatures are taken at their word."""
+        """The same credentials, marked as trusted if their signatures need not be verified."""
         if self.check_own_signatures:
             return found
         return tuple(one.with_rules(one.rules._replace(trusted=True)) for one in found)
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """Those that are enabled, highest first."""
+        """The enabled versions, highest first."""
         fixed = FIXED_VERSIONS.get(self.protocol)
         lowest = TLS10 if self.minimum == MINIMUM_SUPPORTED else self.minimum
         highest = TLS13 if self.maximum == MAXIMUM_SUPPORTED else self.maximum
@@ -186,7 +186,7 @@ class Settings:
         """The Config of new connections in one role."""
         if self._reloader is not None:
             self._reloader.look(self)
-        frozen = self._frozen  # a setter in another thread puts another in its place, and this one is stale
+        frozen = self._frozen  # a setter in another thread may replace it, and then this one is not used
         config = frozen.get(server_side)
         if config is None:
             config = frozen[server_side] = self._freeze(server_side)
@@ -229,7 +229,7 @@ class Settings:
         return config
 
     def _logged(self, credential: Credential) -> Credential:
-        """The same with the timestamps of the context, if it has none of its own."""
+        """The same credentials, with the timestamps of the context where they have none of their own."""
         if self.sct_list is None or credential.rules.scts is not None:
             return credential
         return credential.with_rules(credential.rules._replace(scts=self.sct_list))
@@ -269,7 +269,7 @@ class Settings:
         if server_side:
             own, theirs = theirs, own
         elif own is signatures.DEFAULT:
-            own += signatures.OF_CLIENTS  # used where a server has asked for them, by keys that know no better
+            own += signatures.OF_CLIENTS  # for keys without PSS, where a server has asked for these schemes
 
         def offered(suite: Suite) -> bool:  # a client without a key does not ask for it
             return server_side or self.psk_client is not None or suite.kx not in PSK_EXCHANGES
@@ -341,7 +341,7 @@ class Settings:
 
 
 def stapling(credentials: tuple[Credential, ...], response: bytes) -> tuple[Credential, ...]:
-    """The same, the one that an OCSP response is about with that response."""
+    """The same credentials; the one that an OCSP response is about gets that response."""
     number = ocsp.serial_number(response)
     return tuple(
         one.with_staple(response) if certificate.load(one.ders[0]).serial == number else one for one in credentials

@@ -1,4 +1,4 @@
-"""What servers share so that clients can resume with any of them: keys of tickets, a store of sessions."""
+"""What servers share so that clients can resume sessions with any of them: ticket keys, and a store of sessions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Promise = Future[Any] | Awaitable[Any]
 else:
-    Promise = Any  # an import of concurrent.futures is not for everybody
+    Promise = Any  # a future; concurrent.futures is not imported for every program
 
 
 class SessionStore(Protocol):
@@ -150,7 +150,7 @@ class _SharedSessionSettings:
 
 
 def _asking(source: Any) -> Secrets:
-    """Of a program's own source; what it raises is a secret that is not to be had."""
+    """Ask a program's own source; if it raises, there is no secret."""
 
     def secrets(epoch: int, now: float) -> tuple[bytes, ...]:
         try:
@@ -165,7 +165,7 @@ def _asking(source: Any) -> Secrets:
 
 
 def _refreshing(refresh: Any) -> Callable[[float], None]:
-    """Likewise: what it raises is no handshake's business."""
+    """Have a program's source look for secrets; what it raises is reported, and fails no handshake."""
 
     def guarded(now: float) -> None:
         try:

@@ -1,8 +1,8 @@
 """`_SSLSocket`: one connection as the interpreter's private `_ssl._SSLSocket` offers it.
 
-SSLSocket and SSLObject talk to this object only, and so do gevent, truststore, httpcore and others that reach for
-`_sslobj`.  Here is what does not depend on the transport: questions about the connection, and the answers to the
-engine's requests (`answers`).  `over_socket` and `over_bio` move the bytes.
+SSLSocket and SSLObject talk only to this object, and so do gevent, truststore, httpcore and others that use `_sslobj`.
+This module has what does not depend on the transport: questions about the connection, and the answers to the engine's
+requests (`answers`).  `over_socket` and `over_bio` move the bytes.
 
 Callbacks run in the thread that is in do_handshake() or read(), with the locks of the connection held.
 """
@@ -63,19 +63,21 @@ def writable(buffer: Any, size: int) -> memoryview:
 
 
 def not_writable(buffer: Any) -> TypeError:
-    """For what is no plain memory that can be filled."""
+    """The error for an object that is no writable memory of bytes."""
     return TypeError(f"read() argument 2 must be read-write bytes-like object, not {type(buffer).__name__}")
 
 
 def nothing(size: int) -> bytes:
-    """What read(size) returns when nothing is asked for."""
+    """The result of read(size) for a size of 0; ValueError for a negative one."""
     if size < 0:
         raise ValueError("size should not be negative")
     return b""
 
 
 def reentered() -> RuntimeError:
-    """For a signal handler or a callback that reads in the middle of a read, or writes in the middle of a write."""
+    """The error for a signal handler or a callback that reads in the middle of a read, or writes in the middle of a
+    write.
+    """
     return RuntimeError("reentrant call: this thread is in the middle of one on the same connection")
 
 
@@ -88,7 +90,7 @@ def readable(data: Any) -> memoryview:
 
 
 class _SSLSocket:
-    """What both transports have in common."""
+    """A connection, without its transport."""
 
     __slots__ = (
         "__weakref__", "_awaited", "_callback_error", "_conn", "_context", "_eof_reported", "_hello", "_judged",
@@ -120,7 +122,7 @@ class _SSLSocket:
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._hello: ClientHello | None = None  # once it has been read
         self._keeper: CacheKeeper | None = None  # of a client whose context has a session cache
-        self._judged: Peer | None = None  # whom a function of the program is asked about
+        self._judged: Peer | None = None  # the peer that a function of the program is judging
         self._placeholder: Session | None = None
         self._awaited: Awaited | None = None  # the answer to the engine's request, if it comes later
         if session is not None:
@@ -153,15 +155,19 @@ class _SSLSocket:
         raise NotImplementedError
 
     def _speak(self) -> None:
-        """From the receiving side: hand the transport what is pending, as far as it takes it at once."""
+        """From the receiving side: send what is pending, as far as the transport takes it without waiting."""
         raise NotImplementedError
 
     def _eof_to_report(self) -> int:
-        """What pending() says when there is no data: 1 if the end is known here, but not to the caller."""
+        """The result of pending() when there is no data: 1 if the end was received, but not reported to the
+        caller yet.
+        """
         return int(not self._eof_reported and bool(self._conn.failure or self._records.close_received))
 
     def _interrupted(self, error: BaseException) -> None:
-        """Records may have got their numbers and been lost: the peer could not go on, nor can we."""
+        """Fail: records that have consumed their sequence numbers may be lost, and the peer could not decrypt what
+        follows.
+        """
         if not isinstance(error, Abort):
             self._conn.fail(faults.INTERNAL, "interrupted while sealing")
 
@@ -176,7 +182,7 @@ class _SSLSocket:
         try:
             conn.advance()
             while (state := machine.state) is not None and (request := state.request) is not None:
-                if self._records.events:  # what has happened is told before who is asked about it
+                if self._records.events:  # reported before the program is asked about it
                     self._report()
                 self._answer(request)
                 conn.advance()
@@ -185,7 +191,7 @@ class _SSLSocket:
                 self._report()
 
     def _begin(self, conn: Connection) -> None:
-        """Before a client's first message."""
+        """Prepare a client's first message."""
         name, cache = conn.server_hostname, self._context._settings.client_session_cache
         if not name:
             if conn.config.policy.check_hostname:
@@ -212,7 +218,7 @@ class _SSLSocket:
         while events:
             try:
                 event = events.pop(0)
-            except IndexError:  # the other direction's thread was quicker
+            except IndexError:  # the thread of the other direction has taken it
                 return
             if isinstance(event, SecretEvent):
                 if keylog is not None:
@@ -233,11 +239,11 @@ class _SSLSocket:
         raise NotImplementedError
 
     def _take(self, limit: int, out: memoryview | None) -> Any:
-        """What can be delivered now: bytes, or how many are in `out`; falsy if nothing.
+        """The data that can be returned now: bytes, or how many are in `out`; falsy if there are none.
 
-        A small buffer is filled by way of a scratch one, which has room for the type byte that ends a record of
-        TLS 1.3: so a record that fits exactly takes the fast path, and nothing is written behind what is returned.  A
-        large one is decrypted into directly, and the byte behind the data may change.
+        A small buffer is filled from a scratch buffer with room for the type byte that ends a record of TLS 1.3.  So a
+        record that fits exactly takes the fast path, and nothing is written behind the data.  A large buffer is
+        decrypted into directly, and the byte behind the data may change.
         """
         conn, records = self._conn, self._records
         if not records.failed:
@@ -266,7 +272,7 @@ class _SSLSocket:
         return data
 
     def _deliver(self, data: bytes, limit: int, out: memoryview | None) -> Any:
-        """What read() returns of data that has been opened; the rest waits."""
+        """The part of decrypted data that read() returns; the rest is kept."""
         if len(data) > limit:
             self._records.put_back(data, limit)
             data = data[:limit]
@@ -284,7 +290,9 @@ class _SSLSocket:
             del error  # its traceback leads to this frame
 
     def _at_end(self) -> None:
-        """The transport has ended without close_notify: an error, unless the options have it pass for a clean end."""
+        """Handle a transport that has ended without close_notify: an error, unless the options accept it as a clean
+        end.
+        """
         conn = self._conn
         if conn.config.options & OP_IGNORE_UNEXPECTED_EOF and conn.established:
             self._records.peer_has_ended()
@@ -301,18 +309,20 @@ class _SSLSocket:
         raise eof_error(faults.UNEXPECTED_EOF.reason)
 
     def _check_end(self) -> None:
-        """Behind a bare end nothing is read, and nothing sent: the peer may have got part of what it was sent, too."""
+        """After an end without close_notify nothing is read or sent: the peer may have received only part of what was
+        sent.
+        """
         if self._records.truncated and not (self._conn.failure or self._records.close_sent):
             raise eof_error(None)
 
-    # Requests
+    # Answering requests
 
     def _callback_owner(self) -> Any:
-        """Whom callbacks are told of: what wraps this connection; None if that is gone."""
+        """The object that callbacks get: the SSLSocket or SSLObject around this connection; None if it is gone."""
         return self if self._owner is None else self._owner()
 
     def _answer(self, request: Request) -> None:
-        """Go on with the answer; SSLWantAnswerError if it comes later, and this transport does not wait for it."""
+        """Answer a request; SSLWantAnswerError if the answer comes later and this transport does not wait for it."""
         conn = self._conn
         if self._awaited is None:
             try:
@@ -335,7 +345,7 @@ class _SSLSocket:
         conn.resume(request, awaited.answer)
 
     def _come_to(self, request: Request, awaited: Awaited) -> bool:
-        """Whether the answer is there; what a function of the program has raised ends the connection."""
+        """Whether the answer is there; an exception of the program's function ends the connection."""
         try:
             return awaited.go_on()
         except BaseException as error:  # noqa: BLE001  # likewise
@@ -343,20 +353,20 @@ class _SSLSocket:
             self._conn.refuse(request, error)
 
     def give_up(self) -> None:
-        """The connection is over: no answer is waited for."""
+        """Stop waiting for an answer: the connection is over."""
         awaited, self._awaited = self._awaited, None
         if awaited is not None:
             awaited.give_up()
 
     def _wait_for(self, awaited: Awaited) -> None:
-        """Return when what was promised is done, or raise SSLWantAnswerError."""
+        """Return when the promise is done, or raise SSLWantAnswerError."""
         raise NotImplementedError
 
     def set_waker(self, waker: Callable[[], object] | None) -> None:
-        """Who is called when an answer has come, where nobody waits for it."""
+        """Set the function that is called when an answer has come while no call waits for it."""
         raise NotImplementedError
 
-    # Who and with whom
+    # The connection
 
     @property
     def context(self) -> SSLContext:
@@ -425,7 +435,7 @@ class _SSLSocket:
 
     @property
     def _peer(self) -> Peer | None:
-        """Who it is; while a function judges it, that one."""
+        """The peer; while a function judges a peer, that one."""
         return self._judged or self._conn.outcome.peer
 
     def getpeercert(self, binary_form: bool = False, /) -> dict[str, Any] | bytes | None:
@@ -458,27 +468,27 @@ class _SSLSocket:
         return peer.certificate.key_der if peer.raw is None else peer.raw
 
     def cert_compression(self) -> str | None:
-        """How the peer's certificate came compressed (RFC 8879)."""
+        """The algorithm with which the peer's certificate was compressed (RFC 8879)."""
         return compression_name(self._conn.outcome.certificate_compression)
 
     # Encrypted Client Hello (RFC 9849)
 
     def get_ech_status(self) -> ECHStatus:
-        """What has become of it."""
+        """The state of Encrypted Client Hello."""
         return ech.status(self._conn)
 
     def get_ech_retry_config(self) -> bytes | None:
-        """The ECHConfigList that the server would have us use."""
+        """The ECHConfigList that the server has sent to be used instead."""
         return ech.retry_config(self._conn)
 
     @property
     def outer_server_hostname(self) -> str | None:
-        """Whom the outer hello asked for."""
+        """The host that the outer hello asked for."""
         record = self._conn.handshake.draft.ech
         return None if record is None else record.outer_name
 
     def set_outer_server_hostname(self, server_hostname: str | None, /) -> None:
-        """Whom it is to ask for."""
+        """Set the host that it asks for."""
         name, handshake = ech.outer_name(server_hostname), self._conn.handshake
         if self._conn.server_side or self._conn.state is not None:
             raise ValueError("Cannot set the outer hostname of a server, or after the handshake has begun.")
@@ -490,7 +500,9 @@ class _SSLSocket:
         return None if peer is None else [Certificate._of(x) for x in peer.path or peer.chain]
 
     def get_unverified_chain(self) -> list[Certificate] | None:
-        """What the peer sent; of a server also while it is not yet, or not, accepted."""
+        """The certificates that the peer has sent; those of a server also before it is accepted, and if it is
+        refused.
+        """
         peer = self._peer
         chain = self._conn.handshake.draft.presented if peer is None else peer.chain
         return [Certificate._of(x) for x in chain] or None
@@ -525,7 +537,7 @@ class _SSLSocket:
         return None if alpn is None else alpn.decode("ascii", "surrogateescape")
 
     def client_hello(self) -> ClientHello | None:
-        """What the client has said first, on a server; after the handshake only if somebody has read it before."""
+        """The ClientHello, on a server; after the handshake only if it was read before its end."""
         draft = self._conn.handshake.draft
         found, message = self._hello, draft.hello
         if found is None and message is not None:
@@ -650,6 +662,6 @@ def _described(event: MessageEvent, highest: int) -> tuple[int, int, int, bytes]
 
 
 def _without_ticket(conn: Connection) -> Session:
-    """A session that cannot be resumed, to be asked for its id and time."""
+    """A session that cannot be resumed, for its id and time only."""
     outcome = conn.outcome
     return Session(outcome.version, outcome.suite, b"", conn.handshake.clock(), id=outcome.server_random)

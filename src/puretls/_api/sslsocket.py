@@ -55,7 +55,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         )
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """What a subclass overrides is what the other methods go through, as in CPython: ours have shorter ways."""
+        """Have the methods that a subclass overrides be used by the others, as in CPython; ours have shorter ways."""
         super().__init_subclass__(**options)
         if any(getattr(cls, name) is not getattr(SSLSocket, name) for name in ("read", "send", "_checkClosed")):
             bases = [Roundabout if base is SSLSocket else base for base in cls.__bases__]
@@ -84,7 +84,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         arguments = {"family": sock.family, "type": sock.type, "proto": sock.proto, "fileno": sock.fileno()}
         self = cls.__new__(cls, **arguments)
         _plain.__init__(self, **arguments)
-        sock.detach()  # from here on the descriptor is ours to close
+        sock.detach()  # from here on we own the descriptor
         try:
             self._context = context
             self._session = session

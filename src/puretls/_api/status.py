@@ -1,4 +1,6 @@
-"""OCSP (RFC 6960): what a client asks for and does with the answer, what a server staples, and a check by itself."""
+"""OCSP (RFC 6960): what a client asks for and how it treats the response, what a server staples, and a check without a
+connection.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ OcspSource = bytes | Callable[[Any], bytes | None] | None
 
 @public
 class OCSPPolicy(IntEnum):
-    """What a client that asks for a stapled OCSP response makes of it."""
+    """How a client treats the stapled OCSP response that it has asked for."""
 
     IGNORE = OCSP_IGNORE
     """Nothing: the program looks at `ocsp_response` itself."""

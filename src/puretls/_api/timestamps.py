@@ -1,4 +1,4 @@
-"""Certificate Transparency on contexts (RFC 6962): timestamps that are asked for, sent and demanded."""
+"""Certificate Transparency (RFC 6962): the attributes of contexts."""
 
 from __future__ import annotations
 

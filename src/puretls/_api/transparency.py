@@ -1,4 +1,6 @@
-"""Certificate Transparency (RFC 6962): logs that a program gives, what it demands of them, timestamps by themselves."""
+"""Certificate Transparency (RFC 6962): lists of logs, policies, and the verification of timestamps without a
+connection.
+"""
 
 from __future__ import annotations
 

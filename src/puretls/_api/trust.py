@@ -1,7 +1,7 @@
-"""What SSLContext trusts: load_verify_locations() and the default places, with `ssl`'s errors.
+"""What an SSLContext trusts: load_verify_locations() and the default locations, with the errors of `ssl`.
 
-Beyond `ssl`, `cadata` may be `cryptography` certificates and CRLs, bytes may hold PEM, and CRLs and files may be DER.
-How a store looks things up is `_x509/store.py`'s business.
+Beyond `ssl`, `cadata` may be `cryptography` certificates and CRLs, bytes may contain PEM, and CRLs and files may be
+DER.  `_x509/store.py` looks things up in a store.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def openssl_paths() -> tuple[str, str, str, str]:
 
 
 def load_defaults(store: Store) -> None:
-    """What the system trusts; as with OpenSSL, what cannot be read is not trusted and not reported."""
+    """Trust what the system trusts; as with OpenSSL, a file that cannot be read is ignored without an error."""
     file_env, file, path_env, path = openssl_paths()
     file, path = os.environ.get(file_env, file), os.environ.get(path_env, path)
     files, directories = [file], path.split(os.pathsep)
@@ -158,7 +158,7 @@ def _read_pem(data: bytes) -> Bundle:
 
 
 def _begins_well(data: bytes) -> bool:
-    """Whether the first certificate is a good one, so that the error is about a later one."""
+    """Whether the first certificate can be read, so that the error is about a later one."""
     try:
         body = next(body for label, body, _ in blocks(data) if label in CERTIFICATES)
         return bool(certificate.listed(decoded(body)))
@@ -181,7 +181,7 @@ def _read_der(data: bytes) -> Bundle:
 
 
 def _bundle(items: list[bytes]) -> Bundle:
-    """Certificates and CRLs, whichever each is."""
+    """Load certificates and CRLs, whichever each of them is."""
     certificates: list[certificate.Certificate] = []
     crls: list[Crl | Odd] = []
     for der in items:

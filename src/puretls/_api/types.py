@@ -1,4 +1,4 @@
-"""The types in public signatures: those that typeshed has for `ssl`, under names that also exist at run time.
+"""The types in public signatures: those of typeshed's `ssl`, under names that also exist at run time.
 
 They exist at run time because `typing.get_type_hints()` looks them up.  There they are a little wider where the precise
 type is for checkers only: the buffer protocol has no name before Python 3.12.
@@ -45,7 +45,7 @@ class _CertificateOfAHost(TypedDict):
 
 
 class PeerCertificate(_CertificateOfAHost, total=False):
-    """What getpeercert() says of a verified certificate; of one that was not verified, it says nothing."""
+    """The dictionary of getpeercert() for a verified certificate; it is empty for others."""
 
     OCSP: tuple[str, ...]
     caIssuers: tuple[str, ...]

@@ -1,14 +1,16 @@
-"""What goes wrong where nobody can catch it: sys.unraisablehook is told, as `ssl` tells it.
+"""Errors that no caller can catch are reported to sys.unraisablehook, as `ssl` does it.
 
-The error's traceback leads to the frames of these calls; none of them may lead back to the error, or the two would live
-until the cycle collector comes by, and a connection with them.
+The traceback of the error refers to the frames of these calls.  None of them may refer to the error, or both would live
+until the cycle collector runs, and the connection with them.
 """
 
 from __future__ import annotations
 
 
 class _Unraisable:
-    """Its finaliser raises: the interpreter then calls sys.unraisablehook, which it lets nobody else prepare."""
+    """An object whose finaliser raises: the interpreter then calls sys.unraisablehook with arguments that only it can
+    prepare.
+    """
 
     def __init__(self, error: BaseException) -> None:
         self.errors = [error]
@@ -18,7 +20,7 @@ class _Unraisable:
 
 
 def report_unraisable(error: BaseException) -> None:
-    """Tell sys.unraisablehook."""
+    """Report an error to sys.unraisablehook."""
     unraisable = _Unraisable(error)
     del error
-    del unraisable  # now
+    del unraisable  # which calls the hook now

@@ -1,4 +1,4 @@
-"""What the module says of itself: the OpenSSL whose behaviour it has, and what it can do."""
+"""The version of the module: the OpenSSL whose behaviour it has, and the features that it has."""
 
 from __future__ import annotations
 

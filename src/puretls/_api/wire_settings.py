@@ -1,4 +1,4 @@
-"""What an SSLContext says about the wire beyond `ssl`: sizes of records, cookies, names of CAs, GREASE."""
+"""Settings of an SSLContext about the wire, beyond `ssl`: sizes of records, cookies, names of CAs, GREASE."""
 
 from __future__ import annotations
 
