@@ -6,10 +6,12 @@ Ours on the other side with every scheme, and OpenSSL and Go, which know nothing
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import puretls
 from puretls.cli.certs import Authority, Identity
 from puretls.keys import PKCS11Key, TPM2Key, operation
-from support import PATIENCE, free_port, need, until
+from support import PATIENCE, Program, dial, free_port, need, running, until
 from support.bios import join
 from support.both import V12, V13, only
 from support.golang import built
@@ -240,119 +242,16 @@ def test_many_threads(token: SoftToken, root: Authority) -> None:
             assert made.client.done
 
 
-# OpenSSL and Go on the other side
-
-
-def serving(context: Any) -> Iterator[int]:
-    import socket
-    import threading
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    raw, _ = listener.accept()
-                except OSError:
-                    return
-                try:
-                    with context.wrap_socket(raw, server_side=True) as conn:
-                        conn.sendall(b"hello\n")
-                        conn.recv(1)
-                except OSError:
-                    pass
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-
-
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_openssl_as_client(token: SoftToken, root: Authority, kind: str, version: str, tmp_path: Path) -> None:
-    need("openssl")
-    ca = tmp_path / "ca.pem"
-    ca.write_bytes(root.pem)
-    server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(token.identities[kind].chain_pem, token.uri(kind))
-    for port in serving(server):
-        done = subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", version, "-CAfile", ca, "-verify_return_error",
-             "-verify_hostname", "localhost", "-ign_eof"],
-            input="x", capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        assert "Verify return code: 0 (ok)" in done.stdout, done.stderr
-        assert "hello" in done.stdout
-
-
-@pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_openssl_as_server(token: SoftToken, root: Authority, kind: str, version: Any, tmp_path: Path) -> None:
-    """It demands our certificate, whose key is in the token."""
-    need("openssl")
-    identity, ca, port = root.issue("localhost"), tmp_path / "ca.pem", free_port()
-    ca.write_bytes(root.pem)
-    (tmp_path / "chain.pem").write_bytes(identity.chain_pem)
-    (tmp_path / "key.pem").write_bytes(identity.key_pem)
-    argv = ["openssl", "s_server", "-accept", str(port), "-cert", "chain.pem", "-key", "key.pem", "-CAfile", ca,
-            "-Verify", "2", "-purpose", "any", "-rev"]  # fmt: skip
-    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            client = puretls.create_default_context(cadata=root.pem.decode())
-            only(version, client)
-            client.load_cert_chain(token.identities[kind].chain_pem, token.uri(kind))
-            raw = until(lambda: connected(port), "s_server")
-            with client.wrap_socket(raw, server_hostname="localhost") as conn:
-                conn.sendall(b"abc\n")
-                assert conn.recv(10) == b"cba\n"
-        finally:
-            process.kill()
-
-
-def connected(port: int) -> Any:
-    import socket
-
-    try:
-        return socket.create_connection(("127.0.0.1", port), PATIENCE)
-    except ConnectionRefusedError:
-        time.sleep(0.05)
-        return None
-
-
-GO = """
-package main
-
-import ("crypto/tls"; "crypto/x509"; "fmt"; "os")
-
-func main() {
-	pem, _ := os.ReadFile(os.Args[2])
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	conn, err := tls.Dial("tcp", os.Args[1], &tls.Config{RootCAs: pool, ServerName: "localhost"})
-	if err != nil { fmt.Println(err); os.Exit(1) }
-	buffer := make([]byte, 5)
-	conn.Read(buffer)
-	fmt.Println(string(buffer))
-}
-"""
-
-
-@pytest.mark.timeout(300)  # the first time Go builds its library, too
-def test_go_as_client(token: SoftToken, root: Authority, tmp_path: Path) -> None:
-    program = built(tmp_path, GO)
-    (tmp_path / "ca.pem").write_bytes(root.pem)
-    for kind in ("RSA", "P-256", "P-384", "Ed25519"):
-        server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(token.identities[kind].chain_pem, token.uri(kind))
-        for port in serving(server):
-            done = subprocess.run(
-                [program, f"127.0.0.1:{port}", tmp_path / "ca.pem"],
-                capture_output=True, text=True, timeout=PATIENCE, check=False,
-            )  # fmt: skip
-            assert done.stdout == "hello\n", (kind, done.stdout)
-
-
 # A TPM
+
+
+def two_ports() -> int:
+    """One that is free, and the next, too: swtpm is controlled over that."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first, suppress(OSError):
+            port = int(first.getsockname()[1])
+            socket.create_server(("127.0.0.1", port + 1)).close()
+            return port
 
 
 class Tpm:
@@ -361,17 +260,23 @@ class Tpm:
     HANDLES = {"RSA": 0x81000001, "P-256": 0x81000002}  # noqa: RUF012  # a table
 
     def __init__(self, folder: Path, root: Authority) -> None:
-        port = free_port()
-        self.process = subprocess.Popen(
-            ["swtpm", "socket", "--tpm2", "--server", f"type=tcp,port={port},bindaddr=127.0.0.1",
-             "--ctrl", f"type=tcp,port={port + 1},bindaddr=127.0.0.1", "--tpmstate", f"dir={folder}",
-             "--flags", "not-need-init,startup-clear"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.tcti = f"swtpm:host=127.0.0.1,port={port}"
         import tpm2_pytss as tss
 
-        esapi: Any = until(lambda: self.opened(tss), "swtpm")
+        port = two_ports()
+        self.tcti = f"swtpm:host=127.0.0.1,port={port}"
+        self.program = Program(
+            folder, "swtpm", "socket", "--tpm2", "--server", f"type=tcp,port={port},bindaddr=127.0.0.1",
+            "--ctrl", f"type=tcp,port={port + 1},bindaddr=127.0.0.1", "--tpmstate", f"dir={folder}",
+            "--flags", "not-need-init,startup-clear",
+        )  # fmt: skip
+        try:
+            self.fill(tss, root)
+        except BaseException:
+            self.program.stop()
+            raise
+
+    def fill(self, tss: Any, root: Authority) -> None:
+        esapi: Any = until(lambda: self.opened(tss), "swtpm", 3 * PATIENCE)
         try:
             for kind, handle in self.HANDLES.items():
                 template = "rsa2048" if kind == "RSA" else "ecc"
@@ -391,10 +296,10 @@ class Tpm:
             self.identities[kind] = Identity(root.certify(key.public_key(), "localhost"), None), key
 
     def opened(self, tss: Any) -> Any:
+        assert self.program.process.poll() is None, self.program.said()
         try:
             return tss.ESAPI(self.tcti)
-        except Exception:  # noqa: BLE001  # it is starting
-            time.sleep(0.1)
+        except tss.TSS2_Exception:  # it is starting
             return None
 
 
@@ -406,8 +311,7 @@ def tpm(tmp_path_factory: pytest.TempPathFactory, root: Authority) -> Iterator[T
     try:
         yield made
     finally:
-        made.process.kill()
-        made.process.wait()
+        made.program.stop()
 
 
 @each_version
@@ -434,3 +338,160 @@ def test_without_the_extras(monkeypatch: pytest.MonkeyPatch) -> None:
             make()
     with pytest.raises(ValueError, match="no operation"):
         operation(ec.SECP256R1())
+
+
+# OpenSSL and Go on the other side
+
+
+PLACES = [("token", kind) for kind in KINDS] + [("tpm", kind) for kind in Tpm.HANDLES]
+
+
+@pytest.fixture(params=PLACES, ids=[f"{where}-{kind}" for where, kind in PLACES])
+def kept(request: pytest.FixtureRequest) -> tuple[Identity, Any]:
+    """A certificate, and its key where that is."""
+    where, kind = request.param
+    place = request.getfixturevalue(where)
+    return (place.identities[kind], place.uri(kind)) if where == "token" else place.identities[kind]
+
+
+@contextmanager
+def serving(context: Any) -> Iterator[int]:
+    """Our server says hello to whoever comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    raw, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    with context.wrap_socket(raw, server_side=True) as conn:
+                        conn.sendall(b"hello\n")
+                        conn.recv(1)
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_openssl_as_client(kept: tuple[Identity, Any], root: Authority, version: str, tmp_path: Path) -> None:
+    need("openssl")
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(root.pem)
+    server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(kept[0].chain_pem, kept[1])
+    with serving(server) as port:
+        done = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", version, "-CAfile", ca, "-verify_return_error",
+             "-verify_hostname", "localhost", "-ign_eof"],
+            input="x", capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert "Verify return code: 0 (ok)" in done.stdout, done.stderr
+        assert "hello" in done.stdout
+
+
+def client_with(kept: tuple[Identity, Any], root: Authority, version: Any) -> Any:
+    client = puretls.create_default_context(cadata=root.pem.decode())
+    only(version, client)
+    client.load_cert_chain(kept[0].chain_pem, kept[1])
+    return client
+
+
+@each_version
+def test_openssl_as_server(kept: tuple[Identity, Any], root: Authority, version: Any, tmp_path: Path) -> None:
+    """It demands our certificate, whose key is elsewhere."""
+    need("openssl")
+    identity, ca, port = root.issue("localhost"), tmp_path / "ca.pem", free_port()
+    ca.write_bytes(root.pem)
+    (tmp_path / "chain.pem").write_bytes(identity.chain_pem)
+    (tmp_path / "key.pem").write_bytes(identity.key_pem)
+    argv = ("openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", "chain.pem", "-key", "key.pem",
+            "-CAfile", ca, "-Verify", "2", "-purpose", "any", "-rev")  # fmt: skip
+    client = client_with(kept, root, version)
+    with running(tmp_path, *argv), client.wrap_socket(dial(port), server_hostname="localhost") as conn:
+        conn.sendall(b"abc\n")
+        assert conn.recv(10) == b"cba\n"
+
+
+GO = """
+package main
+
+import ("crypto/tls"; "crypto/x509"; "fmt"; "os")
+
+func main() {
+	pem, _ := os.ReadFile(os.Args[2])
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	buffer := make([]byte, 5)
+	if os.Args[1] != "server" {
+		conn, err := tls.Dial("tcp", os.Args[1], &tls.Config{RootCAs: pool, ServerName: "localhost"})
+		if err != nil { fmt.Println(err); os.Exit(1) }
+		conn.Read(buffer)
+		fmt.Println(string(buffer))
+		return
+	}
+	own, _ := tls.LoadX509KeyPair(os.Args[3], os.Args[4])
+	config := &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil { fmt.Println(err); os.Exit(1) }
+	fmt.Println(listener.Addr())
+	for {
+		accepted, _ := listener.Accept()
+		conn := accepted.(*tls.Conn)
+		if err := conn.Handshake(); err != nil { fmt.Println(err); continue }
+		_, err = conn.ConnectionState().PeerCertificates[0].Verify(
+			x509.VerifyOptions{Roots: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		fmt.Fprintln(conn, "client", err)
+		conn.Close()
+	}
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("go"), GO)
+
+
+@pytest.mark.timeout(300)  # the first time Go builds its library, too
+def test_go_as_client(kept: tuple[Identity, Any], root: Authority, go: Path, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(kept[0].chain_pem, kept[1])
+    with serving(server) as port:
+        done = subprocess.run(
+            [go, f"127.0.0.1:{port}", tmp_path / "ca.pem"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.stdout == "hello\n"
+
+
+@pytest.fixture(scope="module")
+def go_server(go: Path, root: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """One that demands certificates of clients."""
+    folder, identity = tmp_path_factory.mktemp("go"), root.issue("localhost")
+    for name, pem in (("ca", root.pem), ("chain", identity.chain_pem), ("key", identity.key_pem)):
+        (folder / name).write_bytes(pem)
+    with running(folder, go, "server", "ca", "chain", "key") as program:
+        address = b""
+        while not address.endswith(b"\n"):
+            address += program.recv(1)
+        yield int(address.rpartition(b":")[2])
+
+
+@pytest.mark.timeout(300)
+@each_version
+def test_go_as_server(kept: tuple[Identity, Any], root: Authority, go_server: int, version: Any) -> None:
+    """It demands our certificate, whose key is elsewhere."""
+    client = client_with(kept, root, version)
+    with client.wrap_socket(dial(go_server), server_hostname="localhost") as conn:
+        assert conn.recv(100) == b"client <nil>\n"
