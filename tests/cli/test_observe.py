@@ -1,26 +1,39 @@
-"""When messages were on the wire: a flight is there at one moment, however long its messages took to be made."""
+"""When messages were on the wire, which is not when a side reads or makes them."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
-import pytest
-
-from puretls.cli import observe
+from puretls.cli.observe import Recorder
 
 
-def test_a_flight_is_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter((10.0, 10.5, 11.0, 12.0, 13.0, 14.0))
-    monkeypatch.setattr(observe, "perf_counter", lambda: next(clock))
+def test_messages_have_the_time_of_their_bytes() -> None:
     context, conn = SimpleNamespace(), SimpleNamespace  # anything that can be referred to weakly
-    recorder = observe.Recorder(context)
-    told = [("read", "CLIENT_HELLO"), ("write", "SERVER_HELLO"), ("write", "CERTIFICATE"), ("write", "FINISHED")]
-    for direction, name in (*told, ("read", "CERTIFICATE"), ("read", "FINISHED")):
-        recorder(conn, direction, 0x304, 22, SimpleNamespace(name=name), b"\0" * 8)
-    found = [(one.name, one.at) for one in recorder.messages(conn)]
+    recorder = Recorder(context)
+
+    def told(direction: str, *names: str) -> None:
+        for name in names:
+            recorder(conn, direction, 0x304, 22, SimpleNamespace(name=name), b"\0" * 8)
+
+    assert recorder.messages(conn) == []
+    recorder.on_the_wire(conn, sent=False, at=10.0)
+    told("read", "CLIENT_HELLO")
+    told("write", "SERVER_HELLO")
+    recorder.on_the_wire(conn, sent=True, at=12.0)
+    told("write", "CERTIFICATE", "FINISHED")
+    told("read", "CERTIFICATE_STATUS")  # that has come with the first
+    assert len(recorder.messages(conn)) == 3  # what has not left is not told
+    recorder.on_the_wire(conn, sent=True, at=12.5)
+    recorder.on_the_wire(conn, sent=False, at=13.0)
+    told("read", "CERTIFICATE", "FINISHED")
+    recorder.on_the_wire(conn, sent=True, at=14.0)
+    found = [(one.sent, one.name, one.at) for one in recorder.messages(conn)]
     assert found == [
-        ("ClientHello", 0.0),
-        ("ServerHello", 2.0), ("Certificate", 2.0), ("Finished", 2.0),
-        ("Certificate", 3.0), ("Finished", 3.0),
-    ]  # fmt: skip
-    assert recorder.messages(observe) == []
+        (False, "ClientHello", 0.0),
+        (True, "ServerHello", 2.0),
+        (True, "Certificate", 2.5),
+        (True, "Finished", 2.5),
+        (False, "CertificateStatus", 0.0),
+        (False, "Certificate", 3.0),
+        (False, "Finished", 3.0),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -70,6 +71,35 @@ def test_every_page_is_a_connection_and_reloading_resumes(pki: Pki, pages: PageS
         assert "<dt>who</dt><dd>test 1.0</dd>" in answer
         assert re.search(r"<dt>JA4</dt><dd>t13d\w+_[0-9a-f]{12}_[0-9a-f]{12}</dd>", answer)
         assert '<span class="n">server_name</span><span class="v">host_name: localhost</span>' in answer
+
+
+def test_its_times_are_those_of_the_wire(pki: Pki, pages: PageServer) -> None:
+    """A flight is there at one moment, and what comes later is seen to."""
+    incoming, outgoing = tls.MemoryBIO(), tls.MemoryBIO()
+    conn = client_context(tls, pki).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(pages.server_address[:2], PATIENCE) as sock:
+        with pytest.raises(tls.SSLWantReadError):
+            conn.do_handshake()
+        sock.sendall(outgoing.read())
+        while True:
+            incoming.write(sock.recv(1 << 16))
+            try:
+                conn.do_handshake()
+            except tls.SSLWantReadError:
+                continue
+            break
+        time.sleep(0.1)
+        sock.sendall(outgoing.read())
+        conn.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        sock.sendall(outgoing.read())
+        assert pages.visits.wait(0, PATIENCE)
+    (visit,) = pages.visits.latest()
+    at = {(one.sent, one.name): one.at for one in visit.messages}
+    assert at[False, "ClientHello"] == 0
+    flight = {at[True, name] for name in ("ServerHello", "EncryptedExtensions", "Certificate", "Finished")}
+    assert len(flight) == 1
+    assert at[False, "Finished"] - min(flight) >= 0.1
+    assert at[True, "NewSessionTicket"] >= at[False, "Finished"]
 
 
 def test_what_it_allows_is_what_it_has(pki: Pki, pages: PageServer) -> None:

@@ -70,8 +70,12 @@ class HttpsServer(ThreadingHTTPServer):
                     return False
                 del self.working[silent]
             with suppress(OSError):  # he has just left himself
-                socket.socket.shutdown(silent, socket.SHUT_RDWR)  # its thread notices, and closes it
+                self.hang_up(silent)  # its thread notices, and closes it
             return True
+
+    def hang_up(self, tls: Any) -> None:
+        """End a connection without a word."""
+        socket.socket.shutdown(tls, socket.SHUT_RDWR)
 
     def waits(self, tls: Any) -> None:
         """This connection waits for its client."""
@@ -101,7 +105,7 @@ class HttpsServer(ThreadingHTTPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Handshake, HTTP, close_notify."""
         request.settimeout(HANDSHAKE_TIMEOUT)
-        with self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as tls:
+        with self.wrap(request) as tls:
             self.waits(tls)
             try:
                 self.handshake(tls, client_address)
@@ -111,6 +115,10 @@ class HttpsServer(ThreadingHTTPServer):
                     tls.unwrap()
             finally:
                 self.leaves(tls)
+
+    def wrap(self, request: Any) -> Any:
+        """TLS that has not begun."""
+        return self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
 
     def handshake(self, tls: Any, client_address: Any) -> None:
         """TLS begins; whoever wants to know of those with whom it does not, looks here."""

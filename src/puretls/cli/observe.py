@@ -5,9 +5,7 @@ Works alike for our sockets and for the interpreter's own, so the two can be sho
 
 from __future__ import annotations
 
-from itertools import groupby
-from operator import itemgetter
-from time import perf_counter
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -20,36 +18,55 @@ class Message(NamedTuple):
     sent: bool
     name: str
     size: int
-    at: float  # seconds since the first message: when it was on the wire, as far as a side can tell
+    at: float  # seconds since the first message, on the wire
+
+
+@dataclass
+class _Seen:
+    """A message, and when it was on the wire: None as long as it has not left."""
+
+    sent: bool
+    name: str
+    size: int
+    at: float | None
 
 
 class Recorder:
-    """A context's `_msg_callback` that keeps each connection's messages for as long as the connection lives."""
+    """A context's `_msg_callback` that keeps each connection's messages for as long as the connection lives.
+
+    It is told of a message when that is read or made.  When it was on the wire, whoever carries the bytes has to say.
+    """
 
     def __init__(self, context: Any) -> None:
-        self._seen: WeakKeyDictionary[Any, list[tuple[bool, str, int, float]]] = WeakKeyDictionary()
+        self._seen: WeakKeyDictionary[Any, list[_Seen]] = WeakKeyDictionary()
+        self._arrived: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._hellos: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
         context._msg_callback = self  # ssl's own hook, which has no public name
 
     def __call__(self, conn: Any, direction: str, _version: int, content: int, kind: Any, data: bytes) -> None:
         if content in (20, 21, 22):  # ChangeCipherSpec, alert, handshake; the rest is OpenSSL's pseudo types
             name = "HelloRetryRequest" if data[6:38] == RETRY and content == 22 else _name(kind)
-            self._seen.setdefault(conn, []).append((direction == "write", name, len(data), perf_counter()))
+            sent = direction == "write"
+            at = None if sent else self._arrived.get(conn)
+            self._seen.setdefault(conn, []).append(_Seen(sent, name, len(data), at))
             if content == 22 and data[:1] == b"\x01":
                 self._hellos.setdefault(conn, bytes(data))
 
-    def messages(self, conn: Any) -> list[Message]:
-        """Everything seen so far on one connection, in order.
+    def on_the_wire(self, conn: Any, *, sent: bool, at: float) -> None:
+        """Bytes of a connection: what is read from now on has come with them, what was made has left with them."""
+        if not sent:
+            self._arrived[conn] = at
+            return
+        for one in reversed(self._seen.get(conn, [])):
+            if one.sent:
+                if one.at is not None:
+                    break
+                one.at = at
 
-        The messages of a flight are on the wire together: those that were received, when the first of them was read;
-        those that were sent, once the last of them had been made, though each is told of when it is made itself.
-        """
-        seen, found = self._seen.get(conn, []), list[Message]()
-        for sent, flight in groupby(seen, itemgetter(0)):
-            messages = list(flight)
-            at = messages[-1 if sent else 0][3] - seen[0][3]
-            found += [Message(sent, name, size, at) for _, name, size, _ in messages]
-        return found
+    def messages(self, conn: Any) -> list[Message]:
+        """Everything that was on the wire so far on one connection, in order; the first message begins the time."""
+        seen = [(one, one.at) for one in self._seen.get(conn, []) if one.at is not None]
+        return [Message(one.sent, one.name, one.size, at - seen[0][1]) for one, at in seen]
 
     def hello(self, conn: Any) -> bytes:
         """The first ClientHello of a connection, b"" if none was seen."""

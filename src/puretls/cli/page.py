@@ -8,9 +8,11 @@ resumed. The page is self-contained; its Content-Security-Policy allows one styl
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler
+from socket import SHUT_RDWR
 from string import Template
 from threading import Semaphore
 from typing import Any
@@ -21,6 +23,7 @@ from puretls.cli.failure import reason
 from puretls.cli.https import HttpsHandler, HttpsServer
 from puretls.cli.markup import STYLE, allowed, cells, dump, links, rows, rung, source
 from puretls.cli.observe import Recorder, negotiated
+from puretls.cli.tapped import TappedSocket
 from puretls.cli.text import printable
 from puretls.cli.visits import Visit, Visits, who
 
@@ -43,13 +46,23 @@ class PageServer(HttpsServer):
         self.recorder, self.visits, self.watchers = Recorder(context), Visits(), Semaphore(WATCHERS)
         super().__init__(context, "127.0.0.1", port, Handler)
 
+    @contextmanager
+    def wrap(self, request: Any) -> Iterator[TappedSocket]:
+        """A connection whose times are those of the wire."""
+        with request:
+            yield TappedSocket(self.context, request, self.recorder)
+
+    def hang_up(self, tls: Any) -> None:
+        """End a connection without a word."""
+        tls.sock.shutdown(SHUT_RDWR)
+
     def handshake(self, tls: Any, client_address: Any) -> None:
         """One that fails, most often because the browser does not know the CA, is a visit; a silent client is none."""
         try:
             super().handshake(tls, client_address)
         except OSError as error:
-            if hello := self.recorder.hello(tls):
-                self.visits.add(Visit(client_address[0], hello, self.recorder.messages(tls), failed=reason(error)))
+            if hello := self.recorder.hello(tls.tls):
+                self.visits.add(Visit(client_address[0], hello, self.recorder.messages(tls.tls), failed=reason(error)))
             raise
 
 
@@ -96,7 +109,8 @@ class Handler(HttpsHandler, BaseHTTPRequestHandler):
 
     def visit(self) -> Visit:
         """This connection."""
-        tls, recorder = self.connection, self.server.recorder
+        tapped: Any = self.connection
+        tls, recorder = tapped.tls, self.server.recorder
         agent = who(printable(self.headers.get("User-Agent", ""), 300))
         asked = printable(f"{self.command} {self.path}", 60)
         hello, messages = recorder.hello(tls), recorder.messages(tls)
