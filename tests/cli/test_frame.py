@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -14,8 +15,9 @@ from support.commands import COMMAND, called, puretls
 def test_help_names_every_command_and_shows_examples() -> None:
     done = puretls("--help")
     assert (done.status, done.err) == (0, "")
+    said = " ".join(done.out.split())
     for name, summary in COMMANDS.items():
-        assert f"    {name:12}{summary}" in done.out
+        assert f" {name} {summary}" in said
     assert "examples:" in done.out
 
 
@@ -25,7 +27,22 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], name:
     assert (done.status, done.err) == (0, "")
     assert f"usage: puretls {name}" in done.out
     assert f"  puretls {name}" in done.out[done.out.index("example") :]
-    assert max(map(len, done.out.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, columns: int
+) -> None:
+    """But for command lines, which are not broken; and no line is longer than one can read."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = called(capsys, *filter(None, [name]), "--help")
+    prose = [line for line in done.out.splitlines() if not re.match("  (puretls|printf|eval)", line)]
+    assert max(map(len, prose)) <= min(columns, 120)
+    words = re.sub(r"\s", "", done.out)
+    monkeypatch.setenv("COLUMNS", "130")
+    whole = called(capsys, *filter(None, [name]), "--help").out
+    assert words == re.sub(r"\s", "", whole)
 
 
 def test_help_waits_for_nothing_it_does_not_use() -> None:

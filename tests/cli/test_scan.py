@@ -415,8 +415,8 @@ def test_the_number_of_connections_is_bounded(lasting: Pki) -> None:
         (["localhost:1", "--ca-file", "/none/such"], 1, "--ca-file /none/such: no such file"),
         (["localhost", "--min-grade", "Z"], 2, "invalid choice"),
         (["localhost:1", "--servername", "b\u00fc..test"], 2, "not a host name"),
-        (["localhost", "--parallel", "0"], 2, "invalid count value"),
-        (["localhost", "--pause", "61"], 2, "invalid pause value"),
+        (["localhost", "--parallel", "0"], 2, "not a whole number from 1 to 10000: '0'"),
+        (["localhost", "--pause", "61"], 2, "not a number from 0 to 60: '61'"),
         ([], 2, "required: HOST[:PORT]"),
     ],
 )

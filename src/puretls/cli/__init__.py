@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from shutil import get_terminal_size
+from typing import Any, NoReturn
 
 from puretls.cli.failure import Failure, reason
+from puretls.cli.text import printable
 from puretls.cli.version import ours
 
 GROUPS = {
@@ -42,6 +46,7 @@ GROUPS = {
     },
 }
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, getattr(errno, "EDQUOT", errno.ENOSPC))  # no more is taken
+WIDEST = 118  # of a line of help, in however wide a terminal
 COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 
 EXAMPLES = """\
@@ -58,15 +63,60 @@ Each command explains itself: puretls COMMAND --help
 
 
 class Listing(argparse.RawDescriptionHelpFormatter):
-    """Help with the commands in their groups; descriptions and examples stay as they were written."""
+    """Help with the commands in their groups; examples keep their lines where these fit."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=min(get_terminal_size().columns - 2, WIDEST))
 
     def _format_action(self, action: argparse.Action) -> str:
         if not isinstance(action, argparse._SubParsersAction) or action.choices.keys() != COMMANDS.keys():
             return super()._format_action(action)
         lines = []
         for title, commands in GROUPS.items():
-            lines += [f"  {title}:", *(f"    {name:12}{summary}" for name, summary in commands.items()), ""]
+            lines.append(f"  {title}:")
+            for name, summary in commands.items():
+                lines += _wrapped(f"    {name:12}", summary, self._width)
+            lines.append("")
         return "\n".join(lines[:-1]) + "\n"
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Paragraphs are filled; of an example that is too long, what is said about it goes below."""
+        lines: list[str] = []
+        for block in re.split(r"\n(?=  )|\n\n", text.strip("\n")):
+            command, _, said = block.lstrip().partition("  ")
+            if not block.startswith("  "):
+                lines += [*([""] if lines else []), *textwrap.wrap(block, width)]
+            elif len(block) <= width or not (said or block.startswith(" " * 6)):
+                lines.append(block)
+            elif said:
+                lines += [f"  {command}", *_wrapped(" " * 6, said.strip(), width)]
+            else:  # said of the line before
+                lines += _wrapped(" " * 6, command, width)
+        return "".join(f"{indent}{line}\n" for line in lines)
+
+
+def _wrapped(before: str, text: str, width: int) -> list[str]:
+    """Lines of text, all of them as far in as the first, which has something before it."""
+    found = textwrap.wrap(text, max(width - len(before), 20))
+    return [before + found[0], *(" " * len(before) + line for line in found[1:])]
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line; who is wrong hears that, and not all that would be right."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.commands: dict[str, Parser] = {}
+
+    def error(self, message: str) -> NoReturn:
+        """Two lines, and the status of wrong usage."""
+        positional = [self._get_formatter()._format_args(one, one.dest) for one in self._get_positional_actions()]
+        print(f"usage: {self.prog} [options] {' '.join(positional)}".rstrip(), file=sys.stderr)
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """A disk that is full is none of argparse's secrets."""
+        (file or sys.stderr).write(message)
 
 
 class _Version(argparse.Action):
@@ -77,9 +127,9 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
+def parser(wanted: Sequence[str]) -> Parser:
     """The command line, with the arguments of the commands that are wanted."""
-    described = argparse.ArgumentParser(
+    described = Parser(
         prog="puretls",
         description="TLS in Python behind the names of the ssl module.",
         epilog=EXAMPLES,
@@ -93,6 +143,7 @@ def parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
         )
         if name in wanted:
             import_module(f"{__name__}.{name}").add(command)
+        described.commands[name] = command
     return described
 
 
@@ -100,15 +151,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit status."""
     _open_what_is_closed()
     argv = sys.argv[1:] if argv is None else argv
-    arguments = parser(argv).parse_args(argv)
-    if arguments.command != "run":  # whose output is the program's
-        for stream in (sys.stdout, sys.stderr):
-            _escape_what_cannot_be_shown(stream)
+    name = "puretls"
     try:
+        arguments = _parsed(argv)
+        name = f"puretls {arguments.command}"
         status = int(import_module(f"{__name__}.{arguments.command}").run(arguments))
         sys.stdout.flush()  # here, where a reader that has left is no surprise
     except Failure as failure:
-        print(f"puretls {arguments.command}: {failure}", file=sys.stderr)
+        print(f"{name}: {failure}", file=sys.stderr)
         return failure.status
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
@@ -116,13 +166,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         _forget_the_output()
         return 141
-    except OSError as error:  # commands word those of their own: this one is of standard output
-        if error.errno not in FULL:
+    except OSError as error:
+        if name == "puretls run":  # the program's
             raise
-        _forget_the_output()
-        print(f"puretls {arguments.command}: standard output: {reason(error)}", file=sys.stderr)
+        where = error.filename
+        if where is None and error.errno in FULL:
+            _forget_the_output()
+            where = "standard output"
+        said = reason(error) if where is None else f"{printable(os.fsdecode(where))}: {reason(error)}"
+        print(f"{name}: {said}", file=sys.stderr)
         return 1
     return status
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """What the command line says; SystemExit for wrong usage, and once help has been printed."""
+    if argv[:1] != ["run"]:  # whose output is the program's
+        for stream in (sys.stdout, sys.stderr):
+            _escape_what_cannot_be_shown(stream)
+    described = parser(argv)
+    try:
+        arguments, unknown = described.parse_known_args(argv)
+        if unknown:
+            described.commands[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    return arguments
 
 
 def _open_what_is_closed() -> None:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from puretls import SSLCertVerificationError, verify_chain
 from puretls.cli.certs import LONGEST_COMMON_NAME, Authority, Identity
 from puretls.cli.failure import Failure, Misuse, reason
+from puretls.cli.home import home
 from puretls.cli.idn import a_labels
 
 VARIABLE = "PURETLS_CA"
@@ -42,11 +43,11 @@ def directory(chosen: Path | None = None) -> Path:
     if user := os.environ.get("SUDO_USER"):
         raise Failure(f"with sudo this would be root's CA, and not {user}'s: go without, or say which with --ca DIR")
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = home() / "Library" / "Application Support"
     else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        base = Path(os.environ.get("XDG_DATA_HOME") or home() / ".local" / "share")
     return base / "puretls" / "ca"
 
 

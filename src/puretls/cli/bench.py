@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from puretls.cli.amounts import decimal
 from puretls.cli.contenders import Case, Files, Module, prepare
 from puretls.cli.render import Plain, screen
 from puretls.cli.throughput import Contender, cores, measure, opponent
@@ -111,17 +112,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("words", nargs="*", metavar="WORD", help="only lines with one of these words in their name")
     parser.add_argument(
-        "--effort", type=effort, default=1.0, metavar="FACTOR", help="how long to measure (default %(default)g)"
+        "--effort",
+        type=decimal(0.001, 1000),
+        default=1.0,
+        metavar="FACTOR",
+        help="how long to measure (default %(default)g)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
-
-
-def effort(text: str) -> float:
-    """A type for argparse."""
-    value = float(text)
-    if not 0 < value <= 1000:
-        raise ValueError
-    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """0 for a certificate that is not known to be revoked, 3 for one that is."""
-    text = arguments.chain.read_text("utf-8") if arguments.chain.exists() else ""
+    text = arguments.chain.read_text("latin-1")  # PEM is ASCII, and whatever else is there is not it
     end = "-----END CERTIFICATE-----"
     begin = "-----BEGIN CERTIFICATE-----"
     blocks = [block[block.index(begin) :] + end for block in text.split(end) if begin in block]

@@ -21,6 +21,7 @@ from typing import Any
 
 from puretls import SSLZeroReturnError
 from puretls._base.registry import APPLICATION_DATA
+from puretls.cli.amounts import port, whole
 from puretls.cli.certs import Authority, Identity
 from puretls.cli.https import until_ctrl_c
 from puretls.cli.observe import Message, negotiated
@@ -45,9 +46,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `puretls demo`."""
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "--port", type=int, default=8443, help="where the page is served (default 8443, or any free port)"
+        "--port", type=port, default=8443, help="where the page is served (default 8443, or any free port)"
     )
-    parser.add_argument("--size", type=int, default=256, metavar="MIB", help="how much to move each way (default 256)")
+    parser.add_argument(
+        "--size", type=whole(1, 1 << 16), default=256, metavar="MIB", help="to move each way (default 256)"
+    )
     parser.add_argument(
         "--ca-file", type=Path, metavar="FILE", help="leave the CA certificate there, to trust it in a browser"
     )

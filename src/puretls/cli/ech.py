@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from puretls import ECHConfig, ECHKey, make_ech_config
+from puretls.cli.amounts import whole
 from puretls.cli.ech_configs import configurations, described, in_base64
 from puretls.cli.failure import Failure, Misuse, reason
 
@@ -32,8 +33,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "public_name", metavar="NAME", help="the host that is asked for in the clear; it needs a certificate"
     )
     make.add_argument("--out", required=True, type=Path, metavar="FILE", help="a new file for both, which is secret")
-    make.add_argument("--maximum-name-length", type=int, default=64, metavar="N", help="names are padded to it (64)")
-    make.add_argument("--config-id", type=int, metavar="N", help="0 to 255, unlike those of other keys (random)")
+    make.add_argument(
+        "--maximum-name-length", type=whole(0, 255), default=64, metavar="N", help="names are padded to it (64)"
+    )
+    make.add_argument(
+        "--config-id", type=whole(0, 255), metavar="N", help="0 to 255, unlike those of other keys (random)"
+    )
     make.add_argument("--kem", choices=KEMS, default="X25519", help="the kind of key (default %(default)s)")
     show = actions.add_parser("show", help="what configurations say")
     show.add_argument("configs", type=configurations, metavar="CONFIGS", help="in base64, or a file that has them")

@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from puretls import Purpose, SSLContext, SSLError, create_default_context
+from puretls import Purpose, SSLCertVerificationError, SSLContext, SSLError, create_default_context
 from puretls._analysis.messages import available
+from puretls.cli.amounts import port
 from puretls.cli.anatomy import page
 from puretls.cli.certs import Authority
 from puretls.cli.client import add_context, asked_name, context_for, identify, offering, unverified
@@ -24,10 +25,12 @@ from puretls.cli.explain import Inspection, show
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.idn import both_ways
 from puretls.cli.observe import negotiated
+from puretls.cli.proxy import add_proxy, chosen, dial_through
 from puretls.cli.render import screen
+from puretls.cli.report import advice
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.tap import Tap, logging_keys
-from puretls.cli.target import Target, add_network, dial, target
+from puretls.cli.target import Target, add_network, target
 from puretls.cli.text import write_private
 from puretls.cli.watched import Watched, ocsp, ocsp_line
 
@@ -56,7 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("target", nargs="?", type=target, metavar="HOST[:PORT]", help="port 443 unless given")
     parser.add_argument("--starttls", choices=PORTS, metavar="PROTOCOL", help=f"ask for TLS first: {', '.join(PORTS)}")
-    parser.add_argument("--listen", type=int, metavar="PORT", help="be the server: inspect the client that connects")
+    parser.add_argument("--listen", type=port, metavar="PORT", help="be the server: inspect the client that connects")
     parser.add_argument("--http", action="store_true", help="send GET / (HTTP/1.1) after the handshake")
     parser.add_argument("--resume", action="store_true", help="connect again with the session of the first connection")
     parser.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
@@ -65,6 +68,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ca-out", type=Path, metavar="FILE", help="with --listen: leave the CA there, for the client")
     add_network(parser)
+    add_proxy(parser)
     shown = parser.add_argument_group("output")
     shown.add_argument("--full", action="store_true", help="every field of every record, with its bytes")
     shown.add_argument("--json", action="store_true", help="one JSON document: records, messages, fields, secrets")
@@ -76,11 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Connect or be connected to, once or twice, and explain."""
     if (arguments.target is None) == (arguments.listen is None):
         raise Misuse("either HOST, or --listen PORT")
-    if arguments.listen is not None:
-        if arguments.resume or arguments.http or arguments.insecure or arguments.starttls:
-            raise Misuse("--resume, --http, --insecure, --starttls are for clients; with --listen we are the server")
-        if not 0 <= arguments.listen <= 65535:
-            raise Misuse(f"--listen {arguments.listen}: not a port")
+    for_clients = arguments.resume or arguments.http or arguments.insecure or arguments.starttls
+    if arguments.listen is not None and for_clients:
+        raise Misuse("--resume, --http, --insecure, --starttls are for clients; with --listen we are the server")
     found = listen(arguments) if arguments.listen is not None else connect(arguments)
     if arguments.html:
         try:
@@ -125,8 +127,11 @@ def connect(arguments: argparse.Namespace) -> list[Inspection]:
 def call(arguments: argparse.Namespace, context: SSLContext, where: Target, session: Any) -> tuple[Inspection, Any]:
     """A connection from the TCP handshake to the last word."""
     name = asked_name(arguments, where)
-    with logging_keys(context) as log, dial(where, family=arguments.family, timeout=arguments.timeout) as sock:
-        title = f"{where} ({sock.getpeername()[0]})" + (", resumed session" if session else "")
+    through = chosen(arguments, where)
+    dialled = dial_through(through, where, family=arguments.family, timeout=arguments.timeout)
+    with logging_keys(context) as log, dialled as sock:
+        way = f"through the proxy {through.where}" if through else sock.getpeername()[0]
+        title = f"{where} ({way})" + (", resumed session" if session else "")
         if arguments.starttls:
             start(arguments.starttls, sock, arguments.timeout, name or where.host)
         watched = Watched(context)
@@ -142,6 +147,8 @@ def call(arguments: argparse.Namespace, context: SSLContext, where: Target, sess
                 fetch(tap, name or where.host)
             with ending(tap):
                 tap.drive(tap.tls.unwrap)
+        except SSLCertVerificationError as error:
+            failed = f"{reason(error)}: {advice(error.verify_code)}; --insecure looks at it anyway"
         except OSError as error:
             failed = reason(error)
         if watched.chain:

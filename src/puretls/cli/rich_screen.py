@@ -16,6 +16,9 @@ from puretls.cli.observe import Message
 from puretls.cli.render import Advance, Plain, bar_of
 
 BAR, ARROW = 20, 16  # columns of the widest throughput bar, of the arrow of a message
+FIGURES = 30  # columns that a ladder wants beside names and arrows
+WIDE = 92  # columns that a rung takes which has its sides
+CONTEST = 56  # columns that a contest takes beside its names
 STYLES = {"name": "bright_cyan", "note": "", "dim": "dim", "secret": "bright_yellow", "bad": "bold red"}
 HUES = ("bright_cyan", "bright_magenta", "bright_black")
 
@@ -35,18 +38,30 @@ class Rich(Plain):
     def heading(self, title: str, note: str = "") -> None:
         """What comes next."""
         self.console.print()
-        self.console.print(Text.assemble(("● ", "bright_cyan"), (title, "bold"), (f"  {note}", "dim")))
+        self._hang(("●", "bright_cyan"), Text.assemble((title, "bold"), (f"  {note}" if note else "", "dim")))
 
     def good(self, text: str) -> None:
         """Something worked."""
-        self.console.print(Text.assemble(("  ✔ ", "bold green"), text))
+        self._hang(("  ✔", "bold green"), Text(text))
 
     def bad(self, text: str) -> None:
         """Something did not."""
-        self.console.print(Text.assemble(("  ✘ ", "bold red"), (text, "red")))
+        self._hang(("  ✘", "bold red"), Text(text, "red"))
+
+    def _hang(self, mark: tuple[str, str], text: Text) -> None:
+        """A mark, and what is behind it, which stays behind it in every line that it takes."""
+        table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_row(Text(*mark), text)
+        self.console.print(table)
 
     def facts(self, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
-        """Named values side by side, one column a subject."""
+        """Named values side by side, one column a subject; where that is too wide, one behind the other."""
+        widths = [max(map(len, cells)) for cells in zip(columns, *rows.values(), strict=True)]
+        if max(map(len, rows)) + sum(widths) + 5 * (len(widths) + 1) > self.console.width:
+            self._joined({"": columns, **rows})
+            return
         table = Table(box=None, padding=(0, 3, 0, 2), header_style="bold")
         table.add_column("", style="dim")
         for column in columns:
@@ -54,6 +69,19 @@ class Rich(Plain):
         for name, values in rows.items():
             table.add_row(name, *(Text(value, "dim" if value in ("-", "no") else "") for value in values))
         self.console.print(table)
+
+    def _joined(self, rows: Mapping[str, Sequence[str]]) -> None:
+        """All values of a row behind its name, or below it where most would not fit there, or one not at all."""
+        pairs = [(name, " | ".join(values)) for name, values in rows.items()]
+        left = self.console.width - max(map(len, rows)) - 6
+        longer = [len(values) for _, values in pairs if len(values) > left]
+        if 2 * len(longer) <= len(pairs) and max(longer, default=0) <= 2 * left:
+            self.pairs(pairs)
+            return
+        for name, values in pairs:
+            if name:
+                self.console.print(Text(f"  {name}", "dim"))
+            self.console.print(Padding(Text(values, "dim" if not name else ""), (0, 0, 0, 6)))
 
     def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
         """Named values, one below the other."""
@@ -81,9 +109,10 @@ class Rich(Plain):
         table.add_column(" client", no_wrap=True)
         table.add_column("", no_wrap=True)
         table.add_column("server", no_wrap=True)
-        table.add_column("bytes", justify="right", style="bright_cyan")
-        table.add_column("ms", justify="right", style="dim")
-        line = "─" * (ARROW - 1)
+        table.add_column("bytes", justify="right", style="bright_cyan", no_wrap=True)
+        table.add_column("ms", justify="right", style="dim", no_wrap=True)
+        names = sum(max((len(one.name) for one in messages if one.sent is sent), default=6) for sent in (True, False))
+        line = "─" * (max(2, min(ARROW, self.console.width - names - FIGURES)) - 1)
         for message in messages:
             if message.sent:
                 sides = (f" {message.name}", Text(f"{line}▶", "bright_blue"), "")
@@ -96,7 +125,10 @@ class Rich(Plain):
         """One message of a ladder that has more to say between its rungs."""
         line = "─" * (ARROW - 1)
         text = Text("\n  ")
-        if from_client:
+        if self.console.width < WIDE:
+            hue, arrow = ("bright_blue", "──▶") if from_client else ("bright_green", "◀──")
+            text.append(f"{arrow} ", hue).append(f"{name:<26}", f"bold {hue}")
+        elif from_client:
             text.append(f"{name:<26}", "bold bright_blue").append(f"{line}▶", "bright_blue").append(" " * 26)
         else:
             text.append(" " * 26).append(f"◀{line} ", "bright_green").append(f"{name:<25}", "bold bright_green")
@@ -133,10 +165,12 @@ class Rich(Plain):
     def contest(self, names: tuple[str, str], rows: Mapping[str, tuple[float, float | None, str]]) -> None:
         """Rates of two contenders; the bar says at a glance who is quicker."""
         table = Table(box=None, padding=(0, 1, 0, 1), header_style="bold")
-        table.add_column("", no_wrap=True)
+        bars = self.console.width >= max(map(len, rows)) + CONTEST
+        table.add_column("")
         for name in (*names, "", "ratio"):
             table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
-        table.add_column("", no_wrap=True)
+        if bars:
+            table.add_column("", no_wrap=True)
         for name, (ours, theirs, unit) in rows.items():
             ratio = ours / theirs if theirs else 0.0
             hue = "green" if ratio >= 1 else "yellow"
@@ -146,7 +180,7 @@ class Rich(Plain):
                 f"{theirs:,.0f}" if theirs else "-",
                 Text(unit, "dim"),
                 Text(f"{ratio:.2f}" if theirs else "-", hue),
-                Text("█" * bar_of(ratio), hue),
+                *([Text("█" * bar_of(ratio), hue)] if bars else []),
             )
         self.console.print(table)
 

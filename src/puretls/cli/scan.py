@@ -24,6 +24,7 @@ from puretls._analysis.old_clients import Described
 from puretls._analysis.probe import Alert, Answer, Reading
 from puretls._analysis.profiles import PROFILES
 from puretls._analysis.survey import VERSIONS, Found, Survey
+from puretls.cli.amounts import decimal, whole
 from puretls.cli.asking import Asker
 from puretls.cli.attacks import Attacks
 from puretls.cli.caa import caa
@@ -38,6 +39,7 @@ from puretls.cli.target import Target, add_network, target
 
 T = TypeVar("T")
 TLS13, TLS12, _, _, SSL3 = VERSIONS
+COUNT = whole(1, 10_000)
 EXAMPLES = """\
 examples:
   puretls scan example.org                             what it accepts, and what to do about it
@@ -90,27 +92,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_proxy(parser)
     manners = parser.add_argument_group("manners")
     manners.add_argument(
-        "--pause", type=pause, default=0.03, metavar="SECONDS", help="between two connections (default %(default)g)"
+        "--pause",
+        type=decimal(0, 60),
+        default=0.03,
+        metavar="SECONDS",
+        help="between two connections (default %(default)g)",
     )
-    manners.add_argument("--parallel", type=count, default=3, metavar="N", help="connections at once (default 3)")
-    manners.add_argument("--hosts", type=count, default=4, metavar="N", help="servers at once, of several (default 4)")
-    manners.add_argument("--most", type=count, default=800, metavar="N", help="connections in all (default 800)")
-
-
-def pause(text: str) -> float:
-    """A time that may be none; a type for argparse."""
-    value = float(text)
-    if not 0 <= value <= 60:
-        raise ValueError
-    return value
-
-
-def count(text: str) -> int:
-    """A number of connections; a type for argparse."""
-    value = int(text)
-    if not 1 <= value <= 10_000:
-        raise ValueError
-    return value
+    manners.add_argument("--parallel", type=COUNT, default=3, metavar="N", help="connections at once (default 3)")
+    manners.add_argument("--hosts", type=COUNT, default=4, metavar="N", help="servers at once, of several (default 4)")
+    manners.add_argument("--most", type=COUNT, default=800, metavar="N", help="connections in all (default 800)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -213,7 +203,7 @@ def _several(jobs: list[Job], arguments: argparse.Namespace, advance: Callable[[
 class Scan:
     """All questions, several at once: each line of them goes on its own way."""
 
-    STEPS = 21
+    STEPS = 25 + len(KNOWN)  # of a server of TLS 1.2 and 1.3 with one certificate
 
     def __init__(self, asker: Asker, handshakes: Handshakes, *, http: bool = False) -> None:
         self.asker, self.handshakes, self.http = asker, handshakes, http
@@ -234,6 +224,7 @@ class Scan:
                 self._versions(begin)
                 self._details(begin)
                 self._certificates(begin)
+                self._clients(begin)
             except BaseException:
                 self.asker.interrupt()
                 raise
@@ -280,7 +271,6 @@ class Scan:
         raw = begin("raw public key", self.handshakes.raw_key)
         page = begin("a page", self.handshakes.page) if self.http else None
         tried = self._attacks(begin)
-        simulated = {client: begin(client.name, self._simulated, client) for client in KNOWN}
         self.found.groups = {version: future.result() for version, future in groups.items()}
         self.learnt.notes += [
             f"groups of {names.version(version)}: {line.odd}" for version, line in self.found.groups.items() if line.odd
@@ -301,6 +291,10 @@ class Scan:
         self.learnt.raw_key = raw.result()
         self.learnt.http = page.result() if page else None
         self.found.hsts = hsts_of(self.learnt.http) if self.learnt.http else None
+
+    def _clients(self, begin: Callable[..., Future[Any]]) -> None:
+        """Last: if there are not enough connections for all, these are what can be missed."""
+        simulated = {client: begin(client.name, self._simulated, client) for client in KNOWN}
         self.learnt.clients = {client: future.result() for client, future in simulated.items()}
 
     def _simulated(self, client: Client | Described) -> Answer:

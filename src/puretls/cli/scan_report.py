@@ -16,7 +16,7 @@ from puretls._analysis.clients import Client
 from puretls._analysis.findings import Findings, Identity
 from puretls._analysis.grade import GRADES, NO_ISSUER, Verdict
 from puretls._analysis.old_clients import Described
-from puretls._analysis.probe import Answer, Hello
+from puretls._analysis.probe import Answer, Hello, Silence
 from puretls._analysis.profiles import PROFILES, deviations
 from puretls._analysis.suites import suite
 from puretls._analysis.survey import VERSIONS
@@ -165,7 +165,8 @@ def document(
 def _simulated(client: Client | Described, answer: Answer) -> dict[str, Any]:
     """What a client would get: version, suite and group, or why there is no connection."""
     refusal = client.complains(answer) if isinstance(answer, Hello) else str(answer)
-    facts: dict[str, Any] = {"name": client.name, "origin": client.origin, "connects": not refusal}
+    connects = None if isinstance(answer, Silence) and answer.lost else not refusal
+    facts: dict[str, Any] = {"name": client.name, "origin": client.origin, "connects": connects}
     if isinstance(answer, Hello) and not refusal:
         group = names.group(answer.group) if answer.group else None
         return facts | {"version": names.version(answer.version), "suite": suite(answer.suite).name, "group": group}
@@ -252,7 +253,7 @@ def _suites(screen: Plain, found: dict[str, Any]) -> None:
 
 def _got(client: dict[str, Any]) -> tuple[str, str, str]:
     if not client["connects"]:
-        return "no connection", printable(client["refusal"]), "-"
+        return "not known" if client["connects"] is None else "no connection", printable(client["refusal"]), "-"
     return client["version"], client["suite"], client["group"] or "-"
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from puretls import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion, fleet, load_ech_keys
 from puretls.cli import authority, stores, workers
+from puretls.cli.amounts import LONGEST, decimal, port, whole
 from puretls.cli.authority import Development
 from puretls.cli.certs import KINDS
 from puretls.cli.client import add_key, identify
@@ -44,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `puretls serve`."""
     parser.epilog = EXAMPLES
     parser.add_argument("directory", nargs="?", type=Path, default=Path(), metavar="DIR", help="default: this one")
-    parser.add_argument("--port", type=int, default=8443, help="default %(default)s; 0 takes any that is free")
+    parser.add_argument("--port", type=port, default=8443, help="default %(default)s; 0 takes any that is free")
     parser.add_argument("--bind", metavar="ADDRESS", help="where to listen (default: this machine only)")
     parser.add_argument("--no-listing", action="store_false", dest="listing", help="no pages about directories")
     parser.add_argument("--hidden", action="store_true", help="also names that begin with a dot")
@@ -58,13 +59,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_key(certificate)
     certificate.add_argument(
         "--reload",
-        type=seconds,
+        type=decimal(0, LONGEST),
         default=60.0,
         metavar="SECONDS",
         help="look so often whether the files of --cert, --key and --client-ca have been renewed (default 60)",
     )
     several = parser.add_argument_group("several processes")
-    several.add_argument("--workers", type=positive, default=1, metavar="N", help="processes that serve (default 1)")
+    several.add_argument(
+        "--workers", type=whole(1, MOST_WORKERS), default=1, metavar="N", help="processes that serve (default 1)"
+    )
     several.add_argument(
         "--fleet", metavar="URL", help="Valkey or Redis (redis://...), by which clients resume with any of them"
     )
@@ -95,22 +98,6 @@ def run(arguments: argparse.Namespace) -> int:
         until_ctrl_c()
     print()
     return 0
-
-
-def positive(text: str) -> int:
-    """What --workers takes."""
-    number = int(text)
-    if not 0 < number <= MOST_WORKERS:
-        raise ValueError(text)
-    return number
-
-
-def seconds(text: str) -> float:
-    """What --reload takes."""
-    number = float(text)
-    if not number >= 0:
-        raise ValueError(text)
-    return number
 
 
 def accept(servers: list[StaticServer]) -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from puretls.cli.authority import fingerprint
 from puretls.cli.failure import Failure, reason
+from puretls.cli.home import home
 from puretls.cli.text import decoded
 
 SYSTEM_PROGRAMS = os.pathsep.join(("/usr/sbin", "/sbin", "/usr/local/sbin"))  # not on everybody's PATH
@@ -147,12 +148,12 @@ class Keychain(Store):
 
     def add(self, root: Root) -> None:
         """Add it as a root to trust."""
-        call("security", "add-trusted-cert", "-r", "trustRoot", "-k", Path.home() / self.keychain, root.file)
+        call("security", "add-trusted-cert", "-r", "trustRoot", "-k", home() / self.keychain, root.file)
 
     def remove(self, root: Root) -> None:
         """Take away the trust, and the certificate."""
         call("security", "remove-trusted-cert", root.file)
-        call("security", "delete-certificate", "-Z", sha1(root), Path.home() / self.keychain)
+        call("security", "delete-certificate", "-Z", sha1(root), home() / self.keychain)
 
 
 class WindowsRoot(Store):
@@ -246,7 +247,7 @@ def stores() -> Iterator[Store]:
         yield Keychain()
     else:
         yield from system_anchors()
-    yield from browsers(Path.home())
+    yield from browsers(home())
 
 
 def system_anchors() -> Iterator[Store]:

@@ -7,6 +7,7 @@ import re
 import socket
 from typing import NamedTuple
 
+from puretls.cli.amounts import seconds
 from puretls.cli.failure import Failure, reason
 from puretls.cli.idn import a_labels
 
@@ -75,17 +76,6 @@ def add_network(parser: argparse.ArgumentParser) -> None:
             default=socket.AF_UNSPEC,
             help=f"IPv{version} only",
         )
-
-
-def seconds(text: str) -> float:
-    """A time to wait; a type for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"not a number of seconds: {text!r}")
-    return value
 
 
 def dial(where: Target, *, family: int = socket.AF_UNSPEC, timeout: float = TIMEOUT) -> socket.socket:
