@@ -1,8 +1,8 @@
-"""Every way to fail: what the caller reads, and what the peer is told.
+"""All faults: every way to fail, with the error for the caller and the alert for the peer.
 
-A fault binds three things where it is named: the `reason` of SSLError as OpenSSL spells it (callers match on it), the
-alert that goes to the peer (RFC 8446 6, RFC 5246 7.2), and the text of the message.  `Abort` carries one of them from
-wherever it is noticed to the connection, which sends the alert, and from there to the API, which makes an SSLError.
+A fault has three parts: the `reason` of SSLError as OpenSSL spells it (callers compare it), the alert for the peer (RFC
+8446 6, RFC 5246 7.2), and the text of the message.  An `Abort` carries it from where it is noticed to the connection,
+which sends the alert, and from there to the API, which makes an SSLError of it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Fault(NamedTuple):
     """One way to fail."""
 
     reason: str  # SSLError.reason, as OpenSSL spells it
-    alert: int | None  # what the peer is told; None: nothing
+    alert: int | None  # for the peer; None: no alert is sent
     text: str
     library: str = "SSL"
 
@@ -48,7 +48,7 @@ class Abort(Exception):
         self.fault, self.detail = fault, detail
 
     def again(self) -> Abort:
-        """The same error for a later operation: a new one, since a traceback holds the frames that it came through."""
+        """A copy for a later operation: a traceback would keep the frames of the earlier one alive."""
         return Abort(self.fault, self.detail)
 
 
@@ -69,9 +69,10 @@ class VerifyAbort(Abort):
 
 
 class EchRejected(Abort):
-    """The server did not open the inner hello; `retry_configs` is what it wants instead, b"" if securely nothing.
+    """The server has rejected the inner hello.  `retry_configs` is what it wants to be used instead; b"" if,
+    authenticated, nothing.
 
-    None: nobody has verified that it was the server who said so.
+    None: the rejection was not authenticated.
     """
 
     def __init__(self, retry_configs: bytes | None) -> None:

@@ -1,8 +1,8 @@
-"""The names of all cipher suites, groups and signature schemes that are assigned, spoken by puretls or not.
+"""The names of all registered cipher suites, groups and signature schemes, whether or not puretls supports them.
 
-For people: what a scan asks a server for and what a dissected hello shows.  The facts are those of IANA's registry of
-TLS parameters; what the algorithms of the spoken ones are is in the tables of `_crypto`, and tests compare the two.
-Most suites were assigned in runs, every key exchange with every cipher, and are written down that way.
+They are for people: for what a scan asks a server for, and for what an explained hello shows.  The names are those of
+IANA's registry of TLS parameters.  The algorithms of the supported ones are in the tables of `_crypto`, and tests
+compare the two.  Most suites were registered in runs, every key exchange with every cipher, and are listed that way.
 """
 
 from __future__ import annotations

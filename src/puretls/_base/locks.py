@@ -1,15 +1,15 @@
 """Locks, which are made here and nowhere else.
 
-- A lock of a context or of the process is held while values that belong together change, and no longer: nothing is
-  parsed, read or written meanwhile, and nothing foreign runs.  What one operation of a dict or a list can do needs no
-  lock at all: such an operation is one step for all threads.
-- A signal handler, or a finalizer, may interrupt who holds a lock and want it too.  It gets in, since all locks are
-  re-entrant, and what they guard stands that.
-- In a child of a fork there is one thread only.  What the others held there, nobody would ever give back: `renew`
-  does.
+- A lock of a context or of the process is held only while values that belong together change: nothing is parsed, read
+  or written under it, and no foreign code runs.  A single operation of a dict or a list needs no lock, as it is one
+  step for all threads.
+- A signal handler, or a finalizer, may interrupt a thread that holds a lock and want the same lock.  It gets it, since
+  all locks are re-entrant, and the guarded code is written for that.
+- A child of a fork has only one thread.  Locks that other threads held would never be released there: `renew` releases
+  them.
 
-A connection's own locks have a second reader wait for the first, or a second writer, for as long as a read or a write
-takes.  Who has interrupted himself there is refused (`reentered` in `_api/sslconnection.py`).
+A connection's own locks make a second reader wait for the first, or a second writer, as long as a read or a write
+takes.  A thread that would wait for itself there gets an error (`reentered` in `_api/sslconnection.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _made: dict[ref[Any], tuple[ref[Any], str] | None] = {}
 
 
 def new_lock(owner: object = None, inside: str = "") -> Any:
-    """A lock.  `inside` is the attribute of its owner that is True while somebody is at work under it."""
+    """A new lock.  `inside` is the attribute of its owner that is True while a thread works under it."""
     make = threading.RLock  # gevent's, if that has patched it
     lock = _thread.RLock() if make is _plain else make()
     _made[ref(lock, _made.pop)] = (ref(owner), inside) if inside else None
@@ -32,7 +32,7 @@ def new_lock(owner: object = None, inside: str = "") -> Any:
 
 
 def renew() -> None:
-    """In a forked child: free what a thread holds that is not there; the thread that has forked keeps what it holds."""
+    """Release, in a forked child, the locks of threads that do not exist there; the forking thread keeps its own."""
     for made, owned in _made.copy().items():
         lock = made()
         if type(lock) is not _thread.RLock:  # it is gone; or it is gevent's, whose greenlets are all there

@@ -1,7 +1,7 @@
-"""Whose an error is that came out of the middle of our code.
+"""Where an error was raised that has come out of our code.
 
-What a signal handler, a tracer or a debugger raises only passes through: it was not the peer who caused it, and whoever
-raised it wants to see it again as it is.
+What a signal handler, a tracer or a debugger raises has to be passed on unchanged: the peer has not caused it, and
+whoever has raised it wants to catch it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from types import FrameType
 
 
 def from_outside(error: BaseException) -> bool:
-    """Whether this was raised by somebody who had interrupted us.
+    """Whether this was raised by a function that has interrupted our code.
 
-    The interpreter hands those whom it calls between two steps of other code the frame that they have interrupted, and
-    no function of ours is given one.
+    The interpreter calls such functions with the frame that they have interrupted, and no function of ours has a frame
+    as an argument.
     """
     traceback = error.__traceback__
     while traceback is not None:

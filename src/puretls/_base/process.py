@@ -1,14 +1,16 @@
-"""Which process this is: a child of a fork has all that its parent had, and has to know that it is another one."""
+"""The identity of the process: a child of a fork has copies of all objects, and has to know that it is another
+process.
+"""
 
 from __future__ import annotations
 
 
 class Process:
-    """The one that runs; `this` is another object in each of them, and the same until it ends."""
+    """The running process; `this` is a different object in each process, and the same until it ends."""
 
     this: object = object()
 
     @classmethod
     def renew(cls) -> None:
-        """In a forked child."""
+        """Called in a forked child."""
         cls.this = object()

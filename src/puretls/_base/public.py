@@ -1,8 +1,8 @@
-"""What programs import, and where its parts are loaded from.
+"""The public names, and loading them when they are asked for.
 
-A public object says that it belongs to `puretls`: what a repr, a traceback and a pickle name is what a program can
-import.  Most of them are loaded when somebody asks for them (PEP 562): an import costs every program that makes it,
-and few of them need everything.
+A public object has `puretls` as its module, so that a repr, a traceback and a pickle name what a program can import.
+Most of them are loaded when they are asked for (PEP 562): every program pays for what an import loads, and few need
+everything.
 """
 
 from __future__ import annotations

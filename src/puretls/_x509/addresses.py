@@ -1,7 +1,7 @@
 """Which names are literal addresses: those that OpenSSL reads as such (a2i_IPADDRESS), and no others.
 
-It is a little generous with IPv4 (leading zeros, signs, white space before numbers, anything behind white space) and
-knows no zones of IPv6.  What is taken for an address is not sent in server_name, and is looked for among iPAddresses.
+For IPv4 it accepts leading zeros, signs, white space before numbers, and anything behind white space; it knows no zones
+of IPv6.  An address is not sent in server_name, and is compared with iPAddresses.
 """
 
 from __future__ import annotations

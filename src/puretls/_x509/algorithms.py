@@ -1,7 +1,7 @@
-"""Signature algorithms of certificates and CRLs: which key makes them, over which digest, worth how much.
+"""Signature algorithms of certificates and CRLs: the kind of key, the digest, and the security bits.
 
-RFC 3279 2.2, RFC 4055, RFC 5758, RFC 8410, RFC 9814; the names of the SHA-3 variants are NIST's.  The table has what
-OpenSSL relates to a kind of key, and no more: what is not in it is nobody's signature.
+RFC 3279 2.2, RFC 4055, RFC 5758, RFC 8410, RFC 9814; the names of the SHA-3 variants are NIST's.  The table has the
+algorithms that OpenSSL relates to a kind of key.  Any other algorithm fits no key.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RSA_PSS = "1.2.840.113549.1.1.10"
 ANY_RSA = (RSA, RSA_PSS)
 EC = "1.2.840.10045.2.1"
 DSA = "1.2.840.10040.4.1"
-PURE = {  # keys that have one way to sign, which is called like the key; and its security bits
+PURE = {  # keys with a single algorithm of the same OID, and their security bits
     "1.3.101.112": 128,  # Ed25519
     "1.3.101.113": 224,  # Ed448
     "2.16.840.1.101.3.4.3.17": 128,  # ML-DSA-44, -65, -87
@@ -47,15 +47,16 @@ PURE = {  # keys that have one way to sign, which is called like the key; and it
 }
 
 _MGF1 = "1.2.840.113549.1.1.8"
-SALT = 20  # octets, where RSASSA-PSS-params do not say
-MOST_SALT = 0xFFFF  # more than any key has room for
+SALT = 20  # octets, the default of RSASSA-PSS-params
+MOST_SALT = 0xFFFF  # octets, more than fit any key
 BROKEN = {"md5": 39, "sha1": 63}  # security bits, less than any level
 
 
 class Pss(NamedTuple):
     """Parameters of RSASSA-PSS: the names of the digest and of the mask's digest, and the length of the salt.
 
-    Of a key they say what its signatures must have, at least so much salt (RFC 4055 1.2); of a signature what it has.
+    A key's parameters say what its signatures must have, with at least that much salt (RFC 4055 1.2); a signature's say
+    what it has.
     """
 
     digest: str
@@ -67,8 +68,8 @@ class Algorithm(NamedTuple):
     """How a signature was made."""
 
     key: str  # the kind of key
-    digest: HashAlgorithm | None = None  # None: part of the algorithm, or nothing that PyCA has
-    bits: int = 0  # of security, for the levels; 0 if there is no telling
+    digest: HashAlgorithm | None = None  # None: part of the algorithm, or unknown to PyCA
+    bits: int = 0  # of security, for the levels; 0 if they are not known
     pss: Pss | None = None
     checked: bool = True  # whether PyCA can check it
 
@@ -123,12 +124,12 @@ _ALGORITHMS: dict[str, Algorithm] = {
     "2.16.840.1.101.3.4.3.2": _over(DSA, SHA256()),
     **{number: Algorithm(number, bits=bits) for number, bits in PURE.items()},
 }
-_BROKEN_PSS = Algorithm(RSA_PSS)  # it says nothing that could be checked
+_BROKEN_PSS = Algorithm(RSA_PSS)  # without parameters, nothing can be checked
 NOBODYS = Algorithm("")
 
 
 def named(said: shapes.AlgorithmIdentifier) -> Algorithm:
-    """What the AlgorithmIdentifier of a signature stands for; NOBODYS if it is unknown."""
+    """The algorithm of a signature's AlgorithmIdentifier; NOBODYS, which fits no key, if it is unknown."""
     number, parameters = said
     if number != RSA_PSS:
         return _ALGORITHMS.get(number, NOBODYS)
@@ -159,7 +160,7 @@ def pss_parameters(value: TLV) -> Pss:
 
 
 def pss_encoded(pss: Pss) -> bytes:
-    """RSASSA-PSS-params by the rules: what has a default is left out if it is that (X.690 11.5)."""
+    """RSASSA-PSS-params in DER, in which defaults are left out (X.690 11.5)."""
     digest, mask = (shapes.sequence(_encoded(_NUMBERS[name]) + b"\5\0") for name in pss[:2])
     masked = shapes.sequence(_encoded(_MGF1) + mask)
     salt = asn1.encode_der(pss.salt)
@@ -186,7 +187,7 @@ def digest_of(algorithm: HashAlgorithm, data: bytes) -> bytes:
     started = _started.get(algorithm.name)
     if started is None:
         started = _started[algorithm.name] = Hash(algorithm)
-    running = started.copy()  # which costs less than to make one
+    running = started.copy()  # cheaper than a new one
     running.update(data)
     return running.finalize()
 

@@ -1,8 +1,8 @@
-"""What a trust anchor is good for, where whoever trusts it has not trusted it with everything.
+"""The limits of a trust anchor that is not trusted with everything.
 
-An anchor's limits apply to a path as a whole and beside all that is in its certificates: names as if the anchor had
-them as its name constraints (RFC 5280 4.2.1.10), the age of the leaf (what root programs call "distrust after"), and
-the program's own word.  A path that violates them is one path less; the search for another goes on.
+The limits apply to a path as a whole, in addition to the content of its certificates: names, as if they were name
+constraints of the anchor (RFC 5280 4.2.1.10), the age of the leaf (what root programs call "distrust after"), and a
+function of the program.  A path beyond the limits is not used, and the search for another one continues.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Accept = Callable[[list[bytes]], bool]
 
 
 class Limits:
-    """What one trusted certificate is good for."""
+    """The limits of one trusted certificate."""
 
     __slots__ = ("accept", "distrust_after", "kinds", "names", "text")
 
@@ -61,7 +61,9 @@ class Limits:
 
 
 def check(chain: Sequence[Certificate], alternatives: Sequence[Limits], policy: Policy, budget: Budget) -> None:
-    """A path to an anchor against its limits: it has to be within those that the anchor was trusted with once."""
+    """Check a path against the limits of its anchor, of which there are several if it was trusted more than once: one
+    set has to be satisfied as a whole.
+    """
     first: VerifyAbort | None = None
     for limits in alternatives:
         try:

@@ -1,4 +1,4 @@
-"""What OpenSSL calls the attributes of names, which getpeercert() and repr() show; an unknown one is its OID."""
+"""OpenSSL's names of attribute types, which getpeercert() and repr() show; an unknown type is shown as its OID."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ LONG_NAMES: dict[str, str] = {
 }
 
 
-# Those that are called something else in one line.
+# Types with another name in the one-line form.
 _SHORT_NAMES = {
     "2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.9": "street",
     "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.42": "GN", "2.5.4.98": "c3", "2.5.4.99": "n3",
@@ -94,5 +94,5 @@ def long_name(oid: str) -> str:
 
 
 def short_name(oid: str) -> str:
-    """The same in one line."""
+    """Its name in the one-line form."""
     return _SHORT_NAMES.get(oid) or long_name(oid)

@@ -1,6 +1,7 @@
-"""The outline of BER: which values follow each other or lie within one another, and no more than that.
+"""Reading the structure of BER: which values follow each other or contain one another, and nothing more.
 
-For what PyCA has refused, or has no function for.  Bounded: tags of one octet, 32 levels of open lengths.
+It is for encodings that PyCA refuses, or has no function for.  It is bounded: tags of one octet, 32 levels of
+indefinite lengths.
 """
 
 from __future__ import annotations

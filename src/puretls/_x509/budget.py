@@ -1,4 +1,4 @@
-"""What one verification may cost, and the signatures that are known to be right."""
+"""The limits of one verification's work, and the cache of verified signatures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATHS = 64  # complete paths checked
 COMPARISONS = 1 << 22  # of names with name constraints; OpenSSL's limit is 2**20 for one certificate and one CA
 AT_ONCE = 1 << 20
 
-# A signature that was right stays right, whatever the time, the store and the CRLs.  Those of CAs are kept apart, and
+# A signature that was verified stays valid, whatever the time, store and CRLs.  Those of CAs are kept apart, and
 # there is room for all that the Web has: whoever meets very many servers meets the same CAs again and again, and few of
 # the servers.
 REMEMBERED, REMEMBERED_CAS = 1024, 4096
@@ -21,23 +21,25 @@ _verified_cas: Recent[tuple[bytes, bytes], bool] = Recent(REMEMBERED_CAS)
 
 
 class Budget:
-    """How much more may be spent on one verification."""
+    """The work that is left for one verification."""
 
     def __init__(self) -> None:
         self.signatures, self.steps, self.paths, self.comparisons = SIGNATURES, STEPS, PATHS, COMPARISONS
 
     def step(self) -> bool:
-        """Try one more issuer, unless all is spent."""
+        """Count one more issuer; False if there is no work left."""
         self.steps -= 1
         return self.steps >= 0 and self.paths > 0 and self.signatures > 0
 
     def compare(self, names: int, constraints: int) -> bool:
-        """Compare so many names with so many constraints, unless that is too much at once or in all."""
+        """Count comparisons of so many names with so many constraints; False if they are too many, at once or
+        in total.
+        """
         self.comparisons -= names * constraints
         return names * constraints <= AT_ONCE and self.comparisons >= 0
 
     def signed(self, subject: Certificate | Crl, issuer: Certificate) -> bool:
-        """Whether the issuer's key signed this; not, if no more signatures may be checked."""
+        """Whether the issuer's key has signed this; False if no more signatures may be checked."""
         known = subject.fingerprint, issuer.fingerprint
         verified = _verified_cas if isinstance(subject, Certificate) and subject.ca else _verified
         if verified.get(known):

@@ -1,8 +1,8 @@
-"""A certificate: PyCA's parsed object, and what path validation asks of it, each read once (RFC 5280 4).
+"""A certificate: PyCA's parsed object, and the fields that path validation uses, each read once (RFC 5280 4).
 
-Reading follows OpenSSL where it decides verdicts: a repeated or unreadable extension that it looks into makes the
-certificate `invalid` as a whole, an unknown critical one makes it `unhandled`; checks.py says what follows from that.
-`load` interns, so that the intermediates of the big CAs are read once per process.
+Where it decides verdicts, reading follows OpenSSL: a repeated or unreadable extension that it uses makes the
+certificate `invalid` as a whole, an unknown critical one makes it `unhandled`. checks.py decides what follows from
+that.  `load` shares objects, so that the intermediates of the big CAs are read once per process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ T = TypeVar("T")
 
 
 class Trust(NamedTuple):
-    """What a TRUSTED CERTIFICATE block says a certificate may and may not be used for; None: nothing."""
+    """The trust settings of a TRUSTED CERTIFICATE block: what a certificate may and may not be used for; None: no
+    setting.
+    """
 
     trust: frozenset[str] | None
     reject: frozenset[str]
@@ -59,7 +61,7 @@ class Certificate:
     def __init__(self, der: bytes, trust: Trust | None = None, *, oddity: odd.Odd | None = None) -> None:
         self.der = der
         self.trust = trust
-        self.odd = oddity  # if PyCA refuses it as it is
+        self.odd = oddity  # if PyCA refuses its encoding
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
@@ -75,7 +77,9 @@ class Certificate:
 
     @property
     def regular(self) -> bytes:
-        """The encoding that is read: its own, or that of its twin.  ValueError says why there is none."""
+        """The encoding that is read: its own, or that of its twin (odd.py).  ValueError, with the reason, if there is
+        none.
+        """
         if self.odd is None:
             return self.der
         if self.odd.twin is None:
@@ -98,7 +102,9 @@ class Certificate:
 
     @cached_property
     def readable(self) -> bool:
-        """Whether all of it that is not told apart as broken can be read: then asking for it raises nothing."""
+        """Whether all the fields can be read in which an error is not reported separately: asking for them cannot raise
+        then.
+        """
         try:
             self.subject, self.issuer, self.key_algorithm, self.algorithm, self.not_before, self.not_after  # noqa: B018
         except ValueError:
@@ -145,14 +151,14 @@ class Certificate:
 
     @cached_property
     def not_before(self) -> float:
-        """When it begins to be valid, in seconds since the epoch; never, if it does not say so in due form."""
+        """When it begins to be valid, in seconds since the epoch; never, if the date is not in the required form."""
         if self.odd is not None and self.odd.undated[0]:
             return math.inf
         return asked(_begin, self.parsed)
 
     @cached_property
     def not_after(self) -> float:
-        """Its last second."""
+        """The last second in which it is valid."""
         if self.odd is not None and self.odd.undated[1]:
             return -math.inf
         return asked(_end, self.parsed)
@@ -166,7 +172,7 @@ class Certificate:
 
     @cached_property
     def key_algorithm(self) -> str:
-        """What kind of key it is: an OID."""
+        """The algorithm of its key: an OID."""
         number: str = asked(getattr, self.parsed, "public_key_algorithm_oid").dotted_string
         return number
 
@@ -200,16 +206,18 @@ class Certificate:
 
     @cached_property
     def key(self) -> Any:
-        """PyCA's key object, or None if PyCA does not know such keys, or if this one is of no use."""
+        """PyCA's key object; None if PyCA does not support such keys, or cannot use this one."""
         return self._key_and_limits[0]
 
     def public_key(self) -> Any:
-        """The same, as keys and PyCA's certificates have it."""
+        """PyCA's key object, as a method, as PyCA's certificates have it."""
         return self.key
 
     @property
     def limits(self) -> Pss | None:
-        """What the signatures of its key have to be, if its key is for RSASSA-PSS only and says so (RFC 4055 1.2)."""
+        """The parameters that signatures of its key must have, if the key is restricted to RSASSA-PSS with them (RFC
+        4055 1.2).
+        """
         return self._key_and_limits[1]
 
     @cached_property
@@ -233,7 +241,7 @@ class Certificate:
 
     @cached_property
     def signature(self) -> Algorithm:
-        """What that stands for."""
+        """The signature algorithm, from our table."""
         return algorithms.named(self._signature_algorithm)
 
     @cached_property
@@ -258,7 +266,7 @@ class Certificate:
 
     @cached_property
     def extensions(self) -> dict[str, Extension]:
-        """By their OIDs; of a repeated one the first."""
+        """The extensions by their OIDs; the first one of a repeated extension."""
         found: dict[str, Extension] = {}
         for extension in self.tbs.extensions or ():
             found.setdefault(extension.oid.dotted_string, Extension(bool(extension.critical), extension.value))
@@ -278,7 +286,7 @@ class Certificate:
         return extension is not None and extension.critical
 
     def _read(self, oid: str, reader: Callable[[bytes], T]) -> T | None:
-        """An extension's value: None if there is none, or if it is broken or repeated, which `invalid` tells apart."""
+        """The value of an extension; None if there is none, or if it is broken or repeated, which `invalid` shows."""
         extension = self.extensions.get(oid)
         if extension is None or oid in self.repeated:
             return None
@@ -297,12 +305,12 @@ class Certificate:
 
     @cached_property
     def ca(self) -> bool:
-        """Whether basic constraints call it a CA."""
+        """Whether its basic constraints say that it is a CA."""
         return self.basic_constraints is not None and bool(self.basic_constraints.ca)
 
     @cached_property
     def path_length(self) -> int | None:
-        """How many intermediates may follow."""
+        """How many intermediates may follow below it."""
         limit = None if self.basic_constraints is None else self.basic_constraints.path_length
         return limit if limit is None or limit >= 0 else None
 
@@ -348,7 +356,7 @@ class Certificate:
 
     @cached_property
     def netscape_type(self) -> int | None:
-        """Netscape's certificate type, which OpenSSL heeds."""
+        """Netscape's certificate type, which OpenSSL takes into account."""
         return self._read(NETSCAPE_TYPE, extensions.bits)
 
     @cached_property
@@ -393,7 +401,7 @@ class Certificate:
 
     @cached_property
     def as_numbers(self) -> bool | None:
-        """RFC 3779 3: likewise, numbers of autonomous systems."""
+        """RFC 3779 3: whether it leaves the numbers of autonomous systems to its issuer."""
         return self._read(AS_NUMBERS, extensions.numbers_inherit)
 
     @cached_property
@@ -419,7 +427,7 @@ class Certificate:
         """Whether a critical extension is unknown."""
         return any(e.critical and e.oid.dotted_string not in HANDLED for e in self.tbs.extensions or ())
 
-    # Who signed whom
+    # Issuers and signatures
 
     @cached_property
     def self_issued(self) -> bool:
@@ -428,11 +436,11 @@ class Certificate:
 
     @cached_property
     def self_signed(self) -> bool:
-        """Whether it names its own key as its signer's; the signature is not checked."""
+        """Whether it names its own key as the one that has signed it; the signature is not checked."""
         return self.self_issued and not self.invalid and self.names_key_of(self)
 
     def has_identifier(self, named: KeyIdentifier | None) -> bool:
-        """Whether an authority key identifier, of what this certificate may have signed, can mean its key."""
+        """Whether an authority key identifier, in a certificate that this one may have signed, can mean its key."""
         return named is None or (
             (named.key is None or self.subject_key is None or named.key == self.subject_key)
             and (named.serial is None or named.serial == self.serial)
@@ -446,11 +454,13 @@ class Certificate:
         return algorithms.may_make(issuer.key_algorithm, self.signature)
 
     def may_be_issued_by(self, issuer: Certificate) -> bool:
-        """Whether this certificate says that the other one is its issuer's."""
+        """Whether this certificate names the other one as its issuer's."""
         return self.issuer == issuer.subject and not issuer.invalid and not self.invalid and self.names_key_of(issuer)
 
     def signed_by(self, issuer: Certificate) -> bool:
-        """Whether its signature is made with the issuer's key, in a way which that key is for."""
+        """Whether its signature was made with the issuer's key, and with an algorithm for which that key may
+        be used.
+        """
         return (
             self.consistent
             and not self._outer.signature.padding_bits()
@@ -477,12 +487,12 @@ _MATTERING = {
     IP_BLOCKS: "ip_blocks",
     AS_NUMBERS: "as_numbers",
 }
-_UNLIKE = frozenset({SUBJECT_KEY, SUBJECT_ALT_NAME})  # each certificate has its own
+_UNLIKE = frozenset({SUBJECT_KEY, SUBJECT_ALT_NAME})  # differ from certificate to certificate
 
 _load_quietly = quietly(x509.load_der_x509_certificate)  # old roots have serial 0, and PyCA warns of it
 INTERNED_SIZE = 8192
 SHARED = 256  # octets of a name, or of an extension's value, that other certificates may have as well
-MAX_EXPONENT = 64  # bits of an RSA exponent; the cost of a signature grows with them, and nobody has more
+MAX_EXPONENT = 64  # bits of an RSA exponent; verification costs more with each, and no real key has more
 _OID = b"\x06"
 
 
@@ -500,7 +510,7 @@ def _end(parsed: x509.Certificate) -> float:
 
 @lru_cache(maxsize=512)
 def _alike(reader: Callable[[bytes], Any], value: bytes) -> Any:
-    """What certificates of one kind have in common is read once; nobody changes what was read."""
+    """Read values that many certificates have in common only once; they are never changed."""
     return reader(value)
 
 
@@ -508,7 +518,7 @@ _issuer = lru_cache(maxsize=512)(extensions.directory_name)
 
 
 def parse(certificates: Iterable[Certificate]) -> Iterator[bool]:
-    """Whether each can be parsed, which PyCA does far faster than all of it can be read."""
+    """Whether each certificate can be parsed, which PyCA does far faster than reading all of its fields."""
     for x in certificates:
         try:
             x.parsed = _parsed(x.der)
@@ -536,7 +546,7 @@ def listed(der: bytes, trust: Trust | None = None) -> Certificate:
 
 
 def oddly(x: Certificate) -> Certificate:
-    """A certificate that PyCA has refused, with what is odd about it; ValueError if it is none to OpenSSL either."""
+    """A certificate that PyCA has refused, with what is odd about it; ValueError if OpenSSL would refuse it as well."""
     found = odd.examine(x.der)
     if found.twin is not None:
         twin = Certificate(found.twin)
@@ -554,9 +564,10 @@ def _why(der: bytes) -> str:
 
 
 def presented(ders: Sequence[bytes]) -> tuple[Certificate, ...]:
-    """What a peer sent, leaf first; ValueError if the leaf cannot be used, or another one is no certificate at all.
+    """The certificates that a peer has sent, leaf first; ValueError if the leaf cannot be used, or another one is no
+    certificate at all.
 
-    What cannot be read beside the leaf helps to build no path.
+    Other certificates that cannot be read are not used in any path.
     """
     first = ders[0]
     leaf = _leaf(first) if len(first) <= INTERNED_SIZE else _loaded(first)
@@ -578,5 +589,5 @@ _leaf = lru_cache(maxsize=256)(_loaded)  # apart: whoever meets very many peers 
 def signature_is_good(
     algorithm: Algorithm, signed: x509.Certificate | x509.CertificateRevocationList, data: bytes, issuer: Certificate
 ) -> bool:
-    """Whether a certificate or CRL is signed with this issuer's key.  What PyCA cannot check is not good."""
+    """Whether a certificate or CRL is signed with this issuer's key; False if PyCA cannot check it."""
     return algorithms.is_good(algorithm, issuer.key, issuer.limits, signed.signature, data)

@@ -1,7 +1,7 @@
-"""What a built path has to satisfy, as OpenSSL checks it: its rules in its order, because the first that fails decides.
+"""The checks of a path, with OpenSSL's rules in OpenSSL's order, because the first failure is the one that is reported.
 
-RFC 5280 6.1 read from the leaf up, with the strict mode that VERIFY_X509_STRICT turns on.  Finding the path and running
-these is path.py's, name constraints are constraints.py's, revocation is revocation.py's.
+They are RFC 5280 6.1, read from the leaf up, with the strict mode that VERIFY_X509_STRICT turns on. path.py finds paths
+and runs these checks; constraints.py has name constraints, revocation.py revocation.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ NO_ALT_CHAINS = 0x100000
 NO_CHECK_TIME = 0x200000
 
 SERVER, CLIENT = "serverAuth", "clientAuth"
-LONGEST = 1000  # certificates of a path, whatever depth is asked for
+LONGEST = 1000  # certificates in a path, whatever the depth
 
 
 class Profile(Protocol):
-    """Rules that are no part of RFC 5280."""
+    """Rules beyond RFC 5280."""
 
     def check(self, path: Path, /) -> None:
         """VerifyAbort unless the path satisfies them."""
 
 
 class Policy(NamedTuple):
-    """What a path is checked against."""
+    """The parameters of a verification."""
 
     purpose: str = SERVER  # what the leaf is used for: "serverAuth" or "clientAuth"
-    hostname: str | None = None  # in A-labels; with `ip`, how the address was written
+    hostname: str | None = None  # in A-labels; with `ip`, the address as it was written
     ip: bytes | None = None
     time: float = 0.0  # seconds since the epoch
     flags: int = TRUSTED_FIRST
     host_flags: int = names.NO_PARTIAL_WILDCARDS
     depth: int = 100  # how many intermediates at most
     security_level: int = 1
-    profile: Profile | None = None  # rules besides, of those who issue certificates
+    profile: Profile | None = None  # further rules, as of the CA/Browser Forum
 
 
 class Path(NamedTuple):
@@ -74,7 +74,7 @@ class Path(NamedTuple):
 
 
 def extensions(path: Path, policy: Policy) -> None:
-    """Extensions, purpose, CA-ness, path length and, if asked for, the strict rules."""
+    """Check extensions, purposes, which certificates are CAs, path lengths and, if asked for, the strict rules."""
     chain, flags = path.chain, policy.flags
     last = len(chain) - 1
     must_be_ca = -1  # -1: either, 0: no, 1: yes
@@ -196,9 +196,10 @@ _PURPOSES = {SERVER: SERVER_AUTH, CLIENT: CLIENT_AUTH}
 
 
 def trust(x: Certificate, purpose: str, *, self_signed: bool = True) -> bool | None:
-    """What being in the store says: True trusted, False rejected, None neither.
+    """The trust of a certificate in the store: True trusted, False rejected, None neither.
 
-    A TRUSTED CERTIFICATE block decides by its lists; else a self-signed one is an anchor, unless not `self_signed`.
+    The lists of a TRUSTED CERTIFICATE block decide, if there are any; otherwise a self-signed certificate is an anchor,
+    unless `self_signed` is False.
     """
     if x.trust is not None:
         wanted = {_PURPOSES[purpose], ANY_USAGE}
@@ -210,7 +211,7 @@ def trust(x: Certificate, purpose: str, *, self_signed: bool = True) -> bool | N
 
 
 def strong(path: Path, policy: Policy) -> None:
-    """Keys of the issuers, and digests of all but the anchor's own signature."""
+    """Check the strength of issuers' keys and of the digests of all signatures, except the anchor's own."""
     if policy.security_level <= 0:
         return
     floor = strength.floor(policy.security_level)
@@ -222,13 +223,13 @@ def strong(path: Path, policy: Policy) -> None:
 
 
 def strong_leaf(leaf: Certificate, policy: Policy) -> None:
-    """The leaf's key, before anything else is looked at."""
+    """Check the strength of the leaf's key, before anything else."""
     if leaf.key_bits < strength.floor(policy.security_level):
         raise refusal(codes.LEAF_KEY_TOO_SMALL, 0)
 
 
 def identity(leaf: Certificate, policy: Policy) -> None:
-    """The host or address that was asked for."""
+    """Check the host or address that was asked for."""
     if policy.ip is not None:
         if not names.ip_matches(leaf, policy.ip):
             shown = policy.hostname or policy.ip.hex(":")
@@ -240,7 +241,7 @@ def identity(leaf: Certificate, policy: Policy) -> None:
 
 
 def validity(x: Certificate, depth: int, policy: Policy) -> None:
-    """Not before its time nor after its last second."""
+    """Check that a certificate is within its validity period."""
     if policy.flags & NO_CHECK_TIME:
         return
     if policy.time < x.not_before:
@@ -250,7 +251,7 @@ def validity(x: Certificate, depth: int, policy: Policy) -> None:
 
 
 def _untimely(x: Certificate, depth: int, limit: float, code: int, malformed: int) -> VerifyAbort:
-    """The second code is for a date in a form that is never valid, whatever it says (odd.py)."""
+    """The error of a date: the second code is for a date in a form that is never valid (odd.py)."""
     refused = refusal(malformed if math.isinf(limit) else code, depth)
     refused.note = str(x.odd) if math.isinf(limit) else ""
     return refused
@@ -264,10 +265,11 @@ def may_sign(issuer: Certificate, subject: Certificate) -> int:
 
 
 def resources(path: Path) -> None:
-    """A leaf's internet numbers against those of the CAs above it (RFC 3779 2.3, 3.3).
+    """Check a leaf's internet numbers against those of the CAs above it (RFC 3779 2.3, 3.3).
 
-    Whether one set lies within another is not worked out: no certificate for TLS has any.  The same octets do, and
-    anything else is refused as OpenSSL refuses what is not nested; nor has an anchor anybody to inherit from.
+    Whether one set lies within another is not computed, as no certificate for TLS has any: identical octets are
+    accepted, and anything else is refused as OpenSSL refuses sets that are not nested.  An anchor cannot inherit
+    either.
     """
     leaf, *above = path.chain
     for oid in (IP_BLOCKS, AS_NUMBERS):
@@ -281,7 +283,7 @@ def resources(path: Path) -> None:
 
 
 def stricter(path: Path, policy: Policy) -> None:
-    """In strict mode, and when nothing else is wrong: what RFC 5280 forbids and OpenSSL 3 lets pass."""
+    """Check, in strict mode and after everything else, what RFC 5280 forbids and OpenSSL 3 accepts."""
     last = len(path.chain) - 1
     for i, x in enumerate(path.chain if policy.flags & STRICT else ()):
         if x.serial < 0 or (i < last and not 0 < x.serial.bit_length() <= 160):  # 4.1.2.2; old roots have 0

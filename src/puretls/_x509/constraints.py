@@ -1,9 +1,10 @@
 """Name constraints (RFC 5280 4.2.1.10, 6.1.4 g): which names certificates below a CA may have, as OpenSSL applies them.
 
-Where a common name has made the leaf good for the host that was asked for, that host is held to them as well.
+If the host that was asked for has matched a common name of the leaf, it has to satisfy the constraints as well.
 
-A certificate's constraints are compiled once; a name is then checked in C (suffixes, sets) or against numbers, so that
-thousands of constraints against thousands of names cost milliseconds.  What exceeds that is refused unseen.
+The constraints of a certificate are compiled once.  Names are then compared in C (suffixes, sets) or as numbers, so
+that thousands of constraints and thousands of names cost milliseconds.  More than that is refused without being
+compared.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _UTF8 = b"\x0c"
 
 
 def check(path: Path, policy: Policy, budget: Budget) -> None:
-    """Each certificate against the constraints of all above it, the anchor's included."""
+    """Check each certificate against the constraints of all certificates above it, including the anchor's."""
     chain = path.chain
     constrained = [i for i, x in enumerate(chain) if x.name_constraints is not None]
     for i in range(len(chain) - 1, -1, -1):
@@ -47,7 +48,7 @@ def check(path: Path, policy: Policy, budget: Budget) -> None:
 
 
 def hosts(x: Certificate, policy: Policy) -> list[bytes | None]:
-    """What the leaf's common names say of hosts, if they count; None in it: one with a NUL."""
+    """The common names of the leaf that count as hosts; None among them stands for one with a NUL."""
     if policy.ip is not None or policy.host_flags & names.NEVER_CHECK_SUBJECT:
         return []
     if not policy.host_flags & names.ALWAYS_CHECK_SUBJECT and any(tag == names.DNS for tag, _ in x.alternative_names):
@@ -77,7 +78,7 @@ def proxy_name_fits(x: Certificate) -> bool:
 
 
 def violation(x: Certificate, constraints: Constraints, budget: Budget, hosts: Sequence[bytes | None] = ()) -> int:
-    """0, or why a CA's constraints refuse one of the certificate's names, or of the hosts that it stands for."""
+    """0, or the code with which a CA's constraints refuse a name of the certificate, or a host that it stands for."""
     subject = [a for rdn in x.subject_rdns for a in rdn]
     alternative = x.alternative_names
     if not budget.compare(len(subject) + len(alternative), constraints.size):
@@ -105,7 +106,7 @@ def violation(x: Certificate, constraints: Constraints, budget: Budget, hosts: S
 
 
 class _Malformed(Exception):
-    """A name or a constraint has not the syntax of its type."""
+    """A name or a constraint does not have the syntax of its type."""
 
 
 class Bases:
@@ -119,7 +120,7 @@ class Bases:
         raise NotImplementedError
 
     def cover(self, name: bytes) -> bool:
-        """Whether the name, if it is a wildcard, stands for one within."""
+        """Whether the name, if it is a wildcard, covers a name within them."""
         return self.match(name)
 
 
@@ -140,7 +141,7 @@ class Hosts(Bases):
         return self.all or name in self.exact or name.endswith(self.suffixes)
 
     def cover(self, name: bytes) -> bool:
-        name = name.removesuffix(b".")  # which a name of a host may end with, and hosts are matched so
+        name = name.removesuffix(b".")  # hosts are matched with and without a dot at the end
         return self.match(name) or (name.startswith(b"*.") and name[2:].lower() in self.parents)
 
 
@@ -163,7 +164,9 @@ class Mailboxes(Bases):
         return (local, host) in self.boxes or host in self.hosts or name.lower().endswith(self.suffixes)
 
     def holds(self, name: str, *, whole: bool) -> bool:
-        """The same of a SmtpUTF8Mailbox (RFC 9598 6): by its host; as a `whole` mailbox only to be on the safe side."""
+        """The same for a SmtpUTF8Mailbox (RFC 9598 6), by its host.  If the constraint is a `whole` mailbox, a match
+        cannot be excluded, and counts where that is safer.
+        """
         local, at, domain = name.rpartition("@")
         if not at:
             raise _Malformed
@@ -243,7 +246,7 @@ class Constraints:
         self.malformed = any(isinstance(found, Addresses) and found.malformed for found in addresses)
 
     def of(self, tag: bytes, value: bytes) -> int:
-        """0, or why a name of a certificate is refused."""
+        """0, or the code with which a name of a certificate is refused."""
         if tag == names.DIRECTORY:
             try:
                 return self.of_directory(names.canonical(directory_name(value)))
@@ -280,7 +283,7 @@ class Constraints:
 
 
 def _mailbox(value: TLV, permitted: Bases | None, excluded: Bases | None) -> int:
-    """0, or why constraints of mailboxes refuse a SmtpUTF8Mailbox."""
+    """0, or the code with which constraints of mailboxes refuse a SmtpUTF8Mailbox."""
     if value.tag_bytes != _UTF8:
         raise _Malformed
     try:
@@ -293,7 +296,7 @@ def _mailbox(value: TLV, permitted: Bases | None, excluded: Bases | None) -> int
 
 
 def _kind(base: TLV) -> bytes:
-    """The type of a name, by which constraints are told apart: that of an otherName has its own type in it."""
+    """The type of a name, for which constraints are kept: an otherName's includes its own type."""
     tag = bytes(base.tag_bytes)
     return _other(other_name(bytes(base.data))) if tag == names.OTHER else tag
 

@@ -1,4 +1,4 @@
-"""A certificate revocation list: PyCA's parsed object, and what revocation checking asks of it (RFC 5280 5)."""
+"""A certificate revocation list: PyCA's parsed object, and the fields that revocation checking uses (RFC 5280 5)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Crl:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
-        self.odd: Odd | None = None  # if PyCA refuses it as it is
+        self.odd: Odd | None = None  # if PyCA refuses its encoding
         regular = der
         try:
             self.parsed = asked(x509.load_der_x509_crl, der)
@@ -41,7 +41,7 @@ class Crl:
             regular = self.odd.twin
             self.parsed = asked(x509.load_der_x509_crl, regular)
         self.tbs = shapes.read(shapes.CertList, regular).tbs
-        self.issuer  # noqa: B018 - one without a readable issuer is nobody's list
+        self.issuer  # noqa: B018 - a list needs a readable issuer
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Crl) and self.der == other.der
@@ -63,12 +63,12 @@ class Crl:
 
     @cached_property
     def this_update(self) -> float:
-        """When it was made, in seconds since the epoch."""
+        """thisUpdate, in seconds since the epoch."""
         return self.parsed.last_update_utc.timestamp()
 
     @cached_property
     def next_update(self) -> float | None:
-        """When the next will be there."""
+        """nextUpdate, in seconds since the epoch; None without one."""
         moment = self.parsed.next_update_utc
         return None if moment is None else moment.timestamp()
 
@@ -79,7 +79,7 @@ class Crl:
 
     @cached_property
     def authority_key(self) -> KeyIdentifier | None:
-        """Which key signed it; None if it does not say, or not readably."""
+        """The authority key identifier; None if there is none that can be read."""
         value = self.extensions.get(AUTHORITY_KEY)
         try:
             return None if value is None else key_identifier(value)
@@ -88,7 +88,7 @@ class Crl:
 
     @cached_property
     def scope(self) -> shapes.IssuingDistributionPoint | None:
-        """What it is for; None: all that its issuer issued."""
+        """The issuing distribution point; None: the list is for all certificates of its issuer."""
         value = self.extensions.get(ISSUING_POINT)
         if value is None:
             return None
@@ -98,7 +98,7 @@ class Crl:
 
     @cached_property
     def usable(self) -> bool:
-        """Whether it can be read, and is neither indirect, for some reasons only, nor a delta: those are not used."""
+        """Whether it can be used: readable, and neither indirect, nor limited to some reasons, nor a delta."""
         try:
             scope = self.scope
             self.entries  # noqa: B018 - a list that cannot be read whole is of no use
@@ -113,7 +113,7 @@ class Crl:
 
     @cached_property
     def entries(self) -> list[shapes.RevokedCertificate]:
-        """What is revoked; ValueError if an entry is broken."""
+        """The entries of revoked certificates; ValueError if one is broken."""
         return [shapes.parse(shapes.RevokedCertificate, entry) for entry in self.tbs.revoked or ()]
 
     @cached_property
@@ -127,7 +127,7 @@ class Crl:
 
     @cached_property
     def revoked(self) -> frozenset[int]:
-        """The numbers of the certificates that are revoked, those taken off again left out."""
+        """The serial numbers of the revoked certificates, without those that were removed from the list."""
         return frozenset(
             entry.serial
             for entry in self.entries

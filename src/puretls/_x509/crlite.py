@@ -1,9 +1,10 @@
-"""CRLite: whether a public CA has revoked a certificate, without asking anybody.
+"""CRLite: whether a public CA has revoked a certificate, without asking any server.
 
-Mozilla publishes filters that hold all revocations of the public CAs: Clubcards, a matrix over GF(2) in which the
-answer for a certificate is a few parities (Schanck, "Clubcards for the WebPKI", 2025; formats 3 and 4 of the crate
-`clubcard-crlite`).  A filter speaks of a certificate only if one of the certificate's embedded timestamps (SCTs) is of
-a log and a time that it covers.  Only headers are read; who keeps the files maps them.
+Mozilla publishes filters that hold all revocations of the public CAs.  They are Clubcards: a matrix over GF(2) from
+which the answer for a certificate is computed as a few parities (Schanck, "Clubcards for the WebPKI", 2025; formats 3
+and 4 of the crate `clubcard-crlite`).  A filter covers a certificate only if one of the certificate's embedded
+timestamps (SCTs) is of a log and a time that it covers.  Only headers are read here; the owner of the files maps them
+into memory.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ ALL = (1 << BITS) - 1
 
 @public
 class CRLiteStatus(Enum):
-    """What the filters say of a certificate."""
+    """The status of a certificate, by the filters."""
 
     GOOD = "good"
     REVOKED = "revoked"
     NOT_COVERED = "not covered"
-    """None of its timestamps is of a log and a time that a filter knows: it is too new, or of no public CA."""
+    """No filter covers one of its timestamps: it is too new, or of no public CA."""
     NOT_ENROLLED = "not enrolled"
     """Its issuer is not among those whose revocations are published this way."""
 
 
 class Block(NamedTuple):
-    """What a filter has of one issuer."""
+    """The part of a filter about one issuer."""
 
     approx_m: int
     rank: int
@@ -70,7 +71,7 @@ class _Reader:
 
 
 class Filter:
-    """One file.  ValueError for what is no filter."""
+    """One file of filters; ValueError if it is none."""
 
     def __init__(self, data: memoryview) -> None:
         reader = _Reader(data, wide=False)
@@ -113,7 +114,7 @@ class Filter:
         return Block(approx_m, rank, approx_offset, exact_m, exact_offset, inverted, exceptions)
 
     def covers(self, timestamps: Sequence[tuple[bytes, int]]) -> bool:
-        """Whether it knows one of these pairs of a log and a time in milliseconds."""
+        """Whether it covers one of these pairs of a log and a time in milliseconds."""
         for log, moment in timestamps:
             low, high = self.covered.get(log, (1, 0))
             if low <= moment <= high:
@@ -121,7 +122,7 @@ class Filter:
         return False
 
     def status(self, issuer: bytes, serial: bytes, timestamps: Sequence[tuple[bytes, int]]) -> CRLiteStatus:
-        """Of a certificate by its issuer's digest and the octets of its number."""
+        """The status of a certificate, by the digest of its issuer and the octets of its serial number."""
         if not self.covers(timestamps):
             return CRLiteStatus.NOT_COVERED
         block = self.blocks.get(issuer)
@@ -152,14 +153,14 @@ class Filter:
 
 
 class Source(Protocol):
-    """Where filters are kept: files and their age are no business of ours."""
+    """A source of filters, which is responsible for files and their age."""
 
     @property
     def name(self) -> str:
-        """What tells this source from another."""
+        """A value that identifies this source."""
 
     def current(self, now: float) -> Sequence[Filter]:
-        """Those that count at a time in seconds since the epoch."""
+        """The filters that are valid at a time in seconds since the epoch."""
 
 
 def timestamps(leaf: Certificate) -> list[tuple[bytes, int]]:
@@ -184,7 +185,7 @@ def serial_octets(leaf: Certificate) -> bytes:
 
 
 def check(filters: Sequence[Filter], leaf: Certificate, issuer: Certificate) -> CRLiteStatus:
-    """What several filters say together: revoked if any does."""
+    """The common status of several filters: revoked if it is so in any."""
     if not filters or not (moments := timestamps(leaf)):
         return CRLiteStatus.NOT_COVERED
     digest, serial = sha256(issuer.key_der).digest(), serial_octets(leaf)

@@ -1,7 +1,7 @@
-"""Extensions: their OIDs, and how the values of those that verification looks into are read (RFC 5280 4.2).
+"""Extensions: their OIDs, and readers for the values that verification uses (RFC 5280 4.2).
 
-A reader takes the DER of a value and raises ValueError if it is broken.  What a value means for a certificate is told
-in certificate.py and checks.py, for a CRL in crl.py.
+A reader takes the DER of a value and raises ValueError if it is broken.  What a value means for a certificate is in
+certificate.py and checks.py, for a CRL in crl.py.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Extension(NamedTuple):
 
 
 class KeyIdentifier(NamedTuple):
-    """Which key of which issuer signed (4.2.1.1)."""
+    """AuthorityKeyIdentifier: which key of which issuer has signed (4.2.1.1)."""
 
     key: bytes | None
     issuer: names.Name | None
@@ -105,7 +105,7 @@ def _general_names(values: list[TLV]) -> list[tuple[bytes, bytes]]:
 
 
 def _edi_party(content: bytes) -> None:
-    """ValueError if it is no EDIPartyName: a party, and perhaps who named it, both in text."""
+    """Check an EDIPartyName: a party, and perhaps its naming authority, both as text; ValueError if it is none."""
     values = shapes.items(shapes.Values, shapes.sequence(content))
     texts = [text for value in values for text in shapes.items(shapes.Values, shapes.sequence(bytes(value.data)))]
     if [bytes(value.tag_bytes) for value in values] not in _EDI_PARTIES or len(texts) != len(values):
@@ -120,7 +120,7 @@ _EDI_PARTIES = ([b"\xa1"], [b"\xa0", b"\xa1"])
 
 
 def point_name(name: shapes.DistributionPointName | None) -> None:
-    """ValueError unless it is there and a choice, or not there."""
+    """Check a DistributionPointName, if there is one: it is a choice; ValueError if it is malformed."""
     if name is None:
         return
     if (name.full is None) == (name.relative is None):
@@ -153,7 +153,7 @@ def directory_name(content: bytes) -> tuple[names.Rdn, ...]:
 
 
 def other_name(content: bytes) -> shapes.OtherName:
-    """What is in an otherName; ValueError if its value, of whatever type, is not well-formed."""
+    """The type and value of an otherName; ValueError if the value, of whatever type, is not well-formed."""
     name = shapes.read(shapes.OtherName, shapes.sequence(content))
     tag, data = bytes(name.value.tag_bytes), bytes(name.value.data)
     if tag in _SIMPLE:

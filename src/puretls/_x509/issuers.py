@@ -1,7 +1,8 @@
-"""Certificates that were not sent: which issuer is missing, where it is published, and what is published there.
+"""Certificates that were not sent: which issuer is missing, where its certificate is published, and choosing among
+known ones.
 
-Authority information access (RFC 5280 4.2.2.1) names URLs of the issuer's certificate.  Nothing is fetched here, and
-what has been fetched is trusted no more than what a peer sends.
+Authority information access (RFC 5280 4.2.2.1) has URLs of the issuer's certificate.  Nothing is fetched here, and what
+was fetched is trusted no more than what a peer sends.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ _URL = re.compile(rb"[a-z][a-z0-9+.-]*:[!-~]+", re.IGNORECASE)
 
 
 def urls(x: Certificate) -> tuple[str, ...]:
-    """Where the certificate of a certificate's issuer is published, as far as it says so in plain ASCII."""
+    """The URLs of the issuer's certificate, as far as they are plain ASCII."""
     found = addresses(x, CA_ISSUERS)
     good = [uri.decode("ascii") for uri in found if len(uri) <= LONGEST_URL and _URL.fullmatch(uri)]
     return tuple(dict.fromkeys(good))[:MOST_URLS]
 
 
 def addresses(x: Certificate, method: str) -> list[bytes]:
-    """The URIs at which a certificate says that something is to be had (RFC 5280 4.2.2.1); none if it is malformed."""
+    """The URIs that a certificate names for one kind of access (RFC 5280 4.2.2.1); none if they are malformed."""
     extension = x.extensions.get(AUTHORITY_INFO)
     if extension is None:
         return []
@@ -45,7 +46,7 @@ def addresses(x: Certificate, method: str) -> list[bytes]:
 
 
 def explain(refused: VerifyAbort) -> None:
-    """Say in the error which issuer was not sent, and where it is published."""
+    """Add to the error which issuer was not sent, and where it is published."""
     x = refused.lacks
     if x is None:
         return
@@ -57,7 +58,7 @@ def explain(refused: VerifyAbort) -> None:
 
 
 def above(chain: Sequence[Certificate], known: Store) -> list[Certificate]:
-    """Those of the known certificates that may be issuers of a chain, or of each other, nearest first."""
+    """The known certificates that may be issuers in a chain, or of each other, nearest first."""
     found: dict[Certificate, None] = {}
     wanted = list(dict.fromkeys(x.issuer for x in chain if x.readable))
     asked_for, sent = set(wanted), set(chain)
@@ -70,5 +71,5 @@ def above(chain: Sequence[Certificate], known: Store) -> list[Certificate]:
             found[x] = None
             if x.issuer not in asked_for:
                 asked_for.add(x.issuer)
-                wanted.append(x.issuer)  # the loop comes to it
+                wanted.append(x.issuer)  # the loop reaches it later
     return list(found)

@@ -1,7 +1,7 @@
-"""Names: comparing distinguished names, matching a certificate to the host or address that was asked for.
+"""Names: comparing distinguished names, and matching a certificate with the host or address that was asked for.
 
-RFC 5280 7.1 says when two distinguished names are the same and RFC 6125/9525 how hosts are matched; both are done here
-as OpenSSL does them, because that is what callers of `ssl` have.  Name constraints, which use the same names, are in
+RFC 5280 7.1 defines when two distinguished names are equal, and RFC 6125/9525 how hosts are matched.  Both are done as
+OpenSSL does them, because callers of `ssl` rely on it.  Name constraints, which use the same names, are in
 constraints.py.
 """
 
@@ -50,7 +50,7 @@ class Attribute(NamedTuple):
     value: bytes
 
     def text(self) -> str | None:
-        """Its characters, or None if it is no string or not a good one."""
+        """Its characters; None if it is no string, or cannot be decoded."""
         codec = _CODECS.get(self.tag)
         if codec is None:
             return None
@@ -60,9 +60,10 @@ class Attribute(NamedTuple):
             return None
 
     def canonical(self) -> tuple[str, bytes, bytes]:
-        """What is compared: UTF-8, ASCII letters in lower case, runs of space as one, none at the ends.
+        """The form in which it is compared: UTF-8, ASCII letters in lower case, white space as one space, none at the
+        ends.
 
-        ValueError if it is of no type that an attribute may have, or cannot be read.
+        ValueError if its type is not allowed in a name, or it cannot be read.
         """
         value = self.value
         if self.tag in _OCTETS:
@@ -89,14 +90,14 @@ def read(rdns: Iterable[Iterable[shapes.Attribute]]) -> tuple[Rdn, ...]:
 
 
 def canonical(rdns: Sequence[Rdn]) -> Name:
-    """A name in the form in which it is compared; an RDN without attributes is not there, as with OpenSSL."""
+    """A name in the form in which it is compared; an RDN without attributes is ignored, as by OpenSSL."""
     return tuple(
         (rdn[0].canonical(),) if len(rdn) == 1 else tuple(sorted(a.canonical() for a in rdn)) for rdn in rdns if rdn
     )
 
 
 class Named(Protocol):
-    """A certificate, as far as its names go."""
+    """The part of a certificate that has names."""
 
     @property
     def alternative_names(self) -> Sequence[tuple[bytes, bytes]]:
@@ -133,7 +134,7 @@ def common_names(certificate: Named) -> list[bytes]:
 
 
 def _matches(pattern: bytes, name: bytes, flags: int) -> bool:
-    """One name of the certificate against the name asked for, which is in lower case."""
+    """Whether one name of the certificate matches the name that was asked for, which is in lower case."""
     pattern = pattern.lower()
     if b"*" not in pattern or not _good_wildcard(pattern, flags):
         return pattern == name and b"\0" not in pattern
@@ -169,9 +170,10 @@ def _good_wildcard(pattern: bytes, flags: int) -> bool:
 
 
 def as_host(name: bytes) -> bytes | None:
-    """A common name as the name of hosts that constraints hold it to; None if it is no host's.
+    """A common name as a host name for name constraints; None if it cannot be one.
 
-    Two labels at least, as OpenSSL has it; but also a wildcard, a dot at the end, and numbers that are no address.
+    As for OpenSSL it needs two labels; but a wildcard, a dot at the end, and numbers that are no address are host names
+    too.
     """
     host = name.lower().removesuffix(b".")
     first, *others = host.split(b".")

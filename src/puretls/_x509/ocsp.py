@@ -1,8 +1,8 @@
-"""What an OCSP response says of a certificate, if it may be believed (RFC 6960 3.2).
+"""OCSP responses: verifying one, and what it says of a certificate (RFC 6960 3.2).
 
-A response counts only if it is signed by the issuer of the certificate, or by somebody whom that issuer has certified
-for this and nobody else (4.2.2.2), speaks of exactly this certificate, and is neither from the future nor stale.  No
-responder is ever asked: the response is one that a server has stapled, or that a program has fetched.
+A response counts only if it is signed by the issuer of the certificate, or by a responder that this very issuer has
+certified for it (4.2.2.2), if it is about exactly this certificate, and if it is neither from the future nor stale.  No
+responder is ever asked: a server has stapled the response, or a program has fetched it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LARGEST = 1 << 18  # bytes of a response that are looked at
 
 @public
 class OCSPResult(NamedTuple):
-    """What a response says: `status` is "good", "revoked" or "unknown".  Moments are datetimes in UTC."""
+    """The content of a response: `status` is "good", "revoked" or "unknown".  Moments are datetimes in UTC."""
 
     status: str
     this_update: dt.datetime
@@ -41,16 +41,16 @@ class OCSPResult(NamedTuple):
 
 
 class Unusable(ValueError):
-    """A response that says nothing, and why."""
+    """A response that is not accepted, and the reason."""
 
 
 def verify(
     response: bytes, leaf: Certificate, issuer: Certificate, *, time: float, max_age: float | None, level: int
 ) -> OCSPResult:
-    """The answer about `leaf`, whose issuer is `issuer`, at `time`.  Unusable if there is none to be believed.
+    """The answer about `leaf`, whose issuer is `issuer`, at `time`; Unusable if there is none that is accepted.
 
-    A response may be `max_age` seconds old at the most, if that is not None, whatever it says of itself.  Keys and
-    digests have to be as strong as the security level asks for.
+    If `max_age` is not None, a response is refused when it is so many seconds old, whatever its nextUpdate.  Keys and
+    digests have to be as strong as the security level demands.
     """
     if len(response) > LARGEST:
         raise Unusable("it is too long")
@@ -67,7 +67,9 @@ def verify(
 
 
 def serial_number(response: bytes) -> int:
-    """Of the certificate that a response is about; ValueError if it is no response or has no answer."""
+    """The serial number of the certificate that a response is about; ValueError if it is no response, or has
+    no answer.
+    """
     try:
         return _only_answer(ocsp.load_der_ocsp_response(response)).serial_number
     except (TypeError, OverflowError, UnsupportedAlgorithm):
@@ -75,9 +77,9 @@ def serial_number(response: bytes) -> int:
 
 
 def must_staple(leaf: Certificate) -> bool:
-    """Whether the certificate is only good with a stapled response (TLS feature status_request, RFC 7633).
+    """Whether the certificate demands a stapled response (TLS feature status_request, RFC 7633).
 
-    One whose list of features cannot be read asks for it, too.
+    If its list of features cannot be read, it counts as a demand.
     """
     found = leaf.extensions.get(TLS_FEATURE)
     if found is None:
@@ -132,7 +134,7 @@ def _check_signature(
 
 
 def _is_responder(parsed: ocsp.OCSPResponse, x: Certificate) -> bool:
-    """Whether the response names this certificate's owner as the one who signed (RFC 6960 4.2.1)."""
+    """Whether the response names the owner of this certificate as its signer (RFC 6960 4.2.1)."""
     if parsed.responder_name is not None:
         return names.canonical(directory_name(parsed.responder_name.public_bytes())) == x.subject
     return parsed.responder_key_hash == _digest(hashes.SHA1(), _key_bits(x))  # noqa: S303 - a name, not a proof

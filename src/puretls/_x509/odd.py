@@ -1,12 +1,12 @@
-"""Certificates that break DER or RFC 5280 and that OpenSSL reads all the same: what is odd about one, and its twin.
+"""Certificates and CRLs that break DER or RFC 5280, but that OpenSSL reads all the same.
 
-PyCA refuses such a certificate whole, or such a CRL.  Here it is taken apart once more, by a reader that asks for the
-outline only (ber.py).  Where what it says has just one meaning, the twin says the same by the rules, and PyCA and
-shapes.py read that instead; names, keys and extensions are nobody's but theirs to read.  A signature is never made
-regular: it is checked over the octets that were signed.  Where there is more than one meaning, or none, there is no
-twin: the certificate stands in the list that it came in, is used for nothing, and a message can say what is wrong.
+PyCA refuses such a certificate as a whole.  Here it is taken apart by a reader that looks only at the structure
+(ber.py).  Where its content has exactly one meaning, a "twin" with the same content is encoded by the rules, and PyCA
+and shapes.py read the twin.  A signature is never corrected: it is checked over the octets that were signed.  If there
+is more than one meaning, or none, there is no twin: the certificate keeps its place in its list, is used for nothing,
+and an error message can say what is wrong with it.
 
-What is forgiven is in `_Reading`, each with the sentence that tells of it; why, in docs/differences.md.
+`_Reading` has what is accepted, each with the sentence for messages; docs/differences.md has the reasons.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from puretls._x509.ber import (
 
 UTF8, PRINTABLE, TELETEX, UTC_TIME, GENERALIZED_TIME = 0x0C, 0x13, 0x14, 0x17, 0x18
 VERSION, ISSUER_ID, SUBJECT_ID, EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
-LARGEST = 16384  # an odd certificate is read more slowly than others, and nobody needs larger ones
+LARGEST = 16384  # octets; an odd certificate takes longer to read, and larger ones are not in use
 LONGEST_TEXT = 100
 MOST_FAULTS = 4  # in one message
 
@@ -50,9 +50,9 @@ _SHORT = {"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5
 
 
 class Odd(NamedTuple):
-    """What is known of a certificate that PyCA refuses."""
+    """What was read of a certificate that PyCA refuses."""
 
-    twin: bytes | None  # the same by the rules
+    twin: bytes | None  # the same content, encoded by the rules
     version: int  # as it is encoded
     consistent: bool  # whether both places name the same signature algorithm (4.1.1.2)
     signed: bytes  # TBSCertificate, as it was signed
@@ -63,7 +63,7 @@ class Odd(NamedTuple):
     faults: tuple[str, ...]
 
     def unreadable(self, why: str) -> Odd:
-        """The same without a twin, if there is one, because that cannot be read either."""
+        """The same without its twin, which cannot be read either."""
         return self if self.twin is None else self._replace(twin=None, faults=(*self.faults, why))
 
     def is_called(self, name: names.Name) -> bool:
@@ -80,13 +80,13 @@ class Odd(NamedTuple):
 
 
 def describe(name: Sequence[names.Rdn]) -> str:
-    """A name for a message, whoever wrote it: in one line, and not too long."""
+    """A name for a message, in one line and of limited length, whoever has written it."""
     parts = [f"{_SHORT.get(a.oid, a.oid)}={a.value.decode('utf-8', 'replace')}" for rdn in name for a in rdn]
     return ascii(", ".join(parts)[:LONGEST_TEXT])
 
 
 def examine(der: bytes) -> Odd:
-    """What is odd about a certificate that PyCA refuses.  ValueError if it is none, to OpenSSL either."""
+    """What is odd about a certificate that PyCA refuses; ValueError if OpenSSL would refuse it as well."""
     whole, end = value(der)
     if end != len(der):
         raise ValueError(f"{len(der) - end} octets behind the certificate")
@@ -117,7 +117,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.faults: list[str] = []
-        self.sound = True  # there may be a twin
+        self.sound = True  # a twin is still possible
         self.version = 0
 
     def certificate(self, whole: Value) -> Odd:
@@ -212,7 +212,9 @@ class _Reading:
         self.sound = False
 
     def read_version(self, field: Value) -> bytes:
-        """RFC 5280 4.1.2.1: be prepared to accept any version.  PyCA is told of none that it does not know."""
+        """RFC 5280 4.1.2.1: be prepared to accept any version.  A version that PyCA does not know is replaced in the
+        twin.
+        """
         (number,) = self.parts(field, VERSION, 1)
         if number.tag != INTEGER or len(number.content) != 1 or number.content[0] > 0x7F:
             raise ValueError("not a version")
@@ -235,7 +237,9 @@ class _Reading:
         return len(parts) == 2 and dotted(parts[0]) == algorithms.RSA_PSS
 
     def pss(self, field: Value, number: Value) -> bytes:
-        """RSASSA-PSS with parameters, of a signature.  Those that say nothing are left out: both are nobody's."""
+        """A signature's RSASSA-PSS with parameters.  Broken ones are left out: as without any, the signature cannot be
+        verified.
+        """
         try:
             parameters = self.regular_pss(field)
         except ValueError:
@@ -251,7 +255,9 @@ class _Reading:
         return parameters
 
     def key(self, field: Value) -> bytes:
-        """SubjectPublicKeyInfo.  Of a key for RSASSA-PSS without parameters nothing is asked, so those it has stay."""
+        """SubjectPublicKeyInfo.  The parameters of a key for RSASSA-PSS are kept, as a key without them has no
+        restriction.
+        """
         algorithm, octets = self.parts(field, SEQUENCE, 2)
         parts = self.parts(algorithm, SEQUENCE)
         if not self.is_pss(parts):

@@ -1,9 +1,10 @@
-"""Finding a path from a certificate to a trust anchor (RFC 5280 6.1 says what a path is, RFC 4158 how one is found).
+"""Finding a path from a certificate to a trust anchor (RFC 5280 6.1 defines paths, RFC 4158 describes how to find
+them).
 
-First the path that OpenSSL would build, which decides by its rules which error is reported; it takes each step once and
-for good.  When that path does not stand, the others are searched (search.py).  What this may cost is bounded by a
-budget, so that no chain a peer sends costs more; the steps here look issuers up by their names, so that a long list
-costs no more than its length.
+First the path is built that OpenSSL would build, step by step and without going back.  By its rules it decides which
+error is reported.  If that path is not valid, the others are searched (search.py).  A budget bounds the cost, so that
+no chain which a peer sends costs more.  Issuers are looked up by name, so that a long list costs no more than its
+length.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def verify(
 ) -> tuple[Certificate, ...]:
     """The path from the first certificate to a trust anchor, both included.
 
-    `chain` is what the peer sent, `store` what is trusted; what cannot be read of either helps nobody, but the leaf has
-    to be readable.  Raises VerifyAbort with OpenSSL's code, text and depth.
+    `chain` is what the peer has sent, `store` what is trusted.  Certificates that cannot be read are not used, but the
+    leaf has to be readable.  Raises VerifyAbort with OpenSSL's code, text and depth.
     """
     try:
         return _verify([chain[0], *(x for x in chain[1:] if x.readable)], store, policy, budget)
@@ -67,11 +68,11 @@ UNFINISHED = frozenset({
     codes.UNABLE_TO_GET_ISSUER, codes.UNABLE_TO_GET_ISSUER_LOCALLY, codes.SELF_SIGNED_LEAF, codes.SELF_SIGNED_IN_CHAIN,
     codes.UNABLE_TO_GET_CRL,
 })  # fmt: skip
-MOST_ISSUERS = 10  # are looked for among what could not be read, whatever a peer sent
+MOST_ISSUERS = 10  # names of issuers that are looked for among the unreadable, whatever a peer has sent
 
 
 def what_was_not_read(chain: Sequence[Certificate], store: Store) -> str:
-    """The certificates and CRLs that might have helped if they could be read (odd.py), and what is wrong with them."""
+    """The unreadable certificates and CRLs (odd.py) that might have led to a path, with what is wrong with them."""
     found = [f"certificate {i} of the chain is not used: {x.odd}" for i, x in enumerate(chain) if not x.readable]
     for name in dict.fromkeys(x.issuer for x in chain[:MOST_ISSUERS] if x.readable):
         found += [f"a trusted certificate is not used: {x.odd}" for x in store.unread(name)]
@@ -80,11 +81,11 @@ def what_was_not_read(chain: Sequence[Certificate], store: Store) -> str:
 
 
 def _verified(path: Path) -> tuple[Certificate, ...]:
-    """What leads to the anchor; beyond a leaf that is itself trusted, OpenSSL checks what the peer sent with it."""
+    """The certificates up to the anchor; OpenSSL also checks those that the peer has sent beyond a trusted leaf."""
     return path.chain if path.untrusted else path.chain[:1]
 
 
-# What is wrong with a leaf on any path.
+# Errors of the leaf, which are the same on any path.
 FINAL = frozenset({
     codes.NOT_YET_VALID, codes.EXPIRED, codes.BAD_NOT_BEFORE, codes.BAD_NOT_AFTER,
     codes.INVALID_PURPOSE, codes.UNHANDLED_CRITICAL_EXTENSION,
@@ -93,7 +94,7 @@ FINAL = frozenset({
 
 
 def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
-    """All that a path must satisfy, in the order in which OpenSSL finds out."""
+    """Check everything that a path has to satisfy, in OpenSSL's order."""
     checks.extensions(path, policy)
     checks.strong(path, policy)
     checks.identity(path.chain[0], policy)
@@ -145,16 +146,16 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
     is cut, from its end, down to where the store knows another issuer.  The phases are those of OpenSSL's build_chain.
     """
     path = [chain[0]]
-    untrusted = 1  # so many of the path are the peer's
+    untrusted = 1  # so many certificates of the path come from the peer
     used = {chain[0]}
-    others: dict[Name, dict[Certificate, None]] = {}  # what the peer sent and the path has not, by subject
+    others: dict[Name, dict[Certificate, None]] = {}  # the peer's certificates that are not in the path, by subject
     for x in chain:
         others.setdefault(x.subject, {})[x] = None
     self_signed = chain[0].self_signed
     limit = min(policy.depth, LONGEST) + 1
     use_store = bool(policy.flags & TRUSTED_FIRST)
     use_others = True
-    alternative = 0  # retrying from a shorter path: so long
+    alternative = 0  # the length of the shorter path from which to retry
     while True:
         if use_store:  # first phase: an issuer from the store
             size = alternative or len(path)
@@ -173,7 +174,7 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
                     if current == issuer:
                         untrusted -= 1
                         path[untrusted] = issuer
-                    else:  # the peer's mimic of an anchor
+                    else:  # the peer's certificate only has the name of an anchor
                         issuer = None
             if issuer is not None:
                 use_others = False
@@ -210,7 +211,7 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
 
 
 def _last_chance(path: list[Certificate], untrusted: int, store: Store, policy: Policy, limit: int) -> Path:
-    """No issuer to be found: the leaf itself may be trusted; else the error."""
+    """The end, as no issuer was found: the leaf itself may be trusted; otherwise the error."""
     depth = len(path) - 1
     if depth < limit and untrusted == len(path) and policy.flags & PARTIAL_CHAIN:
         match = next((x for x in store.by_subject(path[0].subject) if x == path[0]), None)
@@ -232,7 +233,9 @@ def _unchecked(certificate: Certificate, depth: int) -> VerifyAbort:
 
 
 def _without_issuer(certificate: Certificate, depth: int, *, here: bool) -> VerifyAbort:
-    """Made here and raised elsewhere: an error that its own frame has a name for is in a circle with its traceback."""
+    """The error for a missing issuer.  It is made here and raised elsewhere, as an error that a frame of its own
+    traceback refers to would be a reference cycle.
+    """
     refused = refusal(codes.UNABLE_TO_GET_ISSUER_LOCALLY if here else codes.UNABLE_TO_GET_ISSUER, depth)
     refused.lacks = certificate
     return refused

@@ -21,7 +21,7 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def peercert(x: Certificate) -> dict[str, Any]:
-    """What getpeercert() says of a certificate."""
+    """The dictionary of a certificate."""
     found: dict[str, Any] = {
         "subject": _name(x.subject_rdns),
         "issuer": _name(x.issuer_rdns),

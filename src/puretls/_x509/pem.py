@@ -1,6 +1,7 @@
-"""PEM as OpenSSL reads it: blocks that begin and end with a line of their own, base64 between (RFC 7468 is stricter).
+"""PEM as OpenSSL reads it: blocks that begin and end with a line of their own, with base64 between (RFC 7468 is
+stricter).
 
-Text around blocks is ignored.  What is inside a block is decoded here and judged elsewhere.
+Text around blocks is ignored.  The content of a block is decoded here and checked elsewhere.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _GAP = re.compile(rb"\n[ \t\r]*\n")
 
 
 def blocks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Label, body and the whole of each; Abort once one of them does not end."""
+    """The label, the body and the whole of each block; Abort if one has no end."""
     data = data.removeprefix(_BOM)
     place = 0
     while begin := _BEGIN.search(data, place):
@@ -38,7 +39,7 @@ def blocks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def decoded(body: bytes) -> bytes:
-    """Base64 in lines; an empty line may come first, where headers would be, and no headers."""
+    """Base64 in lines.  An empty line may come first, where other formats have headers; headers are refused."""
     compact = b"".join(body.split())
     if len(compact) % 4 or not _BASE64.fullmatch(compact) or _GAP.search(body.lstrip()):
         raise Abort(BAD_BASE64)

@@ -1,6 +1,6 @@
-"""Certificates as they are published: what a URL in a certificate leads to (RFC 5280 4.2.2.1).
+"""Reading published certificates, to which the URLs in certificates lead (RFC 5280 4.2.2.1).
 
-PKCS #7 brings much of `email` with it, so this is loaded by contexts that fetch issuers, and by no other.
+PKCS #7 imports much of `email`, so only contexts that fetch issuers load this module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from puretls._x509.pem import CERTIFICATES, blocks, decoded
 
 
 def read(data: bytes) -> list[Certificate]:
-    """The certificates in what a URL has: DER, PEM, or certs-only PKCS #7 (RFC 5280 4.2.2.1); none if it is none."""
+    """The certificates in the answer of a URL: DER, PEM, or certs-only PKCS #7 (RFC 5280 4.2.2.1); none if it is
+    neither.
+    """
     try:
         if b"-----BEGIN " in data:
             ders = [decoded(body) for label, body, _ in blocks(data) if label in CERTIFICATES]

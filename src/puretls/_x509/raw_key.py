@@ -1,6 +1,6 @@
-"""A public key by itself, in the place of a certificate (RFC 7250): SubjectPublicKeyInfo, and what may be asked of it.
+"""A public key without a certificate (RFC 7250): SubjectPublicKeyInfo, and the questions that can be asked of it.
 
-It has the same answers as a certificate where both can stand: nothing limits what it is for, and it never ends.
+It has the methods of a certificate that the engine uses for both.  Nothing limits its use, and it never expires.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _load: Callable[[bytes], Any] = load_der_public_key
 
 @lru_cache(maxsize=64)
 def load(der: bytes) -> RawKey:
-    """One of our own, which many handshakes ask for."""
+    """One of our own keys, loaded once for many handshakes."""
     return RawKey(der)
 
 
 class RawKey:
-    """One key.  ValueError if it is none, or one that TLS has no use for."""
+    """One key.  ValueError if it is none, or of a kind that TLS cannot use."""
 
     __slots__ = ("algorithm", "bits", "der", "limits", "public")
 
@@ -54,7 +54,7 @@ class RawKey:
         return self.public
 
     def usable_for(self, usage: int) -> bool:
-        """For everything."""
+        """Whether it may be used: a raw key may be used for everything."""
         del usage
         return True
 

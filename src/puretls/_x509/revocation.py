@@ -1,7 +1,7 @@
-"""Revocation (RFC 5280 6.3): whether a path's certificates are on the CRLs that the store has, as OpenSSL checks it.
+"""Revocation by CRLs (RFC 5280 6.3): whether the store's CRLs list certificates of a path, as OpenSSL checks it.
 
-The leaf's list is asked for by VERIFY_CRL_CHECK_LEAF, all by VERIFY_CRL_CHECK_CHAIN; a list that is not there is an
-error.  Of several lists of one issuer the one that fits best counts, then the newest.
+VERIFY_CRL_CHECK_LEAF demands a CRL for the leaf, VERIFY_CRL_CHECK_CHAIN for all; a missing CRL is an error.  If an
+issuer has several, the one that fits best is used, and of those the newest.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from puretls._x509.store import Store
 
 
 class Candidate(NamedTuple):
-    """A list that may be the one for a certificate; as a tuple, the better one is the greater."""
+    """A CRL that may be used for a certificate; of two tuples the greater one is the better."""
 
     handled: bool
     in_scope: bool
     in_time: bool
-    by_issuer: bool  # else by another CA further up the path
+    by_issuer: bool  # signed by the certificate's issuer, and not by another CA of the path
     made: float
-    reasons: int  # those that were looked for up to here, with this list
+    reasons: int  # the revocation reasons that are covered so far, including this CRL
     crl: Crl
     issuer: Certificate
 
 
 def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
-    """The lists that the flags ask for: of the leaf, or of the whole path."""
+    """Check the CRLs that the flags demand: for the leaf, or for the whole path."""
     for i, x in enumerate(path.chain if policy.flags & CRL_CHECK_ALL else path.chain[:1]):
         if x.proxy is None:
             _check(x, i, path.chain, store.crls_of(x.issuer), policy, budget)
@@ -71,7 +71,7 @@ def _check(
 def _candidate(
     x: Certificate, depth: int, chain: Sequence[Certificate], crl: Crl, reasons: int, policy: Policy
 ) -> Candidate | None:
-    """Whether the list may speak of the certificate, and how well it fits."""
+    """How well a CRL fits a certificate; None if it cannot be used for it."""
     if not crl.usable:
         return None
     position = min(depth + 1, len(chain) - 1)
@@ -92,7 +92,7 @@ def _candidate(
 
 
 def _scope(x: Certificate, crl: Crl) -> int | None:
-    """The reasons for which the list speaks of the certificate; None: it does not."""
+    """The revocation reasons that the CRL covers for the certificate; None if it does not cover it."""
     scope = crl.scope
     if scope is not None and (scope.only_attribute or (scope.only_user if x.ca else scope.only_ca)):
         return None

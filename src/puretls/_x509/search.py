@@ -1,9 +1,9 @@
-"""Every path that stands, where the one that OpenSSL builds does not: for cross-signed CAs, old and new roots.
+"""Searching all paths, when the one that OpenSSL builds is not valid: for cross-signed CAs, and for old and new roots.
 
-Work is proportional to proof.  Names alone say which certificates could stand between the leaf and an anchor, and where
-they reach no anchor nothing else happens.  Signatures are then checked from the anchors down: each key that is used is
-an anchor's, or one that such a signature vouches for, so that no stranger's key costs anything.  What has been proven
-so is put together to paths, depth first, each within the limits that depend on what is below.
+Work is proportional to proof.  By names alone it is decided which certificates could stand between the leaf and an
+anchor; if they reach no anchor, nothing else happens.  Then signatures are checked from the anchors down.  Every key
+that is used belongs to an anchor, or to a certificate with such a verified signature, so a stranger's key costs
+nothing.  The proven certificates are put together to paths, depth first, with the limits that depend on what is below.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def other_paths(chain: Sequence[Certificate], store: Store, policy: Policy, budg
 def _candidates(
     chain: Sequence[Certificate], store: Store, policy: Policy
 ) -> tuple[dict[Name, list[Certificate]], dict[Certificate, bool | None]]:
-    """What could stand above the leaf, by subject; and which of it is stored, with what that says (checks.trust)."""
+    """The certificates that could stand above the leaf, by subject; and those of them in the store, with their trust
+    (checks.trust).
+    """
     sent: dict[Name, list[Certificate]] = {}
     for x in dict.fromkeys(chain):
         sent.setdefault(x.subject, []).append(x)
@@ -82,11 +84,11 @@ def _proven(
     policy: Policy,
     budget: Budget,
 ) -> Issuers:
-    """Who issued whom, of all that a chain of good signatures connects with something trusted."""
+    """The issuers of each certificate, among all that verified signatures connect with something trusted."""
     below: dict[Name, list[Certificate]] = {leaf.issuer: [leaf]}
     for found in candidates.values():
         for x in found:
-            if x != leaf and stored.get(x) is None:  # else nothing is above it
+            if x != leaf and stored.get(x) is None:  # otherwise a path ends here
                 below.setdefault(x.issuer, []).append(x)
     issuers: Issuers = {}
     todo = deque(x for x, trusted in stored.items() if trusted)
@@ -106,7 +108,7 @@ def _proven(
 
 
 def _may_issue(issuer: Certificate, x: Certificate, policy: Policy) -> bool:
-    """Whether a path can go on with this issuer: what would fail later, whatever it is part of, fails here."""
+    """Whether a path can be continued with this issuer; False if every path with it would fail later."""
     return (
         x.may_be_issued_by(issuer)
         and (bool(policy.flags & checks.NO_CHECK_TIME) or issuer.not_before <= policy.time < issuer.not_after + 1)

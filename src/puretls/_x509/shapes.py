@@ -1,9 +1,9 @@
-"""The ASN.1 of RFC 5280, declared for PyCA's decoder to fill.
+"""The ASN.1 of RFC 5280, declared for PyCA's decoder.
 
-PyCA's `x509.Certificate.extensions` reads all extensions or none.  A verifier has to tell a broken one from an absent
-one, and needs the string types of attributes, so it reads them one at a time through these.  Fields that DER's DEFAULT
-covers are OPTIONAL here, because an encoded default is common and harmless.  What the fields mean is told in
-certificate.py and crl.py.
+PyCA's `x509.Certificate.extensions` reads all extensions or none.  A verifier has to distinguish a broken one from an
+absent one, and needs the string types of attributes, so it reads them one at a time through these declarations.  Fields
+with a DEFAULT are OPTIONAL here, because an encoded default is common and harmless. certificate.py and crl.py define
+what the fields mean.
 
 Annotations are not postponed in this module: `_declare` and PyCA need the types.
 """
@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 
 class Shape:
-    """A SEQUENCE by its fields.  PyCA is told of it when the first one is read: that takes a third of a millisecond."""
+    """A SEQUENCE by its fields.  It is declared to PyCA when the first one is read, because that takes a third of a
+    millisecond.
+    """
 
 
 def read(shape: type[T], der: bytes) -> T:
@@ -42,7 +44,7 @@ MOST_TRIES = 100
 
 
 def _declare(shape: type) -> None:
-    """Once, or several times: threads and signal handlers do not wait for each other, and the result is the same."""
+    """Declare a shape.  Threads and signal handlers may do it at the same time; the result is the same."""
     for kind in shape.__annotations__.values():
         for part in _shapes_in(kind):
             if part not in _declared:
@@ -52,7 +54,7 @@ def _declare(shape: type) -> None:
             return
         try:
             asn1.sequence(shape)
-        except RuntimeError:  # the class has changed while it was looked through: somebody else is at it, too
+        except RuntimeError:  # another thread has changed the class in the meantime
             if not tries_left:
                 raise
         else:

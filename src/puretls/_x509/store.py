@@ -1,8 +1,8 @@
-"""What is trusted: certificates by subject, CRLs by issuer, from memory, files and hashed directories.
+"""Stores of trusted certificates, by subject, and of CRLs, by issuer: from memory, files and hashed directories.
 
-A file is a `Bundle`, which contexts share as long as the file stays the same; its certificates are read when one with
-the wanted name is asked for.  A `Store` belongs to one context and may grow at any time, connections in progress
-included, as OpenSSL's does.  Directories are looked into for each name (`c_rehash` file names).  The one module of the
+A file is a `Bundle`, which contexts share as long as the file does not change; its certificates are read when one with
+the wanted name is looked up.  A `Store` belongs to one context.  Like OpenSSL's it may grow at any time, also while
+connections use it.  Directories are searched for each name (`c_rehash` file names).  This is the only module of the
 engine that opens files.
 """
 
@@ -35,7 +35,7 @@ NOTHING_FOUND = Fault("NO_CERTIFICATE_OR_CRL_FOUND", None, "no certificate or cr
 
 @slotted("certificates", "crls", "left")
 class Bundle:
-    """Certificates and CRLs that came together; not changed once made."""
+    """Certificates and CRLs from one source; it never changes."""
 
     def __init__(self, certificates: Iterable[Certificate], crls: Iterable[Crl | Odd] = ()) -> None:
         self.certificates = tuple(certificates)
@@ -45,26 +45,28 @@ class Bundle:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing in it, of use or not."""
+        """Whether it has no content, not even unreadable."""
         return not (self.certificates or self.crls or self.left)
 
     def holds_the_same_as(self, other: Bundle) -> bool:
-        """Whether there is nothing in the one that is not in the other, in the same order."""
+        """Whether both have the same content, in the same order."""
         return self is other or (
             self.certificates == other.certificates and self.crls == other.crls and self.left == other.left
         )
 
     def alone(self) -> Bundle:
-        """The same in a bundle of its own, which stands for one file of one store."""
+        """A copy, which stands for one file of one store."""
         return Bundle(self.certificates, (*self.crls, *self.left))
 
     @cached_property
     def unread(self) -> tuple[Certificate, ...]:
-        """Those of its certificates that nobody can read; they are used for nothing."""
+        """Its certificates that cannot be read, and are not used."""
         return tuple(x for x in self.certificates if _is_unread(x))
 
     def named(self) -> list[tuple[Certificate, names.Name | None]]:
-        """Its certificates and their subjects; Abort if one of those is no name, None if nobody can read it."""
+        """Its certificates and their subjects, None for a certificate that cannot be read; Abort if a subject is no
+        name.
+        """
         try:
             return [(x, None if _is_unread(x) else x.subject) for x in self.certificates]
         except ValueError as error:
@@ -72,7 +74,7 @@ class Bundle:
 
     @cached_property
     def subjects(self) -> dict[names.Name, list[Certificate]]:
-        """Its certificates by subject; one whose subject cannot be read is nobody's issuer."""
+        """Its certificates by subject; one whose subject cannot be read is no issuer."""
         found: dict[names.Name, list[Certificate]] = {}
         for x in self.certificates:
             try:
@@ -89,22 +91,22 @@ def _is_unread(x: Certificate) -> bool:
 class Store:
     """The trust anchors and CRLs of one context.
 
-    It grows one step of a list or a dict at a time, and only once what is added has been read: so there is no lock, and
-    nobody waits.  What may be replaced is a bundle, by another one in its place.
+    It grows by single steps of a list or a dict, after the new content was read completely: so there is no lock, and no
+    thread waits.  Only a bundle can be replaced, by another one.
     """
 
     def __init__(self) -> None:
         self._bundles: list[Bundle] = []
-        self._passing: dict[int, Bundle] = {}  # those of them that may be replaced
+        self._passing: dict[int, Bundle] = {}  # the bundles that may be replaced
         self._directories: dict[str, None] = {}
         self._own: dict[bytes, Certificate] = {}  # added one by one
-        self._found: dict[bytes, Certificate] = {}  # what directories were found to hold
+        self._found: dict[bytes, Certificate] = {}  # found in directories
         self._by_subject: dict[names.Name, dict[bytes, Certificate]] = {}  # both
         self._crls: dict[Crl, None] = {}
-        self._left: dict[Odd, None] = {}  # CRLs that nobody can read
-        self.limited: dict[names.Name, dict[Certificate, tuple[Limits, ...]]] = {}  # anchors that are good for so much
-        self.revision = object()  # another one whenever somebody has added something
-        self._digest: tuple[object, bytes] = None, b""  # of which revision, and it
+        self._left: dict[Odd, None] = {}  # CRLs that cannot be read
+        self.limited: dict[names.Name, dict[Certificate, tuple[Limits, ...]]] = {}  # anchors with limits
+        self.revision = object()  # a new one after each change
+        self._digest: tuple[object, bytes] = None, b""  # the digest, behind the revision that it belongs to
 
     def copy(self) -> Store:
         """Another store with the same content."""
@@ -124,7 +126,9 @@ class Store:
         self._put([(x, x.subject)])
 
     def add_limited(self, x: Certificate, limits: Limits) -> None:
-        """Trust a certificate for so much; another time, for this as well.  ValueError if its name is none."""
+        """Trust a certificate within limits; each call adds further limits that may be satisfied instead.  ValueError
+        if its name is none.
+        """
         named = self.limited.setdefault(x.subject, {})
         named[x] = (*named.get(x, ()), limits)
         self.revision = object()
@@ -148,7 +152,7 @@ class Store:
         self.revision = object()
 
     def replace_bundle(self, old: Bundle, new: Bundle) -> None:
-        """Trust what is in the new one instead of what was in the old one: the only way to trust less."""
+        """Replace the old bundle by the new one: the only way to trust less."""
         self._passing[id(new)] = new
         self._bundles = [new if bundle is old else bundle for bundle in self._bundles]
         self._passing.pop(id(old), None)
@@ -162,7 +166,7 @@ class Store:
         self._left.update(dict.fromkeys(bundle.left))
 
     def _put(self, named: Iterable[tuple[Certificate, names.Name | None]], *, found: bool = False) -> None:
-        """`found`: in a directory, which is trusted already."""
+        """Add a certificate; `found`: in a directory, whose content is trusted already."""
         kept = self._found if found else self._own
         for x, subject in named:
             if subject is not None:
@@ -202,14 +206,14 @@ class Store:
     # Looking up
 
     def by_subject(self, subject: names.Name) -> list[Certificate]:
-        """What is trusted under this name; what cannot be read anchors nothing."""
+        """The trusted certificates with this name, without those that cannot be read."""
         found = self._without_limits(subject)
         if self.limited:
             found += [x for x in list(self.limited.get(subject, ())) if x not in found]
         return found
 
     def limits_of(self, anchor: Certificate) -> tuple[Limits, ...]:
-        """What an anchor is good for, any of these; nothing: for everything."""
+        """The limits of an anchor, of which one set has to be satisfied; empty if there are none."""
         limits = self.limited.get(anchor.subject, {}).get(anchor, ())
         return () if limits and anchor in self._without_limits(anchor.subject) else limits
 
@@ -224,12 +228,12 @@ class Store:
         return [x for x in found if x.readable]
 
     def unread(self, subject: names.Name) -> list[Certificate]:
-        """What would be trusted under this name if it could be read."""
+        """The unreadable certificates with this name."""
         bundles = [Bundle({**self._found, **self._own}.values()), *self._bundles, *self._hashed(subject, "")]
         return [x for bundle in bundles for x in bundle.unread if x.odd is not None and x.odd.is_called(subject)]
 
     def unread_crls(self, issuer: names.Name) -> list[Odd]:
-        """What would be a CRL of this issuer if it could be read."""
+        """The unreadable CRLs of this issuer."""
         bundles = [*self._bundles, *self._hashed(issuer, "r")]
         left = [*list(self._left), *(crl for bundle in bundles for crl in bundle.left)]
         return [crl for crl in left if crl.is_called(issuer)]
@@ -251,27 +255,27 @@ class Store:
                 path = os.path.join(directory, f"{stem}{number}")
                 try:
                     yield load_file(path)
-                except (Abort, OSError):  # what is broken, or a link to a file that is gone, hides no other
+                except (Abort, OSError):  # a broken file, or a dangling link, hides no other file
                     if not os.path.lexists(path):
                         break
 
     def certificates(self) -> list[Certificate]:
-        """All that are loaded, each once."""
+        """All loaded certificates, each once."""
         found = dict.fromkeys(x for bundle in self._bundles for x in bundle.certificates)
         limited = [x for named in list(self.limited.values()) for x in list(named)]
         return list(dict.fromkeys([*found, *list(self._own.values()), *list(self._found.values()), *limited]))
 
     def stats(self) -> dict[str, int]:
-        """How many there are, as cert_store_stats() says it."""
+        """The numbers of cert_store_stats()."""
         certificates = self.certificates()
         crls = {crl for bundle in self._bundles for crl in bundle.crls}.union(list(self._crls))
         left = {crl for bundle in self._bundles for crl in bundle.left}.union(list(self._left))
         return {"x509": len(certificates), "crl": len(crls) + len(left), "x509_ca": sum(map(is_ca, certificates))}
 
     def digest(self) -> bytes:
-        """Of all that is trusted and the CRLs, in whatever order they came; directories count by their paths.
+        """A digest of everything trusted and the CRLs, in any order; directories count by their paths.
 
-        Whoever keeps it asks for it again when there is another `revision`.
+        It is valid until there is another `revision`.
         """
         known = self._digest
         if known[0] is not (revision := self.revision):
@@ -315,16 +319,16 @@ def is_ca(x: Certificate) -> bool:
 
 Stamp = tuple[int, ...]
 CACHED_FILES = 64
-_cache: Recent[str, tuple[Stamp, bytes, Bundle]] = Recent(CACHED_FILES)  # what a file was, its digest, what is in it
-SETTLED = 2_000_000_000  # ns: two changes of a file can bear the same time if they are closer, FAT's clock included
+_cache: Recent[str, tuple[Stamp, bytes, Bundle]] = Recent(CACHED_FILES)  # by file: its state, its digest, its content
+SETTLED = 2_000_000_000  # ns; changes that are closer than that may have the same timestamp, as on FAT
 
 
 def load_file(path: str | os.PathLike[str]) -> Bundle:
-    """The certificates and CRLs of a PEM file, read again when the file has changed.
+    """The certificates and CRLs of a PEM file, which is read again when it has changed.
 
-    Whoever replaces a file may keep its size and the time of its content (`cp -p`); when that was done, the file system
-    notes by itself, but for Windows.  A file that has changed a moment ago may do so again and bear the same times: it
-    is read each time, and parsed if there is something else in it.
+    A replaced file may have the same size and the same modification time (`cp -p`); then the file system's change time
+    shows it, except on Windows.  A file that has changed within the last moments may change again without another
+    timestamp: it is read each time, and parsed if its content is different.
     """
     path = os.fspath(path)
     if not path:
@@ -363,13 +367,15 @@ def parse_pem(data: bytes) -> Bundle:
 
 
 def _read(certificates: list[Certificate]) -> list[Certificate]:
-    """All of them, parsed where PyCA can; one that is odd spoils no other.  ValueError if one is no certificate."""
+    """All certificates; an odd one does not prevent the others from being read.  ValueError if one is no certificate at
+    all.
+    """
     parsed = list(certificate.parse(certificates))
     return [x if good else certificate.oddly(_first(x)) for x, good in zip(certificates, parsed, strict=True)]
 
 
 def _first(x: Certificate) -> Certificate:
-    """The certificate without what is behind it in its block, as OpenSSL reads it."""
+    """The certificate in a block without trailing data, as OpenSSL reads it."""
     whole, end = ber.value(x.der)
     return x if end == len(x.der) else Certificate(whole.whole, x.trust)
 
@@ -398,7 +404,9 @@ def _trusted(der: bytes) -> Certificate:
 
 
 def name_hash(name: names.Name) -> int:
-    """OpenSSL's hash of a name, which `openssl rehash` names files by: SHA-1 of the canonical encoding, its start."""
+    """OpenSSL's hash of a name, as in the file names of `openssl rehash`: the first 32 bits of SHA-1 over the canonical
+    encoding.
+    """
     return int.from_bytes(_digest(hashes.SHA1(), names.canonical_der(name))[:4], "little")  # noqa: S303 - a file name
 
 

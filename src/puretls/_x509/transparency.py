@@ -1,7 +1,8 @@
-"""Certificate Transparency (RFC 6962): signed timestamps (SCTs), the logs that made them, what to make of both.
+"""Certificate Transparency (RFC 6962): signed certificate timestamps (SCTs), the logs that have made them, and their
+verification.
 
-A timestamp is in the certificate, in the handshake, or in an OCSP response.  Which logs there are, and which of them
-count, is for the user to say: a list is given, and none is built in.
+A timestamp is in the certificate, in the handshake, or in an OCSP response.  The user provides the list of logs, and
+decides which of them count: no list is built in.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ X509_ENTRY, PRECERT_ENTRY = 0, 1
 HASH_SHA256, SIGNATURE_RSA, SIGNATURE_ECDSA = 4, 1, 3  # RFC 5246 7.4.1.4.1
 MOST = 32  # timestamps of one certificate that are looked at
 DAY = 86400.0
-STALE = 70 * DAY  # seconds from which on a list of logs says nothing any more
+STALE = 70 * DAY  # seconds; an older list of logs is not used
 COUNTING = ("usable", "qualified", "readonly")
-LONG_LIVED = 180 * DAY  # certificates from here on need one more
+LONG_LIVED = 180 * DAY  # certificates with a longer lifetime need one more
 _sha256 = SHA256()
 
 
@@ -47,14 +48,14 @@ class CTLog(NamedTuple):
     """"usable", "qualified", "readonly", "retired", "pending" or "rejected"."""
     state_since: dt.datetime | None
     interval: tuple[dt.datetime, dt.datetime] | None
-    """When certificates that it takes end: from, and until before."""
+    """The interval in which certificates that it accepts expire: from, and until before."""
     key: bytes
     """Its public key, as SubjectPublicKeyInfo in DER."""
 
 
 @public
 class SCTResult(NamedTuple):
-    """One signed timestamp, and what is to be thought of it."""
+    """One signed timestamp, and the result of its verification."""
 
     log: CTLog | None
     """The log that made it; None if the list has no such log, or it cannot be read."""
@@ -113,7 +114,7 @@ def _octets(der: bytes) -> bytes:
 
 
 def _stapled(response: bytes) -> list[bytes]:
-    """Those in an OCSP response, put together again from what PyCA makes of them."""
+    """The timestamps in an OCSP response, encoded again from PyCA's objects."""
     found = asked(_in_response, response)
     return [
         b"\x00"
@@ -173,7 +174,7 @@ class Logs:
 
     @property
     def digest(self) -> bytes:
-        """The same for lists that say the same."""
+        """A digest, equal for equal lists."""
         said = repr([sorted(self.by_id.items()), self.made])
         return algorithms.digest_of(algorithms.SHA_256, said.encode())
 
@@ -226,7 +227,7 @@ def _moment(text: str) -> dt.datetime:
 def verify(
     leaf: Certificate, issuer: Certificate, sct_list: bytes | None, response: bytes | None, logs: Logs, now: float
 ) -> list[SCTResult]:
-    """What there is, each with what is wrong with it; what cannot be read is one result by itself."""
+    """All timestamps, each with what is wrong with it; one that cannot be read is a result as well."""
     return list(_verify(leaf, issuer, sct_list, response, logs, now))[:MOST]
 
 
@@ -264,7 +265,7 @@ def _checked(data: bytes, origin: str, leaf: Certificate, issuer: Certificate, l
 
 
 def _wrong(when: dt.datetime, origin: str, log: CTLog, leaf: Certificate, now: float) -> str:
-    """What is wrong with it besides the signature."""
+    """What is wrong with a timestamp, apart from its signature."""
     if when.timestamp() > now:
         return "it is from the future"
     if log.interval is not None:
@@ -306,7 +307,7 @@ def _signed(sct: Sct, origin: str, key: Any, leaf: Certificate, issuer: Certific
 
 
 class Rules(NamedTuple):
-    """What a client demands: so many valid timestamps, of so many operators."""
+    """A client's demand: so many valid timestamps, of so many operators of logs."""
 
     logs: Logs
     minimum: int | None  # None: 2, or 3 for certificates of more than 180 days
@@ -314,11 +315,11 @@ class Rules(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What tells rules apart, in any process."""
+        """A digest, equal for equal rules in any process."""
         return f"ct {self.logs.digest.hex()} {self.minimum} {self.operators}"
 
     def check(self, path: tuple[Certificate, ...], sct_list: bytes | None, response: bytes | None, now: float) -> None:
-        """VerifyAbort unless the leaf of a path has enough of them; nothing is demanded by a list that is too old."""
+        """VerifyAbort unless the leaf of a path has enough of them.  A list that is too old demands nothing."""
         if self.logs.stale(now):
             return
         leaf, issuer = path[0], path[1 if len(path) > 1 else 0]

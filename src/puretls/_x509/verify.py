@@ -1,4 +1,6 @@
-"""Verifying a chain without a connection: what `puretls.verify_chain` does, but for clock and exception class."""
+"""Verifying a chain without a connection: `puretls.verify_chain`, except for the clock and the class of its
+exceptions.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from puretls._x509.store import Bundle, Store, parse_pem
 if TYPE_CHECKING:
     from puretls._x509.webpki import WebPki
 
-SECURITY_LEVEL = 2  # what SSLContext starts with
+SECURITY_LEVEL = 2  # the default of SSLContext
 MOST_INTERMEDIATES = 100
 MOST_FLAGS = (1 << 64) - 1
 
@@ -61,16 +63,16 @@ def verify_chain(
         for bundle in (*map(_read, given[2]), *(_read(value, Crl) for value in given[3])):
             store.add_bundle(bundle)
             for root in bundle.certificates:
-                root.parsed  # noqa: B018 - an anchor that cannot be read is an error, not an anchor less
+                root.parsed  # noqa: B018 - an anchor that cannot be read is an error
     except ValueError as error:
         raise Abort(UNPARSABLE_CERTIFICATE, str(error)) from None
-    if isinstance(chain[0].public_key(), dsa.DSAPublicKey):  # sound, but no TLS of ours authenticates with it
+    if isinstance(chain[0].public_key(), dsa.DSAPublicKey):  # we have no cipher suite that authenticates with DSA
         raise refusal(codes.INVALID_PURPOSE, 0)
     return [x.der for x in path.verify(chain, store, policy)]
 
 
 def _chain(leaf: list[Any], intermediates: list[Any]) -> list[Certificate]:
-    """The leaf, what its PEM has behind it, and the intermediates, each as it stands; ValueError if one is broken."""
+    """The leaf, the certificates behind it in its PEM, and the intermediates, as bytes; ValueError if one is broken."""
     first, *others = [_read(value).certificates for value in (*leaf, *intermediates)]
     if not first:
         raise ValueError("there is no certificate in the PEM of the leaf")
@@ -80,7 +82,7 @@ def _chain(leaf: list[Any], intermediates: list[Any]) -> list[Certificate]:
 def _policy(
     time: float, hostname: str | None, purpose: str, flags: int, max_depth: int | None, security_level: int
 ) -> Policy:
-    """What was asked for; TypeError or ValueError if it cannot be."""
+    """The checked arguments as a Policy; TypeError or ValueError for wrong ones."""
     if not isinstance(purpose, str) or purpose not in (SERVER, CLIENT):
         raise ValueError(f"purpose has to be {SERVER!r} or {CLIENT!r}, not {purpose!r}")
     if not math.isfinite(time):
@@ -97,7 +99,7 @@ def _policy(
 
 
 def reference(hostname: str | None) -> tuple[str | None, bytes | None]:
-    """A host in A-labels, and its octets if it is an address."""
+    """The host in A-labels, and its octets if it is an address."""
     if hostname is None:
         return None, None
     if not hostname.isascii():
@@ -106,7 +108,7 @@ def reference(hostname: str | None) -> tuple[str | None, bytes | None]:
 
 
 def _each(values: Any) -> Iterable[Any]:
-    """What a list of certificates or CRLs holds, or the one that stands in its place; TypeError if it holds others."""
+    """The certificates or CRLs in a list, or the single one in the place of a list; TypeError for other objects."""
     return map(_one, [values] if isinstance(values, ONE) else values)
 
 
@@ -117,7 +119,7 @@ def _one(value: Any) -> Any:
 
 
 def first(value: Any) -> Certificate:
-    """The one certificate that a caller has given, or the first in its PEM; Abort if it cannot be read."""
+    """The certificate that a caller has given, or the first one in its PEM; Abort if it cannot be read."""
     try:
         return _chain([_one(value)], [])[0]
     except ValueError as error:
@@ -125,7 +127,7 @@ def first(value: Any) -> Certificate:
 
 
 def _read(value: Any, kind: type[Certificate | Crl] = Certificate) -> Bundle:
-    """What one value holds: an object of `cryptography`, DER, or PEM, in which there may be several."""
+    """The content of one value: an object of `cryptography`, DER, or PEM, which may hold several."""
     if isinstance(value, x509.Certificate | x509.CertificateRevocationList):
         value = value.public_bytes(Encoding.DER)
     data = value.encode("ascii") if isinstance(value, str) else bytes(value)

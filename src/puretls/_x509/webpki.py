@@ -1,8 +1,9 @@
-"""The profile of the public web: what the CA/Browser Forum demands of certificates of servers, and `ssl` does not.
+"""The profile of the public web: what the CA/Browser Forum demands of servers' certificates beyond the rules of `ssl`.
 
-The rules are those of its Baseline Requirements (BR) 3.2.2.6, 6.1.5, 6.3.2, 7.1.2 and 7.1.3.  They come on top: a path
-has satisfied everything else by then, in strict mode, with names from subjectAltName alone and 112 bits of security.
-What is not asked of a path of any age is left to the CAs: policies, attributes of subjects, what an intermediate needs.
+The rules are those of its Baseline Requirements (BR) 3.2.2.6, 6.1.5, 6.3.2, 7.1.2 and 7.1.3.  They are checked last:
+the path has satisfied everything else, in strict mode, with names from subjectAltName alone and 112 bits of security.
+Rules that older valid paths do not meet are left to the CAs: policies, attributes of subjects, extensions of
+intermediates.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Suffixes:
 
     @cached_property
     def digest(self) -> bytes:
-        """The same for lists that say the same."""
+        """A digest, equal for equal lists."""
         return sha256(
             b"\n".join(b" ".join(sorted(part)) for part in (self.names, self.parents, self.exceptions))
         ).digest()
@@ -101,7 +102,7 @@ class WebPki:
 
     @property
     def name(self) -> str:
-        """What tells two of them apart, in any process."""
+        """A name, equal for equal profiles in any process."""
         return NAME if self.suffixes is None else f"{NAME} {self.suffixes.digest.hex()}"
 
     def tightened(self, flags: int, host_flags: int, level: int) -> tuple[int, int, int]:
@@ -166,7 +167,7 @@ def _plain(x: Certificate, depth: int) -> None:
 
 
 def _leaf(x: Certificate) -> None:
-    """7.1.2.7: what a server's own certificate is for, and for how long."""
+    """7.1.2.7: the purposes and the lifetime of a server's certificate."""
     if x.ca:
         raise _broken(0, "it calls itself a CA", codes.INVALID_NON_CA)
     if (x.key_usage or 0) & (CERT_SIGN | CRL_SIGN):
@@ -216,9 +217,10 @@ def _host(name: bytes, suffixes: Suffixes | None) -> None:
 
 
 def _repeats(common: bytes, alternative: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether a common name is written exactly as one of the other names; an address as RFC 5952 has it.
+    """Whether a common name repeats one of the other names exactly; an address as RFC 5952 writes it.
 
-    Beside addresses and names of one label alone, which no public CA certifies, a host is nobody's copy.
+    Apart from addresses and names of a single label, which no public CA certifies, any notation that differs is
+    refused.
     """
     if _NUMERIC.search(common):
         try:

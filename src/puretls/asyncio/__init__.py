@@ -1,7 +1,7 @@
 """TLS for asyncio and uvloop, without memory BIOs in between.
 
-Functions with the arguments of asyncio's, event loops whose `ssl=` takes contexts of puretls the same way, and the
-transport that does it, over any event loop's plain transports.  install() makes every event loop use it.
+This package has functions with the arguments of asyncio's, event loops whose `ssl=` accepts contexts of puretls, and
+the transport below both, which works over any event loop's plain transports. install() makes every event loop use it.
 """
 
 from importlib import import_module
@@ -47,7 +47,7 @@ _ELSEWHERE = {"EventLoop": "loops", "TLSLoopMixin": "loops", "uvloop_factory": "
 
 
 def __getattr__(name: str) -> Any:
-    """The rest needs asyncio, which install() does not make a program import."""
+    """Load the other names when they are asked for: they import asyncio, which install() must not do."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'functions')}"), name)

@@ -1,4 +1,4 @@
-"""The functions of asyncio that take `ssl=`, in the running loop, whatever that loop is.
+"""The functions of asyncio that have an `ssl=` argument, for the running loop, whichever it is.
 
 They have the arguments of asyncio's, and `half_close`: whether each direction may end without the other (TLS 1.3).
 """
@@ -142,7 +142,7 @@ async def start_tls(
 
 
 class _HalfClosing(asyncio.StreamReaderProtocol):
-    """After the peer's end the writer goes on."""
+    """A protocol of streams whose writer may continue after the peer's end."""
 
     def eof_received(self) -> bool:
         super().eof_received()

@@ -1,9 +1,10 @@
-"""Put `SSLTransport` in the place of the event loops' own TLS layers, for contexts of puretls.
+"""Replace the event loops' own TLS layers by `SSLTransport`, for contexts of puretls.
 
-asyncio has one name for it, `asyncio.sslproto.SSLProtocol`: what stands there instead looks at the context.  Of uvloop,
-whose layer is compiled, the methods of its loop are replaced.  Contexts of the interpreter's `ssl` go the old way.
+asyncio has one name for its layer, `asyncio.sslproto.SSLProtocol`: it is replaced by a class that looks at the context.
+uvloop's layer is compiled, so the methods of its loop are replaced.  Contexts of the interpreter's `ssl` are still
+served by the original layers.
 
-A program that never imports asyncio is not made to: whichever of the two has not been imported is changed when it is.
+A program that does not import asyncio is not made to do so: a module that is not imported yet is changed when it is.
 Therefore nothing here imports asyncio at first.
 """
 
@@ -68,7 +69,7 @@ def _change_asyncio(module: ModuleType) -> list[Replacement]:
 
 
 def _dispatching(sslproto: Any) -> Any:
-    """A class in the place of SSLProtocol: who calls it with a context of ours gets a SSLTransport."""
+    """A class in the place of SSLProtocol: called with a context of puretls it makes an SSLTransport."""
     from puretls.asyncio.routing import is_ours  # noqa: PLC0415  # see above
     from puretls.asyncio.transport import SSLTransport  # noqa: PLC0415
 
@@ -109,7 +110,7 @@ def _change_uvloop(module: ModuleType) -> list[Replacement]:
     from puretls.asyncio import routing  # noqa: PLC0415  # see above
 
     loop: Any = getattr(module, "Loop", None)
-    if loop is None:  # not the package that we know
+    if loop is None:  # not the uvloop that we know
         return []
     routes: dict[str, Callable[..., Any]] = {
         "create_connection": routing.create_connection,
@@ -143,13 +144,13 @@ CHANGES: dict[str, Callable[[ModuleType], list[Replacement]]] = {
 
 
 class _Watch(MetaPathFinder):
-    """Changes modules once they are imported."""
+    """A finder that changes modules when they are imported."""
 
     def __init__(self) -> None:
         self._done: set[str] = set()
 
     def change(self, name: str, module: ModuleType) -> None:
-        """Now, unless it is done, or undone."""
+        """Change a module now, unless that was done already, or undone."""
         replacements = CHANGES[name](module)
         with _lock:
             if self not in _current or name in self._done:
@@ -162,7 +163,7 @@ class _Watch(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What the other finders say, with a loader that calls us."""
+        """The spec of the other finders, with a loader that calls this object."""
         if fullname not in CHANGES:
             return None
         for finder in [*sys.meta_path]:
@@ -175,18 +176,18 @@ class _Watch(MetaPathFinder):
 
 
 class _Then(Loader):
-    """Another loader, and then the change."""
+    """A loader that runs the original one, and then the change."""
 
     def __init__(self, loader: Any, watch: _Watch) -> None:
         self._loader, self._watch = loader, watch
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """The other's."""
+        """The module of the original loader."""
         made: ModuleType | None = self._loader.create_module(spec)
         return made
 
     def exec_module(self, module: ModuleType) -> None:
-        """The other's, and then the change."""
+        """Run the original loader, and then the change."""
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader

@@ -1,7 +1,8 @@
-"""What the transport asks of the engine: the only module here that knows a Connection.
+"""Link: the connection below a transport, and the only module of this package that knows the engine.
 
-Bytes from the plain transport go in, data and bytes for it come out; nothing waits, and nobody else reads or writes.  A
-Link is also `_sslobj` of the `ssl_object` that get_extra_info() gives, so it answers what that is asked.
+Bytes from the plain transport go in; data, and bytes for the plain transport, come out.  Nothing waits, and only the
+transport reads and writes.  A Link is also the `_sslobj` of the `ssl_object` that get_extra_info() returns, so it
+answers the questions that programs ask there.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ CHUNK = 1 << 18
 
 
 class LinkUser(Protocol):
-    """What the transport is told."""
+    """The methods of the transport that a Link calls."""
 
     def link_has_said(self) -> None:
-        """There is something to send."""
+        """The link has something to send."""
 
     def link_has_answer(self) -> None:
-        """What was waited for is there."""
+        """The answer that the handshake waits for is there."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known of the plain transport."""
+        """Information about the plain transport."""
 
 
 class Link(Driver):
-    """A connection without a transport.
+    """A connection whose transport brings and fetches the bytes.
 
     The fast paths of its record layer are armed while nothing but data comes and goes.
     """
@@ -57,7 +58,7 @@ class Link(Driver):
         user: Callable[[], LinkUser | None],
     ) -> None:
         super().__init__(context, server_side, server_hostname, owner, None)
-        self._user = user  # who is told of what it cannot know; a weak reference
+        self._user = user  # a weak reference to the transport, for what it cannot know by itself
 
     def _port(self) -> int | None:
         user = self._user()
@@ -67,7 +68,7 @@ class Link(Driver):
     # The handshake
 
     def shake(self) -> bool:
-        """Go on with the handshake; whether it is done."""
+        """Continue the handshake; whether it is done."""
         try:
             self._shake(self)
         except Abort as abort:
@@ -79,17 +80,17 @@ class Link(Driver):
                 self._raise_callback_error()
         return True
 
-    # The port of the driver: nothing is fetched or sent from here, as bytes come to `receive`, and go by `take`
+    # The port of the driver: the transport brings bytes to `receive`, and fetches them with `take`
 
     reads_ahead = asks = False
 
     def fill(self, wanted: int) -> bool:
-        """It is the transport that brings more."""
+        """More bytes come only from the transport."""
         del wanted
         raise want_read()
 
     def flush(self) -> None:
-        """The transport does it when it has control again."""
+        """The transport sends when this call returns."""
 
     def at_end(self) -> None:
         """What came behind close_notify stays: see `leftover`."""
@@ -97,7 +98,7 @@ class Link(Driver):
     # Answers that come later
 
     def go_on(self) -> None:
-        """What was waited for is there, after the handshake."""
+        """Continue after the handshake, with an answer that is there now."""
         self._records.disarm()
         try:
             self._advance()
@@ -129,11 +130,11 @@ class Link(Driver):
             if user is not None:
                 user.link_has_answer()
         elif not promise.cancelled():
-            promise.exception()  # nobody wants it any more
+            promise.exception()  # marked as retrieved, as it is not needed any more
 
     @property
     def waits(self) -> bool:
-        """Whether the connection waits for an answer of the program's."""
+        """Whether the handshake waits for an answer of the program."""
         return self._awaited is not None
 
     # Receiving
@@ -143,7 +144,7 @@ class Link(Driver):
         self._records.receive(data)
 
     def open_into(self, out: memoryview) -> int:
-        """Data of what has been received, by the way that knows every rule; 0 if there is none.
+        """Decrypt data that was received into `out`, by the path that handles every case; 0 if there is none.
 
         The last byte of `out` is left free.
         """
@@ -165,15 +166,15 @@ class Link(Driver):
         return got
 
     def opened(self) -> bool:
-        """Whether there is data already that did not fit the last time."""
+        """Whether there is decrypted data that did not fit the last time."""
         return self._records.has_plain
 
     def keep(self, data: bytes) -> None:
-        """Data that was opened and is not wanted yet: `open_into` gives it first."""
+        """Keep decrypted data that is not wanted yet; `open_into` returns it first."""
         self._records.put_back(data)
 
     def broken(self, abort: Abort) -> Exception:
-        """A record did not open: the peer is told, and this is the exception."""
+        """Fail because a record could not be decrypted; the exception for it."""
         self._conn.fail(abort.fault, abort.detail)
         error = abort_error(abort)
         error.__cause__ = abort.__cause__
@@ -184,7 +185,7 @@ class Link(Driver):
         return self._records.begins_data(data)
 
     def held(self) -> int:
-        """Bytes that are here and have not been delivered."""
+        """How many bytes were received and not delivered."""
         return self._records.undelivered
 
     def leftover(self) -> bytes:
@@ -192,17 +193,17 @@ class Link(Driver):
         return self._records.leftover()
 
     def arm(self) -> None:
-        """Open the fast paths, if all is as usual."""
+        """Arm the fast paths, if nothing unusual is going on."""
         self._records.arm()
 
     def disarm(self) -> None:
-        """Close them: data does not go the usual way now."""
+        """Disarm the fast paths."""
         self._records.disarm()
 
     # Sending
 
     def take(self) -> bytes:
-        """What the engine has to say to the peer."""
+        """The bytes that the engine has for the peer."""
         records = self._records
         if not records.has_news:
             return b""
@@ -220,7 +221,7 @@ class Link(Driver):
         """Seal this data and write it to the plain transport, as far as that is still there."""
         conn, records = self._conn, self._records
         armed = records.fast_sealer is not None
-        records.fast_sealer = None  # until all is out: what the application writes meanwhile waits
+        records.fast_sealer = None  # so that further writes of the application wait until this one is out
         try:
             if len(view) <= SMALL:
                 transport.write(conn.write_record(view))
@@ -242,7 +243,7 @@ class Link(Driver):
             records.arm_writing()
 
     def interrupted(self, error: BaseException) -> None:
-        """Something came between sealing a record and sending it: the peer could not go on, nor can we."""
+        """Fail: a sealed record was not sent, and the peer could not decrypt what follows."""
         self._interrupted(error)
 
     def say_goodbye(self) -> None:
@@ -250,7 +251,7 @@ class Link(Driver):
         self._records.disarm()
         self._conn.close_notify()
 
-    # How far it is
+    # The state of the connection
 
     @property
     def peer_has_ended(self) -> bool:
@@ -259,7 +260,7 @@ class Link(Driver):
 
     @property
     def has_ended(self) -> bool:
-        """Whether we have sent ours."""
+        """Whether our close_notify was sent."""
         return self._records.close_sent
 
     @property
@@ -267,10 +268,10 @@ class Link(Driver):
         """Whether one direction may end before the other (RFC 8446 6.1; not so in RFC 5246 7.2.1)."""
         return self._conn.version == TLS13
 
-    # What an SSLObject may be asked for, and has to leave to the transport
+    # Methods of an SSLObject that the transport performs
 
     def do_handshake(self) -> None:
-        """The transport does it."""
+        """Not here: the transport runs the handshake."""
         if not self._conn.established:
             raise self._not_yours()
 
@@ -304,7 +305,7 @@ class Link(Driver):
         raise self._not_yours()
 
     def pending(self) -> int:
-        """0: what has come is with the transport."""
+        """0: the transport has what was received."""
         return 0
 
     def verify_client_post_handshake(self) -> None:

@@ -1,4 +1,4 @@
-"""Event loops whose `ssl=` takes contexts of puretls to a TLS protocol of our own."""
+"""Event loops whose `ssl=` accepts contexts of puretls, and serves them by `SSLTransport`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ else:
 
 
 class TLSLoopMixin(_Above):
-    """To be put in front of an event loop's class: contexts of puretls are served by `SSLTransport`.
+    """A mixin for event loops, before the loop's class: contexts of puretls are served by `SSLTransport`.
 
     `ssl=True` means a default context of puretls.  Everything else is the loop's own.
     """

@@ -1,11 +1,12 @@
-"""The memory into which ciphertext is received, and in which plaintext appears before it is given to the application.
+"""The memory into which ciphertext is received, and in which plaintext appears before the application gets it.
 
-One connection needs it only from get_buffer() to the end of buffer_updated(), and a selector loop and uvloop do both in
-one go.  So all connections of a loop share one, and an idle connection has none.  Two rules make that safe:
+A connection needs it only from get_buffer() to the end of buffer_updated(), and a selector loop and uvloop call one
+right after the other.  So all connections of a loop share one memory, and an idle connection has none.  Two rules make
+that safe:
 
-- Whatever has to outlive a call to foreign code is copied out first: the application may run the loop again inside.
-- A transport that may fill the buffer later, or that is fed by another connection of this kind (TLS in TLS), has its
-  own: everything but the transports that are known to read at once.
+- What is needed after a call to foreign code is copied before it, because the application may run the loop again.
+- A transport that may fill the buffer later, or that is fed by another connection of this kind (TLS in TLS), has a
+  memory of its own: all transports, except for those that are known to read at once.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ READ_AT_ONCE = ("asyncio.selector_events", "uvloop.loop")  # modules of transpor
 
 
 class Memory:
-    """Room for ciphertext and for what it is opened to."""
+    """Memory for ciphertext and for the plaintext."""
 
     __slots__ = ("buf", "plain", "private", "receive", "view")
 
@@ -41,7 +42,7 @@ _at_once: dict[type, bool] = {}
 
 
 def memory_for(loop: asyncio.AbstractEventLoop, transport: Any) -> Memory:
-    """What a connection over this transport receives into."""
+    """The memory for a connection over this transport."""
     kind = type(transport)
     at_once = _at_once.get(kind)
     if at_once is None:

@@ -1,10 +1,11 @@
-"""From the plain transport to the application: ciphertext comes into shared memory, and is opened from there.
+"""Receiving: from the plain transport to the application.  Ciphertext is received into shared memory, and decrypted
+there.
 
-While nothing but data comes, the records of one buffer are opened in a loop, straight into a BufferedProtocol's memory
-or into one `bytes` for data_received().  Anything else goes through the engine's own buffer, by `_read`.  What is there
-of a record that has not come whole is kept as `_rest`, and put in front of what comes next.
+While nothing but data comes, the records in one buffer are decrypted in a loop, straight into the memory of a
+BufferedProtocol, or into one `bytes` for data_received().  Everything else goes through the engine's own buffer, in
+`_read`.  The beginning of a record that has not come whole is kept as `_rest`, and put in front of what comes next.
 
-While the application is called, nothing of ours lies in shared memory (see `memory`).
+While the application is called, nothing that is needed later lies in shared memory (see `memory`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SHORT = 1 << 12  # bytes that are cheaper to copy than to open in place
 
 
 def water_marks(high: int | None, low: int | None, default: int) -> tuple[int, int]:
-    """Limits of a buffer as asyncio completes them."""
+    """The limits of a buffer, with asyncio's defaults."""
     if high is None:
         high = default if low is None else 4 * low
     if low is None:
@@ -35,7 +36,7 @@ def water_marks(high: int | None, low: int | None, default: int) -> tuple[int, i
 
 
 class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
-    """The half of a TLS transport that is the protocol of a plain one.  (asyncio's sendfile() asks for the mixin.)"""
+    """The half of a TLS transport that is the protocol of the plain one.  (asyncio's sendfile() needs the mixin.)"""
 
     __slots__ = (
         "_alone", "_app", "_app_stage", "_buffered", "_copies", "_credit", "_ended", "_link", "_lower_paused",
@@ -44,7 +45,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
 
     _loop: asyncio.AbstractEventLoop
     _memory: Memory
-    _protocol_paused: bool  # what the application was told
+    _protocol_paused: bool  # whether the application was paused
 
     def __init__(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
         super().__init__(None, loop)
@@ -53,14 +54,14 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._app: Any = None
         self._app_stage = Application.NEW
         self._buffered = False  # the application's protocol is a BufferedProtocol
-        self._copies: Any = bytes  # what data_received() gets: as a rule bytes, as is promised
+        self._copies: Any = bytes  # the type that data_received() gets
         self._transport: Any = None  # the plain one
-        self._rest = b""  # ciphertext that has come and was not opened
+        self._rest = b""  # ciphertext that was received and not decrypted
         self._read_high = self._read_low = 0
         self._reading_paused = self._lower_paused = False
-        self._alone = self._credit = CREDIT  # so many writes go at once unless something comes; 0: all are gathered
-        self._ended = False  # the plain connection, by the peer
-        self._odd = True  # what comes does not lie in memory that all share, or the application has paused
+        self._alone = self._credit = CREDIT  # how many writes go out at once before anything comes; 0: all are gathered
+        self._ended = False  # the peer has ended the plain connection
+        self._odd = True  # the memory is not the shared one, or the application has paused reading
 
     # For the transport to define
 
@@ -82,7 +83,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     # The plain transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to put what comes."""
+        """The memory for the plain transport to receive into."""
         del sizehint
         if self._rest:
             return self._behind_the_rest()
@@ -97,7 +98,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         return memory.view[size : size + RECEIVE]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes have come."""
+        """So many bytes were received into that memory."""
         memory = self._memory
         opener = self._link._records.fast_opener
         if self._alone:
@@ -133,7 +134,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             self._fatal_error(error, "Fatal error on SSL protocol")
 
     def _take(self, count: int) -> None:
-        """The same, when something is not as usual."""
+        """The same, when something unusual is going on."""
         memory, rest = self._memory, self._rest
         if memory.private or len(rest) > SLACK:
             data = rest + bytes(memory.view[:count])
@@ -157,9 +158,10 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     # Opening
 
     def _open(self, buf: bytes | bytearray, view: memoryview, pos: int, end: int, got: int) -> bytes:
-        """Give the application the data of the records at `buf[pos:end]`; what is not for the fast path is returned.
+        """Deliver the data of the records at `buf[pos:end]` to the application, and return what the fast path cannot
+        handle.
 
-        The first `got` bytes are in memory already.
+        The first `got` bytes of data are in memory already.
         """
         link, memory = self._link, self._memory
         while True:
@@ -202,7 +204,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         return room if room.format == "B" and room.ndim == 1 else room.cast("B")
 
     def _deliver(self, data: bytes) -> None:
-        """Data to the application, in the way of its protocol now."""
+        """Deliver data to the application's current protocol."""
         if not self._buffered:
             self._app.data_received(data)
             return
@@ -220,10 +222,10 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             left = left[size:]
             self._app.buffer_updated(size)
 
-    # The way that knows every case
+    # The path that handles every case
 
     def _receive(self, data: bytes) -> None:
-        """Any bytes, at any stage."""
+        """Receive any bytes, at any stage."""
         stage = self._stage
         if stage == CLOSED or (self._link.peer_has_ended and stage != HANDSHAKE):
             return
@@ -232,7 +234,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             return
         link = self._link
         link.receive(data)
-        if link.waits:  # for an answer of the application's: what comes is kept, up to a limit
+        if link.waits:  # the handshake waits for an answer; what comes meanwhile is kept, up to a limit
             if link.held() > SLACK:
                 self._pause_lower()
         elif stage == HANDSHAKE:
@@ -241,7 +243,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             self._read()
 
     def _read(self) -> None:
-        """What the engine has received, until there is no more or the application has paused."""
+        """Deliver what the engine has received, until there is no more or the application has paused."""
         link, memory = self._link, self._memory
         try:
             while self._stage == CLOSING or (self._stage == OPEN and not self._reading_paused):
@@ -272,18 +274,18 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._flush()
         self._fatal_error(error, "Fatal error on SSL protocol")
 
-    # Pausing: the kernel is told only when there is more, as mostly the application resumes before that
+    # Pausing: the plain transport is paused only when more has come, as the application usually resumes before that
 
     def is_reading(self) -> bool:
         """Whether data is delivered when it comes."""
         return not self._reading_paused
 
     def pause_reading(self) -> None:
-        """Deliver nothing until resume_reading()."""
+        """Deliver no data until resume_reading()."""
         self._reading_paused = self._odd = True
 
     def resume_reading(self) -> None:
-        """Deliver again."""
+        """Deliver data again."""
         if self._reading_paused:
             self._reading_paused = False
             self._see_whether_odd()
@@ -294,7 +296,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._odd = self._reading_paused or self._transport is None or self._memory.private
 
     def set_read_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """How much may come while the application pauses, before the plain transport is paused, too; else nothing."""
+        """Set how much may be received while the application pauses, before the plain transport is paused as well."""
         self._read_high, self._read_low = water_marks(high, low, 0)
 
     def get_read_buffer_limits(self) -> tuple[int, int]:
@@ -322,7 +324,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
                 self._transport.resume_reading()
 
     def _read_again(self) -> None:
-        """The application has resumed: it gets what is here, and then what comes."""
+        """The application has resumed: deliver what is here, and then what comes."""
         if self._reading_paused or self._stage != OPEN:
             return
         link = self._link
@@ -339,7 +341,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         raise NotImplementedError
 
     def _call_eof_received(self) -> bool:
-        """Tell the application, once, that nothing more comes; whether it wants to go on sending."""
+        """Call eof_received() of the application, once; whether it wants to continue sending."""
         if self._app_stage is not Application.CONNECTED:
             return False
         self._app_stage = Application.ENDED

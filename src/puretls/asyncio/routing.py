@@ -1,8 +1,8 @@
-"""What asyncio's event loops offer with `ssl=`, over what they offer without.
+"""The methods of event loops that have an `ssl=` argument, built on the same methods without it.
 
-Each function here has the loop's own method as `plain`, and is used three times: by the functions of this package, by
-the mixin for event loops, and where a loop's methods are replaced.  What has no context of ours
-goes to `plain` as it is.
+Each function here takes the loop's own method as `plain`.  It is used in three places: by the functions of this
+package, by the mixin for event loops, and where a loop's methods are replaced.  Calls without a context of puretls are
+passed to `plain` unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ OF_TLS = ("server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout", "h
 
 
 def is_ours(context: Any) -> TypeGuard[SSLContext]:
-    """Whether the transport of this package does what a connection of this context would do over memory BIOs."""
+    """Whether this is a context of puretls whose connections this package's transport can serve: nothing of it is
+    overridden.
+    """
     kind = type(context)
     return (
         SSLContext in kind.__mro__
@@ -34,7 +36,7 @@ def is_ours(context: Any) -> TypeGuard[SSLContext]:
 
 
 def default_context(ssl: Any, host: str | None) -> Any:
-    """The context that `ssl=True` means."""
+    """The default context, for `ssl=True`."""
     if ssl is not True:
         return ssl
     context = create_default_context()
@@ -50,7 +52,7 @@ def _for_plain(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _for_tls(options: dict[str, Any]) -> dict[str, Any]:
-    """Take out what is for the TLS transport."""
+    """Take the options for the TLS transport out of `options`."""
     found = {name: options.pop(name) for name in OF_TLS if name in options}
     check_timeout("ssl_handshake_timeout", found.get("ssl_handshake_timeout"), HANDSHAKE_TIMEOUT)
     check_timeout("ssl_shutdown_timeout", found.get("ssl_shutdown_timeout"), SHUTDOWN_TIMEOUT)
@@ -64,7 +66,7 @@ async def _connected(
     context: SSLContext,
     settings: dict[str, Any],
 ) -> tuple[Any, Any]:
-    """Connect, and wait for the handshake; whatever interrupts that leaves nothing behind."""
+    """Connect, and wait for the handshake; if that is interrupted, everything is closed."""
     waiter: Any = loop.create_future()
     made: Any = None
     protocol: Any = None
@@ -90,7 +92,7 @@ async def _connected(
 
 
 def _give_up(waiter: asyncio.Future[None]) -> None:
-    """Nobody will ask for its result."""
+    """Mark a future's exception as retrieved, as nobody will ask for it."""
     if not waiter.cancel() and not waiter.cancelled():
         waiter.exception()
 
@@ -153,7 +155,7 @@ async def create_server(plain: Plain, loop: Loop, protocol_factory: Factory, *wh
 
 
 def _report(loop: Loop, done: asyncio.Future[None], protocol: Any, transport: Any) -> None:
-    """In debug mode a server says which handshakes have failed."""
+    """Report failed handshakes of a server, in the loop's debug mode."""
     if not done.cancelled() and (error := done.exception()) is not None:
         loop.call_exception_handler(
             {
@@ -175,7 +177,7 @@ async def start_tls(
         raise TypeError(f"transport {transport!r} is not supported by start_tls()")
     waiter: Any = loop.create_future()
     made: Any = SSLTransport(loop, protocol, sslcontext, waiter, call_connection_made=False, **options)
-    transport.pause_reading()  # what has been scheduled for the old protocol goes there
+    transport.pause_reading()  # data that is scheduled for the old protocol is still delivered to it
     transport.set_protocol(made)
     made.connection_made(transport)  # at once: inside connection_made(), uvloop reads on though it was paused
     resumed = loop.call_soon(transport.resume_reading)

@@ -1,12 +1,13 @@
-"""From the application to the plain transport: records are sealed and written at once, or gathered for an iteration.
+"""Sending: from the application to the plain transport.  Records are sealed and written at once, or gathered for one
+iteration of the loop.
 
-One write of a request and one of its answer is what most connections have, and it goes at once.  Who writes more than
-that before anything comes, such as the head and the body of an answer, will do so again: from then on writes wait for
-the next iteration of the loop, and go as one record by one system call.  If that was in vain, because there was one
-write in that iteration, the connection goes back, and it takes longer until it is tried again.
+Most connections send one write for a request and one for its answer, and that goes out at once.  An application that
+writes more often before it receives anything, such as the head and then the body of an answer, will probably do so
+again: from then on its writes wait for the next iteration of the loop, and go out as one record by one system call.  If
+only one write was waiting, gathering was useless; the connection stops it, and it takes longer until it is tried again.
 
-What cannot be sealed now (before the handshake is done, in a renegotiation, or in the middle of another write) waits in
-the same place, `_backlog`, so the order of writes is theirs.
+Data that cannot be sealed now (before the handshake is done, in a renegotiation, or in the middle of another write)
+waits in the same place, `_backlog`, so writes keep their order.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from puretls.asyncio.link import CHUNK, Link
 from puretls.asyncio.receiving import CREDIT, Receiving, water_marks
 from puretls.asyncio.stages import HANDSHAKE, OPEN, Application
 
-GATHERED = 1 << 16  # bytes that wait for the next iteration of the loop at most
+GATHERED = 1 << 16  # the most bytes that wait for the next iteration of the loop
 MOST_CREDIT = 1 << 9
 WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; likewise
 
@@ -72,7 +73,9 @@ class Sending(Receiving):
                 self._push()
 
     def _push_gathered(self) -> None:
-        """What was written in one iteration of the loop goes as one; a single write could have gone at once."""
+        """Send everything that was written in one iteration of the loop as one; a single write could have gone
+        at once.
+        """
         backlog, sealer = self._backlog, self._link._records.fast_sealer
         if not backlog or self._alone:
             return
@@ -110,13 +113,13 @@ class Sending(Receiving):
         if self._alone:
             self._alone -= 1
         if self._pushing or not self._link.may_write():
-            view = memoryview(bytes(view))  # it stays here
+            view = memoryview(bytes(view))  # a copy, as it is kept
         self._backlog.append(view)
         self._backlog_size += len(view)
         self._push()
 
     def _push(self) -> None:
-        """Seal what waits, in order."""
+        """Seal the data that waits, in order."""
         link, backlog = self._link, self._backlog
         if backlog and not self._pushing and link.may_write():
             self._pushing = True
@@ -142,7 +145,7 @@ class Sending(Receiving):
             self._control_writing()
 
     def _flush(self) -> None:
-        """Send what the engine has to say."""
+        """Send what the engine has for the peer: handshake messages, alerts, answers."""
         data = self._link.take()
         if data and self._transport is not None:
             self._transport.write(data)
@@ -154,12 +157,12 @@ class Sending(Receiving):
     # Flow control of what is sent
 
     def pause_writing(self) -> None:
-        """The plain transport has too much."""
+        """The plain transport has too much to send."""
         self._lower_full = True
         self._control_writing()
 
     def resume_writing(self) -> None:
-        """It can take more."""
+        """The plain transport can take more."""
         self._lower_full = False
         self._control_writing()
 
@@ -180,7 +183,7 @@ class Sending(Receiving):
             )
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Above `high` waiting bytes the application is told to pause, from `low` on to go on."""
+        """Pause the application when more than `high` bytes wait, and resume it when no more than `low` do."""
         self._write_limits = water_marks(high, low, WRITE_HIGH * 1024)
         self._gathered = min(GATHERED, self._write_limits[0])
         if self._transport is not None:

@@ -1,8 +1,8 @@
 """SSLTransport: TLS over any plain transport of an event loop.
 
-One object is the transport of the application and the protocol of the plain transport below it.  It behaves as the pair
-of asyncio's own, `asyncio.sslproto`, does; what differs is in docs/differences.md.  Only documented methods of plain
-transports are needed, so it works over every loop.
+One object is both the transport of the application and the protocol of the plain transport below it.  It behaves like
+asyncio's own pair, `asyncio.sslproto`; docs/differences.md has the differences.  It needs only documented methods of
+plain transports, so it works over every loop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHUTDOWN_TIMEOUT: float = getattr(constants, "SSL_SHUTDOWN_TIMEOUT", 30.0)  # fr
 
 
 def check_timeout(name: str, value: float | None, default: float) -> float:
-    """A timeout of a function's caller, or the default."""
+    """The timeout that was given, or the default."""
     if value is None:
         return default
     if value <= 0:
@@ -69,7 +69,7 @@ class SSLTransport(Sending):
         self._sslcontext, self._waiter, self._half_close = sslcontext, waiter, half_close
         if not call_connection_made:
             self._app_stage = Application.CONNECTED
-        self._error: BaseException | None = None  # why we have ended the connection
+        self._error: BaseException | None = None  # why this side has ended the connection
         self._timer: asyncio.TimerHandle | None = None
         self._started = 0.0
         self.set_protocol(app_protocol)
@@ -112,11 +112,11 @@ class SSLTransport(Sending):
             logger.debug("%r starts SSL handshake", self)
             self._started = self._loop.time()
         self._timer = self._loop.call_later(self._handshake_timeout, self._check_handshake_timeout)
-        if not self._link.server_side:  # else it is the peer who begins
+        if not self._link.server_side:  # otherwise the peer begins
             self._handshake()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The plain transport has gone."""
+        """The plain transport is closed."""
         self._stage, self._closed = CLOSED, True
         exc, self._error = exc or self._error, None
         self._lost += 1
@@ -141,7 +141,7 @@ class SSLTransport(Sending):
         if self._stage == HANDSHAKE:
             self._handshake_is_over(ConnectionResetError())
         elif self._stage == OPEN:
-            if self._link.peer_has_ended:  # and we go on sending
+            if self._link.peer_has_ended:  # with half_close, we may still send
                 return True
             return self._reading_paused or self._eof()
         elif self._stage == CLOSING:
@@ -150,7 +150,7 @@ class SSLTransport(Sending):
         return False  # it closes itself
 
     def _eof(self) -> bool:
-        """The connection has ended without close_notify: what waits is sent, but there is nobody to take leave of."""
+        """The plain connection has ended without close_notify: send what waits, without a close_notify of our own."""
         self._warn_of(self._call_eof_received())
         if self._stage == OPEN:
             self._closed = True
@@ -159,20 +159,22 @@ class SSLTransport(Sending):
         return False
 
     def _warn_of(self, wants: bool) -> None:
-        """Of True from eof_received(), unless that is what half_close is for, or we have said it ourselves."""
+        """Warn of True from eof_received(), unless half_close permits it or the application is such a transport (TLS in
+        TLS).
+        """
         if wants and not self._half_close and not isinstance(self._app, SSLTransport):
             logger.warning("returning true from eof_received() has no effect when using ssl")
 
-    # What the link has to tell
+    # Called by the link
 
     def link_has_said(self) -> None:
-        """There is something to send that no call of ours has led to."""
+        """Send what the link has, although no call of the application has led to it."""
         self._flush()
         if self._stage == OPEN:
             self._link.arm()
 
     def link_has_answer(self) -> None:
-        """What a key had promised is there, or is known to have failed."""
+        """The promise that the handshake waits for is done, or has failed."""
         if self._stage == HANDSHAKE:
             self._handshake()
         elif self._stage in (OPEN, CLOSING):
@@ -195,7 +197,7 @@ class SSLTransport(Sending):
     def _handshake(self) -> None:
         try:
             done = self._link.shake()
-        except Exception as error:  # noqa: BLE001  # whoever waits is told
+        except Exception as error:  # noqa: BLE001  # raised where the connection is waited for
             self._flush()
             self._handshake_is_over(error)
         else:
@@ -216,7 +218,7 @@ class SSLTransport(Sending):
         if self._app_stage is Application.NEW:
             self._app_stage = Application.CONNECTED
             self._app.connection_made(self)
-        begun = self._waiter is None  # nobody waits for us
+        begun = self._waiter is None  # no function waits for the handshake
         self._wake(None)
         if self._stage == OPEN:
             if begun and self._link.held():
@@ -269,13 +271,13 @@ class SSLTransport(Sending):
         self._finish()
 
     def _say_goodbye(self) -> None:
-        """What waits, and then close_notify."""
+        """Send what waits, and then close_notify."""
         self._push()
         self._link.say_goodbye()
         self._flush()
 
     def _finish(self) -> None:
-        """Both sides have said that they send no more."""
+        """Both sides have sent close_notify."""
         self._cancel_timer()
         self._stage = CLOSED
         self._link.disarm()
@@ -287,7 +289,7 @@ class SSLTransport(Sending):
         return self._half_close and self._link.halves_close_alone
 
     def write_eof(self) -> None:
-        """Say that we send no more, and go on receiving; NotImplementedError unless can_write_eof()."""
+        """End the sending direction, and continue to receive; NotImplementedError unless can_write_eof()."""
         if not self.can_write_eof():
             raise NotImplementedError
         if self._eof_written or self._stage != OPEN or self._closed:
@@ -342,7 +344,7 @@ class SSLTransport(Sending):
         self._force_close(None)
 
     def _force_close(self, exc: BaseException | None) -> None:
-        if self._backlog and self._stage == OPEN:  # gathered: without that it would be out already
+        if self._backlog and self._stage == OPEN:  # gathered data, which would otherwise be sent already
             self._push()
         self._stage, self._closed, self._error = CLOSED, True, exc
         self._link.disarm()
@@ -372,16 +374,16 @@ class SSLTransport(Sending):
             self._closed = True
             _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
 
-    # What the application asks
+    # Questions of the application
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Who gets the data from now on."""
+        """Set the protocol that gets the data from now on."""
         self._app: Any = protocol
         self._buffered = hasattr(protocol, "get_buffer") and isinstance(protocol, asyncio.BufferedProtocol)
         self._copies = _whole if _is_stream(protocol) else bytes
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Who gets the data."""
+        """The protocol that gets the data."""
         return self._app  # type: ignore[no-any-return]
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -401,7 +403,7 @@ class SSLTransport(Sending):
 
 
 def _is_stream(protocol: Any) -> bool:
-    """Whether it is asyncio's own, whose reader copies what it gets, and keeps none of it."""
+    """Whether this is asyncio's own stream protocol, whose reader copies the data and keeps no reference to it."""
     return (
         type(protocol) is asyncio.StreamReaderProtocol
         and "data_received" not in vars(protocol)
