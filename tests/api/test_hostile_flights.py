@@ -7,11 +7,15 @@ handshake is not done); and what has failed stays failed.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +29,7 @@ from support.pair import split_messages
 BOTH = pytest.mark.parametrize("version", ["TLSv1_3", "TLSv1_2"])
 EITHER = pytest.mark.parametrize("victim", ["client", "server"])
 KINDS = (HANDSHAKE, APPLICATION_DATA, ALERT, CHANGE_CIPHER_SPEC)
+SAID = [name for name in dir(puretls.ClientHello) if not name.startswith("_")]
 ASKED: tuple[Callable[[Any], Any], ...] = (
     lambda obj: obj.do_handshake(),
     lambda obj: obj.read(100),
@@ -38,9 +43,21 @@ ASKED: tuple[Callable[[Any], Any], ...] = (
     lambda obj: obj.get_channel_binding("tls-exporter"),
     lambda obj: obj.session,
     lambda obj: obj.shared_ciphers(),
+    lambda obj: obj.ocsp_response,
+    lambda obj: obj.sct_list,
+    lambda obj: obj.client_hello and [getattr(obj.client_hello, name) for name in SAID],
+    lambda obj: obj.cert_compression(),
+    lambda obj: obj.peer_public_key(),
+    lambda obj: obj.get_ech_status(),
+    lambda obj: obj.get_ech_retry_config(),
+    lambda obj: obj.selected_cert_chain,
+    lambda obj: obj.get_verified_chain(),
     lambda obj: obj.verify_client_post_handshake(),
     lambda obj: obj.unwrap(),
 )
+
+
+LOGS: dict[str, Any] = {"version": "1.0", "log_list_timestamp": "2026-01-01T00:00:00Z", "operators": []}
 
 
 @cache
@@ -49,9 +66,13 @@ def identities() -> tuple[Authority, Identity, Identity]:
     return authority, authority.issue("localhost"), authority.issue("client", client=True)
 
 
+WAYS = ("bare", "mutual", "everything", "raw keys", "rejected")
+
+
 @cache
-def contexts(version: str, *, mutual: bool) -> tuple[puretls.SSLContext, puretls.SSLContext]:
+def contexts(version: str, way: str) -> tuple[puretls.SSLContext, puretls.SSLContext]:
     authority, server_identity, client_identity = identities()
+    mutual = way != "bare"
     client, server = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT), puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     for context, identity in ((client, client_identity), (server, server_identity)):
         context.load_cert_chain(identity.chain_pem, identity.key_pem)
@@ -66,7 +87,57 @@ def contexts(version: str, *, mutual: bool) -> tuple[puretls.SSLContext, puretls
         client._msg_callback = server._msg_callback = lambda *_: None
     client.set_psk_client_callback(lambda _: (None, b""))
     server.set_psk_server_callback(lambda _: b"key")
+    if way == "everything":
+        ask_for_everything(client, server)
+    if way == "raw keys":
+        client.check_hostname = False  # a key has no name
+        for context, identity in ((client, client_identity), (server, server_identity)):
+            context.load_raw_public_key(identity.key_pem)
+            context.server_certificate_types = context.client_certificate_types = ["raw", "x509"]
+            context.set_trusted_public_keys([server_identity.key, client_identity.key])
+    if way in ("everything", "rejected") and version == "TLSv1_3":
+        config, private = puretls.make_ech_config("localhost", maximum_name_length=20)
+        served = puretls.ECHKey(config, private)
+        server.set_ech_keys([served])
+        known = served if way == "everything" else puretls.ECHKey(*puretls.make_ech_config("localhost"))
+        client.set_ech_config(len(known.config).to_bytes(2, "big") + known.config)
     return client, server
+
+
+def ask_for_everything(client: puretls.SSLContext, server: puretls.SSLContext) -> None:
+    """Whatever a handshake can carry beside what it has to."""
+    authority, *_ = identities()
+    for context in (client, server):
+        context.set_cert_compression(["zlib"])
+    client.ticket_request = (2, 1)
+    client.request_ocsp = client.request_sct = True
+    client.ocsp_policy = puretls.OCSPPolicy.CHECK
+    client.ct_policy = puretls.CTPolicy(puretls.CTLogs.from_json(LOGS), minimum=0)
+    client.verify_profile = "webpki"
+    client.verify_callback = lambda _connection, _info: None
+    server.ocsp_response = stapled()
+    server.sct_list = [b"\0" + bytes(32) + bytes(8) + b"\0\0\4\3\0\2\0\0"]
+    server.client_ca_names = [authority.certificate.subject.public_bytes()]
+    server.retry_cookie = True
+    server.set_alpn_select_callback(lambda _connection, names: names[0])
+
+
+def stapled() -> bytes:
+    authority, identity, _ = identities()
+    now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
+    made = ocsp.OCSPResponseBuilder().add_response(
+        identity.certificate,
+        authority.certificate,
+        hashes.SHA256(),
+        ocsp.OCSPCertStatus.GOOD,
+        now - dt.timedelta(1),
+        now + dt.timedelta(1),
+        None,
+        None,
+    )
+    made = made.responder_id(ocsp.OCSPResponderEncoding.HASH, authority.certificate)
+    der: bytes = made.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return der
 
 
 def ask(side: ObjectSide, how: Callable[[Any], Any]) -> None:
@@ -150,10 +221,10 @@ class Spoiling(Outbound):
 @EITHER
 @BOTH
 @settings(max_examples=150)
-@given(change=changes, mutual=st.booleans())
-def test_a_message_is_another(version: str, victim: str, change: Change, mutual: bool) -> None:
+@given(change=changes, way=st.sampled_from(WAYS))
+def test_a_message_is_another(version: str, victim: str, change: Change, way: str) -> None:
     """Any message of the handshake or after it, changed where the peer has sealed nothing yet."""
-    pair = join(*contexts(version, mutual=mutual))
+    pair = join(*contexts(version, way))
     attacked: ObjectSide = getattr(pair, victim)
     peer = other(pair, attacked)
     conn = peer.obj._sslobj._conn.records
@@ -170,7 +241,7 @@ def test_a_message_is_another(version: str, victim: str, change: Change, mutual:
 @given(st.data())
 def test_records_of_the_peers_choice(version: str, victim: str, data: st.DataObject) -> None:
     """At any point: records under the peer's keys with anything in them, and bytes without any protection."""
-    pair = join(*contexts(version, mutual=data.draw(st.booleans())))
+    pair = join(*contexts(version, data.draw(st.sampled_from(WAYS))))
     attacked: ObjectSide = getattr(pair, victim)
     peer = other(pair, attacked)
     as_far_as_it_goes(pair, attacked, data.draw(st.integers(0, 8)))
@@ -207,7 +278,7 @@ def test_bytes_on_the_wire_are_others(version: str, victim: str, data: st.DataOb
         place = at - before
         return what[:place] + bytes((what[place] ^ turned,)) + what[place + 1 + cut :]
 
-    pair = join(*contexts(version, mutual=data.draw(st.booleans())), carry=carry)
+    pair = join(*contexts(version, data.draw(st.sampled_from(WAYS))), carry=carry)
     attacked: ObjectSide = getattr(pair, victim)
     as_far_as_it_goes(pair, attacked, 8)
     ask_everything(attacked)

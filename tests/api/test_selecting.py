@@ -79,6 +79,48 @@ def test_what_a_client_has_said(pki: Any) -> None:
     assert puretls.HAS_CLIENT_HELLO
 
 
+READ = {
+    "server_name": registry.SERVER_NAME,
+    "alpn_protocols": registry.ALPN,
+    "versions": registry.SUPPORTED_VERSIONS,
+    "groups": registry.SUPPORTED_GROUPS,
+    "signature_algorithms": registry.SIGNATURE_ALGORITHMS,
+    "certificate_authorities": registry.CERTIFICATE_AUTHORITIES,
+}
+SAID = [name for name in dir(puretls.ClientHello) if not name.startswith("_")]
+UNREADABLE = [b"", b"\0", b"\0\0", b"\xff\xff", b"\0\1x", b"\0\3\0\0", b"\0\5\0\0\2x", b"\3\3\4\3"]
+
+
+@pytest.mark.parametrize("what", [*READ, "cipher_suites"])
+@pytest.mark.parametrize("body", UNREADABLE, ids=repr)
+def test_what_cannot_be_read_is_as_if_it_were_not_there(pki: Any, what: str, body: bytes) -> None:
+    """The program that logs whom it has refused, or asks in a callback, gets no exception that is ours alone."""
+    extensions = {
+        registry.SUPPORTED_VERSIONS: b"\2\3\4",
+        registry.SUPPORTED_GROUPS: vec16(b"\0\x17"),
+        registry.SIGNATURE_ALGORITHMS: vec16(b"\4\3"),
+        registry.KEY_SHARE: vec16(b""),
+        registry.SERVER_NAME: vec16(b"\0" + vec16(b"localhost")),
+    }
+    suites = body if what == "cipher_suites" else b"\x13\1"
+    if what in READ:
+        extensions[READ[what]] = body
+    block = b"".join(number.to_bytes(2, "big") + vec16(content) for number, content in extensions.items())
+    raw = b"\3\3" + bytes(32) + b"\0" + vec16(suites) + b"\1\0" + vec16(block)
+    context = server_of(puretls, pki)
+    seen: list[Any] = []
+    context.sni_callback = lambda sslobj, *_: seen.append([getattr(sslobj.client_hello, name) for name in SAID])
+    incoming = puretls.MemoryBIO()
+    server = context.wrap_bio(incoming, puretls.MemoryBIO(), server_side=True)
+    incoming.write(b"\x16\3\1" + vec16(b"\1\0" + vec16(raw)))
+    with pytest.raises(puretls.SSLError) as caught:  # or it wants to read what comes next
+        server.do_handshake()
+    assert caught.value.reason != "CALLBACK_FAILED"
+    hello = server.client_hello
+    if hello is not None:
+        assert all(getattr(hello, name) is not None for name in SAID if name != "server_name")
+
+
 def test_grease_is_among_it_in_its_place(pki: Any) -> None:
     client = client_of(puretls, pki)
     client.check_hostname = False

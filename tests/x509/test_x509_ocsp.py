@@ -122,6 +122,27 @@ def test_what_says_nothing(what: str) -> None:
         ask(response(**given))
 
 
+# A delegate's certificate is held to what every certificate is, as OpenSSL's is
+DELEGATES: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown critical extension": ({"extensions": {**SIGNER, "1.2.3.4": (True, b"\5\0")}}, "heeded"),
+    "a broken extension": ({"extensions": {**SIGNER, pki.SAN: (False, b"\4\0")}}, "heeded"),
+    "broken basic constraints": ({"extensions": {**SIGNER, pki.BC: (False, b"\4\0")}}, "heeded"),
+    "signed over SHA-1": ({"extensions": SIGNER, "digest": "sha1"}, "signed too weakly"),
+    "not valid yet": ({"extensions": SIGNER, "not_before": NOW + 1}, "not valid"),
+    "for any purpose": ({"extensions": {pki.EKU: pki.usages("2.5.29.37.0")}}, "may not sign"),
+    "for no purpose in particular": ({"extensions": {pki.EKU: None}}, "may not sign"),
+}
+
+
+@pytest.mark.parametrize("what", DELEGATES)
+def test_a_delegate_that_no_path_would_take(what: str) -> None:
+    given, why = DELEGATES[what]
+    signer = pki.leaf("delegate", MIDDLE, **given)
+    for by_name in (False, True):
+        with pytest.raises(Unusable, match=why):
+            ask(response(signer, by_name=by_name))
+
+
 def test_clocks_may_be_five_minutes_apart() -> None:
     assert ask(response(made=NOW + 299)).status == "good"
     assert ask(response(following=NOW - 299)).status == "good"

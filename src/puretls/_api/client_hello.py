@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from puretls._api.enums import TLSVersion
 from puretls._base import iana, registry
+from puretls._base.faults import Abort
 from puretls._base.public import public
 from puretls._base.registry import TLS10, TLS12
 from puretls._wire import extensions, hello
@@ -37,11 +38,19 @@ def _named(numbers: Iterable[int], names: Mapping[int, str]) -> tuple[Codepoint,
     return tuple(Codepoint(number, names) for number in numbers)
 
 
+def _readable(body: bytes, read: Callable[[bytes], T], otherwise: T) -> T:
+    try:
+        return read(body)
+    except (Abort, IndexError):  # for which the client is refused, if it has not been yet
+        return otherwise
+
+
 @public
 class ClientHello:
     """The first message of a client, read: numbers are those on the wire, each with a `name`, in the client's order.
 
-    GREASE (RFC 8701) is among them.  With Encrypted Client Hello accepted it is the inner one.
+    GREASE (RFC 8701) is among them.  What cannot be read is as if it were not there; the handshake ends for it.  With
+    Encrypted Client Hello accepted it is the inner one.
     """
 
     def __init__(self, message: hello.ClientHello, *, ech_accepted: bool = False) -> None:
@@ -53,7 +62,7 @@ class ClientHello:
 
     def _read(self, number: int, read: Callable[[bytes], T], otherwise: T) -> T:
         body = self._message.extensions.get(number)
-        return otherwise if body is None else read(body)
+        return otherwise if body is None else _readable(body, read, otherwise)
 
     @property
     def raw(self) -> bytes:
@@ -75,7 +84,7 @@ class ClientHello:
     def versions(self) -> tuple[int, ...]:
         """The versions that are offered, TLSVersion where they are known, best first."""
         if registry.SUPPORTED_VERSIONS in self._message.extensions:
-            found = extensions.versions(self._message.extensions[registry.SUPPORTED_VERSIONS])
+            found = self._read(registry.SUPPORTED_VERSIONS, extensions.versions, ())
         else:  # before TLS 1.3: the highest, and whatever is below (RFC 5246 E.1)
             found = tuple(range(min(self._message.legacy_version, TLS12), TLS10 - 1, -1))
         known = {int(one) for one in TLSVersion}
@@ -84,7 +93,7 @@ class ClientHello:
     @cached_property
     def cipher_suites(self) -> tuple[Codepoint, ...]:
         """The suites that are offered, best first."""
-        return _named(u16s(self._message.cipher_suites), iana.SUITES)
+        return _named(_readable(self._message.cipher_suites, u16s, ()), iana.SUITES)
 
     @cached_property
     def groups(self) -> tuple[Codepoint, ...]:

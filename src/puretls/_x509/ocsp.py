@@ -123,10 +123,14 @@ def _check_signature(
             raise Unusable("its signer may not sign responses")
         if signer.issuer != issuer.subject or not signer.signed_by(issuer):
             raise Unusable("its signer was certified by somebody else")
+        if not signer.readable or signer.invalid or signer.unhandled:
+            raise Unusable("its signer's certificate has an extension that cannot be heeded")
         if not signer.not_before <= time <= signer.not_after:
             raise Unusable("its signer's certificate is not valid now")
         if strength.of_key(signer.public_key(), signer.key_algorithm) < strength.floor(level):
             raise Unusable("its signer's key is too weak")
+        if signer.signature.bits < strength.floor(level):
+            raise Unusable("its signer's certificate is signed too weakly")
     if not algorithms.may_make(signer.key_algorithm, algorithm) or not algorithms.is_good(
         algorithm, signer.public_key(), signer.limits, parsed.signature, parsed.tbs_response_bytes
     ):
