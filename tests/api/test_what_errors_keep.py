@@ -6,15 +6,19 @@ Its traceback has the frames that it came through, and their variables: no secre
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import base64
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import puretls
 from puretls._engine import server12, server13
+from puretls.cli.certs import Authority
 from support import Pki
 from support.bios import ObjectPair, join
 from support.ours import client_context, server_context
@@ -74,6 +78,66 @@ def test_a_pre_shared_key_is_in_no_frame(pki: Pki, version: str) -> None:
     error = pair.server.error
     assert isinstance(error, puretls.SSLError)
     assert not kept(error, {KEY})
+
+
+# A key that was given in the place of its file's name, and is neither PEM nor DER
+
+SIGNER = Authority("a")
+OWN = {kind: SIGNER.issue("localhost", kind=kind) for kind in ("P-256", "Ed25519", "RSA")}
+ENCODED = {kind: one.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()) for kind, one in OWN.items()}
+SPOILED: dict[str, Callable[[bytes, bytes], Any]] = {
+    "without the first dashes": lambda pem, _: pem[5:],
+    "in small letters": lambda pem, _: pem.replace(b"BEGIN", b"begin"),
+    "text": lambda pem, _: pem[5:].decode(),
+    "without its first line": lambda pem, _: pem.split(b"\n", 1)[1],
+    "Base64 in one line": lambda _, der: base64.b64encode(der),
+    "Base64 as text": lambda _, der: base64.b64encode(der).decode(),
+    "hexadecimal digits": lambda _, der: der.hex(),
+    "cut off in front": lambda _, der: der[1:],
+}
+LOADERS: dict[str, Callable[[Any], Any]] = {
+    "load_cert_chain": lambda key: puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_cert_chain("c.pem", key),
+    "load_cert_chain, together": lambda key: puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_cert_chain(key),
+    "load_cert_chain, again": lambda key: puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_cert_chain(
+        "c.pem", key, reload=60
+    ),
+    "add_cert_chain": lambda key: puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).add_cert_chain("c.pem", key),
+    "load_raw_public_key": lambda key: puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_raw_public_key(key),
+    "load_ech_keys": puretls.load_ech_keys,
+}
+
+
+@pytest.mark.parametrize("load", LOADERS)
+@pytest.mark.parametrize("spoiled", SPOILED)
+@pytest.mark.parametrize("kind", OWN)
+def test_no_error_about_a_file_shows_a_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, spoiled: str, load: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.pem").write_bytes(OWN[kind].chain_pem)
+    given = SPOILED[spoiled](OWN[kind].key_pem, ENCODED[kind])
+    with pytest.raises((OSError, ValueError)) as caught:
+        LOADERS[load](given)
+    shown = "".join(format_exception(caught.value)) + repr(vars(caught.value)) + repr(caught.value)
+    assert not hasattr(caught.value, "filename") or caught.value.filename is None
+    piece = given[20:60] if isinstance(given, str) else given[20:60].decode("latin-1")
+    assert piece not in shown
+    assert repr(given[20:60]).strip("b'\"") not in shown
+
+
+def test_a_file_that_is_not_there_has_its_name_in_the_error() -> None:
+    for name in ("/nowhere/server.key", b"/nowhere/server.key", Path("/nowhere/M" + "i" * 60)):
+        with pytest.raises(FileNotFoundError) as caught:
+            puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_cert_chain(OWN["P-256"].chain_pem, name)
+        assert caught.value.filename == os.fspath(name)
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_a_key_in_der_is_no_name(kind: str) -> None:
+    """Those of Ed25519 are short."""
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(OWN[kind].chain_pem, ENCODED[kind])
+    context.load_raw_public_key(ENCODED[kind])
 
 
 def test_no_error_is_in_a_circle_with_its_traceback() -> None:

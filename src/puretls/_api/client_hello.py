@@ -83,6 +83,7 @@ class ClientHello:
     @cached_property
     def versions(self) -> tuple[int, ...]:
         """The versions that are offered, TLSVersion where they are known, best first."""
+        found: tuple[int, ...]
         if registry.SUPPORTED_VERSIONS in self._message.extensions:
             found = self._read(registry.SUPPORTED_VERSIONS, extensions.versions, ())
         else:  # before TLS 1.3: the highest, and whatever is below (RFC 5246 E.1)
@@ -93,7 +94,8 @@ class ClientHello:
     @cached_property
     def cipher_suites(self) -> tuple[Codepoint, ...]:
         """The suites that are offered, best first."""
-        return _named(_readable(self._message.cipher_suites, u16s, ()), iana.SUITES)
+        none: tuple[int, ...] = ()
+        return _named(_readable(self._message.cipher_suites, u16s, none), iana.SUITES)
 
     @cached_property
     def groups(self) -> tuple[Codepoint, ...]:

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
 
-from puretls._api import keys, pem, pkcs11
+from puretls._api import keys, pem, pkcs11, secret_files
 from puretls._api.errors import fault_error, noted, ssl_error
 from puretls._api.keys import PRIVATE, REFUSED, Password
 from puretls._api.pem import pem_error
@@ -107,7 +107,10 @@ def is_material(source: str | bytes) -> bool:
     """Whether this is the content and not the name of a file: PEM, or the SEQUENCE that DER begins with."""
     if isinstance(source, str):
         return "-----BEGIN " in source
-    return pem.is_pem(source) or source[:2] in (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83")
+    if source[:2] in (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83"):
+        return True
+    short = len(source) > 2 and source[0] == 0x30 and source[1] == len(source) - 2  # as a key of Ed25519
+    return pem.is_pem(source) or (short and source[2] == 0x02)
 
 
 def read(given: Any, name: str) -> Any:
@@ -117,8 +120,7 @@ def read(given: Any, name: str) -> Any:
     if isinstance(given, str | bytes) and is_material(given):
         return given.encode() if isinstance(given, str) else given
     if isinstance(given, str | bytes | os.PathLike):
-        with open(given, "rb") as file:  # noqa: PTH123  # bytes too
-            return file.read()
+        return secret_files.read(given)
     if hasattr(given, "read"):
         data = given.read()
         return data.encode() if isinstance(data, str) else data

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from puretls._api import keys
+from puretls._api import keys, secret_files
 from puretls._api.enums import ECHStatus
 from puretls._api.errors import abort_error
 from puretls._api.pem import pem_error
@@ -208,8 +208,7 @@ def load_ech_keys(path: StrOrBytesPath) -> list[ECHKey]:
 
     OSError if there is no file, SSLError if it cannot be read, or a configuration has no key before it.
     """
-    with open(os.fspath(path), "rb") as file:  # noqa: PTH123  # bytes too
-        data = file.read(MAX_FILE)
+    data = secret_files.read(os.fspath(path), MAX_FILE)
     found: list[ECHKey] = []
     key = None
     try:

@@ -8,7 +8,7 @@ log filters and tests expect it, and `reason` is spelled as OpenSSL spells it.  
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from puretls._api import native
 from puretls._base import faults
@@ -28,6 +28,7 @@ __all__ = [  # also what is imported for type checkers only
     "SSLZeroReturnError",
 ]
 
+E = TypeVar("E", bound=OSError)
 SUFFIX = "(_ssl.c:1000)"  # programs look for "_ssl.c:"; the line number is arbitrary
 WANT_READ_TEXT = f"The operation did not complete (read) {SUFFIX}"
 SSL_ERROR, WANT_READ, WANT_WRITE, SYSCALL, ZERO_RETURN, EOF = 1, 2, 3, 5, 6, 8  # SSL_ERROR_*
@@ -117,7 +118,7 @@ def ssl_error(
     return error
 
 
-def noted(error: SSLError, detail: str) -> SSLError:
+def noted(error: E, detail: str) -> E:
     """The exception with a detail, if there is one, as a note: the message is what programs know.
 
     Python 3.10 shows no notes; they are there to be asked for.

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import credentials, trust
+from puretls._api import credentials, secret_files, trust
 from puretls._api.types import StrOrBytesPath
 from puretls._base.locks import new_lock
 from puretls._crypto.kdf import SHA256
@@ -43,8 +43,10 @@ def interval(seconds: Any) -> float:
 
 def named(given: Any, argument: str) -> str:
     """The name of a file; ValueError for anything else, which cannot be read again."""
-    if not isinstance(given, str | bytes | os.PathLike) or (
-        isinstance(given, str | bytes) and credentials.is_material(given)
+    if (
+        not isinstance(given, str | bytes | os.PathLike)
+        or not secret_files.is_a_name(given)
+        or (isinstance(given, str | bytes) and credentials.is_material(given))
     ):
         raise ValueError(f"reload needs the name of a file in {argument}")
     return os.path.abspath(os.fsdecode(given))  # noqa: PTH100 - a name
@@ -153,11 +155,7 @@ class Pair(Source):
 
     @staticmethod
     def _content(paths: tuple[str, ...]) -> tuple[bytes, ...]:
-        found = []
-        for path in paths:
-            with open(path, "rb") as file:  # noqa: PTH123  # a name, as everywhere here
-                found.append(file.read())
-        return tuple(found)
+        return tuple(map(secret_files.read, paths))
 
 
 class Trust(Source):
