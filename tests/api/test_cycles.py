@@ -10,11 +10,13 @@ import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any, NoReturn
 
 import pytest
 
 import puretls
+from puretls.cli.certs import Authority
 from support import Pki
 from support.bios import ObjectPair, join
 from support.ours import client_context, server_context
@@ -32,6 +34,12 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def boom(*_: object) -> NoReturn:
     raise RuntimeError("boom")
+
+
+def later(*_: object) -> Future[Any]:
+    answer: Future[Any] = Future()
+    answer.set_exception(RuntimeError("boom"))
+    return answer
 
 
 def sni(callback: Callable[..., Any]) -> Callable[[Any, Any], None]:
@@ -75,6 +83,91 @@ def psk_server(client: Any, server: Any) -> None:
     server.set_psk_server_callback(boom)
 
 
+def client(**settings: Any) -> Callable[[Any, Any], None]:
+    def prepare(client: Any, _: Any) -> None:
+        for name, value in settings.items():
+            setattr(client, name, value)
+
+    return prepare
+
+
+def server(**settings: Any) -> Callable[[Any, Any], None]:
+    def prepare(client: Any, server: Any) -> None:
+        client.request_ocsp = client.request_sct = True
+        client.set_alpn_protocols(["h2"])
+        for name, value in settings.items():
+            setattr(server, name, value)
+
+    return prepare
+
+
+def called(name: str, side: int, callback: Any) -> Callable[[Any, Any], None]:
+    """What is set by a method."""
+
+    def prepare(*contexts: Any) -> None:
+        contexts[0].set_alpn_protocols(["h2"])
+        getattr(contexts[side], name)(callback)
+
+    return prepare
+
+
+class Failing:
+    """A store, a judge of tickets or a cache of which each method raises."""
+
+    put = get = take = first = refresh = boom
+
+
+class Unsigned:
+    """A key elsewhere that cannot be reached."""
+
+    def __init__(self, key: Any) -> None:
+        self.public_key = key.public_key
+
+    sign = boom
+
+
+def compressed(compress: Any, decompress: Any) -> Callable[[Any, Any], None]:
+    def prepare(client: Any, server: Any) -> None:
+        client.add_cert_compression(65000, None, decompress)
+        server.add_cert_compression(65000, compress, lambda data, _: data)
+
+    return prepare
+
+
+def with_a_key_elsewhere(_: Any, server: Any) -> None:
+    identity = SIGNER.issue("localhost")
+    server.load_cert_chain(identity.chain_pem, Unsigned(identity.key))
+
+
+def with_raw_keys(trusted: bool) -> Callable[[Any, Any], None]:
+    def prepare(client: Any, server: Any) -> None:
+        client.check_hostname = False
+        client.server_certificate_types = ["raw"]
+        key = SIGNER.issue("localhost").key
+        server.load_raw_public_key(key)
+        client.set_trusted_public_keys([key if trusted else SIGNER.key])
+
+    return prepare
+
+
+def encrypted(accepted: bool) -> Callable[[Any, Any], None]:
+    def prepare(client: Any, server: Any) -> None:
+        keys = [puretls.ECHKey(*puretls.make_ech_config("localhost", config_id=7)) for _ in range(2)]
+        server.set_ech_keys(keys[:1])
+        client.set_ech_config(keys[not accepted].config.config_list)
+
+    return prepare
+
+
+def stored(_: Any, server: Any) -> None:
+    server.set_ticket_secret(bytes(32))
+    server.session_store = Failing()
+    server.single_use_tickets = Failing()
+    server.options |= puretls.OP_NO_TICKET
+
+
+SIGNER = Authority("cycles")
+LOGS = puretls.CTLogs.from_json({"version": "1.0", "log_list_timestamp": "2099-01-01T00:00:00Z", "operators": []})
 CASES: dict[str, Callable[[Any, Any], None]] = {
     "nothing": lambda *_: None,
     "sni raises": sni(boom),
@@ -87,6 +180,33 @@ CASES: dict[str, Callable[[Any, Any], None]] = {
     "psk of the client": psk_client,
     "psk of the client is rubbish": psk_client_rubbish,
     "psk of the server": psk_server,
+    "verify_callback raises": client(verify_callback=boom),
+    "verify_callback returns rubbish": client(verify_callback=lambda *_: "x"),
+    "verify_callback refuses": client(verify_callback=lambda *_: 46),
+    "verify_callback fails later": client(verify_callback=later),
+    "who verifies raises": called("set_cert_verify_callback", 0, boom),
+    "who verifies returns rubbish": called("set_cert_verify_callback", 0, lambda *_: "x"),
+    "who verifies fails later": called("set_cert_verify_callback", 0, later),
+    "who chooses the protocol raises": called("set_alpn_select_callback", 1, boom),
+    "who chooses the protocol returns rubbish": called("set_alpn_select_callback", 1, lambda *_: 5),
+    "ocsp_response raises": server(ocsp_response=boom),
+    "ocsp_response returns rubbish": server(ocsp_response=lambda _: "x"),
+    "sni fails later": sni(later),
+    "compress raises": compressed(boom, lambda data, _: data),
+    "compress returns rubbish": compressed(lambda _: "x", lambda data, _: data),
+    "decompress raises": compressed(lambda data: data, boom),
+    "decompress returns rubbish": compressed(lambda data: data, lambda *_: "x"),
+    "a key elsewhere raises": with_a_key_elsewhere,
+    "raw keys": with_raw_keys(True),
+    "raw keys that are refused": with_raw_keys(False),
+    "ECH": encrypted(True),
+    "ECH rejected": encrypted(False),
+    "a store raises": stored,
+    "a cache raises": client(client_session_cache=Failing()),
+    "timestamps are demanded": client(ct_policy=puretls.CTPolicy(LOGS)),
+    "a response is demanded": client(request_ocsp=True, ocsp_policy=puretls.OCSPPolicy.REQUIRE),
+    "the rules of the public web": client(verify_profile="webpki"),
+    "nobody is trusted": client(verify_callback=lambda *_: None, verify_flags=puretls.VERIFY_CRL_CHECK_LEAF),
 }
 
 

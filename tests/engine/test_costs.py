@@ -101,6 +101,13 @@ def shares(count: int) -> dict[int, bytes]:
     return {registry.SUPPORTED_GROUPS: vec16(groups), registry.KEY_SHARE: vec16(one_each)}
 
 
+def encrypted(count: int) -> dict[int, bytes]:
+    """An outer hello that says nothing we can open, as long as there is room."""
+    suite = b"\0\1\0\1"  # HKDF-SHA256, AES-128-GCM
+    outer = b"\0" + suite + b"\7" + vec16(bytes(32)) + vec16(bytes(count))
+    return {registry.ENCRYPTED_CLIENT_HELLO: outer}
+
+
 def identities_offered(count: int) -> dict[int, bytes]:
     binder = vec8(bytes(32))
     offered = vec16(b"".join(vec16(struct.pack("!H", i)) + bytes(4) for i in range(count))) + vec16(binder * count)
@@ -117,6 +124,24 @@ def known_suites() -> bytes:
 def again_and_again() -> bytes:
     known = known_suites()
     return known * (2 * MOST // len(known))
+
+
+ECH_KEYS = [puretls.ECHKey(*puretls.make_ech_config("localhost", config_id=7)) for _ in range(10)]
+
+
+class Counted:
+    """A store outside that knows nothing."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def get(self, _key: bytes) -> None:
+        self.asked += 1
+
+    take = get
+
+    def put(self, *_: object) -> None:
+        """Forgotten."""
 
 
 Build = Callable[[int], bytes]
@@ -145,14 +170,40 @@ LISTS: dict[str, tuple[Build, int]] = {  # and how many entries it has at most
     "authorities": (lambda n: hello13({registry.CERTIFICATE_AUTHORITIES: vec16(b"\x00\x01x" * n)}), 20_000),
     "unknown extensions": (lambda n: hello13(dict.fromkeys(range(0x4000, 0x4000 + n), b"")), 16_000),
     "unknown extensions of 1.2": (lambda n: hello12(dict.fromkeys(range(0x4000, 0x4000 + n), b"")), 16_000),
+    "responders": (lambda n: hello13({registry.STATUS_REQUEST: b"\1" + vec16(b"\0\1x" * n) + b"\0\0"}), 20_000),
+    "responders of 1.2": (lambda n: hello12({registry.STATUS_REQUEST: b"\1" + vec16(b"\0\1x" * n) + b"\0\0"}), 20_000),
+    "encrypted hello": (lambda n: hello13(encrypted(n)), 60_000),
+    "cookie": (lambda n: hello13({registry.COOKIE: vec16(bytes(n))}), 60_000),
+    "ticket of 1.2": (lambda n: hello12({registry.SESSION_TICKET: bytes(n)}), 60_000),
+    "server names": (lambda n: hello13({registry.SERVER_NAME: vec16(b"\1\0\1x" * n)}), 15_000),
     "misplaced extensions": (
         lambda n: hello13({registry.OID_FILTERS: b"", **dict.fromkeys(range(0x4000, 0x4000 + n), b"")}),
         16_000,
     ),
 }
+
+
+def with_everything() -> puretls.SSLContext:
+    """Whatever a server can be asked for, and its own tickets shared with others."""
+    context = server_context()
+    context.set_ech_keys(ECH_KEYS)
+    context.set_cert_compression(["zlib"])
+    context.load_raw_public_key(identities()[1].key)
+    context.client_certificate_types = ["raw", "x509"]
+    context.ocsp_response = lambda _connection: None
+    context.sct_list = [bytes(50)]
+    context.set_ticket_secret(bytes(32))
+    context.session_store = Counted()
+    context.verify_mode = puretls.CERT_OPTIONAL
+    context.sni_callback = lambda connection, *_: setattr(connection, "ja4", connection.client_hello.ja4)
+    context.set_alpn_select_callback(lambda _connection, names: names[0])
+    return context
+
+
 CONTEXTS: dict[str, Callable[[], puretls.SSLContext]] = {
     "default": server_context,
     "all suites, client's order": lambda: server_context(ciphers="ALL:@SECLEVEL=0", ours_first=False),
+    "with everything": with_everything,
 }
 
 
