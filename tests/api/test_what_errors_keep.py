@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import base64
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from traceback import format_exception
@@ -17,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import puretls
+from puretls._base.outside import from_outside
 from puretls._engine import server12, server13
 from puretls.cli.certs import Authority
 from support import Pki
@@ -78,6 +80,28 @@ def test_a_pre_shared_key_is_in_no_frame(pki: Pki, version: str) -> None:
     error = pair.server.error
     assert isinstance(error, puretls.SSLError)
     assert not kept(error, {KEY})
+
+
+def test_nothing_is_left_in_what_a_frame_has_shown() -> None:
+    """Before Python 3.13 `f_locals` is a copy, which would keep what is deleted from the variables later."""
+
+    class Secret:
+        pass
+
+    def fails() -> None:
+        secret = Secret()
+        kept.append(weakref.ref(secret))
+        try:
+            raise KeyError
+        except KeyError as error:
+            assert not from_outside(error)
+        del secret
+        raise ValueError
+
+    kept: list[weakref.ref[Secret]] = []
+    with pytest.raises(ValueError):  # it has no text
+        fails()
+    assert kept[0]() is None
 
 
 # A key that was given in the place of its file's name, and is neither PEM nor DER

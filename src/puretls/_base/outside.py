@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from types import FrameType
 
+CO_OPTIMIZED = 1  # of a code object: it is a function's, whose variables are in no dictionary
+
 
 def from_outside(error: BaseException) -> bool:
     """Whether this was raised by a function that has interrupted our code.
@@ -17,13 +19,26 @@ def from_outside(error: BaseException) -> bool:
     """
     traceback = error.__traceback__
     while traceback is not None:
-        for value in traceback.tb_frame.f_locals.values():
+        for value in _variables(traceback.tb_frame):
             if isinstance(value, FrameType):
                 return True
             if type(value) is tuple and any(isinstance(one, FrameType) for one in value):
                 return True
         traceback = traceback.tb_next
     return False
+
+
+def _variables(frame: FrameType) -> list[object]:
+    """What a frame's variables hold now.
+
+    Before Python 3.13 a frame keeps the dictionary that it has shown them in, and with it what is deleted from them
+    later: errors, which would be in a circle with their traceback, and secrets.  So nothing is left in it.
+    """
+    shown = frame.f_locals
+    found = list(shown.values())
+    if type(shown) is dict and frame.f_code.co_flags & CO_OPTIMIZED:  # else these are the variables themselves
+        shown.clear()
+    return found
 
 
 def raised_in(error: BaseException) -> str:
