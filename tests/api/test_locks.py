@@ -70,6 +70,64 @@ def tickets():
     fresh.load_cert_chain(CHAIN, KEY)
     verify(client, fresh)
 
+KEYS = [puretls.ECHKey(*puretls.make_ech_config("localhost", config_id=7)) for _ in range(2)]
+
+def both():
+    client, server = puretls.create_default_context(cafile=CA), puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(CHAIN, KEY)
+    for context in (client, server):
+        context.set_cert_compression(["zlib"])
+    server.set_ticket_secret(bytes(32))
+    server.set_ech_keys(KEYS[:1])
+    client.set_ech_config(KEYS[0].config.config_list)
+    return client, server
+
+together = both()
+together[0].client_session_cache = puretls.SessionCache()
+
+def shared():
+    verify(*together)
+    verify(*together)
+
+reloaded = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+reloaded.load_cert_chain(CHAIN, KEY, reload=1e-9)
+reloading_client = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+reloading_client.load_verify_locations(CA, reload=1e-9)
+
+def reloading():
+    reloaded.reload()
+    verify(reloading_client, reloaded)
+
+def anchors():
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+    context.load_intermediates(cadata=ROOT)
+    context.add_trust_anchor(CA)
+    verify(context, server)
+
+import json
+LOGS = json.dumps({"version": "1.0", "log_list_timestamp": "2099-01-01T00:00:00Z", "operators": []})
+
+def judged():
+    context = puretls.create_default_context(cafile=CA)
+    context.request_ocsp = context.request_sct = True
+    context.ct_policy = puretls.CTPolicy(puretls.CTLogs.from_json(LOGS), minimum=0)
+    context.verify_callback = lambda *_: None
+    verify(context, server)
+
+class Memory(dict):
+    def put(self, key, value, _):
+        self[key] = value
+    def take(self, key):
+        return self.pop(key, None)
+
+def stored():
+    client, server = both()
+    client.client_session_cache = True
+    server.options |= puretls.OP_NO_TICKET
+    server.session_store = Memory()
+    for _ in range(2):
+        verify(client, server)
+
 import ssl, types
 
 def library(_):
@@ -160,7 +218,7 @@ print(places.acted)
 """
 
 FOREIGN = """
-OURS = ("puretls", "builtins", "_thread", "time", "_operator", "_weakref", "posix", "nt")
+OURS = ("puretls", "builtins", "collections", "_thread", "time", "_operator", "_weakref", "posix", "nt")
 calls, wrong = 0, set()
 
 def look(frame, event, function):
@@ -182,6 +240,9 @@ sys.setprofile(None)
 assert not wrong, wrong
 print(calls)
 """
+
+
+LATER = ["shared", "reloading", "anchors", "judged", "stored"]  # what came since
 
 
 def run(pki: Pki, scratch: Path, code: str, work: str) -> int:
@@ -208,18 +269,18 @@ def run(pki: Pki, scratch: Path, code: str, work: str) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("work", ["load", "verify", "keylog", "sessions", "tickets", "inject"])
+@pytest.mark.parametrize("work", ["load", "verify", "keylog", "sessions", "tickets", "inject", *LATER])
 def test_a_handler_never_waits_for_what_it_has_interrupted(pki: Pki, tmp_path: Path, work: str) -> None:
     assert run(pki, tmp_path, HANDLER, work) > 3
 
 
 @pytest.mark.skipif(not hasattr(sys, "getswitchinterval") or sys.platform == "win32", reason="there is no fork")
-@pytest.mark.parametrize("work", ["load", "keylog", "sessions", "tickets", "inject"])
+@pytest.mark.parametrize("work", ["load", "keylog", "sessions", "tickets", "inject", *LATER])
 def test_no_forked_child_finds_a_lock_taken(pki: Pki, tmp_path: Path, work: str) -> None:
     assert run(pki, tmp_path, FORK, work) > 3
 
 
-@pytest.mark.parametrize("work", ["load", "verify", "keylog", "sessions", "tickets", "inject"])
+@pytest.mark.parametrize("work", ["load", "verify", "keylog", "sessions", "tickets", "inject", *LATER])
 def test_no_lock_is_held_while_anything_foreign_runs(pki: Pki, tmp_path: Path, work: str) -> None:
     """PyCA, the kernel, libraries and the application; a connection's own lock is there to be held."""
     assert run(pki, tmp_path, FOREIGN, work) > 1
