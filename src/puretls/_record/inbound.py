@@ -1,11 +1,11 @@
-"""What the peer has sent and nobody has read yet: framing, the reading loop, reassembly of handshake messages.
+"""The receiving half of the record layer: framing, opening records, and reassembling handshake messages.
 
 Inbound owns the buffer of ciphertext, the one record of plaintext that did not fit its reader, and the handshake
 message that is still incomplete (RFC 8446 5.1, RFC 5246 6.2.1).  It holds at most one record more than was asked for.
 
-Who owns which bytes: `buf[start:end]` is ciphertext that has arrived, all of it, whoever reads.  It is either a
-bytearray of ours, into which a socket reads (`room`, `filled`), or a `bytes` object, parsed in place: what a BIO gave
-us (`receive`), or what has come of a record while the fast path waits for the rest of it (`gathered`).
+`buf[start:end]` is all ciphertext that was received and not opened.  `buf` is either a bytearray of ours, into which a
+socket reads (`room`, `filled`), or a `bytes` object that is parsed in place: what a BIO has given (`receive`), or the
+beginning of a record while the fast path waits for the rest of it (`gathered`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from puretls._base.registry import (
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener, Opener13
 from puretls._record.scratch import SPARE_SIZE, give_back, scratch
 
-MAX_EMPTY_RECORDS = 32  # in a row; each costs us work and the peer next to nothing
+MAX_EMPTY_RECORDS = 32  # without data between them; each costs us work and the peer next to nothing
 # Bytes of body, as OpenSSL
 MAX_MESSAGE = {CERTIFICATE: 100 * 1024, COMPRESSED_CERTIFICATE: 100 * 1024, CLIENT_HELLO: 131396}
 MAX_OTHER_MESSAGE = 1 << 16 | 1 << 10  # a ticket of 2^16 bytes and what is around it; less than any of those
 FIRST_ROOM = 1024
-EARLY_OVERHEAD = 1 + 16  # bytes of a record of early data that are none of it
+EARLY_OVERHEAD = 1 + 16  # bytes by which a record of early data is longer than its data, at least
 SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
 NOTHING, UNPROTECTED = memoryview(b""), NullOpener()
 unpack_header = Struct("!BHH").unpack_from
@@ -72,7 +72,7 @@ class Inbound:
         self.hs_pos = 0
         self.version = 0  # what was negotiated; 0 as long as nothing is
         self.plain_limit = MAX_PLAINTEXT  # our record_size_limit (RFC 8449)
-        self.drop_ccs = False  # TLS 1.3 handshake: a lone change_cipher_spec is noise (RFC 8446 5)
+        self.drop_ccs = False  # in a handshake of TLS 1.3 change_cipher_spec is ignored (RFC 8446 5)
         self.allow_plain_alert = False  # a TLS 1.3 client may fail before it has keys
         self.early_data = 0  # bytes of early data that are still to be skipped (RFC 8446 4.2.10), and one more
         self.empty_records = 0
@@ -80,7 +80,7 @@ class Inbound:
     # What the transport brings
 
     def room(self, size: int) -> memoryview:
-        """At least `size` writable bytes behind what has arrived; `filled` says how many were used."""
+        """At least `size` writable bytes behind the buffered ciphertext; `filled` tells how many were used."""
         if self.start == self.end:
             self.start = self.end = 0
             if (
@@ -102,7 +102,7 @@ class Inbound:
         self.end += count
 
     def receive(self, data: bytes) -> None:
-        """Bytes from a BIO; taken over as they are when nothing is left of the last ones."""
+        """Take bytes from a BIO, without a copy if nothing is left of the previous ones."""
         end = self.end
         if self.start == end:
             size = len(data)
@@ -117,7 +117,7 @@ class Inbound:
         self.end = stop
 
     def gathered(self) -> bytes:
-        """What has arrived as `bytes`, which begin with the buffer: more of them can be put behind, and assigned."""
+        """The buffered ciphertext as a `bytes` object, so that more can be appended and assigned."""
         if self.start or type(self.buf) is not bytes:
             data = bytes(self.view[self.start : self.end])
             self.buf, self.view, self.start, self.end = data, data, 0, len(data)
@@ -125,7 +125,7 @@ class Inbound:
         return self.buf
 
     def wanted(self) -> int:
-        """How many bytes are missing of the current record, or of its header; 0 if it is whole."""
+        """How many bytes of the current record, or of its header, are missing; 0 if it is whole."""
         have = self.end - self.start
         if have < HEADER:
             return HEADER - have
@@ -133,8 +133,8 @@ class Inbound:
         return max(0, HEADER + size - have)
 
     def ready(self) -> bool:
-        """Whether there is something to make use of: a whole record, a header that need not be waited with, or a whole
-        message that came in the record of another.
+        """Whether there is something to process: a whole record, a header that is wrong already, or a whole message in
+        the record of another.
         """
         if self.hs and self._whole_message():
             return True
@@ -147,7 +147,7 @@ class Inbound:
         )
 
     def short_record(self) -> bytes | None:
-        """Take out what has arrived if it is one whole record, and a short one, for `Opener.open_data`."""
+        """Take out the buffered ciphertext if it is one whole, short record, for `Opener.open_data`."""
         start, end, buf = self.start, self.end, self.buf
         if HEADER < end - start <= SHORT and buf[start + 3] << 8 | buf[start + 4] == end - start - HEADER:
             self.start = self.end = 0
@@ -155,18 +155,18 @@ class Inbound:
         return None
 
     def longer_than(self, size: int) -> bool:
-        """Whether the first record has arrived, and is longer than that, however it is protected."""
+        """Whether the first record is whole, and longer than that in any protection."""
         start, have, buf = self.start, self.end - self.start - HEADER, self.buf
         return have > size and have >= (buf[start + 3] << 8 | buf[start + 4]) > size + self.opener.expansion
 
     def leftover(self) -> bytes:
-        """Take out what has arrived and was not opened: after close_notify it belongs to the application."""
+        """Take out the ciphertext that was not opened: after close_notify it belongs to the application."""
         data = bytes(self.view[self.start : self.end])
         self.start = self.end = 0
         return data
 
     def release(self) -> None:
-        """Give the buffer back while nothing is in it, so that an idle connection costs little."""
+        """Release the buffer when it is empty, so that an idle connection needs little memory."""
         if self.start == self.end:
             self.buf = self.view = b""
             self.start = self.end = 0
@@ -174,13 +174,13 @@ class Inbound:
     # What the connection takes
 
     def take_into(self, out: memoryview) -> int:
-        """What was opened already, as much as fits; how much that is."""
+        """Put plaintext into `out`, as much as fits; how many bytes those are."""
         data = self.take(len(out))
         out[: len(data)] = data
         return len(data)
 
     def take(self, size: int) -> bytes:
-        """The next of what was opened; so much of it at most."""
+        """At most so many bytes of the plaintext."""
         plain, at = self.plain, self.plain_at
         stop = at + size
         if stop < len(plain):
@@ -190,9 +190,9 @@ class Inbound:
         return plain[at:stop]
 
     def open_many(self, size: int, out: memoryview | None) -> bytes | int:
-        """The data of as many whole records of nothing but data as `size` bytes have room for; falsy if of none.
+        """The data of as many whole records of application data as fit into `size` bytes; falsy if there are none.
 
-        Into `out`, where the byte behind the data may change, or as bytes.
+        It is put into `out`, where the byte behind the data may change, or returned as bytes.
         """
         if out is not None:
             self.start, got = self.opener.open_many(self.buf, self.view, self.start, self.end, out)
@@ -206,7 +206,7 @@ class Inbound:
         return data
 
     def record(self) -> tuple[int, bytes] | None:
-        """The next record, opened; None if it is not all here yet."""
+        """Open the next record: its type and content; None if it is not whole yet."""
         view, start, end = self.view, self.start, self.end
         middle = start + HEADER
         if middle > end:
@@ -264,7 +264,7 @@ class Inbound:
         return kind, data
 
     def keep_handshake_data(self, data: bytes) -> None:
-        """A record of content type handshake, of which `message` takes the messages."""
+        """Take the content of a handshake record; `message` returns its messages."""
         if not self.hs:
             self.hs, self.hs_pos = data, 0
         else:
@@ -295,7 +295,7 @@ class Inbound:
         return have >= 4 and have - 4 >= first_u32(self.hs, self.hs_pos)[0] & 0xFFFFFF
 
     def in_header(self) -> bool:
-        """Whether what waits of a message is not even its type and length."""
+        """Whether less than the header of a handshake message is waiting."""
         return 0 < len(self.hs) - self.hs_pos < 4
 
     def on_boundary(self) -> bool:
@@ -319,7 +319,7 @@ class Inbound:
             raise Abort(faults.ENCRYPTED_LENGTH_TOO_LONG if expansion else faults.PACKET_LENGTH_TOO_LONG)
 
     def _not_tls(self, known: bool) -> Fault:
-        """What somebody speaks who does not speak TLS, in OpenSSL's words."""
+        """The error for a peer that does not speak TLS, in OpenSSL's words."""
         if self.server_side:
             first = bytes(self.view[self.start : self.start + 5])
             if first.startswith((b"GET ", b"POST ", b"HEAD ", b"PUT ")):
@@ -329,7 +329,7 @@ class Inbound:
         return faults.WRONG_VERSION_NUMBER if known and self.start else faults.NOT_TLS
 
     def _check_ccs(self, body: memoryview | bytes) -> None:
-        """RFC 8446 5: exactly one byte of value 1, during the handshake only, else unexpected_message."""
+        """Check a change_cipher_spec of TLS 1.3: one byte of value 1, during the handshake only (RFC 8446 5)."""
         if not self.drop_ccs:
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
         if self.hs_pos != len(self.hs):
@@ -342,7 +342,7 @@ class Inbound:
             raise Abort(faults.TOO_MANY_EMPTY_RECORDS)
 
     def _skip_early_data(self, size: int) -> None:
-        """What does not open after an offer of early data is early data, up to a limit (RFC 8446 4.2.10)."""
+        """Skip a record that does not open, as early data, up to a limit (RFC 8446 4.2.10)."""
         if not size:
             self._count_empty(APPLICATION_DATA)
         self.early_data -= max(1, size - EARLY_OVERHEAD)

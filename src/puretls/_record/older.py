@@ -1,4 +1,5 @@
-"""Record protection of TLS 1.0 to 1.2 out of a master secret: the key block and what is made of it (RFC 5246 6.3).
+"""Record protection of TLS 1.0 to 1.2, from a master secret: the key block, and the openers and sealers made of it (RFC
+5246 6.3).
 
 TLS 1.3 has a secret for each direction instead, see `_crypto.schedule`.
 """
@@ -18,7 +19,7 @@ tuple_of = tuple.__new__  # as `_wire.codec` has it
 
 
 class Direction(NamedTuple):
-    """What one side writes with."""
+    """The keys with which one side writes."""
 
     mac: bytes
     key: bytes
@@ -29,7 +30,9 @@ class Direction(NamedTuple):
 
 
 def key_block(suite: Suite, prf: Prf, randoms: bytes) -> tuple[Direction, Direction]:
-    """The client's part and the server's; `prf` is the master secret's, `randoms` the server's, then the client's."""
+    """The keys of the client and of the server.  `prf` is that of the master secret; `randoms` is the server's random,
+    then the client's.
+    """
     cipher = suite.cipher
     if isinstance(cipher, Aead):
         key, salt = cipher.key, cipher.salt
@@ -48,7 +51,7 @@ def key_block(suite: Suite, prf: Prf, randoms: bytes) -> tuple[Direction, Direct
 
 
 def opener(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Opener:
-    """Reads what the owner of the keys has written."""
+    """The opener for records that the owner of the keys has written."""
     cipher = suite.cipher
     if type(cipher) is Aead:
         _, key, iv = keys
@@ -61,7 +64,7 @@ def opener(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Opener:
 
 
 def sealer(suite: Suite, version: int, keys: Direction, *, etm: bool) -> Sealer:
-    """Writes with the keys."""
+    """The sealer with the keys."""
     cipher = suite.cipher
     if type(cipher) is Aead:
         _, key, iv = keys

@@ -1,8 +1,8 @@
-"""What is sealed and the transport has not taken yet: fragmenting, sealing, the queue (RFC 8446 5.1, RFC 5246 6.2).
+"""The sending half of the record layer: fragmenting, sealing, and the queue of ciphertext (RFC 8446 5.1, RFC 5246 6.2).
 
-A record is sealed once.  Its ciphertext stays here until the transport has taken all of it, whatever the caller does
-in between, so no plaintext is ever encrypted twice under one nonce.  All calls of one Outbound happen under one lock,
-which the transport layer holds while it sends, so that records leave in the order of their sequence numbers.
+A record is sealed once.  Its ciphertext stays here until the transport has taken all of it, whatever the caller does in
+between, so no plaintext is ever encrypted twice under one nonce.  All calls of one Outbound happen under one lock,
+which the transport holds while it sends, so that records leave in the order of their sequence numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ UNSEALED = {version: NullSealer(min(version, TLS12)) for version in (TLS10, TLS1
 
 
 class Buffer:
-    """Memory to seal in, and the places of full records in it."""
+    """Memory to seal in, with the places of full records in it."""
 
     __slots__ = ("_frames", "view")
 
@@ -45,8 +45,8 @@ class Outbound:
     def __init__(self, version: int) -> None:
         self.sealer: Sealer = UNSEALED[version]
         self.fragment = MAX_PLAINTEXT  # bytes of plaintext in a record; the peer's record_size_limit (RFC 8449)
-        self.ramp = 0  # so much more data goes in records of a segment each
-        self.buf: bytes | Buffer = b""  # bytes: one record or a few small ones
+        self.ramp = 0  # bytes of data that are still to be sent in small records
+        self.buf: bytes | Buffer = b""  # a bytes object for one record or a few small ones
         self.view: memoryview | bytes = NOTHING  # of it
         self.start = self.end = 0
 
@@ -83,7 +83,7 @@ class Outbound:
         self.end = end
 
     def put_record(self, record: bytes) -> None:
-        """Queue a record as it is."""
+        """Queue a sealed record."""
         if type(self.buf) is bytes and 0 < self.end <= KEEP:  # behind another, as mostly: `_append` without the call
             self.buf = self.view = both = self.buf + record
             self.end = len(both)
@@ -95,7 +95,7 @@ class Outbound:
         return self.view[self.start : self.end]
 
     def sent(self, count: int) -> None:
-        """The transport has taken so many bytes of `unsent`."""
+        """Remove so many bytes of `unsent`, which the transport has taken."""
         self.start += count
         if self.start == self.end:
             self.start = self.end = 0
@@ -106,13 +106,15 @@ class Outbound:
                     _pool.append(spare)
 
     def lend(self) -> tuple[memoryview | bytes, bytes | Buffer]:
-        """All that waits, for a transport that may keep it; and the memory it is in, to `reclaim` if it has not."""
+        """All ciphertext that waits, for a transport that may keep a reference to it; and the memory that it is in, for
+        `reclaim` if it has not.
+        """
         data, memory = self.view[self.start : self.end], self.buf
         self.buf, self.view, self.start, self.end = b"", NOTHING, 0, 0
         return data, memory
 
     def take(self) -> bytes:
-        """All that waits, for a transport that takes everything."""
+        """All ciphertext that waits, for a transport that takes everything."""
         if not self.end:
             return b""
         data = self.buf
@@ -148,7 +150,7 @@ class Outbound:
 
 
 def reclaim(memory: bytes | Buffer) -> None:
-    """What was lent is not in use any more."""
+    """Return lent memory to the pool."""
     if type(memory) is Buffer and len(memory.view) > KEEP and len(_pool) < POOLED:
         _pool.append(memory)
 

@@ -1,4 +1,4 @@
-"""Memory that is needed for a moment: many records are opened into it, and what a read returns is copied from it."""
+"""Memory that is needed for a moment: records are opened into it, and what a read returns is copied from it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def scratch(size: int) -> bytearray:
 
 
 def give_back(buffer: bytearray) -> None:
-    """What `scratch` gave is not needed any more."""
+    """Return memory of `scratch` to the pool."""
     if len(buffer) > SPARE_SIZE and len(_spare) < 4:
         _spare.append(buffer)

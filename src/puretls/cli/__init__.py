@@ -1,10 +1,10 @@
-"""The command `puretls`: a user of the public names like any other, so it shows what those names can do.
+"""The command `puretls`. It uses the public names like any other program.
 
 Each subcommand is a module with `add(parser)`, which describes its arguments, and `run(arguments)`, which returns the
-exit status. They are imported when asked for: `puretls --help` should not wait for what it does not use.
+exit status. They are imported when they are needed: `puretls --help` should not wait for what it does not use.
 
 Exit statuses are the same everywhere: 0 it worked, 1 what was asked about failed, 2 wrong usage, 130 interrupted. A
-command says `raise Failure(...)` (failure.py), and here it becomes one line on standard error.
+command raises `Failure(...)` (failure.py), which becomes one line on standard error here.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """As argparse's own, for a version that is looked up when somebody wants to know it."""
+    """The same as argparse's own action, for a version that is looked up only when it is wanted."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"puretls {ours()}")
@@ -196,14 +196,14 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _open_what_is_closed() -> None:
-    """Standard streams that were closed: nothing to read, nobody to hear, and no other file gets their descriptors."""
+    """Replace standard streams that were closed by the null device, so that no other file gets their descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - as long as we live
 
 
 def _forget_the_output() -> None:
-    """What is still in its buffer goes nowhere, also when the interpreter ends."""
+    """Drop what is still in the buffer of standard output, also when the interpreter ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

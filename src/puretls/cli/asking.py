@@ -1,7 +1,7 @@
-"""Many short connections to one server, politely: spaced out in time, few at once, and never more than a bound.
+"""Many short connections to one server, politely: spaced out in time, few at once, and limited in number.
 
-`ask` sends one ClientHello and reads what the server says to it; `handshake` is a whole connection of our own. The
-server may be anybody: what it sends is bounded in size and in time, and a connection that fails is an answer, too.
+`ask` sends one ClientHello and reads the server's answer; `handshake` makes a whole connection. The server may be
+anybody: what it sends is bounded in size and in time, and a connection that fails is an answer too.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Asker:
 
     @property
     def address(self) -> str | None:
-        """To which questions go, as far as that is known."""
+        """The address that is asked, if it is known."""
         return self.where.host if _is_address(self.where.host) else None
 
     @contextmanager
@@ -134,7 +134,7 @@ class Asker:
             yield tls
 
     def stop(self, why: str) -> None:
-        """No more connections: whoever asks on is told why."""
+        """Allow no more connections; later questions fail with this reason."""
         self.stopped = self.stopped or why
 
     def interrupt(self) -> None:

@@ -41,7 +41,7 @@ AGAIN = 2  # how often answers that differ have to differ in the same way
 
 
 class Record(NamedTuple):
-    """One record of the server; of no kind if it has closed, and of kind -1 if nothing came in time."""
+    """One record of the server, as its type and content; the type is 0 if it has closed, -1 if nothing came in time."""
 
     kind: int = 0
     body: bytes = b""
@@ -216,7 +216,7 @@ class Attacks:
 
 
 def ask_again(tls: Any) -> bool:
-    """Have a client begin another handshake inside its connection, as if the server had asked; whether it does."""
+    """Make a client begin a renegotiation, as if the server had asked for it; whether it does."""
     conn = tls._sslobj._conn  # no public name has it: no client should want it
     before = conn.state
     conn.machine.receive(conn.handshake.read_level, bytes((HELLO_REQUEST, 0, 0, 0)))

@@ -1,7 +1,7 @@
-"""The development CA on disk: made once, never overwritten, its private key for its owner's eyes only.
+"""The development CA on disk: made once, never overwritten, with a private key that only its owner can read.
 
-`ca-key.pem` holds the private key and the root certificate, so the CA comes into being as a whole or not at all, and
-only once, if two programs make it at the same moment. `ca.pem` is a copy of the certificate, for others to trust.
+`ca-key.pem` holds the private key and the root certificate, so the CA is created as a whole or not at all, and only
+once even if two programs create it at the same time. `ca.pem` is a copy of the certificate, for others to trust.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def directory(chosen: Path | None = None) -> Path:
 
 
 class MadeAlready(Failure):
-    """There is a CA."""
+    """The CA exists already."""
 
 
 class Development:
@@ -98,7 +98,7 @@ class Development:
         return authority
 
     def load(self) -> Authority:
-        """The CA that is there; Failure if it is not, is not what it should be, or is open to others."""
+        """The existing CA; Failure if there is none, or its files are not as expected, or can be read by others."""
         try:
             with self.key_file.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
@@ -143,7 +143,7 @@ class Development:
 
 
 def owner() -> str:
-    """Whose CA it is: so that people know it again in a list of trusted ones."""
+    """The owner of the CA, so that people recognise it in a list of trusted ones."""
     try:
         return f"{getpass.getuser()}@{platform.node()}"
     except (OSError, KeyError, ImportError):  # a user without a name
@@ -156,7 +156,7 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def write_new(path: Path, data: bytes, *, private: bool = False) -> None:
-    """A file that is not there yet, complete from its first moment; FileExistsError if it is there."""
+    """Create a file that is complete from its first moment; FileExistsError if it exists."""
     descriptor, name = tempfile.mkstemp(prefix=".puretls-", dir=path.parent)  # 0600
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
@@ -169,7 +169,7 @@ def write_new(path: Path, data: bytes, *, private: bool = False) -> None:
 
 
 def replaced(path: Path, data: bytes) -> None:
-    """Another content for a file that everybody may read, complete at every moment."""
+    """Replace the content of a public file, which is complete at every moment."""
     descriptor, name = tempfile.mkstemp(prefix=".puretls-", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
@@ -213,7 +213,7 @@ def reach(certificate: x509.Certificate) -> list[str]:
 
 
 def _check_reach(authority: Authority, made: x509.Certificate, *, client: bool) -> None:
-    """Misuse if nobody would accept what the CA has signed, since it is not good for that name."""
+    """Misuse if no verifier would accept the certificate, since the CA is not permitted to have that name."""
     if only := reach(authority.certificate):
         try:
             verify_chain(made, [], authority.certificate, purpose="clientAuth" if client else "serverAuth")

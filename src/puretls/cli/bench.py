@@ -1,7 +1,8 @@
-"""`puretls bench`: how quick this machine and this Python are with puretls, and with the interpreter's own `ssl`.
+"""`puretls bench`: how fast this machine and this Python are with puretls, and with the interpreter's own `ssl`.
 
-Both have to do the same thing, in turn, a little at a time, so that the machine's moods meet both; the median counts.
-The repository's benchmarks (docs/benchmarks.md) measure more, for longer, and with other libraries, with the same code.
+Both do the same work in turn, a little at a time, so that changes in the machine's load affect both; the median is
+reported. The repository's benchmarks (docs/benchmarks.md) measure more, for longer, and with other libraries, with the
+same code.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ def _loopback(files: Files, effort: float, advance: Callable[[str], None]) -> It
 
 @contextmanager
 def _silent(_label: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """Progress that nobody sees: the steps are shown."""
+    """Progress that is not shown, because the steps are."""
     yield lambda _count: None
 
 

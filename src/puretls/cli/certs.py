@@ -78,7 +78,7 @@ class Authority:
 
     @classmethod
     def of(cls, certificate: x509.Certificate, key: Any) -> Authority:
-        """A root that was made earlier."""
+        """A root that was made earlier, from its certificate and key."""
         self = cls.__new__(cls)
         self.key, self.parent, self.name, self.certificate = key, None, certificate.subject, certificate
         return self
@@ -103,7 +103,7 @@ class Authority:
     def certify(
         self, public_key: Any, *names: str, client: bool = False, days: tuple[float, float] = (-1, 7)
     ) -> x509.Certificate:
-        """The same for a key that somebody else keeps."""
+        """The same for a key of which only the public half is here."""
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self._common_name(names))])
         builder = _builder(subject, public_key, self, days)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -1,6 +1,8 @@
-"""`puretls connect`: who is the server, what is spoken with it, data both ways; what `openssl s_client` is used for.
+"""`puretls connect`: shows a server and what is negotiated with it, and carries data both ways, like `openssl
+s_client`.
 
-The server is verified, always: with --insecure a refusal is said aloud, and a second connection looks at it anyway.
+The server is always verified. With --insecure a refusal is reported, and a second connection is made without
+verification.
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class Call:
-    """What was asked for, and what has been found out so far."""
+    """One run of the command: the arguments, and the findings so far."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
@@ -135,7 +137,7 @@ class Call:
         return 0 if whole else 1
 
     def failed(self, failure: Failure) -> None:
-        """What is known all the same: a certificate that was refused is described."""
+        """Report what is known after a failure: a refused certificate is described."""
         if self.arguments.json:
             self.report.facts["failed"] = str(failure)
             print(json.dumps(self.report.document(), indent=2))
@@ -144,7 +146,7 @@ class Call:
                 self.report.show(screen())
 
     def finish(self, tls: Any) -> Any:
-        """The goodbyes; the session."""
+        """End the connection; its session."""
         try:
             return finish(tls, min(self.arguments.timeout, GOODBYE))
         except SSLError as error:
@@ -222,7 +224,7 @@ class Call:
 
 
 def other_configurations(error: Exception) -> str:
-    """What to try if the server did not open our encrypted ClientHello."""
+    """Say what to try if the server has rejected our encrypted ClientHello."""
     if not isinstance(error, SSLECHRejected):
         return ""
     if error.retry_configs:

@@ -1,7 +1,8 @@
-"""`ssl` and puretls in one shape, to be measured: contexts pinned to version, suite and group; sides over memory BIOs.
+"""`ssl` and puretls behind one interface, for measuring: contexts with fixed version, suite and group; sides over
+memory BIOs.
 
-Only what is timed goes through these classes, and they are as thin as they can be: a `Side` does what a program
-without a socket would do with that library. The repository's own benchmarks have more contenders of this shape.
+Only what is timed goes through these classes, and they are as thin as possible: a `Side` does what a program without a
+socket does with that library. The repository's own benchmarks have more libraries behind the same interface.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from puretls.cli.certs import Authority
 
 
 class Case(NamedTuple):
-    """What both sides are forced to."""
+    """The parameters that both sides have to use."""
 
     version: str = "1.3"
     suite: str = "TLS_AES_128_GCM_SHA256"
@@ -25,7 +26,7 @@ class Case(NamedTuple):
 
 
 class Files(NamedTuple):
-    """Where the certificates are: every contender reads the same ones."""
+    """The files of the certificates, which are the same for every library."""
 
     folder: str
 
@@ -68,22 +69,22 @@ class Side:
         return True
 
     def session(self) -> Any:
-        """What can be resumed, once the tickets are read."""
+        """The session to resume, when the tickets were read."""
         return self.tls.session
 
     def resumed(self) -> bool:
-        """Whether it was."""
+        """Whether a session was resumed."""
         return bool(self.tls.session_reused)
 
 
 class Module:
-    """ssl, or what imitates it."""
+    """`ssl`, or a module with its interface."""
 
     def __init__(self, name: str) -> None:
         self.name, self.module = name, import_module(name)
 
     def context(self, files: Files, case: Case, *, server: bool) -> Any:
-        """One that can do nothing but the case."""
+        """A context that can negotiate only the case."""
         tls = self.module
         context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER if server else tls.PROTOCOL_TLS_CLIENT)
         version = tls.TLSVersion.TLSv1_3 if case.version == "1.3" else tls.TLSVersion.TLSv1_2
@@ -112,7 +113,7 @@ class Module:
 
 
 class Forced:
-    """What `ssl` cannot choose before Python 3.15, though the OpenSSL below it can."""
+    """Parameters that `ssl` cannot set before Python 3.15, though OpenSSL can."""
 
     def __init__(self, context: Any) -> None:
         self.library = ctypes.CDLL(import_module("_ssl").__file__)

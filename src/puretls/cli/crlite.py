@@ -21,7 +21,7 @@ REVOKED = 3  # the exit status
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The two things to do."""
+    """The arguments of `puretls crlite`."""
     parser.epilog = (
         "examples:\n"
         "  puretls crlite fetch --url https://HOST/FOLDER/ --to DIR    the filters that a manifest.json there lists\n"
@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it."""
+    """Run one of the two actions."""
     return fetch(arguments) if arguments.action == "fetch" else check(arguments)
 
 

@@ -218,7 +218,7 @@ class Demo:
                 print()
 
     def fail(self, text: str) -> None:
-        """Say so, and remember it for the exit status."""
+        """Print that something has failed, and count it for the exit status."""
         self.failures += 1
         self.screen.bad(text)
 

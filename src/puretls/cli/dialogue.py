@@ -1,4 +1,4 @@
-"""A dialogue in clear text with a server that may be anybody: what it says is bounded in size and in time."""
+"""A dialogue in clear text with an unknown server: what it sends is bounded in size and in time."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Dialogue:
         self.unread, self.lines = b"", 0
 
     def failure(self, what: str) -> Failure:
-        """The server does not come along."""
+        """The server does not offer TLS, or breaks its protocol."""
         return Failure(f"STARTTLS ({self.protocol}): {what}")
 
     def refusal(self, said: bytes) -> Failure:
-        """The server says something else than yes."""
+        """The server has refused."""
         return self.failure(f"the server says: {decoded(said)}")
 
     def say(self, line: str) -> None:

@@ -25,7 +25,7 @@ examples:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The two things to do."""
+    """The arguments of `puretls ech`."""
     parser.epilog = EXAMPLES
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     make = actions.add_parser("make", help="a new key, for a server")
@@ -46,12 +46,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it."""
+    """Run one of the two actions."""
     return made(arguments) if arguments.action == "make" else shown(arguments)
 
 
 def made(arguments: argparse.Namespace) -> int:
-    """The file has both, and is for its owner alone; the configuration is printed."""
+    """Make a key: the file has the key and its configuration, and is readable by its owner only; the configuration is
+    printed.
+    """
     try:
         config, private = make_ech_config(
             arguments.public_name,
@@ -73,7 +75,7 @@ def made(arguments: argparse.Namespace) -> int:
 
 
 def shown(arguments: argparse.Namespace) -> int:
-    """0 if one of them can be used here."""
+    """Show configurations; the exit status is 0 if one of them can be used here."""
     configs = [described(config) for config in ECHConfig.from_list(arguments.configs)]
     if arguments.json:
         print(json.dumps({"ech": in_base64(arguments.configs), "configs": configs}, indent=2))

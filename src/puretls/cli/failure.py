@@ -1,6 +1,6 @@
-"""How a command fails: one line that says what failed, why, and where possible what to do.
+"""Failures of commands: one line that says what has failed, why, and if possible what to do.
 
-`Failure` is raised by commands and printed by the frame; `reason` words the errors that peers and systems cause.
+Commands raise `Failure`, and `puretls.cli` prints it; `reason` puts errors of peers and of the system into words.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Failure(Exception):
 
 
 class Misuse(Failure):
-    """Arguments that parse and make no sense; the status is that of wrong usage."""
+    """Arguments that can be parsed but make no sense; the exit status is that of wrong usage."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=2)

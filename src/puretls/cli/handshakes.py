@@ -1,6 +1,6 @@
-"""What only whole handshakes tell of a server: is its certificate accepted, and what TLS 1.3 says encrypted.
+"""What only whole handshakes show about a server: whether its certificate is accepted, and what TLS 1.3 encrypts.
 
-Schemes and protocols are found by elimination, as in `_analysis.survey`; here with connections of our own.
+Schemes and protocols are found by elimination, as in `_analysis.survey`, here with whole connections.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Handshakes:
         return context
 
     def looking(self, version: TLSVersion | None = None) -> SSLContext:
-        """A context that speaks with anybody."""
+        """A context that verifies nobody."""
         context = SSLContext(PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, CERT_NONE
         context.set_ciphers(EVERYTHING)
@@ -107,7 +107,7 @@ class Handshakes:
         return None
 
     def schemes(self) -> list[str]:
-        """With which schemes the server signs in TLS 1.3."""
+        """The schemes with which the server signs in TLS 1.3."""
 
         def settings(context: SSLContext, left: Sequence[str]) -> None:
             context.set_server_sigalgs(":".join(left))
@@ -116,7 +116,7 @@ class Handshakes:
         return self._eliminate(offered, TLSVersion.TLSv1_3, settings, lambda tls: tls.server_sigalg())
 
     def protocols(self) -> list[str]:
-        """Which application protocols it agrees to (RFC 7301)."""
+        """The application protocols that it accepts (RFC 7301)."""
 
         def settings(context: SSLContext, left: Sequence[str]) -> None:
             context.set_alpn_protocols(left)
@@ -124,7 +124,7 @@ class Handshakes:
         return self._eliminate(PROTOCOLS, None, settings, lambda tls: tls.selected_alpn_protocol())
 
     def compressions(self) -> list[str]:
-        """How it compresses its certificate, of what is here (RFC 8879)."""
+        """The algorithms with which it compresses its certificate, of those available here (RFC 8879)."""
 
         def settings(context: SSLContext, left: Sequence[str]) -> None:
             context.set_cert_compression(left)

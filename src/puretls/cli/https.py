@@ -44,7 +44,7 @@ class HttpsServer(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """A thread for the connection; if all places are taken, whoever has been silent for longest gives his up."""
+        """Start a thread for the connection; if there are too many, the one that was silent for longest is closed."""
         if self.places.acquire(blocking=False) or (self.make_room() and self.places.acquire(timeout=1)):
             try:
                 super().process_request(request, client_address)
@@ -164,7 +164,7 @@ class HttpsHandler(BaseHTTPRequestHandler):
         super().handle_one_request()
 
     def version_string(self) -> str:
-        """Who we are, and nothing about what with."""
+        """The name of the server, without versions."""
         return "puretls"
 
     def parse_request(self) -> bool:
@@ -196,7 +196,7 @@ class Paced(io.RawIOBase):
         self.deadline, self.left = monotonic() + REQUEST_TIMEOUT, LONGEST_REQUEST
 
     def readable(self) -> bool:
-        """It is."""
+        """Whether the stream can be read: yes."""
         return True
 
     def readinto(self, buffer: Any) -> int:

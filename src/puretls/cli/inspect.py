@@ -172,7 +172,7 @@ def fetch(tap: Tap, name: str) -> None:
 
 @contextmanager
 def ending(tap: Tap, seconds: float = PARTING) -> Iterator[None]:
-    """The last words of a connection: an end without any, or silence, is no failure of what was to be looked at."""
+    """End a connection; silence, or an end without close_notify, is no failure of the inspection."""
     tap.allow(seconds)
     with suppress(SSLError, ConnectionError, TimeoutError):
         yield
@@ -182,7 +182,7 @@ def ending(tap: Tap, seconds: float = PARTING) -> Iterator[None]:
 
 
 def listen(arguments: argparse.Namespace) -> list[Inspection]:
-    """Be the server of the next connection."""
+    """Accept the next connection as a server."""
     context = create_default_context(Purpose.CLIENT_AUTH)
     authority = Authority("puretls inspect CA")
     if not identify(context, arguments):

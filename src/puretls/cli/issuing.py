@@ -108,7 +108,7 @@ def _write(files: list[File], *, force: bool) -> None:
 
 
 def hint_at_trust(shown: Plain, development: Development, ca: Authority) -> None:
-    """What is issued is good for nobody who does not trust the CA: said as long as no store does."""
+    """Say that the CA has to be trusted, as long as no store trusts it."""
     root = stores.Root(ca.certificate, development.certificate_file)
     with suppress(Failure, OSError):
         if not any(store.has(root) for store in stores.stores()):
@@ -128,7 +128,7 @@ def add_renew(parser: argparse.ArgumentParser) -> None:
 
 
 def renew(arguments: argparse.Namespace, development: Development) -> int:
-    """The same certificate for the same key again, as long as the old one was; in place, at one moment."""
+    """Renew a certificate: the same content for the same key and the same length of time, in its old place."""
     ca, old = development.load(), certificate_of(arguments.file, development)
     names = requested_names(old)
     lasted = (old.not_valid_after_utc - old.not_valid_before_utc).total_seconds() / 86400 - 1
@@ -201,7 +201,7 @@ def _bundle(name: str, made: Identity, ca: Authority, password: bytes) -> bytes:
 
 
 def _password(file: Path | None) -> bytes:
-    """Of the PKCS #12 file: the first line of another, or typed."""
+    """The password of the PKCS #12 file: the first line of a file, or typed."""
     if file:
         found = first_line(file)
     else:

@@ -57,7 +57,9 @@ class PageServer(HttpsServer):
         tls.sock.shutdown(SHUT_RDWR)
 
     def handshake(self, tls: Any, client_address: Any) -> None:
-        """One that fails, most often because the browser does not know the CA, is a visit; a silent client is none."""
+        """A handshake that fails, most often because the browser does not know the CA, is a visit too; a silent client
+        is none.
+        """
         try:
             super().handshake(tls, client_address)
         except OSError as error:

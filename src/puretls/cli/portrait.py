@@ -1,4 +1,4 @@
-"""A certificate in words: what people ask of one, as text and as values for JSON."""
+"""A certificate in words: its facts, as text for people and as values for JSON."""
 
 from __future__ import annotations
 

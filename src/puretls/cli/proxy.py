@@ -1,6 +1,6 @@
-"""A proxy on the way: a connection that it makes for us, by CONNECT (RFC 9110 9.3.6).
+"""Connections through a proxy, by CONNECT (RFC 9110 9.3.6).
 
-The answer is read byte by byte up to its end, as a server that speaks first, which STARTTLS's do, may follow at once.
+The answer is read byte by byte up to its end, because a server that speaks first, as with STARTTLS, may follow at once.
 The password of a proxy appears in no message.
 """
 
@@ -22,7 +22,7 @@ STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?\r?\n")
 
 
 class Proxy(NamedTuple):
-    """Where it is, and how it is to know us."""
+    """The address of a proxy, and the credentials for it."""
 
     where: Target
     authorization: str = ""
@@ -32,7 +32,9 @@ class Proxy(NamedTuple):
 
 
 def proxy(text: str) -> Proxy | None:
-    """`http://user:password@host:port`, the scheme may be left out; nothing for none; a type for argparse."""
+    """Parse `http://user:password@host:port`, in which the scheme may be left out, or nothing for no proxy; a type for
+    argparse.
+    """
     if not text:
         return None
     found = urlsplit(text if "://" in text else f"http://{text}")
@@ -50,7 +52,7 @@ def proxy(text: str) -> Proxy | None:
 
 
 def configured(where: Target) -> Proxy | None:
-    """The proxy that HTTPS_PROXY, or the system's settings, name for a host that NO_PROXY leaves to it."""
+    """The proxy that HTTPS_PROXY or the system's settings name for a host, unless NO_PROXY excludes it."""
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - it loads a lot, for few
 
     given = getproxies()
@@ -70,7 +72,7 @@ def chosen(arguments: argparse.Namespace, where: Target) -> Proxy | None:
 
 
 def dial_through(through: Proxy | None, where: Target, *, family: int, timeout: float) -> socket.socket:
-    """A connection to `where`, which a proxy has made if there is one; Failure says why it has not."""
+    """A connection to `where`, through the proxy if there is one; Failure with the reason if there is none."""
     if through is None:
         return dial(where, family=family, timeout=timeout)
     sock = dial(through.where, family=family, timeout=timeout)
@@ -85,7 +87,7 @@ def dial_through(through: Proxy | None, where: Target, *, family: int, timeout: 
 
 
 def _refusal(sock: socket.socket, where: Target, authorization: str) -> str:
-    """Ask for the connection; why there is none, or ""."""
+    """Ask the proxy for the connection; the reason if it makes none, or ""."""
     request = f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n"
     if authorization:
         request += f"Proxy-Authorization: {authorization}\r\n"

@@ -19,7 +19,7 @@ Advance = Callable[[int], None]
 
 
 def screen() -> Plain:
-    """The best the output can show."""
+    """The best screen for the output: rich or plain."""
     if sys.stdout.isatty():
         try:
             from puretls.cli.rich_screen import Rich  # noqa: PLC0415 - rich is an extra
@@ -33,19 +33,19 @@ class Plain:
     """ASCII, one thing a line: for pipes, logs and terminals without rich."""
 
     def banner(self, title: str, note: str) -> None:
-        """Who is speaking."""
+        """The title: the program and its version."""
         print(f"{title}: {note}")
 
     def heading(self, title: str, note: str = "") -> None:
-        """What comes next."""
+        """A heading for what comes next."""
         print(f"\n{title}" + (f" ({note})" if note else ""), flush=True)
 
     def good(self, text: str) -> None:
-        """Something worked."""
+        """A line for something that has worked."""
         print(f"  ok: {text}", flush=True)
 
     def bad(self, text: str) -> None:
-        """Something did not."""
+        """A line for something that has failed."""
         print(f"  FAILED: {text}", flush=True)
 
     def facts(self, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:

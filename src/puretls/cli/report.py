@@ -1,4 +1,4 @@
-"""What `puretls connect` has found out: on a screen for people, as one JSON document for programs."""
+"""The findings of `puretls connect`: on a screen for people, as one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Report:
             self.facts["address"] = sock.getpeername()[0]
 
     def refused(self, error: Any, watched: Watched) -> None:
-        """The server's certificate did not stand; it is described all the same."""
+        """The server's certificate was refused; it is described all the same."""
         self.shown_by(watched)
         self.facts["verified"] = False
         self.facts["refusal"] = {
@@ -135,12 +135,12 @@ class Report:
         }
 
     def ended(self, session: Any) -> None:
-        """The first connection is over: did a ticket come?"""
+        """The first connection is over; whether a ticket has come."""
         came = bool(session and session.has_ticket)
         self.facts["ticket"] = {"came": came, "lifetime": session.ticket_lifetime_hint if came else None}
 
     def resumed(self, tls: Any) -> None:
-        """Another connection stands."""
+        """Another connection is established."""
         self.facts["resumptions"].append(tls.session_reused)
         self.facts["resumed"] = all(self.facts["resumptions"])
 

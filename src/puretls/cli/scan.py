@@ -1,7 +1,7 @@
-"""`puretls scan`: what a server accepts, and a grade; what testssl.sh and SSL Labs are used for.
+"""`puretls scan`: what a server accepts, with a grade, like testssl.sh and SSL Labs.
 
-The questions are those of `_analysis.survey`, asked over many short connections. What hellos cannot tell (whether the
-certificate is accepted, what TLS 1.3 encrypts) is learnt from a few whole connections of our own.
+The questions are those of `_analysis.survey`, asked over many short connections. What hellos cannot show (whether the
+certificate is accepted, what TLS 1.3 encrypts) is found out by a few whole connections.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, judge, show."""
+    """Scan the servers, grade them, and show the findings."""
     jobs = [job for one in arguments.targets for job in _jobs(arguments, one.at(PORTS.get(arguments.starttls, 443)))]
     shown = Plain() if arguments.json else screen()
     try:

@@ -1,6 +1,6 @@
-"""What `puretls scan` has found: one document for programs, and for people the same, the most important first.
+"""The findings of `puretls scan`: one document for programs, and the same for people, the most important first.
 
-The document holds what the server said as it said it; on a screen everything foreign is escaped.
+The document has what the server has sent, unchanged; on a screen all foreign text is escaped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ HABITS = {
 
 @dataclass
 class Learnt:
-    """What is shown and not graded."""
+    """Findings that are shown and not graded."""
 
     silent: dict[int, str] = field(default_factory=dict)  # versions that are not spoken, and what is said instead
     schemes: dict[int, list[str]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Learnt:
 
 
 def identity(chain: tuple[bytes, ...]) -> Identity:
-    """What the grade wants to know of a chain; the refusal is added by whoever has asked."""
+    """The facts of a chain for the grade; the caller adds the refusal."""
     facts = portrait.certificate(chain[0])
     kind, bits, digests = "", 0, []
     with suppress(*portrait.UNREADABLE):
@@ -183,7 +183,7 @@ def _public_web(chain: tuple[bytes, ...]) -> str | None:
 
 
 def show(screen: Plain, facts: dict[str, Any]) -> None:
-    """Everything in detail, then certificates, then what to do, and the grade last: there the terminal stands."""
+    """Show everything in detail, then certificates, then what to do, and the grade last, where a terminal stops."""
     where = str(Target(facts["host"], facts["port"]))
     screen.heading(where, facts["address"] or f"through the proxy {facts['proxy']}")
     _suites(screen, facts["suites"])

@@ -1,10 +1,10 @@
 """A session over TLS between a server and our standard input and output: both directions at once, and a clean end.
 
-Standard input and output can be terminals, pipes or files, and may block: a thread each moves them over a socket, which
-can be waited for together with the one of TLS on every system. So whoever does not read our output stops what is
-received, and not what is sent. When the input has ended, what the server still sends is taken until its own end, or
-until it has been silent for too long; only then it is sent close_notify. RFC 8446 6.1 has that close one direction
-alone, but servers on asyncio, and others, drop their answer when it comes. --half-close is for who wants it earlier.
+Standard input and output can be terminals, pipes or files, and may block. A thread each moves them over a socket, which
+can be waited for together with the TLS socket on every system. So a slow reader of our output stops what is received,
+but not what is sent. When the input has ended, the server's data is received until its own end, or until it is silent
+for too long; only then close_notify is sent. RFC 8446 6.1 has close_notify end one direction only, but servers on
+asyncio, and others, drop their answer when it comes. --half-close sends it at the end of the input.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From clear text to TLS: what has to be said first in protocols that begin without it.
+"""From clear text to TLS: the beginning of protocols that start without TLS.
 
-SMTP and LMTP (RFC 3207), IMAP (RFC 9051 6.2.1), POP3 (RFC 2595 4), FTP (RFC 4217), NNTP (RFC 4642), ManageSieve
-(RFC 5804 2.2), LDAP (RFC 4511 4.14), XMPP (RFC 6120 5), PostgreSQL and MySQL (their manuals). Text that arrives
-together with the server's consent is refused: whoever put it there wants it to pass for text from within TLS.
+SMTP and LMTP (RFC 3207), IMAP (RFC 9051 6.2.1), POP3 (RFC 2595 4), FTP (RFC 4217), NNTP (RFC 4642), ManageSieve (RFC
+5804 2.2), LDAP (RFC 4511 4.14), XMPP (RFC 6120 5), PostgreSQL and MySQL (their manuals). Text that arrives together
+with the server's consent is refused: it could have been inserted to pass for text from within TLS.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ XMPP_ANSWER = re.compile(rb"<proceed\b[^<>]*(?:/>|></proceed\s*>)|</(?:failure|s
 
 
 def start(protocol: str, sock: socket.socket, timeout: float, host: str = "") -> None:
-    """Up to where TLS begins; Failure if the server does not come along."""
+    """Run the protocol up to the point where TLS begins; Failure if the server refuses."""
     talk = Dialogue(protocol, sock, timeout, host)
     try:
         DIALOGUES[protocol](talk)

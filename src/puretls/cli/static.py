@@ -40,7 +40,9 @@ DISTRUST = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")  # what clie
 
 
 class StaticServer(HttpsServer):
-    """A directory, and a line on the terminal for each request and each client that did not come so far."""
+    """A server for a directory, with a line on the terminal for each request, and for each client that fails
+    before it.
+    """
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class StaticServer(HttpsServer):
             print(f"{strftime('%H:%M:%S')} {client_address[0]} {text}", flush=True)
 
     def left(self, client_address: Any, error: OSError) -> None:
-        """Why a client is gone."""
+        """Log why a client has gone."""
         name = getattr(error, "reason", None) or ""
         why = reason(error)
         if name.endswith(DISTRUST) and "ALERT" in name:
@@ -72,7 +74,7 @@ class StaticServer(HttpsServer):
         self.note(client_address, f"- {why}")
 
     def refused(self, client_address: Any) -> None:
-        """Too many at once."""
+        """Log that there were too many clients."""
         self.note(client_address, "- refused: too many connections at once")
 
     def handshake(self, tls: Any, client_address: Any) -> None:
@@ -225,7 +227,7 @@ class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
         return io.BytesIO(body)
 
     def end_headers(self) -> None:
-        """Types are what we say they are; and a page under development is not to be remembered."""
+        """Header fields: browsers must not guess types, nor cache pages that are under development."""
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-cache")
         if self.other_method:
@@ -243,11 +245,11 @@ class StaticHandler(HttpsHandler, SimpleHTTPRequestHandler):
         self.server.note(self.client_address, f"{printable(self.requestline, 200)} {status}{client}")
 
     def log_message(self, *_arguments: Any) -> None:
-        """Nothing else is logged."""
+        """Log nothing else."""
 
 
 def hidden(name: str) -> bool:
-    """Whether a name means that it is not for others."""
+    """Whether a name marks a file as hidden."""
     return name.startswith(".") and name != WELL_KNOWN
 
 

@@ -1,7 +1,7 @@
-"""A connection whose every byte is kept: TLS over memory BIOs, beside them a socket that we read and write ourselves.
+"""A connection whose bytes are all kept: TLS over memory BIOs, beside a socket that is read and written here.
 
-Works for either role. What was said stays known whatever becomes of the connection: a refusal is worth explaining, too.
-Whoever is at the other end gets so much time for an operation and no more, however slowly, or endlessly, it talks.
+It works for either role. What was received and sent stays known even if the connection fails, since a refusal has to be
+explained too. The peer has a limited time for each operation, however slowly, or endlessly, it sends.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ class Tap:
         self.tls: Any = context.wrap_bio(self.incoming, self.outgoing, server_side=server_side, **options)
 
     def allow(self, seconds: float) -> None:
-        """So much time for what is driven from now on, and no more than the socket's timeout."""
+        """Set the time for what is driven from now on, within the socket's timeout."""
         self.deadline = monotonic() + min(seconds, self.timeout)
 
     def drive(self, operation: Callable[..., T], *arguments: Any) -> T:
-        """Carry bytes until the operation is done; what it raises, and what the socket raises, is the caller's.
+        """Carry bytes until the operation is done. Exceptions of the operation and of the socket are raised to the
+        caller.
 
-        TimeoutError when the time that was allowed is over.
+        TimeoutError when the allowed time is over.
         """
         while True:
             try:
@@ -86,7 +87,7 @@ class Tap:
         self.sock.settimeout(max(self.deadline - monotonic(), 0.001))  # none left: what is ready is still taken
 
     def explained(self, log: KeyLog) -> Conversation:
-        """Everything that was said, taken apart."""
+        """Everything that was sent and received, taken apart."""
         conversation = Conversation(log)
         for one in self.heard:
             conversation.feed(*one)

@@ -16,13 +16,13 @@ SCHEMES = ("https", "wss")  # whose port is 443
 
 
 class Target(NamedTuple):
-    """Who is meant."""
+    """A host and perhaps a port."""
 
     host: str
     port: int | None
 
     def at(self, default: int) -> Target:
-        """With a port, if none was given."""
+        """The same with a port, if it has none."""
         return self if self.port is not None else Target(self.host, default)
 
     def __str__(self) -> str:

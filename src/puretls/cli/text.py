@@ -1,7 +1,7 @@
-"""Text that others wrote, made fit for a terminal.
+"""Making foreign text safe for a terminal.
 
-A name in a certificate or a line of a server's greeting may hold control characters, escape sequences, or marks that
-turn the direction of writing: a terminal would obey them. The data of a session is left alone: it was asked for.
+A name in a certificate or a line of a server's greeting may contain control characters, escape sequences, or marks that
+change the direction of writing, and a terminal would obey them. The data of a session is left as it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What somebody types at a terminal without its being shown."""
+"""Reading what is typed at a terminal, without showing it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 
 
 def has_terminal() -> bool:
-    """Where getpass looks for one: the terminal of this process, or else standard input."""
+    """Whether getpass can ask: at the terminal of this process, or else on standard input."""
     if sys.platform != "win32":
         with suppress(OSError):
             os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -18,7 +18,7 @@ def has_terminal() -> bool:
 
 
 def typed(prompt: str) -> str | None:
-    """None without a terminal: getpass would then take what standard input is there to send."""
+    """What was typed; None without a terminal, where getpass would read standard input instead."""
     if has_terminal():
         with suppress(EOFError, OSError):
             return getpass.getpass(prompt)

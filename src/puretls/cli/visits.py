@@ -1,6 +1,6 @@
-"""Who has connected to the demo's server: one Visit each, the last of them kept, and whoever watches is told.
+"""The connections to the demo's server: one Visit each, of which the last ones are kept; waiting threads are notified.
 
-A visit is known by what its client said in TLS (its ClientHello, the messages) and in HTTP (its User-Agent).
+A visit is identified by what its client has sent in TLS (its ClientHello, the messages) and in HTTP (its User-Agent).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Visits:
         self.total = 0
 
     def add(self, visit: Visit) -> Visit:
-        """Number it, keep it, tell those who wait."""
+        """Number a visit, keep it, and notify waiting threads."""
         with self._changed:
             self.total += 1
             visit.number = self.total

@@ -35,7 +35,7 @@ class Watched:
         context._msg_callback = self  # ssl's own hook, which has no public name
 
     def begin(self) -> None:
-        """Another connection."""
+        """Forget the previous connection, as another one begins."""
         self.chain: list[bytes] = []
         self.staple: bytes | None = None
         self.asked: dict[str, list[str]] | None = None  # for our certificate: the CAs whose are welcome
