@@ -428,39 +428,41 @@ def test_nobody_is_asked_about_a_binder_that_is_not_verified() -> None:
     assert caught.value.fault is faults.BINDER_DOES_NOT_VERIFY
 
 
-class TestMemory:
-    """The memory itself."""
+# The memory itself
 
-    def test_it_forgets_what_is_over_and_refuses_it_from_then_on(self) -> None:
-        memory = ReplayMemory()
-        for start in (NOW, NOW + 1000):
-            assert memory.first(b"a", start + WINDOW, start)
-            assert not memory.first(b"a", start + WINDOW, start + WINDOW)
-        assert len(memory) == 1
-        assert not memory.first(b"a", NOW + WINDOW, NOW), "the clock was set back"
-        assert not memory.first(b"b", NOW + WINDOW, NOW)
 
-    def test_it_is_bounded(self) -> None:
-        memory = ReplayMemory(3)
-        assert [memory.first(bytes((n,)), NOW, NOW) for n in range(5)] == [True] * 3 + [False] * 2
-        assert len(memory) == 3
-        assert memory.first(b"later", NOW + 3 * STEP, NOW + 2 * STEP)
-        assert MOST == 1 << 16
+def test_the_memory_forgets_what_is_over_and_refuses_it_from_then_on() -> None:
+    memory = ReplayMemory()
+    for start in (NOW, NOW + 1000):
+        assert memory.first(b"a", start + WINDOW, start)
+        assert not memory.first(b"a", start + WINDOW, start + WINDOW)
+    assert len(memory) == 1
+    assert not memory.first(b"a", NOW + WINDOW, NOW), "the clock was set back"
+    assert not memory.first(b"b", NOW + WINDOW, NOW)
 
-    @given(
-        st.lists(
-            st.tuples(st.integers(0, 20), st.floats(0, 200), st.booleans()),
-            max_size=60,
-        )
+
+def test_the_memory_is_bounded() -> None:
+    memory = ReplayMemory(3)
+    assert [memory.first(bytes((n,)), NOW, NOW) for n in range(5)] == [True] * 3 + [False] * 2
+    assert len(memory) == 3
+    assert memory.first(b"later", NOW + 3 * STEP, NOW + 2 * STEP)
+    assert MOST == 1 << 16
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.floats(0, 200), st.booleans()),
+        max_size=60,
     )
-    @settings(max_examples=200)
-    def test_whatever_the_clock_does_nothing_is_taken_twice(self, calls: list[tuple[int, float, bool]]) -> None:
-        memory, taken = ReplayMemory(10), set()
-        for number, now, _ in calls:
-            until = NOW + number * 10
-            if abs(NOW + now - (until - WINDOW)) <= WINDOW and memory.first(bytes((number,)), until, NOW + now):
-                assert number not in taken
-                taken.add(number)
+)
+@settings(max_examples=200)
+def test_whatever_the_clock_does_nothing_is_taken_twice(calls: list[tuple[int, float, bool]]) -> None:
+    memory, taken = ReplayMemory(10), set()
+    for number, now, _ in calls:
+        until = NOW + number * 10
+        if abs(NOW + now - (until - WINDOW)) <= WINDOW and memory.first(bytes((number,)), until, NOW + now):
+            assert number not in taken
+            taken.add(number)
 
 
 # Hostile clients

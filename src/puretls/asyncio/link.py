@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
-from puretls._api import later
+from puretls._api import early_data, later
 from puretls._api.driver import Driver
 from puretls._api.errors import SSLWantAnswerError, SSLWantReadError, abort_error, ssl_error, want_read
 from puretls._api.sslconnection import SMALL
@@ -79,6 +79,16 @@ class Link(Driver):
             if self._callback_error is not None:
                 self._raise_callback_error()
         return True
+
+    # Early data
+
+    def want_early_data(self) -> None:
+        """A server's application takes it."""
+        early_data.wanted(self._conn)
+
+    def early_data(self) -> bytes:
+        """The next of what has come of it; b"" if nothing has."""
+        return early_data.here(self._conn, CHUNK)
 
     # The port of the driver: the transport brings bytes to `receive`, and fetches them with `take`
 
@@ -215,7 +225,9 @@ class Link(Driver):
     def may_write(self) -> bool:
         """Whether data can be sealed now."""
         records = self._records
-        return not (records.handshaking or records.renegotiating or records.close_sent or records.failed)
+        if records.handshaking and not self._conn.handshake.draft.half_rtt:
+            return False
+        return not (records.renegotiating or records.close_sent or records.failed)
 
     def send(self, view: memoryview, transport: Any) -> None:
         """Seal this data and write it to the plain transport, as far as that is still there."""

@@ -39,7 +39,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     """The half of a TLS transport that is the protocol of the plain one.  (asyncio's sendfile() needs the mixin.)"""
 
     __slots__ = (
-        "_alone", "_app", "_app_stage", "_buffered", "_copies", "_credit", "_ended", "_link", "_lower_paused",
+        "_alone", "_app", "_app_stage", "_buffered", "_copies", "_credit", "_early", "_ended", "_link", "_lower_paused",
         "_memory", "_odd", "_read_high", "_read_low", "_reading_paused", "_rest", "_stage", "_transport",
     )  # fmt: skip
 
@@ -60,6 +60,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._read_high = self._read_low = 0
         self._reading_paused = self._lower_paused = False
         self._alone = self._credit = CREDIT  # how many writes go out at once before anything comes; 0: all are gathered
+        self._early = False  # the application's protocol takes early data
         self._ended = False  # the peer has ended the plain connection
         self._odd = True  # the memory is not the shared one, or the application has paused reading
 
@@ -222,6 +223,20 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             left = left[size:]
             self._app.buffer_updated(size)
 
+    def _deliver_early(self) -> None:
+        """Early data to the application, which gets its transport before it, and before the handshake is done."""
+        link = self._link
+        while not self._reading_paused and self._stage in (HANDSHAKE, OPEN) and (data := link.early_data()):
+            try:
+                if self._app_stage is Application.NEW:
+                    self._app_stage = Application.CONNECTED
+                    self._app.connection_made(self)
+                self._app.early_data_received(data)
+            except Exception as error:  # noqa: BLE001  # as asyncio: the connection ends, the loop goes on
+                self._fatal_error(error, "Fatal error: protocol.early_data_received() call failed.")
+        if self._stage == OPEN and not self._reading_paused:
+            self._early = False
+
     # The path that handles every case
 
     def _receive(self, data: bytes) -> None:
@@ -289,6 +304,8 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         if self._reading_paused:
             self._reading_paused = False
             self._see_whether_odd()
+            if self._early:
+                self._loop.call_soon(self._deliver_early)
             if self._rest or self._lower_paused or self._ended or self._link.held():
                 self._loop.call_soon(self._read_again)
 

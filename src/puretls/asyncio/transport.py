@@ -114,6 +114,9 @@ class SSLTransport(Sending):
         self._timer = self._loop.call_later(self._handshake_timeout, self._check_handshake_timeout)
         if not self._link.server_side:  # otherwise the peer begins
             self._handshake()
+        elif hasattr(self._app, "early_data_received"):
+            self._early = True
+            self._link.want_early_data()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The plain transport is closed."""
@@ -202,7 +205,9 @@ class SSLTransport(Sending):
             self._handshake_is_over(error)
         else:
             self._flush()
-            if done:
+            if self._early:
+                self._deliver_early()
+            if done and self._stage == HANDSHAKE:
                 self._handshake_is_over(None)
 
     def _handshake_is_over(self, error: BaseException | None) -> None:
@@ -215,6 +220,11 @@ class SSLTransport(Sending):
         if self._loop.get_debug():
             logger.debug("%r: SSL handshake took %.1f ms", self, (self._loop.time() - self._started) * 1e3)
         self._stage = OPEN
+        if self._closed:  # by an application that has got early data
+            self._wake(None)
+            self._stage = CLOSING
+            self._begin_to_close()
+            return
         if self._app_stage is Application.NEW:
             self._app_stage = Application.CONNECTED
             self._app.connection_made(self)
@@ -310,7 +320,8 @@ class SSLTransport(Sending):
             return
         self._closed = True
         if self._stage == HANDSHAKE:
-            self._force_close(None)
+            if not self._early or self._app_stage is Application.NEW:  # else after the handshake: what was written goes
+                self._force_close(None)
         elif self._stage == OPEN:
             self._stage = CLOSING
             if self._pushing:
@@ -390,9 +401,9 @@ class SSLTransport(Sending):
         """`ssl_object`, `sslcontext`, `peercert`, `cipher`, `compression`, and what the plain transport knows."""
         if name == "sslcontext":
             return self._sslcontext
+        if name == "ssl_object" and (self._early or self._link.version() is not None):
+            return self._sslobj
         if self._link.version() is not None:
-            if name == "ssl_object":
-                return self._sslobj
             if name == "peercert":
                 return self._sslobj.getpeercert()
             if name == "cipher":
