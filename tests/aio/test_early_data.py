@@ -44,7 +44,7 @@ class Taker(Recorder):
             self.transport.close()
 
 
-class Site:
+class EarlySite:
     """A server that listens, and a client that has been there before."""
 
     def __init__(self, tls: ModuleType, pki: Pki, protocol: type[Recorder]) -> None:
@@ -95,7 +95,7 @@ async def goodbye(*protocols: Recorder) -> None:
 @all_loops
 def test_it_is_given_and_taken(tls: ModuleType, pki: Pki, loop: str) -> None:
     async def work() -> None:
-        site = Site(tls, pki, Taker)
+        site = EarlySite(tls, pki, Taker)
         client, server, obj = await site.visit()
         await client.until(len(Taker.answer))
         assert isinstance(server, Taker)
@@ -115,11 +115,11 @@ def test_the_answer_leaves_before_the_handshake_is_done(tls: ModuleType, pki: Pk
     """What saves the round trip: the client has it with the server's first flight."""
 
     async def work() -> None:
-        site = Site(tls, pki, Taker)
+        site = EarlySite(tls, pki, Taker)
         loop = asyncio.get_running_loop()
         server = Taker()
         transport = puretls.asyncio.SSLTransport(loop, server, site.server, None, server_side=True)
-        wire = Wire()
+        wire = KeptWire()
         transport.connection_made(wire)
         pair = join(site.client, site.server, session=site.session)
         pair.client.obj.write_early_data(DATA)
@@ -136,7 +136,7 @@ def test_the_answer_leaves_before_the_handshake_is_done(tls: ModuleType, pki: Pk
     run("asyncio", work())
 
 
-class Wire(asyncio.Transport):
+class KeptWire(asyncio.Transport):
     """A plain transport that keeps what is written."""
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ def feed(transport: Any, data: bytes) -> None:
 @all_loops
 def test_a_protocol_that_does_not_know_of_it_never_gets_it(tls: ModuleType, pki: Pki, loop: str) -> None:
     async def work() -> None:
-        site = Site(tls, pki, Recorder)
+        site = EarlySite(tls, pki, Recorder)
         client, server, obj = await site.visit()
         assert obj.early_data_status() == EARLY_DATA_REJECTED
         client.transport.write(b"data")
@@ -181,7 +181,7 @@ def test_a_protocol_that_does_not_know_of_it_never_gets_it(tls: ModuleType, pki:
 
 def test_streams_are_safe(tls: ModuleType, pki: Pki) -> None:
     async def work() -> None:
-        site = Site(tls, pki, Recorder)
+        site = EarlySite(tls, pki, Recorder)
         site.client.early_data_callback = lambda _: DATA
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -204,7 +204,7 @@ def test_streams_are_safe(tls: ModuleType, pki: Pki) -> None:
 
 def test_a_context_without_it_has_none(tls: ModuleType, pki: Pki) -> None:
     async def work() -> None:
-        site = Site(tls, pki, Taker)
+        site = EarlySite(tls, pki, Taker)
         site.server.max_early_data = 0
         client, server, obj = await site.visit()
         assert obj.early_data_status() == EARLY_DATA_REJECTED
@@ -223,7 +223,7 @@ def test_a_protocol_that_answers_and_closes(tls: ModuleType, pki: Pki, loop: str
         closes = True
 
     async def work() -> None:
-        client, server, _ = await Site(tls, pki, Short).visit()
+        client, server, _ = await EarlySite(tls, pki, Short).visit()
         await client.lost
         await server.lost
         assert client.data == Taker.answer
@@ -244,7 +244,7 @@ def test_a_protocol_that_pauses(tls: ModuleType, pki: Pki) -> None:
             transport.pause_reading()
 
     async def work() -> None:
-        client, server, _ = await Site(tls, pki, Pausing).visit()
+        client, server, _ = await EarlySite(tls, pki, Pausing).visit()
         client.transport.write(b"later")
         await settle()
         assert isinstance(server, Pausing)
@@ -265,7 +265,7 @@ def test_what_a_protocol_raises_ends_the_connection(tls: ModuleType, pki: Pki) -
 
     async def work() -> None:
         found = reported()
-        site = Site(tls, pki, Broken)
+        site = EarlySite(tls, pki, Broken)
         client, _, _ = await site.visit()
         await client.lost
         await site.served[-1].lost
@@ -293,7 +293,7 @@ def test_the_memory_is_awaited(tls: ModuleType, pki: Pki, kind: str, first: bool
             return first
 
     async def work() -> None:
-        site = Site(tls, pki, Taker)
+        site = EarlySite(tls, pki, Taker)
         site.server.anti_replay = memory = Slow()
         client, server, obj = await site.visit()
         assert memory.asked == 1
@@ -307,7 +307,7 @@ def test_the_memory_is_awaited(tls: ModuleType, pki: Pki, kind: str, first: bool
 
 def test_the_connection_of_a_loop_is_not_read_or_written_by_others(tls: ModuleType, pki: Pki) -> None:
     async def work() -> None:
-        client, server, obj = await Site(tls, pki, Taker).visit()
+        client, server, obj = await EarlySite(tls, pki, Taker).visit()
         for call in (lambda: obj.write_early_data(DATA), obj.read_early_data):
             with pytest.raises(tls.SSLError, match="asyncio transport"):
                 call()
