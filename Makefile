@@ -6,6 +6,7 @@
 #   make cpython  CPython's own tests of ssl, asyncio and the standard library's clients, with puretls in the place of ssl
 #   make fuzz    random search for what breaks: more examples, 10,000 connections that end anywhere, then atheris, FUZZ_SECONDS each
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
+#   make future  of these those that cannot be beside the others: niquests and urllib3-future; part of ecosystem
 #   make fleet   servers that share sessions, under load: four of them behind nginx over one redis-server
 #   make baseline  record anew what goes over the wire, after a change that is meant (tests/engine/test_baseline.py)
 #   make types   what mypy and pyright find in users' programs
@@ -26,12 +27,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SERVERS := redis-server postgres mosquitto mariadbd
 PEERS := openssl gnutls-cli curl chromium firefox-esr certutil softhsm2-util
-ELSEWHERE := tests/ecosystem tests/package tests/cpython tests/fleet/load
+ELSEWHERE := tests/ecosystem tests/future tests/package tests/cpython tests/fleet/load
 PROPERTIES = $(shell grep -rlE '@given' tests --include='test_*.py')
 FUZZ_SECONDS ?= 600
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit cpython fuzz baseline types floor ecosystem fleet dist package docs bench timing lint format clean
+.PHONY: help demo test unit cpython fuzz baseline types floor ecosystem future fleet dist package docs bench timing lint format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -80,6 +81,11 @@ ecosystem:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/ecosystem.stamp
 	@tools/system-packages $(SERVERS)
 	$(BIN)/python -m pytest -n 2 -q tests/ecosystem $(ARGS)
+	@$(MAKE) --no-print-directory VENV=$(VENV)-future future
+
+# Apart again: urllib3-future puts itself in the place of urllib3.
+future: $(VENV)/future.stamp
+	$(BIN)/python -m pytest -q tests/future
 
 fleet: $(VENV)/test.stamp
 	@tools/system-packages redis-server nginx libnginx-mod-stream
