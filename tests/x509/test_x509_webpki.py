@@ -100,6 +100,10 @@ STYLES: dict[str, dict[str, Any]] = {
         "alt": ("DNS:xn--bcher-kva.example",),
         "host": "xn--bcher-kva.example",
     },
+    "RSA, for both ways of key exchange": {"private": "rsa2048", "extensions": {KU: pki.key_usage(0xA0)}},
+    "RSA that only encrypts": {"private": "rsa2048", "extensions": {KU: pki.key_usage(0x20)}},
+    "without keyUsage": {"extensions": {KU: None}},
+    "a hyphen here and there": {"alt": ("DNS:example.test", "DNS:a-b--c.example.test", "DNS:a--b.test")},
     "P-521": {"private": "p521", "issuer": "p521", "root": "p521", "digest": "sha512"},
     "398 days, when that was allowed": {"not_before": NOW - 300 * DAY, "not_after": NOW + 98 * DAY - 1},
     "for clients, too, and with timestamps": {
@@ -195,7 +199,50 @@ BROKEN: dict[str, tuple[dict[str, Any], int, int, str]] = {
         {"extensions": {EKU: pki.usages(SERVER_AUTH, pki.ANY_USAGE)}},
         codes.INVALID_PURPOSE,
         0,
-        "anyExtendedKeyUsage",
+        "must not be for",
+    ),
+    **{
+        f"extKeyUsage with {name}": (
+            {"extensions": {EKU: pki.usages(SERVER_AUTH, number)}},
+            codes.INVALID_PURPOSE,
+            0,
+            "must not be for",
+        )
+        for name, number in (
+            ("codeSigning", "1.3.6.1.5.5.7.3.3"),
+            ("emailProtection", "1.3.6.1.5.5.7.3.4"),
+            ("timeStamping", "1.3.6.1.5.5.7.3.8"),
+            ("OCSPSigning", "1.3.6.1.5.5.7.3.9"),
+            ("precertificates", "1.3.6.1.4.1.11129.2.4.4"),
+        )
+    },
+    "extKeyUsage with precertificates alone": (
+        {"extensions": {EKU: pki.usages("1.3.6.1.4.1.11129.2.4.4")}},
+        codes.INVALID_PURPOSE,
+        0,
+        "",
+    ),
+    "an elliptic key that signs nothing": (
+        {"extensions": {KU: pki.key_usage(0x08)}},
+        codes.INVALID_PURPOSE,
+        0,
+        "no digitalSignature",
+    ),
+    "an elliptic key that encrypts keys": (
+        {"extensions": {KU: pki.key_usage(0x20)}},
+        codes.INVALID_PURPOSE,
+        0,
+        "no digitalSignature",
+    ),
+    "a key that may do nothing": ({"extensions": {KU: pki.key_usage(0)}, "private": "rsa2048"}, 20, 0, ""),
+    "a reserved label": ({"alt": ("DNS:example.test", "DNS:ab--c.example.test")}, CODE, 0, "host that is none"),
+    "an A-label of nothing": ({"alt": ("DNS:example.test", "DNS:xn--.example.test")}, CODE, 0, "host that is none"),
+    "an A-label that is ASCII": ({"alt": ("DNS:example.test", "DNS:xn--abc-.test")}, CODE, 0, "host that is none"),
+    "an A-label beyond Unicode": (
+        {"alt": ("DNS:example.test", "DNS:xn--999999999.test")},
+        CODE,
+        0,
+        "host that is none",
     ),
     "a critical extKeyUsage": ({"extensions": {EKU: (True, pki.usages(SERVER_AUTH)[1])}}, CODE, 0, "is critical"),
     "a CA that is no signer": (
@@ -290,6 +337,17 @@ def test_what_breaks_a_rule_is_refused(name: str) -> None:
     if text:
         assert found[2].endswith("(CA/Browser Forum)")
         assert verdict(chain, root, profile=None, security_level=0) == (0, 0, "")
+
+
+@pytest.mark.parametrize("listed", [(77, 77), (77, 78, 77), (5, 77, 77)])
+def test_a_crl_that_lists_a_certificate_twice_does_not_count(listed: tuple[int, ...]) -> None:
+    """Whichever it is; without the profile it counts (cabforum/servercert issue 589)."""
+    chain, root = built({})
+    issuer = chain[1]
+    for serials in (listed, tuple(dict.fromkeys(listed))):
+        crls = {"crls": [pki.crl(issuer, serials)], "flags": 4}
+        assert verdict(chain, root, profile=None, **crls) == (0, 0, "")
+        assert verdict(chain, root, **crls)[0] == (codes.UNABLE_TO_GET_CRL if serials == listed else 0)
 
 
 def test_names_count_from_subject_alt_name_alone() -> None:

@@ -134,6 +134,11 @@ class Crl:
             if not any(e.value == REMOVE_FROM_CRL and e.oid.dotted_string == REASON for e in entry.extensions or ())
         )
 
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether it lists a certificate twice, perhaps with two dates or reasons."""
+        return len({entry.serial for entry in self.entries}) != len(self.entries)
+
     def signed_by(self, issuer: Certificate) -> bool:
         """Whether its signature is made with this issuer's key."""
         signed = self.parsed.tbs_certlist_bytes if self.odd is None else self.odd.signed

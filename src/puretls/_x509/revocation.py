@@ -72,7 +72,7 @@ def _candidate(
     x: Certificate, depth: int, chain: Sequence[Certificate], crl: Crl, reasons: int, policy: Policy
 ) -> Candidate | None:
     """How well a CRL fits a certificate; None if it cannot be used for it."""
-    if not crl.usable:
+    if not crl.usable or (policy.profile is not None and crl.repeats):
         return None
     position = min(depth + 1, len(chain) - 1)
     issuers = [chain[position], *(above for above in chain[position + 1 :] if above.subject == crl.issuer)]

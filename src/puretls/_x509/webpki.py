@@ -27,6 +27,7 @@ from puretls._x509.extensions import (
     AUTHORITY_KEY,
     CERT_SIGN,
     CRL_SIGN,
+    DIGITAL_SIGNATURE,
     EXTENDED_KEY_USAGE,
     SERVER_AUTH,
     SUBJECT_ALT_NAME,
@@ -44,6 +45,15 @@ VERSION_3 = 2
 def _date(year: int, month: int, day: int) -> int:
     return calendar.timegm((year, month, day, 0, 0, 0))
 
+
+FORBIDDEN = frozenset({  # purposes that a server's certificate must not have beside its own (7.1.2.7.10)
+    ANY_USAGE,
+    "1.3.6.1.5.5.7.3.3",  # codeSigning
+    "1.3.6.1.5.5.7.3.4",  # emailProtection
+    "1.3.6.1.5.5.7.3.8",  # timeStamping
+    "1.3.6.1.5.5.7.3.9",  # OCSPSigning
+    "1.3.6.1.4.1.11129.2.4.4",  # signing precertificates (RFC 6962 3.1)
+})  # fmt: skip
 
 LIFETIMES = (  # of certificates from that day on, in days (6.3.2, and what it said before); later rows first
     (_date(2029, 3, 15), 47),
@@ -175,8 +185,10 @@ def _leaf(x: Certificate) -> None:
     usages = x.extended_key_usage
     if usages is None or SERVER_AUTH not in usages:
         raise _broken(0, "extKeyUsage has no serverAuth", codes.INVALID_PURPOSE)
-    if ANY_USAGE in usages:
-        raise _broken(0, "extKeyUsage has anyExtendedKeyUsage", codes.INVALID_PURPOSE)
+    if not FORBIDDEN.isdisjoint(usages):
+        raise _broken(0, "extKeyUsage has what a server's certificate must not be for", codes.INVALID_PURPOSE)
+    if isinstance(x.public_key(), ec.EllipticCurvePublicKey) and not x.usable_for(DIGITAL_SIGNATURE):
+        raise _broken(0, "its keyUsage has no digitalSignature", codes.INVALID_PURPOSE)
     if x.critical(EXTENDED_KEY_USAGE):
         raise _broken(0, "extKeyUsage is critical")
     if x.critical(AUTHORITY_KEY):
@@ -210,10 +222,22 @@ def _host(name: bytes, suffixes: Suffixes | None) -> None:
     wildcard = name.startswith(b"*.")
     base = name[2:] if wildcard else name
     labels = base.split(b".")
-    if len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
+    if len(name) > 253 or not all(map(_is_label, labels)):
         raise _broken(0, "subjectAltName has a host that is none")
     if wildcard and (len(labels) < 2 or (suffixes is not None and base.lower() in suffixes)):
         raise _broken(0, "a wildcard stands over a public suffix")
+
+
+def _is_label(label: bytes) -> bool:
+    """Letters, digits and hyphens; two of these at the third place mean that it stands for a U-label (RFC 5890 2.3)."""
+    if not _LABEL.fullmatch(label):
+        return False
+    if label[2:4] != b"--":
+        return True
+    try:
+        return label[:2].lower() == b"xn" and not label[4:].decode("punycode").isascii()
+    except UnicodeError:
+        return False
 
 
 def _repeats(common: bytes, alternative: Sequence[tuple[bytes, bytes]]) -> bool:
