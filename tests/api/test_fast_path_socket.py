@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 import puretls
+from puretls._api import over_socket
 from puretls._base.registry import APPLICATION_DATA, UPDATE_REQUESTED
 from support import Pki
 from support.ours import client_context, server_context
@@ -80,6 +83,48 @@ def test_a_read_that_is_longer_than_what_is_there(ends: Ends) -> None:
     assert ends.client.recv_into(view) == 2
     assert ends.client.pending() == 0
     ends.talk()
+
+
+@pytest.mark.skipif(not over_socket.DIRECT, reason="only recv() reads here")
+def test_a_read_with_a_timeout_tries_before_it_waits(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One system call for records that are there already, and another one only where nothing was there."""
+    tried, waited = [], []
+
+    def read(number: int, size: int) -> bytes:
+        tried.append(size)
+        return os.read(number, size)
+
+    def recv(sock: Any, size: int) -> bytes:
+        waited.append(size)
+        return socket.socket.recv(sock, size)
+
+    ends.client.settimeout(5)
+    monkeypatch.setattr(over_socket, "read_fd", read)
+    ends.client._sslobj._recv = recv
+    ends.server.write(b"d" * 1000)
+    ends.give()
+    ends.client.recv(1000)
+    tried.clear()
+    waited.clear()
+    for _ in range(20):
+        ends.server.write(b"d" * 1000)
+    ends.give()
+    for _ in range(4):
+        assert ends.client.recv(1000) == b"d" * 1000
+    assert ends.client.recv(8000) == b"d" * 7000  # as many as fit for certain, and no part of another one
+    assert (len(tried), len(waited)) == (5, 0)
+    assert ends.client.recv(1 << 16) == b"d" * 9000
+    tried.clear()
+    waits = threading.Timer(0.05, lambda: (ends.server.write(b"late"), ends.give()))
+    waits.start()
+    assert ends.client.recv(1000) == b"late"
+    waits.join()
+    assert (len(tried), len(waited)) == (1, 1)
+    for _ in range(over_socket.PATIENCE - 1):  # it does not try in vain again and again
+        ends.server.write(b"d")
+        ends.give()
+        assert ends.client.recv(1000) == b"d"
+    assert (len(tried), len(waited)) == (1, over_socket.PATIENCE)
 
 
 def test_a_record_that_was_touched(ends: Ends) -> None:

@@ -306,6 +306,56 @@ def test_no_part_of_a_record_is_one(make):
         assert open_all(one, sealed) == (APPLICATION_DATA, b"some data")
 
 
+@AEADS
+@pytest.mark.parametrize("rest", [b"", b"\x17\x03", b"\x17\x03\x03\x00\x40", b"\x16\x03\x03\x00\x01x"])
+def test_several_records_at_once(make, rest):
+    """`open_each`: whole records of data while they fit; what is not opened counts for nothing."""
+    for sizes in ((1,), (5, 5, 5), (5, 1, MAX_PLAINTEXT, 5, 5)):
+        sealer, opener = make()
+        pieces = [bytes([at]) * size for at, size in enumerate(sizes)]
+        buf = b"".join(sealer.seal(APPLICATION_DATA, data) for data in pieces)
+        assert opener.open_each(buf + rest, len(buf + rest), sum(sizes)) == (len(buf), pieces)
+        assert opener.seq == len(sizes)
+        sealer, opener = make()
+        stop = len(buf) - len(sealer.seal(APPLICATION_DATA, pieces[-1]))
+        for end, room in ((len(buf) - 1, sum(sizes)), (len(buf), sum(sizes) - 1)):
+            sealer, opener = make()
+            assert opener.open_each(buf + rest, end, room) == (stop, pieces[:-1])
+            assert opener.open_data(buf[stop:], len(buf) - stop) == pieces[-1]
+
+
+@AEADS
+def test_several_records_and_something_else(make):
+    for kind, data in ((HANDSHAKE, b"x"), (ALERT, b"\x01\x00"), (APPLICATION_DATA, b"")):
+        sealer, opener = make()
+        good = [bytes(sealer.seal(APPLICATION_DATA, b"good")) for _ in range(2)]
+        other = bytes(sealer.seal(kind, data))
+        buf = b"".join((*good, other, sealer.seal(APPLICATION_DATA, b"more")))
+        assert opener.open_each(buf, len(buf), 1000) == (len(good[0]) * 2, [b"good"] * 2)
+        assert open_all(opener, other) == (kind, data)
+    sealer, opener = make()
+    good, bad = (bytearray(sealer.seal(APPLICATION_DATA, b"data")) for _ in range(2))
+    bad[-1] ^= 1
+    buf = bytes(good + bad)
+    assert opener.open_each(buf, len(buf), 1000) == (len(good), [b"data"])
+    with pytest.raises(Abort) as caught:
+        opener.open_each(bytes(bad), len(bad), 1000)
+    assert caught.value.fault is faults.DECRYPTION_FAILED
+    opener.seq = SEQUENCE_END - 1
+    assert opener.open_each(buf, len(buf), 1000) == (0, [])
+
+
+@pytest.mark.parametrize("make", [make for name, make in PROTECTIONS.items() if name.startswith("1.3")])
+def test_several_records_with_padding(make):
+    sealer, opener = make()
+    buf = b""
+    for at, padding in enumerate((0, 1, 300, 0)):
+        header = pack_header(APPLICATION_DATA, TLS12, 5 + padding + sealer.tag)
+        nonce = (sealer.iv ^ at).to_bytes(12, "big")
+        buf += header + sealer.encrypt(nonce, b"data\x17" + bytes(padding), header)
+    assert opener.open_each(buf, len(buf), 1000) == (len(buf), [b"data"] * 4)
+
+
 def test_an_empty_inner_plaintext():
     """Not even a content type: authentic, and a violation all the same (RFC 8446 5.4)."""
     sealer, opener = PROTECTIONS["1.3 AESGCM(128)"]()

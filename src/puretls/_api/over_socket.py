@@ -6,8 +6,9 @@ The rules that programs rely on:
   the kernel is asked for no more than fits the call and the overhead of as many full records: each record's ciphertext
   is longer than its plaintext by at least that much, so all that came whole is returned.  Where a record is longer, and
   for a non-blocking socket, it is asked for the rest of this record and the next header.
-- A timeout is a deadline for the whole operation.  Where it is likely that something is there, a read tries before it
-  waits: poll() before each recv(), as Python's sockets have it, is a second system call for each record.
+- A timeout is a deadline for the whole operation.  A read tries before it waits: poll() before each recv(), as Python's
+  sockets have it, is a second system call for each record.  It waits at once where nothing is likely to be there:
+  behind a write, as the answer takes time, and for a while after it has tried in vain.
 - write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
   the same data comes again.
 - One thread may read while another writes.  Each direction has a lock; what the reading side has to say (an alert, a
@@ -68,6 +69,7 @@ DIRECT = (
     and isinstance(read_fd, type(len))
     and isinstance(write_fd, type(len))
 )
+PATIENCE = 16  # reads that wait at once after one that has tried in vain
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
 CHUNK = 1 << 18  # sealed and sent at once
 SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
@@ -143,8 +145,8 @@ class _SocketConnection(Driver):
     """The socket is held by a weak reference only: it owns us."""
 
     __slots__ = (
-        "_deadline", "_direct", "_forks", "_in_read", "_in_write", "_reading", "_recv", "_recv_into", "_sealed",
-        "_send", "_sock", "_tries", "_until", "_writing",
+        "_deadline", "_direct", "_forks", "_goes_on", "_in_read", "_in_write", "_reading", "_recv", "_recv_into",
+        "_sealed", "_send", "_sock", "_until", "_waits", "_writing",
     )  # fmt: skip
 
     def __init__(
@@ -162,7 +164,8 @@ class _SocketConnection(Driver):
         plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
         self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
         self._direct = DIRECT and plain is PLAIN
-        self._tries = False  # a read tries before it waits: the last one got all it had asked for, and nothing was sent
+        self._goes_on = False  # the last read has got all that it had asked for
+        self._waits = 1  # so many times more a read waits before it tries
         self._reading, self._writing = new_lock(self, "_in_read"), new_lock(self, "_in_write")
         self._records.two_threads = True
         self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
@@ -271,25 +274,18 @@ class _SocketConnection(Driver):
             size = len(out)
             if not size:
                 return 0
-        sock = self._sock()
-        if sock is None:
-            raise gone()
         records = self._records
         if records.handshaking:
             self.do_handshake()
-        timeout = sock.gettimeout()
-        read_ahead = timeout != 0.0
-        lock = self._reading
+        lock, timeout, fresh = self._reading, None, b""
         try:
             lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
             if self._in_read:
                 raise reentered()
             try:
-                self._in_read, self._until = True, None
+                self._in_read = True
                 opener, inbound = records.fast_opener, records.inbound
-                if opener is None:
-                    return self._read(sock, size, out, read_ahead, timeout)
-                if inbound.plain:  # the rest of a record that was longer than what was asked for
+                if inbound.plain and opener is not None:  # the rest of a record that was longer than what was asked for
                     plain, at = inbound.plain, inbound.plain_at
                     stop = at + size
                     if stop < len(plain):
@@ -298,17 +294,28 @@ class _SocketConnection(Driver):
                             return plain[at:stop]
                         out[:] = plain[at:stop]
                         return size
+                sock = self._sock()
+                if sock is None:
+                    raise gone()  # noqa: TRY301
+                self._until = None
+                timeout = sock.gettimeout()
+                read_ahead = timeout != 0.0
+                if opener is None:
+                    return self._read(sock, size, out, read_ahead, timeout)
+                if inbound.plain:
                     return self._last_of(size, out, read_ahead)
                 if size > SMALL:
                     got = self._read_much(sock, size, out, timeout)
                     if not got:
                         return self._read(sock, size, out, read_ahead, timeout)
                     return self._with_rest(got, size, out) if read_ahead and records.ready else got
-                buf, have = inbound.buf, inbound.end
+                buf, have, last = inbound.buf, inbound.end, opener.last
                 if inbound.start or type(buf) is not bytes:
                     buf = inbound.gathered()
                     have = len(buf)
                 most = size + opener.overhead if read_ahead else HEADER
+                if self._goes_on and 0 < last <= most:  # in records of one size: as many as fit
+                    most -= most % last
                 while True:
                     if have < HEADER:
                         wanted = most - have
@@ -318,40 +325,52 @@ class _SocketConnection(Driver):
                             break
                         if buf[0] != APPLICATION_DATA or whole > LONGEST + opener.expansion:
                             return self._read(sock, size, out, read_ahead, timeout)
-                        wanted = whole - have
-                        if whole > SMALLEST:
-                            wanted += HEADER
-                        if wanted < most - have:  # noqa: PLR1730 - max() is a call
-                            wanted = most - have
+                        wanted = most - have
+                        if whole > most:
+                            wanted = whole - have
+                            if whole > SMALLEST:
+                                wanted += HEADER
                     if not timeout:
                         record = self._recv(sock, wanted)
-                    elif self._tries:
+                    elif self._waits:
+                        record = self._wait_and_recv(sock, wanted, timeout)
+                    else:
                         try:
                             record = read_fd(sock.fileno(), wanted)
-                            self._tries = len(record) == wanted
                         except BlockingIOError:
+                            self._waits = PATIENCE
                             record = self._wait_and_recv(sock, wanted, timeout)
-                    else:
-                        record = self._wait_and_recv(sock, wanted, timeout)
                     if not record:
                         self._at_end()
                         return b"" if out is None else 0
-                    buf = inbound.buf = inbound.view = buf + record if have else record
-                    inbound.end = have = len(buf)
+                    if have:
+                        buf = inbound.buf = inbound.view = buf + record
+                        inbound.end = have = len(buf)
+                        self._goes_on = len(record) == wanted
+                        continue
+                    have = len(record)
+                    self._goes_on = have == wanted
+                    if have == last:
+                        fresh = record
+                        data = opener.open_data(record, have)
+                        fresh = b""
+                        if data:
+                            if out is None:
+                                return data
+                            out[: len(data)] = data
+                            return len(data)
+                    buf = inbound.buf = inbound.view = record
+                    inbound.end = have
+                    if have > last > 0 and read_ahead and (several := self._read_several(size, out)):
+                        return several
                 rest = have - whole
                 if rest > HEADER and rest >= HEADER + (buf[whole + 3] << 8 | buf[whole + 4]):
-                    return self._read_several(sock, size, out, read_ahead, timeout)
+                    return self._read_several(size, out) or self._read(sock, size, out, read_ahead, timeout)
+                left = buf[whole:]
                 data = opener.open_data(buf, whole)
                 if not data:
                     return self._read(sock, size, out, read_ahead, timeout)
-                if rest:
-                    inbound.start, inbound.plain = whole, data
-                    inbound.buf = inbound.view = buf[whole:]
-                    inbound.start, inbound.end = 0, rest
-                else:
-                    inbound.plain = data
-                    inbound.buf = inbound.view = b""
-                    inbound.end = 0
+                inbound.plain, inbound.buf, inbound.view, inbound.end = data, left, left, rest
                 if len(data) > size:
                     inbound.plain_at = size
                     data = data[:size]
@@ -376,6 +395,8 @@ class _SocketConnection(Driver):
                 raise abort_error(abort) from abort.__cause__
             except BaseException:  # the kernel's, or a handler's: what was not opened is here, for the way that looks
                 records.fast_opener = None
+                if fresh:
+                    records.receive(fresh)
                 if records.events:
                     self._report()
                 raise
@@ -395,8 +416,9 @@ class _SocketConnection(Driver):
             self._until = monotonic() + timeout
         else:
             _await(sock, "read", self._until, READ_TIMEOUT)
+        if self._direct:
+            self._waits -= 1
         data: bytes = self._recv(sock, size)
-        self._tries = self._direct and len(data) == size  # then there is more, mostly
         return data
 
     def _last_of(self, size: int, out: memoryview | None, read_ahead: bool) -> Any:
@@ -407,17 +429,12 @@ class _SocketConnection(Driver):
             data = len(data)
         return self._with_rest(data, size, out) if read_ahead and self._records.ready else data
 
-    def _read_several(
-        self, sock: Any, size: int, out: memoryview | None, read_ahead: bool, timeout: float | None
-    ) -> Any:
-        """The fast path where several records have come at once."""
+    def _read_several(self, size: int, out: memoryview | None) -> Any:
+        """The fast path where several records have come at once: those that are whole."""
         records = self._records
         data = records.open_several(size, out)
-        if not data:
-            return self._read(sock, size, out, read_ahead, timeout)
-        return (
-            self._with_rest(data, size, out) if read_ahead and records.ciphertext > HEADER and records.ready else data
-        )
+        more = records.ciphertext > HEADER and records.ready
+        return self._with_rest(data, size, out) if data and more else data
 
     def _read_much(self, sock: Any, size: int, out: memoryview | None, timeout: float | None) -> Any:
         """The fast path for many records, from here or else from the kernel; nothing leaves it to `_read`."""
@@ -509,7 +526,7 @@ class _SocketConnection(Driver):
             if self._in_write:
                 raise reentered()
             try:
-                self._in_write, self._tries = True, False  # what is read next is mostly the answer, which takes time
+                self._in_write, self._waits = True, 1  # what is read next is mostly the answer, which takes time
                 sealer, outbound = records.fast_sealer, records.outbound
                 if sealer is not None and not outbound.end and 0 < len(view) <= SMALL and sealer.seq < sealer.limit:
                     return self._write_record(sock, view, sealer.seal_data)

@@ -45,7 +45,7 @@ class BlockOpener:
     """CBC with HMAC.  TLS 1.0 chains the IV from record to record, later versions send one (RFC 4346 6.2.3.2)."""
 
     __slots__ = ("block", "etm", "iv", "key", "mac", "mac_key", "overhead", "seq", "size", "version")
-    expansion = EXPANSION
+    expansion, last = EXPANSION, -1
 
     def __init__(
         self, block: Block, mac: Digest, key: bytes, mac_key: bytes, iv: bytes, version: int, *, etm: bool
@@ -114,6 +114,10 @@ class BlockOpener:
         del buf, size
         return None
 
+    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
+        del buf, end, room
+        return 0, []
+
 
 class BlockSealer(Shapeless):
     """CBC with HMAC, either order."""
@@ -160,7 +164,7 @@ class MacOpener:
     """The null cipher: integrity without secrecy (RFC 5246 6.2.3.1)."""
 
     __slots__ = ("mac", "mac_key", "overhead", "seq", "version")
-    expansion = EXPANSION
+    expansion, last = EXPANSION, -1
 
     def __init__(self, mac: Digest, mac_key: bytes, version: int) -> None:
         self.mac, self.mac_key, self.version, self.seq = mac, mac_key, version, 0
@@ -186,6 +190,10 @@ class MacOpener:
     def open_data(self, buf: bytes, size: int) -> bytes | None:
         del buf, size
         return None
+
+    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
+        del buf, end, room
+        return 0, []
 
 
 class MacSealer(Shapeless):

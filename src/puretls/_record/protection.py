@@ -71,6 +71,7 @@ class Opener(Protocol):
 
     expansion: int  # how much longer than its plaintext a record may be
     overhead: int  # how much longer it is at least, header included
+    last: int  # bytes of the last record that `open_data` has opened; -1: of none
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         """Content type and plaintext of one record; Abort if it is not authentic."""
@@ -87,6 +88,12 @@ class Opener(Protocol):
         """The data of the first `size` bytes of `buf` if they are one whole record of plain application data.
 
         None if they are anything else, and then nothing is consumed.
+        """
+
+    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
+        """The data of each of the whole records of plain application data in `buf[:end]`, `room` bytes at most.
+
+        Returns where the first record begins that was not opened, too.  For short records: each is copied.
         """
 
 
@@ -118,7 +125,7 @@ class NullOpener:
     """Before there are keys."""
 
     __slots__ = ()
-    expansion = 0
+    expansion, last = 0, -1
     overhead = HEADER
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
@@ -133,6 +140,10 @@ class NullOpener:
     def open_data(self, buf: bytes, size: int) -> bytes | None:
         del buf, size
         return None
+
+    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
+        del buf, end, room
+        return 0, []
 
 
 class Shapeless:
@@ -172,7 +183,7 @@ class NullSealer(Shapeless):
 class Opener13:
     """TLS 1.3 (RFC 8446 5.2): the content type is inside, after the data and before zero padding."""
 
-    __slots__ = ("decrypt", "decrypt_into", "header", "iv", "overhead", "seq", "size", "tag")
+    __slots__ = ("decrypt", "decrypt_into", "header", "iv", "last", "overhead", "seq", "tag")
     expansion = 256
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
@@ -180,7 +191,7 @@ class Opener13:
         self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
         self.iv, self.seq, self.tag = from_bytes(iv, "big"), 0, aead.tag
         self.overhead = HEADER + 1 + aead.tag
-        self.size, self.header = -1, b""  # of the last record that came alone
+        self.last, self.header = -1, b""
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         seq = self.seq
@@ -242,11 +253,11 @@ class Opener13:
 
     def open_data(self, buf: bytes, size: int) -> bytes | None:
         seq, header = self.seq, self.header
-        if size != self.size or not buf.startswith(header):  # messages often come in one size
+        if size != self.last or not buf.startswith(header):  # messages often come in one size
             if not 1 < size - HEADER - self.tag <= MAX_PLAINTEXT + 1 or not whole(buf, size):
                 return None
             header = buf[:HEADER]
-            self.size, self.header = size, header
+            self.last, self.header = size, header
         if seq >= LAST:
             return None
         try:
@@ -254,15 +265,46 @@ class Opener13:
         except InvalidTag:
             raise Abort(faults.DECRYPTION_FAILED) from None
         if inner[-1] != APPLICATION_DATA:
-            if inner[-1]:
-                return None
-            end = without_padding(inner)
-            if end < 2 or inner[end - 1] != APPLICATION_DATA:
-                return None
-            self.seq = seq + 1
-            return inner[: end - 1]
+            data = padded_data(inner)
+            if data:
+                self.seq = seq + 1
+            return data
         self.seq = seq + 1
         return inner[:-1]
+
+    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
+        decrypt, iv, seq, pos = self.decrypt, self.iv, self.seq, 0
+        found: list[bytes] = []
+        if seq > SEQUENCE_END - MANY:
+            return 0, found
+        try:
+            while end - pos > HEADER:
+                header = buf[pos : pos + HEADER]
+                size = HEADER + (header[3] << 8 | header[4])
+                most = size - self.overhead
+                if header[0] != APPLICATION_DATA or not 0 < most <= MAX_PLAINTEXT:
+                    break
+                count = min((end - pos) // size, room // most)
+                if not count:
+                    break
+                self.last, self.header = size, header
+                for body in range(pos + HEADER, pos + count * size, size):
+                    if not buf.startswith(header, pos):
+                        break
+                    inner = decrypt((iv ^ seq).to_bytes(12, "big"), buf[body : pos + size], header)
+                    data = inner[:-1] if inner[-1] == APPLICATION_DATA else padded_data(inner)
+                    if not data:
+                        end = pos  # not consumed
+                        break
+                    found.append(data)
+                    pos += size
+                    seq += 1
+                    room -= most
+        except InvalidTag:
+            if not found:  # else what was good goes first, and the next call fails
+                raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq
+        return pos, found
 
 
 class Sealer13:
@@ -336,7 +378,7 @@ class Opener12:
     """AEAD suites of TLS 1.2: explicit nonce (RFC 5288 3, RFC 6655 3) or none (RFC 7905 2)."""
 
     __slots__ = (
-        "decrypt", "decrypt_into", "expansion", "explicit", "header", "iv", "overhead", "salt", "seq", "size", "tag",
+        "decrypt", "decrypt_into", "expansion", "explicit", "header", "iv", "last", "overhead", "salt", "seq", "tag",
         "usual", "version",
     )  # fmt: skip
 
@@ -347,7 +389,7 @@ class Opener12:
         self.explicit, self.tag = 12 - len(salt), aead.tag
         self.expansion = 2048  # RFC 5246 6.2.3
         self.overhead = HEADER + self.explicit + aead.tag
-        self.size, self.header = -1 - self.overhead, b""  # of the last record that came alone: of none as yet
+        self.last, self.header = -1, b""
         self.usual = TYPES[APPLICATION_DATA] + version.to_bytes(2, "big")  # how the header of data begins
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
@@ -398,11 +440,11 @@ class Opener12:
 
     def open_data(self, buf: bytes, size: int) -> bytes | None:
         seq, explicit, inner = self.seq, self.explicit, size - self.overhead
-        if inner != self.size or not buf.startswith(self.header):  # messages often come in one size
-            usual = whole(buf, size) and buf[1] << 8 | buf[2] == self.version
+        if size != self.last or not buf.startswith(self.header):  # messages often come in one size
+            usual = whole(buf, size) and buf.startswith(self.usual)
             if not usual or not 0 < inner <= MAX_PLAINTEXT:
                 return None
-            self.header, self.size = buf[:HEADER], inner
+            self.header, self.last = buf[:HEADER], size
         if seq >= LAST:
             return None
         body = HEADER + explicit
@@ -413,6 +455,39 @@ class Opener12:
             raise Abort(faults.DECRYPTION_FAILED) from None
         self.seq = seq + 1
         return data
+
+    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
+        decrypt, iv, salt, seq, version = self.decrypt, self.iv, self.salt, self.seq, self.version
+        explicit, pos = self.explicit, 0
+        found: list[bytes] = []
+        if seq > SEQUENCE_END - MANY:
+            return 0, found
+        try:
+            while end - pos > HEADER:
+                header = buf[pos : pos + HEADER]
+                size = HEADER + (header[3] << 8 | header[4])
+                inner = size - self.overhead
+                if header[:3] != self.usual or not 0 < inner <= MAX_PLAINTEXT:
+                    break
+                count = min((end - pos) // size, room // inner)
+                if not count:
+                    break
+                self.last, self.header = size, header
+                for counter in range(pos + HEADER, pos + count * size, size):
+                    if not buf.startswith(header, pos):
+                        break
+                    body = counter + explicit
+                    nonce = salt + buf[counter:body] if explicit else (iv ^ seq).to_bytes(12, "big")
+                    aad = pack_aad(seq, APPLICATION_DATA, version, inner)
+                    found.append(decrypt(nonce, buf[body : pos + size], aad))
+                    pos += size
+                    seq += 1
+                    room -= inner
+        except InvalidTag:
+            if not found:
+                raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq
+        return pos, found
 
 
 class Sealer12:
@@ -509,6 +584,12 @@ def without_padding(inner: bytes) -> int:
     for zeros, cut in HALVES[end.bit_length()]:
         end -= cut[inner.endswith(zeros, 0, end)]
     return end
+
+
+def padded_data(inner: bytes) -> bytes | None:
+    """The data of a TLSInnerPlaintext that does not end with the type of data; None if it is something else."""
+    end = 0 if inner[-1] else without_padding(inner)
+    return inner[: end - 1] if end > 1 and inner[end - 1] == APPLICATION_DATA else None
 
 
 def next_sequence(seq: int) -> int:
