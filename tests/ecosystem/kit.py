@@ -289,6 +289,19 @@ async def asgi(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+PAGES = Path(__file__).parents[2] / "docs"
+
+
+def block(page: str, text: str, changes: dict[str, str]) -> str:
+    """The code, or configuration, of a page that has this text in it, with other texts in the place of some."""
+    blocks = (PAGES / page).read_text("utf-8").split("\n```")[1::2]
+    (found,) = [one.partition("\n")[2] for one in blocks if text in one]
+    for old, new in changes.items():
+        assert old in found, (old, found)
+        found = found.replace(old, new)
+    return found + "\n"
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]

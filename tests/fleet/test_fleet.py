@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -324,8 +325,17 @@ def test_after_a_fork_the_child_has_threads_of_its_own(pki):
 
 @each_version
 @pytest.mark.parametrize("stateful", [False, True], ids=["tickets", "store"])
-def test_with_redis(version, stateful, pki, store):
-    client, servers = client_of(puretls, pki), servers_of(pki, store.address)
+@pytest.mark.parametrize("given", ["address", "client"])
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_with_redis(library, given, version, stateful, pki, store, monkeypatch):
+    """Over either library, whether it is ours to choose or the program's."""
+    module = pytest.importorskip(library)
+    monkeypatch.setitem(sys.modules, {"redis": "valkey", "valkey": "redis"}[library], None)  # not installed
+    at = store.address
+    if given == "client":
+        at = getattr(module, library.title()).from_url(at, socket_timeout=PATIENT)
+    client, servers = client_of(puretls, pki), servers_of(pki, at)
+    assert type(servers[0].session_store._calls.crew().client).__module__.startswith(f"{library}.")
     only(version, client)
     for server in servers:
         server.options |= puretls.OP_NO_TICKET if stateful else 0
@@ -336,8 +346,11 @@ def test_with_redis(version, stateful, pki, store):
     assert all(0 < store.client().ttl(name) <= 90000 for name in store.client().keys("*"))
 
 
-def test_redis_is_killed_hung_full_and_empty(pki, store):
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_redis_is_killed_hung_full_and_empty(library, pki, store, monkeypatch):
     """No handshake fails, and by and by clients resume again."""
+    pytest.importorskip(library)
+    monkeypatch.setitem(sys.modules, {"redis": "valkey", "valkey": "redis"}[library], None)
     client, servers = client_of(puretls, pki), servers_of(pki, store.address, timeout=0.2)
     for server in servers:
         server.options |= puretls.OP_NO_TICKET

@@ -1,4 +1,4 @@
-"""gunicorn and uvicorn with four workers, whose clients resume with any of them: the recipe "fleet"."""
+"""gunicorn, uvicorn and hypercorn with four workers, whose clients resume with any of them: the recipe "fleet"."""
 
 import kit
 
@@ -11,21 +11,7 @@ from pathlib import Path
 import puretls
 import uvicorn
 
-HOOK = """
-import puretls
-from puretls import fleet
-
-context = puretls.create_default_context(puretls.Purpose.CLIENT_AUTH)
-
-
-def post_worker_init(worker):
-    context.load_cert_chain(worker.cfg.certfile, worker.cfg.keyfile, reload=60)
-    context.set_ticket_keys(fleet.TicketKeys("redis://127.0.0.1:{store}/0", timeout=5))
-
-
-def ssl_context(config, default_factory):
-    return context
-"""
+PAGE, STORE = "recipes/fleet.md", '"redis://store.example:6379/0"'
 APPLICATION = """
 import os
 import time
@@ -37,14 +23,9 @@ def wsgi(environ, start_response):
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
-UVICORN = """
+ASGI = """
 import os
 import time
-
-import uvicorn
-
-import puretls
-from puretls import fleet
 
 
 async def asgi(scope, receive, send):
@@ -56,8 +37,14 @@ async def asgi(scope, receive, send):
                 return
     time.sleep(0.02)  # as in the other application
     body = str(os.getpid()).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%%d" %% len(body))]})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
+"""
+UVICORN = """
+import uvicorn
+
+import puretls
+from puretls import fleet
 
 
 def make_context(config, default_factory):
@@ -69,9 +56,23 @@ def make_context(config, default_factory):
 
 if __name__ == "__main__":
     uvicorn.run(
-        "serve:asgi", port=%d, workers=4, log_level="warning", ssl_context_factory=make_context,
+        "asgi:asgi", port=%d, workers=4, log_level="warning", ssl_context_factory=make_context,
         ssl_certfile=%r, ssl_keyfile=%r,
     )
+"""
+HYPERCORN = """
+import hypercorn.run
+
+import puretls as ssl
+from puretls import fleet
+
+{recipe}
+
+if __name__ == "__main__":
+    config = FleetConfig()
+    config.bind, config.workers, config.application_path = ["127.0.0.1:{port}"], 4, "asgi:asgi"
+    config.certfile, config.keyfile, config.alpn_protocols = {chain!r}, {key!r}, ["http/1.1"]
+    hypercorn.run.run(config)
 """
 PAIRS = 20
 
@@ -104,10 +105,15 @@ def visit(port, version) -> None:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    store, port, other_port = kit.free_port(), kit.free_port(), kit.free_port()
+    store, port, uvicorn_port, hypercorn_port = (kit.free_port() for _ in range(4))
+    patient = {STORE: f'"redis://127.0.0.1:{store}/0", timeout=5'}
     Path(folder, "application.py").write_text(APPLICATION)
-    Path(folder, "hook.py").write_text(HOOK.format(store=store))
-    Path(folder, "serve.py").write_text(UVICORN % (store, other_port, kit.chain(), kit.key()))
+    Path(folder, "hook.py").write_text(kit.block(PAGE, "def post_worker_init", patient))
+    Path(folder, "asgi.py").write_text(ASGI)
+    Path(folder, "serve.py").write_text(UVICORN % (store, uvicorn_port, kit.chain(), kit.key()))
+    recipe = kit.block(PAGE, "class FleetConfig", patient)
+    settings = {"port": hypercorn_port, "chain": kit.chain(), "key": kit.key()}
+    Path(folder, "bind.py").write_text(HYPERCORN.format(recipe=recipe, **settings))
     command = [sys.executable, "-m", "gunicorn", "application:wsgi", "-w", "4", "-b", f"127.0.0.1:{port}"]
     command += ["-c", "hook.py", "--certfile", kit.chain(), "--keyfile", kit.key()]
     with kit.daemon("redis-server", "--port", store, "--bind", "127.0.0.1", "--save", "", port=store, cwd=folder):
@@ -115,6 +121,8 @@ with tempfile.TemporaryDirectory() as folder:
             with kit.daemon(*command, port=port, cwd=folder):
                 visit(port, version)
         if "ssl_context_factory" in inspect.signature(uvicorn.Config).parameters:
-            with kit.daemon(sys.executable, "serve.py", port=other_port, cwd=folder):
-                visit(other_port, puretls.TLSVersion.TLSv1_3)
+            with kit.daemon(sys.executable, "serve.py", port=uvicorn_port, cwd=folder):
+                visit(uvicorn_port, puretls.TLSVersion.TLSv1_3)
+        with kit.daemon(sys.executable, "bind.py", port=hypercorn_port, cwd=folder):
+            visit(hypercorn_port, puretls.TLSVersion.TLSv1_3)
 kit.done("client")
