@@ -25,8 +25,8 @@ OLDER = {
     "puretls._engine.handshake12",
     "puretls._engine.server12",
     "puretls._record.cbc",
-    "puretls._record.older",
-    "puretls._wire.legacy",
+    "puretls._record.protection12",
+    "puretls._wire.messages12",
 }
 ROLES = {f"puretls._engine.{role}{what}" for role in ("client", "server") for what in ("_start", "12", "13")}
 LATER = {  # than the first context

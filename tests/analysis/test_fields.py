@@ -15,7 +15,7 @@ from puretls._analysis.messages import ROWS, about_suite, message
 from puretls._base import registry
 from puretls._base.registry import TLS10, TLS12, TLS13
 from puretls._crypto import suites
-from puretls._wire import codec, hello, legacy, messages, places
+from puretls._wire import codec, hello, messages, messages12, places
 from puretls._wire.codec import extension, vec8, vec16, vec24
 from puretls.cli.certs import Authority
 from support.trees import tiles
@@ -83,7 +83,7 @@ RETRY = block((43, b"\x03\x04"), (51, b"\x00\x17"), (44, vec16(b"c")))
 ECDHE = about_suite(TLS12, 0xC02F)
 DHE_PSK = about_suite(TLS12, 0x00AA)
 GOOD: dict[str, tuple[bytes, About]] = {
-    "HelloRequest": (legacy.HELLO_REQUEST, About()),
+    "HelloRequest": (messages12.HELLO_REQUEST, About()),
     "ClientHello": (HELLO, About()),
     "ServerHello": (
         hello.server_hello(
@@ -118,37 +118,37 @@ GOOD: dict[str, tuple[bytes, About]] = {
         ),
         About(TLS13),
     ),
-    "Certificate of TLS 1.2": (legacy.certificate((CERTIFICATE, CERTIFICATE)), ECDHE),
+    "Certificate of TLS 1.2": (messages12.certificate((CERTIFICATE, CERTIFICATE)), ECDHE),
     "CertificateRequest": (
         messages.certificate_request(b"", block((13, vec16(b"\x04\x03")), (47, vec16(vec16(b"\x30\x00"))))),
         About(TLS13),
     ),
-    "CertificateRequest of TLS 1.2": (legacy.certificate_request(b"\x01\x40", (0x0403,), (b"\x30\x00",)), ECDHE),
-    "CertificateRequest of TLS 1.0": (legacy.certificate_request(b"\x01", None, ()), about_suite(TLS10, 0xC013)),
+    "CertificateRequest of TLS 1.2": (messages12.certificate_request(b"\x01\x40", (0x0403,), (b"\x30\x00",)), ECDHE),
+    "CertificateRequest of TLS 1.0": (messages12.certificate_request(b"\x01", None, ()), about_suite(TLS10, 0xC013)),
     "CertificateVerify": (messages.certificate_verify(0x0403, b"signature"), About(TLS13)),
-    "CertificateVerify of TLS 1.0": (legacy.certificate_verify(b"signature"), about_suite(TLS10, 0xC013)),
+    "CertificateVerify of TLS 1.0": (messages12.certificate_verify(b"signature"), about_suite(TLS10, 0xC013)),
     "Finished": (messages.finished(bytes(32)), About(TLS13)),
     "NewSessionTicket": (
         messages.new_session_ticket(7200, 5, b"\x00", b"ticket", block((42, bytes(4)))),
         About(TLS13),
     ),
-    "NewSessionTicket of TLS 1.2": (legacy.new_session_ticket(7200, b"ticket"), ECDHE),
+    "NewSessionTicket of TLS 1.2": (messages12.new_session_ticket(7200, b"ticket"), ECDHE),
     "KeyUpdate": (messages.key_update(1), About(TLS13)),
     "ServerKeyExchange": (
-        legacy.server_key_exchange(
-            legacy.EcdhParams(29, bytes(32)).encode() + b"\x04\x03" + vec16(b"signature"),
+        messages12.server_key_exchange(
+            messages12.EcdhParams(29, bytes(32)).encode() + b"\x04\x03" + vec16(b"signature"),
         ),
         ECDHE,
     ),
     "ServerKeyExchange of DHE_PSK": (
-        legacy.server_key_exchange(vec16(b"hint") + legacy.DhParams(23, 5, b"\x08").encode()),
+        messages12.server_key_exchange(vec16(b"hint") + messages12.DhParams(23, 5, b"\x08").encode()),
         DHE_PSK,
     ),
-    "ServerHelloDone": (legacy.SERVER_HELLO_DONE, ECDHE),
-    "ClientKeyExchange": (legacy.client_key_exchange(vec8(bytes(32))), ECDHE),
-    "ClientKeyExchange of DHE_PSK": (legacy.client_key_exchange(vec16(b"me") + vec16(b"\x09")), DHE_PSK),
-    "ClientKeyExchange of RSA": (legacy.client_key_exchange(vec16(bytes(256))), about_suite(TLS12, 0x009C)),
-    "CertificateStatus": (legacy.certificate_status(b"OCSP"), ECDHE),
+    "ServerHelloDone": (messages12.SERVER_HELLO_DONE, ECDHE),
+    "ClientKeyExchange": (messages12.client_key_exchange(vec8(bytes(32))), ECDHE),
+    "ClientKeyExchange of DHE_PSK": (messages12.client_key_exchange(vec16(b"me") + vec16(b"\x09")), DHE_PSK),
+    "ClientKeyExchange of RSA": (messages12.client_key_exchange(vec16(bytes(256))), about_suite(TLS12, 0x009C)),
+    "CertificateStatus": (messages12.certificate_status(b"OCSP"), ECDHE),
 }
 
 

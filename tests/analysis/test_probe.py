@@ -12,7 +12,7 @@ from puretls._analysis.suites import ANONYMOUS, CBC, EXPORT, NULL, RC4, SHORT_BL
 from puretls._analysis.survey import Survey, all_suites
 from puretls._base import iana, registry
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
-from puretls._wire import extensions, legacy
+from puretls._wire import extensions, messages12
 from puretls._wire.codec import message, vec16
 from puretls._wire.hello import ClientHello, server_hello
 from support import Pki
@@ -96,9 +96,9 @@ def test_an_anonymous_server_signs_nothing(pki: Pki) -> None:
 def test_an_answer_in_one_byte_pieces_is_the_same() -> None:
     raw = handshake(
         server_hello(TLS10, bytes(32), b"", 0x0003, b""),
-        legacy.certificate((b"one", b"two")),
-        legacy.server_key_exchange(vec16(b"\x80" + bytes(63)) + vec16(b"\x03") + vec16(b"signature")),
-        legacy.SERVER_HELLO_DONE,
+        messages12.certificate((b"one", b"two")),
+        messages12.server_key_exchange(vec16(b"\x80" + bytes(63)) + vec16(b"\x03") + vec16(b"signature")),
+        messages12.SERVER_HELLO_DONE,
     )
     whole = answer(raw)
     assert whole == Hello(TLS10, 0x0003, bits=512, chain=(b"one", b"two"))
@@ -110,14 +110,14 @@ def test_an_answer_in_one_byte_pieces_is_the_same() -> None:
 
 def test_a_curve_spelled_out_is_named() -> None:
     hello = server_hello(TLS12, bytes(32), b"", 0xC014, b"")
-    raw = handshake(hello, legacy.server_key_exchange(b"\x01" + bytes(80)), legacy.SERVER_HELLO_DONE)
+    raw = handshake(hello, messages12.server_key_exchange(b"\x01" + bytes(80)), messages12.SERVER_HELLO_DONE)
     assert answer(raw) == Hello(TLS12, 0xC014, group=0xFF01)
 
 
 def test_a_psk_hint_is_passed_over() -> None:
     hello = server_hello(TLS12, bytes(32), b"", 0xC035, b"")
-    exchange = vec16(b"hint") + legacy.EcdhParams(0x0017, b"point").encode()
-    assert answer(handshake(hello, legacy.server_key_exchange(exchange), legacy.SERVER_HELLO_DONE)) == (
+    exchange = vec16(b"hint") + messages12.EcdhParams(0x0017, b"point").encode()
+    assert answer(handshake(hello, messages12.server_key_exchange(exchange), messages12.SERVER_HELLO_DONE)) == (
         Hello(TLS12, 0xC035, group=0x0017)
     )
 
@@ -143,8 +143,10 @@ NOT_TLS = {
     handshake(b"\x02\xff\xff\xff"): "16777219",
     handshake(message(registry.SERVER_HELLO, b"\x03")): "malformed",
     handshake(server_hello(TLS12, bytes(32), b"", 0x2F, b""), message(registry.FINISHED, b"")): "belong",
-    handshake(server_hello(TLS12, bytes(32), b"", 0xC02F, b""), legacy.server_key_exchange(b"")): "malformed",
-    handshake(server_hello(TLS12, bytes(32), b"", 0xC02F, b""), legacy.server_key_exchange(b"\x03\x00")): "malformed",
+    handshake(server_hello(TLS12, bytes(32), b"", 0xC02F, b""), messages12.server_key_exchange(b"")): "malformed",
+    handshake(
+        server_hello(TLS12, bytes(32), b"", 0xC02F, b""), messages12.server_key_exchange(b"\x03\x00")
+    ): "malformed",
 }
 
 
@@ -162,7 +164,7 @@ def test_an_answer_has_an_end() -> None:
     assert reading.feed(handshake(hello)) is None
     found = None
     for _ in range(100):
-        found = reading.feed(handshake(legacy.certificate((bytes(4000),))))
+        found = reading.feed(handshake(messages12.certificate((bytes(4000),))))
         if found:
             break
     assert isinstance(found, Nonsense)

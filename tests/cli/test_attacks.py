@@ -20,7 +20,7 @@ from puretls._analysis.probe import Hello, Offer, Reading, compose
 from puretls._analysis.survey import Found, Survey
 from puretls._base import iana, registry
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
-from puretls._wire import legacy
+from puretls._wire import messages12
 from puretls._wire.codec import extension, vec16
 from puretls._wire.hello import ClientHello, server_hello
 from puretls.cli.asking import Asker
@@ -55,7 +55,7 @@ class Broken:
         found = extension(HEARTBEAT, b"\x01") if self.heartbeat else b""
         identifier = self.hello.session_id + self.memory if self.hello.session_id else b""
         flight = server_hello(TLS12, bytes(32), identifier, STATIC, found)
-        flight += legacy.certificate((DER,)) + bytes((registry.SERVER_HELLO_DONE, 0, 0, 0))
+        flight += messages12.certificate((DER,)) + bytes((registry.SERVER_HELLO_DONE, 0, 0, 0))
         self.send(registry.HANDSHAKE, flight)
         self.after(self)
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import puretls as tls
 from puretls._analysis.clients import KNOWN
 from puretls._base.registry import TLS12
-from puretls._wire import legacy
+from puretls._wire import messages12
 from puretls._wire.hello import server_hello
 from puretls.cli.certs import Authority
 from support import PATIENCE, Pki, dial, free_port, need, running
@@ -269,7 +269,7 @@ def endless(sock: socket.socket) -> None:
     hello = server_hello(0x0303, bytes(32), b"", 0xC02F, b"")
     sock.sendall(b"\x16\x03\x03" + len(hello).to_bytes(2, "big") + hello)
     while True:
-        sock.sendall(b"\x16\x03\x03\x40\x00" + legacy.certificate((bytes(16384 - 10),)))
+        sock.sendall(b"\x16\x03\x03\x40\x00" + messages12.certificate((bytes(16384 - 10),)))
 
 
 def test_names_of_all_languages(lasting: Pki) -> None:
@@ -330,7 +330,7 @@ def test_a_server_that_means_no_good_is_one_line(pki: Pki, why: str) -> None:
 
 def test_a_server_that_always_says_the_same_does_not_keep_it_busy(pki: Pki) -> None:
     hello = server_hello(0x0303, bytes(32), b"", 0xC02F, b"")
-    messages = hello + legacy.SERVER_HELLO_DONE
+    messages = hello + messages12.SERVER_HELLO_DONE
     with each_connection(answering(b"\x16\x03\x03" + len(messages).to_bytes(2, "big") + messages)) as port:
         found = facts(port, pki)
     assert found["connections"] < 32 + len(KNOWN)

@@ -21,7 +21,7 @@ from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._engine.policy import CERT_OPTIONAL
-from puretls._wire import legacy, messages
+from puretls._wire import messages, messages12
 from puretls._wire.codec import extension, message, vec8, vec16, vec24
 from puretls.cli.certs import Authority, Identity
 from support import pair
@@ -278,13 +278,13 @@ ANSWERS: dict[str, tuple[int, str, Build, int]] = {  # version, message that is 
     "schemes of a request of 1.2": (
         TLS12,
         "CertificateRequest",
-        lambda n: legacy.certificate_request(b"\x40", tuple(range(0x4000, 0x4000 + n)), ()),
+        lambda n: messages12.certificate_request(b"\x40", tuple(range(0x4000, 0x4000 + n)), ()),
         32_000,
     ),
     "authorities of a request of 1.2": (
         TLS12,
         "CertificateRequest",
-        lambda n: legacy.certificate_request(b"\x40", (0x0403,), (b"x",) * n),
+        lambda n: messages12.certificate_request(b"\x40", (0x0403,), (b"x",) * n),
         20_000,
     ),
     "unsolicited extensions": (

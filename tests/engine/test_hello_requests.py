@@ -13,7 +13,7 @@ import pytest
 import puretls
 from puretls._base import faults
 from puretls._base.registry import HANDSHAKE, TLS12, TLS13
-from puretls._wire.legacy import HELLO_REQUEST
+from puretls._wire.messages12 import HELLO_REQUEST
 from support.crooked import Meeting, client_meets
 from support.joined12 import twelve
 from support.pair import CLIENT, Pair, after, before, client_config, message, server_config

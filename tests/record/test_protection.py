@@ -18,7 +18,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS10, TLS12
 from puretls._crypto import suites
 from puretls._crypto.kdf import SHA256, Prf
-from puretls._record import older
+from puretls._record import protection12
 from puretls._record.cbc import BlockOpener, MacOpener
 from puretls._record.protection import (
     HEADER,
@@ -588,6 +588,6 @@ def test_comparisons_take_constant_time():
 
 def test_a_key_block_does_not_show_keys():
     suite = suites.BY_NAME["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
-    for direction in older.key_block(suite, Prf(SHA256, b"master secret"), b"randoms"):
+    for direction in protection12.key_block(suite, Prf(SHA256, b"master secret"), b"randoms"):
         assert repr(direction) == str(direction) == "<Direction>"
         assert len(direction.key) == 16

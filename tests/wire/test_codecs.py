@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._engine.handshake import decode
-from puretls._wire import codec, extensions, hello, legacy, messages
+from puretls._wire import codec, extensions, hello, messages, messages12
 from puretls._wire.codec import Reader, extension, message, split_extensions, vec8, vec16, vec16_of, vec24
 from puretls._wire.messages import CertificateEntry
 
@@ -74,35 +74,39 @@ MESSAGES: dict[str, Codec] = {
         st.tuples(u32, u32, blob, some, ext_dict),
     ),
     "KeyUpdate": (messages.KeyUpdate.parse, messages.key_update, st.tuples(st.integers(0, 255))),
-    "legacy.Certificate": (legacy.Certificate.parse, legacy.certificate, st.tuples(blobs)),
-    "legacy.CertificateStatus": (
-        legacy.CertificateStatus.parse,
-        lambda _, response: legacy.certificate_status(response),
+    "messages12.Certificate": (messages12.Certificate.parse, messages12.certificate, st.tuples(blobs)),
+    "messages12.CertificateStatus": (
+        messages12.CertificateStatus.parse,
+        lambda _, response: messages12.certificate_status(response),
         st.tuples(st.just(1), blob),
     ),
-    "legacy.CertificateRequest": (
-        legacy.CertificateRequest.parse,
-        lambda types, schemes, names: legacy.certificate_request(types, tuple(schemes), names),
+    "messages12.CertificateRequest": (
+        messages12.CertificateRequest.parse,
+        lambda types, schemes, names: messages12.certificate_request(types, tuple(schemes), names),
         st.tuples(some, some_ranks.filter(bool), blobs),
     ),
-    "legacy.CertificateRequest of TLS 1.1": (
-        legacy.CertificateRequest.parse_tls11,
-        lambda types, _, names: legacy.certificate_request(types, None, names),
+    "messages12.CertificateRequest of TLS 1.1": (
+        messages12.CertificateRequest.parse_tls11,
+        lambda types, _, names: messages12.certificate_request(types, None, names),
         st.tuples(some, st.just({}), blobs),
     ),
-    "legacy.CertificateVerify": (
-        legacy.CertificateVerify.parse,
-        lambda _, signature: legacy.certificate_verify(signature),
+    "messages12.CertificateVerify": (
+        messages12.CertificateVerify.parse,
+        lambda _, signature: messages12.certificate_verify(signature),
         st.tuples(st.just(0), blob),
     ),
-    "legacy.NewSessionTicket": (legacy.NewSessionTicket.parse, legacy.new_session_ticket, st.tuples(u32, blob)),
-    "HelloRequest": (messages.Empty.parse, lambda: legacy.HELLO_REQUEST, st.tuples()),
-    "ServerHelloDone": (messages.Empty.parse, lambda: legacy.SERVER_HELLO_DONE, st.tuples()),
+    "NewSessionTicket12": (
+        messages12.NewSessionTicket.parse,
+        messages12.new_session_ticket,
+        st.tuples(u32, blob),
+    ),
+    "HelloRequest": (messages.Empty.parse, lambda: messages12.HELLO_REQUEST, st.tuples()),
+    "ServerHelloDone": (messages.Empty.parse, lambda: messages12.SERVER_HELLO_DONE, st.tuples()),
 }
 UNBOUNDED: dict[str, Codec] = {  # whose reader knows the length, or what is inside
     "Finished": (messages.Finished.parse, messages.finished, st.tuples(blob)),
-    "ServerKeyExchange": (legacy.KeyExchange.parse, legacy.server_key_exchange, st.tuples(blob)),
-    "ClientKeyExchange": (legacy.KeyExchange.parse, legacy.client_key_exchange, st.tuples(blob)),
+    "ServerKeyExchange": (messages12.KeyExchange.parse, messages12.server_key_exchange, st.tuples(blob)),
+    "ClientKeyExchange": (messages12.KeyExchange.parse, messages12.client_key_exchange, st.tuples(blob)),
 }
 # Parts inside messages: parse, build, values
 psk_identities = st.lists(st.tuples(some, u32), min_size=1, max_size=3)
@@ -150,13 +154,13 @@ BODIES: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes], st.Searc
     "authorities": (extensions.authorities, body_of(extensions.build_authorities), blobs.filter(bool)),
     "ocsp_response": (extensions.ocsp_response, lambda data: b"\x01" + vec24(data), some),
     "ecdh": (
-        lambda data: extensions.reading(legacy.EcdhParams.read, data),
-        lambda value: legacy.EcdhParams(*value).encode(),
+        lambda data: extensions.reading(messages12.EcdhParams.read, data),
+        lambda value: messages12.EcdhParams(*value).encode(),
         st.tuples(u16, blob),
     ),
     "dh": (
-        lambda data: extensions.reading(legacy.DhParams.read, data),
-        lambda value: legacy.DhParams(*value).encode(),
+        lambda data: extensions.reading(messages12.DhParams.read, data),
+        lambda value: messages12.DhParams(*value).encode(),
         st.tuples(st.integers(1, 1 << 80), st.integers(1, 1 << 80), some),
     ),
 }
@@ -331,10 +335,10 @@ def test_bodies_that_no_rfc_allows(parse, body, alert):
         (hello.ClientHello.parse, (bytes(34) + vec8(b"") + vec16(bytes(2)) + vec8(b"")), "NO_COMPRESSION_SPECIFIED"),
         (hello.ServerHello.parse, (bytes(34) + vec8(bytes(33)) + bytes(3)), "LENGTH_MISMATCH"),
         (messages.Certificate.parse, vec8(b"") + vec24(vec24(b"") + vec16(b"")), "LENGTH_MISMATCH"),
-        (legacy.Certificate.parse, vec24(vec24(b"")), "LENGTH_MISMATCH"),
+        (messages12.Certificate.parse, vec24(vec24(b"")), "LENGTH_MISMATCH"),
         (messages.NewSessionTicket.parse, bytes(8) + vec8(b"") + vec16(b"") + vec16(b""), "LENGTH_MISMATCH"),
-        (legacy.CertificateRequest.parse, vec8(b"") + vec16(b"") + vec16(b""), "LENGTH_MISMATCH"),
-        (legacy.CertificateRequest.parse, vec8(b"\x01") + vec16(b"") + vec16(vec16(b"")), "LENGTH_MISMATCH"),
+        (messages12.CertificateRequest.parse, vec8(b"") + vec16(b"") + vec16(b""), "LENGTH_MISMATCH"),
+        (messages12.CertificateRequest.parse, vec8(b"\x01") + vec16(b"") + vec16(vec16(b"")), "LENGTH_MISMATCH"),
     ],
 )
 def test_messages_that_no_rfc_allows(parse, raw, reason):
@@ -374,13 +378,13 @@ TOO_LONG: dict[str, Callable[[], bytes]] = {
     "own share": lambda: extensions.build_own_share(29, LONG[65_536]),
     "shares": lambda: extensions.build_shares([(29, LONG[65_536][:-1])]),
     "authorities": lambda: extensions.build_authorities((LONG[65_536][:-2],)),
-    "Certificate of 1.2": lambda: legacy.certificate((LONG[1 << 24][:-3],)),
-    "CertificateStatus": lambda: legacy.certificate_status(LONG[1 << 24][:-1]),
-    "CertificateVerify of 1.1": lambda: legacy.certificate_verify(LONG[65_536]),
-    "CertificateRequest of 1.2": lambda: legacy.certificate_request(b"\x01", (0x0804,) * 32_768, ()),
-    "NewSessionTicket of 1.2": lambda: legacy.new_session_ticket(1, LONG[65_536]),
-    "ServerECDHParams": lambda: legacy.EcdhParams(29, LONG[256]).encode(),
-    "ServerDHParams": lambda: legacy.DhParams(1 << (8 * 65_536), 2, b"y").encode(),
+    "Certificate of 1.2": lambda: messages12.certificate((LONG[1 << 24][:-3],)),
+    "CertificateStatus": lambda: messages12.certificate_status(LONG[1 << 24][:-1]),
+    "CertificateVerify of 1.1": lambda: messages12.certificate_verify(LONG[65_536]),
+    "CertificateRequest of 1.2": lambda: messages12.certificate_request(b"\x01", (0x0804,) * 32_768, ()),
+    "NewSessionTicket of 1.2": lambda: messages12.new_session_ticket(1, LONG[65_536]),
+    "ServerECDHParams": lambda: messages12.EcdhParams(29, LONG[256]).encode(),
+    "ServerDHParams": lambda: messages12.DhParams(1 << (8 * 65_536), 2, b"y").encode(),
 }
 
 

@@ -17,7 +17,7 @@ from puretls._analysis.findings import Findings
 from puretls._analysis.suites import suite
 from puretls._base import iana, registry
 from puretls._base.registry import CHANGE_CIPHER_SPEC, CLIENT_KEY_EXCHANGE, HANDSHAKE, SSL3, TLS10, TLS12
-from puretls._wire import legacy
+from puretls._wire import messages12
 from puretls._wire.codec import StructError, vec16
 
 HEARTBEAT_RECORD = 24  # RFC 6520 3
@@ -143,7 +143,7 @@ def rest_of_flight(premaster: bytes, version: int, random: bytes) -> bytes:
 def ticket_of(message: bytes) -> bytes:
     """The ticket in a NewSessionTicket of TLS 1.2; b"" if there is none in it."""
     try:
-        return legacy.NewSessionTicket.parse(message).ticket
+        return messages12.NewSessionTicket.parse(message).ticket
     except (IndexError, StructError):
         return b""
 

@@ -24,7 +24,7 @@ from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, 
 from puretls._crypto import schedule, suites
 from puretls._crypto.kdf import MD5_SHA1, Prf
 from puretls._crypto.suites import Aead, Suite
-from puretls._record import older
+from puretls._record import protection12
 from puretls._record.protection import Opener, Opener13
 from puretls._wire.hello import ServerHello
 
@@ -314,7 +314,7 @@ class Conversation:
                 side.pending = protection, None, keylog.MASTER, b""
             return
         prf = Prf(suite.hash if version >= TLS12 else MD5_SHA1, master)
-        directions = older.key_block(suite, prf, hello.random + self.client_random)
+        directions = protection12.key_block(suite, prf, hello.random + self.client_random)
         for keys, side in zip(directions, (self.sides[True], self.sides[False]), strict=True):
-            side.pending = protection, older.opener(suite, version, keys, etm=etm), keylog.MASTER, master
+            side.pending = protection, protection12.opener(suite, version, keys, etm=etm), keylog.MASTER, master
             self.keys.append(Keys(keylog.MASTER, master, side.client, keys.key, keys.iv))

@@ -27,7 +27,7 @@ POINT = bytes.fromhex(  # the generator of P-256, for a key share: as good a pub
 
 
 class Described(NamedTuple):
-    """One client. Suites, groups, schemes and versions are hexadecimal numbers, in its order; extensions likewise."""
+    """One client. Suites, groups, schemes and versions are hexadecimal numbers, in its order; and so are extensions."""
 
     name: str
     highest: int  # version

@@ -16,7 +16,7 @@ from puretls._analysis.suites import suite
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
-from puretls._wire import extensions, legacy
+from puretls._wire import extensions, messages12
 from puretls._wire.codec import Reader, StructError, extension, vec8, vec16
 from puretls._wire.hello import ServerHello, client_hello
 from puretls._wire.messages import NewSessionTicket
@@ -40,7 +40,7 @@ class Offer(NamedTuple):
     compression: bytes = b"\x00"
     unknown: tuple[int, ...] = ()  # extensions that no server knows, all of them empty
     session_id: bytes = b""  # before TLS 1.3
-    ticket: bytes = b""  # likewise (RFC 5077)
+    ticket: bytes = b""  # the session ticket (RFC 5077)
 
 
 class Hello(NamedTuple):
@@ -203,9 +203,9 @@ class Reading:
             hello = self._hello = _server_hello(ServerHello.parse(raw))
             return hello if hello.version >= TLS13 or self._only_hello else None
         if kind == registry.CERTIFICATE:
-            hello = hello._replace(chain=legacy.Certificate.parse(raw).ders)
+            hello = hello._replace(chain=messages12.Certificate.parse(raw).ders)
         elif kind == registry.CERTIFICATE_STATUS:
-            hello = hello._replace(stapled=bool(legacy.CertificateStatus.parse(raw).response))
+            hello = hello._replace(stapled=bool(messages12.CertificateStatus.parse(raw).response))
         elif kind == registry.SERVER_KEY_EXCHANGE:
             hello = _key_exchange(hello, raw)
         elif kind == registry.CERTIFICATE_REQUEST:
@@ -238,9 +238,9 @@ def _key_exchange(hello: Hello, raw: bytes) -> Hello:
     if chosen.exchange.startswith("ECDHE"):
         if r.data[r.pos] in EXPLICIT:  # the curve spelled out, of which the rest is not read
             return hello._replace(group=EXPLICIT[r.data[r.pos]])
-        hello = hello._replace(group=legacy.EcdhParams.read(r).group)
+        hello = hello._replace(group=messages12.EcdhParams.read(r).group)
     elif chosen.exchange.startswith("DHE"):
-        prime = legacy.DhParams.read(r).p
+        prime = messages12.DhParams.read(r).p
         hello = hello._replace(bits=prime.bit_length(), prime=prime)
     elif chosen.exchange == "RSA":  # only of export strength
         hello = hello._replace(bits=int.from_bytes(r.vec16(), "big").bit_length())

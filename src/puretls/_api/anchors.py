@@ -92,7 +92,7 @@ def _names(given: Any, which: str) -> list[Any]:
 def _name(given: Any) -> Any:
     import ipaddress  # noqa: PLC0415  # few programs need it
 
-    from cryptography import x509  # noqa: PLC0415  # likewise
+    from cryptography import x509  # noqa: PLC0415  # as above
 
     if isinstance(given, ipaddress.IPv4Network | ipaddress.IPv6Network):
         return x509.IPAddress(given)

@@ -193,7 +193,7 @@ def _recalled(sslobj: _SSLSocket, request: RecallRequest) -> Answer:
     try:
         found = yield store.take(request.id) if request.once else store.get(request.id)
         value = None if found is None else bytes(memoryview(found))
-    except Exception:  # noqa: BLE001  # likewise
+    except Exception:  # noqa: BLE001  # as above
         request.sessions.stats.store_errors += 1
     request.sessions.stats.misses += value is None
     return value
@@ -204,7 +204,7 @@ def _first(sslobj: _SSLSocket, request: FirstRequest) -> Answer:
     del sslobj
     try:
         first = yield request.judge.first(request.key, request.seconds)
-    except Exception:  # noqa: BLE001  # likewise
+    except Exception:  # noqa: BLE001  # as above
         request.sessions.stats.store_errors += 1
         return None
     request.sessions.stats.replays += first is not True

@@ -314,7 +314,7 @@ class _PureContext:
         """Load a certificate chain, the leaf first, and its private key.
 
         `certfile` is the name of a file, an open one, or the thing itself: PEM as str or bytes, DER or PKCS#12 as
-        bytes, a certificate of `cryptography` or a sequence of them.  `keyfile` likewise; it may be any object with
+        bytes, a certificate of `cryptography` or a sequence of them.  `keyfile` is given the same way; it may be any object with
         `public_key()` and `sign()`, and is not needed if the key is in `certfile`.  `password` is str, bytes or a
         function that returns one, and is asked for on the terminal if it is needed and None.
 

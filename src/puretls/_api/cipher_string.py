@@ -67,7 +67,7 @@ def _traits(suite: Suite) -> Traits:
     )
 
 
-_LEGACY = {suite: _traits(suite) for suite in SUITES if suite.since < TLS13}
+_TRAITS12 = {suite: _traits(suite) for suite in SUITES if suite.since < TLS13}
 
 
 def _pattern(**wanted: Any) -> Traits:
@@ -75,7 +75,7 @@ def _pattern(**wanted: Any) -> Traits:
 
 
 def _others(field: str, value: str) -> frozenset[Any]:
-    found: frozenset[Any] = frozenset().union(*(getattr(traits, field) for traits in _LEGACY.values()))
+    found: frozenset[Any] = frozenset().union(*(getattr(traits, field) for traits in _TRAITS12.values()))
     return found - {value}
 
 
@@ -144,10 +144,10 @@ _ALIASES: dict[str, Traits] = {
 @lru_cache(maxsize=64)
 def _meeting(pattern: Traits) -> frozenset[Suite]:
     """The suites that match a pattern."""
-    found = set(_LEGACY)
+    found = set(_TRAITS12)
     for field, wanted in enumerate(pattern):
         if wanted is not None:
-            found = {suite for suite in found if not wanted.isdisjoint(_LEGACY[suite][field] or ())}
+            found = {suite for suite in found if not wanted.isdisjoint(_TRAITS12[suite][field] or ())}
     return frozenset(found)
 
 
@@ -219,7 +219,7 @@ _PREFERENCE = (  # from the highest code downwards to OpenSSL's order
 
 @lru_cache(maxsize=1)
 def _preferred() -> tuple[Suite, ...]:
-    order = _Order(sorted(_LEGACY, key=lambda suite: -suite.code))
+    order = _Order(sorted(_TRAITS12, key=lambda suite: -suite.code))
     for rule, pattern in _PREFERENCE:
         rule(order, pattern)
     return tuple(order.suites)
@@ -297,8 +297,8 @@ def _read_pattern(text: str, pos: int) -> tuple[Traits | None, int]:
 
 def _named(name: str) -> Traits | None:
     suite = BY_NAME.get(name)
-    if suite in _LEGACY:
-        return _LEGACY[suite]._replace(since=None)  # a name stands for its suite: the version is not asked for
+    if suite in _TRAITS12:
+        return _TRAITS12[suite]._replace(since=None)  # a name stands for its suite: the version is not asked for
     return _ALIASES.get(name)
 
 

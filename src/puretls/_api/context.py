@@ -147,7 +147,7 @@ class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # typ
 
     @verify_flags.setter
     def verify_flags(self, value: VerifyFlags) -> None:
-        super(SSLContext, SSLContext).verify_flags.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+        super(SSLContext, SSLContext).verify_flags.__set__(self, value)  # type: ignore[attr-defined]  # as above
 
     @property  # type: ignore[override]  # typeshed is wider
     def verify_mode(self) -> VerifyMode:
@@ -159,7 +159,7 @@ class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # typ
 
     @verify_mode.setter
     def verify_mode(self, value: VerifyMode) -> None:
-        super(SSLContext, SSLContext).verify_mode.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+        super(SSLContext, SSLContext).verify_mode.__set__(self, value)  # type: ignore[attr-defined]  # as above
 
     @property  # type: ignore[override]  # typeshed is wider
     def minimum_version(self) -> TLSVersion:
@@ -173,7 +173,7 @@ class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # typ
     def minimum_version(self, value: TLSVersion) -> None:
         if value == SSL3:
             self.options &= ~Options.OP_NO_SSLv3
-        super(SSLContext, SSLContext).minimum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+        super(SSLContext, SSLContext).minimum_version.__set__(self, value)  # type: ignore[attr-defined]  # as above
 
     @property  # type: ignore[override]  # typeshed is wider
     def maximum_version(self) -> TLSVersion:
@@ -182,7 +182,7 @@ class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # typ
 
     @maximum_version.setter
     def maximum_version(self, value: TLSVersion) -> None:
-        super(SSLContext, SSLContext).maximum_version.__set__(self, value)  # type: ignore[attr-defined]  # likewise
+        super(SSLContext, SSLContext).maximum_version.__set__(self, value)  # type: ignore[attr-defined]  # as above
 
     @property
     def hostname_checks_common_name(self) -> bool:

@@ -64,7 +64,7 @@ def get_default_verify_paths() -> DefaultVerifyPaths:
     cafile, capath = os.environ.get(file_env, file), os.environ.get(path_env, path)
     return DefaultVerifyPaths(
         cafile if os.path.isfile(cafile) else None,  # noqa: PTH113  # a name, not a Path
-        capath if os.path.isdir(capath) else None,  # noqa: PTH112  # likewise
+        capath if os.path.isdir(capath) else None,  # noqa: PTH112  # as above
         file_env,
         file,
         path_env,

@@ -82,6 +82,6 @@ def _fetcher(aia: bool | Fetch, private: bool) -> Fetch | None:
 
     if callable(aia):
         return aia
-    from puretls._api import fetcher  # noqa: PLC0415 - likewise
+    from puretls._api import fetcher  # noqa: PLC0415 - as above
 
     return partial(fetcher.fetch, private=private)

@@ -170,7 +170,7 @@ def _dnsname_match(dn: str, hostname: str) -> bool:
 @public
 def _inet_paton(ipname: str) -> bytes:
     """The bytes of an IPv4 address with four parts or of an IPv6 address."""
-    import ipaddress  # noqa: PLC0415 - likewise
+    import ipaddress  # noqa: PLC0415 - as above
 
     try:
         return ipaddress.ip_address(ipname).packed

@@ -49,7 +49,7 @@ class _SelectionSettings:
         The first three arguments are those of load_cert_chain(), which replaces; this adds, however many there are.  A
         server shows, of those that are for the name that its client asks for, or of all if none is, the first with a
         scheme that the client accepts: in the order in which they were added, what was loaded before all of them.  A
-        client chooses likewise from all when a server asks.  So many names need no sni_callback.
+        client chooses the same way from all when a server asks.  So many names need no sni_callback.
 
         `names` are the host names that it is for, `*.example.org` for any first label; else those of the certificate.
         `signature_algorithms`: names of the only schemes that the key is used with.  `ocsp_response` (DER) is stapled

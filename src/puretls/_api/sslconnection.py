@@ -348,7 +348,7 @@ class _SSLSocket:
         """Whether the answer is there; an exception of the program's function ends the connection."""
         try:
             return awaited.go_on()
-        except BaseException as error:  # noqa: BLE001  # likewise
+        except BaseException as error:  # noqa: BLE001  # as above
             self._awaited = None
             self._conn.refuse(request, error)
 

@@ -74,7 +74,7 @@ class SSLObject(_Queries, _Base, metaclass=native.StandIn):
         """The session; a client may set it before the handshake to resume it."""
         return self._sslobj.session
 
-    @session.setter  # type: ignore[override]  # likewise
+    @session.setter  # type: ignore[override]  # as above
     def session(self, session: SSLSession) -> None:
         self._sslobj.session = session
 

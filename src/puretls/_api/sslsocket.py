@@ -163,7 +163,7 @@ class SSLSocket(_Queries, _Base, metaclass=native.StandIn):
         """The session; a client may set it before the handshake to resume it."""
         return None if self._sslobj is None else self._sslobj.session
 
-    @session.setter  # type: ignore[override]  # likewise
+    @session.setter  # type: ignore[override]  # as above
     def session(self, session: SSLSession) -> None:
         self._session = session
         if self._sslobj is not None:

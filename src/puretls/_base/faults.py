@@ -185,7 +185,7 @@ ECH_DECODE_ERROR = fault("ECH_DECODE_ERROR", DECODE_ERROR)  # a list of configur
 BAD_ECH_EXTENSION = Fault("BAD_EXTENSION", ILLEGAL_PARAMETER, "bad extension")
 BAD_ECH_INNER = Fault("BAD_EXTENSION", ILLEGAL_PARAMETER, "bad inner ClientHello")
 MISSING_ECH = Fault("BAD_EXTENSION", MISSING_EXTENSION, "bad extension")  # in a second ClientHello
-ECH_DOES_NOT_OPEN = Fault("ECH_DECODE_ERROR", DECRYPT_ERROR, "ech decode error")  # likewise
+ECH_DOES_NOT_OPEN = Fault("ECH_DECODE_ERROR", DECRYPT_ERROR, "ech decode error")  # as above
 NO_ECH_CONFIG = Fault("ECH_DECODE_ERROR", None, "no usable ECH configuration")
 ECH_WAS_REQUIRED = Fault("ECH_REQUIRED", ECH_REQUIRED, "ech required")
 

@@ -113,7 +113,7 @@ class _Md5Sha1(_Md5):
 
 
 MD5 = _Md5()
-SHA1 = Digest("sha1", hashes.SHA1())  # noqa: S303 (likewise)
+SHA1 = Digest("sha1", hashes.SHA1())  # noqa: S303 (as above)
 SHA224 = Digest("sha224", hashes.SHA224())
 SHA256 = Digest("sha256", hashes.SHA256())
 SHA384 = Digest("sha384", hashes.SHA384())

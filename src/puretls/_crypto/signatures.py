@@ -141,8 +141,8 @@ BY_NAME = {name.lower(): scheme for scheme in BY_CODE.values() for name in (sche
 DEFAULT = SCHEMES  # a security level of 1 or more drops SHA-1 by its bits
 
 # TLS 1.0 and 1.1, by kind of key: never on the wire, so without a code
-_LEGACY_RSA = Scheme(-1, "rsa_md5_sha1", RSA, None, MD5_SHA1, False, False, (), 67, 0, (PKCS1v15(), NoDigestInfo()))
-LEGACY = {RSA: _LEGACY_RSA, EC: BY_CODE[0x0203]}
+_RSA_BEFORE12 = Scheme(-1, "rsa_md5_sha1", RSA, None, MD5_SHA1, False, False, (), 67, 0, (PKCS1v15(), NoDigestInfo()))
+BEFORE12 = {RSA: _RSA_BEFORE12, EC: BY_CODE[0x0203]}
 
 
 def key_kind(key: Any, algorithm: str = "") -> str:
@@ -178,7 +178,7 @@ def usable(scheme: Scheme, public_key: Any, version: int, kind: str = "", limits
         return scheme.tls13 and (scheme.curve is None or public_key.curve.name == scheme.curve)
     if version == TLS12:
         return scheme.tls12
-    return scheme is LEGACY.get(scheme.key)
+    return scheme is BEFORE12.get(scheme.key)
 
 
 def sign(scheme: Scheme, private_key: Any, data: bytes) -> bytes:

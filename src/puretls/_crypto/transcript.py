@@ -66,7 +66,7 @@ class Transcript:
         Before the choice the PSK says with which hash.
         """
         if self._hash is None:
-            assert digest is not None, "no hash is chosen yet"  # noqa: S101 (likewise)
+            assert digest is not None, "no hash is chosen yet"  # noqa: S101 (as above)
             return digest.hash(b"".join(self._kept or ()) + extra)
         running = self._hash.copy()
         running.update(extra)
@@ -74,14 +74,14 @@ class Transcript:
 
     def rewrite_for_retry(self) -> None:
         """Replace the first ClientHello by its hash, before HelloRetryRequest is added (RFC 8446 4.4.1)."""
-        assert self._digest is not None, "choose() comes first"  # noqa: S101 (likewise)
+        assert self._digest is not None, "choose() comes first"  # noqa: S101 (as above)
         first = self.digest()
         self._hash, self._now = self._digest.new(), None
         self._hash.update(bytes((MESSAGE_HASH, 0, 0, len(first))) + first)
 
     def messages(self) -> bytes:
         """The messages so far, where `choose` was told to keep them."""
-        assert self._kept is not None, "the messages were not kept"  # noqa: S101 (likewise)
+        assert self._kept is not None, "the messages were not kept"  # noqa: S101 (as above)
         return b"".join(self._kept)
 
     def forget(self) -> None:

@@ -20,7 +20,7 @@ from puretls._engine.handshake import Handshake
 from puretls._engine.handshake12 import (
     KINDS,
     PSK_EXCHANGES,
-    choose_legacy,
+    choose_before12,
     is_signed,
     with_certificate,
 )
@@ -121,7 +121,7 @@ def _by_certificate(conn: Handshake, offers: list[Suite], common: Common) -> Cho
                 if one.decrypts:
                     return Choice(suite, one, None, ephemeral)
             elif one.kind in KINDS[auth] and signs:
-                made = (one, scheme) if modern else choose_legacy(conn, (one,), KINDS[auth])
+                made = (one, scheme) if modern else choose_before12(conn, (one,), KINDS[auth])
                 if made is not None and made[1] is not None:
                     return Choice(suite, one, made[1], ephemeral)
     return None
@@ -141,7 +141,7 @@ def _choose_credential(conn: Handshake, suite: Suite, common: Common) -> tuple[C
         return next(((credential, None) for credential in common.pool if credential.decrypts), None)
     if common.version >= TLS12:
         return authenticate.choose(conn.config, TLS12, common.schemes, kinds=kinds, credentials=common.signing)
-    return choose_legacy(conn, common.signing, kinds)
+    return choose_before12(conn, common.signing, kinds)
 
 
 def may_sign(credential: Credential) -> bool:

@@ -40,7 +40,7 @@ from puretls._engine.handshake12 import (
     accept_change_cipher_spec,
     check_finished,
     check_renegotiation,
-    choose_legacy,
+    choose_before12,
     derive_master,
     finish,
     is_signed,
@@ -57,7 +57,7 @@ from puretls._engine.policy import RAW
 from puretls._engine.requests import Asking, PskClientRequest
 from puretls._engine.resumption import agreed
 from puretls._engine.session import Session
-from puretls._wire import legacy, messages
+from puretls._wire import messages, messages12
 from puretls._wire.codec import Reader, vec8, vec16
 from puretls._wire.hello import ServerHello
 from puretls._wire.places import SH12, check_response
@@ -76,7 +76,7 @@ class Handshake12:
         self.peer: Peer | None = None  # the server, once it has proven its key
         self.share: tuple[bytes, bytes] | None = None  # our (EC)DHE share and the secret
         self.hint: bytes | None = None
-        self.asked: legacy.CertificateRequest | None = None
+        self.asked: messages12.CertificateRequest | None = None
         self.ticket_follows = False
         self.judged = False  # whether the program's functions were asked about the peer
 
@@ -102,9 +102,9 @@ def legacy_server_hello(conn: Handshake, offer: ClientOffer, message: ServerHell
     transcript.update(message.raw)
     handshake = Handshake12(suite, message.session_id)
     handshake.ticket_follows = registry.SESSION_TICKET in found
-    if offer.legacy_session and message.session_id and message.session_id == offer.session_id:
-        return _resume(conn, offer.legacy_session, handshake)
-    if offer.legacy_session or any(psk.session for psk in offer.psks):
+    if offer.session12 and message.session_id and message.session_id == offer.session_id:
+        return _resume(conn, offer.session12, handshake)
+    if offer.session12 or any(psk.session for psk in offer.psks):
         count_miss(conn)
     if with_certificate(suite):
         return ExpectCertificate(handshake, with_status=registry.STATUS_REQUEST in found)
@@ -154,13 +154,13 @@ class ExpectCertificate(_Step):
         super().__init__(handshake)
         self.with_status = with_status
 
-    @asking_on(CERTIFICATE, legacy.KeyExchange.parse)
-    def certificate(self, conn: Handshake, message: legacy.KeyExchange) -> Asking[State]:
+    @asking_on(CERTIFICATE, messages12.KeyExchange.parse)
+    def certificate(self, conn: Handshake, message: messages12.KeyExchange) -> Asking[State]:
         handshake = self.handshake
         if conn.draft.peer_type == RAW:
             claim = raw_keys.in_message12(conn, message.raw)
         else:
-            ders = decode(legacy.Certificate.parse, message.raw).ders
+            ders = decode(messages12.Certificate.parse, message.raw).ders
             claim = (yield from examined(conn, ders)) if ders else None
         if claim is None:
             raise Abort(faults.LENGTH_MISMATCH, "no certificate")
@@ -188,11 +188,11 @@ class ExpectHelloDone(_Step):
 
     __slots__ = ()
 
-    @on(CERTIFICATE_REQUEST, legacy.KeyExchange.parse)
-    def certificate_request(self, conn: Handshake, message: legacy.KeyExchange) -> State:
+    @on(CERTIFICATE_REQUEST, messages12.KeyExchange.parse)
+    def certificate_request(self, conn: Handshake, message: messages12.KeyExchange) -> State:
         if not with_certificate(self.handshake.suite) or self.handshake.asked is not None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        request = legacy.CertificateRequest
+        request = messages12.CertificateRequest
         self.handshake.asked = decode(request.parse if conn.version >= TLS12 else request.parse_tls11, message.raw)
         conn.transcript.update(message.raw)
         return ExpectHelloDone(self.handshake)
@@ -214,8 +214,8 @@ class ExpectKeyExchange(_Step):
 
     __slots__ = ()
 
-    @on(SERVER_KEY_EXCHANGE, legacy.KeyExchange.parse)
-    def server_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> State:
+    @on(SERVER_KEY_EXCHANGE, messages12.KeyExchange.parse)
+    def server_key_exchange(self, conn: Handshake, message: messages12.KeyExchange) -> State:
         handshake = self.handshake
         read = decode(partial(_read_key_exchange, handshake.suite, conn.version), message.raw)
         _accept_key_exchange(conn, handshake, read)
@@ -234,8 +234,8 @@ class ExpectHintOrDone(ExpectHelloDone):
 # A CertificateStatus may come, but need not (RFC 6066 8): a handler that three states have besides their own
 
 
-@on(CERTIFICATE_STATUS, legacy.CertificateStatus.parse)
-def _certificate_status(state: _Step, conn: Handshake, message: legacy.CertificateStatus) -> State:
+@on(CERTIFICATE_STATUS, messages12.CertificateStatus.parse)
+def _certificate_status(state: _Step, conn: Handshake, message: messages12.CertificateStatus) -> State:
     handshake = state.handshake
     if message.status_type != 1 or not message.response or handshake.claim is None:
         raise Abort(faults.LENGTH_MISMATCH)
@@ -269,8 +269,8 @@ class KeyExchange(NamedTuple):
     """ServerKeyExchange, read as the suite has it; parts that it does not have are None or empty."""
 
     hint: bytes | None
-    ecdh: legacy.EcdhParams | None
-    dh: legacy.DhParams | None
+    ecdh: messages12.EcdhParams | None
+    dh: messages12.DhParams | None
     params: bytes  # what is signed
     scheme: int  # 0 before TLS 1.2
     signature: bytes
@@ -282,9 +282,9 @@ def _read_key_exchange(suite: suites.Suite, version: int, raw: bytes) -> KeyExch
     hint = (r.vec16() or None) if suite.kx in PSK_EXCHANGES else None  # an empty one is none (RFC 4279 5.2)
     start = r.pos
     if suite.kx in (suites.ECDHE, suites.ECDHE_PSK):
-        ecdh = legacy.EcdhParams.read(r)
+        ecdh = messages12.EcdhParams.read(r)
     elif suite.kx in (suites.DHE, suites.DHE_PSK):
-        dh = legacy.DhParams.read(r)
+        dh = messages12.DhParams.read(r)
     params = raw[start : r.pos]
     if is_signed(suite):
         scheme = r.u16() if version >= TLS12 else 0
@@ -329,7 +329,7 @@ def _answer(conn: Handshake, handshake: Handshake12) -> Asking[State]:
         chosen = _choose(conn, handshake.asked)
         if chosen:
             conn.draft.own_credential, conn.draft.own_scheme = chosen
-        conn.send_message(chosen[0].message12 if chosen else legacy.certificate(()))
+        conn.send_message(chosen[0].message12 if chosen else messages12.certificate(()))
     psk = None
     if handshake.suite.kx in PSK_EXCHANGES:
         if conn.config.psk_client:
@@ -343,7 +343,7 @@ def _answer(conn: Handshake, handshake: Handshake12) -> Asking[State]:
         if conn.version >= TLS12:
             conn.send_message(messages.certificate_verify(scheme.code, signature))
         else:
-            conn.send_message(legacy.certificate_verify(signature))
+            conn.send_message(messages12.certificate_verify(signature))
     conn.transcript.forget()
     keys = Keys(conn)
     conn.stream.switch_write_keys(keys.sealer)
@@ -351,16 +351,16 @@ def _answer(conn: Handshake, handshake: Handshake12) -> Asking[State]:
     return (ExpectTicket if handshake.ticket_follows else ExpectChangeCipherSpec)(handshake, keys)
 
 
-def _choose(conn: Handshake, asked: legacy.CertificateRequest) -> tuple[Credential, Scheme] | None:
+def _choose(conn: Handshake, asked: messages12.CertificateRequest) -> tuple[Credential, Scheme] | None:
     """A certificate of ours that suits the request: as with OpenSSL the one that was loaded last, or else another."""
-    types = {legacy.RSA_SIGN: KINDS[suites.RSA], legacy.ECDSA_SIGN: KINDS[suites.ECDSA]}
+    types = {messages12.RSA_SIGN: KINDS[suites.RSA], messages12.ECDSA_SIGN: KINDS[suites.ECDSA]}
     kinds = frozenset().union(*(types.get(kind, frozenset()) for kind in asked.certificate_types))
     config, pool = conn.config, conn.config.credentials[::-1]
     if config.selects:
         pool = tuple(selection.welcome(config.credentials, asked.authorities))
     if conn.version >= TLS12:
         return selection.first(config, TLS12, asked.schemes, pool, kinds)
-    return choose_legacy(conn, pool, kinds)
+    return choose_before12(conn, pool, kinds)
 
 
 def _send_key_exchange(conn: Handshake, handshake: Handshake12, psk: tuple[bytes, bytes] | None) -> None:
@@ -379,7 +379,7 @@ def _send_key_exchange(conn: Handshake, handshake: Handshake12, psk: tuple[bytes
         secret = min(conn.config.max_version, TLS12).to_bytes(2, "big") + conn.random(46)  # RFC 5246 7.4.7.1
         body += vec16(attempt(faults.CANNOT_ENCRYPT, claim.key.encrypt, secret, PKCS1v15()))
         handshake.peer = claim.encrypted_to()
-    conn.send_message(legacy.client_key_exchange(body))
+    conn.send_message(messages12.client_key_exchange(body))
     conn.draft.peer, conn.draft.external_psk = handshake.peer, handshake.suite.auth == suites.PSK
     derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
 
@@ -390,7 +390,7 @@ class ExpectChangeCipherSpec(State):
     __slots__ = ("handshake", "keys", "ticket")
     expects_ccs = True
 
-    def __init__(self, handshake: Handshake12, keys: Keys, ticket: legacy.NewSessionTicket | None = None) -> None:
+    def __init__(self, handshake: Handshake12, keys: Keys, ticket: messages12.NewSessionTicket | None = None) -> None:
         self.handshake, self.keys, self.ticket = handshake, keys, ticket
 
     def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
@@ -403,8 +403,8 @@ class ExpectTicket(ExpectChangeCipherSpec):
 
     __slots__ = ()
 
-    @on(NEW_SESSION_TICKET, legacy.NewSessionTicket.parse)
-    def new_session_ticket(self, conn: Handshake, message: legacy.NewSessionTicket) -> State:
+    @on(NEW_SESSION_TICKET, messages12.NewSessionTicket.parse)
+    def new_session_ticket(self, conn: Handshake, message: messages12.NewSessionTicket) -> State:
         conn.transcript.update(message.raw)
         return ExpectChangeCipherSpec(self.handshake, self.keys, message)
 
@@ -418,7 +418,7 @@ class ExpectFinished(State):
 
     __slots__ = ("handshake", "keys", "ticket")
 
-    def __init__(self, handshake: Handshake12, keys: Keys, ticket: legacy.NewSessionTicket | None) -> None:
+    def __init__(self, handshake: Handshake12, keys: Keys, ticket: messages12.NewSessionTicket | None) -> None:
         self.handshake, self.keys, self.ticket = handshake, keys, ticket
 
     @asking_on(FINISHED, messages.Finished.parse)

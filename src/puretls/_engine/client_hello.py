@@ -44,13 +44,13 @@ class OfferedPsk:
 class ClientOffer:
     """What a ClientHello has offered, with which the answers are compared."""
 
-    __slots__ = ("cookie", "early", "extra", "legacy_session", "offered", "psks", "session_id", "shares")
+    __slots__ = ("cookie", "early", "extra", "offered", "psks", "session12", "session_id", "shares")
 
     def __init__(self, session_id: bytes, shares: dict[int, Offer], psks: list[OfferedPsk]) -> None:
         self.session_id, self.shares, self.psks = session_id, shares, psks
         self.cookie = b""
         self.early: Session | None = None  # the session under whose ticket early data follows
-        self.legacy_session: Session | None = None  # of TLS 1.2 or older
+        self.session12: Session | None = None  # of TLS 1.2 or older
         self.offered: frozenset[int] = frozenset()  # extensions
         self.extra = b""  # encrypted_client_hello as GREASE (RFC 9849 6.2)
 
@@ -83,9 +83,9 @@ def compose(
         if verify_data is not None:  # RFC 5746 3.5
             suites = config.hello_suites
             block += extension(registry.RENEGOTIATION_INFO, vec8(verify_data))
-        legacy = offer.legacy_session
+        session = offer.session12
         if config.tickets12:
-            block += extension(registry.SESSION_TICKET, legacy.ticket if legacy else b"")
+            block += extension(registry.SESSION_TICKET, session.ticket if session else b"")
     block += varying(offer)
     if offer.early is not None:
         offered |= EARLY

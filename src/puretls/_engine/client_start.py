@@ -84,7 +84,7 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
     if early is not None and early.left:
         offer.early = session
     if session and session.version < TLS13:
-        offer.legacy_session = session
+        offer.session12 = session
         offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
     ech = _encrypted(conn, offer)
     send(conn, offer, ech)

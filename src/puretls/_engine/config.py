@@ -177,9 +177,9 @@ class Credential:
     @cached_property
     def message12(self) -> bytes:
         """The Certificate message of TLS 1.2 and older."""
-        from puretls._wire import legacy  # noqa: PLC0415 - see roles.py
+        from puretls._wire import messages12  # noqa: PLC0415 - see roles.py
 
-        return legacy.certificate(self.ders)
+        return messages12.certificate(self.ders)
 
     def shown13(self, found: dict[int, bytes]) -> bytes:
         """The Certificate message for a client whose ClientHello has the extensions `found`."""

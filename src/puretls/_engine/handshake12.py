@@ -25,7 +25,7 @@ from puretls._engine.handshake import Handshake, State, on
 from puretls._engine.identify import check_scheme
 from puretls._engine.peer import Claim
 from puretls._engine.session import LIFETIME, Session
-from puretls._record import older
+from puretls._record import protection12
 from puretls._record.protection import Opener, Sealer
 from puretls._wire import extensions, messages
 from puretls._wire.codec import vec16
@@ -87,10 +87,10 @@ class Keys:
     def __init__(self, conn: Handshake) -> None:
         draft = conn.draft
         self.prf = Prf(draft.digest, master_of(conn))
-        client, server = older.key_block(draft.suite, self.prf, draft.server_random + draft.client_random)
+        client, server = protection12.key_block(draft.suite, self.prf, draft.server_random + draft.client_random)
         theirs, ours = (client, server) if conn.server_side else (server, client)
-        self.opener: Opener = older.opener(draft.suite, draft.version, theirs, etm=draft.etm)
-        self.sealer: Sealer = older.sealer(draft.suite, draft.version, ours, etm=draft.etm)
+        self.opener: Opener = protection12.opener(draft.suite, draft.version, theirs, etm=draft.etm)
+        self.sealer: Sealer = protection12.sealer(draft.suite, draft.version, ours, etm=draft.etm)
 
 
 def accept_change_cipher_spec(conn: Handshake, body: bytes, keys: Keys) -> None:
@@ -189,7 +189,7 @@ def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
     if conn.version >= TLS12:
         scheme = check_scheme(conn.config, code, claim, TLS12)
     else:
-        scheme = legacy_scheme(conn, claim.kind)
+        scheme = scheme_before12(conn, claim.kind)
         if scheme is None:
             raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {conn.version:#06x}")
     if claim.kind == EC and BY_NAME.get(claim.key.curve.name) not in conn.config.groups:
@@ -199,20 +199,20 @@ def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
     return scheme
 
 
-def legacy_scheme(conn: Handshake, kind: str) -> Scheme | None:
+def scheme_before12(conn: Handshake, kind: str) -> Scheme | None:
     """The scheme of a kind of key before TLS 1.2: MD5 with SHA-1, or SHA-1, which only security level 0 permits."""
-    scheme = signatures.LEGACY.get(kind)
+    scheme = signatures.BEFORE12.get(kind)
     if scheme is not None and conn.config.policy.security_level > 0:
         raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM, f"version {conn.version:#06x}")
     return scheme
 
 
-def choose_legacy(
+def choose_before12(
     conn: Handshake, credentials: Iterable[Credential], kinds: frozenset[str]
 ) -> tuple[Credential, Scheme] | None:
     """The first credential of these kinds, with its scheme before TLS 1.2."""
     for credential in credentials:
-        scheme = legacy_scheme(conn, credential.kind) if credential.kind in kinds else None
+        scheme = scheme_before12(conn, credential.kind) if credential.kind in kinds else None
         if scheme is not None:
             return credential, scheme
     return None

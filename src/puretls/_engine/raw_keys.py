@@ -15,7 +15,7 @@ from puretls._crypto import signatures
 from puretls._engine.handshake import Handshake, decode
 from puretls._engine.peer import Claim, KeyClaim
 from puretls._engine.policy import RAW, X509
-from puretls._wire import extensions, legacy, messages
+from puretls._wire import extensions, messages, messages12
 from puretls._x509 import codes, strength
 from puretls._x509.codes import refusal
 from puretls._x509.raw_key import RawKey
@@ -64,7 +64,7 @@ def in_message13(conn: Handshake, message: messages.Certificate) -> Claim:
 
 def in_message12(conn: Handshake, raw: bytes) -> Claim | None:
     """The key in a Certificate message of TLS 1.2, where it is not a list (RFC 7250 3); None for an empty message."""
-    der = decode(legacy.raw_public_key, raw)
+    der = decode(messages12.raw_public_key, raw)
     return _claim(conn, der) if der else None
 
 

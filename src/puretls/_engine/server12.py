@@ -45,12 +45,12 @@ from puretls._engine.requests import Asking, KeepRequest, PskServerRequest, Reca
 from puretls._engine.resumption import agreed, fits
 from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
-from puretls._wire import extensions, hello, legacy, messages
+from puretls._wire import extensions, hello, messages, messages12
 from puretls._wire.codec import Reader, join_extensions, tuple_of, vec16
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 
-REQUEST_TYPES = bytes((legacy.RSA_SIGN, legacy.ECDSA_SIGN))  # certificate_types of a CertificateRequest
+REQUEST_TYPES = bytes((messages12.RSA_SIGN, messages12.ECDSA_SIGN))  # certificate_types of a CertificateRequest
 
 
 def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
@@ -162,7 +162,7 @@ def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[i
     if credential:
         flight.append(credential.message12)
     if staple:
-        flight.append(legacy.certificate_status(staple))
+        flight.append(messages12.certificate_status(staple))
     offer, params = _offer(config, suite, choice.group)
     if params:
         signature = b""
@@ -171,11 +171,11 @@ def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[i
             signature = vec16((yield from authenticate.sign(credential, scheme, signed)))
             if conn.version >= TLS12:
                 signature = scheme.code.to_bytes(2, "big") + signature
-        flight.append(legacy.server_key_exchange(params + signature))
+        flight.append(messages12.server_key_exchange(params + signature))
     if asked:
         schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
-        flight.append(legacy.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
-    flight.append(legacy.SERVER_HELLO_DONE)
+        flight.append(messages12.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
+    flight.append(messages12.SERVER_HELLO_DONE)
     conn.send_messages(flight)
     conn.layer.flush()
     handshake = Handshake12(suite, offer, message.legacy_version, tuple_of(Session12, (session_id, by_ticket)))
@@ -190,13 +190,13 @@ def _offer(config: Config, suite: Suite, group: Group | None) -> tuple[Offer | N
     params = b""
     if group is not None:
         offer = group.offer()
-        params = tuple_of(legacy.EcdhParams, (group.code, offer.public)).encode()
+        params = tuple_of(messages12.EcdhParams, (group.code, offer.public)).encode()
     elif suite.kx in (suites.DHE, suites.DHE_PSK) and config.dh:
         field, size = config.dh, config.dh.p.bit_length()
         if size < least_prime(config.policy.security_level):  # the level was raised after they were loaded
             raise Abort(faults.DH_KEY_TOO_SMALL, f"{size} bits")
         offer = field.offer()
-        params = legacy.DhParams(field.p, field.g, offer.public).encode()
+        params = messages12.DhParams(field.p, field.g, offer.public).encode()
     if suite.kx in PSK_EXCHANGES and (params or config.psk_hint):
         params = vec16(config.psk_hint or b"") + params
 
@@ -225,12 +225,12 @@ class ExpectCertificate(_Step):
 
     __slots__ = ()
 
-    @on(CERTIFICATE, legacy.KeyExchange.parse)
-    def certificate(self, conn: Handshake, message: legacy.KeyExchange) -> State:
+    @on(CERTIFICATE, messages12.KeyExchange.parse)
+    def certificate(self, conn: Handshake, message: messages12.KeyExchange) -> State:
         handshake = self.handshake
         if conn.draft.peer_type == RAW:
             handshake.claim = raw_keys.in_message12(conn, message.raw)
-        elif ders := decode(legacy.Certificate.parse, message.raw).ders:
+        elif ders := decode(messages12.Certificate.parse, message.raw).ders:
             handshake.claim = examine(conn, ders)
         if handshake.claim is None and conn.config.policy.verify_mode == CERT_REQUIRED:
             raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
@@ -243,8 +243,8 @@ class ExpectKeyExchange(_Step):
 
     __slots__ = ()
 
-    @asking_on(CLIENT_KEY_EXCHANGE, legacy.KeyExchange.parse)
-    def client_key_exchange(self, conn: Handshake, message: legacy.KeyExchange) -> Asking[State]:
+    @asking_on(CLIENT_KEY_EXCHANGE, messages12.KeyExchange.parse)
+    def client_key_exchange(self, conn: Handshake, message: messages12.KeyExchange) -> Asking[State]:
         handshake, (raw, _) = self.handshake, message
         identity, share = decode(_EXCHANGES[handshake.suite.kx], raw)
         conn.transcript.update(raw)
@@ -324,13 +324,13 @@ class ExpectCertificateVerify(State):
     def __init__(self, handshake: Handshake12, claim: Claim, keys: Keys) -> None:
         self.handshake, self.claim, self.keys = handshake, claim, keys
 
-    @on(CERTIFICATE_VERIFY, legacy.KeyExchange.parse)
-    def certificate_verify(self, conn: Handshake, message: legacy.KeyExchange) -> State:
-        verify: messages.CertificateVerify | legacy.CertificateVerify
+    @on(CERTIFICATE_VERIFY, messages12.KeyExchange.parse)
+    def certificate_verify(self, conn: Handshake, message: messages12.KeyExchange) -> State:
+        verify: messages.CertificateVerify | messages12.CertificateVerify
         if conn.version >= TLS12:
             verify = decode(messages.CertificateVerify.parse, message.raw)
         else:
-            verify = decode(legacy.CertificateVerify.parse, message.raw)
+            verify = decode(messages12.CertificateVerify.parse, message.raw)
         transcript = conn.transcript
         scheme = peer_scheme(conn, verify.scheme, self.claim)
         conn.draft.peer = self.claim.proven(scheme, verify.signature, transcript.messages())
@@ -376,7 +376,7 @@ class ExpectFinished(State):
                 state = own_state(0, 0) + shared_state(session, left, session.secret)
                 fits = len(state) <= MAX_TICKET and left > 0
                 tickets = sessions.tickets.seal((state,), session.time) if fits else [b""]  # RFC 5077 3.3
-                conn.send_message(legacy.new_session_ticket(left, tickets[0]))
+                conn.send_message(messages12.new_session_ticket(left, tickets[0]))
             elif sessions.store is None:
                 sessions.cache.add(session)
                 conn.kept = (session.id,)

@@ -43,7 +43,7 @@ def _zlib() -> Functions:
 
 
 def _brotli() -> Functions:
-    import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - likewise
+    import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - as above
 
     if not hasattr(brotli.Decompressor, "can_accept_more_data"):  # before 1.2 nothing bounds what comes out
         raise ImportError("brotli is older than 1.2")

@@ -64,7 +64,9 @@ class EventLoop(TLSLoopMixin, _Loop):
 def _uvloop_class() -> Any:
     uvloop: Any = import_module("uvloop")  # an optional package
     return type(
-        "UvLoop", (TLSLoopMixin, uvloop.Loop), {"__doc__": "uvloop's event loop, likewise.", "__module__": __name__}
+        "UvLoop",
+        (TLSLoopMixin, uvloop.Loop),
+        {"__doc__": "uvloop's event loop, with contexts of puretls served by `SSLTransport`.", "__module__": __name__},
     )
 
 

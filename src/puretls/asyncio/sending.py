@@ -25,7 +25,7 @@ from puretls.asyncio.stages import HANDSHAKE, OPEN, Application
 
 GATHERED = 1 << 16  # the most bytes that wait for the next iteration of the loop
 MOST_CREDIT = 1 << 9
-WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; likewise
+WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; as above
 
 
 class Sending(Receiving):

@@ -23,7 +23,7 @@ def ours() -> str:
 
 def versions() -> list[tuple[str, str]]:
     """Each part and its version, the interpreter's own OpenSSL where there is one."""
-    import platform  # noqa: PLC0415 - likewise
+    import platform  # noqa: PLC0415 - as above
     from importlib.metadata import version  # noqa: PLC0415
 
     found = [
