@@ -314,9 +314,9 @@ class _PureContext:
         """Load a certificate chain, the leaf first, and its private key.
 
         `certfile` is the name of a file, an open one, or the thing itself: PEM as str or bytes, DER or PKCS#12 as
-        bytes, a certificate of `cryptography` or a sequence of them.  `keyfile` is given the same way; it may be any object with
-        `public_key()` and `sign()`, and is not needed if the key is in `certfile`.  `password` is str, bytes or a
-        function that returns one, and is asked for on the terminal if it is needed and None.
+        bytes, a certificate of `cryptography` or a sequence of them.  `keyfile` is given the same way; it may be any
+        object with `public_key()` and `sign()`, and is not needed if the key is in `certfile`.  `password` is str,
+        bytes or a function that returns one, and is asked for on the terminal if it is needed and None.
 
         A context keeps one chain for each kind of key; loading another replaces it.  Raises SSLError if something
         cannot be read, the key belongs to another certificate, or a key is too weak for the security level; then
