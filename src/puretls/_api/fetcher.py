@@ -193,21 +193,28 @@ def _left(url: str, deadline: float) -> float:
 
 def _read(url: str, sock: Any, deadline: float) -> tuple[int, dict[str, str], bytes]:
     data = bytearray()
-    while (end := data.find(b"\r\n\r\n")) < 0:
-        if len(data) > MOST_HEADERS:
-            raise Refused(f"{url}: more than {MOST_HEADERS} bytes before the answer")
+    status, headers = _head(url, sock, deadline, data)
+    return status, headers, _body(url, sock, deadline, data, headers) if status == 200 else b""
+
+
+def _head(url: str, sock: Any, deadline: float, data: bytearray) -> tuple[int, dict[str, str]]:
+    """The status and the header fields of a response; what has come of the body stays in `data`."""
+    while (end := data.find(b"\r\n\r\n")) < 0 and len(data) <= MOST_HEADERS:
         _more(url, sock, deadline, data)
-    if end > MOST_HEADERS:
+    if not 0 <= end <= MOST_HEADERS:
         raise Refused(f"{url}: more than {MOST_HEADERS} bytes before the answer")
     first, *lines = bytes(data[:end]).decode("latin-1").split("\r\n")
     words = first.split(" ", 2)
     if not words[0].startswith("HTTP/1.") or len(words) < 2 or not (words[1].isascii() and words[1].isdigit()):
         raise Refused(f"{url}: not HTTP")
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    status = int(words[1][:3])
     del data[: end + 4]
-    if status != 200:
-        return status, headers, b""
+    return int(words[1][:3]), {
+        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+
+
+def _body(url: str, sock: Any, deadline: float, data: bytearray, headers: dict[str, str]) -> bytes:
+    """The body, which begins in `data`: up to its length, or to the end of the connection."""
     if "transfer-encoding" in headers or headers.get("content-encoding", "identity") != "identity":
         raise Refused(f"{url}: encoded in a way that was not asked for")
     said = headers.get("content-length", "")
@@ -219,7 +226,7 @@ def _read(url: str, sock: Any, deadline: float) -> tuple[int, dict[str, str], by
             break
         if len(data) > MOST:
             raise Refused(f"{url}: more than {MOST} bytes")
-    return status, headers, bytes(data if size is None else data[:size])
+    return bytes(data if size is None else data[:size])
 
 
 def _more(url: str, sock: Any, deadline: float, data: bytearray, *, ending: bool = False) -> bool:

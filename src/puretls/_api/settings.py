@@ -256,59 +256,20 @@ class Settings:
         return there if wanted is None else tuple(one for one in wanted if one in there) or (X509,)
 
     def _freeze(self, server_side: bool) -> Config:
-        level, profile = self.security_level, None
-        flags, host_flags = self.verify_flags | VERIFY_TRUSTED_FIRST, self.host_flags  # as OpenSSL: nothing clears it
-        if self.webpki is not None and not server_side:
-            profile = self.webpki
-            flags, host_flags, level = profile.tightened(flags, host_flags, level)
-        groups_ = lists.strong_groups(self.groups, level)
-        shown, taken = self.client_types, self.server_types  # by a client
-        if server_side:
-            shown, taken = taken, shown
-        own, theirs = self.client_schemes, self.server_schemes
-        if server_side:
-            own, theirs = theirs, own
-        elif own is signatures.DEFAULT:
-            own += signatures.OF_CLIENTS  # for keys without PSS, where a server has asked for these schemes
-
-        def offered(suite: Suite) -> bool:  # a client without a key does not ask for it
-            return server_side or self.psk_client is not None or suite.kx not in PSK_EXCHANGES
-
+        policy = self._peer_policy(server_side)
+        level, groups_ = policy.security_level, lists.strong_groups(self.groups, policy.security_level)
+        of_role = self._of_a_server if server_side else self._of_a_client
         return Config(
             versions=self.versions,
             fixed=self.protocol in FIXED_VERSIONS,
-            suites=tuple(suite for suite in self.suites if cipher_string.permitted(suite, level) and offered(suite)),
             suites13=tuple(suite for suite in self.suites13 if cipher_string.permitted(suite, level)),
             groups=groups_,
             key_shares=tuple(group for group in self.key_shares if group in groups_),
-            schemes=lists.strong_schemes(theirs, level),
-            own_schemes=lists.strong_schemes(own, level),
             raw_keys=self._checked(tuple(self.raw_keys.values())),
             credentials=self._stapled(tuple(self._logged(_complete(one, self.store)) for one in self.own_credentials)),
-            own_types=self._own_types(shown),
             alpn=self.alpn,
-            alpn_select=self.alpn_select if server_side else None,
             options=self.options,
-            policy=PeerPolicy(
-                verify_mode=self.verify_mode,
-                check_hostname=self.check_hostname,
-                post_handshake_auth=self.post_handshake_auth,
-                store=self.store,
-                verify_flags=flags,
-                host_flags=host_flags,
-                security_level=level,
-                session_id_context=self.session_id_context,
-                ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
-                crlite=None if self.crlite is None or server_side else self.crlite._filters,
-                webpki=profile,
-                types=taken or (X509,),
-                trusted_keys=self.trusted_keys,
-                intermediates=self.intermediates,
-                aia=None if server_side else self.fetch,
-                ct=None if self.ct_policy is None or server_side else self.ct_policy._rules,
-                path_judge=self.path_callback,
-                judge=self.verify_callback,
-            ),
+            policy=policy,
             record_size_limit=self.record_size_limit,
             max_send_fragment=self.max_send_fragment,
             dynamic_record_sizes=self.dynamic_record_sizes,
@@ -316,28 +277,86 @@ class Settings:
             retry_cookie=self.retry_cookie,
             ca_names=self.client_ca_names,
             grease=self.grease,
-            ech=self.ech[0] if self.ech and not server_side else None,
             ech_random_id=bool(self.options & OP_ECH_IGNORE_CID),
             outer_name=self.outer_name,
             outer_alpn=self.outer_alpn,
-            ech_keys=self.ech_keys if server_side else (),
             ech_trial=bool(self.options & OP_ECH_TRIALDECRYPT),
             ech_retry=retry_list(self.ech_keys, grease=bool(self.options & OP_ECH_GREASE_RETRY_CONFIG)),
-            ech_grease=not server_side and (self.ech_grease or bool(self.options & OP_ECH_GREASE)),
             compressions=self.compressions,
             max_cert_list=self.max_cert_list,
-            request_ocsp=self.request_ocsp and not server_side,
-            request_sct=self.request_sct and not server_side,
             sessions=self.sessions,
             num_tickets=self.num_tickets,
-            ticket_request=None if server_side else self.ticket_request,
-            choose_context=server_side and (self.sni_callback is not None or callable(self.ocsp_response)),
-            psk_client=not server_side and self.psk_client is not None,
-            psk_server=server_side and self.psk_server is not None,
             psk_hint=self.psk_hint,
             dh=self.dh,
             watch=self.keylog is not None or self.message_callback is not None,
+            **of_role(level),
         )
+
+    def _peer_policy(self, server_side: bool) -> PeerPolicy:
+        """The rules for peers; some settings are for clients only, and do not count in a context that is both."""
+        level, profile = self.security_level, None
+        flags, host_flags = self.verify_flags | VERIFY_TRUSTED_FIRST, self.host_flags  # as OpenSSL: nothing clears it
+        if self.webpki is not None and not server_side:
+            profile = self.webpki
+            flags, host_flags, level = profile.tightened(flags, host_flags, level)
+        of_clients: dict[str, Any] = {}
+        if not server_side:
+            of_clients = {
+                "crlite": None if self.crlite is None else self.crlite._filters,
+                "aia": self.fetch,
+                "ct": None if self.ct_policy is None else self.ct_policy._rules,
+            }
+        return PeerPolicy(
+            verify_mode=self.verify_mode,
+            check_hostname=self.check_hostname,
+            post_handshake_auth=self.post_handshake_auth,
+            store=self.store,
+            verify_flags=flags,
+            host_flags=host_flags,
+            security_level=level,
+            session_id_context=self.session_id_context,
+            ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
+            webpki=profile,
+            types=(self.client_types if server_side else self.server_types) or (X509,),
+            trusted_keys=self.trusted_keys,
+            intermediates=self.intermediates,
+            path_judge=self.path_callback,
+            judge=self.verify_callback,
+            **of_clients,
+        )
+
+    def _of_a_server(self, level: int) -> dict[str, Any]:
+        """The fields of a Config that only servers use, or that differ between the roles."""
+        return {
+            "suites": tuple(suite for suite in self.suites if cipher_string.permitted(suite, level)),
+            "schemes": lists.strong_schemes(self.client_schemes, level),
+            "own_schemes": lists.strong_schemes(self.server_schemes, level),
+            "own_types": self._own_types(self.server_types),
+            "alpn_select": self.alpn_select,
+            "ech_keys": self.ech_keys,
+            "choose_context": self.sni_callback is not None or callable(self.ocsp_response),
+            "psk_server": self.psk_server is not None,
+        }
+
+    def _of_a_client(self, level: int) -> dict[str, Any]:
+        """The same for clients."""
+        own = self.client_schemes
+        if own is signatures.DEFAULT:
+            own += signatures.OF_CLIENTS  # for keys without PSS, where a server has asked for these schemes
+        with_psk = self.psk_client is not None
+        suites = tuple(suite for suite in self.suites if cipher_string.permitted(suite, level))
+        return {
+            "suites": suites if with_psk else tuple(suite for suite in suites if suite.kx not in PSK_EXCHANGES),
+            "schemes": lists.strong_schemes(self.server_schemes, level),
+            "own_schemes": lists.strong_schemes(own, level),
+            "own_types": self._own_types(self.client_types),
+            "ech": self.ech[0] if self.ech else None,
+            "ech_grease": self.ech_grease or bool(self.options & OP_ECH_GREASE),
+            "request_ocsp": self.request_ocsp,
+            "request_sct": self.request_sct,
+            "ticket_request": self.ticket_request,
+            "psk_client": with_psk,
+        }
 
 
 def stapling(credentials: tuple[Credential, ...], response: bytes) -> tuple[Credential, ...]:

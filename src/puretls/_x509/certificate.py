@@ -340,8 +340,8 @@ class Certificate:
         return 5 if (self.netscape_type or 0) & 0x07 else 0
 
     @cached_property
-    def strictness(self) -> dict[bool, int]:
-        """Known answers of `checks.strict`, by whether another certificate issued this one."""
+    def verdicts(self) -> dict[tuple[str, int, int, bool, bool, bool], int]:
+        """Known answers of `checks.extensions`, by the place in a path."""
         return {}
 
     @cached_property

@@ -73,56 +73,100 @@ class Path(NamedTuple):
     untrusted: int
 
 
+ANY, LEAF, CA = -1, 0, 1  # what a certificate has to be in its place: either, no CA, a CA
+
+
+class Place(NamedTuple):
+    """A place in a path, and what is asked of a certificate there by itself."""
+
+    purpose: str
+    flags: int  # those of BY_ITSELF
+    role: int
+    last: bool  # the anchor
+    alone: bool  # the path has no other certificate
+    stored: bool  # it comes from the trust store
+
+
+BY_ITSELF = IGNORE_CRITICAL | ALLOW_PROXY_CERTS | STRICT
+
+
 def extensions(path: Path, policy: Policy) -> None:
-    """Check extensions, purposes, which certificates are CAs, path lengths and, if asked for, the strict rules."""
-    chain, flags = path.chain, policy.flags
-    last = len(chain) - 1
-    must_be_ca = -1  # -1: either, 0: no, 1: yes
-    length = proxy_length = 0
+    """Check extensions, purposes, which certificates are CAs, path lengths and, if asked for, the strict rules.
+
+    What is asked of a certificate by itself is remembered with it, as most of them come again and again.
+    """
+    chain = path.chain
+    purpose, flags, top = policy.purpose, policy.flags & BY_ITSELF, len(chain) - 1
+    role, length, proxy_length = ANY, 0, 0
     for i, x in enumerate(chain):
-        if x.unhandled and not flags & IGNORE_CRITICAL:
-            raise refusal(codes.UNHANDLED_CRITICAL_EXTENSION, i)
-        if x.proxy is not None and not flags & ALLOW_PROXY_CERTS:
-            raise refusal(codes.PROXY_NOT_ALLOWED, i)
-        ca = x.ca_kind
-        if must_be_ca < 0:
-            wrong = bool(flags & STRICT) and ca > 1
-        else:
-            wrong = ca == 0 or (ca > 1 and (i < last or bool(flags & STRICT))) if must_be_ca else ca > 0
-        if wrong:
-            raise refusal(codes.INVALID_CA if must_be_ca else codes.INVALID_NON_CA, i)
-        if last and x.spells_out_its_curve:
-            raise refusal(codes.EXPLICIT_CURVE, i)
-        if last and x.key is None:
-            raise refusal(codes.UNSPECIFIED, i)
-        if last and flags & STRICT:
-            strict(x, i, issued=i < last)
-        fits = purpose_fits(x, policy.purpose, non_leaf=must_be_ca > 0) if not x.invalid else not flags & STRICT
-        if not fits and not (i >= path.untrusted and trust(x, policy.purpose, self_signed=False)):
-            raise refusal(codes.INVALID_PURPOSE, i)
+        place = purpose, flags, role, i == top, not top, i >= path.untrusted
+        code = x.verdicts.get(place)
+        if code is None:
+            code = x.verdicts[place] = _by_itself(x, Place(*place))
+        if code:
+            raise refusal(code, i)
         if i > 1 and x.path_length is not None and length > x.path_length + proxy_length:
             raise refusal(codes.PATH_LENGTH_EXCEEDED, i)
         if i and not x.self_issued:
             length += 1
+        role = CA
         if x.proxy is not None:  # RFC 3820 4.1: below an end entity, and each may narrow how many follow
             if x.proxy.path_length is not None:
                 if proxy_length > x.proxy.path_length:
                     raise refusal(codes.PROXY_PATH_LENGTH_EXCEEDED, i)
                 proxy_length = x.proxy.path_length
             proxy_length += 1
-            must_be_ca = 0
-        else:
-            must_be_ca = 1
+            role = LEAF
 
 
-def strict(x: Certificate, depth: int, *, issued: bool) -> None:
+def _by_itself(x: Certificate, place: Place) -> int:
+    """What is wrong with a certificate in this place, whatever the others are: OpenSSL's code, or 0."""
+    return (
+        _by_its_extensions(x, place)
+        or _in_its_role(x, place)
+        or (0 if place.alone else _by_its_key(x))
+        or (0 if place.alone or not place.flags & STRICT else _strictly(x, issued=not place.last))
+        or _for_its_purpose(x, place)
+    )
+
+
+def _by_its_extensions(x: Certificate, place: Place) -> int:
+    """Those that are critical are known, and a proxy certificate is allowed."""
+    if x.unhandled and not place.flags & IGNORE_CRITICAL:
+        return codes.UNHANDLED_CRITICAL_EXTENSION
+    if x.proxy is not None and not place.flags & ALLOW_PROXY_CERTS:
+        return codes.PROXY_NOT_ALLOWED
+    return 0
+
+
+def _in_its_role(x: Certificate, place: Place) -> int:
+    """It is a CA, or none, as its place demands."""
+    kind, exact = x.ca_kind, bool(place.flags & STRICT)
+    if place.role == LEAF:
+        return codes.INVALID_NON_CA if kind > 0 else 0
+    if place.role == CA:
+        return codes.INVALID_CA if kind == 0 or (kind > 1 and (exact or not place.last)) else 0
+    return codes.INVALID_CA if exact and kind > 1 else 0
+
+
+def _by_its_key(x: Certificate) -> int:
+    """Its key is of a kind, and on a curve, that can be used."""
+    if x.spells_out_its_curve:
+        return codes.EXPLICIT_CURVE
+    return codes.UNSPECIFIED if x.key is None else 0
+
+
+def _for_its_purpose(x: Certificate, place: Place) -> int:
+    """It may be used for the purpose, or the store's settings of trust say so."""
+    fits = not place.flags & STRICT if x.invalid else purpose_fits(x, place.purpose, non_leaf=place.role == CA)
+    if fits or (place.stored and trust(x, place.purpose, self_signed=False)):
+        return 0
+    return codes.INVALID_PURPOSE
+
+
+def _strictly(x: Certificate, *, issued: bool) -> int:
     """What VERIFY_X509_STRICT adds; `issued`: another certificate of the path issued it."""
-    code = x.strictness.get(issued)
-    if code is None:
-        code = _as_a_ca(x) or _by_its_names(x) or _by_its_form(x, issued=issued)
-        x.strictness[issued] = code
-    if code:
-        raise refusal(code, depth)
+    return _as_a_ca(x) or _by_its_names(x) or _by_its_form(x, issued=issued)
 
 
 def _as_a_ca(x: Certificate) -> int:
