@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from puretls.cli.contenders import Case, Files
 from puretls.cli.workloads import shake
@@ -38,6 +38,45 @@ def redis_server() -> Iterator[str]:
         finally:
             process.kill()
             process.wait()
+
+
+class Capacity(NamedTuple):
+    """What one store is good for, of one kind of call."""
+
+    calls: float  # in a second of one core of the store's
+    bytes: float  # in its memory for each, if it leaves something there
+
+
+SEALED = 200  # bytes of a session that is sealed: 185, and of one with a client certificate 1,000 and more
+NAME = "0" * 52 + "__rand_int__"  # as long as ours, which are 64 digits
+COMMANDS = {
+    "put": ("SET", f"tls:session:{NAME}", "x" * SEALED, "EX", "7200"),
+    "take": ("GETDEL", f"tls:session:{NAME}"),
+    "first": ("SET", f"tls:once:{NAME}", "1", "NX", "PX", "7200000"),
+}
+
+
+def capacity(address: str, count: int = 50_000) -> dict[str, Capacity]:
+    """By redis-benchmark, 50 clients of which each waits for its answer; by the time that it has spent itself."""
+    import redis
+
+    port, found = address.rpartition(":")[2].partition("/")[0], {}
+    client = redis.Redis(port=int(port))
+
+    def spent() -> tuple[float, int, int]:
+        about = client.info()
+        return about["used_cpu_user"] + about["used_cpu_sys"], about["used_memory"], client.dbsize()
+
+    for name, command in COMMANDS.items():
+        began, before, keys = spent()
+        subprocess.run(
+            ["redis-benchmark", "-p", port, "-n", str(count), "-c", "50", "-r", "1000000000", "-q", *command],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        ended, after, more = spent()
+        found[name] = Capacity(count / (ended - began), (after - before) / (more - keys) if more > keys else 0.0)
+    return found
 
 
 def fleet(library: Any, files: Files, case: Case, count: int) -> tuple[float, ...]:

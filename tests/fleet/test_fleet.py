@@ -347,6 +347,28 @@ def test_with_redis(library, given, version, stateful, pki, store, monkeypatch):
 
 
 @pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_a_cluster(library, pki, store):
+    """Keys that hash anywhere: no call names two that hash to different places, which a cluster would refuse."""
+    module = pytest.importorskip(f"{library}.cluster")
+    store.kill()
+    store.start("--cluster-enabled", "yes", "--cluster-config-file", f"{library}.conf")
+    store.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    until(lambda: store.client().cluster("info")["cluster_state"] == "ok", "the cluster")
+    cluster = getattr(module, f"{library.title()}Cluster")(host="127.0.0.1", port=store.port)
+    client, servers = client_of(puretls, pki), servers_of(pki, cluster, rotate=60)
+    for server in servers:
+        server.single_use_tickets = fleet.AntiReplay(cluster, timeout=PATIENT)
+    assert len({store.client().cluster("keyslot", name) for name in store.client().keys("tls:key:*")}) > 1
+    session = session_at(client, servers[0])
+    assert resumed(client, servers[1], session)
+    assert not resumed(client, servers[0], session)
+    for server in servers:
+        server.options |= puretls.OP_NO_TICKET
+    assert resumed(client, servers[1], session_at(client, servers[0]))
+    assert [server.session_stats()["store_errors"] for server in servers] == [0, 0]
+
+
+@pytest.mark.parametrize("library", ["redis", "valkey"])
 def test_redis_is_killed_hung_full_and_empty(library, pki, store, monkeypatch):
     """No handshake fails, and by and by clients resume again."""
     pytest.importorskip(library)

@@ -2,8 +2,8 @@
 
 TicketKeys has one key of tickets for each epoch, made by whoever comes first.  Sessions keeps sessions, sealed.
 AntiReplay tells whether something is there for the first time.  Each takes the address of a store, or a client of
-valkey-py or redis-py, of which only `set`, `get`, `getdel` and `mget`, if it is there, are called; keys hash anywhere,
-so a cluster will do as well.
+valkey-py or redis-py, of which only `set`, `get`, `getdel` and, if it is there, `mget` are called (`mget_nonatomic` of
+a cluster's); keys hash anywhere, so a cluster will do as well.
 
 Whatever the store does costs full handshakes at most.  Nothing waits for it longer than `timeout`: calls are made by a
 few threads, and who has called goes on without them when the time is over.  After a time-out nobody calls for a moment,

@@ -137,6 +137,6 @@ class TicketKeys:
 
 
 def _values(client: Any, names: Iterable[str]) -> Sequence[Any]:
-    if hasattr(client, "mget"):
-        return client.mget(list(names))  # type: ignore[no-any-return]
-    return [client.get(name) for name in names]
+    """At once, if the client can do that: one of a cluster does it for each of its servers."""
+    several = getattr(client, "mget_nonatomic", None) or getattr(client, "mget", None)
+    return several(list(names)) if several is not None else [client.get(name) for name in names]
