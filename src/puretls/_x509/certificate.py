@@ -18,7 +18,7 @@ from cryptography.hazmat import asn1
 
 from puretls._base.foreign import asked
 from puretls._base.quiet import quietly
-from puretls._base.slotted import slotted
+from puretls._base.slotted import at_once, slotted
 from puretls._x509 import algorithms, extensions, names, odd, shapes, strength
 from puretls._x509.algorithms import Algorithm, Pss
 from puretls._x509.extensions import (
@@ -43,6 +43,7 @@ from puretls._x509.extensions import (
 )
 
 T = TypeVar("T")
+tuple_of = tuple.__new__  # as `_wire.codec` has it
 
 
 class Trust(NamedTuple):
@@ -52,6 +53,24 @@ class Trust(NamedTuple):
 
     trust: frozenset[str] | None
     reject: frozenset[str]
+
+
+# What verdicts depend on: whose attribute each is, and its reader
+_MATTERING: dict[str, tuple[str, Callable[[bytes], Any]]] = {
+    BASIC_CONSTRAINTS: ("basic_constraints", extensions.basic_constraints),
+    KEY_USAGE: ("key_usage", extensions.bits),
+    EXTENDED_KEY_USAGE: ("extended_key_usage", extensions.oids),
+    NETSCAPE_TYPE: ("netscape_type", extensions.bits),
+    SUBJECT_KEY: ("subject_key", extensions.octets),
+    AUTHORITY_KEY: ("authority_key", extensions.key_identifier),
+    SUBJECT_ALT_NAME: ("subject_alt_name", extensions.general_names),
+    NAME_CONSTRAINTS: ("name_constraints", extensions.subtrees),
+    CRL_POINTS: ("crl_points", extensions.distribution_points),
+    PROXY: ("proxy", extensions.proxy_certificate),
+    IP_BLOCKS: ("ip_blocks", extensions.blocks_inherit),
+    AS_NUMBERS: ("as_numbers", extensions.numbers_inherit),
+}
+_NOTHING: dict[str, Any] = {name: None for name, _ in _MATTERING.values()}  # what a certificate without extensions has
 
 
 @slotted("der", "odd", "trust")
@@ -264,21 +283,23 @@ class Certificate:
 
     # Extensions
 
-    @cached_property
-    def extensions(self) -> dict[str, Extension]:
-        """The extensions by their OIDs; the first one of a repeated extension."""
-        found: dict[str, Extension] = {}
-        for extension in self.tbs.extensions or ():
-            found.setdefault(extension.oid.dotted_string, Extension(bool(extension.critical), extension.value))
-        return found
+    extensions: dict[str, Extension]  # by their OIDs; the first one of a repeated extension
+    repeated: frozenset[str]  # those that occur twice, which 4.2 forbids
+    unhandled: bool  # whether a critical one is unknown
 
-    @cached_property
-    def repeated(self) -> frozenset[str]:
-        """The extensions that occur twice, which 4.2 forbids."""
-        if len(self.extensions) == len(self.tbs.extensions or ()):
-            return frozenset()
-        counted = Counter(extension.oid.dotted_string for extension in self.tbs.extensions or ())
-        return frozenset(oid for oid, count in counted.items() if count > 1)
+    @at_once("extensions", "repeated", "unhandled")
+    def _extensions(self) -> tuple[dict[str, Extension], frozenset[str], bool]:
+        listed, unhandled = self.tbs.extensions or (), False
+        found: dict[str, Extension] = {}
+        for extension in listed:
+            oid, critical = extension.oid.dotted_string, bool(extension.critical)
+            unhandled = unhandled or (critical and oid not in HANDLED)
+            if oid not in found:
+                found[oid] = tuple_of(Extension, (critical, extension.value))
+        if len(found) == len(listed):
+            return found, frozenset(), unhandled
+        counted = Counter(extension.oid.dotted_string for extension in listed)
+        return found, frozenset(oid for oid, count in counted.items() if count > 1), unhandled
 
     def critical(self, oid: str) -> bool:
         """Whether it has this extension and marks it critical."""
@@ -298,10 +319,30 @@ class Certificate:
             return None
         return value
 
-    @cached_property
-    def basic_constraints(self) -> shapes.BasicConstraints | None:
-        """4.2.1.9."""
-        return self._read(BASIC_CONSTRAINTS, extensions.basic_constraints)
+    # What they say, if they matter; None if it is not there, or broken
+
+    basic_constraints: shapes.BasicConstraints | None  # 4.2.1.9
+    key_usage: int | None  # 4.2.1.3, in the bits above; None: for all
+    extended_key_usage: frozenset[str] | None  # 4.2.1.12; None: for all
+    netscape_type: int | None  # Netscape's certificate type, which OpenSSL takes into account
+    subject_key: bytes | None  # 4.2.1.2
+    authority_key: KeyIdentifier | None  # 4.2.1.1
+    subject_alt_name: list[tuple[bytes, bytes]] | None  # 4.2.1.6: the tag and content of each name
+    name_constraints: shapes.NameConstraints | None  # 4.2.1.10
+    crl_points: list[shapes.DistributionPoint] | None  # 4.2.1.13
+    proxy: shapes.ProxyCertInfo | None  # RFC 3820 3.8
+    ip_blocks: bool | None  # RFC 3779 2: whether it leaves IP addresses to its issuer
+    as_numbers: bool | None  # RFC 3779 3: whether it leaves the numbers of autonomous systems to its issuer
+
+    @at_once(*_NOTHING)
+    def _values(self) -> tuple[Any, ...]:
+        found = self.extensions
+        values = _NOTHING.copy()
+        for oid in found:
+            if oid in _MATTERING:
+                name, reader = _MATTERING[oid]
+                values[name] = self._read(oid, reader)
+        return tuple(values.values())
 
     @cached_property
     def ca(self) -> bool:
@@ -313,11 +354,6 @@ class Certificate:
         """How many intermediates may follow below it."""
         limit = None if self.basic_constraints is None else self.basic_constraints.path_length
         return limit if limit is None or limit >= 0 else None
-
-    @cached_property
-    def key_usage(self) -> int | None:
-        """4.2.1.3, in the bits above; None: for all."""
-        return self._read(KEY_USAGE, extensions.bits)
 
     def usable_for(self, usage: int) -> bool:
         """Whether key usage, if it is there, allows one of these."""
@@ -349,45 +385,10 @@ class Certificate:
         """What `checks.purpose_fits` has found out, by purpose and whether it is for a leaf."""
         return {}
 
-    @cached_property
-    def extended_key_usage(self) -> frozenset[str] | None:
-        """4.2.1.12; None: for all."""
-        return self._read(EXTENDED_KEY_USAGE, extensions.oids)
-
-    @cached_property
-    def netscape_type(self) -> int | None:
-        """Netscape's certificate type, which OpenSSL takes into account."""
-        return self._read(NETSCAPE_TYPE, extensions.bits)
-
-    @cached_property
-    def subject_key(self) -> bytes | None:
-        """4.2.1.2."""
-        return self._read(SUBJECT_KEY, lambda der: asn1.decode_der(bytes, der))
-
-    @cached_property
-    def authority_key(self) -> KeyIdentifier | None:
-        """4.2.1.1."""
-        return self._read(AUTHORITY_KEY, extensions.key_identifier)
-
-    @cached_property
-    def subject_alt_name(self) -> list[tuple[bytes, bytes]] | None:
-        """4.2.1.6: the tag and content of each name."""
-        return self._read(SUBJECT_ALT_NAME, extensions.general_names)
-
     @property
     def alternative_names(self) -> list[tuple[bytes, bytes]]:
         """The same; none if it has no such extension."""
         return self.subject_alt_name or []
-
-    @cached_property
-    def name_constraints(self) -> shapes.NameConstraints | None:
-        """4.2.1.10."""
-        return self._read(NAME_CONSTRAINTS, extensions.subtrees)
-
-    @cached_property
-    def crl_points(self) -> list[shapes.DistributionPoint] | None:
-        """4.2.1.13."""
-        return self._read(CRL_POINTS, extensions.distribution_points)
 
     @cached_property
     def readable_access(self) -> bool:
@@ -395,25 +396,10 @@ class Certificate:
         return AUTHORITY_INFO not in self.extensions or bool(self._read(AUTHORITY_INFO, extensions.accesses))
 
     @cached_property
-    def ip_blocks(self) -> bool | None:
-        """RFC 3779 2: whether it leaves IP addresses to its issuer."""
-        return self._read(IP_BLOCKS, extensions.blocks_inherit)
-
-    @cached_property
-    def as_numbers(self) -> bool | None:
-        """RFC 3779 3: whether it leaves the numbers of autonomous systems to its issuer."""
-        return self._read(AS_NUMBERS, extensions.numbers_inherit)
-
-    @cached_property
-    def proxy(self) -> shapes.ProxyCertInfo | None:
-        """RFC 3820 3.8."""
-        return self._read(PROXY, extensions.proxy_certificate)
-
-    @cached_property
     def invalid(self) -> bool:
         """Whether an extension that matters is repeated, unreadable or contradicts another."""
         return (
-            any(oid in _MATTERING and getattr(self, _MATTERING[oid]) is None for oid in self.extensions)
+            any(oid in _MATTERING and getattr(self, _MATTERING[oid][0]) is None for oid in self.extensions)
             or self.key_usage == 0
             or (self.basic_constraints is not None and (self.basic_constraints.path_length or 0) < 0)
             or (
@@ -421,11 +407,6 @@ class Certificate:
                 and (self.ca or SUBJECT_ALT_NAME in self.extensions or ISSUER_ALT_NAME in self.extensions)
             )
         )
-
-    @cached_property
-    def unhandled(self) -> bool:
-        """Whether a critical extension is unknown."""
-        return any(e.critical and e.oid.dotted_string not in HANDLED for e in self.tbs.extensions or ())
 
     # Issuers and signatures
 
@@ -473,21 +454,7 @@ class Certificate:
         )
 
 
-_MATTERING = {
-    BASIC_CONSTRAINTS: "basic_constraints",
-    KEY_USAGE: "key_usage",
-    EXTENDED_KEY_USAGE: "extended_key_usage",
-    NETSCAPE_TYPE: "netscape_type",
-    SUBJECT_KEY: "subject_key",
-    AUTHORITY_KEY: "authority_key",
-    SUBJECT_ALT_NAME: "subject_alt_name",
-    NAME_CONSTRAINTS: "name_constraints",
-    CRL_POINTS: "crl_points",
-    PROXY: "proxy",
-    IP_BLOCKS: "ip_blocks",
-    AS_NUMBERS: "as_numbers",
-}
-_UNLIKE = frozenset({SUBJECT_KEY, SUBJECT_ALT_NAME})  # differ from certificate to certificate
+_UNLIKE = frozenset({SUBJECT_KEY, SUBJECT_ALT_NAME})  # each certificate has its own
 
 _load_quietly = quietly(x509.load_der_x509_certificate)  # old roots have serial 0, and PyCA warns of it
 INTERNED_SIZE = 8192

@@ -183,6 +183,11 @@ def oids(der: bytes) -> frozenset[str]:
     return frozenset(oid.dotted_string for oid in shapes.items(shapes.Oids, der))
 
 
+def octets(der: bytes) -> bytes:
+    """The content of an OCTET STRING."""
+    return asn1.decode_der(bytes, der)
+
+
 def bits(der: bytes) -> int:
     """The first sixteen bits of a BIT STRING."""
     return int.from_bytes(asn1.decode_der(asn1.BitString, der).as_bytes()[:2], "little")
