@@ -228,18 +228,11 @@ class Inbound:
         protected = opener.expansion
         if kind != APPLICATION_DATA:
             if kind == CHANGE_CIPHER_SPEC and (self.drop_ccs or version == TLS13):
-                self._check_ccs(view[middle:stop])
-                self.start = stop
-                return kind, b""
+                return self._drop_ccs(view[middle:stop], stop)
             if protected and version == TLS13:
-                if kind != ALERT or not self.allow_plain_alert or size != 2:
-                    raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
-                self.start, self.empty_records = stop, 0
-                return kind, bytes(view[middle:stop])
+                return self._plain_alert(kind, view[middle:stop], stop)
         elif not protected and self.early_data:  # before a second ClientHello
-            self._skip_early_data(size)
-            self.start = stop
-            return SKIPPED, b""
+            return self._skip_early_data(size, stop)
         if not protected:  # as UNPROTECTED does, without the call
             data = bytes(view[middle:stop])
         else:
@@ -248,9 +241,7 @@ class Inbound:
             except Abort as abort:
                 if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
                     raise
-                self._skip_early_data(size)
-                self.start = stop
-                return SKIPPED, b""
+                return self._skip_early_data(size, stop)
             self.allow_plain_alert, self.early_data = False, 0
             # RFC 8449 4: in TLS 1.3 the limit is the whole inner plaintext's, with its type and padding
             length = size - opener.overhead + HEADER if version == TLS13 else len(data)
@@ -328,8 +319,8 @@ class Inbound:
                 return faults.HTTPS_PROXY_REQUEST
         return faults.WRONG_VERSION_NUMBER if known and self.start else faults.NOT_TLS
 
-    def _check_ccs(self, body: memoryview | bytes) -> None:
-        """Check a change_cipher_spec of TLS 1.3: one byte of value 1, during the handshake only (RFC 8446 5)."""
+    def _drop_ccs(self, body: memoryview | bytes, stop: int) -> tuple[int, bytes]:
+        """Ignore a change_cipher_spec of TLS 1.3: one byte of value 1, during the handshake only (RFC 8446 5)."""
         if not self.drop_ccs:
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
         if self.hs_pos != len(self.hs):
@@ -340,14 +331,25 @@ class Inbound:
         self.empty_records += 1
         if self.empty_records > MAX_EMPTY_RECORDS:
             raise Abort(faults.TOO_MANY_EMPTY_RECORDS)
+        self.start = stop
+        return CHANGE_CIPHER_SPEC, b""
 
-    def _skip_early_data(self, size: int) -> None:
+    def _plain_alert(self, kind: int, body: memoryview | bytes, stop: int) -> tuple[int, bytes]:
+        """A record without protection where keys are in use: the alert of a client that has failed without keys."""
+        if kind != ALERT or not self.allow_plain_alert or len(body) != 2:
+            raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
+        self.start, self.empty_records = stop, 0
+        return kind, bytes(body)
+
+    def _skip_early_data(self, size: int, stop: int) -> tuple[int, bytes]:
         """Skip a record that does not open, as early data, up to a limit (RFC 8446 4.2.10)."""
         if not size:
             self._count_empty(APPLICATION_DATA)
         self.early_data -= max(1, size - EARLY_OVERHEAD)
         if self.early_data <= 0:
             raise Abort(faults.TOO_MUCH_EARLY_DATA)
+        self.start = stop
+        return SKIPPED, b""
 
     def _count_empty(self, kind: int) -> None:
         if kind != APPLICATION_DATA:  # RFC 8446 5.1, RFC 5246 6.2.1
