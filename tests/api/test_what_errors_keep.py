@@ -9,7 +9,9 @@ import ast
 import base64
 import os
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
@@ -164,6 +166,58 @@ def test_a_key_in_der_is_no_name(kind: str) -> None:
     context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(OWN[kind].chain_pem, ENCODED[kind])
     context.load_raw_public_key(ENCODED[kind])
+
+
+def within(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """The bytes that something of ours holds; not the settings, nor the session, which the program may ask for."""
+    if id(value) in seen or type(value).__name__ in ("SSLContext", "Config", "Session"):
+        return
+    seen.add(id(value))
+    if isinstance(value, bytes | bytearray | memoryview):
+        yield bytes(value)
+    elif isinstance(value, list | tuple | deque):
+        for one in list(value)[:50]:
+            yield from within(one, seen)
+    elif type(value).__module__.startswith("puretls"):
+        slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        for name in (*slots, *getattr(value, "__dict__", ())):
+            with suppress(AttributeError):
+                yield from within(getattr(value, name), seen)
+
+
+FATAL = b"\2\x32"
+ENDS: dict[str, Callable[[Any, Any], bytes]] = {  # what arrives, of the peer's records
+    "a fatal alert": lambda records, _: records.outbound.sealer.seal(21, FATAL),
+    "a broken record": lambda *_: b"\x17\3\3\0\x20" + bytes(32),
+    "a message that nobody expects": lambda records, _: records.outbound.sealer.seal(22, b"\x14\0\0\0"),
+    "a KeyUpdate and a fatal alert": lambda records, _: (
+        records.outbound.sealer.seal(22, b"\x18\0\0\1\1") + records.outbound.sealer.seal(21, FATAL)
+    ),
+}
+
+
+@pytest.mark.parametrize("victim", ["client", "server"])
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("version", ["TLSv1_3", "TLSv1_2"])
+def test_no_secret_of_the_connection_is_kept(pki: Pki, tmp_path: Path, version: str, end: str, victim: str) -> None:
+    """Whoever keeps the error keeps the connection; what could open its records is not there any more."""
+    log = tmp_path / "keys"
+    client, server = client_context(puretls, pki), server_context(puretls, pki)
+    client.maximum_version = getattr(puretls.TLSVersion, version)
+    client.keylog_filename = log
+    pair = join(client, server).ok()
+    client.keylog_filename = None
+    secrets = [bytes.fromhex(line.split()[2]) for line in log.read_text().splitlines() if len(line.split()) == 3]
+    assert secrets
+    side, peer = (pair.client, pair.server) if victim == "client" else (pair.server, pair.client)
+    side.incoming.write(ENDS[end](peer.obj._sslobj._conn.records, version))
+    with pytest.raises(puretls.SSLError) as caught:
+        side.obj.read(1)
+    side.outgoing.read()
+    seen: set[int] = set()
+    held = [(name, data) for name, value in variables(caught.value) for data in within(value, seen)]
+    assert held
+    assert not [name for name, data in held if any(secret in data for secret in secrets)]
 
 
 def test_no_error_is_in_a_circle_with_its_traceback() -> None:

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from os import urandom
 
 from puretls._base import faults, registry
 from puretls._base.events import Event, MessageEvent
@@ -218,6 +219,8 @@ class RecordLayer:
             else:
                 outbound.sealer, self.fast_sealer = item, None
         self.control_unsent += outbound.end - outbound.start - waiting
+        if self.failed:  # these were the last words
+            self.write_secret = b""
 
     def send_alert(self, level: int, description: int) -> None:
         """Nothing is said after close_notify."""
@@ -717,3 +720,5 @@ class RecordLayer:
         self.failed, self.takes_data = True, False
         self.fast_opener = self.fast_sealer = None
         self.flight, self.read_secret = [], b""
+        if self.write_secret and not self.control:  # else once what waits is sealed
+            self.write_secret = urandom(32)  # another thread may be deriving keys from it: they must be nobody's
