@@ -90,7 +90,7 @@ def refused(pair: Pair, by: str, alert: int) -> None:
 def opened(outer: ClientHello) -> bytes:
     """What a client has sealed for OWN."""
     sealed = Sealed.parse(outer.extensions[ENCRYPTED_CLIENT_HELLO])
-    aad = ech.authenticated(outer.raw, len(sealed.payload))
+    aad = ech.authenticated(outer, len(sealed.payload))
     return OWN.agreed(sealed.suite, sealed.enc)[1].open(aad, sealed.payload)
 
 
@@ -99,7 +99,7 @@ def resealed(outer: ClientHello, encoded: bytes) -> bytes:
     enc, context = hpke.sender(KEM, *SUITE, OWN.config.public_key, OWN.config.info)
     sealed = Sealed(SUITE, OWN.config.config_id, enc, bytes(len(encoded) + 16))
     made = hello({ENCRYPTED_CLIENT_HELLO: sealed.build()[4:]})(outer.raw)
-    return ech.with_payload(made, context.seal(made[4:], encoded))
+    return ech.with_payload(ClientHello.parse(made), context.seal(made[4:], encoded))
 
 
 def inside(change: Callable[[bytes], bytes], outer: dict[int, bytes | None] | None = None) -> Edit:
@@ -258,8 +258,9 @@ def sealed_otherwise(**fields: Any) -> Edit:
 
 
 def other_payload(raw: bytes) -> Any:
-    found = Sealed.parse(ClientHello.parse(raw).extensions[ENCRYPTED_CLIENT_HELLO])
-    return ech.with_payload(raw, bytes(len(found.payload)))
+    message = ClientHello.parse(raw)
+    found = Sealed.parse(message.extensions[ENCRYPTED_CLIENT_HELLO])
+    return ech.with_payload(message, bytes(len(found.payload)))
 
 
 WRONG_SECOND: dict[str, tuple[Edit, int]] = {
@@ -390,7 +391,7 @@ def test_a_backend_confirms(retried):
 
     def handed_on(outer: ClientHello) -> bytes:
         sealed = Sealed.parse(outer.extensions[ENCRYPTED_CLIENT_HELLO])
-        encoded = context.open(ech.authenticated(outer.raw, len(sealed.payload)), sealed.payload)
+        encoded = context.open(ech.authenticated(outer, len(sealed.payload)), sealed.payload)
         return record(HANDSHAKE, ech.rebuilt(encoded, outer).raw)
 
     backend.receive(handed_on(outer))

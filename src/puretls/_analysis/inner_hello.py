@@ -33,7 +33,7 @@ class InnerHellos:
             context = self._context or self._agreed(outer, sealed, log)
             if context is None:
                 return None
-            encoded = context.open(ech.authenticated(raw, len(sealed.payload)), sealed.payload)
+            encoded = context.open(ech.authenticated(outer, len(sealed.payload)), sealed.payload)
             inner = ech.rebuilt(encoded, outer)
         except (Abort, IndexError, HpkeError):
             return None

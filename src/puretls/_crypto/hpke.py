@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from puretls._base.foreign import refuses
-from puretls._crypto.kdf import SHA256, SHA384, SHA512, Digest, hkdf_expand
+from puretls._crypto.kdf import SHA256, SHA384, SHA512, Digest, copied, hkdf_expand, without_salt
 
 NONCE, TAG = 12, 16  # bytes, of all three AEADs
 LAST = (1 << 8 * NONCE) - 1  # sequence number (RFC 9180 5.2)
@@ -29,33 +29,54 @@ class HpkeError(ValueError):
     """A key, an encapsulated secret or a ciphertext is not what it should be."""
 
 
-def _extract(d: Digest, suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:
-    """LabeledExtract (RFC 9180 4)."""
-    return d.hmac(salt or d.zeros, b"HPKE-v1" + suite + label + ikm)
+def _extract(d: Digest, suite: bytes, label: bytes, ikm: bytes) -> bytes:
+    """LabeledExtract without a salt (RFC 9180 4)."""
+    return copied(without_salt(d), b"HPKE-v1" + suite + label + ikm)
 
 
-def _expand(d: Digest, suite: bytes, prk: bytes, label: bytes, info: bytes, size: int) -> bytes:
-    """LabeledExpand (RFC 9180 4)."""
-    return hkdf_expand(d, prk, size.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info, size)
+def _info(suite: bytes, label: bytes, info: bytes, size: int) -> bytes:
+    """What LabeledExpand expands a secret with (RFC 9180 4)."""
+    return size.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info
+
+
+class Labels(NamedTuple):
+    """What the key schedule (RFC 9180 5.1) takes besides the shared secret: no secret, and ready for HMAC."""
+
+    suite: bytes
+    secret: bytes
+    key: bytes
+    nonce: bytes
+    exporter: bytes
 
 
 @lru_cache(64)
-def _schedule_context(d: Digest, suite: bytes, info: bytes) -> bytes:
-    """key_schedule_context (RFC 9180 5.1): no secret, and the same for all that is sealed for one configuration."""
-    return b"\x00" + _extract(d, suite, b"", b"psk_id_hash", b"") + _extract(d, suite, b"", b"info_hash", info)
+def _labels(kem: int, kdf: int, aead: int, info: bytes) -> Labels:
+    """The same for all that is sealed for one configuration."""
+    d, size = KDFS[kdf], AEADS[aead][1]
+    suite = b"HPKE" + b"".join(code.to_bytes(2, "big") for code in (kem, kdf, aead))
+    context = b"\x00" + _extract(d, suite, b"psk_id_hash", b"") + _extract(d, suite, b"info_hash", info)
+    return Labels(
+        suite,
+        b"HPKE-v1" + suite + b"secret",
+        _info(suite, b"key", context, size) + b"\x01",
+        _info(suite, b"base_nonce", context, NONCE) + b"\x01",
+        _info(suite, b"exp", context, d.size) + b"\x01",
+    )
 
 
 class Kem:
     """A key encapsulation mechanism of Diffie-Hellman (RFC 9180 4.1); X25519 or a curve of NIST's."""
 
-    __slots__ = ("_curve", "_digest", "_size", "_suite", "code", "name", "public_size")
+    __slots__ = ("_curve", "_digest", "_how", "_prk_label", "_secret_label", "_size", "code", "name", "public_size")
 
     def __init__(
         self, code: int, name: str, digest: Digest, size: int, public_size: int, curve: ec.EllipticCurve | None
     ) -> None:
         self.code, self.name, self.public_size = code, name, public_size
         self._digest, self._size, self._curve = digest, size, curve
-        self._suite = b"KEM" + code.to_bytes(2, "big")
+        self._how = () if curve is None else (ec.ECDH(),)
+        suite = b"KEM" + code.to_bytes(2, "big")
+        self._prk_label, self._secret_label = b"HPKE-v1" + suite + b"eae_prk", _info(suite, b"shared_secret", b"", size)
 
     def __repr__(self) -> str:
         return f"<Kem {self.name}>"
@@ -77,13 +98,20 @@ class Kem:
             return bytes(public.public_bytes_raw())
         return bytes(public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
 
-    def _exchange(self, key: Any, public: bytes) -> bytes:
+    def _load(self, public: bytes) -> Any:
+        """A public key of `cryptography`."""
         if len(public) != self.public_size or (self._curve is not None and public[0] != 4):
             raise HpkeError(f"no public key of {self.name}")
+        if self._curve is None:
+            return X25519PublicKey.from_public_bytes(public)
+        return ec.EllipticCurvePublicKey.from_encoded_point(self._curve, public)
+
+    _known = lru_cache(64)(_load)  # of configurations: many hellos are sealed for each
+
+    def _exchange(self, key: Any, public: bytes, load: Callable[[Any, bytes], Any] = _load) -> bytes:
         try:
-            if self._curve is None:
-                return bytes(key.exchange(X25519PublicKey.from_public_bytes(public)))  # not if it is zero
-            return bytes(key.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(self._curve, public)))
+            other = load(self, public)
+            return bytes(key.exchange(*self._how, other))  # not if it is zero
         except BaseException as error:
             if not refuses(error):
                 raise
@@ -91,14 +119,15 @@ class Kem:
 
     def _secret(self, shared: bytes, context: bytes) -> bytes:
         """ExtractAndExpand (RFC 9180 4.1)."""
-        prk = _extract(self._digest, self._suite, b"", b"eae_prk", shared)
-        return _expand(self._digest, self._suite, prk, b"shared_secret", context, self._size)
+        d = self._digest
+        prk = copied(without_salt(d), self._prk_label + shared)
+        return hkdf_expand(d, prk, self._secret_label + context, self._size)
 
     def encapsulate(self, public: bytes, generate: Callable[[], Any] | None = None) -> tuple[bytes, bytes]:
         """A shared secret for the owner of a public key, and its encapsulation."""
         own = self.generate() if generate is None else generate()
         enc = self.public_bytes(own)
-        return self._secret(self._exchange(own, public), enc + public), enc
+        return self._secret(self._exchange(own, public, Kem._known), enc + public), enc
 
     def decapsulate(self, enc: bytes, key: Any, public: bytes | None = None) -> bytes:
         """The shared secret that was encapsulated for our key; `public` is its public half, where that is known."""
@@ -125,7 +154,7 @@ AEADS: dict[int, tuple[type[AESGCM | ChaCha20Poly1305], int]] = {
 class Context:
     """What both sides derive from the shared secret (RFC 9180 5): seals or opens, one message after the other."""
 
-    __slots__ = ("_aead", "_base", "_digest", "_exporter", "_sequence", "_suite")
+    __slots__ = ("_aead", "_base", "_digest", "_labels", "_secret", "_sequence")
 
     def __init__(self, kem: Kem, kdf: int, aead: int, shared: bytes, info: bytes) -> None:
         """Mode 0, without a pre-shared key.  HpkeError for a KDF or an AEAD that is not in the table."""
@@ -133,16 +162,14 @@ class Context:
             raise HpkeError(f"KDF {kdf:#06x} with AEAD {aead:#06x}")
         self._digest = d = KDFS[kdf]
         kind, size = AEADS[aead]
-        self._suite = suite = b"HPKE" + b"".join(code.to_bytes(2, "big") for code in (kem.code, kdf, aead))
-        context = _schedule_context(d, suite, info)
-        secret = _extract(d, suite, shared, b"secret", b"")
-        self._aead = kind(_expand(d, suite, secret, b"key", context, size))
-        self._base = int.from_bytes(_expand(d, suite, secret, b"base_nonce", context, NONCE), "big")
-        self._exporter = _expand(d, suite, secret, b"exp", context, d.size)
+        self._labels = labels = _labels(kem.code, kdf, aead, info)
+        self._secret = secret = d.mac(d.hmac(shared, labels.secret))
+        self._aead = kind(copied(secret, labels.key)[:size])
+        self._base = int.from_bytes(copied(secret, labels.nonce)[:NONCE], "big")
         self._sequence = 0
 
     def __repr__(self) -> str:
-        return f"<Context {self._suite[4:].hex()}>"
+        return f"<Context {self._labels.suite[4:].hex()}>"
 
     def _nonce(self) -> bytes:
         """Each is used once: the number is consumed before anything is sealed or opened."""
@@ -171,7 +198,9 @@ class Context:
 
     def export(self, context: bytes, size: int) -> bytes:
         """Context.Export (RFC 9180 5.3)."""
-        return _expand(self._digest, self._suite, self._exporter, b"sec", context, size)
+        d = self._digest
+        exporter = copied(self._secret, self._labels.exporter)
+        return hkdf_expand(d, exporter, _info(self._labels.suite, b"sec", context, size), size)
 
 
 def sender(

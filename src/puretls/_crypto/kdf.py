@@ -9,6 +9,7 @@ than once from a secret keeps `digest.mac(secret)` instead of the secret, which 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
@@ -62,6 +63,19 @@ class Digest:
         mac = secret.copy()
         mac.update(label[self.size] + digest + b"\x01")  # HkdfLabel, and HKDF's block counter
         return mac.finalize()
+
+
+@cache
+def without_salt(digest: Digest) -> HMAC:
+    """HKDF-Extract without a salt (RFC 5869 2.2), to be copied: under a key of zeros."""
+    return digest.mac(digest.zeros)
+
+
+def copied(keyed: HMAC, data: bytes) -> bytes:
+    """The HMAC of this, by a copy."""
+    mac = keyed.copy()
+    mac.update(data)
+    return mac.finalize()
 
 
 class _Both:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from puretls._crypto.kdf import SHA256, SHA384, Digest, expand_label, hkdf_label, secret_label
+from puretls._crypto.kdf import SHA256, SHA384, Digest, expand_label, hkdf_label, secret_label, without_salt
 
 EXT_BINDER = secret_label(b"ext binder")
 RES_BINDER = secret_label(b"res binder")
@@ -49,11 +49,6 @@ INITIAL, EARLY, HANDSHAKE, APPLICATION = Level  # a global is cheaper to read th
 _DERIVED = {d: DERIVED[d.size] + d.empty + b"\x01" for d in (SHA256, SHA384)}  # of no messages: what stages go on with
 
 
-@cache
-def _without_salt(digest: Digest) -> HMAC:
-    return digest.mac(digest.zeros)
-
-
 class EarlySecret:
     """From the start of a handshake, with the PSK or without one; `without_psk` has the latter ready."""
 
@@ -61,7 +56,7 @@ class EarlySecret:
 
     def __init__(self, digest: Digest, psk: bytes = b"") -> None:
         self._digest = digest
-        extract = _without_salt(digest).copy()
+        extract = without_salt(digest).copy()
         extract.update(psk or digest.zeros)
         self._mac = mac = HMAC(extract.finalize(), digest.algorithm)
         derived = mac.copy()

@@ -122,14 +122,16 @@ class EchClient:
         kinds += (KEY_SHARE, COOKIE)[: 1 + bool(offer.cookie)]
         if offer.early is not None:
             kinds += (EARLY_DATA,)
+        last = self._psks(offer.psks, random) if offer.psks else b""
         if self._context is None:
-            return Hellos(self._outer(config, offer, outer_random, own_outer + shared, self._extension, random), None)
+            return Hellos(self._outer(config, offer, outer_random, own_outer + shared + self._extension, last), None)
         inner, encoded = self._inner(config, offer, own_inner, shared, kinds)
-        sealed = Sealed(self.chosen.suite, self.config_id, self._enc, bytes(len(encoded) + TAG))
-        outer = self._outer(config, offer, outer_random, own_outer + shared, sealed.build(), random)
-        payload = self._context.seal(outer.raw[4:], encoded)
-        self._extension, self._enc = sealed._replace(payload=payload).build(), b""
-        return Hellos(outer._replace(raw=ech.with_payload(outer.raw, payload)), inner)
+        size = len(encoded) + TAG
+        sealed = Sealed(self.chosen.suite, self.config_id, self._enc, bytes(size)).build()
+        raw, offered = self._outer(config, offer, outer_random, own_outer + shared + sealed, last)
+        payload, end = self._context.seal(raw[4:], encoded), len(raw) - len(last)
+        self._extension, self._enc = sealed[:-size] + payload, b""
+        return Hellos(Hello(raw[: end - size] + payload + raw[end:], offered), inner)
 
     def _inner(
         self, config: Config, offer: ClientOffer, own: bytes, shared: bytes, kinds: tuple[int, ...]
@@ -154,19 +156,20 @@ class EchClient:
         offer: ClientOffer,
         outer_random: bytes,
         block: bytes,
-        sealed: bytes,
-        random: Callable[[int], bytes],
+        last: bytes,
     ) -> Hello:
-        block = extensions.build_server_name(self.outer_name.encode("ascii")) + block + sealed
+        block = extensions.build_server_name(self.outer_name.encode("ascii")) + block + last
         offered = offers(config).answerable | NAMED | GREASED | _early(offer)
-        if offer.psks:  # never what names a session (RFC 9849 6.1.2)
-            block += self._psks(offer.psks, random)
+        if last:
             offered |= RESUMING
         raw = hello.client_hello(TLS12, outer_random, offer.session_id, config.first_suites, block)
         return Hello(raw, offered)
 
     def _psks(self, psks: list[OfferedPsk], random: Callable[[int], bytes]) -> bytes:
-        """pre_shared_key of random bytes, as long as the inner hello's; the same identities after HelloRetryRequest."""
+        """pre_shared_key of random bytes, as long as the inner hello's: never what names a session (RFC 9849 6.1.2).
+
+        The identities are the same after a HelloRetryRequest.
+        """
         identities = binders = b""
         for psk in psks:
             identity = self._identities.get(psk)

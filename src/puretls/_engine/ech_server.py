@@ -39,7 +39,7 @@ def receive(conn: Handshake, message: ClientHello) -> ClientHello:
     places.check(found, places.BUT_LONG)
     name = extensions.server_name(found[SERVER_NAME]) if SERVER_NAME in found else None
     conn.draft.ech = record = EchOutcome(GREASE, name)
-    aad = ech.authenticated(message.raw, len(sealed.payload))
+    aad = ech.authenticated(message, len(sealed.payload))
     for key in islice(_candidates(config.ech_keys, sealed, trial=config.ech_trial), MAX_TRIALS):
         try:
             secret, context = key.agreed(sealed.suite, sealed.enc)
@@ -84,7 +84,7 @@ def receive_second(conn: Handshake, message: ClientHello) -> ClientHello:
         raise Abort(faults.BAD_ECH_EXTENSION, "the second ClientHello is encrypted otherwise")
     places.check(message.extensions, places.BUT_LONG)
     try:
-        encoded = context.open(ech.authenticated(message.raw, len(sealed.payload)), sealed.payload)
+        encoded = context.open(ech.authenticated(message, len(sealed.payload)), sealed.payload)
     except HpkeError:
         raise Abort(faults.ECH_DOES_NOT_OPEN) from None
     return ech.rebuilt(encoded, message)

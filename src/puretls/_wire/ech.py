@@ -5,7 +5,9 @@ Which configuration can be used, and the keys, are the engine's business (ech_co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 
 from puretls._base import faults, registry
@@ -19,6 +21,7 @@ from puretls._wire.codec import (
     message,
     packer,
     split_extensions,
+    tuple_of,
     u16s,
     vec8,
     vec16,
@@ -37,6 +40,8 @@ MAX_INNER = 0xFFFF  # bytes of an inner hello
 Suite = tuple[int, int]  # KDF, AEAD (RFC 9180 7.2, 7.3)
 
 pack_config, pack_sealed = packer("!HH"), packer("!HHBHHBH")
+unpack_sealed = Struct("!HHBH").unpack_from  # behind the type
+SEALED_HEAD = 8  # bytes before `enc`
 
 
 class Config(NamedTuple):
@@ -139,15 +144,15 @@ class Sealed(NamedTuple):
     @classmethod
     def parse(cls, body: bytes) -> Sealed:
         """Abort with decode_error unless it is one; the type has been looked at."""
-
-        def parse(r: Reader) -> Sealed:
-            r.u8()
-            suite, config_id, enc, payload = (r.u16(), r.u16()), r.u8(), r.vec16(), r.vec16()
-            if not payload:
-                raise Abort(faults.LENGTH_MISMATCH)
-            return cls(suite, config_id, enc, payload)
-
-        return reading(parse, body)
+        size = len(body)
+        if size < SEALED_HEAD:
+            raise Abort(faults.BAD_EXTENSION)
+        kdf, aead, config_id, length = unpack_sealed(body, 1)
+        end = SEALED_HEAD + length
+        payload = body[end + 2 :]
+        if not payload or body[end] << 8 | body[end + 1] != len(payload):
+            raise Abort(faults.BAD_EXTENSION)
+        return tuple_of(cls, ((kdf, aead), config_id, body[SEALED_HEAD:end], payload))
 
     def build(self) -> bytes:
         """The extension."""
@@ -185,18 +190,20 @@ def _end(raw: bytes, pos: int) -> int:
     raise Abort(faults.INTERNAL)
 
 
-def with_payload(raw: bytes, payload: bytes) -> bytes:
+def with_payload(message: ClientHello, payload: bytes) -> bytes:
     """A ClientHello with another payload of the same length."""
-    pos = 39 + raw[38]
-    pos += 2 + (raw[pos] << 8 | raw[pos + 1])
-    pos += 1 + raw[pos] + 2
-    end = _end(raw, pos)
+    raw, found = message.raw, message.extensions
+    end = len(raw)
+    for kind in reversed(found):  # it is one of the last
+        if kind == ENCRYPTED_CLIENT_HELLO:
+            break
+        end -= 4 + len(found[kind])
     return raw[: end - len(payload)] + payload + raw[end:]
 
 
-def authenticated(raw: bytes, size: int) -> bytes:
+def authenticated(message: ClientHello, size: int) -> bytes:
     """ClientHelloOuterAAD: the outer hello without its header, its payload of `size` bytes zeroed (RFC 9849 5.2)."""
-    return with_payload(raw, bytes(size))[4:]
+    return with_payload(message, bytes(size))[4:]
 
 
 def without_confirmation(raw: bytes) -> bytes:
@@ -216,6 +223,7 @@ def encoded_inner(raw: bytes, extensions: bytes) -> bytes:
     return raw[4:38] + b"\x00" + raw[id_end:end] + vec16(extensions)
 
 
+@lru_cache(64)
 def outer_extensions(kinds: tuple[int, ...]) -> bytes:
     """What stands for extensions that the outer hello has in this order."""
     return extension(ECH_OUTER_EXTENSIONS, vec8(vec16_of(kinds)[2:]))
@@ -232,31 +240,27 @@ def rebuilt(encoded: bytes, outer: ClientHello) -> ClientHello:
     if len(encoded) > MAX_INNER:
         raise Abort(faults.BAD_ECH_INNER, "it is too long")
     try:
-        r = Reader(encoded, 34)
-        session_id = r.vec8()
-        r.vec16()
-        r.vec8()
-        end = r.pos
-        block = r.vec16()
-    except (IndexError, StructError):
+        suites_end = 37 + (encoded[35] << 8 | encoded[36])
+        end = suites_end + 1 + encoded[suites_end]
+        start = end + 2
+        stop = start + (encoded[end] << 8 | encoded[end + 1])
+    except IndexError:
         raise Abort(faults.BAD_ECH_INNER) from None
-    except Abort as abort:
-        if abort.fault is faults.LENGTH_MISMATCH:
-            raise Abort(faults.BAD_ECH_INNER) from None
-        raise
-    if session_id:
+    if encoded[34]:
         raise Abort(faults.BAD_ECH_INNER, "it has a session id")
-    if encoded[r.pos :].strip(b"\0"):
-        raise Abort(faults.BAD_ECH_INNER, "its padding is not zero")
+    if stop > len(encoded) or encoded[stop:].strip(b"\0"):
+        raise Abort(faults.BAD_ECH_INNER, "it overruns, or its padding is not zero")
+    block = encoded[start:stop]
     found = split_extensions(block)
     references = found.get(ECH_OUTER_EXTENSIONS)
     if references is not None:
-        block = join_extensions(_expanded(found, references, outer.extensions))
+        found = _expanded(found, references, outer.extensions)
+        block = join_extensions(found)
         if len(block) > MAX_INNER:
             raise Abort(faults.BAD_ECH_INNER, "its extensions are too long")
     body = encoded[:34] + vec8(outer.session_id) + encoded[35:end] + vec16(block)
     try:
-        inner = ClientHello.parse(message(CLIENT_HELLO, body))
+        inner = ClientHello.parse(message(CLIENT_HELLO, body), found)
     except (IndexError, StructError):
         raise Abort(faults.BAD_ECH_INNER) from None
     _check_inner(inner.extensions)
@@ -268,31 +272,31 @@ def _expanded(inner: dict[int, bytes], references: bytes, outer: dict[int, bytes
     size = len(references)
     if size < 3 or references[0] != size - 1 or not size & 1:
         raise Abort(faults.BAD_ECH_INNER, "ech_outer_extensions cannot be read")
+    referenced = _referenced(u16s(references[1:]), outer)
     found: dict[int, bytes] = {}
     for kind, body in inner.items():
-        if kind != ECH_OUTER_EXTENSIONS:
-            added: Iterable[tuple[int, bytes]] = ((kind, body),)
+        if kind == ECH_OUTER_EXTENSIONS:
+            found.update(referenced)
         else:
-            added = _referenced(u16s(references[1:]), outer)
-        for one, content in added:
-            if one in found:
-                raise Abort(faults.DUPLICATE_EXTENSION, f"extension {one} is repeated")
-            found[one] = content
+            found[kind] = body
+    if len(found) != len(inner) - 1 + len(referenced):
+        raise Abort(faults.DUPLICATE_EXTENSION, "an extension of the inner hello is referenced, too")
     return found
 
 
-def _referenced(kinds: tuple[int, ...], outer: dict[int, bytes]) -> Iterator[tuple[int, bytes]]:
+def _referenced(kinds: tuple[int, ...], outer: dict[int, bytes]) -> dict[int, bytes]:
     """The outer hello's, which have to be there in this order: it is walked through once, whatever is asked for."""
-    there = iter(outer.items())
-    for kind in kinds:
-        if kind == ENCRYPTED_CLIENT_HELLO:
-            raise Abort(faults.BAD_ECH_INNER, "encrypted_client_hello is referenced")
-        for one, body in there:
-            if one == kind:
-                yield one, body
-                break
-        else:
-            raise Abort(faults.BAD_ECH_INNER, f"extension {kind} is missing in the outer hello, or not in order")
+    if ENCRYPTED_CLIENT_HELLO in kinds:
+        raise Abort(faults.BAD_ECH_INNER, "encrypted_client_hello is referenced")
+    found, wanted = {}, iter(kinds)
+    kind = next(wanted, None)
+    for one, body in outer.items():
+        if one == kind:
+            found[one] = body
+            kind = next(wanted, None)
+    if kind is not None:
+        raise Abort(faults.BAD_ECH_INNER, f"extension {kind} is missing in the outer hello, or not in order")
+    return found
 
 
 def _check_inner(found: dict[int, bytes]) -> None:

@@ -48,12 +48,14 @@ class ClientHello(NamedTuple):
     extensions: dict[int, bytes]
 
     @classmethod
-    def parse(cls, raw: bytes) -> ClientHello:
+    def parse(cls, raw: bytes, extensions: dict[int, bytes] | None = None) -> ClientHello:
+        """`extensions` are those of `raw`, if they have been read already."""
         id_end = 39 + raw[38]
         suites_end = id_end + 2 + (raw[id_end] << 8 | raw[id_end + 1])
         end = suites_end + 1 + raw[suites_end]
         session_id, suites, compression = raw[39:id_end], raw[id_end + 2 : suites_end], raw[suites_end + 1 : end]
-        extensions = _extensions_from(raw, end)
+        if extensions is None:
+            extensions = _extensions_from(raw, end)
         if len(session_id) > 32:
             raise Abort(faults.LENGTH_MISMATCH)
         if len(suites) & 1:
