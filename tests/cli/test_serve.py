@@ -353,7 +353,6 @@ def test_errors_are_a_line(capsys: pytest.CaptureFixture[str], folder: Path) -> 
         for argv, said in (
             ([folder / "none"], "no such directory"),
             ([folder, "--port", port, "--ca", folder / "ca"], "address already in use; --port 0"),
-            ([folder, "--port", 70000, "--ca", folder / "ca"], "port"),
             ([folder, "--cert", folder / "none"], "no such file"),
             ([folder, "--client-ca", folder / "secret.txt"], "--client-ca"),
             ([folder, "--name", "two words", "--ca", folder / "ca"], "not a host name"),
@@ -362,3 +361,8 @@ def test_errors_are_a_line(capsys: pytest.CaptureFixture[str], folder: Path) -> 
             assert done.status in (1, 2)
             assert (done.out, done.err.count("\n")) == ("", 1)
             assert said in done.err
+    done = called(capsys, "serve", folder, "--port", 70000)
+    assert (done.status, done.err.splitlines()[1:]) == (
+        2,
+        ["puretls serve: argument --port: not a whole number from 0 to 65535: '70000' (see puretls serve --help)"],
+    )
