@@ -14,7 +14,7 @@ from puretls._analysis.conversation import Conversation
 from puretls._analysis.fields import About
 from puretls._analysis.keylog import KeyLog
 from support import Pki, rfc8448
-from support.bios import ObjectPair, join
+from support.bios import ObjectPair, join, session_at
 from support.ours import client_context, server_context
 from support.trees import tiles
 
@@ -261,6 +261,77 @@ def test_the_trace_of_rfc_8448() -> None:
     said = [one.raw for one in conversation.messages]
     assert (said[2], said[8]) == (trace.extensions, rfc8448.APPLICATION_DATA)
     assert trace.signature in said[4]
+
+
+RESUMED = {  # in RFC 8448 4
+    "CLIENT_EARLY_TRAFFIC_SECRET": "3fbbe6a60deb66c30a32795aba0eff7eaa10105586e7be5c09678d63b6caab62",
+    "CLIENT_HANDSHAKE_TRAFFIC_SECRET": "2faac08f851d35fea3604fcb4de82dc62c9b164a70974d0462e27f1ab278700f",
+    "SERVER_HANDSHAKE_TRAFFIC_SECRET": "fe927ae271312e8bf0275b581c54eef020450dc4ecffaa05a1a35d27518e7803",
+    "CLIENT_TRAFFIC_SECRET_0": "2abbf2b8e381d23dbebe1dd2a7d16a8bf484cb4950d23fb7fb7fa8547062d9a1",
+    "SERVER_TRAFFIC_SECRET_0": "cc21f1bf8feb7dd5fa505bd9c4b468a9984d554a993dc49e6d285598fb672691",
+}
+
+
+def test_early_data_of_rfc_8448() -> None:
+    """Section 4."""
+    trace = rfc8448.RESUMED
+    log = KeyLog(f"{label} {trace.client_random.hex()} {secret}" for label, secret in RESUMED.items())
+    conversation = Conversation(log)
+    for from_client, data in (
+        (True, trace.client_hello + rfc8448.EARLY_DATA),
+        (False, trace.server_hello + trace.server_flight),
+        (True, rfc8448.END_OF_EARLY_DATA + trace.client_flight + trace.client_data),
+        (False, trace.server_data),
+        (True, trace.client_close),
+        (False, trace.server_close),
+    ):
+        conversation.feed(from_client, data)
+    conversation.end()
+    check(conversation)
+    assert told(conversation) == [
+        "> ClientHello", "> application_data", "< ServerHello", "< EncryptedExtensions", "< Finished",
+        "> EndOfEarlyData", "> Finished", "> application_data", "< application_data", "> Alert", "< Alert",
+    ]  # fmt: skip
+    early = [one for one in conversation.messages if one.secret == "CLIENT_EARLY_TRAFFIC_SECRET"]
+    assert [one.name for one in early] == ["application_data", "EndOfEarlyData"]
+    assert conversation.keys[0].secret.hex() == RESUMED["CLIENT_EARLY_TRAFFIC_SECRET"]
+
+
+@pytest.mark.parametrize("suite", ["TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_256_GCM_SHA384"])
+@pytest.mark.parametrize("becomes", ["taken", "rejected", "retried", "unread"])
+def test_early_data(pki: Pki, tmp_path: Path, suite: str, becomes: str) -> None:
+    """Whatever the suite of the session is, which nothing names; and whatever the server makes of it."""
+    tap = Tap(pki, tmp_path, groups="X25519:P-256")
+    tap.client.max_early_data = tap.server.max_early_data = 1000
+    tap.server.set_ciphersuites(suite)
+    session = session_at(tap.client, tap.server)
+    tap.said.clear()
+    if becomes == "retried":
+        tap.server.set_groups("P-256")
+
+    def carry(sender: str, data: bytes) -> bytes:
+        tap.said.append((sender == "client", data))
+        return data
+
+    pair = join(tap.client, tap.server, session=session, carry=carry)
+    assert pair.client.obj.write_early_data(b"early") == 5
+    pair.move()
+    if becomes == "taken":
+        assert pair.server.obj.read_early_data(100) == b"early"
+    pair.shake().ok()
+    finish(pair)
+    found = tap.explained(log=becomes != "unread")
+    if becomes == "unread":
+        closed = "the key log has no CLIENT_EARLY_TRAFFIC_SECRET, so this stays closed"
+        assert closed in [record.fault for record in found.records]
+        return
+    first, *rest = [one for one in found.messages if one.from_client and one.content == 23]
+    if becomes in ("rejected", "taken"):
+        check(found)
+        assert (first.secret, first.raw) == ("CLIENT_EARLY_TRAFFIC_SECRET", b"early")
+        assert ("> EndOfEarlyData" in told(found)) == (becomes == "taken")
+        assert [one.secret for one in rest] == ["CLIENT_TRAFFIC_SECRET_0"]
+    assert told(found)[-2:] == ["> Alert", "< Alert"]
 
 
 def test_a_finished_that_does_not_fit(recorded: Recorded) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from typing import NamedTuple
 
-from puretls._analysis import keylog, names, records
+from puretls._analysis import early, keylog, names, records
 from puretls._analysis.fields import About, Field, Layout, brief, dissect, rest
 from puretls._analysis.finished import is_retry, verify_data
 from puretls._analysis.inner_hello import InnerHellos
@@ -88,6 +88,7 @@ class Side:
         self.protection: Protection | None = None
         self.opener: Opener | None = None
         self.label, self.secret = "", b""
+        self.early: tuple[Suite, ...] = ()  # which may protect early data, until one has opened a record
         self.pending: tuple[Protection, Opener | None, str, bytes] | None = None  # TLS 1.2: until ChangeCipherSpec
 
 
@@ -141,7 +142,7 @@ class Conversation:
     def _record(self, side: Side, raw: bytes, at: float) -> None:
         kind, body, version = raw[0], raw[HEADER:], self.about.version
         protection = side.protection
-        if protection is None or (version == TLS13 and kind != APPLICATION_DATA):
+        if protection is None or (protection.version == TLS13 and kind != APPLICATION_DATA):
             pieces, found = self._content(side, kind, body, at, "")
             if kind not in registry.CONTENT_TYPES or (kind == APPLICATION_DATA and protection is None):
                 content: tuple[Layout, ...] = (rest("fragment"),)
@@ -154,7 +155,7 @@ class Conversation:
                     record.plain, record.inner = one.raw, one.field
             self.records.append(record)
         else:
-            root = records.record(raw, version, protection.parts(len(body)), protected=True)
+            root = records.record(raw, protection.version, protection.parts(len(body)), protected=True)
             record = Record(side.client, at, raw, root, side.label, protected=True)
             self.records.append(record)
             self._open(side, record, body)
@@ -163,6 +164,8 @@ class Conversation:
 
     def _open(self, side: Side, record: Record, body: bytes) -> None:
         """Decrypt a record and look inside."""
+        if side.early:
+            self._open_early(side, record.raw)
         if side.opener is None or side.protection is None:
             record.fault = f"the key log has no {side.label}, so this stays closed"
             return
@@ -179,6 +182,20 @@ class Conversation:
         else:
             record.plain = data
             record.inner = dissect("fragment", data, self.about, *records.content(kind, data, pieces))
+
+    def _open_early(self, side: Side, raw: bytes) -> None:
+        """Find the keys of early data by what they open."""
+        randoms = (self.client_random, self.inner.random)
+        for suite, secret in early.secrets(self.log, randoms, side.early):
+            before = len(self.keys)
+            self._traffic(side, keylog.CLIENT_EARLY, secret, suite)
+            opened = side.opener is not None and _opens(side.opener, raw)
+            del self.keys[before:]
+            if opened:
+                self._traffic(side, keylog.CLIENT_EARLY, secret, suite)  # from its first record on
+                side.early = ()
+                return
+        side.opener = None
 
     def _content(self, side: Side, kind: int, data: bytes, at: float, label: str) -> tuple[list[Piece], list[Message]]:
         """The messages that end in this content, and how it is cut into them."""
@@ -261,12 +278,14 @@ class Conversation:
                 self.said.clear()
             self.client_random, self.client_hello = raw[6:38], self.client_hello or raw
             self.about = About()
+            self._expect_early(raw)
         elif raw[0] == registry.SERVER_HELLO:
             try:
                 hello = ServerHello.parse(raw)
             except (Abort, IndexError):
                 return
             if is_retry(raw):
+                self._expect_early(b"")
                 return
             chosen = hello.extensions.get(registry.SUPPORTED_VERSIONS, b"")
             version = int.from_bytes(chosen, "big") if len(chosen) == 2 else hello.legacy_version
@@ -276,25 +295,48 @@ class Conversation:
                 self.client_random, self.said = self.inner.random, self.inner.said  # it was read: it counts
             if self.suite and version == TLS13 and isinstance(self.suite.cipher, Aead):
                 self._traffic(self.sides[False], keylog.SERVER_HANDSHAKE)
-                self._traffic(self.sides[True], keylog.CLIENT_HANDSHAKE)
+                if self.sides[True].label != keylog.CLIENT_EARLY:  # which go on until the server takes none, or the end
+                    self._traffic(self.sides[True], keylog.CLIENT_HANDSHAKE)
             elif self.suite and version < TLS13:
+                self._expect_early(b"")
                 self._older(self.suite, version, hello)
+        elif raw[0] == registry.ENCRYPTED_EXTENSIONS and not early.taken(raw):
+            self._end_early()
+
+    def _expect_early(self, hello: bytes) -> None:
+        """Early data follows this hello, or not: nor does any follow the answer that there are other things to do."""
+        client = self.sides[True]
+        client.early = early.offered(hello) if self.about.version == 0 and hello else ()
+        if client.early:
+            client.protection, client.opener = Protection(client.early[0], TLS13), None
+            client.label, client.secret = keylog.CLIENT_EARLY, b""
+        elif client.label == keylog.CLIENT_EARLY:
+            client.protection, client.opener, client.label, client.secret = None, None, "", b""
+
+    def _end_early(self) -> None:
+        """From now on the client speaks of the handshake."""
+        client = self.sides[True]
+        if client.label == keylog.CLIENT_EARLY:
+            client.early = ()
+            self._traffic(client, keylog.CLIENT_HANDSHAKE)
 
     def _follow(self, side: Side, one: Message) -> None:
         """Keys change with some messages, from the sender's next record on."""
         if one.content == CHANGE_CIPHER_SPEC and side.pending:
             (side.protection, side.opener, side.label, side.secret), side.pending = side.pending, None
         elif one.content == HANDSHAKE and self.about.version == TLS13 and one.secret and one.raw:
-            if one.raw[0] == registry.FINISHED and side.label in FINISHING:
+            if one.raw[0] == registry.END_OF_EARLY_DATA and side.client:
+                self._end_early()
+            elif one.raw[0] == registry.FINISHED and side.label in FINISHING:
                 self._traffic(side, keylog.CLIENT_TRAFFIC if side.client else keylog.SERVER_TRAFFIC)
             elif one.raw[0] == registry.KEY_UPDATE and side.secret and self.suite:
                 base, _, number = side.label.rpartition("_")
                 secret = schedule.next_traffic_secret(self.suite.hash, side.secret)
                 self._traffic(side, f"{base}_{int(number) + 1}" if number.isdigit() else side.label, secret)
 
-    def _traffic(self, side: Side, label: str, secret: bytes | None = None) -> None:
+    def _traffic(self, side: Side, label: str, secret: bytes | None = None, suite: Suite | None = None) -> None:
         """TLS 1.3: a traffic secret is in use from here on."""
-        suite = self.suite
+        suite = suite or self.suite
         if suite is None or not isinstance(suite.cipher, Aead):
             return
         secret = secret or self.log.get(label, self.client_random)
@@ -318,3 +360,11 @@ class Conversation:
         for keys, side in zip(directions, (self.sides[True], self.sides[False]), strict=True):
             side.pending = protection, protection12.opener(suite, version, keys, etm=etm), keylog.MASTER, master
             self.keys.append(Keys(keylog.MASTER, master, side.client, keys.key, keys.iv))
+
+
+def _opens(opener: Opener, raw: bytes) -> bool:
+    try:
+        opener.open(raw[:HEADER], raw[HEADER:])
+    except Abort:
+        return False
+    return True

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 CLIENT_HANDSHAKE, SERVER_HANDSHAKE = "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET"
 CLIENT_TRAFFIC, SERVER_TRAFFIC = "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"
+CLIENT_EARLY = "CLIENT_EARLY_TRAFFIC_SECRET"
 MASTER = "CLIENT_RANDOM"  # the label of TLS 1.2 is the random that every line names
 ECH_SECRET, ECH_CONFIG = "ECH_SECRET", "ECH_CONFIG"
 
@@ -14,7 +15,7 @@ PURPOSES = {
     SERVER_HANDSHAKE: "protects the server's handshake messages; from the handshake secret and both hellos",
     CLIENT_TRAFFIC: "protects the client's application data; from the master secret and the handshake so far",
     SERVER_TRAFFIC: "protects the server's application data; from the master secret and the handshake so far",
-    "CLIENT_EARLY_TRAFFIC_SECRET": "protects 0-RTT data; from the pre-shared key and the ClientHello",
+    CLIENT_EARLY: "protects 0-RTT data; from the pre-shared key and the ClientHello",
     "EARLY_EXPORTER_SECRET": "for the application, before the handshake is over",
     "EXPORTER_SECRET": "for the application: what export_keying_material derives from",
     ECH_SECRET: "what HPKE has agreed on: opens the encrypted ClientHello, with the configuration it was sealed for",
