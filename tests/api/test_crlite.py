@@ -23,6 +23,7 @@ from support import PATIENCE, commands
 from support.bios import join
 from support.both import V12, V13, client_of, only, server_of
 from support.clubcards import build
+from support.web import serving
 
 LOG = bytes(range(32))
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
@@ -152,6 +153,28 @@ def test_the_command(pki, stamped, tmp_path, site):
     filters(source, pki, ANOTHER)
     assert commands.puretls(*fetch).status == 0
     assert commands.puretls("crlite", "check", chain, "--path", kept).status == 0
+
+
+def test_commands_that_look_at_servers_ask_them(pki, stamped, tmp_path):
+    context = server_of(puretls, pki, "")
+    context.load_cert_chain([stamped, pki.issuer.certificate], pki.identity("P-256").key)
+    with serving(context) as server:
+        where = f"localhost:{server.server_address[1]}"
+        for known, word in ((ANOTHER, "good"), (REVOKED, "revoked")):
+            folder = filters(tmp_path / word, pki, known)
+            argv = (where, "--ca-file", pki.ca, "--crlite", folder)
+            done = commands.puretls("connect", *argv, "--insecure", "--json")
+            told = json.loads(done.out)
+            assert (done.status, told["crlite"]) == (0, word)
+            assert told["verified"] is (word == "good")
+            assert commands.puretls("connect", *argv).status == (word == "revoked")
+            assert commands.puretls("inspect", *argv).status == (word == "revoked")
+            done = commands.puretls("scan", *argv, "--json", "--pause", 0)
+            (certificate,) = json.loads(done.out)["certificates"]
+            assert (certificate["crlite"], certificate["accepted"]) == (word, word == "good")
+        done = commands.puretls("connect", where, "--crlite", tmp_path)
+    assert done.status == 1
+    assert "no manifest.json there; puretls crlite fetch gets the filters" in done.err
 
 
 @pytest.mark.parametrize("wrong", ["hash", "size", "name", "manifest", "scheme"])

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from puretls import (
     CERT_NONE,
     PROTOCOL_TLS_CLIENT,
+    CRLite,
     MemoryBIO,
     SSLContext,
     SSLError,
@@ -49,6 +50,7 @@ def add_context(parser: argparse.ArgumentParser) -> None:
         help="the rules of the CA/Browser Forum besides: the public web's",
     )
     trust.add_argument("--trust-key", type=Path, metavar="FILE", help="accept this raw public key (PEM), and only that")
+    add_crlite(trust)
     trust.add_argument("--aia", action="store_true", help="fetch an issuer that the server has not sent")
     trust.add_argument("--cert", type=Path, metavar="FILE", help="our certificate and its chain, PEM or PKCS #12")
     add_key(trust)
@@ -66,10 +68,26 @@ def add_context(parser: argparse.ArgumentParser) -> None:
     )
     offer.add_argument("--groups", metavar="LIST", help="groups, best first: X25519MLKEM768:x25519")
     offer.add_argument(
+        "--early-data",
+        type=Path,
+        metavar="FILE",
+        help="send it early (0-RTT) when the session is resumed; implies --resume",
+    )
+    offer.add_argument(
         "--ech",
         type=configurations,
         metavar="CONFIGS",
         help="encrypt the ClientHello for these: an ECHConfigList in base64, or a file that has one",
+    )
+
+
+def add_crlite(group: Any) -> None:
+    """Which filters of revoked certificates are asked."""
+    group.add_argument(
+        "--crlite",
+        type=Path,
+        metavar="DIR",
+        help="ask Mozilla's filters of revoked certificates (puretls crlite fetch)",
     )
 
 
@@ -107,6 +125,7 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
     context = _trusting(arguments.ca_file, arguments.ca_path)
     context.check_hostname = arguments.servername != ""
     context.verify_profile, context.aia = arguments.profile, arguments.aia
+    context.crlite = filters(arguments)
     if arguments.trust_key:
         trust_key(context, arguments.trust_key)
     identify(context, arguments)
@@ -116,6 +135,41 @@ def context_for(arguments: argparse.Namespace) -> SSLContext:
         except SSLError:
             raise Misuse("--ech: none of these configurations can be used here") from None
     return offering(context, arguments)
+
+
+def filters(arguments: argparse.Namespace) -> CRLite | None:
+    """Those of --crlite; Failure if the folder has none, as then nothing would be revoked."""
+    if arguments.crlite is None:
+        return None
+    if not (arguments.crlite / "manifest.json").is_file():
+        raise Failure(f"--crlite {arguments.crlite}: no manifest.json there; puretls crlite fetch gets the filters")
+    return CRLite(arguments.crlite)
+
+
+def early_data(context: SSLContext, arguments: argparse.Namespace) -> bytes:
+    """What is in --early-data, which the context then permits; b"" for none."""
+    if not arguments.early_data:
+        return b""
+    try:
+        data: bytes = arguments.early_data.read_bytes()
+    except OSError as error:
+        raise Failure(f"--early-data {arguments.early_data}: {reason(error)}") from None
+    context.max_early_data = max(len(data), 1)
+    return data
+
+
+def became_of_early_data(tls: Any, sent: int) -> dict[str, Any]:
+    """What became of it, for JSON."""
+    status = tls.early_data_status().name.removeprefix("EARLY_DATA_").lower()
+    return {"sent": sent, "status": status, "reason": tls.early_data_reason}
+
+
+def early_data_line(facts: dict[str, Any]) -> str:
+    """The same in words."""
+    why = "" if facts["reason"] in (None, facts["status"]) else f": {facts['reason'].replace('_', ' ')}"
+    return (
+        f"{facts['sent']} bytes sent, {facts['status'].replace('_', ' ')}{why}" if facts["sent"] else f"not sent{why}"
+    )
 
 
 def trust_key(context: SSLContext, file: Path) -> None:

@@ -21,7 +21,15 @@ from typing import Any
 
 from puretls import DER_cert_to_PEM_cert, SSLCertVerificationError, SSLContext, SSLECHRejected, SSLError
 from puretls._analysis.messages import available
-from puretls.cli.client import add_context, asked_name, context_for, unverified
+from puretls.cli.client import (
+    add_context,
+    asked_name,
+    became_of_early_data,
+    context_for,
+    early_data,
+    early_data_line,
+    unverified,
+)
 from puretls.cli.ech_configs import in_base64
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.proxy import add_proxy, chosen, dial_through
@@ -42,6 +50,7 @@ examples:
   puretls connect expired.example --insecure --pem > chain.pem
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | puretls connect example.org
                                                        data from standard input; the report goes to standard error
+  puretls connect example.org --early-data request.txt what is sent before the handshake: does the server take it?
   puretls connect example.org --json | jq .chain[0].days_left
 
 The exit status is 0 if there was a verified connection, and all that the server sent has come; 1 if not; 2 for wrong
@@ -104,6 +113,8 @@ class Call:
         self.context: SSLContext = context_for(arguments)
         self.context.request_ocsp = self.context.request_sct = True
         self.context.set_cert_compression(available())
+        self.early = early_data(self.context, arguments)
+        self.again: int = arguments.reconnect or int(bool(self.early))
         self.watched = Watched(self.context)
         try:
             self.context.keylog_filename = arguments.keylog or self.context.keylog_filename
@@ -122,7 +133,7 @@ class Call:
             else:
                 session = self.finish(tls)
         report.ended(session)
-        for _ in range(arguments.reconnect):
+        for _ in range(self.again):
             with self.connection(session) as tls:
                 report.resumed(tls)
                 session = self.finish(tls) or session
@@ -132,8 +143,10 @@ class Call:
             print("".join(map(DER_cert_to_PEM_cert, report.ders)), end="")
         elif not self.talks:
             report.show(screen())
-        elif arguments.reconnect:
-            print(f"puretls connect: {self.where}: {report.resumption()}", file=sys.stderr)
+        elif self.again:
+            early = report.facts["early_data"]
+            more = f"; early data: {early_data_line(early)}" if early else ""
+            print(f"puretls connect: {self.where}: {report.resumption()}{more}", file=sys.stderr)
         return 0 if whole else 1
 
     def failed(self, failure: Failure) -> None:
@@ -161,6 +174,8 @@ class Call:
             connected = perf_counter()
             with self.wrapped(sock, session) as tls:
                 try:
+                    if session is not None and self.early:
+                        sent = tls.write_early_data(self.early)
                     tls.do_handshake()
                 except SSLCertVerificationError as error:
                     self.report.refused(error, self.watched)
@@ -169,6 +184,8 @@ class Call:
                     self.report.shown_by(self.watched)
                     raise Failure(f"{self.where}: {reason(error)}{other_configurations(error)}") from None
                 else:
+                    if session is not None and self.early:
+                        self.report.facts["early_data"] = became_of_early_data(tls, sent)
                     if session is None:
                         self.report.connected(tls, connected - started, perf_counter() - connected, self.watched)
                     yield tls

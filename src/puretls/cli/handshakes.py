@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from puretls import (
     CERT_NONE,
     PROTOCOL_TLS_CLIENT,
+    CRLite,
     SSLCertVerificationError,
     SSLContext,
     TLSVersion,
@@ -54,8 +55,8 @@ class Refusal(NamedTuple):
 class Handshakes:
     """Connections of our own to the server of an Asker. `chains` collects what certificates they saw."""
 
-    def __init__(self, asker: Asker, ca_file: Path | None) -> None:
-        self.asker, self.ca_file = asker, ca_file
+    def __init__(self, asker: Asker, ca_file: Path | None, crlite: CRLite | None = None) -> None:
+        self.asker, self.ca_file, self.crlite = asker, ca_file, crlite
         self.chains: list[tuple[bytes, ...]] = []
         self.early_data: int | None = None  # bytes of it that tickets of TLS 1.3 allow
         self.staples: dict[bytes, bytes | None] = {}  # OCSP responses that came in TLS 1.3, by the certificate
@@ -70,6 +71,7 @@ class Handshakes:
         except (OSError, ValueError) as error:
             raise Failure(f"--ca-file {self.ca_file}: {reason(error)}") from None
         context.check_hostname = bool(self.asker.name)
+        context.crlite = self.crlite
         return context
 
     def looking(self, version: TLSVersion | None = None) -> SSLContext:

@@ -20,7 +20,17 @@ from puretls._analysis.messages import available
 from puretls.cli.amounts import port
 from puretls.cli.anatomy import page
 from puretls.cli.certs import Authority
-from puretls.cli.client import add_context, asked_name, context_for, identify, offering, unverified
+from puretls.cli.client import (
+    add_context,
+    asked_name,
+    became_of_early_data,
+    context_for,
+    early_data,
+    early_data_line,
+    identify,
+    offering,
+    unverified,
+)
 from puretls.cli.explain import Inspection, show
 from puretls.cli.failure import Failure, Misuse, reason
 from puretls.cli.idn import both_ways
@@ -80,9 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Connect or be connected to, once or twice, and explain."""
     if (arguments.target is None) == (arguments.listen is None):
         raise Misuse("either HOST, or --listen PORT")
-    for_clients = arguments.resume or arguments.http or arguments.insecure or arguments.starttls
+    for_clients = arguments.early_data or arguments.resume or arguments.http or arguments.insecure or arguments.starttls
     if arguments.listen is not None and for_clients:
-        raise Misuse("--resume, --http, --insecure, --starttls are for clients; with --listen we are the server")
+        raise Misuse(
+            "--early-data, --resume, --http, --insecure, --starttls are for clients; with --listen we are the server"
+        )
     found = listen(arguments) if arguments.listen is not None else connect(arguments)
     if arguments.html:
         try:
@@ -114,17 +126,20 @@ def connect(arguments: argparse.Namespace) -> list[Inspection]:
         context.set_cert_compression(available())
     if arguments.insecure:
         unverified(context)
+    early = early_data(context, arguments)
     first, session = call(arguments, context, where, None)
     found = [first]
-    if arguments.resume and not first.failed:
+    if (arguments.resume or early) and not first.failed:
         if session is None:
             raise Failure(f"{where}: the server gave no session to resume")
-        again, _ = call(arguments, context, where, session)
+        again, _ = call(arguments, context, where, session, early)
         found.append(again)
     return found
 
 
-def call(arguments: argparse.Namespace, context: SSLContext, where: Target, session: Any) -> tuple[Inspection, Any]:
+def call(
+    arguments: argparse.Namespace, context: SSLContext, where: Target, session: Any, early: bytes = b""
+) -> tuple[Inspection, Any]:
     """A connection from the TCP handshake to the last word."""
     name = asked_name(arguments, where)
     through = chosen(arguments, where)
@@ -138,9 +153,11 @@ def call(arguments: argparse.Namespace, context: SSLContext, where: Target, sess
         tap = Tap(context, sock, server_hostname=name or None, session=session)
         facts, failed = {}, ""
         try:
+            sent = tap.drive(tap.tls.write_early_data, early) if early else 0
             tap.drive(tap.tls.do_handshake)
             facts = {
                 **negotiated(tap.tls),
+                **({"early data": early_data_line(became_of_early_data(tap.tls, sent))} if early else {}),
                 "verified": "not checked" if arguments.insecure else f"yes, {both_ways(name) or 'no name asked for'}",
             }
             if arguments.http:

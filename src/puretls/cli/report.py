@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 from base64 import b64encode
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
-from puretls import DER_cert_to_PEM_cert
+from puretls import CRLite, DER_cert_to_PEM_cert, SSLError
 from puretls._analysis.suites import iana_name
 from puretls.cli import portrait
+from puretls.cli.client import early_data_line
 from puretls.cli.idn import both_ways, u_labels
 from puretls.cli.observe import version_name
 from puretls.cli.proxy import Proxy
@@ -52,6 +54,16 @@ def raw_key(tls: Any) -> str | None:
     """The digest of a key that was shown without a certificate, as in a pin."""
     key = tls.peer_public_key()
     return None if key is None else b64encode(sha256(key).digest()).decode()
+
+
+def crlite_status(filters: CRLite | None, chain: Sequence[bytes]) -> str | None:
+    """What Mozilla's filters say of the first certificate of a chain; None if nobody asks, or without its issuer."""
+    if filters is None or len(chain) < 2:
+        return None
+    try:
+        return str(filters.check(chain[0], chain[1]).value)
+    except SSLError:  # no certificates
+        return None
 
 
 class Report:
@@ -128,16 +140,22 @@ class Report:
             "ticket": None,
             "resumed": None,
             "resumptions": [],
+            "early_data": None,
             "connect_ms": round(connect * 1000, 2),
             "handshake_ms": round(handshake * 1000, 2),
             "ocsp": ocsp(tls.ocsp_response, path if verified and len(path) > 1 else self.ders),
+            "crlite": crlite_status(tls.context.crlite, path if verified and len(path) > 1 else self.ders),
             "anchor": portrait.certificate(path[-1]) if path else None,
         }
 
     def ended(self, session: Any) -> None:
         """The first connection is over; whether a ticket has come."""
         came = bool(session and session.has_ticket)
-        self.facts["ticket"] = {"came": came, "lifetime": session.ticket_lifetime_hint if came else None}
+        self.facts["ticket"] = {
+            "came": came,
+            "lifetime": session.ticket_lifetime_hint if came else None,
+            "max_early_data": session.max_early_data if came else None,
+        }
 
     def resumed(self, tls: Any) -> None:
         """Another connection is established."""
@@ -199,6 +217,8 @@ class Report:
             shown.append(("encrypted", f"the ClientHello; who listens saw {facts['ech_public_name']}"))
         elif facts["ech_configs"]:
             shown.append(("could encrypt", f"the ClientHello: --ech {facts['ech_configs']}"))
+        if facts["crlite"]:
+            shown.append(("CRLite", facts["crlite"]))
         if any(facts["timestamps"].values()):
             shown.append(("logged", timestamps_line(facts["timestamps"])))
         if facts["client_certificate"]:
@@ -211,9 +231,13 @@ class Report:
             shown.append(("our proof", facts["client_signature"]))
         if facts["ticket"]:
             came, lifetime = facts["ticket"]["came"], facts["ticket"]["lifetime"]
-            shown.append(("ticket", f"came, good for {lifetime} s" if came else "none"))
+            early = facts["ticket"]["max_early_data"]
+            takes = f", takes {early:,} bytes of early data" if early else ""
+            shown.append(("ticket", f"came, good for {lifetime} s{takes}" if came else "none"))
         if facts["resumed"] is not None:
             shown.append(("reconnected", self.resumption()))
+        if facts["early_data"] is not None:
+            shown.append(("early data", early_data_line(facts["early_data"])))
         shown.append(
             ("time", f"{facts['connect_ms']:.1f} ms to connect, {facts['handshake_ms']:.1f} ms to shake hands")
         )

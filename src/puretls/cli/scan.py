@@ -28,11 +28,12 @@ from puretls.cli.amounts import decimal, whole
 from puretls.cli.asking import Asker
 from puretls.cli.attacks import Attacks
 from puretls.cli.caa import caa
-from puretls.cli.client import asked_name, server_name
+from puretls.cli.client import add_crlite, asked_name, filters, server_name
 from puretls.cli.failure import Failure, reason
 from puretls.cli.handshakes import Handshakes, hsts_of
 from puretls.cli.proxy import add_proxy, chosen
 from puretls.cli.render import Plain, screen
+from puretls.cli.report import crlite_status
 from puretls.cli.scan_report import Learnt, document, identity, show, summary
 from puretls.cli.starttls import PORTS
 from puretls.cli.target import Target, add_network, target
@@ -74,6 +75,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="the name to ask for and to verify (default: HOST); '' for none",
     )
     parser.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these CAs, and not the system's")
+    add_crlite(parser)
     parser.add_argument(
         "--min-grade",
         choices=GRADES,
@@ -151,7 +153,7 @@ class Job:
         )
         if address:
             self.asker.where = Target(address, where.port)
-        self.scan = Scan(self.asker, Handshakes(self.asker, arguments.ca_file), http=arguments.http)
+        self.scan = Scan(self.asker, Handshakes(self.asker, arguments.ca_file, filters(arguments)), http=arguments.http)
 
     def facts(self, parallel: int, advance: Callable[[str], None]) -> dict[str, Any]:
         """The document; Failure if nobody there speaks TLS."""
@@ -316,6 +318,7 @@ class Scan:
         self.learnt.chains = list(chains.values())
         if self.learnt.raw_key and not chains:
             self.learnt.notes.append("no certificate: who does not take a raw public key (RFC 7250) cannot connect")
+        self.learnt.crlite = [crlite_status(self.handshakes.crlite, chain) for chain in self.learnt.chains]
         staples = self.handshakes.staples
         self.learnt.staples = [staples.get(leaf) for leaf in chains]
         self.found.staples = any(staples.values()) if staples else None

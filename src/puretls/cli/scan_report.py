@@ -58,6 +58,7 @@ class Learnt:
     resumed: dict[int, str | None] = field(default_factory=dict)
     chains: list[tuple[bytes, ...]] = field(default_factory=list)
     staples: list[bytes | None] = field(default_factory=list)  # OCSP responses, one for each chain
+    crlite: list[str | None] = field(default_factory=list)  # what Mozilla's filters say, one for each chain
     accepted: list[bool | None] = field(default_factory=list)  # by clients, one for each chain
     notes: list[str] = field(default_factory=list)
     clients: dict[Client | Described, Answer] = field(default_factory=dict)
@@ -108,11 +109,12 @@ def document(
                 "missing_issuer": one.missing if one.code in NO_ISSUER else None,
                 "public_web": _public_web(chain),
                 "ocsp": ocsp(staple, list(chain)),
+                "crlite": crlite,
                 "transparency": portrait.timestamps(chain[0]),
                 "chain": [portrait.certificate(der) for der in chain[1:]],
             }
-            for chain, one, accepted, staple in zip(
-                learnt.chains, found.identities, learnt.accepted, learnt.staples, strict=True
+            for chain, one, accepted, staple, crlite in zip(
+                learnt.chains, found.identities, learnt.accepted, learnt.staples, learnt.crlite, strict=True
             )
         ],
         "versions": {
@@ -232,6 +234,8 @@ def _certificates(screen: Plain, found: list[dict[str, Any]]) -> None:
         if "ocsp" in one:
             rows.append(("public web", printable(one["public_web"] or "as the CA/Browser Forum wants it")))
         rows.append(("OCSP", ocsp_line(one["ocsp"])))
+        if one["crlite"]:
+            rows.append(("CRLite", one["crlite"]))
         if one["transparency"] is not None:
             rows.append(("logged", _many(one["transparency"], "signed timestamp") if one["transparency"] else "no"))
         screen.pairs(rows)
