@@ -51,7 +51,7 @@ def test_what_comes_in_the_last_moment(pki: Pki, monkeypatch: pytest.MonkeyPatch
         server = pool.submit(context.wrap_socket, listener.accept()[0], server_side=True)
         client = client_context(puretls, pki).wrap_socket(ours, server_hostname="localhost")
     with server.result(10) as tls:
-        look = over_socket._ready
+        look = over_socket.ready
 
         def too_early(sock: Any, event: str, seconds: float) -> bool:
             ready = look(sock, event, seconds)
@@ -59,7 +59,7 @@ def test_what_comes_in_the_last_moment(pki: Pki, monkeypatch: pytest.MonkeyPatch
             return ready
 
         client.sendall(b"last words")
-        monkeypatch.setattr(over_socket, "_ready", too_early)
+        monkeypatch.setattr(over_socket, "ready", too_early)
         client.close()
         assert tls.recv(100) == b"last words"
         assert tls.recv(100) == b""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import puretls
-from puretls._api import over_socket
+from puretls._api import over_socket, socket_port
 from puretls._base.registry import APPLICATION_DATA, UPDATE_REQUESTED
 from support import Pki
 from support.ours import client_context, server_context
@@ -85,7 +85,7 @@ def test_a_read_that_is_longer_than_what_is_there(ends: Ends) -> None:
     ends.talk()
 
 
-@pytest.mark.skipif(not over_socket.DIRECT, reason="only recv() reads here")
+@pytest.mark.skipif(not socket_port.DIRECT, reason="only recv() reads here")
 def test_a_read_with_a_timeout_tries_before_it_waits(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """One system call for records that are there already, and another one only where nothing was there."""
     tried, waited = [], []

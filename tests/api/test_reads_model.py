@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import puretls
-from puretls._api import over_socket
+from puretls._api import over_socket, socket_port
 from puretls._base.registry import APPLICATION_DATA, UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
 from support import Pki
 from support.ours import client_context, server_context
@@ -227,8 +227,9 @@ def test_one_deadline_however_slowly_it_comes(pki: Pki, size: int, monkeypatch: 
             model.far.sendall(sealed[len(asked) : len(asked) + 1])
             return True
 
-        monkeypatch.setattr(over_socket, "monotonic", clock)
-        monkeypatch.setattr(over_socket, "_ready", later)
+        for module in (over_socket, socket_port):
+            monkeypatch.setattr(module, "monotonic", clock)
+        monkeypatch.setattr(socket_port, "ready", later)
         model.far.sendall(sealed[:1])
         with pytest.raises(TimeoutError):
             model.client.recv(size)
@@ -318,6 +319,6 @@ PATCHES = {
 @pytest.mark.parametrize("patched", PATCHES)
 def test_file_descriptors_are_left_alone_where_others_have_their_own_sockets(patched: str) -> None:
     """gevent and eventlet wait in recv(), and not in os.read() of a descriptor."""
-    code = f"import os, socket\n{PATCHES[patched]}\nfrom puretls._api.over_socket import DIRECT\nprint(DIRECT)"
+    code = f"import os, socket\n{PATCHES[patched]}\nfrom puretls._api.socket_port import DIRECT\nprint(DIRECT)"
     said = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert said.strip() == str(patched == "nothing" and os.name == "posix")

@@ -293,7 +293,7 @@ def test_any_pieces_and_any_rooms_bring_the_same(version, cuts, rooms):
             pair.server.receive(piece)
         else:  # as a socket does it
             pair.server.inbound.room(max(len(piece), 5))[: len(piece)] = piece
-            pair.server.inbound.filled(len(piece))
+            pair.server.inbound.commit(len(piece))
         while True:
             out = memoryview(bytearray(rooms[turn % len(rooms)]))
             size = pair.server.read_into(out)
@@ -361,7 +361,7 @@ def test_the_buffer_keeps_the_order(pieces):
     for how, data in pieces:
         if how == "room":
             inbound.room(len(data) + 3)[: len(data)] = data
-            inbound.filled(len(data))
+            inbound.commit(len(data))
         else:
             inbound.receive(data)
     assert inbound.leftover() == b"".join(data for _, data in pieces)

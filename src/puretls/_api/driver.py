@@ -87,7 +87,7 @@ class Driver(_SSLSocket):
                 if conn.request is not None:
                     self._advance()
                 if records.has_news:
-                    self._speak()
+                    self._send_pending()
                 if got:
                     if port.reads_ahead and records.ready:
                         return self._with_rest(got, limit, out)
@@ -127,13 +127,13 @@ class Driver(_SSLSocket):
                     pieces.append(more or b"")
                 have += len(more) if out is None else more
                 if records.has_news:  # sent now, so that answers do not depend on how the bytes arrive
-                    self._speak()
+                    self._send_pending()
                 if not more and not records.has_plain:  # no whole record is left
                     break
         except Abort:  # the next call raises it
             pass
         if records.has_news:
-            self._speak()
+            self._send_pending()
         records.arm_reading()
         return b"".join(pieces) if out is None else have
 
@@ -145,7 +145,7 @@ class Driver(_SSLSocket):
         records = self._records
         self._advance()
         if records.has_news:
-            self._speak()
+            self._send_pending()
         if not records.renegotiating or records.has_plain or records.close_received:
             return False
         return port.fill(self._conn.wanted()) and records.renegotiating
@@ -158,6 +158,6 @@ class Driver(_SSLSocket):
             if records.has_plain:
                 raise fault_error(faults.APPLICATION_DATA_AFTER_CLOSE_NOTIFY)
             if not records.close_received:
-                self._speak()
+                self._send_pending()
                 port.fill(records.missing())
         port.at_end()

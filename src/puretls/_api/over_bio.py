@@ -374,4 +374,4 @@ class _BioConnection(Driver):
         if self._records.events:
             self._report()
 
-    _speak = flush
+    _send_pending = flush

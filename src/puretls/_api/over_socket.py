@@ -20,171 +20,53 @@ The rules that programs rely on:
 
 from __future__ import annotations
 
-import _socket
 import contextlib
-import errno
-import os
-import select
 import socket
-import weakref
 from collections.abc import Callable
 from os import read as read_fd
-from os import write as write_fd
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from puretls._api import early_data, later
-from puretls._api.driver import Driver
 from puretls._api.errors import (
-    SUFFIX,
     SSLWantWriteError,
     abort_error,
     eof_error,
     fault_error,
-    ssl_error,
     want_read,
-    want_write,
 )
 from puretls._api.forks import Forks
+from puretls._api.socket_port import (
+    HANDSHAKE_TIMEOUT,
+    PLAIN,
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    SocketPort,
+    gone,
+    ready,
+    wait_until_ready,
+)
+from puretls._api.socket_sending import SocketSending
 from puretls._api.sslconnection import SMALL, nothing, readable, reentered, writable
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.locks import new_lock
 from puretls._base.registry import APPLICATION_DATA, TLS13
 from puretls._record.layer import SMALLEST
 from puretls._record.protection import HEADER, MAX_PLAINTEXT
 
 if TYPE_CHECKING:
-    from puretls._api.context import SSLContext
     from puretls._api.later import Awaited
 
 T = TypeVar("T")
-PLAIN = socket.socket  # as it is now: a patched one if gevent came first, and not eventlet's, which is no socket
-# Whether the file descriptor of a socket may be read and written as such: not on Windows, nor where gevent or eventlet
-# have their own sockets or their own os.read().
-DIRECT = (
-    os.name == "posix"
-    and PLAIN.recv is _socket.socket.recv
-    and PLAIN.send is _socket.socket.send
-    and isinstance(read_fd, type(len))
-    and isinstance(write_fd, type(len))
-)
 PATIENCE = 16  # reads that wait at once after one that has tried in vain
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
-CHUNK = 1 << 18  # sealed and sent at once
-SMALL_CHUNK = 1 << 16  # where the kernel may take only part of it
 LONGEST = HEADER + MAX_PLAINTEXT  # and what its protection takes
-ALMOST_ALL = 0.99  # so much of a timeout counts as all of it
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
-HANDSHAKE_TIMEOUT = f"{SUFFIX.strip('()')}: The handshake operation timed out"
-READ_TIMEOUT = "The read operation timed out"
-WRITE_TIMEOUT = "The write operation timed out"
 
 
-def _await(sock: Any, event: str, deadline: float, message: str) -> None:
-    """Until the socket is ready, if its own timeout, which begins anew, would end well behind the deadline."""
-    seconds = deadline - monotonic()
-    if seconds > ALMOST_ALL * (sock.gettimeout() or 0):
-        return
-    if seconds <= 0 or not _ready(sock, event, seconds):
-        raise TimeoutError(message)
+class _SocketConnection(SocketSending):
+    """Both halves of a connection: here are the handshake, the receiving half and the end."""
 
-
-def _ready(sock: Any, event: str, seconds: float) -> bool:
-    number = sock.fileno()
-    try:
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            poll.register(number, select.POLLIN if event == "read" else select.POLLOUT)
-            return bool(poll.poll(seconds * 1000))
-        waiting = [number]
-        return any(select.select(*((waiting, [], []) if event == "read" else ([], waiting, [])), seconds))
-    except ValueError:  # -1, as another thread has closed it; or it is too high for select()
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
-
-
-def port_of(sock: Any) -> int | None:
-    """The port at the other end; None if there is none, or no connection yet."""
-    try:
-        name = sock.getpeername()
-    except (OSError, AttributeError):
-        return None
-    return name[1] if isinstance(name, tuple) and len(name) > 1 and isinstance(name[1], int) else None
-
-
-def gone() -> Exception:
-    """What is raised when somebody has kept `_sslobj` and let its socket go."""
-    return ssl_error(5, "Underlying socket connection gone")
-
-
-class _SocketPort:
-    """The socket of a connection for one call, which ends by a deadline."""
-
-    __slots__ = ("connection", "deadline", "message", "reads_ahead", "sock")
-    asks = True
-
-    def __init__(
-        self, connection: _SocketConnection, sock: Any, deadline: float | None, message: str, reads_ahead: bool = False
-    ) -> None:
-        self.connection, self.sock, self.deadline, self.message = connection, sock, deadline, message
-        self.reads_ahead = reads_ahead
-
-    def fill(self, wanted: int) -> bool:
-        """What the kernel has, as soon as it has something."""
-        return self.connection._fill(self.sock, wanted, self.deadline, self.message)
-
-    def flush(self) -> None:
-        """To the kernel, as soon as it takes it."""
-        self.connection._flush(self.sock, self.deadline, self.message)
-
-    def at_end(self) -> None:
-        """What came behind close_notify waits for unwrap(): see `leftover`."""
-
-
-class _SocketConnection(Driver):
-    """The socket is held by a weak reference only: it owns us."""
-
-    __slots__ = (
-        "_deadline", "_direct", "_forks", "_goes_on", "_in_read", "_in_write", "_reading", "_recv", "_recv_into",
-        "_sealed", "_send", "_sock", "_until", "_waits", "_writing",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        context: SSLContext,
-        sock: Any,
-        server_side: bool,
-        server_hostname: str | None,
-        owner: Any,
-        session: Any,
-    ) -> None:
-        super().__init__(context, server_side, server_hostname, owner, session)
-        self._sock = weakref.ref(sock)
-        # An SSLSocket's own recv_into() and send() lead here: those of a plain socket are meant.
-        plain: Any = PLAIN if isinstance(sock, PLAIN) else type(sock)
-        self._recv, self._recv_into, self._send = plain.recv, plain.recv_into, plain.send
-        self._direct = DIRECT and plain is PLAIN
-        self._goes_on = False  # the last read has got all that it had asked for
-        self._waits = 1  # so many times more a read waits before it tries
-        self._reading, self._writing = new_lock(self, "_in_read"), new_lock(self, "_in_write")
-        self._records.two_threads = True
-        self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
-        self._forks = Forks.count
-        self._deadline: float | None = None  # of the handshake that waits for an answer of the program's
-        self._until: float | None = None  # when a read has to end that has waited
-        self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
-
-    def _socket(self) -> Any:
-        sock = self._sock()
-        if sock is None:
-            raise gone()
-        return sock
-
-    def _callback_owner(self) -> Any:
-        return self._sock() if self._owner is None else self._owner()
-
-    def _port(self) -> int | None:
-        return port_of(self._sock())
+    __slots__ = ()
 
     # The handshake
 
@@ -213,7 +95,7 @@ class _SocketConnection(Driver):
             try:
                 self._in_read = self._in_write = True
                 self._deadline = deadline
-                self._shake(_SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
+                self._shake(SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
                 records.arm()
             except Abort as abort:
                 self._send_best_effort(sock)
@@ -227,7 +109,7 @@ class _SocketConnection(Driver):
     def write_early_data(self, data: Any, /) -> int:
         """Send data with the first message; how many bytes were taken: they may go with the next operation."""
 
-        def work(port: _SocketPort) -> int:
+        def work(port: SocketPort) -> int:
             size = early_data.write(self, readable(data))
             if self._records.has_news:
                 with contextlib.suppress(SSLWantWriteError):
@@ -243,7 +125,7 @@ class _SocketConnection(Driver):
         early_data.wanted(self._conn)
         return self._in_handshake(lambda port: self._read_early(port, size))
 
-    def _in_handshake(self, work: Callable[[_SocketPort], T]) -> T:
+    def _in_handshake(self, work: Callable[[SocketPort], T]) -> T:
         sock = self._socket()
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
@@ -253,7 +135,7 @@ class _SocketConnection(Driver):
             try:
                 self._in_read = self._in_write = True
                 self._deadline = deadline
-                return work(_SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
+                return work(SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
             except Abort as abort:
                 self._send_best_effort(sock)
                 raise abort_error(abort) from abort.__cause__
@@ -285,7 +167,8 @@ class _SocketConnection(Driver):
             try:
                 self._in_read = True
                 opener, inbound = records.fast_opener, records.inbound
-                if inbound.plain and opener is not None:  # the rest of a record that was longer than what was asked for
+                # First phase: data that is here, the rest of a record that was longer than what was asked for
+                if inbound.plain and opener is not None:
                     plain, at = inbound.plain, inbound.plain_at
                     stop = at + size
                     if stop < len(plain):
@@ -309,6 +192,7 @@ class _SocketConnection(Driver):
                     if not got:
                         return self._read(sock, size, out, read_ahead, timeout)
                     return self._with_rest(got, size, out) if read_ahead and records.ready else got
+                # Second phase: ask the kernel until a whole record is here
                 buf, have, last = inbound.buf, inbound.end, opener.last
                 if inbound.start or type(buf) is not bytes:
                     buf = inbound.gathered()
@@ -363,6 +247,7 @@ class _SocketConnection(Driver):
                     inbound.end = have
                     if have > last > 0 and read_ahead and (several := self._read_several(size, out)):
                         return several
+                # Third phase: open it, or several; what does not fit the call stays
                 rest = have - whole
                 if rest > HEADER and rest >= HEADER + (buf[whole + 3] << 8 | buf[whole + 4]):
                     return self._read_several(size, out) or self._read(sock, size, out, read_ahead, timeout)
@@ -391,7 +276,7 @@ class _SocketConnection(Driver):
             except Abort as abort:
                 self._eof_reported = True
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
-                self._settle(sock)
+                self._send_control(sock)
                 raise abort_error(abort) from abort.__cause__
             except BaseException:  # the kernel's, or a handler's: what was not opened is here, for the way that looks
                 records.fast_opener = None
@@ -415,7 +300,7 @@ class _SocketConnection(Driver):
         if self._until is None:
             self._until = monotonic() + timeout
         else:
-            _await(sock, "read", self._until, READ_TIMEOUT)
+            wait_until_ready(sock, "read", self._until, READ_TIMEOUT)
         if self._direct:
             self._waits -= 1
         data: bytes = self._recv(sock, size)
@@ -444,7 +329,7 @@ class _SocketConnection(Driver):
             wanted = self._conn.wanted() if timeout == 0.0 else self._wanted(records, most)
             if timeout:
                 self._until = monotonic() + timeout
-            records.filled(self._recv_into(sock, records.room(wanted or 1)))
+            records.commit(self._recv_into(sock, records.room(wanted or 1)))
         return records.open_many(size, out)
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, read_ahead: bool, timeout: float | None) -> Any:
@@ -453,7 +338,7 @@ class _SocketConnection(Driver):
             self._until = monotonic() + timeout
         if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, self._until)
-        return self._read_on(_SocketPort(self, sock, self._until, READ_TIMEOUT, read_ahead), limit, out)
+        return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, read_ahead), limit, out)
 
     def _ask(self, sock: Any, deadline: float | None) -> None:
         """Send what has to go out before an answer can come, unless a writer is at it, who does it."""
@@ -476,14 +361,14 @@ class _SocketConnection(Driver):
         room = self._records.room(wanted or 1)
         try:
             if deadline is not None:
-                _await(sock, "read", deadline, message)
+                wait_until_ready(sock, "read", deadline, message)
             count = self._recv_into(sock, room)
         except BlockingIOError:
             raise want_read() from None
         except TimeoutError:
             raise TimeoutError(message) from None
         if count:
-            self._records.filled(count)
+            self._records.commit(count)
             return True
         self._at_end()
         return False
@@ -505,179 +390,6 @@ class _SocketConnection(Driver):
             if self._records.events:
                 self._report()
             self._reading.release()
-
-    # Writing
-
-    def write(self, data: Any, /) -> int:
-        """Send the data; how many bytes the kernel has taken."""
-        sock, conn, records = self._sock(), self._conn, self._records
-        if sock is None:
-            raise gone()
-        if records.fast_sealer is None:
-            if not conn.established and not conn.handshake.draft.half_rtt:
-                self.do_handshake()
-            if records.renegotiating:
-                self._finish_renegotiation(sock)
-            self._check_end()
-        view = data if type(data) is bytes else readable(data)
-        lock = self._writing
-        try:
-            lock.acquire()  # within, as in read()
-            if self._in_write:
-                raise reentered()
-            try:
-                self._in_write, self._waits = True, 1  # what is read next is mostly the answer, which takes time
-                sealer, outbound = records.fast_sealer, records.outbound
-                if sealer is not None and not outbound.end and 0 < len(view) <= SMALL and sealer.seq < sealer.limit:
-                    return self._write_record(sock, view, sealer.seal_data)
-                records.fast_sealer = None  # until all of this is out
-                if 0 < len(view) <= SMALL and not self._sealed and not records.has_data_to_send:
-                    size = self._write_record(sock, view, conn.write_record)
-                else:
-                    timeout = sock.gettimeout()
-                    deadline = monotonic() + timeout if timeout else None
-                    size = self._write(sock, memoryview(view), timeout, deadline)
-            except Abort as abort:
-                self._send_best_effort(sock)
-                raise abort_error(abort) from abort.__cause__
-            else:
-                records.arm_writing()
-                return size
-            finally:
-                self._in_write = False
-                if records.events:
-                    self._after()
-        finally:
-            try:  # noqa: SIM105 - no call before this one: a handler could raise at its end
-                lock.release()
-            except RuntimeError:  # it is not ours: a handler has raised while we waited for it
-                pass
-            if records.control:  # the reading side left it while the lock was ours
-                self._settle(sock)
-
-    def _finish_renegotiation(self, sock: Any) -> None:
-        """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
-        timeout = sock.gettimeout()
-        port = _SocketPort(self, sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
-        while self._records.renegotiating:
-            if not self._reading.acquire(timeout=0.01):
-                continue
-            if self._in_read:
-                self._reading.release()
-                raise reentered()
-            try:
-                self._in_read = True
-                if not self._renegotiate(port):
-                    return
-            except Abort as abort:
-                self._settle(sock)
-                raise abort_error(abort) from abort.__cause__
-            finally:
-                self._in_read = False
-                self._reading.release()
-
-    def _write(self, sock: Any, view: memoryview, timeout: float | None, deadline: float | None) -> int:
-        """All of it; from a non-blocking socket one chunk, as nothing may be reported that is not all out.
-
-        What is interrupted stays in the queue and in `_sealed`, and is reported when the same data comes again.
-        """
-        conn, size = self._conn, len(view)
-        if self._records.has_data_to_send:
-            self._flush(sock, deadline, WRITE_TIMEOUT)
-        if self._sealed > size:
-            raise fault_error(faults.BAD_WRITE_RETRY)
-        step = SMALL_CHUNK if timeout == 0.0 else CHUNK
-        while self._sealed < size and (timeout != 0.0 or not self._sealed):
-            stop = min(self._sealed + step, size)
-            try:
-                conn.write(view[self._sealed : stop])
-                self._sealed = stop
-            except BaseException as error:
-                self._interrupted(error)
-                raise
-            self._flush(sock, deadline, WRITE_TIMEOUT)
-        done, self._sealed = self._sealed, 0
-        return done
-
-    def _write_record(self, sock: Any, view: Any, seal: Callable[[Any], bytes]) -> int:
-        """The fast path for what fits one record: no queue, unless the kernel does not take all of the record."""
-        size, count = len(view), 0
-        try:
-            record = seal(view)
-            whole = len(record)
-        except BaseException as error:
-            self._interrupted(error)
-            raise
-        try:
-            if self._direct:  # this tries as well, where send() would ask poll() first
-                try:
-                    [count] = map(write_fd, (sock.fileno(),), (record,))
-                except BlockingIOError:
-                    [count] = map(self._send, (sock,), (record,))
-            else:
-                [count] = map(self._send, (sock,), (record,))
-        except BlockingIOError:
-            raise want_write() from None
-        except TimeoutError:
-            raise TimeoutError(WRITE_TIMEOUT) from None
-        finally:
-            if count != whole:  # as `put_record`, but without a call
-                records = self._records
-                records.fast_sealer, self._sealed, outbound = None, size, records.outbound
-                outbound.buf = outbound.view = record
-                outbound.start, outbound.end = count, whole
-        if self._sealed:
-            timeout = sock.gettimeout()
-            self._flush(sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
-            self._sealed = 0
-        return size
-
-    def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
-        """Hand the kernel all that is sealed."""
-        records, send = self._records, self._send
-        outbound = records.outbound
-        while data := records.data_to_send():
-            if deadline is not None:
-                _await(sock, "write", deadline, message)
-            count = 0
-            try:
-                [count] = map(send, (sock,), (data,))
-            except BlockingIOError:
-                raise want_write() from None
-            except TimeoutError:
-                raise TimeoutError(message) from None
-            finally:
-                outbound.start += count  # no call: a handler that raises would run at its beginning
-            records.data_sent(0)
-
-    def _speak(self) -> None:
-        sock = self._sock()
-        if sock is not None:
-            self._settle(sock)
-
-    def _settle(self, sock: Any) -> None:
-        """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
-        while self._records.control and self._writing.acquire(blocking=False):
-            if self._in_write:  # we have interrupted ourselves, and do it later
-                self._writing.release()
-                break
-            try:
-                self._in_write = True
-                self._send_best_effort(sock)
-            finally:
-                self._in_write = False
-                self._writing.release()
-        if self._records.events:
-            self._report()
-
-    def _send_best_effort(self, sock: Any) -> None:
-        """Send what the kernel takes at once; the rest goes with the next write, and an error is for the next call."""
-        records = self._records
-        try:
-            while data := records.data_to_send():
-                records.data_sent(self._send(sock, data, DONT_WAIT))
-        except OSError:
-            return
 
     # Closing
 
@@ -704,11 +416,11 @@ class _SocketConnection(Driver):
                     raise reentered()
                 try:
                     self._in_read = True
-                    self._wait_for_goodbye(_SocketPort(self, sock, deadline, READ_TIMEOUT))
+                    self._wait_for_goodbye(SocketPort(self, sock, deadline, READ_TIMEOUT))
                 finally:
                     self._in_read = False
         except Abort as abort:
-            self._settle(sock)
+            self._send_control(sock)
             raise abort_error(abort) from abort.__cause__
         finally:
             self._after()
@@ -732,7 +444,7 @@ class _SocketConnection(Driver):
             return
         try:
             PLAIN.shutdown(sock, socket.SHUT_WR)
-            if _ready(sock, "read", 0):
+            if ready(sock, "read", 0):
                 self._recv_into(sock, bytearray(MOST_TICKETS))
         except (OSError, ValueError):
             return  # it is closed already, or has too high a number for select()
@@ -742,9 +454,3 @@ class _SocketConnection(Driver):
     def leftover(self) -> bytes:
         """What was read beyond the peer's close_notify."""
         return self._records.leftover()
-
-    def _after(self) -> None:
-        if self._records.events:
-            self._report()
-        if self._callback_error is not None:
-            self._raise_callback_error()

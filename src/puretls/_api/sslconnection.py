@@ -154,7 +154,7 @@ class _SSLSocket:
         """Send close_notify and wait for the peer's."""
         raise NotImplementedError
 
-    def _speak(self) -> None:
+    def _send_pending(self) -> None:
         """From the receiving side: send what is pending, as far as the transport takes it without waiting."""
         raise NotImplementedError
 
@@ -303,7 +303,7 @@ class _SSLSocket:
         self._records.disarm()
         if conn.established:
             conn.send_alert(registry.FATAL, registry.DECODE_ERROR)
-            self._speak()
+            self._send_pending()
         elif self._keeper is not None:
             self._keeper.forget()
         raise eof_error(faults.UNEXPECTED_EOF.reason)

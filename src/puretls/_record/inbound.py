@@ -4,7 +4,7 @@ Inbound owns the buffer of ciphertext, the one record of plaintext that did not 
 message that is still incomplete (RFC 8446 5.1, RFC 5246 6.2.1).  It holds at most one record more than was asked for.
 
 `buf[start:end]` is all ciphertext that was received and not opened.  `buf` is either a bytearray of ours, into which a
-socket reads (`room`, `filled`), or a `bytes` object that is parsed in place: what a BIO has given (`receive`), or the
+socket reads (`room`, `commit`), or a `bytes` object that is parsed in place: what a BIO has given (`receive`), or the
 beginning of a record while the fast path waits for the rest of it (`gathered`).
 """
 
@@ -80,7 +80,7 @@ class Inbound:
     # What the transport brings
 
     def room(self, size: int) -> memoryview:
-        """At least `size` writable bytes behind the buffered ciphertext; `filled` tells how many were used."""
+        """At least `size` writable bytes behind the buffered ciphertext; `commit` tells how many were used."""
         if self.start == self.end:
             self.start = self.end = 0
             if (
@@ -98,7 +98,7 @@ class Inbound:
             self.start, self.end = 0, kept
         return self.view[self.end : self.end + size]  # type: ignore[return-value]  # a memoryview of ours
 
-    def filled(self, count: int) -> None:
+    def commit(self, count: int) -> None:
         self.end += count
 
     def receive(self, data: bytes) -> None:

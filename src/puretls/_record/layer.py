@@ -63,7 +63,7 @@ SEGMENT = 1208  # bytes of a record that fits one segment of TCP anywhere: the l
 RAMP = 1 << 17  # bytes of data after which the congestion window is large, as Go has it
 MAX_EPOCH = (1 << 48) - 1  # keys of one direction (RFC 9846 4.7.3); what the peer does is not counted
 SPARE = 64  # what a message costs us besides its bytes while it waits
-LAST_WORDS = 1024  # of MOST_HELD: records around messages, and what is said whoever takes it, such as an alert
+RESERVED = 1024  # of MOST_HELD: records around messages, and what is said whoever takes it, such as an alert
 CLOSE_NOTIFY = ALERT, bytes((WARNING, registry.CLOSE_NOTIFY))
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
 KEY_UPDATE = bytes((registry.KEY_UPDATE, 0, 0, 1))  # and the byte that says whether it asks for another
@@ -197,7 +197,7 @@ class RecordLayer:
         """Whether the transport takes too little to queue `size` bytes more.  Where nothing waits, anything may."""
         outbound = self.outbound
         held = self.control_size + min(self.control_unsent, outbound.end - outbound.start)
-        return held > 0 and held + size >= MOST_HELD - LAST_WORDS
+        return held > 0 and held + size >= MOST_HELD - RESERVED
 
     def seal_control(self) -> None:
         """For who holds the sending side: seal what waits."""
@@ -689,12 +689,12 @@ class RecordLayer:
         return self.inbound.leftover() if self.ciphertext else b""
 
     def room(self, size: int) -> memoryview:
-        """Memory for so many bytes that come; `filled` says how many they were."""
+        """Memory for so many bytes that come; `commit` says how many they were."""
         return self.inbound.room(size)
 
-    def filled(self, count: int) -> None:
+    def commit(self, count: int) -> None:
         """So many bytes have come into `room`."""
-        self.inbound.filled(count)
+        self.inbound.commit(count)
 
     def missing(self) -> int:
         """How many bytes of the current record, or of its header, have not come."""
