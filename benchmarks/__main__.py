@@ -20,13 +20,14 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.contenders import UNGREASED
 from benchmarks.picture import draw
 from benchmarks.rows import BASE, OURS, ROWS, Row, growth
 from benchmarks.workers import Pair
 from puretls.cli.certs import Authority
 from puretls.cli.contenders import Files, prepare
 
-WHO = (BASE, "pyopenssl", "tcp", OURS)
+WHO = (BASE, "pyopenssl", "tcp", OURS, UNGREASED)
 OPTIONS = ("--enable-optimizations", "--with-lto", "--disable-gil", "--enable-shared")
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 
@@ -68,7 +69,7 @@ def main() -> int:
             for row in rows:
                 for turn in range(min(arguments.rounds, row.rounds)):
                     for pair in pairs[turn % len(pairs) :] + pairs[: turn % len(pairs)]:
-                        if pair.name not in row.without:
+                        if pair.name not in row.without and not (row.itself and pair.name == UNGREASED):
                             for kind, rate in zip(row.kinds, row.measure(pair, files), strict=True):
                                 rates.setdefault((row.name, kind, pair.name), []).append(rate)
                 report(row, rates)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
+from puretls._api import settings
 from puretls.cli.contenders import Case, Files, Module
 
 MOST = 1 << 20  # of one bio_read, which makes a buffer of that size
@@ -113,6 +115,13 @@ class PlainTCP:
         return sock
 
 
+UNGREASED = "ungreased"  # ours, with `ech_grease = False` in every context; also the variable that says so to programs
+
+
 def contender(name: str) -> Any:
     """By the name in the table."""
+    if name == UNGREASED:
+        os.environ[UNGREASED], name = "1", "puretls"
+    if UNGREASED in os.environ:
+        settings.Settings.ech_grease = False
     return {"pyopenssl": PyOpenSSL, "tcp": PlainTCP}[name]() if name in ("pyopenssl", "tcp") else Module(name)
