@@ -69,6 +69,9 @@ class MemoryBIO:
 
     def write(self, b: Buffer, /) -> int:
         """Write the bytes b into the memory BIO and return how many there were."""
+        if type(b) is bytes and not (self._ended or self._more or self._data):  # as mostly
+            self._data = b
+            return len(b)
         if self._ended:
             raise SSLError("cannot write() after write_eof()")
         data = b if type(b) is bytes else _contiguous(b)

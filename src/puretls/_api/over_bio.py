@@ -347,7 +347,10 @@ class _BioConnection(Driver):
             size = records.missing() or size
         del wanted
         incoming = self._incoming
-        data = incoming.read(size)
+        if type(incoming) is MemoryBIO and not (incoming._data or incoming._first or incoming._more):
+            data = b""  # which read() would say
+        else:
+            data = incoming.read(size)
         if data:
             records.receive(data)
             return True

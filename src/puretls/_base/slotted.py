@@ -37,7 +37,7 @@ def slotted(*names: str) -> Callable[[type[C]], type[C]]:
     def remake(cls: type[C]) -> type[C]:
         body = dict(vars(cls))
         derived = {name: body.pop(name).func for name, value in vars(cls).items() if isinstance(value, cached_property)}
-        groups = [value for value in vars(cls).values() if isinstance(value, Several)]
+        groups = [body.pop(name) for name, value in vars(cls).items() if isinstance(value, Several)]
         together = {name: several for several in groups for name in several.names}
         for name in (*names, *together, "__dict__", "__weakref__"):
             body.pop(name, None)

@@ -105,7 +105,17 @@ class State:
             message = parse(raw)  # only the codec runs inside this try
         except (IndexError, StructError):
             raise Abort(faults.LENGTH_MISMATCH) from None
-        return go_on(handler(self, conn, message)) if asks else handler(self, conn, message)
+        state: State
+        if not asks:
+            state = handler(self, conn, message)
+            return state
+        script = handler(self, conn, message)
+        try:  # as `go_on` does, without the call
+            request = script.send(None)
+        except StopIteration as end:
+            state = end.value
+            return state
+        return Parked(request, script)
 
     def request_authentication(self, conn: Handshake) -> None:
         """Ask the client for its certificate after the handshake; refused in states in which that is not possible."""

@@ -12,6 +12,7 @@ Versions, groups, key shares, pre-shared keys and cookies have no rows, because 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from puretls._base import faults, registry
@@ -72,12 +73,21 @@ def offers(config: Config) -> Offers:
 def answers(conn: Handshake, offered: dict[int, bytes], message: int, *, resumed: bool) -> dict[int, bytes]:
     """The extensions of `message`, EncryptedExtensions or ServerHello of TLS 1.2 and older, that answer the offer."""
     found = {}
-    for number, answer in ANSWERS[message]:
+    for number, answer in asked(message, tuple(offered)) if len(offered) <= USUAL else ANSWERS[message]:
         if number in offered:
             body = answer(conn, offered[number], resumed)
             if body is not None:
                 found[number] = body
     return found
+
+
+USUAL = 32  # extensions of a ClientHello
+
+
+@lru_cache(maxsize=64)
+def asked(message: int, numbers: tuple[int, ...]) -> list[tuple[int, Answer]]:
+    """The rows for a ClientHello with these extensions: many clients send the same ones in the same order."""
+    return [(number, answer) for number, answer in ANSWERS[message] if number in numbers]
 
 
 def accept(conn: Handshake, found: dict[int, bytes], message: int) -> None:

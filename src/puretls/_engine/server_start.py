@@ -49,29 +49,25 @@ class ExpectClientHello(State):
             conn.config = conn.profile.fit(config)
             if config.watch:
                 conn.layer.watch()
-        return (yield from _negotiate(conn, message))
+        conn.draft.policy_digest = conn.config.policy.digest()
+        version = choose_version(conn.config, message)
+        if registry.FALLBACK_SCSV in conn.draft.client_suites and version < conn.config.served[0]:  # RFC 7507 3
+            raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
+        conn.set_version(version)
+        if message.session_id and not conn.profile.session_id:
+            raise Abort(faults.INVALID_SESSION_ID)
+        select = conn.config.alpn_select
+        if select is not None and registry.ALPN in found:  # once, whether or not a HelloRetryRequest follows
+            offered = extensions.protocols(found[registry.ALPN])
+            conn.draft.alpn_choice = yield AlpnRequest(select, offered)
+        if version == TLS13:
+            return (yield from server13.start(conn, message))
+        return (yield from server12.start(conn, message, version))
 
 
 def _known(theirs: Ranks) -> Ranks:
     """The suites of a ClientHello that are kept, if it has more than are registered."""
     return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
-
-
-def _negotiate(conn: Handshake, message: ClientHello) -> Asking[State]:
-    conn.draft.policy_digest = conn.config.policy.digest()
-    version = choose_version(conn.config, message)
-    if registry.FALLBACK_SCSV in conn.draft.client_suites and version < conn.config.served[0]:  # RFC 7507 3
-        raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
-    conn.set_version(version)
-    if message.session_id and not conn.profile.session_id:
-        raise Abort(faults.INVALID_SESSION_ID)
-    select = conn.config.alpn_select
-    if select is not None and registry.ALPN in message.extensions:  # once, whether or not a HelloRetryRequest follows
-        offered = extensions.protocols(message.extensions[registry.ALPN])
-        conn.draft.alpn_choice = yield AlpnRequest(select, offered)
-    if version == TLS13:
-        return (yield from server13.start(conn, message))
-    return (yield from server12.start(conn, message, version))
 
 
 def choose_version(config: Config, message: ClientHello) -> int:

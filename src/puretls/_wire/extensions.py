@@ -181,6 +181,8 @@ def key_shares(body: bytes) -> tuple[KeyShare, ...]:
     end, pos, found = len(body), 2, []
     if end < 2 or body[0] << 8 | body[1] != end - 2:
         raise Abort(faults.LENGTH_MISMATCH)
+    if end > 6 and body[4] << 8 | body[5] == end - 6:  # just one
+        return ((body[2] << 8 | body[3], body[6:]),)
     while pos < end:
         start = pos + 4
         if start >= end:
