@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import subprocess
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography.x509 import ocsp as builder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puretls._x509 import certificate, ocsp
+from puretls._x509 import certificate, ocsp, shapes
 from puretls._x509.ocsp import OCSPResult, Unusable
 from support import PATIENCE, need, pki
 from support.pki import DAY, NOW, Issued
@@ -120,6 +121,55 @@ def test_what_says_nothing(what: str) -> None:
     given, why = REFUSED[what]
     with pytest.raises(Unusable, match=why):
         ask(response(**given))
+
+
+BITS = shapes.read(shapes.KeyInfo, pki.spki(MIDDLE.key)).key.as_bytes()
+
+
+def several(*singles: bytes) -> bytes:
+    """A response of MIDDLE's with these answers, which the builder of `cryptography` cannot make."""
+    key_hash = pki.tlv(0xA2, pki.tlv(4, pki.key_id(MIDDLE.key)))
+    tbs = pki.seq(key_hash, pki.tlv(0x18, b"20250614000000Z"), pki.seq(*singles))
+    basic = pki.seq(tbs, pki.algorithm(MIDDLE.key, "sha256"), pki.bits(pki.sign(MIDDLE.key, "sha256", tbs)))
+    return pki.seq(pki.tlv(0x0A, b"\0"), pki.tlv(0xA0, pki.seq(pki.oid("1.3.6.1.5.5.7.48.1.1"), pki.tlv(4, basic))))
+
+
+def answer(serial: int, status: bytes = pki.tlv(0x80), digest: str = "sha256", number: str = "") -> bytes:
+    """A SingleResponse about a certificate of MIDDLE's."""
+    named, keyed = (pki.tlv(4, hashlib.new(digest, data).digest()) for data in (MIDDLE.subject, BITS))
+    algorithm = pki.seq(pki.oid(number or pki.HASHES[digest]), pki.tlv(5))
+    dates = pki.tlv(0x18, b"20250614000000Z"), pki.tlv(0xA0, pki.tlv(0x18, b"20250620000000Z"))
+    return pki.seq(pki.seq(algorithm, named, keyed, pki.integer(serial)), status, *dates)
+
+
+REVOKED = pki.tlv(0xA1, pki.tlv(0x18, b"20250601000000Z"))
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_a_response_may_speak_of_several_certificates(digest: str) -> None:
+    others = [answer(number, REVOKED, digest) for number in (1, 2, 3)]
+    for place in range(4):
+        for mine, status in ((answer(LEAF.serial, digest=digest), "good"), (answer(LEAF.serial, REVOKED), "revoked")):
+            der = several(*others[:place], mine, *others[place:])
+            assert ask(der).status == status
+            assert ocsp.serial_numbers(der) == {1, 2, 3, LEAF.serial}
+    with pytest.raises(Unusable, match="about another"):
+        ask(several(*others))
+
+
+def test_answers_that_name_the_issuer_in_another_way() -> None:
+    """By an unknown digest, or by a wrong one: they are about somebody else, and only so many are looked at."""
+    unknown = answer(LEAF.serial, REVOKED, number="1.2.3.4")
+    assert ask(several(unknown, answer(LEAF.serial))).status == "good"
+    wrong = answer(LEAF.serial, REVOKED, "sha384").replace(pki.oid(pki.HASHES["sha384"]), pki.oid(pki.HASHES["sha256"]))
+    assert ask(several(wrong, answer(LEAF.serial))).status == "good"
+    with pytest.raises(Unusable, match="about another"):
+        ask(several(*[wrong] * ocsp.MOST_ANSWERS, answer(LEAF.serial)))
+
+
+def test_a_response_without_an_answer() -> None:
+    with pytest.raises(Unusable, match=r"no answer|cannot be read"):
+        ask(several())
 
 
 # A delegate's certificate is held to what every certificate is, as OpenSSL's is

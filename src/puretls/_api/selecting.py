@@ -68,7 +68,7 @@ class _SelectionSettings:
         )
         if ocsp_response is not None:
             ocsp_response = bytes(memoryview(ocsp_response))
-            ocsp.serial_number(ocsp_response)
+            ocsp.serial_numbers(ocsp_response)
         credential = credentials.load(certfile, keyfile, password, settings.security_level)
         if rules.schemes is None:
             rules = rules._replace(schemes=credential.rules.schemes)  # the schemes that the key itself names

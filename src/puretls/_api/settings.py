@@ -361,9 +361,9 @@ class Settings:
 
 def stapling(credentials: tuple[Credential, ...], response: bytes) -> tuple[Credential, ...]:
     """The same credentials; the one that an OCSP response is about gets that response."""
-    number = ocsp.serial_number(response)
+    numbers = ocsp.serial_numbers(response)
     return tuple(
-        one.with_staple(response) if certificate.load(one.ders[0]).serial == number else one for one in credentials
+        one.with_staple(response) if certificate.load(one.ders[0]).serial in numbers else one for one in credentials
     )
 
 

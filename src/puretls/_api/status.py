@@ -89,7 +89,7 @@ class _StatusSettings:
             raise ValueError("ocsp_response cannot be set on a PROTOCOL_TLS_CLIENT context")
         if value is not None and not callable(value):
             value = bytes(memoryview(value))
-            ocsp.serial_number(value)
+            ocsp.serial_numbers(value)
         self._settings.ocsp_response = value
 
 

@@ -25,6 +25,7 @@ OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 TLS_FEATURE, STATUS_REQUEST = "1.3.6.1.5.5.7.1.24", 5  # what a certificate may demand of its server (RFC 7633 4)
 SKEW = 300.0  # seconds that clocks may be apart
 MAX_AGE = 7 * 86400.0  # of a response that does not say when the next one will be there
+MOST_ANSWERS = 8  # about one serial number; each may name the issuer by another digest
 LARGEST = 1 << 18  # bytes of a response that are looked at
 
 
@@ -56,8 +57,7 @@ def verify(
         raise Unusable("it is too long")
     try:
         parsed = ocsp.load_der_ocsp_response(response)
-        single = _only_answer(parsed)
-        _check_subject(single, leaf, issuer)
+        single = _answer(parsed, leaf, issuer)
         _check_signature(parsed, _algorithm(response), issuer, time, level)
         return _result(parsed, single, time, max_age)
     except Unusable:
@@ -66,12 +66,12 @@ def verify(
         raise Unusable("it cannot be read") from None
 
 
-def serial_number(response: bytes) -> int:
-    """The serial number of the certificate that a response is about; ValueError if it is no response, or has
+def serial_numbers(response: bytes) -> frozenset[int]:
+    """The serial numbers of the certificates that a response is about; ValueError if it is no response, or has
     no answer.
     """
     try:
-        return _only_answer(ocsp.load_der_ocsp_response(response)).serial_number
+        return frozenset(single.serial_number for single in _answers(ocsp.load_der_ocsp_response(response)))
     except (TypeError, OverflowError, UnsupportedAlgorithm):
         raise Unusable("it cannot be read") from None
 
@@ -90,13 +90,22 @@ def must_staple(leaf: Certificate) -> bool:
         return True
 
 
-def _only_answer(parsed: ocsp.OCSPResponse) -> ocsp.OCSPSingleResponse:
+def _answers(parsed: ocsp.OCSPResponse) -> list[ocsp.OCSPSingleResponse]:
     if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise Unusable(f"the responder says {parsed.response_status.name.lower()}")
     singles = list(parsed.responses)
-    if len(singles) != 1:
-        raise Unusable(f"it has {len(singles)} answers, not one")
-    return singles[0]
+    if not singles:
+        raise Unusable("it has no answer")
+    return singles
+
+
+def _answer(parsed: ocsp.OCSPResponse, leaf: Certificate, issuer: Certificate) -> ocsp.OCSPSingleResponse:
+    """The answer about this certificate (3.2 item 1): a response may speak of several (4.2.1)."""
+    alike = [single for single in _answers(parsed) if single.serial_number == leaf.serial]
+    for single in alike[:MOST_ANSWERS]:
+        if _is_about(single, leaf, issuer):
+            return single
+    raise Unusable("it is about another certificate")
 
 
 def _algorithm(response: bytes) -> Algorithm:
@@ -144,17 +153,18 @@ def _is_responder(parsed: ocsp.OCSPResponse, x: Certificate) -> bool:
     return parsed.responder_key_hash == _digest(hashes.SHA1(), _key_bits(x))  # noqa: S303 - a name, not a proof
 
 
-def _check_subject(single: ocsp.OCSPSingleResponse, leaf: Certificate, issuer: Certificate) -> None:
-    """RFC 6960 3.2 item 1: the answer is about this certificate of this issuer."""
-    digest = single.hash_algorithm
+def _is_about(single: ocsp.OCSPSingleResponse, leaf: Certificate, issuer: Certificate) -> bool:
+    """Whether an answer names the certificate's issuer; it does not if the digest of the name is unknown."""
+    try:
+        digest = single.hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
     tbs = shapes.read(shapes.TbsEncoded, shapes.whole(shapes.read(shapes.Signed, leaf.der).tbs))
     name = shapes.whole(tbs.issuer)
-    if (single.serial_number, single.issuer_name_hash, single.issuer_key_hash) != (
-        leaf.serial,
+    return (single.issuer_name_hash, single.issuer_key_hash) == (
         _digest(digest, name),
         _digest(digest, _key_bits(issuer)),
-    ):
-        raise Unusable("it is about another certificate")
+    )
 
 
 def _result(
