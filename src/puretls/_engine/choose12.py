@@ -55,7 +55,26 @@ class Choice(NamedTuple):
 
 def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
     """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
-    config, found = conn.config, message.extensions
+    config, common = conn.config, _common(conn, message.extensions, version)
+    shared = negotiate.in_order(config, config.suites, conn.draft.client_suites)
+    possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, common.group))
+    if config.selects:
+        offers = list(possible)
+        if offers and with_certificate(offers[0]):
+            choice = _by_certificate(conn, offers, common)
+            if choice is not None:
+                return choice
+        possible = [suite for suite in offers if not with_certificate(suite)]
+    for suite in possible:
+        choice = _choice(conn, suite, common)
+        if choice is not None:
+            return choice
+    raise raw_keys.lacking(conn) or Abort(faults.NO_SHARED_CIPHER)
+
+
+def _common(conn: Handshake, found: dict[int, bytes], version: int) -> Common:
+    """What a ClientHello's extensions and our configuration have in common."""
+    config = conn.config
     theirs: Ranks | None = None
     if registry.SUPPORTED_GROUPS in found:
         theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
@@ -71,21 +90,7 @@ def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
     if config.selects:
         pool = selection.candidates(config, conn.draft.server_name, found)
     signing = [one for one in pool if may_sign(one) and _curve_will_do(one, theirs, level)]
-    common: Common = tuple_of(Common, (version, group, schemes, pool, signing))
-    shared = negotiate.in_order(config, config.suites, conn.draft.client_suites)
-    possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, group))
-    if config.selects:
-        offers = list(possible)
-        if offers and with_certificate(offers[0]):
-            choice = _by_certificate(conn, offers, common)
-            if choice is not None:
-                return choice
-        possible = [suite for suite in offers if not with_certificate(suite)]
-    for suite in possible:
-        choice = _choice(conn, suite, common)
-        if choice is not None:
-            return choice
-    raise raw_keys.lacking(conn) or Abort(faults.NO_SHARED_CIPHER)
+    return tuple_of(Common, (version, group, schemes, pool, signing))
 
 
 def _possible(config: Config, suite: Suite, version: int, group: Group | None) -> bool:

@@ -18,7 +18,8 @@ from puretls._base.registry import (
 )
 from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
-from puretls._crypto.schedule import EarlySecret, finished, without_psk
+from puretls._crypto.schedule import EarlySecret, HandshakeSecret, finished, without_psk
+from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import (
     authenticate,
@@ -35,7 +36,7 @@ from puretls._engine.authenticate import (
     send_certificate13,
     send_finished13,
 )
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET, Config
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET, Config, Credential
 from puretls._engine.counters import MEMORY, TICKETS
 from puretls._engine.early_outcome import RETRIED, EarlyData
 from puretls._engine.established import Established13
@@ -243,41 +244,12 @@ def _answer(
     retried: bool,
 ) -> Asking[State]:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
-    config, suite, d = conn.config, conn.draft.suite, conn.draft.digest
-    raw, _, _, session_id, _, _, found = message
-    conn.transcript.update(raw)
+    found = message.extensions
+    conn.transcript.update(message.raw)
     early = conn.draft.early is not None and conn.draft.early.accepted
     hello_digest = conn.transcript.digest() if early else b""
-    chosen = None
-    if psk is None:
-        if config.typed:
-            raw_keys.choose_types(conn, found)
-            config = conn.config
-        if config.selects:
-            pool = selection.candidates(config, conn.draft.server_name, found)
-            chosen = selection.first(config, TLS13, schemes, pool)
-        else:
-            chosen = authenticate.choose(config, TLS13, schemes)
-        if chosen is None:
-            if not schemes:  # RFC 8446 4.2.3
-                raise Abort(faults.MISSING_SIGALGS)
-            raise raw_keys.lacking(conn) or Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
-    public, shared = group.answer(share)
-    secret = (psk.early if psk else without_psk(d)).mix(shared)
-    random = conn.random(32)
-    block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
-    if psk:
-        block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
-    answer = hello.server_hello(TLS12, random, session_id, suite.code, block)
-    if conn.draft.ech is not None and conn.draft.ech.confirmed:
-        answer = ech_server.confirmed(conn, message.random, answer)
-        random = answer[6:38]
-    conn.draft.server_random = random
-    conn.send_message(answer)
-    if retried:
-        conn.layer.flush()
-    else:
-        _flush_with_change_cipher_spec(conn, session_id)
+    chosen = _choose_credential(conn, found, schemes) if psk is None else None
+    secret = _send_server_hello(conn, message, group, share, psk, retried=retried)
     if early and psk:
         early_data.receiving(conn, psk.early, hello_digest)
     theirs, ours = secret.traffic(conn.transcript.digest())
@@ -289,21 +261,13 @@ def _answer(
     if conn.profile.alpn_required:
         negotiated.check_protocol(conn)
     encrypted = messages.encrypted_answers(tuple(answers.items()))
-    if psk:
-        conn.draft.external_psk = psk.session is None
-        if psk.session:
-            conn.draft.resumed, conn.draft.peer = psk.session, psk.session.peer
-            if psk.session.origin == MEMORY and psk.session.id:
-                conn.kept = (psk.session.id,)
-    asked = False
+    config, asked = conn.config, False
     if chosen is None:
+        _let_in_by(conn, psk)
         conn.send_message(encrypted)
     else:
         asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
-        certificate = chosen[0].shown13(found)
-        if config.compressions and not chosen[0].raw and registry.COMPRESS_CERTIFICATE in found:  # RFC 8879
-            known = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
-            certificate = compression.shorter(chosen[0], certificate, config, known)
+        certificate = _certificate_message(config, chosen[0], found)
         flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
         yield from send_certificate13(conn, chosen, flight)
     send_finished13(conn)
@@ -319,6 +283,67 @@ def _answer(
     if conn.held is not None:
         return ExpectEndOfEarlyData(theirs)
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
+
+
+def _choose_credential(conn: Handshake, found: dict[int, bytes], schemes: Ranks) -> tuple[Credential, Scheme]:
+    """What a full handshake is signed with (RFC 8446 4.4.2.2)."""
+    if conn.config.typed:
+        raw_keys.choose_types(conn, found)
+    config = conn.config
+    if config.selects:
+        pool = selection.candidates(config, conn.draft.server_name, found)
+        chosen = selection.first(config, TLS13, schemes, pool)
+    else:
+        chosen = authenticate.choose(config, TLS13, schemes)
+    if chosen is None:
+        if not schemes:  # RFC 8446 4.2.3
+            raise Abort(faults.MISSING_SIGALGS)
+        raise raw_keys.lacking(conn) or Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
+    return chosen
+
+
+def _send_server_hello(
+    conn: Handshake, message: ClientHello, group: Group, share: bytes, psk: ChosenPsk | None, *, retried: bool
+) -> HandshakeSecret:
+    """ServerHello, and the handshake secret that the key agreement comes to (RFC 8446 4.1.3, 7.1)."""
+    draft = conn.draft
+    public, shared = group.answer(share)
+    secret = (psk.early if psk else without_psk(draft.digest)).mix(shared)
+    random = conn.random(32)
+    block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
+    if psk:
+        block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
+    answer = hello.server_hello(TLS12, random, message.session_id, draft.suite.code, block)
+    if draft.ech is not None and draft.ech.confirmed:
+        answer = ech_server.confirmed(conn, message.random, answer)
+        random = answer[6:38]
+    draft.server_random = random
+    conn.send_message(answer)
+    if retried:
+        conn.layer.flush()
+    else:
+        _flush_with_change_cipher_spec(conn, message.session_id)
+    return secret
+
+
+def _let_in_by(conn: Handshake, psk: ChosenPsk | None) -> None:
+    """A pre-shared key stands for the client's authentication: an external one, or that of an earlier handshake."""
+    if psk is None:
+        return
+    conn.draft.external_psk = psk.session is None
+    if psk.session:
+        conn.draft.resumed, conn.draft.peer = psk.session, psk.session.peer
+        if psk.session.origin == MEMORY and psk.session.id:
+            conn.kept = (psk.session.id,)
+
+
+def _certificate_message(config: Config, credential: Credential, found: dict[int, bytes]) -> bytes:
+    """Our Certificate, compressed if the client takes that (RFC 8879)."""
+    certificate = credential.shown13(found)
+    if config.compressions and not credential.raw and registry.COMPRESS_CERTIFICATE in found:
+        known = extensions.compressions(found[registry.COMPRESS_CERTIFICATE])
+        return compression.shorter(credential, certificate, config, known)
+    return certificate
 
 
 class ExpectEndOfEarlyData(State):

@@ -145,69 +145,90 @@ def openssl_path(chain: Sequence[Certificate], store: Store, policy: Policy) -> 
     It grows from the leaf, an issuer at a time: from the store, or from what the peer sent.  Where neither has one, it
     is cut, from its end, down to where the store knows another issuer.  The phases are those of OpenSSL's build_chain.
     """
-    path = [chain[0]]
-    untrusted = 1  # so many certificates of the path come from the peer
-    used = {chain[0]}
-    others: dict[Name, dict[Certificate, None]] = {}  # the peer's certificates that are not in the path, by subject
-    for x in chain:
-        others.setdefault(x.subject, {})[x] = None
-    self_signed = chain[0].self_signed
-    limit = min(policy.depth, LONGEST) + 1
-    use_store = bool(policy.flags & TRUSTED_FIRST)
-    use_others = True
-    alternative = 0  # the length of the shorter path from which to retry
+    made = _Building(chain, store, policy)
+    use_store, use_others = bool(policy.flags & TRUSTED_FIRST), True
     while True:
-        if use_store:  # first phase: an issuer from the store
-            size = alternative or len(path)
-            current = path[size - 1]
-            issuer = None if limit < len(path) else _best(current, store.by_subject(current.issuer), policy)
-            if issuer is not None:
-                if alternative:
-                    used.difference_update(path[size:])
-                    del path[size:]
-                    untrusted, alternative = size, 0
-                    self_signed = False
-                if not self_signed:
-                    path.append(issuer)
-                    self_signed = issuer.self_signed
-                elif len(path) == untrusted:
-                    if current == issuer:
-                        untrusted -= 1
-                        path[untrusted] = issuer
-                    else:  # the peer's certificate only has the name of an anchor
-                        issuer = None
-            if issuer is not None:
+        if use_store:
+            if made.grow_from_store():
                 use_others = False
-                trusted = _trusted(path, untrusted, policy)
-                if trusted:
-                    return Path(tuple(path), untrusted)
-                if not self_signed:
+                if _trusted(made.path, made.untrusted, policy):
+                    return Path(tuple(made.path), made.untrusted)
+                if not made.self_signed:
                     continue
-            if not use_others:  # second phase: again, from a shorter path
-                if alternative > 1:
-                    alternative -= 1
+            if not use_others:
+                if made.go_back():
                     continue
-                if policy.flags & (TRUSTED_FIRST | checks.NO_ALT_CHAINS) or alternative or untrusted < 2:
-                    break
-                alternative = untrusted - 1
-                self_signed = False
-                continue
-        if use_others:  # third phase: an issuer from what the peer sent
-            current = path[-1]
-            again = len(path) == 1 and current.self_issued  # the leaf may occur a second time then
-            issuer = None
-            if not self_signed and limit >= len(path):
-                named = others.get(current.issuer, {})
-                issuer = _best(current, (x for x in named if again or x not in used), policy)
-            if issuer is None:
-                use_others, use_store = False, True
-                continue
-            del others[current.issuer][issuer]
+                return _last_chance(made.path, made.untrusted, store, policy, made.limit)
+        if use_others and not made.grow_from_peer():
+            use_others, use_store = False, True
+
+
+class _Building:
+    """A path that grows."""
+
+    __slots__ = ("back_to", "limit", "others", "path", "policy", "self_signed", "store", "untrusted", "used")
+
+    def __init__(self, chain: Sequence[Certificate], store: Store, policy: Policy) -> None:
+        leaf = chain[0]
+        self.store, self.policy, self.limit = store, policy, min(policy.depth, LONGEST) + 1
+        self.path = [leaf]
+        self.untrusted = 1  # so many certificates of the path come from the peer
+        self.used = {leaf}
+        self.others: dict[Name, dict[Certificate, None]] = {}  # the peer's that are not in the path, by subject
+        for x in chain:
+            self.others.setdefault(x.subject, {})[x] = None
+        self.self_signed = leaf.self_signed  # its last one
+        self.back_to = 0  # the length of the shorter path that is tried, if one is
+
+    def grow_from_store(self) -> bool:
+        """Add the issuer that the store has; whether there is one."""
+        path, size = self.path, self.back_to or len(self.path)
+        current = path[size - 1]
+        if self.limit < len(path):
+            return False
+        issuer = _best(current, self.store.by_subject(current.issuer), self.policy)
+        if issuer is None:
+            return False
+        if self.back_to:
+            self.used.difference_update(path[size:])
+            del path[size:]
+            self.untrusted, self.back_to, self.self_signed = size, 0, False
+        if not self.self_signed:
             path.append(issuer)
-            used.add(issuer)
-            untrusted += 1
-            self_signed = issuer.self_signed
-    return _last_chance(path, untrusted, store, policy, limit)
+            self.self_signed = issuer.self_signed
+        elif len(path) == self.untrusted:
+            if current != issuer:  # the peer's certificate only has the name of an anchor
+                return False
+            self.untrusted -= 1
+            path[self.untrusted] = issuer
+        return True
+
+    def go_back(self) -> bool:
+        """Try again from a shorter path, which the store may continue; whether there is one."""
+        if self.back_to > 1:
+            self.back_to -= 1
+            return True
+        if self.policy.flags & (TRUSTED_FIRST | checks.NO_ALT_CHAINS) or self.back_to or self.untrusted < 2:
+            return False
+        self.back_to, self.self_signed = self.untrusted - 1, False
+        return True
+
+    def grow_from_peer(self) -> bool:
+        """Add the issuer that the peer has sent; whether there is one."""
+        path, current = self.path, self.path[-1]
+        if self.self_signed or self.limit < len(path):
+            return False
+        again = len(path) == 1 and current.self_issued  # the leaf may occur a second time then
+        named = self.others.get(current.issuer, {})
+        issuer = _best(current, (x for x in named if again or x not in self.used), self.policy)
+        if issuer is None:
+            return False
+        del self.others[current.issuer][issuer]
+        path.append(issuer)
+        self.used.add(issuer)
+        self.untrusted += 1
+        self.self_signed = issuer.self_signed
+        return True
 
 
 def _last_chance(path: list[Certificate], untrusted: int, store: Store, policy: Policy, limit: int) -> Path:
