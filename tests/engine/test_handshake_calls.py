@@ -94,3 +94,20 @@ def test_calls(files: Files, case: Case, resume: bool, clients: int, servers: in
     assert calls["client"] <= clients
     assert calls["server"] <= servers
     assert min(calls.values()) > 100  # something was counted
+
+
+def test_calls_of_an_encrypted_hello(files: Files) -> None:
+    """What Encrypted Client Hello adds: a handshake with it takes at most 1.4 times as long as a plain one."""
+    library, case = Module("puretls"), Case()
+    config, key = puretls.make_ech_config("public.example", maximum_name_length=32)
+    client, server, opening = (library.context(files, case, server=server) for server in (False, True, True))
+    client.ech_grease = False
+    opening.set_ech_keys([puretls.ECHKey(config, key)])
+    counts = []
+    for contexts in ([client, server], [client.set_ech_configs(config.config_list), opening]):
+        for _ in range(4):
+            calls, _ = handshake(library, contexts, None, resume=False)
+        counts.append(calls)
+    plain, encrypted = counts
+    assert encrypted["client"] - plain["client"] <= 50
+    assert encrypted["server"] - plain["server"] <= 53

