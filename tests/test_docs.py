@@ -36,3 +36,16 @@ def test_the_architecture_has_the_files_that_there_are() -> None:
 def test_pictures_need_no_network(picture: Path) -> None:
     text = picture.read_text("utf-8")
     assert re.findall(r"(?:url\(|@import|href=|src=)\s*[\"']?\s*(?:https?:)?//", text) == []
+
+
+RIDDLES = re.compile(r"\b(likewise|as ever|short way|greedy|untold|for who|last words|seam|owes|owed)\b", re.IGNORECASE)
+
+
+def test_no_word_is_in_use_that_only_we_would_know() -> None:
+    """docs/architecture.md has a glossary; everything else is plain English, or the RFC's word."""
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in [*PAGES, *sorted(ROOT.glob("src/puretls/**/*.py"))]
+        for match in RIDDLES.finditer(path.read_text("utf-8"))
+    ]
+    assert not found

@@ -40,7 +40,7 @@ from puretls._wire import codec, compression
 from puretls._wire.messages import CompressedCertificate
 from puretls._wire.places import CR, CT, EE, NST
 
-available = compression.available  # for who asks servers
+available = compression.available  # for scans of servers
 MOST = 1 << 20  # bytes of a Certificate message that is decompressed to be shown
 
 # TLS 1.3

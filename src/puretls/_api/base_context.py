@@ -289,7 +289,7 @@ class _PureContext:
 
     @attribute
     def keylog_filename(self) -> StrOrBytesPath | None:
-        """A file that the secrets of connections are appended to, for who analyses their traffic; None switches it off.
+        """A file that the secrets of connections are appended to, to analyse their traffic; None switches it off.
 
         The format is NSS's, which Wireshark reads.  Whoever has the file can read the traffic.
         """

@@ -1,7 +1,8 @@
-"""Early data of TLS 1.3, as programs send and read it: what contexts say about it, and what connections do with it.
+"""Early data of TLS 1.3, as programs send and read it: the settings of contexts, and the methods of connections.
 
-A client's data goes with its ClientHello, or not at all: nothing that a server has not taken is sent again by us.  A
-server takes it for who reads it, and so never for a program that does not know of it.
+A client's data is sent with its ClientHello or not at all: data that the server has not accepted is never sent again by
+this library.  A server accepts early data only for a program that reads it, and so never for a program that does not
+know of it.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ class _EarlyDataSettings:
     def max_early_data(self) -> int:
         """How many bytes of early data (0-RTT, RFC 8446 2.3) a connection may have; 0, unless set: none.
 
-        A server's tickets say so, and it takes so much, if the program reads it with read_early_data(), and what it
-        keeps of it for who has not read it yet is no more.  A client sends no more, and what the ticket allows.  It can
-        be replayed: read the recipe first.  Nothing is sent or taken where `verify_callback` or
-        set_cert_verify_callback() has a say, as that comes at the end of a handshake.  ValueError for less than 0 or
-        more than 32 bits.
+        A server's tickets allow that much.  The server accepts it if the program reads it with read_early_data(), and
+        keeps no more than that much for a program that has not read it yet.  A client sends no more than that, and no
+        more than the ticket allows.  It can be replayed: read the recipe first.  Nothing is sent or accepted where
+        `verify_callback` or set_cert_verify_callback() judges the peer, because that comes at the end of a handshake.
+        ValueError for less than 0 or more than 32 bits.
         """
         return self._settings.max_early_data
 

@@ -1,8 +1,8 @@
 """A connection over two memory BIOs, or any objects with their methods: `read()`, `write()`, `eof`.
 
-What `incoming` holds is taken at once and parsed in place; one read() returns as many records as fit.  The
-interpreter's own BIO copies what it gives: from there comes no more than a full record at a time, which stays in the
-processor's cache until its data is with the caller.  What follows the peer's close_notify goes back into `incoming`,
+Everything in `incoming` is taken at once and parsed in place; one read() returns as many records as fit.  The
+interpreter's own BIO copies what it returns, so no more than a full record at a time is taken from it, which stays in
+the processor's cache until its data is delivered.  What follows the peer's close_notify is put back into `incoming`,
 where the application looks for it after unwrap().
 """
 
@@ -32,13 +32,15 @@ NATIVE_BIO: tuple[type, ...] = () if native.ssl is None else (native.ssl.MemoryB
 
 
 def _check(name: str, bio: Any) -> None:
-    """Any object will do that has a BIO's methods."""
+    """Check that an object has the methods of a BIO."""
     if not (hasattr(bio, "read") and hasattr(bio, "write")):
         raise TypeError(f"_wrap_bio() argument '{name}' must be _ssl.MemoryBIO, not {type(bio).__name__}")
 
 
 class _BioConnection(Driver):
-    """Nothing here ever blocks, so one lock serves both directions.  Who interrupts its holder is refused."""
+    """A connection over BIOs.  Nothing here ever blocks, so one lock serves both directions; a call that interrupts
+    another one of its own thread is refused.
+    """
 
     __slots__ = ("_copies", "_incoming", "_inside", "_lock", "_outgoing", "_portion", "_waker")
 
@@ -77,7 +79,7 @@ class _BioConnection(Driver):
             raise later.want_answer(promise)
 
     def set_waker(self, waker: Callable[[], object] | None) -> None:
-        """Who is called when an answer has come; None: do_handshake() waits for it."""
+        """Set the function that is called when an answer has come; with None do_handshake() waits for it."""
         self._waker = waker
 
     def _wake(self, promise: Any) -> None:
@@ -86,7 +88,7 @@ class _BioConnection(Driver):
             waker()
 
     def do_handshake(self) -> None:
-        """Go on with the handshake as far as what has arrived allows."""
+        """Continue the handshake as far as the received bytes allow."""
         handshake, machine = self._conn.handshake, self._conn.machine
         with self._lock:
             if self._inside:
@@ -259,7 +261,7 @@ class _BioConnection(Driver):
         return size
 
     def _write(self, view: Any, size: int) -> None:
-        """More than one record, and the way that knows every case."""
+        """Write several records, or whatever the fast path cannot handle."""
         conn, records = self._conn, self._records
         sealer = records.fast_sealer
         if sealer is not None and self._copies and size and sealer.limit - sealer.seq > size // SMALL:
@@ -294,7 +296,7 @@ class _BioConnection(Driver):
         records.arm()
 
     def _finish_renegotiation(self) -> None:
-        """Go on with the handshake inside this connection; SSLWantReadError if the peer has to say more."""
+        """Continue a renegotiation; SSLWantReadError if the peer has to send more."""
         try:
             while self._renegotiate(self):
                 pass
@@ -341,7 +343,9 @@ class _BioConnection(Driver):
     reads_ahead = asks = False
 
     def fill(self, wanted: int) -> bool:
-        """What is in `incoming`: all of it, or a record's worth of asyncio's, whose one buffer moves with each read."""
+        """Take what is in `incoming`: all of it, or one record's worth of the interpreter's BIO, which moves its
+        content with each read.
+        """
         size, records = self._portion, self._records
         if size > 0 and records.ciphertext:  # the rest of this record, or of its header
             size = records.missing() or size
@@ -360,7 +364,7 @@ class _BioConnection(Driver):
         raise want_read()
 
     def at_end(self) -> None:
-        """What follows close_notify is the application's."""
+        """Put back what follows close_notify: it belongs to the application."""
         records = self._records
         if records.ciphertext:
             rest = records.leftover() + self._incoming.read()
@@ -370,7 +374,7 @@ class _BioConnection(Driver):
                 records.receive(rest)
 
     def flush(self) -> None:
-        """Into `outgoing`."""
+        """Write what is sealed to `outgoing`."""
         data = self._records.take()
         if data:
             self._outgoing.write(data)

@@ -1,21 +1,21 @@
 """A connection over a socket: blocking, with a timeout, or non-blocking.
 
-The rules that programs rely on:
+Programs rely on these rules:
 
-- After read() no complete record is hidden from select(), unless pending() counts it.  Without a timeout, or with one,
-  the kernel is asked for no more than fits the call and the overhead of as many full records: each record's ciphertext
-  is longer than its plaintext by at least that much, so all that came whole is returned.  Where a record is longer, and
-  for a non-blocking socket, it is asked for the rest of this record and the next header.
-- A timeout is a deadline for the whole operation.  A read tries before it waits: poll() before each recv(), as Python's
-  sockets have it, is a second system call for each record.  It waits at once where nothing is likely to be there:
-  behind a write, as the answer takes time, and for a while after it has tried in vain.
+- After read() no complete record is hidden from select(), unless pending() counts it.  A socket that waits, with a
+  timeout or without, is asked for no more bytes than fit the call, plus the overhead of as many full records.  The
+  ciphertext of each record is longer than its plaintext by at least that overhead, so everything that came whole is
+  returned.  For a longer record, and for a non-blocking socket, the kernel is asked for the rest of the current record
+  and the next header.
+- A timeout is a deadline for the whole operation.  Where data is probably there already, a read tries before it waits:
+  poll() before each recv(), as Python's sockets do it, is a second system call for each record.
 - write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
-  the same data comes again.
-- One thread may read while another writes.  Each direction has a lock; what the reading side has to say (an alert, a
-  KeyUpdate) is sent by whoever holds the lock of the writing side.
-- A signal handler may use the connection as well, but not in the direction that it has interrupted: a lock that waits
-  would wait for ever.  If it raises, what the kernel has taken by then counts: `[count] = map(send, ...)` calls and
-  stores in one step, between whose parts no handler runs.  If it raises while records are sealed, the connection fails.
+  the same data is written again.
+- One thread may read while another writes.  Each direction has a lock.  What the reading side has to send (an alert, a
+  KeyUpdate) is sent by the thread that holds the lock of the writing side.
+- A signal handler may use the connection as well, but not in the direction that it has interrupted: it would wait for a
+  lock of its own thread.  If it raises, what the kernel has taken until then counts: `[count] = map(send, ...)` calls
+  and stores in one step, in which no handler runs.  If it raises while records are sealed, the connection fails.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
     from puretls._api.later import Awaited
 
 T = TypeVar("T")
-PATIENCE = 16  # reads that wait at once after one that has tried in vain
+PATIENCE = 16  # so many reads wait without trying first, after one that has tried in vain
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
-LONGEST = HEADER + MAX_PLAINTEXT  # and what its protection takes
+LONGEST = HEADER + MAX_PLAINTEXT  # bytes of a record, without the expansion of its protection
 
 
 class _SocketConnection(SocketSending):
@@ -82,7 +82,7 @@ class _SocketConnection(SocketSending):
         later.wait(awaited.promise, timeout)
 
     def do_handshake(self) -> None:
-        """Go on with the handshake until it is done, or the socket would block."""
+        """Continue the handshake until it is done, or until the socket would block."""
         sock, conn, records = self._socket(), self._conn, self._records
         timeout = sock.gettimeout()
         deadline = monotonic() + timeout if timeout else None
@@ -119,7 +119,7 @@ class _SocketConnection(SocketSending):
         return self._in_handshake(work)
 
     def read_early_data(self, size: int = 1024, /) -> bytes:
-        """Data of a client that has not finished its handshake, as soon as there is some; b"" if no more comes."""
+        """Early data of a client, as soon as there is some; b"" if no more comes."""
         if size <= 0:
             return nothing(size)
         early_data.wanted(self._conn)
@@ -270,7 +270,7 @@ class _SocketConnection(SocketSending):
                     raise
                 raise want_read() from None
             except TimeoutError as error:
-                if timeout is None or type(error) is not TimeoutError:  # likewise, or the kernel's
+                if timeout is None or type(error) is not TimeoutError:  # a signal handler's own, or the kernel's
                     raise
                 raise TimeoutError(READ_TIMEOUT) from None
             except Abort as abort:
@@ -278,7 +278,7 @@ class _SocketConnection(SocketSending):
                 self._conn.fail(abort.fault, abort.detail)  # if it has not
                 self._send_control(sock)
                 raise abort_error(abort) from abort.__cause__
-            except BaseException:  # the kernel's, or a handler's: what was not opened is here, for the way that looks
+            except BaseException:  # of the kernel, or of a handler: the next read begins with what was not opened
                 records.fast_opener = None
                 if fresh:
                     records.receive(fresh)
@@ -296,7 +296,9 @@ class _SocketConnection(SocketSending):
                 pass
 
     def _wait_and_recv(self, sock: Any, size: int, timeout: float) -> bytes:
-        """recv() of a socket with a timeout, which waits; from the second time in a read on by one deadline."""
+        """recv() of a socket with a timeout, which waits; from the second call within one read on, until the read's
+        deadline.
+        """
         if self._until is None:
             self._until = monotonic() + timeout
         else:
@@ -307,7 +309,7 @@ class _SocketConnection(SocketSending):
         return data
 
     def _last_of(self, size: int, out: memoryview | None, read_ahead: bool) -> Any:
-        """What is left of a record, and whole ones behind it, of which select() would say nothing."""
+        """The rest of a record, with the data of whole records behind it, which select() does not see."""
         data: Any = self._records.take_plain(size)
         if out is not None:
             out[: len(data)] = data
@@ -315,14 +317,16 @@ class _SocketConnection(SocketSending):
         return self._with_rest(data, size, out) if read_ahead and self._records.ready else data
 
     def _read_several(self, size: int, out: memoryview | None) -> Any:
-        """The fast path where several records have come at once: those that are whole."""
+        """The fast path for several records that have come at once: the data of all whole ones."""
         records = self._records
         data = records.open_several(size, out)
         more = records.ciphertext > HEADER and records.ready
         return self._with_rest(data, size, out) if data and more else data
 
     def _read_much(self, sock: Any, size: int, out: memoryview | None, timeout: float | None) -> Any:
-        """The fast path for many records, from here or else from the kernel; nothing leaves it to `_read`."""
+        """The fast path for many records, which are buffered or come from the kernel; falsy if `_read` has to handle
+        them.
+        """
         records = self._records
         if not records.ready:
             most = size if out is None else size - 1  # of TLS 1.3 a byte more than the data is written
@@ -333,7 +337,7 @@ class _SocketConnection(SocketSending):
         return records.open_many(size, out)
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, read_ahead: bool, timeout: float | None) -> Any:
-        """The way that knows every case."""
+        """The path that handles every case."""
         if timeout and self._until is None:
             self._until = monotonic() + timeout
         if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
@@ -341,7 +345,7 @@ class _SocketConnection(SocketSending):
         return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, read_ahead), limit, out)
 
     def _ask(self, sock: Any, deadline: float | None) -> None:
-        """Send what has to go out before an answer can come, unless a writer is at it, who does it."""
+        """Send a request that the peer has to answer, unless another thread is writing, which then sends it."""
         if not self._writing.acquire(blocking=False):
             return
         try:
@@ -355,7 +359,9 @@ class _SocketConnection(SocketSending):
             self._writing.release()
 
     def _fill(self, sock: Any, wanted: int, deadline: float | None, message: str) -> bool:
-        """Read from the kernel, by the deadline or else the socket's timeout.  False: it has no more, as accepted."""
+        """Receive from the kernel, by the deadline or else within the socket's timeout.  False if it has ended and that
+        is accepted.
+        """
         if self._records.truncated:
             raise eof_error(None)
         room = self._records.room(wanted or 1)
@@ -427,11 +433,11 @@ class _SocketConnection(SocketSending):
         return sock
 
     def end_early(self) -> None:
-        """Before the socket of a TLS 1.3 client is closed that has seen no session ticket yet.
+        """End a TLS 1.3 client that has not received its session tickets, before its socket is closed.
 
-        If tickets are there, or come in the last moment, the kernel answers them with a reset: the server would see no
-        end, and lose what we sent last.  So the end goes first, and then what is there is taken.  Not after a fork:
-        another process may be using the connection.
+        If tickets are in the kernel's buffer, or come in the last moment, the kernel answers closing with a reset: the
+        server would not see the end, and could lose what was sent last.  So the sending direction is ended first, and
+        then the tickets are received.  This is not done after a fork, as another process may be using the connection.
         """
         conn, sock = self._conn, self._sock()
         if sock is None or conn.server_side or conn.version != TLS13 or self._records.close_received or conn.failure:

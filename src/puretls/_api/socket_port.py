@@ -31,7 +31,9 @@ WRITE_TIMEOUT = "The write operation timed out"
 
 
 def wait_until_ready(sock: Any, event: str, deadline: float, message: str) -> None:
-    """Until the socket is ready, if its own timeout, which begins anew, would end well behind the deadline."""
+    """Wait until the socket is ready, if its own timeout, which starts anew with each call, would end well after the
+    deadline.
+    """
     seconds = deadline - monotonic()
     if seconds > ALMOST_ALL * (sock.gettimeout() or 0):
         return
@@ -62,7 +64,7 @@ def port_of(sock: Any) -> int | None:
 
 
 def gone() -> Exception:
-    """What is raised when somebody has kept `_sslobj` and let its socket go."""
+    """The error of a connection whose socket is gone, while `_sslobj` was kept."""
     return ssl_error(5, "Underlying socket connection gone")
 
 
@@ -75,7 +77,7 @@ class Transfers(Protocol):
 
 
 class SocketPort:
-    """The socket of a connection for one call, which ends by a deadline."""
+    """The socket of a connection, for one call with a deadline."""
 
     __slots__ = ("connection", "deadline", "message", "reads_ahead", "sock")
     asks = True
@@ -87,12 +89,12 @@ class SocketPort:
         self.reads_ahead = reads_ahead
 
     def fill(self, wanted: int) -> bool:
-        """What the kernel has, as soon as it has something."""
+        """Receive from the kernel, as soon as it has something."""
         return self.connection._fill(self.sock, wanted, self.deadline, self.message)
 
     def flush(self) -> None:
-        """To the kernel, as soon as it takes it."""
+        """Send to the kernel, as soon as it takes it."""
         self.connection._flush(self.sock, self.deadline, self.message)
 
     def at_end(self) -> None:
-        """What came behind close_notify waits for unwrap(): see `leftover`."""
+        """Bytes behind close_notify stay for unwrap(): see `leftover`."""

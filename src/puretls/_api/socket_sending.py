@@ -57,10 +57,10 @@ class SocketSending(Driver):
         self._waits = 1  # so many times more a read waits before it tries
         self._reading, self._writing = new_lock(self, "_in_read"), new_lock(self, "_in_write")
         self._records.two_threads = True
-        self._in_read = self._in_write = False  # who has the lock and finds True has interrupted itself
+        self._in_read = self._in_write = False  # a thread that holds the lock and finds True has interrupted itself
         self._forks = Forks.count
-        self._deadline: float | None = None  # of the handshake that waits for an answer of the program's
-        self._until: float | None = None  # when a read has to end that has waited
+        self._deadline: float | None = None  # of the handshake that waits for an answer of the program
+        self._until: float | None = None  # the deadline of a read that has waited
         self._sealed = 0  # bytes of plaintext that were sealed, not all sent, and not reported
 
     def _socket(self) -> Any:
@@ -127,7 +127,7 @@ class SocketSending(Driver):
                 self._send_control(sock)
 
     def _finish_renegotiation(self, sock: Any) -> None:
-        """Read until the handshake inside this connection is over, or let the thread that is reading do it."""
+        """Read until a renegotiation is over, or let the thread that is reading do so."""
         timeout = sock.gettimeout()
         port = SocketPort(self, sock, monotonic() + timeout if timeout else None, WRITE_TIMEOUT)
         while self._records.renegotiating:
@@ -148,9 +148,11 @@ class SocketSending(Driver):
                 self._reading.release()
 
     def _write(self, sock: Any, view: memoryview, timeout: float | None, deadline: float | None) -> int:
-        """All of it; from a non-blocking socket one chunk, as nothing may be reported that is not all out.
+        """Write all of the data; to a non-blocking socket only one chunk, as only data that is sent completely may be
+        reported.
 
-        What is interrupted stays in the queue and in `_sealed`, and is reported when the same data comes again.
+        If it is interrupted, the rest stays in the queue and in `_sealed`, and is reported when the same data is
+        written again.
         """
         conn, size = self._conn, len(view)
         if self._records.has_data_to_send:
@@ -171,7 +173,7 @@ class SocketSending(Driver):
         return done
 
     def _write_record(self, sock: Any, view: Any, seal: Callable[[Any], bytes]) -> int:
-        """The fast path for what fits one record: no queue, unless the kernel does not take all of the record."""
+        """The fast path for data of one record, which is queued only if the kernel does not take all of it."""
         size, count = len(view), 0
         try:
             record = seal(view)
@@ -204,7 +206,7 @@ class SocketSending(Driver):
         return size
 
     def _flush(self, sock: Any, deadline: float | None, message: str) -> None:
-        """Hand the kernel all that is sealed."""
+        """Send everything that is sealed to the kernel."""
         records, send = self._records, self._send
         outbound = records.outbound
         while data := records.data_to_send():
@@ -227,7 +229,7 @@ class SocketSending(Driver):
             self._send_control(sock)
 
     def _send_control(self, sock: Any) -> None:
-        """From the reading side: send what it owes the peer, unless a writer is at it, who then does it."""
+        """From the reading side: send control messages, unless another thread is writing, which then sends them."""
         while self._records.control and self._writing.acquire(blocking=False):
             if self._in_write:  # we have interrupted ourselves, and do it later
                 self._writing.release()
@@ -242,7 +244,7 @@ class SocketSending(Driver):
             self._report()
 
     def _send_best_effort(self, sock: Any) -> None:
-        """Send what the kernel takes at once; the rest goes with the next write, and an error is for the next call."""
+        """Send what the kernel takes at once; the next write sends the rest, and reports an error if there is one."""
         records = self._records
         try:
             while data := records.data_to_send():

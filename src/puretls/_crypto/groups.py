@@ -206,7 +206,7 @@ MLKEM1024 = Kem(MLKEM1024PrivateKey, MLKEM1024PublicKey, 1568, 1568)
 
 
 class MlKem(Group):
-    """ML-KEM alone (draft-ietf-tls-mlkem): for who must not have a curve beside it; off unless it is chosen."""
+    """ML-KEM alone (draft-ietf-tls-mlkem): for users who must not have a curve beside it; off unless it is chosen."""
 
     __slots__ = ("kem",)
 

@@ -1,30 +1,33 @@
-"""The record layer of one connection: both halves, their keys, what waits to be sealed, and the counts of abuse.
+"""The record layer of one connection: both halves, their keys, the messages that wait to be sealed, and counters
+against abuse.
 
-The engine hands it messages, alerts and secrets, and takes messages and alerts from it; transports bring and fetch
-ciphertext and move application data, which never passes the engine unless something unusual comes.
+The engine gives it messages, alerts and secrets, and takes messages and alerts from it.  Transports bring and fetch
+ciphertext and move application data, which does not pass the engine unless something unusual comes.
 
 Control messages.  Once the first handshake is done, one thread may receive while another sends.  What the receiving
-side has to say (an alert, an answer, a flight of a renegotiation) waits in `control` until whoever holds the sending
-side seals it, in order, before anything else: so each direction's keys have one user.  All that a peer can make us say
-passes `queue`: nothing does once we have said close_notify, and what has no limit of its own is left out, or refused,
-while more than MOST_HELD bytes wait that the transport has not taken.
+side has to send (an alert, an answer, a flight of a renegotiation) waits in `control` until the thread that holds the
+sending side seals it, in order, before anything else: so the keys of each direction have one user.  Everything that a
+peer can make us send passes `queue`.  Nothing passes it after close_notify, and messages without a limit of their own
+are left out, or refused, while more than MOST_HELD bytes wait that the transport has not taken.
 
-The answer to KeyUpdates is none of them: one KeyUpdate goes before our next data, or behind the peer's, however many
-requests have come until then (RFC 9846 4.7.3).
+The answer to KeyUpdates is not a control message: one KeyUpdate is sent before our next data, or after the peer's,
+however many requests have come until then (RFC 9846 4.7.3).
 
 The fast path.  Most messages are one record that comes, or goes, alone.  While nothing but data comes and goes,
-`fast_opener` and `fast_sealer` are armed, and transports need no more than them for such a record.  Whatever is not
-data disarms them here, where it happens; who has finished something unusual asks whether they can be armed again.
+`fast_opener` and `fast_sealer` are armed, and transports need nothing else for such a record.  Anything but data
+disarms them here, where it happens; after something unusual, its caller asks whether they can be armed again.
 
-- Only who holds a direction arms it (`arm_reading`, `arm_writing`); anybody may disarm it, behind what makes it wrong.
+- Only the holder of a direction arms it (`arm_reading`, `arm_writing`).  Anybody may disarm it, after the change that
+  makes it wrong.
 - A sequence number is consumed before it is used.
-- All ciphertext that has come is in `inbound`, also what has come of the next record: so the fast path may be left
-  anywhere.  A record leaves it when it has been opened, and its data is returned or put there in the same step.
-- No whole record is hidden from select(): see `wanted` and `wanted_by`.  Data that is left over, of which select() says
-  nothing either, may wait while a socket's reads are armed: they begin with it, and pending() counts it.
+- All ciphertext that was received is in `inbound`, including the beginning of the next record: so the fast path may be
+  left anywhere.  A record leaves `inbound` when it has been opened, and its data is returned or put there in the same
+  step.
+- No whole record is hidden from select(): see `wanted` and `wanted_by`.  Plaintext that is left over, which select()
+  does not see either, may wait while a socket's reads are armed: they begin with it, and pending() counts it.
 
-Transports touch the fields of `inbound` and `outbound` in the first lines of their reads and writes only, where a call
-would cost as much as all the rest; `tests/test_layers.py` says where.
+Transports use the fields of `inbound` and `outbound` only in the first lines of their reads and writes, where a call
+would cost as much as all the rest; `tests/test_layers.py` has the list.
 """
 
 from __future__ import annotations
@@ -55,26 +58,28 @@ from puretls._record.protection import (
     Sealer13,
 )
 
-MAX_WARNINGS = 4  # in a row (RFC 5246 7.2 leaves it to us)
+MAX_WARNINGS = 4  # without data in between (RFC 5246 7.2 leaves the limit open)
 MAX_IN_A_ROW = 32  # KeyUpdates, tickets, requests for a certificate or a renegotiation without data between them
 SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
 MOST_HELD = 1 << 16  # bytes of control messages that the transport has not taken; more answers are not given
 SEGMENT = 1208  # bytes of a record that fits one segment of TCP anywhere: the least MTU of IPv6, and some options
 RAMP = 1 << 17  # bytes of data after which the congestion window is large, as Go has it
 MAX_EPOCH = (1 << 48) - 1  # keys of one direction (RFC 9846 4.7.3); what the peer does is not counted
-SPARE = 64  # what a message costs us besides its bytes while it waits
-RESERVED = 1024  # of MOST_HELD: records around messages, and what is said whoever takes it, such as an alert
+SPARE = 64  # bytes that a waiting message needs besides its own
+RESERVED = (
+    1024  # bytes of MOST_HELD for the overhead of records, and for messages that are always queued, such as alerts
+)
 CLOSE_NOTIFY = ALERT, bytes((WARNING, registry.CLOSE_NOTIFY))
 CCS_RECORD = b"\x14\x03\x03\x00\x01\x01"
-KEY_UPDATE = bytes((registry.KEY_UPDATE, 0, 0, 1))  # and the byte that says whether it asks for another
+KEY_UPDATE = bytes((registry.KEY_UPDATE, 0, 0, 1))  # followed by request_update
 
-Message = bytes | Callable[[Digest, bytes], bytes]  # one that is there, or that depends on the write secret by then
-# What waits to be sealed: a record; such a message; the next keys; None for a KeyUpdate
+Message = bytes | Callable[[Digest, bytes], bytes]  # a message, or a function of the hash and the write secret
+# What waits to be sealed: a record, such a message, the next keys, or None for a KeyUpdate
 Pending = tuple[int, bytes] | Callable[[Digest, bytes], bytes] | Sealer | None
 
 
 class RecordLayer:
-    """Inbound and outbound, and what connects them."""
+    """The record layer: Inbound, Outbound, and everything that concerns both."""
 
     __slots__ = (
         "ccs_due",
@@ -108,17 +113,17 @@ class RecordLayer:
         "write_secret",
     )
 
-    suite: Suite  # of TLS 1.3; not there before there are keys
+    suite: Suite  # of TLS 1.3; missing until there are keys
 
     def __init__(self, server_side: bool, *, watched: bool = False) -> None:
         self.inbound = Inbound(server_side)
         self.outbound = Outbound(registry.TLS12 if server_side else registry.TLS10)
         self.events: list[Event] = []  # what the driver has to report
         self.watched = watched  # somebody wants to know of each message and each secret
-        self.handshaking = True  # the first handshake is not done: nobody else can be sending
-        self.two_threads = False  # afterwards: who receives may not seal, as somebody else may be sending
+        self.handshaking = True  # the first handshake is not done, and no other thread can be sending
+        self.two_threads = False  # after it the receiving thread may not seal, as another one may be sending
         self.renegotiating = False  # nothing is written until that is over: servers do not expect data in between
-        self.takes_data = False  # application data may come: the engine's state says so
+        self.takes_data = False  # the engine's state accepts application data
         self.close_sent = self.close_received = False
         self.truncated = False  # the transport has ended without close_notify
         self.failed = False
@@ -127,11 +132,13 @@ class RecordLayer:
         self.flight: list[bytes] = []  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.control: deque[Pending] = deque()
-        self.control_size = self.control_unsent = 0  # bytes in `control`; and sealed since all had been taken
+        self.control_size = self.control_unsent = (
+            0  # bytes in `control`; bytes of it that were sealed and may wait still
+        )
         self.update_requested = False  # by the peer: a KeyUpdate of ours goes before the next data
-        self.update_awaited = False  # we have asked for the peer's
+        self.update_awaited = False  # we have asked for a KeyUpdate of the peer
         self.epoch = 0  # how often our keys were renewed
-        self.warnings = self.messages = 0  # since the peer's last data: alerts; what has us work
+        self.warnings = self.messages = 0  # since the peer's last data: warning alerts; messages that cost us work
         self.own_limit = MAX_PLAINTEXT  # of the peer's records (RFC 8449)
         self.reads_early_data = False
         self.read_secret = self.write_secret = b""  # of TLS 1.3, from here on
@@ -139,34 +146,34 @@ class RecordLayer:
     # The fast path
 
     def arm_reading(self) -> None:
-        """For who holds the receiving side: what comes, or has come in part, is data, if all is as usual."""
+        """Arm reading, for the holder of the receiving side, if nothing but data is expected next."""
         inbound = self.inbound
-        self.fast_opener = inbound.opener  # before the questions: others disarm behind what makes it wrong
+        self.fast_opener = inbound.opener  # before the conditions, as other threads disarm after changing one of them
         if (
             not self.takes_data
-            or (inbound.start != inbound.end and not self.two_threads)  # a socket's reads begin with what is here
+            or (inbound.start != inbound.end and not self.two_threads)  # a socket's reads begin with what is buffered
             or self.close_received
             or inbound.plain
             or inbound.hs
             or inbound.plain_limit != MAX_PLAINTEXT
-            or self.control  # which read() sends first
-            or inbound.empty_records + self.warnings + self.messages  # which data has to reset
+            or self.control  # read() sends it first
+            or inbound.empty_records + self.warnings + self.messages  # counters that data has to reset
         ):
             self.fast_opener = None
 
     def arm_writing(self) -> None:
-        """For who holds the sending side: data may be sealed without more ado."""
+        """Arm writing, for the holder of the sending side, if nothing has to be done before data is sealed."""
         self.fast_sealer = self.outbound.sealer
         if self.busy or self.events or self.outbound.fragment != MAX_PLAINTEXT:
             self.fast_sealer = None
 
     def arm(self) -> None:
-        """For who holds both."""
+        """Arm both, for the holder of both directions."""
         self.arm_reading()
         self.arm_writing()
 
     def disarm(self) -> None:
-        """Both directions."""
+        """Disarm both directions."""
         self.fast_opener = self.fast_sealer = None
 
     @property
@@ -184,23 +191,25 @@ class RecordLayer:
             or self.outbound.ramp
         )
 
-    # Control messages: from either side, sealed by who holds the sending one
+    # Control messages, from either side; the holder of the sending side seals them
 
     def queue(self, item: Pending, size: int = 0) -> None:
-        """Leave something for the sending side to seal, unless it has said that nothing more comes (RFC 8446 6.1)."""
+        """Queue something for the sending side to seal, unless close_notify was sent (RFC 8446 6.1)."""
         if not self.close_sent:
             self.control_size += size + SPARE
             self.control.append(item)
             self.fast_opener = self.fast_sealer = None
 
     def crowded(self, size: int = 0) -> bool:
-        """Whether the transport takes too little to queue `size` bytes more.  Where nothing waits, anything may."""
+        """Whether too much waits for the transport to queue `size` bytes more.  Where nothing waits, anything may be
+        queued.
+        """
         outbound = self.outbound
         held = self.control_size + min(self.control_unsent, outbound.end - outbound.start)
         return held > 0 and held + size >= MOST_HELD - RESERVED
 
     def seal_control(self) -> None:
-        """For who holds the sending side: seal what waits."""
+        """Seal what waits in `control`, for the holder of the sending side."""
         outbound, control = self.outbound, self.control
         waiting = outbound.end - outbound.start
         if not waiting:
@@ -219,11 +228,11 @@ class RecordLayer:
             else:
                 outbound.sealer, self.fast_sealer = item, None
         self.control_unsent += outbound.end - outbound.start - waiting
-        if self.failed:  # these were the last words
+        if self.failed:  # this alert is the last thing that is sent
             self.write_secret = b""
 
     def send_alert(self, level: int, description: int) -> None:
-        """Nothing is said after close_notify."""
+        """Queue an alert, unless close_notify was sent."""
         if self.close_sent:
             return
         if self.ccs_due:
@@ -234,7 +243,7 @@ class RecordLayer:
         self.queue((ALERT, data), 2)
 
     def close_notify(self) -> None:
-        """Say that we send no more (RFC 8446 6.1).  The peer may go on sending."""
+        """Send close_notify: we send nothing more (RFC 8446 6.1), but the peer may."""
         if not self.close_sent:
             self.send_alert(WARNING, registry.CLOSE_NOTIFY)
             self.close_sent = True
@@ -244,11 +253,11 @@ class RecordLayer:
 
     @property
     def stream(self) -> RecordLayer:
-        """As the engine asks for what only records have."""
+        """This layer, which has everything that exists only over records."""
         return self
 
     def send(self, level: Level, messages: Sequence[bytes]) -> None:
-        """Messages into the flight; the level is that of the keys which are in use."""
+        """Append messages to the flight; the level is that of the keys in use."""
         del level
         if self.ccs_due:
             self._send_ccs()
@@ -269,17 +278,17 @@ class RecordLayer:
                 self.queue((HANDSHAKE, data), len(data))
 
     def queue_message(self, message: Message, size: int) -> None:
-        """A message that whoever sends seals when it comes by."""
+        """Queue a message for the sending side."""
         self.queue((HANDSHAKE, message) if isinstance(message, bytes) else message, size)
 
     def send_change_cipher_spec(self) -> None:
-        """Of middlebox compatibility mode: never protected (RFC 8446 D.4)."""
+        """Send the change_cipher_spec of middlebox compatibility mode, which is never protected (RFC 8446 D.4)."""
         if self.flight:
             self.flush()
         self._send_ccs()
 
     def change_cipher_spec_due(self) -> None:
-        """The same before the next flight or alert: alone it would have Nagle's algorithm delay the rest."""
+        """Send it before the next flight or alert: sent alone it would make Nagle's algorithm delay what follows."""
         self.ccs_due = True
 
     def _send_ccs(self) -> None:
@@ -289,21 +298,21 @@ class RecordLayer:
         self.outbound.put_record(CCS_RECORD)
 
     def start_small(self) -> None:
-        """The first RAMP bytes of data go in records of one segment each."""
+        """Send the first RAMP bytes of data in records of one segment each."""
         self.outbound.ramp = RAMP
 
     # What a handshake decides
 
     def reject_early_data(self, most: int) -> None:
-        """So many bytes of what does not open are early data, which is not taken (RFC 8446 4.2.10)."""
+        """Skip up to so many bytes of records that do not open: early data that is rejected (RFC 8446 4.2.10)."""
         self.inbound.early_data = most and most + 1
 
     def withdraw_early_data(self) -> None:
-        """HelloRetryRequest has rejected ours: what follows is unprotected, as before it."""
+        """A HelloRetryRequest has rejected our early data: what follows is sent without protection again."""
         self.outbound.sealer, self.write_secret = NullSealer(TLS12), b""
 
     def limit(self, theirs: int, ours: int) -> None:
-        """Bytes of data in a record: what the peer takes, and what we take (RFC 8449)."""
+        """Set the most bytes of data in a record: what the peer accepts, and what we accept (RFC 8449)."""
         self.outbound.fragment = min(self.outbound.fragment, theirs)
         self.own_limit = ours
         if not self.reads_early_data:  # which was sent before the limit was said
@@ -311,16 +320,16 @@ class RecordLayer:
         self.fast_opener = self.fast_sealer = None
 
     def begin_again(self) -> None:
-        """A handshake inside this connection."""
+        """A renegotiation begins."""
         self.renegotiating = True
         self.fast_sealer = None
 
     def watch(self) -> None:
-        """From here on somebody wants to know what happens."""
+        """Append an event for each message and each secret from here on."""
         self.watched = True
 
     def handshake_done(self) -> None:
-        """From here on who receives may not be who sends."""
+        """The handshake is done: from here on another thread may be sending."""
         self.handshaking = self.renegotiating = False
         self.warnings = 0
         self.inbound.drop_ccs = False
@@ -328,25 +337,25 @@ class RecordLayer:
     # Versions and keys
 
     def offered(self, version: int) -> None:
-        """A ClientHello has been sent that offers up to `version`: only the first record says TLS 1.0."""
-        self.inbound.drop_ccs = version >= TLS13  # a lone change_cipher_spec is for the middleboxes (RFC 8446 5, D.4)
+        """A ClientHello that offers up to `version` was sent: only the first record has the version TLS 1.0."""
+        self.inbound.drop_ccs = version >= TLS13  # change_cipher_spec is ignored (RFC 8446 5, D.4)
         outbound = self.outbound
         if type(outbound.sealer) is NullSealer:  # not in a renegotiation
             outbound.sealer = UNSEALED[version]
 
     def set_version(self, version: int) -> None:
-        """What was negotiated."""
+        """Set the negotiated version."""
         self.inbound.version, self.inbound.drop_ccs = version, version == TLS13
         outbound = self.outbound
         if type(outbound.sealer) is NullSealer:  # legacy_record_version (RFC 8446 5.1)
             outbound.sealer = UNSEALED[version]
 
     def on_boundary(self) -> bool:
-        """Whether nothing follows, or follows in part, in the record of the last message (RFC 8446 5.1)."""
+        """Whether the record of the last message contains nothing more, not even a part of a message (RFC 8446 5.1)."""
         return self.inbound.on_boundary()
 
     def install_write(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
-        """Keys of the sending direction, TLS 1.3."""
+        """Install the keys of the sending direction, in TLS 1.3."""
         del level
         if self.flight:
             self.flush()
@@ -355,7 +364,7 @@ class RecordLayer:
         self.write_secret, self.fast_sealer = secret.secret, None
 
     def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
-        """Keys of the receiving direction, TLS 1.3."""
+        """Install the keys of the receiving direction, in TLS 1.3."""
         inbound = self.inbound
         if inbound.hs and not inbound.on_boundary():
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
@@ -369,11 +378,11 @@ class RecordLayer:
             self.reads_early_data, inbound.plain_limit = False, self.own_limit
 
     def switch_read_keys(self, opener: Opener) -> None:
-        """ChangeCipherSpec of TLS 1.2 and older has come (RFC 5246 7.1)."""
+        """Switch the receiving keys: ChangeCipherSpec of TLS 1.2 or older was received (RFC 5246 7.1)."""
         self.inbound.opener, self.fast_opener = opener, None
 
     def switch_write_keys(self, sealer: Sealer) -> None:
-        """Send it: what follows goes under the new keys."""
+        """Send ChangeCipherSpec, and what follows under the new keys."""
         self.flush()
         if self.watched:
             self.events.append(MessageEvent(True, self.inbound.version, CHANGE_CIPHER_SPEC, b"\x01"))
@@ -387,9 +396,9 @@ class RecordLayer:
     # KeyUpdate (RFC 8446 4.6.3, 7.2; RFC 9846 4.7.3)
 
     def update_write_keys(self, request_update: int) -> None:
-        """Send a KeyUpdate and go on with the next keys.
+        """Send a KeyUpdate and continue with the next keys.
 
-        Who has asked already, and not seen the peer's, does not ask again.
+        If we have asked for the peer's and it has not come yet, we do not ask again.
         """
         if self.inbound.version != TLS13 or self.epoch >= MAX_EPOCH:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
@@ -404,13 +413,13 @@ class RecordLayer:
         self.next_write_keys()
 
     def next_write_keys(self) -> None:
-        """What follows the KeyUpdate goes under these."""
+        """Install the keys for what follows the KeyUpdate."""
         self.epoch += 1
         secret = schedule.next_traffic_secret(self.suite.hash, self.write_secret)
         self.install_write(APPLICATION, self.suite, TrafficSecret(self.suite.hash, secret, self.suite.cipher.key))
 
     def update_read_keys(self, request_update: int) -> None:
-        """A KeyUpdate has come."""
+        """Switch the receiving keys: a KeyUpdate was received."""
         if not self.update_awaited:  # the answer to ours costs nothing extra
             self.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)
         secret = schedule.next_traffic_secret(self.suite.hash, self.read_secret)
@@ -421,7 +430,9 @@ class RecordLayer:
             self.fast_sealer = None
 
     def answer_update(self) -> None:
-        """Data has come behind the requests; while the transport takes nothing the answer waits for ours."""
+        """Queue our KeyUpdate, as data has come after the requests; if too much waits already, it goes before our own
+        next data.
+        """
         if not self.crowded():
             self.update_requested = False
             if None not in self.control:
@@ -429,16 +440,16 @@ class RecordLayer:
             if not self.two_threads:
                 self.seal_control()
 
-    # What is counted: each costs us work and the peer next to nothing.  Data begins anew
+    # Counters of messages that cost us work and the peer next to nothing; data resets them
 
     def count(self, fault: Fault, most: int) -> None:
-        """A message that has us work."""
+        """Count a message that costs us work; Abort after `most` without data in between."""
         self.messages += 1
         if self.messages > most:
             raise Abort(fault, f"{self.messages} messages without data")
 
     def data_has_come(self) -> None:
-        """Application data, and not none of it."""
+        """Application data has come: reset the counters, and answer a KeyUpdate."""
         self.warnings = self.messages = 0
         if self.update_requested:
             self.answer_update()
@@ -446,7 +457,7 @@ class RecordLayer:
     # Receiving
 
     def receive(self, data: bytes) -> None:
-        """Ciphertext, behind what is here."""
+        """Append ciphertext to what is buffered."""
         self.fast_opener = None
         self.inbound.receive(data)
 
@@ -470,18 +481,18 @@ class RecordLayer:
             inbound.keep_handshake_data(data)
 
     def keep(self, data: bytes) -> None:
-        """Application data that `next` has brought, for who reads."""
+        """Keep application data that `next` has returned, for the next read."""
         self.inbound.plain = data
         if data:
             self.data_has_come()
 
     def put_back(self, data: bytes, at: int = 0) -> None:
-        """Data that has been opened, of which `at` bytes have been delivered: the rest waits for who reads next."""
+        """Keep decrypted data, of which `at` bytes have been delivered, for the next read."""
         inbound, self.fast_opener = self.inbound, None
         inbound.plain, inbound.plain_at = data, at
 
     def receive_alert(self, data: bytes) -> None:
-        """RFC 8446 6, RFC 5246 7.2."""
+        """Handle an alert (RFC 8446 6, RFC 5246 7.2)."""
         if len(data) != 2:
             raise Abort(faults.MALFORMED_ALERT)
         level, description = data
@@ -503,17 +514,21 @@ class RecordLayer:
             raise Abort(faults.NO_RENEGOTIATION)
 
     def peer_has_ended(self) -> None:
-        """By close_notify, or because the transport's end is taken for it: what follows is not ours."""
+        """The peer has ended: by close_notify, or because the end of the transport counts as one.  What follows is not
+        TLS.
+        """
         self.close_received = True
         self.inbound.opener, self.fast_opener = NullOpener(), None
 
     def open_into(self, out: memoryview) -> int:
-        """Application data that is here, straight into `out`; 0 leaves it to `next`, which knows every rule."""
+        """Decrypt buffered application data straight into `out`; 0 if `next` has to look at it, which handles every
+        case.
+        """
         inbound = self.inbound
         if inbound.plain:
             return inbound.take_into(out)
         if inbound.hs_pos != len(inbound.hs) or inbound.plain_limit != MAX_PLAINTEXT:
-            return 0  # no data inside a handshake message (RFC 8446 5.1); a limit of ours is watched by `next`
+            return 0  # no data inside a handshake message (RFC 8446 5.1); `next` checks our limit
         inbound.start, got = inbound.opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
         if got:
             inbound.empty_records = self.warnings = self.messages = 0
@@ -522,7 +537,9 @@ class RecordLayer:
         return got
 
     def open_alone(self, record: bytes) -> bytes | None:
-        """The data of `record` if it is one whole record of nothing but data, and nothing else waits here."""
+        """The data of `record` if it is one whole record of application data, and nothing else is buffered; otherwise
+        None.
+        """
         inbound = self.inbound
         if inbound.start != inbound.end or inbound.hs or inbound.plain_limit != MAX_PLAINTEXT:
             return None
@@ -559,10 +576,10 @@ class RecordLayer:
         outbound.put_data(data)
 
     def _ramped(self, data: memoryview) -> memoryview:
-        """Seal what has to go in small records; what is left of the data is for large ones.
+        """Seal the part of the data that is to be sent in small records; the rest of it.
 
-        A record can be read when all of it is there.  While the congestion window is small, one that spans segments
-        comes whole only after a round trip, so each fits one.
+        A record can be read only when it is whole.  While the congestion window is small, a record that spans segments
+        is whole only after a round trip, so each of these fits one segment.
         """
         outbound = self.outbound
         now, full = data[: outbound.ramp], outbound.fragment
@@ -575,7 +592,7 @@ class RecordLayer:
         return data[len(now) :]
 
     def write_record(self, data: Bytes) -> bytes:
-        """`write` and `take` in one, for a transport that takes everything; without a queue if it fits one record."""
+        """`write` and `take` in one call, for a transport that takes everything; data of one record is not queued."""
         sealer = self.outbound.sealer
         if not self.busy and 0 < len(data) <= self.outbound.fragment and sealer.seq < sealer.limit:
             return sealer.seal_data(data)
@@ -590,7 +607,7 @@ class RecordLayer:
         missing, start = inbound.wanted(), inbound.start
         size = inbound.end - start + missing
         if size <= 5 or inbound.buf[start] == ALERT or (size <= SMALLEST and inbound.version == TLS13):
-            return missing  # just a header; or perhaps close_notify, and what follows that is not ours to take
+            return missing  # a header; or perhaps close_notify, after which nothing may be taken from the transport
         return missing + 5
 
     def data_to_send(self) -> memoryview | bytes:
@@ -608,54 +625,54 @@ class RecordLayer:
             self.seal_control()
         return self.outbound.take()
 
-    # What is here, for the transports' drivers
+    # Questions of the transports' drivers
 
     @property
     def has_news(self) -> bool:
-        """Whether there is anything for the peer, or for who watches."""
+        """Whether there is anything to send, or any event to report."""
         return bool(self.control or self.outbound.end or self.events)
 
     @property
     def has_plain(self) -> bool:
-        """Whether there is data that was opened and not delivered."""
+        """Whether there is decrypted data that was not delivered."""
         return bool(self.inbound.plain)
 
     @property
     def ciphertext(self) -> int:
-        """Bytes that have arrived and were not opened."""
+        """How many bytes of ciphertext are buffered."""
         return self.inbound.end - self.inbound.start
 
     @property
     def undelivered(self) -> int:
-        """Bytes that have arrived, opened or not, and were not delivered."""
+        """How many bytes are buffered, decrypted or not."""
         inbound = self.inbound
         return inbound.end - inbound.start + len(inbound.plain) - inbound.plain_at
 
     @property
     def ready(self) -> bool:
-        """Whether what is here can be made use of: data that was opened, or a record to open."""
+        """Whether there is something to process: decrypted data, or a record to open."""
         return bool(self.inbound.plain) or self.inbound.ready()
 
     @property
     def nothing_hidden(self) -> bool:
-        """Whether it is known without a look that nothing is here that could be read."""
+        """Whether it is known without opening anything that there is nothing to read."""
         inbound = self.inbound
         return self.fast_opener is not None and inbound.start == inbound.end and not inbound.plain
 
     def take_plain(self, size: int) -> bytes:
-        """The next of the data that was opened; so much of it at most."""
+        """At most so many bytes of the decrypted data."""
         return self.inbound.take(size)
 
     def short_record(self) -> bytes | None:
-        """What has arrived, taken out, if it is one whole record and a short one: for `open_alone`."""
+        """Take out the buffered ciphertext if it is one whole, short record, for `open_alone`."""
         return self.inbound.short_record()
 
     def next_is_longer_than(self, size: int) -> bool:
-        """Whether the next record is here, and longer than that."""
+        """Whether the next record is whole, and longer than that."""
         return self.ciphertext > size and self.inbound.longer_than(size)
 
     def open_many(self, size: int, out: memoryview | None) -> bytes | int:
-        """On the fast path: the data of all whole records that are here, as far as it fits."""
+        """Decrypt all whole records that are buffered, as far as their data fits; for the fast path."""
         return self.inbound.open_many(size, out)
 
     def open_several(self, size: int, out: memoryview | None) -> bytes | int:
@@ -672,11 +689,13 @@ class RecordLayer:
         return len(data)
 
     def lend(self) -> tuple[memoryview | bytes, bytes | Buffer]:
-        """All that waits to be sent, for a transport that may keep it; and the memory to `reclaim` if it has not."""
+        """All ciphertext that waits, for a transport that may keep a reference to it; and the memory for `reclaim` if
+        it has not.
+        """
         return self.outbound.lend()
 
     def begins_data(self, data: bytes) -> bool:
-        """Whether this is the beginning of a record of data that goes on with what comes."""
+        """Whether this is the beginning of a record of application data, of which the rest is still to come."""
         have = len(data)
         if have < HEADER:
             return True
@@ -685,26 +704,27 @@ class RecordLayer:
         return data[0] == APPLICATION_DATA and have < HEADER + size and size <= most
 
     def leftover(self) -> bytes:
-        """Take out what has arrived and was not opened: after close_notify it belongs to the application."""
+        """Take out the ciphertext that was not opened: after close_notify it belongs to the application."""
         return self.inbound.leftover() if self.ciphertext else b""
 
     def room(self, size: int) -> memoryview:
-        """Memory for so many bytes that come; `commit` says how many they were."""
+        """Memory to receive so many bytes into; `commit` tells how many were received."""
         return self.inbound.room(size)
 
     def commit(self, count: int) -> None:
-        """So many bytes have come into `room`."""
+        """So many bytes were received into `room`."""
         self.inbound.commit(count)
 
     def missing(self) -> int:
-        """How many bytes of the current record, or of its header, have not come."""
+        """How many bytes of the current record, or of its header, are missing."""
         return self.inbound.wanted()
 
     def wanted_by(self, size: int) -> int:
-        """How many bytes a read of up to `size` may take at once: no whole record of them is left behind it.
+        """How many bytes may be received at once for a read of up to `size`, so that no whole record is left behind.
 
-        As many full records as fit it have their overhead.  Fewer records have less data than fits, more have more
-        overhead.  Of several, no part of another one: it would only be moved.
+        It has room for the overhead of as many full records as fit `size`.  Fewer records have less data, and more
+        records have more overhead.  Of several full records no part of another one is asked for: it would only have to
+        be moved.
         """
         inbound, full = self.inbound, size // MAX_PLAINTEXT or 1
         if full > 1:
@@ -716,7 +736,7 @@ class RecordLayer:
         return bool(self.control) or self.outbound.start != self.outbound.end
 
     def fail(self) -> None:
-        """The connection has failed: its secrets go, and no data comes or goes."""
+        """Fail: forget the secrets, and neither receive nor send data."""
         self.failed, self.takes_data = True, False
         self.fast_opener = self.fast_sealer = None
         self.flight, self.read_secret = [], b""

@@ -1,11 +1,11 @@
-"""Protecting one record: key, IV and sequence number of one direction, for every version and kind of cipher.
+"""Record protection: key, IV and sequence number of one direction, for every version and kind of cipher.
 
-An Opener belongs to Inbound, a Sealer to Outbound; each owns its sequence number, so a nonce can be used only once
+An Opener belongs to Inbound, a Sealer to Outbound.  Each owns its sequence number, so a nonce can be used only once
 (RFC 8446 5.3, RFC 5246 6.2.3.3, RFC 5288 3, RFC 7905 2).  Between any two calls Python may run a signal handler, which
 may write as well: so a Sealer takes its number and moves on before it calls anything.
 
-`open` and `seal` know every rule and handle one record; `open_many`, `seal_many` and `seal_full` are the loops that
-bulk data takes, and leave whatever is unusual to the other two.  CBC and the null cipher with a MAC are in `cbc`.
+`open` and `seal` handle every case, one record at a time.  `open_many`, `seal_many` and `seal_full` are the loops for
+bulk data, and leave whatever is unusual to the other two.  CBC and the null cipher with a MAC are in `cbc`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Frame = tuple[memoryview, memoryview, memoryview, memoryview]
 
 
 class Shape(NamedTuple):
-    """How a full record is laid out under a suite."""
+    """The layout of a full record under a suite."""
 
     front: int  # bytes before the ciphertext
     types: int  # bytes of the type inside: 1 in TLS 1.3
@@ -67,7 +67,7 @@ shape_of = cache(Shape)
 
 
 class Opener(Protocol):
-    """Takes the protection off the records of one direction."""
+    """Opens the records of one direction."""
 
     expansion: int  # how much longer than its plaintext a record may be
     overhead: int  # how much longer it is at least, header included
@@ -98,7 +98,7 @@ class Opener(Protocol):
 
 
 class Sealer(Protocol):
-    """Protects the records of one direction."""
+    """Seals the records of one direction."""
 
     overhead: int  # bytes by which a sealed record exceeds its plaintext, header included; an upper bound for CBC
     seq: int
@@ -112,13 +112,13 @@ class Sealer(Protocol):
         """One whole record."""
 
     def seal_data(self, data: Bytes) -> bytes:
-        """Application data that fits one record, as it goes out.  The caller has seen that `seq` is below `limit`."""
+        """A record of application data that fits one.  The caller has checked that `seq` is below `limit`."""
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
         """Seal `data` as application data records of `size` bytes each; how many bytes of `out` they take."""
 
     def seal_full(self, data: memoryview, frames: Sequence[Frame]) -> None:
-        """Seal the beginning of `data` as full records, one in each of these places of this `shape`."""
+        """Seal the beginning of `data` as full records, one in each of these frames, which are of this `shape`."""
 
 
 class NullOpener:
@@ -576,9 +576,10 @@ class Sealer12:
 
 
 def without_padding(inner: bytes) -> int:
-    """Where the zeros begin that end a TLSInnerPlaintext (RFC 8446 5.4).
+    """Where the zeros at the end of a TLSInnerPlaintext begin (RFC 8446 5.4).
 
-    By halves, in steps that only the length of the whole decides: what padding hides, time must not tell.
+    They are found by halving, in steps that depend only on the length of the whole: the time must not show what padding
+    hides.
     """
     end = len(inner)
     for zeros, cut in HALVES[end.bit_length()]:
@@ -593,7 +594,7 @@ def padded_data(inner: bytes) -> bytes | None:
 
 
 def next_sequence(seq: int) -> int:
-    """The number after `seq`; refused before it would wrap."""
+    """The number after `seq`; Abort before it would wrap."""
     if seq >= LAST:
         raise Abort(faults.SEQUENCE_CTR_WRAPPED)
     return seq + 1

@@ -42,7 +42,9 @@ class PageServer(HttpsServer):
 
     def __init__(self, context: Any, port: int, about: Sequence[tuple[str, str]]) -> None:
         self.about = about
-        context.set_ech_keys([ECHKey(*make_ech_config("localhost"))])  # for who is told of it: no browser asks the DNS
+        context.set_ech_keys(
+            [ECHKey(*make_ech_config("localhost"))]
+        )  # for clients that are given it: no browser asks the DNS
         self.recorder, self.visits, self.watchers = Recorder(context), Visits(), Semaphore(WATCHERS)
         super().__init__(context, "127.0.0.1", port, Handler)
 

@@ -298,7 +298,7 @@ def _details(facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("compresses its certificate", ", ".join(facts["certificate_compression"]) or "no"))
     if facts["encrypted_client_hello"]:
         hosts = ", ".join(dict.fromkeys(printable(one["public_name"], 60) for one in facts["encrypted_client_hello"]))
-        rows.append(("opens encrypted hellos", f"for who asks for {hosts}"))
+        rows.append(("opens encrypted hellos", f"of clients that ask for {hosts}"))
     if facts["raw_public_key"]:
         rows.append(("shows a raw public key", f"sha256//{facts['raw_public_key']}"))
     rows += [(f"resumes, {version}", how or "?") for version, how in facts["resumption"].items()]

@@ -33,7 +33,7 @@ examples:
   puretls serve                                     this directory, at https://localhost:8443/
   puretls serve ./public --port 443 --name app.test
   puretls serve --bind 0.0.0.0 --name myhost.lan    for others in the network, too
-  puretls serve --client-ca clients.pem             only for who has a certificate of that CA
+  puretls serve --client-ca clients.pem             only for clients with a certificate of that CA
   puretls serve --workers 4 --fleet redis://localhost:6379/0
   puretls serve --cert site.pem --key site-key.pem
 
@@ -141,7 +141,7 @@ def hosts(arguments: argparse.Namespace) -> list[str]:
 
 
 def own_name() -> list[str]:
-    """What this machine calls itself, if that is a name: for who listens everywhere."""
+    """What this machine calls itself, if that is a name: for servers that listen everywhere."""
     with suppress(ValueError):
         return [authority.checked(socket.gethostname())]
     return []
