@@ -187,7 +187,7 @@ def _loopback(files: Files, effort: float, advance: Callable[[str], None]) -> It
             speeds[one.label] = measure(listener, one, total, _silent)
             advance(LOOPBACK[0])
     for index, name in enumerate(LOOPBACK):
-        yield Line(name, "MB/s", {who: speed[index] / MB for who, speed in speeds.items()})
+        yield Line(name, "MB/s", {library: speed[index] / MB for library, speed in speeds.items()})
 
 
 @contextmanager
