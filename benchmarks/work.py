@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.early import early
 from benchmarks.fleet import fleet
 from benchmarks.hellos import hellos
 from benchmarks.loops import streams, web
@@ -23,8 +24,8 @@ from puretls.cli.contenders import Case, Files
 from puretls.cli.workloads import Spent, handshakes, memory, spending
 
 __all__ = [
-    "backlog", "bulk", "contexts", "fleet", "handshakes", "hellos", "idle", "imports", "live", "memory", "messages",
-    "ping", "process", "reads", "strange", "streams", "threads", "trickle", "visits", "web", "web_client",
+    "backlog", "bulk", "contexts", "early", "fleet", "handshakes", "hellos", "idle", "imports", "live", "memory",
+    "messages", "ping", "process", "reads", "strange", "streams", "threads", "trickle", "visits", "web", "web_client",
 ]  # fmt: skip
 
 

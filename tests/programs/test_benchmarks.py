@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from puretls.cli.contenders import Case, Module, prepare
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +45,30 @@ def test_what_is_proposed_upstream() -> None:
     assert all(re.search(r" \d+\.\d\d +\d+\.\d\d +-?\d+% ", row) for row in rows)
     described = (ROOT / "docs" / "upstream.md").read_text("utf-8")
     assert [f"## {number}. " in described for number in range(1, 7)] == [True] * 6
+
+
+def test_early_data_saves_a_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flights until the answer is there: what the row measures by the clock."""
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks import early
+
+    files, library = prepare(tmp_path, "P-256"), Module("puretls")
+    client, server = (library.context(files, Case(), server=server) for server in (False, True))
+    client.max_early_data = server.max_early_data = 1000
+    flights: list[int] = []
+
+    def carry(sender: Any, receiver: Any, delay: float = 1) -> None:
+        if data := sender.take():
+            flights.append(int(delay > 0))
+            receiver.give(data)
+
+    monkeypatch.setattr(early, "_carry", carry)
+    found, session = [], None
+    for how in early.HOW:
+        flights.clear()
+        session = early._visit(library, client, server, how, session)[1]
+        found.append(sum(flights))
+    assert found == [4, 4, 2]
 
 
 def test_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
