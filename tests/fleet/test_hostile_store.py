@@ -53,7 +53,7 @@ class WireToTheStore:
     def _carry(self, source: socket.socket, target: socket.socket, wrong: list[str], asking: bool) -> None:
         try:
             while data := source.recv(65536):
-                wrong[0] = wrong[0] if wrong[0] not in ("", "echo") else self.mode
+                wrong[0] = wrong[0] if wrong[0] not in ("", "echo", "late") else self.mode
                 if asking:
                     self.asked += data
                     self._answer_wrongly(source, wrong[0], data) if wrong[0] else target.sendall(data)
@@ -84,6 +84,9 @@ class WireToTheStore:
                 time.sleep(0.002)
         elif mode == "hangs up":
             near.close()
+        elif mode == "late":
+            time.sleep(0.3)
+            near.sendall(b"+OK\r\n")
 
 
 @pytest.fixture
@@ -142,6 +145,37 @@ def test_what_a_store_says_is_told_nobody(pki, wire, caplog, monkeypatch):
     assert secret.hex() not in told
     assert repr(secret)[2:-1] not in told
     assert "args beginning" not in told
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["threads", "asyncio"])
+def test_an_answer_that_comes_late_is_nobody_elses(awaited, wire, monkeypatch):
+    """A connection is not used again while an answer is due on it: "OK" would let in whom the store has seen before."""
+    monkeypatch.setattr(calls, "PAUSE", 0.0)
+    aio = pytest.importorskip("redis.asyncio")
+    client = aio.Redis.from_url(wire.address) if awaited else wire.address
+    once = fleet.AntiReplay(client, timeout=0.2)
+
+    async def first(key: bytes) -> bool | None:
+        try:
+            promise = once.first(key, 60)
+            return await (promise if awaited else asyncio.wrap_future(promise))
+        except (OSError, aio.RedisError):
+            return None
+
+    async def main() -> None:
+        while await first(b"used") is not False:  # of which the store knows from the first time on
+            pass
+        for number in range(3):
+            wire.mode = "late"
+            assert await first(b"%d" % number) is None
+            wire.mode = ""
+            while (answer := await first(b"used")) is None:  # noqa: ASYNC110  # it is asked again
+                await asyncio.sleep(0.1)
+            assert answer is False
+        if awaited:
+            await client.aclose()
+
+    asyncio.run(main())
 
 
 # What lies under a name
@@ -348,6 +382,43 @@ def test_those_who_have_gone_are_not_served(caplog, monkeypatch):
     assert len([name for name in asked if not name.endswith(b"last".hex())]) <= calls.MOST_THREADS
     assert not [record for record in caplog.records if record.name.startswith("concurrent")]
     assert caplog.text.count("has failed") == 1
+
+
+def test_what_waits_for_a_store_that_hangs_for_ever(monkeypatch):
+    """A client without a time-out of its own keeps the threads; what is wanted meanwhile is refused at some point."""
+    monkeypatch.setattr(calls, "PAUSE", 0.0)
+    monkeypatch.setattr(calls, "MOST_WAITING", 20)
+    store, released = RedisInMemory(), threading.Event()
+    store.before = lambda: released.wait(PATIENCE)
+    sessions = fleet.Sessions(store, timeout=0.001)
+    for _ in range(100):
+        with pytest.raises(fleet.StoreAway):
+            sessions.get(b"x")
+    crew = sessions._calls.crew()
+    assert crew._work.qsize() <= 20
+    released.set()
+    until(lambda: crew._work.qsize() == 0, "what is left")
+
+
+def test_in_a_loop_whose_tls_is_its_own(pki):
+    """There a handshake waits in place for what the store says, and no longer than the time-out."""
+    store, client, server = RedisInMemory(), client_of(puretls, pki), server_of(puretls, pki)
+    server.options |= puretls.OP_NO_TICKET
+    server.session_store = fleet.Sessions(store, timeout=0.2)
+    released = threading.Event()
+
+    async def main() -> None:
+        until(lambda: resumed(client, server, session_at(client, server)), "sessions")
+        store.before = lambda: released.wait(PATIENCE)
+        errors = server.session_stats()["store_errors"]
+        for _ in range(5):
+            join(client, server).ok()
+        assert server.session_stats()["store_errors"] >= errors + 5
+
+    try:
+        asyncio.run(main())
+    finally:
+        released.set()
 
 
 def test_many_threads_at_a_store_that_hangs():

@@ -23,6 +23,7 @@ TIMEOUT = 0.05  # seconds
 PAUSE = 1.0  # seconds without calls after several that have taken too long; after the first, twice the time-out
 WORD = 60.0  # seconds from one warning to the next
 MOST_THREADS = 8
+MOST_WAITING = 1000  # calls for which there is no thread yet
 Call = Callable[[Any], Any]  # of the client
 
 
@@ -93,6 +94,8 @@ class _Crew:
     def begin(self, function: Call, *, watched: bool = False) -> Future[Any]:
         """Have a thread call it.  `watched`: the future is done in time, one way or the other."""
         future: Future[Any] = Future()
+        if self._work.qsize() >= MOST_WAITING:
+            raise StoreAway("too many calls wait for the store")
         self._work.put((future, function))
         try:
             self._idle.pop()
