@@ -260,6 +260,30 @@ def test_a_new_server_at_a_store_that_has_come_back_empty(pki, monkeypatch):
     assert all(len(known) <= 4 for known in keys._known.values())
 
 
+@pytest.mark.parametrize("rotate", [2, 3600])
+def test_the_last_known_keys_go_on_however_long_the_store_is_away(rotate, pki, monkeypatch):
+    store, client, began = RedisInMemory(), client_of(puretls, pki), time.time()
+    monkeypatch.setattr(time, "time", lambda: began)
+    servers = [server_of(puretls, pki) for _ in range(2)]
+    for server in servers:
+        server.set_ticket_keys(fleet.TicketKeys(store, rotate=rotate, timeout=PATIENCE))
+        session_at(client, server)
+
+    def fail() -> None:
+        raise OSError("away")
+
+    store.before = fail
+    for hours in (0.5, 1, 3, 24, 100):
+        monkeypatch.setattr(time, "time", lambda hours=hours: began + hours * 3600)
+        assert resumed(client, servers[1], session_at(client, servers[0]))
+    session = session_at(client, servers[0])
+    store.before = lambda: None
+    for server in servers:
+        server.set_ticket_keys(fleet.TicketKeys(store, rotate=rotate, timeout=PATIENCE))
+    assert not resumed(client, servers[1], session)
+    assert resumed(client, servers[1], session_at(client, servers[0]))
+
+
 def test_what_the_store_has_lost_of_past_epochs_is_given_back(monkeypatch):
     store, began = RedisInMemory(), time.time() // 60 * 60
     monkeypatch.setattr(time, "time", lambda: began)

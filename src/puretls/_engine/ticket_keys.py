@@ -107,7 +107,8 @@ class EpochKeys:
     """A key for each epoch of `rotate` seconds, from a secret that all servers know, or can find, for each epoch.
 
     A ticket opens for its whole lifetime, and up to CLOCKS seconds or an epoch before its time, because clocks differ.
-    If the secret of an epoch is not available, the newest known key continues to seal, or else a key of this process.
+    If the secret of an epoch is not available, the newest known key continues to seal, however old it is, or else a
+    key of this process.
     """
 
     __slots__ = ("_known", "_lifetime", "_own", "_refresh", "_rotate", "_secrets")
@@ -126,13 +127,14 @@ class EpochKeys:
         epoch = int(now // self._rotate)
         keys = self._keys(epoch, now, again=self._refresh is not None)
         if not keys:
-            known = [one for one in list(self._known) if self._first(now) <= one < epoch]
+            known = [one for one in list(self._known) if one < epoch]
             keys = self._known.get(max(known), ((), ()))[1] if known else ()
         return keys[0] if keys else self._own.sealing(now)
 
     def opening(self, name: bytes, now: float) -> TicketKey | None:
         epoch = int.from_bytes(name[:4], "big")
-        keys = self._keys(epoch, now) if self._first(now) <= epoch <= self._last(now) else ()
+        alive = self._first(now) <= epoch <= self._last(now)
+        keys = self._keys(epoch, now) if alive else self._known.get(epoch, ((), ()))[1]
         return _named(keys, name) or self._own.opening(name, now)
 
     def _first(self, now: float) -> int:
