@@ -159,7 +159,7 @@ def test_an_answer_that_comes_late_is_nobody_elses(awaited, wire, monkeypatch):
         try:
             promise = once.first(key, 60)
             return await (promise if awaited else asyncio.wrap_future(promise))
-        except (OSError, aio.RedisError):
+        except Exception:  # noqa: BLE001  # of whichever library
             return None
 
     async def main() -> None:
