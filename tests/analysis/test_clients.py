@@ -8,12 +8,14 @@ from contextlib import suppress
 
 import pytest
 
+from puretls._analysis.alike import likeness
 from puretls._analysis.clients import KNOWN, Client
 from puretls._analysis.old_clients import DESCRIBED, Described
-from puretls._analysis.probe import Alert, Answer, Hello, Reading
+from puretls._analysis.probe import Alert, Answer, Hello, Reading, compose
 from puretls._analysis.suites import suite
+from puretls._analysis.survey import VERSIONS, Survey
 from puretls._base import iana, registry
-from puretls._base.registry import TLS10, TLS12, TLS13
+from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._wire import extensions
 from puretls._wire.hello import ClientHello
 from support import Pki
@@ -44,9 +46,13 @@ def server(pki: Pki, ciphers: str = "ALL:@SECLEVEL=0", name: str = "RSA") -> ssl
 
 
 def answer(context: ssl.SSLContext, client: Client | Described, name: str = "localhost") -> Answer:
+    return spoken_to(context, client.compose(name, RANDOM))
+
+
+def spoken_to(context: ssl.SSLContext, data: bytes) -> Answer:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     conn = context.wrap_bio(incoming, outgoing, server_side=True)
-    incoming.write(client.compose(name, RANDOM))
+    incoming.write(data)
     with suppress(ssl.SSLError):  # what it says to us is what counts
         conn.do_handshake()
     reading = Reading()
@@ -112,6 +118,39 @@ def test_openssl_answers_each(pki: Pki, client: Client | Described) -> None:
         )
     if found.group and isinstance(client, Described):
         assert found.group in codes(client.groups)
+
+
+@pytest.mark.parametrize(
+    ("names", "ciphers", "own_order", "curve"),
+    [
+        (["RSA"], "ALL:@SECLEVEL=0", False, None),
+        (["RSA"], "DEFAULT", True, None),
+        (["P-256"], "ECDHE+AESGCM:ECDHE+CHACHA20", True, None),
+        (["RSA", "P-256"], "HIGH:@SECLEVEL=0", False, "secp384r1"),
+        (["P-256"], "ALL:@SECLEVEL=0", False, "prime256v1"),
+    ],
+)
+def test_who_is_alike_gets_the_same(
+    pki: Pki, names: list[str], ciphers: str, curve: str | None, *, own_order: bool
+) -> None:
+    context = server(pki, ciphers, names[0])
+    for name in names[1:]:
+        context.load_cert_chain(pki.chain(name), pki.key(name))
+    if own_order:
+        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+    if curve:
+        context.set_ecdh_curve(curve)
+    survey = Survey(lambda offer: spoken_to(context, compose(offer, RANDOM)), "localhost")
+    lines = {version: survey.suites(version) for version in VERSIONS if version > SSL3}
+    suites = {version: line for version, line in lines.items() if line.picks}
+    groups = {version: survey.groups(version, suites[version].picks) for version in suites if version >= TLS12}
+    told: dict[object, set[object]] = {}
+    for client in KNOWN:
+        found = answer(context, client)
+        got = (found.version, found.suite, found.group) if isinstance(found, Hello) else type(found)
+        told.setdefault(likeness(client, suites, groups), set()).add(got)
+    assert all(len(got) == 1 for got in told.values())
+    assert len(told) < len(KNOWN) - 5
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ import argparse
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from puretls import TLSVersion
 from puretls._analysis import names, ssl2
+from puretls._analysis.alike import likeness
 from puretls._analysis.clients import KNOWN, Client
 from puretls._analysis.findings import Findings
 from puretls._analysis.grade import GRADES, judge, reaches
@@ -205,7 +206,7 @@ def _several(jobs: list[Job], arguments: argparse.Namespace, advance: Callable[[
 class Scan:
     """All questions, several at once: each line of them goes on its own way."""
 
-    STEPS = 25 + len(KNOWN)  # of a server of TLS 1.2 and 1.3 with one certificate
+    STEPS = 25 + 2 * len(KNOWN) // 3  # about of a server of TLS 1.2 and 1.3 with one certificate
 
     def __init__(self, asker: Asker, handshakes: Handshakes, *, http: bool = False) -> None:
         self.asker, self.handshakes, self.http = asker, handshakes, http
@@ -296,8 +297,12 @@ class Scan:
 
     def _clients(self, begin: Callable[..., Future[Any]]) -> None:
         """Last: if there are not enough connections for all, these are what can be missed."""
-        simulated = {client: begin(client.name, self._simulated, client) for client in KNOWN}
-        self.learnt.clients = {client: future.result() for client, future in simulated.items()}
+        asked: dict[Hashable, Future[Answer]] = {}
+        alike = {client: likeness(client, self.found.suites, self.found.groups) for client in KNOWN}
+        for client, what in alike.items():
+            if what not in asked:
+                asked[what] = begin(client.name, self._simulated, client)
+        self.learnt.clients = {client: asked[what].result() for client, what in alike.items()}
 
     def _simulated(self, client: Client | Described) -> Answer:
         """What the server says to a client's own hello; of an older one that is known already."""
