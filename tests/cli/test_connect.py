@@ -29,7 +29,7 @@ from cryptography.x509.oid import NameOID
 
 from puretls._engine.config import Credential
 from puretls.cli import idn
-from puretls.cli.session import HttpAnswer
+from puretls.cli.session import HttpAnswer, _feed
 from support import MIB, PATIENCE, Pki, dial, running
 from support.commands import COMMAND, Done, called, interruptible, listening, puretls
 from support.logged import EC_KEYS, LoggedCertificates
@@ -224,6 +224,30 @@ def test_data_both_ways(pki: Pki, version: str) -> None:
             assert client.wait() == 0, client.said()
             assert client.recv(1) == b""
             assert "verified: localhost" in client.said()
+
+
+def test_ends_of_lines(pki: Pki) -> None:
+    """Each becomes CR LF that is not that already, however the input is cut."""
+    got: list[bytes] = []
+
+    def serve(sock: socket.socket) -> None:
+        with server_context(ssl, pki).wrap_socket(sock, server_side=True) as conn:
+            got.append(b"".join(iter(lambda: conn.recv(1 << 16), b"")))
+
+    for option, sent in (("--crlf", b"EHLO me\r\n\r\r\nQUIT\r\n\r\n"), ("--half-close", b"EHLO me\n\r\r\nQUIT\r\n\n")):
+        with listening(serve) as port:
+            argv = ("connect", f"localhost:{port}", "--ca-file", pki.ca, "--half-close", option)
+            puretls(*argv, stdin=b"EHLO me\n\r\r\nQUIT\r\n\n")
+        assert got.pop() == sent
+    reading, writing = socket.socketpair()
+    source, input_ = os.pipe()
+    with reading, os.fdopen(source, "rb") as stdin:
+        for piece in (b"a\r", b"\nb\n", b"\r"):
+            os.write(input_, piece)
+        os.close(input_)
+        with writing:
+            _feed(stdin.fileno(), writing, crlf=True)
+        assert b"".join(iter(lambda: reading.recv(100), b"")) == b"a\r\nb\r\n\r"
 
 
 def test_the_end_of_our_input_closes_one_direction(pki: Pki) -> None:

@@ -65,6 +65,7 @@ def test_where_more_is_to_be_had_and_the_pin() -> None:
         x509.CertificateBuilder(name, name, own.public_key(), 1, start, start + timedelta(1))
         .add_extension(x509.AuthorityInformationAccess(access), critical=False)
         .add_extension(x509.CRLDistributionPoints(points), critical=False)
+        .add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
         .sign(own, hashes.SHA256())
     )
     facts = portrait.certificate(made.public_bytes(Encoding.DER))
@@ -78,6 +79,8 @@ def test_where_more_is_to_be_had_and_the_pin() -> None:
     shown = dict(portrait.lines(facts, leaf=True))
     assert (shown["OCSP at"], shown["issuer at"]) == ("http://ocsp.test/", "http://ca.test/1.der")
     assert shown["CRL at"].isprintable()
+    assert (facts["must_staple"], shown["demands"]) == (True, "a stapled OCSP response (must-staple)")
+    assert portrait.certificate(DER)["must_staple"] is False
     assert shown["key pin"] == f"sha256//{facts['pin_sha256']}"
 
 

@@ -448,6 +448,8 @@ def test_certificates_that_are_compressed_and_stapled(lasting: Pki) -> None:
         assert found["certificate_compression"] == (["zlib"] if word else [])
         assert found["certificates"][0]["ocsp"].get("status") == word
         assert found["habits"]["ocsp_stapled"] is bool(word)
+        assert found["certificates"][0]["accepted"] is (status is not REVOKED)
+        assert any("has been revoked" in what for what in remarks(found)) is (status is REVOKED)
 
 
 def test_a_raw_public_key(lasting: Pki) -> None:

@@ -77,6 +77,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="look at a server that cannot be verified; the report says why it cannot",
     )
     parser.add_argument(
+        "--crlf", action="store_true", help="send CR LF for each end of a line, as SMTP and others want"
+    )
+    parser.add_argument(
         "--half-close",
         action="store_true",
         help="send close_notify at the end of the input, and not once the server has ended",
@@ -230,7 +233,7 @@ class Call:
         """Standard input there, what comes from there to standard output; whether all of it came, and the session."""
         half_close = self.arguments.half_close or sys.stdin.isatty()  # who types Ctrl-D means it
         try:
-            ending, session = relay(tls, self.arguments.timeout, half_close=half_close)
+            ending, session = relay(tls, self.arguments.timeout, half_close=half_close, crlf=self.arguments.crlf)
         except NoOutput as stopped:
             raise stopped.args[0] from None
         except OSError as error:

@@ -71,6 +71,7 @@ class Handshakes:
         except (OSError, ValueError) as error:
             raise Failure(f"--ca-file {self.ca_file}: {reason(error)}") from None
         context.check_hostname = bool(self.asker.name)
+        context.request_ocsp = True  # one that says "revoked", or is missing where it must not, is a refusal
         context.crlite = self.crlite
         return context
 

@@ -92,6 +92,14 @@ def urls(parsed: x509.Certificate) -> dict[str, list[str]]:
     return found
 
 
+def must_staple(parsed: x509.Certificate) -> bool:
+    """Whether it demands a stapled OCSP response (TLS feature status_request, RFC 7633)."""
+    for extension in extensions(parsed):
+        if isinstance(extension.value, x509.TLSFeature):
+            return x509.TLSFeatureType.status_request in extension.value
+    return False
+
+
 UNREADABLE = (
     ValueError,
     UnsupportedAlgorithm,
@@ -111,6 +119,7 @@ READERS: dict[str, Callable[[x509.Certificate], Any]] = {
     "names": names,
     "pin_sha256": pin,
     "urls": urls,
+    "must_staple": must_staple,
 }
 
 
@@ -152,6 +161,8 @@ def lines(facts: dict[str, Any], *, leaf: bool) -> list[tuple[str, str]]:
         found = facts["names"] or []
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         shown.append(("names", ", ".join(both_ways(name) for name in found[:SHOWN]) + more or "none"))
+        if facts["must_staple"]:
+            shown.append(("demands", "a stapled OCSP response (must-staple)"))
         shown.append(("SHA-256", facts["sha256"]))
         shown.append(("key pin", f"sha256//{facts['pin_sha256'] or '?'}"))
     return shown

@@ -25,6 +25,7 @@ CHUNK = 1 << 16
 FOREVER = float("inf")
 GOODBYE = 2.0  # seconds for a server to answer close_notify; tickets come well before
 LONGEST_HEADER = 1 << 16
+END_OF_LINE = re.compile(rb"(?<!\r)\n")
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)", re.IGNORECASE)
 
 
@@ -39,14 +40,16 @@ class Ending(NamedTuple):
     whole: bool = True
 
 
-def relay(tls: Any, patience: float, *, half_close: bool = False) -> tuple[Ending, Any]:
-    """Until both directions have ended: how that was, and the session. With `half_close`, ours ends with the input.
+def relay(tls: Any, patience: float, *, half_close: bool = False, crlf: bool = False) -> tuple[Ending, Any]:
+    """Until both directions have ended: how that was, and the session.
+
+    With `half_close`, ours ends with the input; with `crlf`, an end of a line becomes CR LF.
 
     NoOutput if our output takes no more; OSError if the connection fails.
     """
     with ExitStack() as stack:
         (source, fed), (sink, drained) = (map(stack.enter_context, socket.socketpair()) for _ in range(2))
-        Thread(target=_feed, args=(sys.stdin.fileno(), fed), name="stdin", daemon=True).start()
+        Thread(target=_feed, args=(sys.stdin.fileno(), fed, crlf), name="stdin", daemon=True).start()
         trouble: list[OSError] = []
         output = Thread(target=_drain, args=(drained, sys.stdout.fileno(), trouble), name="stdout", daemon=True)
         output.start()
@@ -83,11 +86,13 @@ def finish(tls: Any, patience: float) -> Any:
     return ending.inner.session
 
 
-def _feed(descriptor: int, pipe: socket.socket) -> None:
+def _feed(descriptor: int, pipe: socket.socket, crlf: bool) -> None:
     """Standard input into a socket."""
+    last = b""
     with suppress(OSError):  # the session is over
         while data := os.read(descriptor, CHUNK):
-            pipe.sendall(data)
+            pipe.sendall(END_OF_LINE.sub(b"\r\n", last + data)[len(last) :] if crlf else data)
+            last = data[-1:] if data.endswith(b"\r") else b""
         pipe.shutdown(socket.SHUT_WR)
 
 
