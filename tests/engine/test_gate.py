@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import product
 
 import pytest
@@ -12,7 +12,7 @@ from puretls._base.registry import TLS12, TLS13
 from puretls._engine import client_start, receive13
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake
-from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, PeerPolicy
+from puretls._engine.policy import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, RAW, X509, PeerPolicy
 from support.joined12 import renegotiating, twelve
 from support.pair import (
     CLIENT,
@@ -195,3 +195,90 @@ def test_a_policy_is_never_taken_apart():
     for chosen, before in product(policies, repeat=2):
         found = chosen.or_stricter(before)
         assert found is (before if before.verify_mode > chosen.verify_mode else chosen)
+
+
+def judge(*_: object) -> None:
+    """Accepts."""
+
+
+class Named:
+    """Rules, a list of logs or filters, known by their name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+# Each setting of a policy with another value; None: it lets nobody in who would not be let in otherwise
+OTHERWISE = {
+    "verify_mode": CERT_OPTIONAL,
+    "check_hostname": True,
+    "post_handshake_auth": None,  # a session of nobody is not resumed where it is False: `admits` is asked again
+    "store": store("P-384"),
+    "verify_flags": 0x20,
+    "host_flags": 0x4,
+    "verify_depth": 5,
+    "security_level": 2,
+    "session_id_context": b"another",
+    "ocsp": 1,
+    "crlite": Named("filters"),
+    "webpki": Named("webpki"),
+    "types": (X509, RAW),
+    "trusted_keys": None,  # see below: they count where raw keys are taken
+    "intermediates": None,  # they only complete paths, and so does `aia`
+    "aia": None,
+    "ct": Named("logs"),
+    "path_judge": judge,
+    "judge": judge,
+}
+
+
+def test_every_setting_of_a_policy_is_in_its_digest():
+    """A session is resumed under an equal digest only; a new setting belongs in this table, whichever it is."""
+    assert set(OTHERWISE) == {one.name for one in fields(PeerPolicy)}
+    policy = PeerPolicy(verify_mode=CERT_REQUIRED, store=store())
+    digests = {None: policy.digest(), "the same": replace(policy).digest()}
+    assert len(set(digests.values())) == 1
+    for name, value in OTHERWISE.items():
+        if value is not None:
+            digests[name] = replace(policy, **{name: value}).digest()
+    assert len(set(digests.values())) == len(digests) - 1
+
+
+def test_names_count_in_the_digest():
+    for setting in ("crlite", "webpki", "ct"):
+        found = [
+            PeerPolicy(verify_mode=CERT_REQUIRED, **{setting: Named(name)}).digest() for name in ("one", "other", "one")
+        ]
+        assert found[0] == found[2] != found[1]
+
+
+def test_trusted_keys_count_in_the_digest():
+    """Each by itself: keys cannot be cut at another place; and not where keys are not taken at all."""
+    lists = [(), (b"ab", b"c"), (b"a", b"bc"), (b"abc",), (b"c", b"ab")]
+    for types in ((RAW,), (X509, RAW), (RAW, X509)):
+        found = {PeerPolicy(verify_mode=CERT_REQUIRED, types=types, trusted_keys=keys).digest() for keys in lists}
+        assert len(found) == len(lists)
+    plain = {PeerPolicy(verify_mode=CERT_REQUIRED, trusted_keys=keys).digest() for keys in lists}
+    assert len(plain) == 1
+
+
+def test_where_nobody_is_verified_judges_and_the_word_of_the_program_count():
+    """Of the rest nothing has been asked."""
+    policies = [
+        PeerPolicy(),
+        PeerPolicy(session_id_context=b"x"),
+        PeerPolicy(judge=judge),
+        PeerPolicy(path_judge=judge),
+    ]
+    assert len({policy.digest() for policy in policies}) == 4
+    assert PeerPolicy().digest() == PeerPolicy(verify_flags=0x20, security_level=2).digest()
+    assert PeerPolicy().digest() != PeerPolicy(check_hostname=True).digest()
+
+
+def test_another_judge_is_another_policy():
+    for setting in ("judge", "path_judge"):
+        for mode in (CERT_NONE, CERT_REQUIRED):
+            one, other = (PeerPolicy(verify_mode=mode, **{setting: j}) for j in (judge, lambda *_: None))
+            assert one.digest() != other.digest()
+            assert one.judged
+    assert not PeerPolicy().judged
