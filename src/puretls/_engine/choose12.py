@@ -11,7 +11,7 @@ from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._crypto import suites
-from puretls._crypto.groups import BY_NAME, SECP256R1, Ffdhe, Group
+from puretls._crypto.groups import SECP256R1, Group
 from puretls._crypto.signatures import EC, Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine import authenticate, negotiate, raw_keys, selection
@@ -78,8 +78,7 @@ def _common(conn: Handshake, found: dict[int, bytes], version: int) -> Common:
     theirs: Ranks | None = None
     if registry.SUPPORTED_GROUPS in found:
         theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
-        curves = [group for group in config.groups if not isinstance(group, Ffdhe)]
-        group = negotiate.first_common(curves, theirs, version)
+        group = negotiate.first_common(config.curves12, theirs, version)
     else:  # a client without the extension accepts any curve
         group = SECP256R1 if SECP256R1 in config.groups else None
     schemes: Ranks = IMPLIED_SCHEMES
@@ -158,5 +157,5 @@ def _curve_will_do(credential: Credential, groups: Ranks | None, level: int) -> 
     """Whether the curve of a certificate is one of the client's groups (RFC 8422 5.1) and strong enough for us."""
     if credential.kind != EC:
         return True
-    curve = BY_NAME.get(credential.public_key.curve.name)
+    curve = credential.curve
     return curve is not None and (groups is None or curve.code in groups) and curve.bits >= strength.floor(level)

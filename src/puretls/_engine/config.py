@@ -123,6 +123,11 @@ class Credential:
         """The certificate of the key."""
         return certificate.load(self.ders[0])
 
+    @cached_property
+    def curve(self) -> Group | None:
+        """The elliptic curve of its key, if it has one that TLS knows."""
+        return _groups.BY_NAME.get(self.public_key.curve.name) if self.kind == signatures.EC else None
+
     def signs(self, scheme: Scheme, version: int) -> bool:
         """Whether its key may sign with this scheme in this version, by what it is and by what its certificate says."""
         leaf, schemes = self.leaf, self.rules.schemes
@@ -369,8 +374,13 @@ class Config:
 
     @cached_property
     def groups13(self) -> tuple[Group, ...]:
-        """The suites of TLS 1.3."""
+        """The groups of TLS 1.3."""
         return tuple(group for group in self.groups if group.since <= TLS13 <= group.until)
+
+    @cached_property
+    def curves12(self) -> tuple[Group, ...]:
+        """The curves of TLS 1.2 and older."""
+        return tuple(group for group in self.groups if group.since <= TLS12 and not isinstance(group, _groups.Ffdhe))
 
     # Encoded once
 

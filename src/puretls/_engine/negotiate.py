@@ -38,7 +38,10 @@ def _favourite(theirs: Ranks) -> int | None:
 
 
 def first_common(ours: Iterable[Group], theirs: Ranks, version: int) -> Group | None:
-    return next((g for g in ours if g.code in theirs and g.since <= version <= g.until), None)
+    for group in ours:
+        if group.code in theirs and group.since <= version <= group.until:
+            return group
+    return None
 
 
 class Offer13(NamedTuple):
