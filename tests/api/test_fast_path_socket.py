@@ -99,8 +99,18 @@ def test_a_read_with_a_timeout_tries_before_it_waits(ends: Ends, monkeypatch: py
         return socket.socket.recv(sock, size)
 
     ends.client.settimeout(5)
+
+    def readv(number: int, views: tuple[memoryview]) -> int:
+        tried.append(len(views[0]))
+        return os.readv(number, views)
+
+    def recv_into(sock: Any, view: memoryview) -> int:
+        waited.append(len(view))
+        return socket.socket.recv_into(sock, view)
+
     monkeypatch.setattr(over_socket, "read_fd", read)
-    ends.client._sslobj._recv = recv
+    monkeypatch.setattr(over_socket, "readv_fd", readv)
+    ends.client._sslobj._recv, ends.client._sslobj._recv_into = recv, recv_into
     ends.server.write(b"d" * 1000)
     ends.give()
     ends.client.recv(1000)
@@ -114,6 +124,7 @@ def test_a_read_with_a_timeout_tries_before_it_waits(ends: Ends, monkeypatch: py
     assert ends.client.recv(8000) == b"d" * 7000  # as many as fit for certain, and no part of another one
     assert (len(tried), len(waited)) == (5, 0)
     assert ends.client.recv(1 << 16) == b"d" * 9000
+    assert (len(tried), len(waited)) == (6, 0)
     tried.clear()
     waits = threading.Timer(0.05, lambda: (ends.server.write(b"late"), ends.give()))
     waits.start()

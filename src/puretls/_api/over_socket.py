@@ -21,6 +21,7 @@ Programs rely on these rules:
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable
 from os import read as read_fd
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE = 16  # so many reads wait without trying first, after one that has tried in vain
+MUCH = 2 * SMALL  # a read of several full records; less is opened from the `bytes` that came
+readv_fd: Any = getattr(os, "readv", None)  # where the file descriptor may be used as such
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
 LONGEST = HEADER + MAX_PLAINTEXT  # bytes of a record, without the expansion of its protection
 
@@ -187,7 +190,7 @@ class _SocketConnection(SocketSending):
                     return self._read(sock, size, out, read_ahead, timeout)
                 if inbound.plain:
                     return self._last_of(size, out, read_ahead)
-                if size > SMALL:
+                if size >= MUCH:
                     got = self._read_much(sock, size, out, timeout)
                     if not got:
                         return self._read(sock, size, out, read_ahead, timeout)
@@ -217,13 +220,13 @@ class _SocketConnection(SocketSending):
                     if not timeout:
                         record = self._recv(sock, wanted)
                     elif self._waits:
-                        record = self._wait_and_recv(sock, wanted, timeout)
+                        record = self._wait_for_data(self._recv, sock, wanted, timeout)
                     else:
                         try:
                             record = read_fd(sock.fileno(), wanted)
                         except BlockingIOError:
                             self._waits = PATIENCE
-                            record = self._wait_and_recv(sock, wanted, timeout)
+                            record = self._wait_for_data(self._recv, sock, wanted, timeout)
                     if not record:
                         self._at_end()
                         return b"" if out is None else 0
@@ -295,9 +298,9 @@ class _SocketConnection(SocketSending):
             except RuntimeError:  # it is not ours: a handler has raised while we waited for it
                 pass
 
-    def _wait_and_recv(self, sock: Any, size: int, timeout: float) -> bytes:
-        """recv() of a socket with a timeout, which waits; from the second call within one read on, until the read's
-        deadline.
+    def _wait_for_data(self, receive: Callable[[Any, Any], Any], sock: Any, what: Any, timeout: float) -> Any:
+        """recv() or recv_into() of a socket with a timeout, which waits; from the second call within one read on, until
+        the read's deadline.
         """
         if self._until is None:
             self._until = monotonic() + timeout
@@ -305,8 +308,7 @@ class _SocketConnection(SocketSending):
             wait_until_ready(sock, "read", self._until, READ_TIMEOUT)
         if self._direct:
             self._waits -= 1
-        data: bytes = self._recv(sock, size)
-        return data
+        return receive(sock, what)
 
     def _last_of(self, size: int, out: memoryview | None, read_ahead: bool) -> Any:
         """The rest of a record, with the data of whole records behind it, which select() does not see."""
@@ -331,9 +333,18 @@ class _SocketConnection(SocketSending):
         if not records.ready:
             most = size if out is None else size - 1  # of TLS 1.3 a byte more than the data is written
             wanted = self._conn.wanted() if timeout == 0.0 else self._wanted(records, most)
-            if timeout:
-                self._until = monotonic() + timeout
-            records.commit(self._recv_into(sock, records.room(wanted or 1)))
+            room = records.room(wanted or 1)
+            if not timeout:
+                count = self._recv_into(sock, room)
+            elif self._waits:
+                count = self._wait_for_data(self._recv_into, sock, room, timeout)
+            else:
+                try:
+                    count = readv_fd(sock.fileno(), (room,))
+                except BlockingIOError:
+                    self._waits = PATIENCE
+                    count = self._wait_for_data(self._recv_into, sock, room, timeout)
+            records.commit(count)
         return records.open_many(size, out)
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, read_ahead: bool, timeout: float | None) -> Any:
