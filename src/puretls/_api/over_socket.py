@@ -52,8 +52,8 @@ from puretls._api.sslconnection import SMALL, nothing, readable, reentered, writ
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import APPLICATION_DATA, TLS13
-from puretls._record.layer import SMALLEST
 from puretls._record.protection import HEADER, MAX_PLAINTEXT
+from puretls._record.transport_side import SMALLEST
 
 if TYPE_CHECKING:
     from puretls._api.later import Awaited
