@@ -26,7 +26,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SERVERS := redis-server postgres mosquitto mariadbd nginx libnginx-mod-stream haproxy
-PEERS := openssl gnutls-cli curl chromium firefox-esr certutil softhsm2-util
+PEERS := openssl gnutls-cli curl chromium firefox-esr certutil softhsm2-util nginx
 ELSEWHERE := tests/ecosystem tests/future tests/package tests/cpython tests/fleet/load
 PROPERTIES = $(shell grep -rlE '@given' tests --include='test_*.py')
 FUZZ_SECONDS ?= 600

@@ -7,7 +7,6 @@ browsers learn configurations of Encrypted Client Hello as they do elsewhere, an
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,10 +16,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 
 import puretls
 from puretls._base.registry import (
@@ -36,6 +32,7 @@ from puretls.cli.page import PageServer
 from support import PATIENCE, Pki, browser, dial, firefox, free_port, running
 from support.encrypted import PUBLIC, Site, listed, new_key
 from support.resolver import resolver
+from support.staples import GOOD, REVOKED, stapled
 from support.visits import visited
 
 pytestmark = pytest.mark.timeout(180)
@@ -168,29 +165,19 @@ def test_several_credentials(visitor: Browser, pki: Pki) -> None:
             assert der == shown[kind].public_bytes(Encoding.DER)
 
 
-def answered(pki: Pki, leaf: x509.Certificate, status: ocsp.OCSPCertStatus) -> bytes:
-    now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
-    day, revoked = dt.timedelta(1), status is ocsp.OCSPCertStatus.REVOKED
-    made = ocsp.OCSPResponseBuilder().add_response(
-        leaf, pki.issuer.certificate, hashes.SHA1(), status, now - day / 24, now + day,
-        now - day if revoked else None, None,
-    ).responder_id(ocsp.OCSPResponderEncoding.HASH, pki.issuer.certificate)  # fmt: skip
-    return made.sign(pki.issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
-
-
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_staples(visitor: Browser, pki: Pki, version: str) -> None:
     """Both read what is stapled, and refuse who staples that it is revoked."""
-    for status in (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED):
+    for status in (GOOD, REVOKED):
         identity = pki.issuer.issue("localhost")
         context = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
         context.maximum_version = puretls.TLSVersion[version]
         context.add_cert_chain(
-            identity.chain_pem, identity.key_pem, ocsp_response=answered(pki, identity.certificate, status)
+            identity.chain_pem, identity.key_pem, ocsp_response=stapled(pki.issuer, identity.certificate, status)
         )
         with visited(context) as site:
             url = f"https://localhost:{site.port}/status"
-            if status is ocsp.OCSPCertStatus.GOOD:
+            if status is GOOD:
                 assert visitor.visit(url) == "/status"
             else:
                 refused = {"chromium": "net::ERR_CERT_REVOKED", "firefox": "SEC_ERROR_REVOKED_CERTIFICATE"}

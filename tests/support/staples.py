@@ -1,30 +1,25 @@
-"""OCSP responses, signed by the issuer of a test's certificate."""
+"""OCSP responses as a CA gives them, to be stapled."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
+from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponderEncoding, OCSPResponseBuilder
 
-GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN
+from puretls.cli.certs import Authority
+
+GOOD, REVOKED = OCSPCertStatus.GOOD, OCSPCertStatus.REVOKED
 
 
-def response(pki: Any, status: Any = GOOD, *, identity: str = "P-256", days: int = 1) -> bytes:
-    now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
-    leaf, issuer = pki.identity(identity).certificate, pki.issuer.certificate
-    revoked = now - dt.timedelta(1) if status is REVOKED else None
-    made = ocsp.OCSPResponseBuilder().add_response(
-        leaf,
-        issuer,
-        hashes.SHA1(),
-        status,
-        now + dt.timedelta(min(days, 0) - 1),
-        now + dt.timedelta(days),
-        revoked,
-        None,
-    )
-    made = made.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer)
-    return made.sign(pki.issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+def stapled(issuer: Authority, leaf: x509.Certificate, status: OCSPCertStatus) -> bytes:
+    """What the issuer says of a certificate, for a day; DER."""
+    now, day = dt.datetime.now(dt.timezone.utc).replace(microsecond=0), dt.timedelta(1)
+    made = OCSPResponseBuilder().add_response(
+        leaf, issuer.certificate, hashes.SHA1(), status, now - day / 24, now + day,
+        now - day if status is REVOKED else None, None,
+    )  # fmt: skip
+    made = made.responder_id(OCSPResponderEncoding.HASH, issuer.certificate)
+    return made.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
