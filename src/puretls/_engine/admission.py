@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from puretls._engine.peer import Peer
 
 
-def admitted(conn: Handshake, peer: Peer | None, *, resumed: bool = False, later: bool = False) -> Asking[None]:
+def admitted(hs: Handshake, peer: Peer | None, *, resumed: bool = False, later: bool = False) -> Asking[None]:
     """Return if the program's functions let the peer in; raise Abort if not.
 
     `resumed`: the peer has proven who it is in an earlier handshake.  `later`: it can still be asked for a certificate.
     """
-    policy = conn.config.policy
+    policy = hs.config.policy
     if policy.path_judge is not None and peer is not None and peer.raw is None:
         yield VerifyRequest(policy.path_judge, peer, resumed, in_place=True)
         if peer.path is None:  # a chain that the function has accepted counts as verified
             peer.path = peer.chain
     if policy.judge is not None:
-        psk = conn.draft.external_psk
+        psk = hs.draft.external_psk
         alone = policy.verify_mode and peer is not None and peer.raw is not None and peer.path is None
         if alone and policy.trusted_keys:  # and this key is not one of them
             alone = False
-        admits = policy.admits(peer, conn.server_side, conn.server_hostname, later, psk)
+        admits = policy.admits(peer, hs.server_side, hs.server_hostname, later, psk)
         if not (alone or admits):  # the handshake fails whatever they say
-            raise refusal(peer, conn.server_side, conn.draft.version)
+            raise refusal(peer, hs.server_side, hs.draft.version)
         yield VerifyRequest(policy.judge, peer, resumed, in_place=False)
         if alone and peer is not None:  # a raw public key that the function has accepted counts as verified
             peer.path = ()

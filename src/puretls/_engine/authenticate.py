@@ -81,32 +81,32 @@ def sign(credential: Credential, scheme: Scheme, data: bytes) -> Asking[bytes]:
     return made
 
 
-def send_certificate13(conn: Handshake, chosen: tuple[Credential, Scheme], flight: Sequence[bytes]) -> Asking[None]:
+def send_certificate13(hs: Handshake, chosen: tuple[Credential, Scheme], flight: Sequence[bytes]) -> Asking[None]:
     """Send `flight`, which ends with our Certificate, and then CertificateVerify (RFC 8446 4.4.3)."""
-    conn.draft.own_credential, conn.draft.own_scheme = credential, scheme = chosen
-    conn.send_messages(flight)
-    data = (SERVER_CONTEXT if conn.server_side else CLIENT_CONTEXT) + conn.transcript.digest()
+    hs.draft.own_credential, hs.draft.own_scheme = credential, scheme = chosen
+    hs.send_messages(flight)
+    data = (SERVER_CONTEXT if hs.server_side else CLIENT_CONTEXT) + hs.transcript.digest()
     signature = yield from sign(credential, scheme, data)
-    conn.send_message(messages.certificate_verify(scheme.code, signature))
+    hs.send_message(messages.certificate_verify(scheme.code, signature))
 
 
-def send_finished13(conn: Handshake) -> None:
+def send_finished13(hs: Handshake) -> None:
     """Send our Finished, under our handshake traffic secret (RFC 8446 4.4.4)."""
-    theirs, ours = conn.finished_keys
-    conn.draft.finished_sent = sent = conn.draft.digest.hmac(ours, conn.transcript.digest())
-    conn.finished_keys = theirs, b""
-    conn.send_message(messages.finished(sent))
+    theirs, ours = hs.finished_keys
+    hs.draft.finished_sent = sent = hs.draft.digest.hmac(ours, hs.transcript.digest())
+    hs.finished_keys = theirs, b""
+    hs.send_message(messages.finished(sent))
 
 
-def check_finished13(conn: Handshake, message: messages.Finished) -> None:
+def check_finished13(hs: Handshake, message: messages.Finished) -> None:
     """Check the peer's Finished, under its handshake traffic secret."""
-    theirs, ours = conn.finished_keys
+    theirs, ours = hs.finished_keys
     if not theirs:  # used already: anybody could compute a Finished with an empty key
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second Finished")
     raw, received = message
-    check_finished(received, conn.draft.digest.hmac(theirs, conn.transcript.digest()))
-    conn.draft.finished_received, conn.finished_keys = received, (b"", ours)
-    conn.transcript.update(raw)
+    check_finished(received, hs.draft.digest.hmac(theirs, hs.transcript.digest()))
+    hs.draft.finished_received, hs.finished_keys = received, (b"", ours)
+    hs.transcript.update(raw)
 
 
 def check_finished(received: bytes, expected: bytes) -> None:

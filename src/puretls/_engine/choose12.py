@@ -53,28 +53,28 @@ class Choice(NamedTuple):
     group: Group | None
 
 
-def choose(conn: Handshake, message: ClientHello, version: int) -> Choice:
+def choose(hs: Handshake, message: ClientHello, version: int) -> Choice:
     """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
-    config, common = conn.config, _common(conn, message.extensions, version)
-    shared = negotiate.in_order(config, config.suites, conn.draft.client_suites)
+    config, common = hs.config, _common(hs, message.extensions, version)
+    shared = negotiate.in_order(config, config.suites, hs.draft.client_suites)
     possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, common.group))
     if config.selects:
         offers = list(possible)
         if offers and with_certificate(offers[0]):
-            choice = _by_certificate(conn, offers, common)
+            choice = _by_certificate(hs, offers, common)
             if choice is not None:
                 return choice
         possible = [suite for suite in offers if not with_certificate(suite)]
     for suite in possible:
-        choice = _choice(conn, suite, common)
+        choice = _choice(hs, suite, common)
         if choice is not None:
             return choice
-    raise raw_keys.lacking(conn) or Abort(faults.NO_SHARED_CIPHER)
+    raise raw_keys.lacking(hs) or Abort(faults.NO_SHARED_CIPHER)
 
 
-def _common(conn: Handshake, found: dict[int, bytes], version: int) -> Common:
+def _common(hs: Handshake, found: dict[int, bytes], version: int) -> Common:
     """What a ClientHello's extensions and our configuration have in common."""
-    config = conn.config
+    config = hs.config
     theirs: Ranks | None = None
     if registry.SUPPORTED_GROUPS in found:
         theirs = extensions.numbers(found[registry.SUPPORTED_GROUPS])
@@ -87,7 +87,7 @@ def _common(conn: Handshake, found: dict[int, bytes], version: int) -> Common:
     level = config.policy.security_level
     pool: Sequence[Credential] = config.credentials
     if config.selects:
-        pool = selection.candidates(config, conn.draft.server_name, found)
+        pool = selection.candidates(config, hs.draft.server_name, found)
     signing = [one for one in pool if may_sign(one) and _curve_will_do(one, theirs, level)]
     return tuple_of(Common, (version, group, schemes, pool, signing))
 
@@ -105,7 +105,7 @@ def _possible(config: Config, suite: Suite, version: int, group: Group | None) -
     return not (suite.auth == suites.ANON and config.policy.verify_mode == CERT_REQUIRED)
 
 
-def _by_certificate(conn: Handshake, offers: list[Suite], common: Common) -> Choice | None:
+def _by_certificate(hs: Handshake, offers: list[Suite], common: Common) -> Choice | None:
     """The choice by the first certificate for which there is a suite: the order of certificates comes before that of
     suites.
 
@@ -118,34 +118,34 @@ def _by_certificate(conn: Handshake, offers: list[Suite], common: Common) -> Cho
     signing, modern = {id(one) for one in common.signing}, common.version >= TLS12
     for one in common.pool:
         signs = id(one) in signing
-        scheme = selection.scheme_of(conn.config, one, TLS12, common.schemes) if signs and modern else None
+        scheme = selection.scheme_of(hs.config, one, TLS12, common.schemes) if signs and modern else None
         for (signed, auth), suite in firsts.items():
             ephemeral = common.group if suite.kx == suites.ECDHE else None
             if not signed:
                 if one.decrypts:
                     return Choice(suite, one, None, ephemeral)
             elif one.kind in KINDS[auth] and signs:
-                made = (one, scheme) if modern else choose_before12(conn, (one,), KINDS[auth])
+                made = (one, scheme) if modern else choose_before12(hs, (one,), KINDS[auth])
                 if made is not None and made[1] is not None:
                     return Choice(suite, one, made[1], ephemeral)
     return None
 
 
-def _choice(conn: Handshake, suite: Suite, common: Common) -> Choice | None:
+def _choice(hs: Handshake, suite: Suite, common: Common) -> Choice | None:
     ephemeral = common.group if suite.kx in (suites.ECDHE, suites.ECDHE_PSK) else None
     if not with_certificate(suite):
         return Choice(suite, None, None, ephemeral)
-    chosen = _choose_credential(conn, suite, common)
+    chosen = _choose_credential(hs, suite, common)
     return None if chosen is None else tuple_of(Choice, (suite, *chosen, ephemeral))
 
 
-def _choose_credential(conn: Handshake, suite: Suite, common: Common) -> tuple[Credential, Scheme | None] | None:
+def _choose_credential(hs: Handshake, suite: Suite, common: Common) -> tuple[Credential, Scheme | None] | None:
     kinds = KINDS[suite.auth]
     if not is_signed(suite):  # RSA key exchange decrypts
         return next(((credential, None) for credential in common.pool if credential.decrypts), None)
     if common.version >= TLS12:
-        return authenticate.choose(conn.config, TLS12, common.schemes, kinds=kinds, credentials=common.signing)
-    return choose_before12(conn, common.signing, kinds)
+        return authenticate.choose(hs.config, TLS12, common.schemes, kinds=kinds, credentials=common.signing)
+    return choose_before12(hs, common.signing, kinds)
 
 
 def may_sign(credential: Credential) -> bool:

@@ -81,57 +81,57 @@ class Handshake12:
         self.judged = False  # whether the program's functions were asked about the peer
 
 
-def legacy_server_hello(conn: Handshake, offer: ClientOffer, message: ServerHello, version: int) -> State:
+def legacy_server_hello(hs: Handshake, offer: ClientOffer, message: ServerHello, version: int) -> State:
     """RFC 5246 7.4.1.3: the server has chosen a version below TLS 1.3."""
-    config, found = conn.config, message.extensions
-    conn.set_version(version)
+    config, found = hs.config, message.extensions
+    hs.set_version(version)
     suite = config.offered_by_code.get(message.cipher_suite)
     if suite is None or suite.since > version or suite.since == TLS13:
         raise Abort(wrong_suite(message.cipher_suite), f"cipher suite {message.cipher_suite:#06x}")
     if message.compression_method != 0:
         raise Abort(faults.COMPRESSION_DISABLED)
-    conn.set_suite(suite)
-    conn.draft.server_random = message.random
+    hs.set_suite(suite)
+    hs.draft.server_random = message.random
     check_response(found, SH12, offer.offered)
-    check_renegotiation(conn, found, legacy=bool(config.options & LEGACY_SERVERS))
-    negotiated.accept(conn, found, SH12)
-    if conn.established:
-        _check_what_stays(conn)
-    transcript = conn.transcript
-    transcript.choose(conn.draft.digest, keep=bool(conn.config.credentials))
+    check_renegotiation(hs, found, legacy=bool(config.options & LEGACY_SERVERS))
+    negotiated.accept(hs, found, SH12)
+    if hs.established:
+        _check_what_stays(hs)
+    transcript = hs.transcript
+    transcript.choose(hs.draft.digest, keep=bool(hs.config.credentials))
     transcript.update(message.raw)
     handshake = Handshake12(suite, message.session_id)
     handshake.ticket_follows = registry.SESSION_TICKET in found
     if offer.session12 and message.session_id and message.session_id == offer.session_id:
-        return _resume(conn, offer.session12, handshake)
+        return _resume(hs, offer.session12, handshake)
     if offer.session12 or any(psk.session for psk in offer.psks):
-        count_miss(conn)
+        count_miss(hs)
     if with_certificate(suite):
         return ExpectCertificate(handshake, with_status=registry.STATUS_REQUEST in found)
     return _expect_key_exchange(handshake)
 
 
-def _check_what_stays(conn: Handshake) -> None:
+def _check_what_stays(hs: Handshake) -> None:
     """Check a renegotiation: it uses EMS if the handshake before did, and keeps encrypt-then-MAC if that had it."""
-    before, after = conn.outcome, conn.draft
+    before, after = hs.outcome, hs.draft
     if before.ems != after.ems:  # RFC 7627 5.4
         raise Abort(faults.INCONSISTENT_EXTMS)
     if before.etm and not after.etm and isinstance(after.suite.cipher, suites.Block):  # RFC 7366 3.1
         raise Abort(faults.ENCRYPT_THEN_MAC_REQUIRED)
 
 
-def _resume(conn: Handshake, session: Session, handshake: Handshake12) -> State:
+def _resume(hs: Handshake, session: Session, handshake: Handshake12) -> State:
     """The abbreviated handshake (RFC 5246 7.3): the server's Finished comes first."""
-    if session.version != conn.version:
+    if session.version != hs.version:
         raise Abort(faults.SSL_SESSION_VERSION_MISMATCH)
     if session.suite is not handshake.suite:
         raise Abort(faults.OLD_SESSION_CIPHER_NOT_RETURNED)
-    if session.ems != conn.draft.ems:  # RFC 7627 5.3
+    if session.ems != hs.draft.ems:  # RFC 7627 5.3
         raise Abort(faults.INCONSISTENT_EXTMS)
-    conn.draft.session = conn.draft.resumed = session
-    conn.draft.peer, conn.draft.group = session.peer, BY_CODE.get(session.group)
-    set_master(conn, session.secret)
-    keys = Keys(conn)
+    hs.draft.session = hs.draft.resumed = session
+    hs.draft.peer, hs.draft.group = session.peer, BY_CODE.get(session.group)
+    set_master(hs, session.secret)
+    keys = Keys(hs)
     state = ExpectTicket if handshake.ticket_follows else ExpectChangeCipherSpec
     return state(handshake, keys)
 
@@ -155,20 +155,20 @@ class ExpectCertificate(_Step):
         self.with_status = with_status
 
     @asking_on(CERTIFICATE, messages12.KeyExchange.parse)
-    def certificate(self, conn: Handshake, message: messages12.KeyExchange) -> Asking[State]:
+    def certificate(self, hs: Handshake, message: messages12.KeyExchange) -> Asking[State]:
         handshake = self.handshake
-        if conn.draft.peer_type == RAW:
-            claim = raw_keys.in_message12(conn, message.raw)
+        if hs.draft.peer_type == RAW:
+            claim = raw_keys.in_message12(hs, message.raw)
         else:
             ders = decode(messages12.Certificate.parse, message.raw).ders
-            claim = (yield from examined(conn, ders)) if ders else None
+            claim = (yield from examined(hs, ders)) if ders else None
         if claim is None:
             raise Abort(faults.LENGTH_MISMATCH, "no certificate")
         handshake.claim = claim
         kinds = KINDS[handshake.suite.auth] if is_signed(handshake.suite) else {RSA}  # for signatures only, or not
         if claim.kind not in kinds:
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
-        conn.transcript.update(message.raw)
+        hs.transcript.update(message.raw)
         if not self.with_status:
             return _expect_key_exchange(handshake)
         if is_signed(handshake.suite):
@@ -189,24 +189,24 @@ class ExpectHelloDone(_Step):
     __slots__ = ()
 
     @on(CERTIFICATE_REQUEST, messages12.KeyExchange.parse)
-    def certificate_request(self, conn: Handshake, message: messages12.KeyExchange) -> State:
+    def certificate_request(self, hs: Handshake, message: messages12.KeyExchange) -> State:
         if not with_certificate(self.handshake.suite) or self.handshake.asked is not None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         request = messages12.CertificateRequest
-        self.handshake.asked = decode(request.parse if conn.version >= TLS12 else request.parse_tls11, message.raw)
-        conn.transcript.update(message.raw)
+        self.handshake.asked = decode(request.parse if hs.version >= TLS12 else request.parse_tls11, message.raw)
+        hs.transcript.update(message.raw)
         return ExpectHelloDone(self.handshake)
 
     @asking_on(SERVER_HELLO_DONE, messages.Empty.parse)
-    def server_hello_done(self, conn: Handshake, message: messages.Empty) -> Asking[State]:
-        conn.transcript.update(message.raw)
+    def server_hello_done(self, hs: Handshake, message: messages.Empty) -> Asking[State]:
+        hs.transcript.update(message.raw)
         handshake = self.handshake
         if (
-            handshake.peer is not None and conn.config.policy.judged
+            handshake.peer is not None and hs.config.policy.judged
         ):  # where the server does not sign, Finished is the proof
             handshake.judged = True
-            yield from admitted(conn, handshake.peer)
-        return (yield from _answer(conn, handshake))
+            yield from admitted(hs, handshake.peer)
+        return (yield from _answer(hs, handshake))
 
 
 class ExpectKeyExchange(_Step):
@@ -215,11 +215,11 @@ class ExpectKeyExchange(_Step):
     __slots__ = ()
 
     @on(SERVER_KEY_EXCHANGE, messages12.KeyExchange.parse)
-    def server_key_exchange(self, conn: Handshake, message: messages12.KeyExchange) -> State:
+    def server_key_exchange(self, hs: Handshake, message: messages12.KeyExchange) -> State:
         handshake = self.handshake
-        read = decode(partial(_read_key_exchange, handshake.suite, conn.version), message.raw)
-        _accept_key_exchange(conn, handshake, read)
-        conn.transcript.update(message.raw)
+        read = decode(partial(_read_key_exchange, handshake.suite, hs.version), message.raw)
+        _accept_key_exchange(hs, handshake, read)
+        hs.transcript.update(message.raw)
         return ExpectHelloDone(handshake)
 
 
@@ -235,12 +235,12 @@ class ExpectHintOrDone(ExpectHelloDone):
 
 
 @on(CERTIFICATE_STATUS, messages12.CertificateStatus.parse)
-def _certificate_status(state: _Step, conn: Handshake, message: messages12.CertificateStatus) -> State:
+def _certificate_status(state: _Step, hs: Handshake, message: messages12.CertificateStatus) -> State:
     handshake = state.handshake
     if message.status_type != 1 or not message.response or handshake.claim is None:
         raise Abort(faults.LENGTH_MISMATCH)
     handshake.claim.ocsp = message.response
-    conn.transcript.update(message.raw)
+    hs.transcript.update(message.raw)
     return _expect_key_exchange(handshake)
 
 
@@ -293,26 +293,26 @@ def _read_key_exchange(suite: suites.Suite, version: int, raw: bytes) -> KeyExch
     return KeyExchange(hint, ecdh, dh, params, scheme, signature)
 
 
-def _accept_key_exchange(conn: Handshake, handshake: Handshake12, read: KeyExchange) -> None:
+def _accept_key_exchange(hs: Handshake, handshake: Handshake12, read: KeyExchange) -> None:
     """Our share answers the server's.  Nothing is computed with what it names before its signature is verified."""
-    config, group, claim = conn.config, None, handshake.claim
+    config, group, claim = hs.config, None, handshake.claim
     handshake.hint = read.hint
     if read.ecdh:
         group = config.group_by_code.get(read.ecdh.group)
-        if group is None or not group.since <= conn.version <= group.until:
+        if group is None or not group.since <= hs.version <= group.until:
             raise Abort(faults.WRONG_CURVE, f"group {read.ecdh.group:#06x}")
     elif read.dh and read.dh.p.bit_length() < least_prime(config.policy.security_level):
         raise Abort(faults.DH_KEY_TOO_SMALL, f"{read.dh.p.bit_length()} bits")
     if is_signed(handshake.suite):
         if claim is None:
             raise Abort(faults.INTERNAL)
-        scheme = peer_scheme(conn, read.scheme, claim)
+        scheme = peer_scheme(hs, read.scheme, claim)
         handshake.peer = claim.proven(
-            scheme, read.signature, conn.draft.client_random + conn.draft.server_random + read.params
+            scheme, read.signature, hs.draft.client_random + hs.draft.server_random + read.params
         )
-        conn.draft.peer_scheme = scheme
+        hs.draft.peer_scheme = scheme
     if group and read.ecdh:
-        conn.draft.group = group
+        hs.draft.group = group
         handshake.share = group.answer(read.ecdh.point)
     elif read.dh:
         peer = handshake.peer
@@ -322,48 +322,48 @@ def _accept_key_exchange(conn: Handshake, handshake: Handshake12, read: KeyExcha
         handshake.share = field.answer(read.dh.y)
 
 
-def _answer(conn: Handshake, handshake: Handshake12) -> Asking[State]:
+def _answer(hs: Handshake, handshake: Handshake12) -> Asking[State]:
     """ServerHelloDone: our flight (RFC 5246 7.4.6 to 7.4.9)."""
     chosen = None
     if handshake.asked is not None:
-        chosen = _choose(conn, handshake.asked)
+        chosen = _choose(hs, handshake.asked)
         if chosen:
-            conn.draft.own_credential, conn.draft.own_scheme = chosen
-        conn.send_message(chosen[0].message12 if chosen else messages12.certificate(()))
+            hs.draft.own_credential, hs.draft.own_scheme = chosen
+        hs.send_message(chosen[0].message12 if chosen else messages12.certificate(()))
     psk = None
     if handshake.suite.kx in PSK_EXCHANGES:
-        if conn.config.psk_client:
+        if hs.config.psk_client:
             psk = yield PskClientRequest(handshake.hint)
         if psk is None:
             raise Abort(faults.PSK_IDENTITY_NOT_FOUND_CLIENT)
-    _send_key_exchange(conn, handshake, psk)
+    _send_key_exchange(hs, handshake, psk)
     if chosen:
         credential, scheme = chosen
-        signature = yield from authenticate.sign(credential, scheme, conn.transcript.messages())
-        if conn.version >= TLS12:
-            conn.send_message(messages.certificate_verify(scheme.code, signature))
+        signature = yield from authenticate.sign(credential, scheme, hs.transcript.messages())
+        if hs.version >= TLS12:
+            hs.send_message(messages.certificate_verify(scheme.code, signature))
         else:
-            conn.send_message(messages12.certificate_verify(signature))
-    conn.transcript.forget()
-    keys = Keys(conn)
-    conn.stream.switch_write_keys(keys.sealer)
-    send_finished(conn, keys)
+            hs.send_message(messages12.certificate_verify(signature))
+    hs.transcript.forget()
+    keys = Keys(hs)
+    hs.stream.switch_write_keys(keys.sealer)
+    send_finished(hs, keys)
     return (ExpectTicket if handshake.ticket_follows else ExpectChangeCipherSpec)(handshake, keys)
 
 
-def _choose(conn: Handshake, asked: messages12.CertificateRequest) -> tuple[Credential, Scheme] | None:
+def _choose(hs: Handshake, asked: messages12.CertificateRequest) -> tuple[Credential, Scheme] | None:
     """A certificate of ours that suits the request: as with OpenSSL the one that was loaded last, or else another."""
     types = {messages12.RSA_SIGN: KINDS[suites.RSA], messages12.ECDSA_SIGN: KINDS[suites.ECDSA]}
     kinds = frozenset().union(*(types.get(kind, frozenset()) for kind in asked.certificate_types))
-    config, pool = conn.config, conn.config.credentials[::-1]
+    config, pool = hs.config, hs.config.credentials[::-1]
     if config.selects:
         pool = tuple(selection.welcome(config.credentials, asked.authorities))
-    if conn.version >= TLS12:
+    if hs.version >= TLS12:
         return selection.first(config, TLS12, asked.schemes, pool, kinds)
-    return choose_before12(conn, pool, kinds)
+    return choose_before12(hs, pool, kinds)
 
 
-def _send_key_exchange(conn: Handshake, handshake: Handshake12, psk: tuple[bytes, bytes] | None) -> None:
+def _send_key_exchange(hs: Handshake, handshake: Handshake12, psk: tuple[bytes, bytes] | None) -> None:
     """ClientKeyExchange, and the master secret (RFC 5246 7.4.7, RFC 8422 5.7, RFC 4279 2 to 4)."""
     body, secret = b"", b""
     kx = handshake.suite.kx
@@ -376,12 +376,12 @@ def _send_key_exchange(conn: Handshake, handshake: Handshake12, psk: tuple[bytes
         claim = handshake.claim
         if claim is None or not isinstance(claim.key, RSAPublicKey):
             raise Abort(faults.WRONG_CERTIFICATE_TYPE)
-        secret = min(conn.config.max_version, TLS12).to_bytes(2, "big") + conn.random(46)  # RFC 5246 7.4.7.1
+        secret = min(hs.config.max_version, TLS12).to_bytes(2, "big") + hs.random(46)  # RFC 5246 7.4.7.1
         body += vec16(attempt(faults.CANNOT_ENCRYPT, claim.key.encrypt, secret, PKCS1v15()))
         handshake.peer = claim.encrypted_to()
-    conn.send_message(messages12.client_key_exchange(body))
-    conn.draft.peer, conn.draft.external_psk = handshake.peer, handshake.suite.auth == suites.PSK
-    derive_master(conn, psk_premaster(secret, psk[1]) if psk else secret)
+    hs.send_message(messages12.client_key_exchange(body))
+    hs.draft.peer, hs.draft.external_psk = handshake.peer, handshake.suite.auth == suites.PSK
+    derive_master(hs, psk_premaster(secret, psk[1]) if psk else secret)
 
 
 class ExpectChangeCipherSpec(State):
@@ -393,8 +393,8 @@ class ExpectChangeCipherSpec(State):
     def __init__(self, handshake: Handshake12, keys: Keys, ticket: messages12.NewSessionTicket | None = None) -> None:
         self.handshake, self.keys, self.ticket = handshake, keys, ticket
 
-    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
-        accept_change_cipher_spec(conn, body, self.keys)
+    def change_cipher_spec(self, hs: Handshake, body: bytes) -> State:
+        accept_change_cipher_spec(hs, body, self.keys)
         return ExpectFinished(self.handshake, self.keys, self.ticket)
 
 
@@ -404,12 +404,12 @@ class ExpectTicket(ExpectChangeCipherSpec):
     __slots__ = ()
 
     @on(NEW_SESSION_TICKET, messages12.NewSessionTicket.parse)
-    def new_session_ticket(self, conn: Handshake, message: messages12.NewSessionTicket) -> State:
-        conn.transcript.update(message.raw)
+    def new_session_ticket(self, hs: Handshake, message: messages12.NewSessionTicket) -> State:
+        hs.transcript.update(message.raw)
         return ExpectChangeCipherSpec(self.handshake, self.keys, message)
 
-    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
-        del conn, body
+    def change_cipher_spec(self, hs: Handshake, body: bytes) -> State:
+        del hs, body
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "NewSessionTicket is missing")
 
 
@@ -422,21 +422,21 @@ class ExpectFinished(State):
         self.handshake, self.keys, self.ticket = handshake, keys, ticket
 
     @asking_on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
-        check_finished(conn, message, self.keys)
-        resumed = conn.draft.resumed
-        if conn.config.policy.judged and not self.handshake.judged:
-            yield from admitted(conn, conn.draft.peer, resumed=resumed is not None)
+    def finished(self, hs: Handshake, message: messages.Finished) -> Asking[State]:
+        check_finished(hs, message, self.keys)
+        resumed = hs.draft.resumed
+        if hs.config.policy.judged and not self.handshake.judged:
+            yield from admitted(hs, hs.draft.peer, resumed=resumed is not None)
         if resumed:
-            conn.stream.switch_write_keys(self.keys.sealer)
-            send_finished(conn, self.keys)
+            hs.stream.switch_write_keys(self.keys.sealer)
+            send_finished(hs, self.keys)
         ticket = self.ticket
         if ticket is not None and ticket.ticket:
             sealed, hint = ticket.ticket, ticket.lifetime_hint
-            session = agreed(conn, master_of(conn), lifetime(conn), b"", sealed, lifetime_hint=hint)
+            session = agreed(hs, master_of(hs), lifetime(hs), b"", sealed, lifetime_hint=hint)
         else:
-            session = resumed or agreed(conn, master_of(conn), lifetime(conn), self.handshake.session_id)
-        state = finish(conn, session)
+            session = resumed or agreed(hs, master_of(hs), lifetime(hs), self.handshake.session_id)
+        state = finish(hs, session)
         if session is not resumed and (session.ticket or session.id):
-            conn.tell_session(session)
+            hs.tell_session(session)
         return state

@@ -41,10 +41,10 @@ def wrong_suite(code: int) -> Fault:
     return faults.WRONG_CIPHER_RETURNED if code in suites.BY_CODE else faults.UNKNOWN_CIPHER_RETURNED
 
 
-def count_miss(conn: Handshake) -> None:
+def count_miss(hs: Handshake) -> None:
     """The server has not accepted the session that was offered."""
-    if conn.config.sessions is not None:
-        conn.config.sessions.stats.misses += 1
+    if hs.config.sessions is not None:
+        hs.config.sessions.stats.misses += 1
 
 
 class ExpectEncryptedExtensions(State):
@@ -56,16 +56,16 @@ class ExpectEncryptedExtensions(State):
         self.offer, self.secret, self.resumed, self.with_psk = offer, secret, resumed, with_psk
 
     @on(ENCRYPTED_EXTENSIONS, messages.EncryptedExtensions.parse)
-    def encrypted_extensions(self, conn: Handshake, message: messages.EncryptedExtensions) -> State:  # RFC 8446 4.3.1
+    def encrypted_extensions(self, hs: Handshake, message: messages.EncryptedExtensions) -> State:  # RFC 8446 4.3.1
         found = message.extensions
         check_response(found, EE, self.offer.offered)
-        negotiated.accept(conn, found, EE)
-        negotiated.check_protocol(conn)
-        conn.transcript.update(message.raw)
+        negotiated.accept(hs, found, EE)
+        negotiated.check_protocol(hs)
+        hs.transcript.update(message.raw)
         if self.offer.early is not None:
-            early_data.answered(conn, self.resumed, accepted=registry.EARLY_DATA in found)
+            early_data.answered(hs, self.resumed, accepted=registry.EARLY_DATA in found)
         if self.with_psk:
-            conn.draft.resumed, conn.draft.external_psk = self.resumed, self.resumed is None
+            hs.draft.resumed, hs.draft.external_psk = self.resumed, self.resumed is None
             return ExpectFinished(self.secret, self.resumed.peer if self.resumed else None, None)
         return ExpectCertificateOrRequest(self.secret)
 
@@ -79,13 +79,13 @@ class ExpectCertificate(State):
         self.secret, self.asked = secret, asked
 
     @asking_on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Handshake, message: messages.Certificate) -> Asking[State]:
-        claim = yield from receive_certificate(conn, message, conn.transcript)
+    def certificate(self, hs: Handshake, message: messages.Certificate) -> Asking[State]:
+        claim = yield from receive_certificate(hs, message, hs.transcript)
         return ExpectCertificateVerify(self.secret, self.asked, claim)
 
     @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
-    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
-        return (yield from self.certificate(conn, compression.expand(conn, message)))
+    def compressed_certificate(self, hs: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
+        return (yield from self.certificate(hs, compression.expand(hs, message)))
 
 
 class ExpectCertificateOrRequest(ExpectCertificate):
@@ -94,15 +94,15 @@ class ExpectCertificateOrRequest(ExpectCertificate):
     __slots__ = ()
 
     @on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
-    def certificate_request(self, conn: Handshake, message: messages.CertificateRequest) -> State:
+    def certificate_request(self, hs: Handshake, message: messages.CertificateRequest) -> State:
         if message.context:  # only after the handshake
             raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
         schemes = authenticate.requested_schemes(message)
-        if conn.config.selects:
-            conn.draft.authorities = selection.authorities_of(message.extensions)
+        if hs.config.selects:
+            hs.draft.authorities = selection.authorities_of(message.extensions)
         if registry.COMPRESS_CERTIFICATE in message.extensions:
-            conn.draft.peer_compressions = extensions.compressions(message.extensions[registry.COMPRESS_CERTIFICATE])
-        conn.transcript.update(message.raw)
+            hs.draft.peer_compressions = extensions.compressions(message.extensions[registry.COMPRESS_CERTIFICATE])
+        hs.transcript.update(message.raw)
         return ExpectCertificate(self.secret, schemes)
 
 
@@ -115,8 +115,8 @@ class ExpectCertificateVerify(State):
         self.secret, self.asked, self.claim = secret, asked, claim
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
-    def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
-        peer = receive_verify(conn, message, self.claim, conn.transcript, conn.draft)
+    def certificate_verify(self, hs: Handshake, message: messages.CertificateVerify) -> State:
+        peer = receive_verify(hs, message, self.claim, hs.transcript, hs.draft)
         return ExpectFinished(self.secret, peer, self.asked)  # no Finished without a peer, but for a PSK
 
 
@@ -129,56 +129,56 @@ class ExpectFinished(State):
         self.secret, self.peer, self.asked = secret, peer, asked
 
     @asking_on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
-        authenticate.check_finished13(conn, message)
-        conn.draft.peer = self.peer
-        conn.draft.exporter_digest = digest = conn.transcript.digest()
-        conn.draft.master = master = self.secret.finish()
+    def finished(self, hs: Handshake, message: messages.Finished) -> Asking[State]:
+        authenticate.check_finished13(hs, message)
+        hs.draft.peer = self.peer
+        hs.draft.exporter_digest = digest = hs.transcript.digest()
+        hs.draft.master = master = self.secret.finish()
         ours, theirs = master.traffic(digest)
-        if conn.layer.watched:
-            conn.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)
-            conn.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
-            conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
-        conn.install_read_secret(theirs)
-        ech = conn.draft.ech
+        if hs.layer.watched:
+            hs.log_secret("CLIENT_TRAFFIC_SECRET_0", ours)
+            hs.log_secret("SERVER_TRAFFIC_SECRET_0", theirs)
+            hs.log_secret("EXPORTER_SECRET", master.exporter(digest))
+        hs.install_read_secret(theirs)
+        ech = hs.draft.ech
         if ech is not None and ech.rejected:
-            self._rejected(conn, ech, ours)
-        if conn.config.policy.judged:
-            yield from admitted(conn, self.peer, resumed=conn.draft.resumed is not None)
-        if conn.held is not None:
-            conn.send_message(messages.END_OF_EARLY_DATA)
-            conn.release()
+            self._rejected(hs, ech, ours)
+        if hs.config.policy.judged:
+            yield from admitted(hs, self.peer, resumed=hs.draft.resumed is not None)
+        if hs.held is not None:
+            hs.send_message(messages.END_OF_EARLY_DATA)
+            hs.release()
         if self.asked is not None:
-            yield from send_client_certificate(conn, self.asked)
-        send_finished13(conn)
-        conn.install_write_secret(ours)
-        return conn.finish(Established13(conn))
+            yield from send_client_certificate(hs, self.asked)
+        send_finished13(hs)
+        hs.install_write_secret(ours)
+        return hs.finish(Established13(hs))
 
-    def _rejected(self, conn: Handshake, ech: EchOutcome, secret: bytes) -> NoReturn:
+    def _rejected(self, hs: Handshake, ech: EchOutcome, secret: bytes) -> NoReturn:
         """End a handshake whose inner hello was not accepted: nothing is sent in the client's name (RFC 9849 6.1.6)."""
         if self.asked is not None:
-            conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
-        send_finished13(conn)
-        conn.install_write_secret(secret)
+            hs.send_message(messages.certificate(b"", b"\x00\x00\x00"))
+        send_finished13(hs)
+        hs.install_write_secret(secret)
         peer = self.peer
-        flags = conn.config.policy.host_flags
+        flags = hs.config.policy.host_flags
         verified = peer is not None and peer.path is not None and peer.answers_to(ech.public_name, flags)
         raise EchRejected((ech.retry_configs or b"") if verified else None)
 
 
-def send_client_certificate(conn: Handshake, asked: Ranks) -> Asking[None]:
+def send_client_certificate(hs: Handshake, asked: Ranks) -> Asking[None]:
     """Send our certificate, if one has a scheme that the server accepts, or else an empty list (RFC 8446 4.4.2)."""
-    config = conn.config
+    config = hs.config
     if config.selects:
-        pool = selection.welcome(config.credentials, conn.draft.authorities)
+        pool = selection.welcome(config.credentials, hs.draft.authorities)
         chosen = selection.first(config, TLS13, asked, pool)
     else:
         chosen = authenticate.choose(config, TLS13, asked)
     if chosen is None:
-        conn.send_message(messages.certificate(b"", b"\x00\x00\x00"))
+        hs.send_message(messages.certificate(b"", b"\x00\x00\x00"))
         return
     credential = chosen[0]
     raw = credential.message13
-    if conn.draft.peer_compressions and not credential.raw:
-        raw = compression.shorter(credential, raw, conn.config, conn.draft.peer_compressions)
-    yield from send_certificate13(conn, chosen, (raw,))
+    if hs.draft.peer_compressions and not credential.raw:
+        raw = compression.shorter(credential, raw, hs.config, hs.draft.peer_compressions)
+    yield from send_certificate13(hs, chosen, (raw,))

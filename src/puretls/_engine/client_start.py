@@ -31,15 +31,15 @@ from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET
 
 
-def begin(conn: Handshake) -> State:
+def begin(hs: Handshake) -> State:
     """The first state of a client, in the first handshake and in a renegotiation."""
-    if conn.established:
-        return _renegotiate(conn)
-    config = conn.config
+    if hs.established:
+        return _renegotiate(hs)
+    config = hs.config
     if not config.versions or (config.ech is not None and config.max_version < TLS13):
         raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
     if config.ech is not None:
-        conn.config = config = config.tls13_only
+        hs.config = config = config.tls13_only
     if not config.offered_suites:
         raise Abort(faults.NO_CIPHERS_AVAILABLE)
     if config.max_version >= TLS13 and not config.groups13:
@@ -47,21 +47,21 @@ def begin(conn: Handshake) -> State:
     if config.sessions is not None:
         config.sessions.stats.connect += 1
     if config.psk_client and config.max_version >= TLS13:
-        return go_on(_with_key(conn))
-    return _first(conn, None)
+        return go_on(_with_key(hs))
+    return _first(hs, None)
 
 
-def _with_key(conn: Handshake) -> Asking[State]:
-    return _first(conn, (yield PskClientRequest(None)))
+def _with_key(hs: Handshake) -> Asking[State]:
+    return _first(hs, (yield PskClientRequest(None)))
 
 
-def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
-    config = conn.config
-    conn.draft.policy_digest = config.policy.digest()
-    session, conn.offered = conn.offered, None
-    if session is not None and not _resumable(conn, session):
+def _first(hs: Handshake, external: tuple[bytes, bytes] | None) -> State:
+    config = hs.config
+    hs.draft.policy_digest = config.policy.digest()
+    session, hs.offered = hs.offered, None
+    if session is not None and not _resumable(hs, session):
         session = None
-    conn.draft.client_random = conn.random(32)
+    hs.draft.client_random = hs.random(32)
     shares: dict[int, Offer] = {}
     psks: list[OfferedPsk] = []
     early: EarlyData | None = None
@@ -70,12 +70,12 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
         wanted = config.share_groups
         shares = {group.code: share for group, share in zip(wanted, groups.offers(wanted), strict=True)}
         if config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-            session_id = conn.random(32)  # RFC 8446 D.4
+            session_id = hs.random(32)  # RFC 8446 D.4
         if session and session.version == TLS13:
-            age = int((conn.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
+            age = int((hs.clock() - session.time) * 1000) + session.age_add & 0xFFFFFFFF
             psks.append(OfferedPsk(session.ticket, age, session.suite.hash, session.secret, session))
-        if conn.early_wanted:
-            conn.draft.early = early = early_data.offer(conn, session)
+        if hs.early_wanted:
+            hs.draft.early = early = early_data.offer(hs, session)
         if external:
             if not external[0]:  # RFC 8446 4.2.11: identity<1..2^16-1>
                 raise Abort(faults.EMPTY_PSK_IDENTITY)
@@ -85,65 +85,65 @@ def _first(conn: Handshake, external: tuple[bytes, bytes] | None) -> State:
         offer.early = session
     if session and session.version < TLS13:
         offer.session12 = session
-        offer.session_id = session.id if session.id and not session.ticket else conn.random(32)  # RFC 5077 3.4
-    ech = _encrypted(conn, offer)
-    send(conn, offer, ech)
+        offer.session_id = session.id if session.id and not session.ticket else hs.random(32)  # RFC 5077 3.4
+    ech = _encrypted(hs, offer)
+    send(hs, offer, ech)
     if offer.early is not None:
-        digest = (ech or conn).transcript.digest_with(b"", offer.early.suite.hash)
-        early_data.begin(conn, offer.early, psks[0].early, digest, ech.random if ech else conn.draft.client_random)
+        digest = (ech or hs).transcript.digest_with(b"", offer.early.suite.hash)
+        early_data.begin(hs, offer.early, psks[0].early, digest, ech.random if ech else hs.draft.client_random)
     return ExpectServerHello(offer, None, ech)
 
 
-def early_limit(conn: Handshake) -> int:
+def early_limit(hs: Handshake) -> int:
     """How many bytes of early data a client that has not begun could send with its session."""
-    if conn.config.ech is not None:
-        conn.config = conn.config.tls13_only
-    conn.draft.policy_digest = conn.config.policy.digest()
-    session = conn.offered
-    if session is not None and not _resumable(conn, session):
+    if hs.config.ech is not None:
+        hs.config = hs.config.tls13_only
+    hs.draft.policy_digest = hs.config.policy.digest()
+    session = hs.offered
+    if session is not None and not _resumable(hs, session):
         session = None
-    conn.draft.early = found = early_data.offer(conn, session)
+    hs.draft.early = found = early_data.offer(hs, session)
     return found.left
 
 
-def _encrypted(conn: Handshake, offer: ClientOffer) -> EchClient | None:
+def _encrypted(hs: Handshake, offer: ClientOffer) -> EchClient | None:
     """What encrypts the hello; without a configuration, perhaps a GREASE extension in the offer."""
-    config = conn.config
+    config = hs.config
     if config.ech is None:
         if config.ech_grease and config.max_version >= TLS13:
-            offer.extra = grease(conn.random)
-            conn.draft.ech = EchOutcome(GREASE)
+            offer.extra = grease(hs.random)
+            hs.draft.ech = EchOutcome(GREASE)
         return None
-    ech = EchClient(config, config.ech, conn.server_hostname, conn.random)
-    conn.draft.ech = EchOutcome(NOT_TRIED, ech.outer_name, ech.chosen.public_name)
-    if conn.layer.watched:
-        conn.log_secret("ECH_SECRET", ech.secret)
-        conn.log_secret("ECH_CONFIG", ech.chosen.config.raw)
+    ech = EchClient(config, config.ech, hs.server_hostname, hs.random)
+    hs.draft.ech = EchOutcome(NOT_TRIED, ech.outer_name, ech.chosen.public_name)
+    if hs.layer.watched:
+        hs.log_secret("ECH_SECRET", ech.secret)
+        hs.log_secret("ECH_CONFIG", ech.chosen.config.raw)
     ech.secret = b""
     return ech
 
 
-def _renegotiate(conn: Handshake) -> State:
+def _renegotiate(hs: Handshake) -> State:
     """A new handshake inside this connection, in the same version, because the server asked (RFC 5246 7.4.1.1)."""
-    conn.config = replace(conn.config, versions=(conn.version,), alpn=())  # the connection keeps its protocol
-    conn.transcript = Transcript()
-    conn.draft = Outcome()
-    conn.stream.begin_again()
-    conn.draft.client_random = conn.random(32)
-    conn.draft.policy_digest = conn.config.policy.digest()
-    if conn.config.sessions is not None:
-        conn.config.sessions.stats.connect_renegotiate += 1
+    hs.config = replace(hs.config, versions=(hs.version,), alpn=())  # the connection keeps its protocol
+    hs.transcript = Transcript()
+    hs.draft = Outcome()
+    hs.stream.begin_again()
+    hs.draft.client_random = hs.random(32)
+    hs.draft.policy_digest = hs.config.policy.digest()
+    if hs.config.sessions is not None:
+        hs.config.sessions.stats.connect_renegotiate += 1
     offer = ClientOffer(b"", {}, [])
-    send(conn, offer)
+    send(hs, offer)
     return ExpectServerHelloAgain(offer, None, None)
 
 
-def _resumable(conn: Handshake, session: Session) -> bool:
+def _resumable(hs: Handshake, session: Session) -> bool:
     """Whether a session still fits what this connection demands."""
-    config = conn.config
+    config = hs.config
     return (
-        session.alive(conn.clock())
-        and fits(conn, session)
+        session.alive(hs.clock())
+        and fits(hs, session)
         and session.version in config.versions
         and session.suite in config.offered_suites
         and len(session.ticket) <= MAX_TICKET

@@ -53,12 +53,12 @@ def _compressed(algorithm: Algorithm, compress: Callable[[bytes], bytes | None],
 # The peer's
 
 
-def expand(conn: Handshake, compressed: messages.CompressedCertificate) -> messages.Certificate:
+def expand(hs: Handshake, compressed: messages.CompressedCertificate) -> messages.Certificate:
     """The Certificate in a CompressedCertificate; its `raw`, which the transcript has, is the latter (RFC 8879 4)."""
-    config = conn.config
-    if conn.draft.peer_type == RAW:
+    config = hs.config
+    if hs.draft.peer_type == RAW:
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a compressed raw public key")
-    conn.draft.certificate_compression = compressed.algorithm
+    hs.draft.certificate_compression = compressed.algorithm
     if not config.decompressors:
         raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "nobody asked for CompressedCertificate")
     raw, code, length, data = compressed

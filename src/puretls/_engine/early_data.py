@@ -46,25 +46,25 @@ WITHOUT_END = 0xFFFFFFFF  # the size that a ticket says where there are no recor
 REMEMBERED = 2 * WINDOW + CLOCKS  # seconds for which a flight may be fresh, as the clocks of servers differ
 
 
-def keys(conn: Handshake, early: EarlySecret, suite: Suite, digest: bytes, random: bytes) -> TrafficSecret:
+def keys(hs: Handshake, early: EarlySecret, suite: Suite, digest: bytes, random: bytes) -> TrafficSecret:
     """The secret of early data; `digest` is that of the transcript up to ClientHello, `random` the random of the
     ClientHello.
     """
-    record, secret = conn.draft.early, early.client_traffic(digest)
+    record, secret = hs.draft.early, early.client_traffic(digest)
     if record is not None:
         record.exporter, record.hash, record.digest, record.open = early, suite.hash, digest, True
-    if conn.layer.watched:
-        conn.log_secret("CLIENT_EARLY_TRAFFIC_SECRET", secret, random)
-        conn.log_secret("EARLY_EXPORTER_SECRET", early.exporter(digest), random)
+    if hs.layer.watched:
+        hs.log_secret("CLIENT_EARLY_TRAFFIC_SECRET", secret, random)
+        hs.log_secret("EARLY_EXPORTER_SECRET", early.exporter(digest), random)
     return TrafficSecret(suite.hash, secret, suite.cipher.key)
 
 
 # A client
 
 
-def offer(conn: Handshake, session: Session | None) -> EarlyData:
+def offer(hs: Handshake, session: Session | None) -> EarlyData:
     """How much a client that offers this session may send; if `left` is 0, `reason` says why."""
-    config = conn.config
+    config = hs.config
     reason, size = None, 0
     if session is None:
         reason = NO_SESSION
@@ -79,29 +79,29 @@ def offer(conn: Handshake, session: Session | None) -> EarlyData:
     return EarlyData(NOT_SENT, reason, size)
 
 
-def begin(conn: Handshake, session: Session, early: EarlySecret, digest: bytes, random: bytes) -> None:
+def begin(hs: Handshake, session: Session, early: EarlySecret, digest: bytes, random: bytes) -> None:
     """The ClientHello that offers it was sent: what follows is early data (RFC 8446 4.2.10, D.4)."""
-    secret = keys(conn, early, session.suite, digest, random)
-    if conn.draft.early is not None:
-        conn.draft.early.status = REJECTED  # until the server says that it is not
-    if conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.stream.send_change_cipher_spec()
-    conn.layer.install_write(EARLY, session.suite, secret)
-    if conn.profile.end_of_early_data:
-        conn.write_level = EARLY
+    secret = keys(hs, early, session.suite, digest, random)
+    if hs.draft.early is not None:
+        hs.draft.early.status = REJECTED  # until the server says that it is not
+    if hs.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        hs.stream.send_change_cipher_spec()
+    hs.layer.install_write(EARLY, session.suite, secret)
+    if hs.profile.end_of_early_data:
+        hs.write_level = EARLY
 
 
-def retried(conn: Handshake) -> None:
+def retried(hs: Handshake) -> None:
     """A HelloRetryRequest rejects it; the next ClientHello is sent without protection again (RFC 8446 4.2.10)."""
-    if conn.draft.early is not None:
-        conn.draft.early.reject(RETRIED)
-    conn.layer.withdraw_early_data()
-    conn.write_level = INITIAL
+    if hs.draft.early is not None:
+        hs.draft.early.reject(RETRIED)
+    hs.layer.withdraw_early_data()
+    hs.write_level = INITIAL
 
 
-def answered(conn: Handshake, session: Session | None, *, accepted: bool) -> None:
+def answered(hs: Handshake, session: Session | None, *, accepted: bool) -> None:
     """EncryptedExtensions shows whether the server accepts it; `session` is the one that it has resumed."""
-    draft, early = conn.draft, conn.draft.early
+    draft, early = hs.draft, hs.draft.early
     if early is None:
         raise Abort(faults.INTERNAL)
     if accepted:
@@ -110,32 +110,32 @@ def answered(conn: Handshake, session: Session | None, *, accepted: bool) -> Non
         early.accept()
         return
     early.reject(NOT_RESUMED if session is None else ALPN_MISMATCH if draft.alpn != session.alpn else DECLINED)
-    conn.release()
+    hs.release()
 
 
 # A server
 
 
-def promised(conn: Handshake) -> int:
+def promised(hs: Handshake) -> int:
     """How much early data the tickets of this server allow; 0 where it would be refused anyway."""
-    config, sessions = conn.config, conn.config.sessions
+    config, sessions = hs.config, hs.config.sessions
     if not config.early_limit or sessions is None:
         return 0
     if sessions.anti_replay is None and (sessions.tickets.shared or sessions.store is not None):
         return 0
-    return config.early_limit if conn.profile.end_of_early_data else WITHOUT_END
+    return config.early_limit if hs.profile.end_of_early_data else WITHOUT_END
 
 
 def decide(
-    conn: Handshake, found: dict[int, bytes], psks: OfferedPsks | None, chosen: tuple[int, Session | None] | None
+    hs: Handshake, found: dict[int, bytes], psks: OfferedPsks | None, chosen: tuple[int, Session | None] | None
 ) -> Asking[bool]:
     """Whether the early data of this ClientHello is accepted; `chosen` is the PSK that the handshake uses."""
-    early = conn.draft.early
+    early = hs.draft.early
     if early is None:
         return False
-    reason = _refused(conn, found, chosen)
+    reason = _refused(hs, found, chosen)
     if reason is None and psks is not None and chosen is not None and (session := chosen[1]) is not None:
-        reason = yield from _replayed(conn, psks, session)
+        reason = yield from _replayed(hs, psks, session)
         if reason is None:
             early.accept()
             early.left = session.max_early_data
@@ -144,27 +144,25 @@ def decide(
     return False
 
 
-def _refused(conn: Handshake, found: dict[int, bytes], chosen: tuple[int, Session | None] | None) -> str | None:
-    config = conn.config
-    if not conn.early_wanted or not config.early_limit:
+def _refused(hs: Handshake, found: dict[int, bytes], chosen: tuple[int, Session | None] | None) -> str | None:
+    config = hs.config
+    if not hs.early_wanted or not config.early_limit:
         return DISABLED
     if chosen is None or chosen[0]:  # early data is always under the first PSK
         return NOT_RESUMED
     session = chosen[1]
-    if session is None or not session.max_early_data or session.suite is not conn.draft.suite:
+    if session is None or not session.max_early_data or session.suite is not hs.draft.suite:
         return UNSUPPORTED
-    if (
-        session.max_early_data > config.early_limit and conn.profile.end_of_early_data
-    ):  # less is taken than was promised
+    if session.max_early_data > config.early_limit and hs.profile.end_of_early_data:  # less is taken than was promised
         return UNSUPPORTED
-    if session.alpn != negotiated.protocol(conn, found):
+    if session.alpn != negotiated.protocol(hs, found):
         return ALPN_MISMATCH
     return None
 
 
-def _replayed(conn: Handshake, psks: OfferedPsks, session: Session) -> Asking[str | None]:
+def _replayed(hs: Handshake, psks: OfferedPsks, session: Session) -> Asking[str | None]:
     """Why it is not certain that it comes for the first time; None if it is (RFC 8446 8.2, 8.3)."""
-    sessions, now = conn.config.sessions, conn.clock()
+    sessions, now = hs.config.sessions, hs.clock()
     age = ((psks.identities[0][1] - session.age_add) & 0xFFFFFFFF) / 1000
     expected = session.time + age
     if abs(now - expected) > WINDOW:
@@ -183,10 +181,10 @@ def _replayed(conn: Handshake, psks: OfferedPsks, session: Session) -> Asking[st
     return REPLAY
 
 
-def receiving(conn: Handshake, early: EarlySecret, digest: bytes) -> None:
+def receiving(hs: Handshake, early: EarlySecret, digest: bytes) -> None:
     """Accept it: what comes next is under its keys."""
-    suite = conn.draft.suite
-    conn.layer.reject_early_data(0)
-    conn.layer.install_read(EARLY, suite, keys(conn, early, suite, digest, conn.draft.client_random))
-    if conn.profile.end_of_early_data:
-        conn.read_level = EARLY
+    suite = hs.draft.suite
+    hs.layer.reject_early_data(0)
+    hs.layer.install_read(EARLY, suite, keys(hs, early, suite, digest, hs.draft.client_random))
+    if hs.profile.end_of_early_data:
+        hs.read_level = EARLY

@@ -24,21 +24,21 @@ from puretls._wire.hello import ClientHello
 MAX_TRIALS = 8  # keys that are tried for one hello
 
 
-def receive(conn: Handshake, message: ClientHello) -> ClientHello:
+def receive(hs: Handshake, message: ClientHello) -> ClientHello:
     """The ClientHello to go on with: the inner one, if this message contains one that can be opened."""
     found = message.extensions
-    body, config = found[ENCRYPTED_CLIENT_HELLO], conn.config
+    body, config = found[ENCRYPTED_CLIENT_HELLO], hs.config
     if not config.ech_keys:
         if body[:1] == bytes((INNER,)):
             ech.kind_of(body)
-            conn.draft.ech = EchOutcome(BACKEND)
+            hs.draft.ech = EchOutcome(BACKEND)
         return message
     if ech.kind_of(body) != OUTER:
         raise Abort(faults.BAD_ECH_EXTENSION, "an inner ClientHello that is not encrypted")
     sealed = Sealed.parse(body)
     places.check(found, places.BUT_LONG)
     name = extensions.server_name(found[SERVER_NAME]) if SERVER_NAME in found else None
-    conn.draft.ech = record = EchOutcome(GREASE, name)
+    hs.draft.ech = record = EchOutcome(GREASE, name)
     aad = ech.authenticated(message, len(sealed.payload))
     for key in islice(_candidates(config.ech_keys, sealed, trial=config.ech_trial), MAX_TRIALS):
         try:
@@ -47,10 +47,10 @@ def receive(conn: Handshake, message: ClientHello) -> ClientHello:
         except HpkeError:
             continue
         record.status, record.opened = SUCCESS, (sealed, context)
-        if conn.layer.watched:
-            conn.draft.client_random = message.random  # under which the key log has these lines (RFC 9850)
-            conn.log_secret("ECH_SECRET", secret)
-            conn.log_secret("ECH_CONFIG", key.config.raw)
+        if hs.layer.watched:
+            hs.draft.client_random = message.random  # under which the key log has these lines (RFC 9850)
+            hs.log_secret("ECH_SECRET", secret)
+            hs.log_secret("ECH_CONFIG", key.config.raw)
         return ech.rebuilt(encoded, message)
     return message
 
@@ -65,11 +65,11 @@ def _candidates(keys: tuple[ServerKey, ...], sealed: Sealed, *, trial: bool) -> 
     )
 
 
-def receive_second(conn: Handshake, message: ClientHello) -> ClientHello:
+def receive_second(hs: Handshake, message: ClientHello) -> ClientHello:
     """The same after a HelloRetryRequest, which has already told the client whether its first hello was opened (RFC
     9849 7.1.1).
     """
-    record = conn.draft.ech
+    record = hs.draft.ech
     if record is None or not record.confirmed:
         return message
     body = message.extensions.get(ENCRYPTED_CLIENT_HELLO)
@@ -90,19 +90,19 @@ def receive_second(conn: Handshake, message: ClientHello) -> ClientHello:
     return ech.rebuilt(encoded, message)
 
 
-def confirmed(conn: Handshake, inner_random: bytes, raw: bytes) -> bytes:
+def confirmed(hs: Handshake, inner_random: bytes, raw: bytes) -> bytes:
     """A ServerHello whose random ends with the confirmation that the inner hello was accepted (RFC 9849 7.2)."""
     end = 38
     raw = raw[: end - CONFIRMATION] + bytes(CONFIRMATION) + raw[end:]
-    digest = conn.transcript.digest_with(raw)
-    said = confirmation(conn.draft.digest, inner_random, HELLO, digest)
-    record = conn.draft.ech
+    digest = hs.transcript.digest_with(raw)
+    said = confirmation(hs.draft.digest, inner_random, HELLO, digest)
+    record = hs.draft.ech
     if record is not None:
         record.opened = None
     return raw[: end - CONFIRMATION] + said + raw[end:]
 
 
-def confirmed_retry(conn: Handshake, inner_random: bytes, raw: bytes) -> bytes:
+def confirmed_retry(hs: Handshake, inner_random: bytes, raw: bytes) -> bytes:
     """A HelloRetryRequest with the confirmation in its last extension, `NO_CONFIRMATION` (RFC 9849 7.2.1)."""
-    said = confirmation(conn.draft.digest, inner_random, RETRY, conn.transcript.digest_with(raw))
+    said = confirmation(hs.draft.digest, inner_random, RETRY, hs.transcript.digest_with(raw))
     return raw[:-CONFIRMATION] + said

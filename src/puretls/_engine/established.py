@@ -50,48 +50,48 @@ class Established13(Established):
 
     __slots__ = ("digest", "nonce", "pending", "resumption", "transcript")
 
-    def __init__(self, conn: Handshake) -> None:
-        transcript = conn.transcript
+    def __init__(self, hs: Handshake) -> None:
+        transcript = hs.transcript
         self.digest = transcript.digest()  # of ClientHello..client Finished
         self.resumption: Resumption | None = None
         # Post-handshake authentication signs the handshake that it follows (RFC 8446 4.4)
-        policy = conn.config.policy
-        wanted = policy.post_handshake_auth or (conn.draft.peer_offers_pha and policy.verify_mode)
+        policy = hs.config.policy
+        wanted = policy.post_handshake_auth or (hs.draft.peer_offers_pha and policy.verify_mode)
         self.transcript = transcript if wanted else None
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
-        del conn.transcript  # nothing may use it from here on
-        conn.draft.session = agreed(conn, b"", LIFETIME)
+        del hs.transcript  # nothing may use it from here on
+        hs.draft.session = agreed(hs, b"", LIFETIME)
 
-    def secret_of_tickets(self, conn: Handshake) -> bytes:
-        if type(conn.draft.master) is not MasterSecret:
+    def secret_of_tickets(self, hs: Handshake) -> bytes:
+        if type(hs.draft.master) is not MasterSecret:
             raise Abort(faults.INTERNAL)
-        return conn.draft.master.resumption(self.digest)
+        return hs.draft.master.resumption(self.digest)
 
     @on(KEY_UPDATE, messages.KeyUpdate.parse)
-    def key_update(self, conn: Handshake, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
+    def key_update(self, hs: Handshake, message: messages.KeyUpdate) -> State:  # RFC 8446 4.6.3
         if message.request_update not in (registry.UPDATE_NOT_REQUESTED, registry.UPDATE_REQUESTED):
             raise Abort(faults.BAD_KEY_UPDATE)
-        if not conn.profile.key_update:
+        if not hs.profile.key_update:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        conn.stream.update_read_keys(message.request_update)
+        hs.stream.update_read_keys(message.request_update)
         return self
 
     # The client
 
     @on(NEW_SESSION_TICKET, messages.NewSessionTicket.parse)
-    def new_session_ticket(self, conn: Handshake, message: messages.NewSessionTicket) -> State:  # RFC 8446 4.6.1
-        if conn.server_side:
+    def new_session_ticket(self, hs: Handshake, message: messages.NewSessionTicket) -> State:  # RFC 8446 4.6.1
+        if hs.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         places.check(message.extensions, places.NST)
         if message.lifetime > LONGEST:
             raise Abort(faults.INVALID_TICKET_LIFETIME)
-        count(conn)
+        count(hs)
         if message.lifetime:
             if self.resumption is None:  # kept, as more tickets will come
-                self.resumption = Resumption(conn.outcome.digest, self.secret_of_tickets(conn))
-            conn.outcome.session = session = agreed(
-                conn,
+                self.resumption = Resumption(hs.outcome.digest, self.secret_of_tickets(hs))
+            hs.outcome.session = session = agreed(
+                hs,
                 self.resumption.psk(message.nonce),
                 message.lifetime,
                 ticket=message.ticket,
@@ -100,22 +100,22 @@ class Established13(Established):
             )
             if registry.EARLY_DATA in message.extensions:
                 session.max_early_data = size = extensions.max_early_data(message.extensions[registry.EARLY_DATA])
-                if size != WITHOUT_END and not conn.profile.end_of_early_data:  # RFC 9001 4.6.1
+                if size != WITHOUT_END and not hs.profile.end_of_early_data:  # RFC 9001 4.6.1
                     raise Abort(faults.MISPLACED_EXTENSION)
-            conn.tell_session(session)
+            hs.tell_session(session)
         return self
 
     @asking_on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
     def certificate_request(
-        self, conn: Handshake, message: messages.CertificateRequest
+        self, hs: Handshake, message: messages.CertificateRequest
     ) -> Asking[State]:  # RFC 8446 4.6.2
-        if conn.server_side or self.transcript is None:
+        if hs.server_side or self.transcript is None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         if not message.context:
             raise Abort(faults.INVALID_CONTEXT)
         schemes = authenticate.requested_schemes(message)
-        count(conn)
-        if conn.stream.close_sent:  # nothing can be sent any more
+        count(hs)
+        if hs.stream.close_sent:  # nothing can be sent any more
             return self
         transcript = self.transcript.copy()
         transcript.update(message.raw)
@@ -129,7 +129,7 @@ class Established13(Established):
             add(messages.finished(finished(digest, secret, transcript.digest())))
             return b"".join(flight)
 
-        config = conn.config
+        config = hs.config
         if config.selects:
             pool = selection.welcome(config.credentials, selection.authorities_of(message.extensions))
             chosen = selection.first(config, TLS13, schemes, pool)
@@ -138,44 +138,44 @@ class Established13(Established):
         if chosen is None:
             add(messages.certificate(message.context, b"\x00\x00\x00"))
         else:
-            credential, scheme = conn.outcome.own_credential, conn.outcome.own_scheme = chosen
+            credential, scheme = hs.outcome.own_credential, hs.outcome.own_scheme = chosen
             add(credential.certificate13(message.context, None))
             signature = yield from authenticate.sign(credential, scheme, CLIENT_CONTEXT + transcript.digest())
             add(messages.certificate_verify(scheme.code, signature))
         size = sum(map(len, flight))
-        if conn.stream.crowded(size):
+        if hs.stream.crowded(size):
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "more requests than answers are taken")
-        conn.stream.queue_message(answer, size)
+        hs.stream.queue_message(answer, size)
         return self
 
     # The server
 
-    def tickets(self, conn: Handshake, count: int) -> Sequence[bytes]:
+    def tickets(self, hs: Handshake, count: int) -> Sequence[bytes]:
         """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
-        sessions, session = conn.config.sessions, conn.draft.session
+        sessions, session = hs.config.sessions, hs.draft.session
         if sessions is None or session is None or not count:
             return ()
-        own, states, lifetime = self._states(conn, session, sessions.lifetime, count)
-        stateful = bool(conn.config.options & OP_NO_TICKET)
+        own, states, lifetime = self._states(hs, session, sessions.lifetime, count)
+        stateful = bool(hs.config.options & OP_NO_TICKET)
         if not lifetime or (len(states[0]) > MAX_TICKET and not stateful):  # a long chain of the client's
             return ()
         if stateful:
             tickets = sessions.keep(states)
-            conn.kept += tuple(tickets)
+            hs.kept += tuple(tickets)
         else:
             tickets = sessions.tickets.seal(states, session.time)
         return _flight(own, tickets, lifetime, session.max_early_data)
 
     def stored_tickets(
-        self, conn: Handshake, sessions: SessionManager, count: int
+        self, hs: Handshake, sessions: SessionManager, count: int
     ) -> tuple[list[bytes], list[tuple[bytes, bytes, int]]]:
         """The same, for tickets that only name states; and the entries that the program's store has to keep before they
         are sent.
         """
-        session = conn.draft.session
+        session = hs.draft.session
         if session is None or not count:
             return [], []
-        own, states, lifetime = self._states(conn, session, sessions.lifetime, count)
+        own, states, lifetime = self._states(hs, session, sessions.lifetime, count)
         if not lifetime:
             return [], []
         tickets, now = sessions.tickets, session.time
@@ -184,7 +184,7 @@ class Established13(Established):
         return _flight(own, ids, lifetime, session.max_early_data), entries
 
     def _states(
-        self, conn: Handshake, session: Session, most: int, count: int
+        self, hs: Handshake, session: Session, most: int, count: int
     ) -> tuple[list[tuple[int, int]], list[bytes], int]:
         """The parts of so many tickets that differ, their states, and for how many seconds they are good.
 
@@ -192,38 +192,38 @@ class Established13(Established):
         """
         lifetime, first = session.left(session.time, most), self.nonce
         self.nonce = end = first + count
-        own = list(zip(unpack_from(f"!{count}I", conn.random(4 * count)), range(first, end), strict=True))
+        own = list(zip(unpack_from(f"!{count}I", hs.random(4 * count)), range(first, end), strict=True))
         form = FORMAT
-        if conn.config.early_limit:
-            session.max_early_data = promised(conn)
+        if hs.config.early_limit:
+            session.max_early_data = promised(hs)
             form = EARLY_FORMAT if session.max_early_data else FORMAT
-        shared = shared_state(session, lifetime, self.secret_of_tickets(conn))
+        shared = shared_state(session, lifetime, self.secret_of_tickets(hs))
         return own, [pack_own(form, age_add, nonce) + shared for age_add, nonce in own], lifetime
 
-    def request_authentication(self, conn: Handshake) -> None:
+    def request_authentication(self, hs: Handshake) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
-        if not conn.outcome.peer_offers_pha or self.transcript is None:
+        if not hs.outcome.peer_offers_pha or self.transcript is None:
             raise Abort(faults.EXTENSION_NOT_RECEIVED)
         if self.pending is not None:
             raise Abort(faults.REQUEST_PENDING)
-        if conn.config.policy.verify_mode == CERT_NONE:  # the answer would not be verified
+        if hs.config.policy.verify_mode == CERT_NONE:  # the answer would not be verified
             raise Abort(faults.INVALID_CONFIG)
-        if conn.stream.close_sent:
+        if hs.stream.close_sent:
             raise Abort(faults.PROTOCOL_IS_SHUTDOWN)
-        context = conn.random(32)
-        raw = messages.certificate_request(context, conn.config.request_extensions)
+        context = hs.random(32)
+        raw = messages.certificate_request(context, hs.config.request_extensions)
         self.pending = raw
-        conn.stream.queue_message(raw, len(raw))
+        hs.stream.queue_message(raw, len(raw))
 
     @asking_on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Handshake, message: messages.Certificate) -> Asking[State]:
+    def certificate(self, hs: Handshake, message: messages.Certificate) -> Asking[State]:
         pending, self.pending = self.pending, None
         if pending is None or self.transcript is None:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
         transcript = self.transcript.copy()
         transcript.update(pending)
         context = messages.CertificateRequest.parse(pending).context
-        claim = yield from receive_from_client(conn, message, transcript, context)
+        claim = yield from receive_from_client(hs, message, transcript, context)
         if claim is None:
             return ExpectPostFinished(self, transcript, None)
         return ExpectPostCertificateVerify(self, transcript, claim)
@@ -240,8 +240,8 @@ class ExpectPostCertificateVerify(Established):
     accepts_data = False  # the three messages come in a row (RFC 8446 4.6.2)
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
-    def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
-        peer = receive_verify(conn, message, self.claim, self.transcript, conn.outcome)
+    def certificate_verify(self, hs: Handshake, message: messages.CertificateVerify) -> State:
+        peer = receive_verify(hs, message, self.claim, self.transcript, hs.outcome)
         return ExpectPostFinished(self.established, self.transcript, peer)
 
 
@@ -255,13 +255,13 @@ class ExpectPostFinished(Established):
         self.established, self.transcript, self.peer = established, transcript, peer
 
     @asking_on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
-        expected = finished(conn.outcome.digest, conn.stream.read_secret, self.transcript.digest())
+    def finished(self, hs: Handshake, message: messages.Finished) -> Asking[State]:
+        expected = finished(hs.outcome.digest, hs.stream.read_secret, self.transcript.digest())
         authenticate.check_finished(message.verify_data, expected)
-        if conn.config.policy.judged:
-            yield from admitted(conn, self.peer)
-        conn.outcome.peer = self.peer
-        conn.pass_gate(later=False)
+        if hs.config.policy.judged:
+            yield from admitted(hs, self.peer)
+        hs.outcome.peer = self.peer
+        hs.pass_gate(later=False)
         return self.established
 
 
@@ -271,6 +271,6 @@ def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int, ear
     return messages.new_session_tickets(lifetime, own, tickets, more)
 
 
-def count(conn: Handshake) -> None:
+def count(hs: Handshake) -> None:
     """Count a post-handshake message: a peer that sends many of them and no data is cut off."""
-    conn.layer.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)
+    hs.layer.count(faults.TOO_MANY_KEY_UPDATES, MAX_IN_A_ROW)

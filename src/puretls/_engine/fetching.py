@@ -26,14 +26,14 @@ DEEPEST = 4  # issuers are fetched for so many certificates of a path, counted f
 SCHEMES = ("http://", "https://")
 
 
-def examined(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Asking[Claim]:
+def examined(hs: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Asking[Claim]:
     """The server's claim, as `examine` makes it; issuers that the server has not sent may be fetched for it."""
-    policy = conn.config.policy
+    policy = hs.config.policy
     if policy.aia is None or not builds_paths(policy):
-        return examine(conn, ders, ocsp)
-    chain, rules = presented(conn, ders)
+        return examine(hs, ders, ocsp)
+    chain, rules = presented(hs, ders)
     found = yield from _path(policy, chain, rules)
-    return claim_of(conn, chain, rules, found, ocsp)
+    return claim_of(hs, chain, rules, found, ocsp)
 
 
 def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy) -> Asking[tuple[Certificate, ...]]:

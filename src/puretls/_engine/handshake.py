@@ -91,12 +91,12 @@ class State:
                 kind, parse, asks = _MARKED[handler]
                 cls.expects[kind] = parse, handler, asks
 
-    def step(self, conn: Handshake, raw: bytes) -> State:
+    def step(self, hs: Handshake, raw: bytes) -> State:
         """Hand one whole handshake message to its handler; the state after it."""
         entry = self.expects.get(raw[0])
         if entry is None:
-            if raw == HELLO_REQUEST and not conn.server_side and (conn.version or conn.config.min_version) < TLS13:
-                _count_request(conn)
+            if raw == HELLO_REQUEST and not hs.server_side and (hs.version or hs.config.min_version) < TLS13:
+                _count_request(hs)
                 return self  # ignored in a handshake (RFC 5246 7.4.1.1)
             name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}")
@@ -107,9 +107,9 @@ class State:
             raise Abort(faults.LENGTH_MISMATCH) from None
         state: State
         if not asks:
-            state = handler(self, conn, message)
+            state = handler(self, hs, message)
             return state
-        script = handler(self, conn, message)
+        script = handler(self, hs, message)
         try:  # as `go_on` does, without the call
             request = script.send(None)
         except StopIteration as end:
@@ -117,18 +117,18 @@ class State:
             return state
         return Parked(request, script)
 
-    def request_authentication(self, conn: Handshake) -> None:
+    def request_authentication(self, hs: Handshake) -> None:
         """Ask the client for its certificate after the handshake; refused in states in which that is not possible."""
-        del conn
+        del hs
         raise Abort(faults.STILL_IN_INIT)
 
-    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
+    def change_cipher_spec(self, hs: Handshake, body: bytes) -> State:
         """Handle ChangeCipherSpec (RFC 5246 7.1), in states of TLS 1.2 and older that set `expects_ccs`."""
         raise NotImplementedError
 
 
-def _count_request(conn: Handshake) -> None:
-    conn.layer.count(faults.UNEXPECTED_HANDSHAKE_MESSAGE, MAX_REQUESTS)
+def _count_request(hs: Handshake) -> None:
+    hs.layer.count(faults.UNEXPECTED_HANDSHAKE_MESSAGE, MAX_REQUESTS)
 
 
 class Parked(State):

@@ -58,22 +58,22 @@ def psk_premaster(other: bytes, key: bytes) -> bytes:
     return vec16(other) + vec16(key)
 
 
-def derive_master(conn: Handshake, premaster: bytes) -> None:
+def derive_master(hs: Handshake, premaster: bytes) -> None:
     """The master secret by RFC 5246 8.1, or the extended one by RFC 7627 4, whose transcript ends with
     ClientKeyExchange.
     """
-    draft = conn.draft
+    draft = hs.draft
     if draft.ems:
-        master = prf(draft.digest, premaster, b"extended master secret", conn.transcript.digest(), 48)
+        master = prf(draft.digest, premaster, b"extended master secret", hs.transcript.digest(), 48)
     else:
         master = prf(draft.digest, premaster, b"master secret", draft.client_random + draft.server_random, 48)
-    set_master(conn, master)
+    set_master(hs, master)
 
 
-def set_master(conn: Handshake, master: bytes) -> None:
-    conn.draft.master = master
-    if conn.layer.watched:
-        conn.log_secret("CLIENT_RANDOM", master)
+def set_master(hs: Handshake, master: bytes) -> None:
+    hs.draft.master = master
+    if hs.layer.watched:
+        hs.log_secret("CLIENT_RANDOM", master)
 
 
 # Keys (RFC 5246 6.3)
@@ -84,38 +84,38 @@ class Keys:
 
     __slots__ = ("opener", "prf", "sealer")
 
-    def __init__(self, conn: Handshake) -> None:
-        draft = conn.draft
-        self.prf = Prf(draft.digest, master_of(conn))
+    def __init__(self, hs: Handshake) -> None:
+        draft = hs.draft
+        self.prf = Prf(draft.digest, master_of(hs))
         client, server = protection12.key_block(draft.suite, self.prf, draft.server_random + draft.client_random)
-        theirs, ours = (client, server) if conn.server_side else (server, client)
+        theirs, ours = (client, server) if hs.server_side else (server, client)
         self.opener: Opener = protection12.opener(draft.suite, draft.version, theirs, etm=draft.etm)
         self.sealer: Sealer = protection12.sealer(draft.suite, draft.version, ours, etm=draft.etm)
 
 
-def accept_change_cipher_spec(conn: Handshake, body: bytes, keys: Keys) -> None:
+def accept_change_cipher_spec(hs: Handshake, body: bytes, keys: Keys) -> None:
     """RFC 5246 7.1."""
     if body != b"\x01":
         raise Abort(faults.BAD_CHANGE_CIPHER_SPEC)
-    conn.stream.switch_read_keys(keys.opener)
+    hs.stream.switch_read_keys(keys.opener)
 
 
 # Finished (RFC 5246 7.4.9)
 
 
-def send_finished(conn: Handshake, keys: Keys) -> None:
-    label = SERVER_FINISHED if conn.server_side else CLIENT_FINISHED
-    conn.draft.finished_sent = keys.prf(label, conn.transcript.digest(), 12)
-    conn.send_message(messages.finished(conn.draft.finished_sent))
-    conn.layer.flush()
+def send_finished(hs: Handshake, keys: Keys) -> None:
+    label = SERVER_FINISHED if hs.server_side else CLIENT_FINISHED
+    hs.draft.finished_sent = keys.prf(label, hs.transcript.digest(), 12)
+    hs.send_message(messages.finished(hs.draft.finished_sent))
+    hs.layer.flush()
 
 
-def check_finished(conn: Handshake, message: messages.Finished, keys: Keys) -> None:
-    label = CLIENT_FINISHED if conn.server_side else SERVER_FINISHED
+def check_finished(hs: Handshake, message: messages.Finished, keys: Keys) -> None:
+    label = CLIENT_FINISHED if hs.server_side else SERVER_FINISHED
     raw, received = message
-    authenticate.check_finished(received, keys.prf(label, conn.transcript.digest(), 12))
-    conn.draft.finished_received = received
-    conn.transcript.update(raw)
+    authenticate.check_finished(received, keys.prf(label, hs.transcript.digest(), 12))
+    hs.draft.finished_received = received
+    hs.transcript.update(raw)
 
 
 class Established12(Established):
@@ -127,107 +127,103 @@ class Established12(Established):
     __slots__ = ()
 
     @on(HELLO_REQUEST, messages.Empty.parse)
-    def hello_request(self, conn: Handshake, message: messages.Empty) -> State:
+    def hello_request(self, hs: Handshake, message: messages.Empty) -> State:
         del message
-        if conn.server_side:
+        if hs.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        count(conn)
-        if (
-            conn.outcome.secure_renegotiation
-            and not conn.config.options & OP_NO_RENEGOTIATION
-            and not conn.stream.close_sent
-        ):
-            return conn.begin(conn)
-        return self.decline(conn)
+        count(hs)
+        if hs.outcome.secure_renegotiation and not hs.config.options & OP_NO_RENEGOTIATION and not hs.stream.close_sent:
+            return hs.begin(hs)
+        return self.decline(hs)
 
     @on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Handshake, message: ClientHello) -> State:
+    def client_hello(self, hs: Handshake, message: ClientHello) -> State:
         del message
-        if not conn.server_side:
+        if not hs.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        count(conn)
-        return self.decline(conn)
+        count(hs)
+        return self.decline(hs)
 
-    def decline(self, conn: Handshake) -> State:
+    def decline(self, hs: Handshake) -> State:
         """Refuse a renegotiation with a warning.  If the peer takes none of what we send, the warning is left out: not
         every request needs an answer (RFC 5246 7.4.1.1).
         """
-        if not conn.stream.crowded():
-            conn.layer.send_alert(WARNING, registry.NO_RENEGOTIATION)
+        if not hs.stream.crowded():
+            hs.layer.send_alert(WARNING, registry.NO_RENEGOTIATION)
         return self
 
 
-def finish(conn: Handshake, session: Session) -> State:
+def finish(hs: Handshake, session: Session) -> State:
     """End the handshake, whose session can be resumed from here on."""
-    del conn.transcript  # nothing may use it from here on
-    conn.draft.session = session
-    return conn.finish(Established12())
+    del hs.transcript  # nothing may use it from here on
+    hs.draft.session = session
+    return hs.finish(Established12())
 
 
-def master_of(conn: Handshake) -> bytes:
+def master_of(hs: Handshake) -> bytes:
     """The master secret, which a session keeps."""
-    if not isinstance(conn.draft.master, bytes):
+    if not isinstance(hs.draft.master, bytes):
         raise Abort(faults.INTERNAL)
-    return conn.draft.master
+    return hs.draft.master
 
 
-def lifetime(conn: Handshake) -> int:
+def lifetime(hs: Handshake) -> int:
     """The lifetime of this context's sessions, in seconds."""
-    return LIFETIME if conn.config.sessions is None else conn.config.sessions.lifetime
+    return LIFETIME if hs.config.sessions is None else hs.config.sessions.lifetime
 
 
 # Signatures (RFC 5246 4.7, 7.4.3, 7.4.8; RFC 4346 4.7)
 
 
-def peer_scheme(conn: Handshake, code: int, claim: Claim) -> Scheme:
+def peer_scheme(hs: Handshake, code: int, claim: Claim) -> Scheme:
     """The scheme of the peer's signature; before TLS 1.2 the kind of its key decides.
 
     The key's curve has to be one that we have offered (RFC 8422 5.3), and its certificate has to allow signatures (RFC
     5246 7.4.2, 7.4.6).
     """
     scheme: Scheme | None
-    if conn.version >= TLS12:
-        scheme = check_scheme(conn.config, code, claim, TLS12)
+    if hs.version >= TLS12:
+        scheme = check_scheme(hs.config, code, claim, TLS12)
     else:
-        scheme = scheme_before12(conn, claim.kind)
+        scheme = scheme_before12(hs, claim.kind)
         if scheme is None:
-            raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {conn.version:#06x}")
-    if claim.kind == EC and BY_NAME.get(claim.key.curve.name) not in conn.config.groups:
+            raise Abort(faults.WRONG_SIGNATURE_TYPE, f"{claim.kind} key in version {hs.version:#06x}")
+    if claim.kind == EC and BY_NAME.get(claim.key.curve.name) not in hs.config.groups:
         raise Abort(faults.WRONG_CURVE, claim.key.curve.name)
     if not claim.usable_for(DIGITAL_SIGNATURE):
         raise Abort(faults.MISSING_SIGNING_CERT if claim.kind in KINDS[suites.RSA] else faults.BAD_ECC_CERT)
     return scheme
 
 
-def scheme_before12(conn: Handshake, kind: str) -> Scheme | None:
+def scheme_before12(hs: Handshake, kind: str) -> Scheme | None:
     """The scheme of a kind of key before TLS 1.2: MD5 with SHA-1, or SHA-1, which only security level 0 permits."""
     scheme = signatures.BEFORE12.get(kind)
-    if scheme is not None and conn.config.policy.security_level > 0:
-        raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM, f"version {conn.version:#06x}")
+    if scheme is not None and hs.config.policy.security_level > 0:
+        raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM, f"version {hs.version:#06x}")
     return scheme
 
 
 def choose_before12(
-    conn: Handshake, credentials: Iterable[Credential], kinds: frozenset[str]
+    hs: Handshake, credentials: Iterable[Credential], kinds: frozenset[str]
 ) -> tuple[Credential, Scheme] | None:
     """The first credential of these kinds, with its scheme before TLS 1.2."""
     for credential in credentials:
-        scheme = scheme_before12(conn, credential.kind) if credential.kind in kinds else None
+        scheme = scheme_before12(hs, credential.kind) if credential.kind in kinds else None
         if scheme is not None:
             return credential, scheme
     return None
 
 
-def check_renegotiation(conn: Handshake, found: dict[int, bytes], *, legacy: bool) -> None:
+def check_renegotiation(hs: Handshake, found: dict[int, bytes], *, legacy: bool) -> None:
     """Check renegotiated_connection (RFC 5746 3.4 to 3.6): empty in a first handshake, in a renegotiation both
     verify_data of the handshake before.
     """
     body = found.get(registry.RENEGOTIATION_INFO)
     if body is None:
-        if conn.established or not legacy:
+        if hs.established or not legacy:
             raise Abort(faults.UNSAFE_LEGACY_RENEGOTIATION_DISABLED)
         return
-    before = conn.outcome
+    before = hs.outcome
     if not compare_digest(extensions.renegotiated_connection(body), before.finished_sent + before.finished_received):
         raise Abort(faults.RENEGOTIATION_MISMATCH)
-    conn.draft.secure_renegotiation = True
+    hs.draft.secure_renegotiation = True

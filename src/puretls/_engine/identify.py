@@ -24,12 +24,12 @@ SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 844
 CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"
 
 
-def examine(conn: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
+def examine(hs: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> Claim:
     """Parse what the peer has sent, and verify it if the configuration demands it."""
-    chain, rules = presented(conn, ders)
-    policy = conn.config.policy
+    chain, rules = presented(hs, ders)
+    policy = hs.config.policy
     verified = path.verify(known(policy, chain), policy.store, rules) if builds_paths(policy) else None
-    return claim_of(conn, chain, rules, verified, ocsp)
+    return claim_of(hs, chain, rules, verified, ocsp)
 
 
 def builds_paths(policy: PeerPolicy) -> bool:
@@ -44,26 +44,26 @@ def known(policy: PeerPolicy, chain: tuple[Certificate, ...]) -> Sequence[Certif
     return chain if policy.intermediates is None else [*chain, *issuers.above(chain, policy.intermediates)]
 
 
-def presented(conn: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate, ...], Policy]:
+def presented(hs: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate, ...], Policy]:
     """The arguments of verification: the chain, and what it has to satisfy."""
     try:
         chain = certificate.presented(ders)
     except ValueError as error:
         raise Abort(faults.UNPARSABLE_CERTIFICATE, f"the peer's certificate: {error}") from None
-    policy = conn.config.policy
+    policy = hs.config.policy
     if X509 not in policy.types:
         raise Abort(faults.UNWANTED_CERTIFICATE_TYPE, "a certificate, where only raw public keys are taken")
-    if not conn.server_side:
-        conn.draft.presented = chain
-    name = conn.server_hostname if policy.check_hostname else None
-    ech = conn.draft.ech
+    if not hs.server_side:
+        hs.draft.presented = chain
+    name = hs.server_hostname if policy.check_hostname else None
+    ech = hs.draft.ech
     if ech is not None and ech.rejected:  # the certificate has to name the configuration's public name (RFC 9849 6.1.7)
         name = ech.public_name
     return chain, Policy(
-        purpose="clientAuth" if conn.server_side else "serverAuth",
+        purpose="clientAuth" if hs.server_side else "serverAuth",
         hostname=name,
         ip=ip_address(name),
-        time=conn.clock(),
+        time=hs.clock(),
         flags=policy.verify_flags,
         host_flags=policy.host_flags,
         depth=policy.verify_depth,
@@ -73,14 +73,14 @@ def presented(conn: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate
 
 
 def claim_of(
-    conn: Handshake,
+    hs: Handshake,
     chain: tuple[Certificate, ...],
     rules: Policy,
     verified: tuple[Certificate, ...] | None,
     ocsp: bytes | None,
 ) -> Claim:
     """The peer's claim, with the path if one was built; revocation is checked last."""
-    policy, asked, status = conn.config.policy, None, None
+    policy, asked, status = hs.config.policy, None, None
     if policy.verify_mode:  # CERT_NONE is 0
         if verified is None:  # a function judges the chain at the end (admission.py); its leaf is checked here
             checks.strong_leaf(chain[0], rules)
@@ -93,11 +93,11 @@ def claim_of(
             said = crlite.check(policy.crlite.current(rules.time), verified[0], verified[1])
             if said is crlite.CRLiteStatus.REVOKED:
                 raise codes.refusal(codes.REVOKED, 0)
-        if conn.config.request_ocsp and not conn.server_side and verified is not None:
+        if hs.config.request_ocsp and not hs.server_side and verified is not None:
             status = StatusRules(policy.ocsp, rules.time, policy.security_level)
     claim = Claim(chain, verified, ocsp, asked, status)
     if policy.ct is not None and verified is not None:
-        claim.transparency = Transparency(policy.ct, conn.draft.scts, rules.time)
+        claim.transparency = Transparency(policy.ct, hs.draft.scts, rules.time)
     return claim
 
 

@@ -70,12 +70,12 @@ def offers(config: Config) -> Offers:
     return Offers(tuple(found), b"".join([encoded for _, encoded in found]), frozenset(may_return))
 
 
-def answers(conn: Handshake, offered: dict[int, bytes], message: int, *, resumed: bool) -> dict[int, bytes]:
+def answers(hs: Handshake, offered: dict[int, bytes], message: int, *, resumed: bool) -> dict[int, bytes]:
     """The extensions of `message`, EncryptedExtensions or ServerHello of TLS 1.2 and older, that answer the offer."""
     found = {}
     for number, answer in asked(message, tuple(offered)) if len(offered) <= USUAL else ANSWERS[message]:
         if number in offered:
-            body = answer(conn, offered[number], resumed)
+            body = answer(hs, offered[number], resumed)
             if body is not None:
                 found[number] = body
     return found
@@ -90,12 +90,12 @@ def asked(message: int, numbers: tuple[int, ...]) -> list[tuple[int, Answer]]:
     return [(number, answer) for number, answer in ANSWERS[message] if number in numbers]
 
 
-def accept(conn: Handshake, found: dict[int, bytes], message: int) -> None:
+def accept(hs: Handshake, found: dict[int, bytes], message: int) -> None:
     """Accept the answers in `message` to what we have offered."""
     rows = ACCEPTED[message]
     for number, body in found.items():
         if number in rows:
-            rows[number](conn, body)
+            rows[number](hs, body)
 
 
 # renegotiation_info (RFC 5746 3.6): our handshakes are all first ones
@@ -112,13 +112,13 @@ def _offer_ems(config: Config) -> bytes | None:
     return b"" if config.min_version < TLS13 else None
 
 
-def _answer_ems(conn: Handshake, _: bytes, __: bool) -> bytes:
-    conn.draft.ems = True
+def _answer_ems(hs: Handshake, _: bytes, __: bool) -> bytes:
+    hs.draft.ems = True
     return b""
 
 
-def _accept_ems(conn: Handshake, _: bytes) -> None:
-    conn.draft.ems = True
+def _accept_ems(hs: Handshake, _: bytes) -> None:
+    hs.draft.ems = True
 
 
 # application_layer_protocol_negotiation (RFC 7301 3.1)
@@ -128,38 +128,38 @@ def _offer_protocols(config: Config) -> bytes | None:
     return extensions.protocol_list(config.alpn) if config.alpn else None
 
 
-def _answer_protocols(conn: Handshake, body: bytes, _: bool) -> bytes | None:
+def _answer_protocols(hs: Handshake, body: bytes, _: bool) -> bytes | None:
     """The protocol, in our order of preference; None without a common one, as `ssl` has it (RFC 7301 3.2)."""
-    conn.draft.alpn = chosen = _chosen(conn, body)
+    hs.draft.alpn = chosen = _chosen(hs, body)
     return None if chosen is None else vec16(vec8(chosen))
 
 
-def _chosen(conn: Handshake, body: bytes) -> bytes | None:
-    if conn.config.alpn_select is not None:
-        return conn.draft.alpn_choice
+def _chosen(hs: Handshake, body: bytes) -> bytes | None:
+    if hs.config.alpn_select is not None:
+        return hs.draft.alpn_choice
     theirs = frozenset(extensions.protocols(body))
-    for name in conn.config.alpn:
+    for name in hs.config.alpn:
         if name in theirs:
             return name
     return None
 
 
-def protocol(conn: Handshake, found: dict[int, bytes]) -> bytes | None:
+def protocol(hs: Handshake, found: dict[int, bytes]) -> bytes | None:
     """The protocol that a server is going to answer to a ClientHello with these extensions."""
-    return _chosen(conn, found[registry.ALPN]) if registry.ALPN in found else None
+    return _chosen(hs, found[registry.ALPN]) if registry.ALPN in found else None
 
 
-def _accept_protocol(conn: Handshake, body: bytes) -> None:
+def _accept_protocol(hs: Handshake, body: bytes) -> None:
     """Exactly one of what we offered."""
     answer = extensions.protocols(body)
-    if len(answer) != 1 or answer[0] not in conn.config.alpn:
+    if len(answer) != 1 or answer[0] not in hs.config.alpn:
         raise Abort(faults.BAD_ALPN)
-    conn.draft.alpn = answer[0]
+    hs.draft.alpn = answer[0]
 
 
-def check_protocol(conn: Handshake) -> None:
+def check_protocol(hs: Handshake) -> None:
     """Refuse a connection without a protocol where the profile requires one (RFC 9001 8.1)."""
-    if conn.profile.alpn_required and conn.draft.alpn is None:
+    if hs.profile.alpn_required and hs.draft.alpn is None:
         raise Abort(faults.NO_APPLICATION_PROTOCOL)
 
 
@@ -170,20 +170,20 @@ def _offer_limit(config: Config) -> bytes | None:
     return config.limit13 if config.max_version >= TLS13 else config.limit12
 
 
-def _answer_limit(conn: Handshake, body: bytes, _: bool) -> bytes | None:
-    config = conn.config
-    said = config.limit13 if conn.version == TLS13 else config.limit12
+def _answer_limit(hs: Handshake, body: bytes, _: bool) -> bytes | None:
+    config = hs.config
+    said = config.limit13 if hs.version == TLS13 else config.limit12
     if body != said or config.record_size_limit != MAX_PLAINTEXT:  # otherwise the limit is the protocol's own
-        _accept_limit(conn, body)
+        _accept_limit(hs, body)
     return said
 
 
-def _accept_limit(conn: Handshake, body: bytes) -> None:
-    ours = conn.config.record_size_limit
+def _accept_limit(hs: Handshake, body: bytes) -> None:
+    ours = hs.config.record_size_limit
     if ours is not None:
-        limit = extensions.record_size_limit(body) - (conn.version == TLS13)
+        limit = extensions.record_size_limit(body) - (hs.version == TLS13)
         if limit < MAX_PLAINTEXT or ours != MAX_PLAINTEXT:  # otherwise the limit is the protocol's own
-            conn.stream.limit(limit, ours)
+            hs.stream.limit(limit, ours)
 
 
 # ticket_request (RFC 9149 2): never more than are sent to a client that has not asked
@@ -195,17 +195,17 @@ def _offer_tickets(config: Config) -> bytes | None:
     return bytes(config.ticket_request)
 
 
-def _answer_tickets(conn: Handshake, body: bytes, resumed: bool) -> bytes | None:
-    config = conn.config
-    if config.sessions is None or not conn.draft.peer_takes_tickets:
+def _answer_tickets(hs: Handshake, body: bytes, resumed: bool) -> bytes | None:
+    config = hs.config
+    if config.sessions is None or not hs.draft.peer_takes_tickets:
         return None
     wanted = extensions.ticket_request(body)[resumed]
-    conn.draft.tickets = count = min(wanted, config.num_tickets)
+    hs.draft.tickets = count = min(wanted, config.num_tickets)
     return bytes((count,))
 
 
-def _accept_tickets(conn: Handshake, body: bytes) -> None:
-    conn.draft.tickets = extensions.expected_tickets(body)
+def _accept_tickets(hs: Handshake, body: bytes) -> None:
+    hs.draft.tickets = extensions.expected_tickets(body)
 
 
 # encrypt_then_mac (RFC 7366 2): negotiated anew in each handshake, as a client need not offer what its session had
@@ -217,42 +217,42 @@ def _offer_etm(config: Config) -> bytes | None:
     return b"" if any(isinstance(suite.cipher, Block) for suite in config.offered_suites) else None
 
 
-def _answer_etm(conn: Handshake, _: bytes, __: bool) -> bytes | None:
-    suite = conn.draft.suite
-    if not isinstance(suite.cipher, Block) or conn.config.options & OP_NO_ENCRYPT_THEN_MAC:
+def _answer_etm(hs: Handshake, _: bytes, __: bool) -> bytes | None:
+    suite = hs.draft.suite
+    if not isinstance(suite.cipher, Block) or hs.config.options & OP_NO_ENCRYPT_THEN_MAC:
         return None
-    conn.draft.etm = True
+    hs.draft.etm = True
     return b""
 
 
-def _accept_etm(conn: Handshake, _: bytes) -> None:
-    conn.draft.etm = isinstance(conn.draft.suite.cipher, Block)
+def _accept_etm(hs: Handshake, _: bytes) -> None:
+    hs.draft.etm = isinstance(hs.draft.suite.cipher, Block)
 
 
 # early_data (RFC 8446 4.2.10), which `early_data` has decided about
 
 
-def _answer_early_data(conn: Handshake, _: bytes, __: bool) -> bytes | None:
-    return b"" if conn.draft.early is not None and conn.draft.early.accepted else None
+def _answer_early_data(hs: Handshake, _: bytes, __: bool) -> bytes | None:
+    return b"" if hs.draft.early is not None and hs.draft.early.accepted else None
 
 
 # Answers of a full handshake only
 
 
-def _answer_ticket(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 5077 3.2
-    config = conn.config
+def _answer_ticket(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 5077 3.2
+    config = hs.config
     if resumed or config.sessions is None or not config.tickets12:
         return None
     return b""
 
 
-def _answer_status(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 8
-    credential = conn.draft.own_credential
+def _answer_status(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 8
+    credential = hs.draft.own_credential
     return b"" if credential is not None and credential.ocsp and not resumed else None
 
 
-def _answer_timestamps(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6962 3.3.1
-    credential = conn.draft.own_credential
+def _answer_timestamps(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6962 3.3.1
+    credential = hs.draft.own_credential
     return None if credential is None or resumed else credential.rules.scts
 
 
@@ -260,16 +260,16 @@ def _offer_timestamps(config: Config) -> bytes | None:
     return b"" if config.request_sct else None
 
 
-def _accept_timestamps(conn: Handshake, body: bytes) -> None:
-    conn.draft.scts = body
+def _accept_timestamps(hs: Handshake, body: bytes) -> None:
+    hs.draft.scts = body
 
 
-def _answer_point_formats(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 8422 5.2
-    return b"\x01\x00" if conn.draft.group is not None and not resumed else None
+def _answer_point_formats(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 8422 5.2
+    return b"\x01\x00" if hs.draft.group is not None and not resumed else None
 
 
-def _answer_name(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 3
-    return b"" if conn.config.choose_context and not resumed else None
+def _answer_name(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 3
+    return b"" if hs.config.choose_context and not resumed else None
 
 
 # What a client wants of a server's certificates
@@ -304,34 +304,34 @@ def _offer_client_types(config: Config) -> bytes | None:
     return vec8(bytes(types)) if types != (X509,) and config.max_version >= TLS12 else None
 
 
-def _answer_server_type(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:
-    if resumed or not conn.config.typed or conn.version < TLS12:
+def _answer_server_type(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:
+    if resumed or not hs.config.typed or hs.version < TLS12:
         return None
-    if conn.version == TLS12 and conn.draft.own_credential is None:  # of a suite without certificates
+    if hs.version == TLS12 and hs.draft.own_credential is None:  # of a suite without certificates
         return None
-    return bytes((conn.draft.own_type,))
+    return bytes((hs.draft.own_type,))
 
 
-def _answer_client_type(conn: Handshake, _: bytes, resumed: bool) -> bytes | None:
-    if not conn.config.policy.verify_mode or conn.config.policy.types == (X509,):
+def _answer_client_type(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:
+    if not hs.config.policy.verify_mode or hs.config.policy.types == (X509,):
         return None
-    if _answer_server_type(conn, _, resumed) is None:
+    if _answer_server_type(hs, _, resumed) is None:
         return None
-    return bytes((conn.draft.peer_type,))
+    return bytes((hs.draft.peer_type,))
 
 
-def _accept_server_type(conn: Handshake, body: bytes) -> None:
-    conn.draft.peer_type = found = extensions.certificate_type(body)
-    if found not in conn.config.policy.types:
+def _accept_server_type(hs: Handshake, body: bytes) -> None:
+    hs.draft.peer_type = found = extensions.certificate_type(body)
+    if found not in hs.config.policy.types:
         raise Abort(faults.MISPLACED_EXTENSION, "a type of certificate that was not offered")
 
 
-def _accept_client_type(conn: Handshake, body: bytes) -> None:
-    conn.draft.own_type = found = extensions.certificate_type(body)
-    if found not in conn.config.own_types:
+def _accept_client_type(hs: Handshake, body: bytes) -> None:
+    hs.draft.own_type = found = extensions.certificate_type(body)
+    if found not in hs.config.own_types:
         raise Abort(faults.MISPLACED_EXTENSION, "a type of certificate that was not offered")
     if found == RAW:
-        conn.config = conn.config.with_raw_keys
+        hs.config = hs.config.with_raw_keys
 
 
 # What a server chooses from, without an answer in TLS 1.3
@@ -370,12 +370,12 @@ def _offer_post_handshake_auth(config: Config) -> bytes | None:  # RFC 8446 4.2.
 # encrypted_client_hello (RFC 9849 5): what to encrypt for, if the hello has not been opened
 
 
-def _answer_ech(conn: Handshake, body: bytes, _: bool) -> bytes | None:
-    return conn.config.ech_retry or None if body[:1] == bytes((OUTER,)) else None
+def _answer_ech(hs: Handshake, body: bytes, _: bool) -> bytes | None:
+    return hs.config.ech_retry or None if body[:1] == bytes((OUTER,)) else None
 
 
-def _accept_ech(conn: Handshake, body: bytes) -> None:
-    ech = conn.draft.ech
+def _accept_ech(hs: Handshake, body: bytes) -> None:
+    ech = hs.draft.ech
     if ech is not None:
         ech.retry_configs = body
         if ech.status == GREASE:

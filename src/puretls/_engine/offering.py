@@ -11,39 +11,39 @@ from puretls._engine.ech_client import EchClient
 from puretls._engine.handshake import Handshake
 
 
-def send(conn: Handshake, offer: ClientOffer, ech: EchClient | None = None) -> None:
+def send(hs: Handshake, offer: ClientOffer, ech: EchClient | None = None) -> None:
     """Compose the ClientHello of `offer` and send it."""
-    random = conn.draft.client_random
+    random = hs.draft.client_random
     if ech is not None:
-        composed, inner = ech.compose(conn.config, offer, random, conn.random)
+        composed, inner = ech.compose(hs.config, offer, random, hs.random)
         if inner is not None:
             ech.transcript.update(inner.raw)
             ech.offered = inner.offered
     else:
-        verify_data = conn.outcome.finished_sent if conn.established else None
-        composed = compose(conn.config, offer, random, conn.server_hostname, conn.transcript, verify_data)
+        verify_data = hs.outcome.finished_sent if hs.established else None
+        composed = compose(hs.config, offer, random, hs.server_hostname, hs.transcript, verify_data)
     offer.offered = composed.offered
-    conn.send_message(composed.raw)
-    conn.layer.flush()
-    conn.layer.offered(conn.config.max_version)
+    hs.send_message(composed.raw)
+    hs.layer.flush()
+    hs.layer.offered(hs.config.max_version)
 
 
 def retry(
-    conn: Handshake, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest, ech: EchClient | None
+    hs: Handshake, offer: ClientOffer, group: Group | None, cookie: bytes, digest: Digest, ech: EchClient | None
 ) -> ClientOffer:
     """The second offer, changed only as HelloRetryRequest asked."""
     if group is not None:
         offer.shares = {group.code: group.offer()}
     offer.cookie = cookie
     offer.psks = [psk for psk in offer.psks if psk.digest is digest]
-    now = conn.clock()
+    now = hs.clock()
     for psk in offer.psks:
         if psk.session:
             psk.age = int((now - psk.session.time) * 1000) + psk.session.age_add & 0xFFFFFFFF
     if offer.early is not None:
-        early_data.retried(conn)
+        early_data.retried(hs)
         offer.early = None
-    elif conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.stream.send_change_cipher_spec()
-    send(conn, offer, ech)
+    elif hs.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        hs.stream.send_change_cipher_spec()
+    send(hs, offer, ech)
     return offer

@@ -21,14 +21,14 @@ from puretls._x509.codes import refusal
 from puretls._x509.raw_key import RawKey
 
 
-def choose_types(conn: Handshake, found: dict[int, bytes]) -> None:
+def choose_types(hs: Handshake, found: dict[int, bytes]) -> None:
     """A server chooses the type of its own certificate and of the client's, from a ClientHello (RFC 7250 4.2)."""
-    config, draft = conn.config, conn.draft
-    if not config.typed or conn.version < TLS12:
+    config, draft = hs.config, hs.draft
+    if not config.typed or hs.version < TLS12:
         return
     draft.own_type = _common(config.own_types, found.get(registry.SERVER_CERTIFICATE_TYPE))
     if draft.own_type == RAW:
-        conn.config = config.with_raw_keys
+        hs.config = config.with_raw_keys
     if config.policy.verify_mode:
         draft.peer_type = _common(config.policy.types, found.get(registry.CLIENT_CERTIFICATE_TYPE))
 
@@ -45,31 +45,31 @@ def _common(ours: tuple[int, ...], body: bytes | None) -> int:
     raise Abort(faults.NO_COMMON_CERTIFICATE_TYPE)
 
 
-def lacking(conn: Handshake) -> Abort | None:
+def lacking(hs: Handshake) -> Abort | None:
     """The error for a server with only a raw key and a client that accepts none; None if that is not the reason."""
-    if conn.config.typed and conn.draft.own_type == X509 and X509 not in conn.config.own_types:
+    if hs.config.typed and hs.draft.own_type == X509 and X509 not in hs.config.own_types:
         return Abort(faults.NO_COMMON_CERTIFICATE_TYPE)
     return None
 
 
-def in_message13(conn: Handshake, message: messages.Certificate) -> Claim:
+def in_message13(hs: Handshake, message: messages.Certificate) -> Claim:
     """The key in a Certificate message of TLS 1.3: one entry, without extensions (RFC 8446 4.4.2)."""
     if len(message.entries) != 1:
         raise Abort(faults.LENGTH_MISMATCH, f"{len(message.entries)} raw public keys")
     der, found = message.entries[0]
     if found:  # neither a stapled response nor timestamps belong to a key
         raise Abort(faults.UNSOLICITED_EXTENSION, "of a raw public key")
-    return _claim(conn, der)
+    return _claim(hs, der)
 
 
-def in_message12(conn: Handshake, raw: bytes) -> Claim | None:
+def in_message12(hs: Handshake, raw: bytes) -> Claim | None:
     """The key in a Certificate message of TLS 1.2, where it is not a list (RFC 7250 3); None for an empty message."""
     der = decode(messages12.raw_public_key, raw)
-    return _claim(conn, der) if der else None
+    return _claim(hs, der) if der else None
 
 
-def _claim(conn: Handshake, der: bytes) -> Claim:
-    policy = conn.config.policy
+def _claim(hs: Handshake, der: bytes) -> Claim:
+    policy = hs.config.policy
     try:
         key = RawKey(der)
     except ValueError as error:
@@ -84,6 +84,6 @@ def _claim(conn: Handshake, der: bytes) -> Claim:
         verified = any(matches)
         if not verified and (matches or policy.judge is None):
             raise refusal(codes.RAW_KEY_UNTRUSTED, 0)
-        if not conn.server_side and policy.check_hostname:  # it has no name
+        if not hs.server_side and policy.check_hostname:  # it has no name
             raise refusal(codes.HOSTNAME_MISMATCH, 0)
     return KeyClaim(key, verified)

@@ -25,32 +25,32 @@ NOTHING_OFFERED: frozenset[int] = frozenset()  # by a server: its CertificateReq
 
 
 def receive_certificate(
-    conn: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
+    hs: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
 ) -> Asking[Claim]:
     """The peer's claim to be the owner of the certificate in this message."""
     _check_context(message, context)
     if not message.entries:
         raise Abort(faults.LENGTH_MISMATCH, "no certificate")
     ders = [entry.der for entry in message.entries]
-    if conn.draft.peer_type == RAW:
-        claim: Claim = raw_keys.in_message13(conn, message)
-    elif conn.server_side:
-        claim = examine(conn, ders, _read_entries(conn, message, NOTHING_OFFERED))
+    if hs.draft.peer_type == RAW:
+        claim: Claim = raw_keys.in_message13(hs, message)
+    elif hs.server_side:
+        claim = examine(hs, ders, _read_entries(hs, message, NOTHING_OFFERED))
     else:  # only a client fetches missing issuers
-        ocsp = _read_entries(conn, message, negotiated.offers(conn.config).answerable)
-        claim = yield from examined(conn, ders, ocsp)
+        ocsp = _read_entries(hs, message, negotiated.offers(hs.config).answerable)
+        claim = yield from examined(hs, ders, ocsp)
     transcript.update(message.raw)
     return claim
 
 
 def receive_from_client(
-    conn: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
+    hs: Handshake, message: messages.Certificate, transcript: Transcript, context: bytes = b""
 ) -> Asking[Claim | None]:
     """The same for a client's message, which may be empty unless a certificate is required."""
     if message.entries:
-        return (yield from receive_certificate(conn, message, transcript, context))
+        return (yield from receive_certificate(hs, message, transcript, context))
     _check_context(message, context)
-    if conn.config.policy.verify_mode == CERT_REQUIRED:
+    if hs.config.policy.verify_mode == CERT_REQUIRED:
         raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE_13)
     transcript.update(message.raw)
     return None
@@ -61,7 +61,7 @@ def _check_context(message: messages.Certificate, context: bytes) -> None:
         raise Abort(faults.INVALID_CONTEXT._replace(alert=registry.ILLEGAL_PARAMETER))
 
 
-def _read_entries(conn: Handshake, message: messages.Certificate, offered: frozenset[int]) -> bytes | None:
+def _read_entries(hs: Handshake, message: messages.Certificate, offered: frozenset[int]) -> bytes | None:
     """The OCSP response in a Certificate message, with the extensions of each certificate checked; SCTs are kept."""
     ocsp = None
     for position, entry in enumerate(message.entries):
@@ -71,16 +71,16 @@ def _read_entries(conn: Handshake, message: messages.Certificate, offered: froze
                 response = extensions.ocsp_response(entry.extensions[registry.STATUS_REQUEST])
                 ocsp = response if position == 0 else ocsp
             if position == 0 and registry.SIGNED_CERTIFICATE_TIMESTAMP in entry.extensions:
-                conn.draft.scts = entry.extensions[registry.SIGNED_CERTIFICATE_TIMESTAMP]
+                hs.draft.scts = entry.extensions[registry.SIGNED_CERTIFICATE_TIMESTAMP]
     return ocsp
 
 
 def receive_verify(
-    conn: Handshake, message: messages.CertificateVerify, claim: Claim, transcript: Transcript, outcome: Outcome
+    hs: Handshake, message: messages.CertificateVerify, claim: Claim, transcript: Transcript, outcome: Outcome
 ) -> Peer:
     """The authenticated peer, once its signature over the transcript is verified."""
-    scheme = check_scheme(conn.config, message.scheme, claim, TLS13)
-    context = CLIENT_CONTEXT if conn.server_side else SERVER_CONTEXT
+    scheme = check_scheme(hs.config, message.scheme, claim, TLS13)
+    context = CLIENT_CONTEXT if hs.server_side else SERVER_CONTEXT
     peer = claim.proven(scheme, message.signature, context + transcript.digest())
     outcome.peer_scheme = scheme
     transcript.update(message.raw)

@@ -8,18 +8,18 @@ from puretls._engine.session import LONGEST, NO_POLICY, Session
 from puretls._x509.checks import NO_CHECK_TIME
 
 
-def fits(conn: Handshake, session: Session) -> bool:
+def fits(hs: Handshake, session: Session) -> bool:
     """Whether the peer of a session would be let in here: under the same policy and name, and through the gate."""
-    policy, name = conn.config.policy, conn.draft.server_name if conn.server_side else conn.server_hostname
+    policy, name = hs.config.policy, hs.draft.server_name if hs.server_side else hs.server_hostname
     return (
-        session.policy == conn.draft.policy_digest
+        session.policy == hs.draft.policy_digest
         and session.server_name == name
-        and policy.admits(session.peer, conn.server_side, conn.server_hostname, session.version == TLS13)
+        and policy.admits(session.peer, hs.server_side, hs.server_hostname, session.version == TLS13)
     )
 
 
 def agreed(
-    conn: Handshake,
+    hs: Handshake,
     secret: bytes,
     lifetime: int,
     id: bytes = b"",  # noqa: A002
@@ -31,7 +31,7 @@ def agreed(
 
     If the handshake has resumed a session, that one says when the peer was authenticated.
     """
-    draft, policy, now = conn.draft, conn.config.policy, conn.clock()
+    draft, policy, now = hs.draft, hs.config.policy, hs.clock()
     peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
     if draft.until == 0.0:  # the first session of this handshake
         if resumed is not None:
@@ -41,7 +41,7 @@ def agreed(
             if peer is not None and peer.path and not policy.verify_flags & NO_CHECK_TIME:
                 draft.until = min(draft.until, *[certificate.not_after for certificate in peer.path])
             if (
-                conn.server_side and draft.own_credential is not None
+                hs.server_side and draft.own_credential is not None
             ):  # the certificate that a ticket stands for (RFC 8446 4.6.1)
                 draft.until = min(draft.until, draft.own_credential.leaf.not_after)
     return Session(  # by position, which is a third of the cost
@@ -50,7 +50,7 @@ def agreed(
         secret,
         now,
         draft.alpn,
-        draft.server_name if conn.server_side else conn.server_hostname,
+        draft.server_name if hs.server_side else hs.server_hostname,
         peer,
         draft.ems,
         id,

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 first_states: dict[bool, Callable[[Handshake], State]] = {}  # by server_side, of the roles that are loaded
 
 
-def first_state(conn: Handshake) -> State:
+def first_state(hs: Handshake) -> State:
     """The first state of a connection."""
-    begin = first_states.get(conn.server_side)
+    begin = first_states.get(hs.server_side)
     if begin is None:
-        (load_server if conn.server_side else load_client)()
-        begin = first_states[conn.server_side]
-    return begin(conn)
+        (load_server if hs.server_side else load_client)()
+        begin = first_states[hs.server_side]
+    return begin(hs)
 
 
 @cache

@@ -53,13 +53,13 @@ from puretls._wire.places import SH12
 REQUEST_TYPES = bytes((messages12.RSA_SIGN, messages12.ECDSA_SIGN))  # certificate_types of a CertificateRequest
 
 
-def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
+def start(hs: Handshake, message: ClientHello, version: int) -> Asking[State]:
     """ClientHello: read what it offers, then resume a session or begin a full handshake."""
     _, _, _, _, _, compression, found = message
     if 0 not in compression:
         raise Abort(faults.NO_COMPRESSION_SPECIFIED)
-    scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in conn.draft.client_suites
-    check_renegotiation(conn, found, legacy=True)
+    scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in hs.draft.client_suites
+    check_renegotiation(hs, found, legacy=True)
     if registry.KEY_SHARE in found:  # not used here, but checked all the same
         extensions.key_shares(found[registry.KEY_SHARE])
     if registry.PRE_SHARED_KEY in found:
@@ -67,9 +67,9 @@ def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
             raise Abort(faults.MISSING_PSK_KEX_MODES._replace(alert=registry.HANDSHAKE_FAILURE))
         extensions.offered_psks(found[registry.PRE_SHARED_KEY])
     offered = {**found, registry.RENEGOTIATION_INFO: b"\x00"} if scsv else found  # the SCSV stands for it
-    conn.draft.server_random = _random(conn, version)
-    sessions, number, now = conn.config.sessions, message.session_id, conn.clock()
-    by_ticket = bool(found.get(registry.SESSION_TICKET)) and conn.config.tickets12
+    hs.draft.server_random = _random(hs, version)
+    sessions, number, now = hs.config.sessions, message.session_id, hs.clock()
+    by_ticket = bool(found.get(registry.SESSION_TICKET)) and hs.config.tickets12
     session = None
     if sessions is not None:
         if by_ticket:
@@ -79,30 +79,30 @@ def start(conn: Handshake, message: ClientHello, version: int) -> Asking[State]:
         elif number and sessions.tickets.is_ours(number, now):
             value = yield RecallRequest(sessions, number, once=False)
             session = None if value is None else sessions.tickets.open_for(number, value, now)
-    if session is not None and _resumable(conn, message, version, session):
-        return _resume(conn, message, session, offered)
-    if conn.config.typed:
-        raw_keys.choose_types(conn, found)
-    return (yield from _full(conn, message, choose(conn, message, version), offered))
+    if session is not None and _resumable(hs, message, version, session):
+        return _resume(hs, message, session, offered)
+    if hs.config.typed:
+        raw_keys.choose_types(hs, found)
+    return (yield from _full(hs, message, choose(hs, message, version), offered))
 
 
-def _random(conn: Handshake, version: int) -> bytes:
+def _random(hs: Handshake, version: int) -> bytes:
     """The random of a server, whose last eight bytes show that it supports a higher version (RFC 8446 4.1.3)."""
-    highest = conn.config.served[0]
+    highest = hs.config.served[0]
     if highest >= TLS13 and version == TLS12:
-        return conn.random(24) + hello.DOWNGRADE_TLS12
+        return hs.random(24) + hello.DOWNGRADE_TLS12
     if highest >= TLS12 and version < TLS12:
-        return conn.random(24) + hello.DOWNGRADE_TLS11
-    return conn.random(32)
+        return hs.random(24) + hello.DOWNGRADE_TLS11
+    return hs.random(32)
 
 
 # Resumption (RFC 5246 7.3, RFC 5077 3)
 
 
-def _resumable(conn: Handshake, message: ClientHello, version: int, session: Session) -> bool:
-    if session.version != version or not fits(conn, session) or session.suite not in conn.config.suites:
+def _resumable(hs: Handshake, message: ClientHello, version: int, session: Session) -> bool:
+    if session.version != version or not fits(hs, session) or session.suite not in hs.config.suites:
         return False
-    if session.suite.code not in conn.draft.client_suites:  # RFC 5246 7.4.1.2
+    if session.suite.code not in hs.draft.client_suites:  # RFC 5246 7.4.1.2
         raise Abort(faults.REQUIRED_CIPHER_MISSING)
     ems = registry.EXTENDED_MASTER_SECRET in message.extensions
     if session.ems and not ems:  # RFC 7627 5.3
@@ -110,24 +110,24 @@ def _resumable(conn: Handshake, message: ClientHello, version: int, session: Ses
     return session.ems == ems
 
 
-def _resume(conn: Handshake, message: ClientHello, session: Session, offered: dict[int, bytes]) -> State:
+def _resume(hs: Handshake, message: ClientHello, session: Session, offered: dict[int, bytes]) -> State:
     """The abbreviated handshake: our Finished comes first."""
-    transcript = conn.transcript
-    conn.set_suite(session.suite)
-    conn.draft.resumed, conn.draft.peer = session, session.peer
-    conn.draft.group = BY_CODE.get(session.group)
+    transcript = hs.transcript
+    hs.set_suite(session.suite)
+    hs.draft.resumed, hs.draft.peer = session, session.peer
+    hs.draft.group = BY_CODE.get(session.group)
     if session.origin == MEMORY and session.id:
-        conn.kept = (session.id,)
-    block = join_extensions(negotiated.answers(conn, offered, SH12, resumed=True))
-    transcript.choose(conn.draft.digest)
+        hs.kept = (session.id,)
+    block = join_extensions(negotiated.answers(hs, offered, SH12, resumed=True))
+    transcript.choose(hs.draft.digest)
     transcript.update(message.raw)
-    conn.send_message(
-        hello.server_hello(conn.version, conn.draft.server_random, message.session_id, session.suite.code, block)
+    hs.send_message(
+        hello.server_hello(hs.version, hs.draft.server_random, message.session_id, session.suite.code, block)
     )
-    set_master(conn, session.secret)
-    keys = Keys(conn)
-    conn.stream.switch_write_keys(keys.sealer)
-    send_finished(conn, keys)
+    set_master(hs, session.secret)
+    keys = Keys(hs)
+    hs.stream.switch_write_keys(keys.sealer)
+    send_finished(hs, keys)
     return ExpectChangeCipherSpec(keys, Session12(b"", False))
 
 
@@ -141,24 +141,22 @@ class Session12(NamedTuple):
 # The full handshake
 
 
-def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> Asking[State]:
+def _full(hs: Handshake, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> Asking[State]:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
-    config, transcript = conn.config, conn.transcript
-    suite, credential, scheme, conn.draft.group = choice
-    conn.set_suite(suite)
-    conn.draft.own_credential, conn.draft.own_scheme = credential, scheme
-    answers = negotiated.answers(conn, offered, SH12, resumed=False)
+    config, transcript = hs.config, hs.transcript
+    suite, credential, scheme, hs.draft.group = choice
+    hs.set_suite(suite)
+    hs.draft.own_credential, hs.draft.own_scheme = credential, scheme
+    answers = negotiated.answers(hs, offered, SH12, resumed=False)
     by_ticket = registry.SESSION_TICKET in answers
     staple = credential.ocsp if credential and registry.STATUS_REQUEST in answers else None
     asked = bool(config.policy.verify_mode) and with_certificate(suite)
-    transcript.choose(conn.draft.digest, keep=asked)
+    transcript.choose(hs.draft.digest, keep=asked)
     transcript.update(message.raw)
-    session_id = b"" if by_ticket or config.sessions is None else conn.random(32)
+    session_id = b"" if by_ticket or config.sessions is None else hs.random(32)
     if session_id and config.sessions is not None and config.sessions.store is not None:
-        session_id = config.sessions.tickets.new_id(conn.clock())
-    flight = [
-        hello.server_hello(conn.version, conn.draft.server_random, session_id, suite.code, join_extensions(answers))
-    ]
+        session_id = config.sessions.tickets.new_id(hs.clock())
+    flight = [hello.server_hello(hs.version, hs.draft.server_random, session_id, suite.code, join_extensions(answers))]
     if credential:
         flight.append(credential.message12)
     if staple:
@@ -167,17 +165,17 @@ def _full(conn: Handshake, message: ClientHello, choice: Choice, offered: dict[i
     if params:
         signature = b""
         if credential is not None and scheme is not None:
-            signed = conn.draft.client_random + conn.draft.server_random + params
+            signed = hs.draft.client_random + hs.draft.server_random + params
             signature = vec16((yield from authenticate.sign(credential, scheme, signed)))
-            if conn.version >= TLS12:
+            if hs.version >= TLS12:
                 signature = scheme.code.to_bytes(2, "big") + signature
         flight.append(messages12.server_key_exchange(params + signature))
     if asked:
-        schemes = tuple(s.code for s in config.schemes if s.tls12) if conn.version >= TLS12 else None
+        schemes = tuple(s.code for s in config.schemes if s.tls12) if hs.version >= TLS12 else None
         flight.append(messages12.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
     flight.append(messages12.SERVER_HELLO_DONE)
-    conn.send_messages(flight)
-    conn.layer.flush()
+    hs.send_messages(flight)
+    hs.layer.flush()
     handshake = Handshake12(suite, offer, message.legacy_version, tuple_of(Session12, (session_id, by_ticket)))
     return ExpectCertificate(handshake) if asked else ExpectKeyExchange(handshake)
 
@@ -226,15 +224,15 @@ class ExpectCertificate(_Step):
     __slots__ = ()
 
     @on(CERTIFICATE, messages12.KeyExchange.parse)
-    def certificate(self, conn: Handshake, message: messages12.KeyExchange) -> State:
+    def certificate(self, hs: Handshake, message: messages12.KeyExchange) -> State:
         handshake = self.handshake
-        if conn.draft.peer_type == RAW:
-            handshake.claim = raw_keys.in_message12(conn, message.raw)
+        if hs.draft.peer_type == RAW:
+            handshake.claim = raw_keys.in_message12(hs, message.raw)
         elif ders := decode(messages12.Certificate.parse, message.raw).ders:
-            handshake.claim = examine(conn, ders)
-        if handshake.claim is None and conn.config.policy.verify_mode == CERT_REQUIRED:
+            handshake.claim = examine(hs, ders)
+        if handshake.claim is None and hs.config.policy.verify_mode == CERT_REQUIRED:
             raise Abort(faults.PEER_DID_NOT_RETURN_A_CERTIFICATE)
-        conn.transcript.update(message.raw)
+        hs.transcript.update(message.raw)
         return ExpectKeyExchange(self.handshake)
 
 
@@ -244,16 +242,16 @@ class ExpectKeyExchange(_Step):
     __slots__ = ()
 
     @asking_on(CLIENT_KEY_EXCHANGE, messages12.KeyExchange.parse)
-    def client_key_exchange(self, conn: Handshake, message: messages12.KeyExchange) -> Asking[State]:
+    def client_key_exchange(self, hs: Handshake, message: messages12.KeyExchange) -> Asking[State]:
         handshake, (raw, _) = self.handshake, message
         identity, share = decode(_EXCHANGES[handshake.suite.kx], raw)
-        conn.transcript.update(raw)
+        hs.transcript.update(raw)
         key = None
         if identity is not None:
             key = yield PskServerRequest(identity)
             if not key:
                 raise Abort(faults.PSK_IDENTITY_NOT_FOUND)
-        return _derive(conn, handshake, share, key)
+        return _derive(hs, handshake, share, key)
 
 
 def _read_ecdhe(raw: bytes) -> tuple[None, bytes]:
@@ -284,32 +282,32 @@ _EXCHANGES: dict[str, Callable[[bytes], tuple[bytes | None, bytes]]] = {
 _EXCHANGES[suites.ECDHE] = _read_ecdhe
 
 
-def _derive(conn: Handshake, handshake: Handshake12, share: bytes, psk: bytes | None) -> State:
+def _derive(hs: Handshake, handshake: Handshake12, share: bytes, psk: bytes | None) -> State:
     kx = handshake.suite.kx
     if handshake.offer is not None:
         secret = handshake.offer.complete(share)
     elif kx in (suites.RSA, suites.RSA_PSK):
-        secret = _decrypt(conn, handshake.hello_version, share)
+        secret = _decrypt(hs, handshake.hello_version, share)
     else:
         secret = bytes(len(psk or b""))
-    conn.draft.external_psk = handshake.suite.auth == suites.PSK
-    derive_master(conn, psk_premaster(secret, psk) if psk else secret)
-    keys = Keys(conn)
+    hs.draft.external_psk = handshake.suite.auth == suites.PSK
+    derive_master(hs, psk_premaster(secret, psk) if psk else secret)
+    keys = Keys(hs)
     if handshake.claim is not None:
         return ExpectCertificateVerify(handshake, handshake.claim, keys)
-    conn.transcript.forget()
+    hs.transcript.forget()
     return ExpectChangeCipherSpec(keys, handshake.session)
 
 
-def _decrypt(conn: Handshake, version: int, ciphertext: bytes) -> bytes:
+def _decrypt(hs: Handshake, version: int, ciphertext: bytes) -> bytes:
     """Decrypt the premaster secret (RFC 5246 7.4.7.1): if anything is wrong with it, a random one takes its place.
 
     The primitive rejects bad padding implicitly, with random bytes; length and version are judged without a branch that
     could be observed from outside.
     """
-    fallback = conn.random(48)
+    fallback = hs.random(48)
     try:
-        secret: bytes = attempt(faults.DECRYPTION_FAILED, conn.draft.own_credential.key.decrypt, ciphertext, PKCS1v15())
+        secret: bytes = attempt(faults.DECRYPTION_FAILED, hs.draft.own_credential.key.decrypt, ciphertext, PKCS1v15())
     except Abort:  # of a wrong length
         return fallback
     good = (len(secret) == 48) & (secret[:2] == version.to_bytes(2, "big"))
@@ -325,18 +323,18 @@ class ExpectCertificateVerify(State):
         self.handshake, self.claim, self.keys = handshake, claim, keys
 
     @on(CERTIFICATE_VERIFY, messages12.KeyExchange.parse)
-    def certificate_verify(self, conn: Handshake, message: messages12.KeyExchange) -> State:
+    def certificate_verify(self, hs: Handshake, message: messages12.KeyExchange) -> State:
         verify: messages.CertificateVerify | messages12.CertificateVerify
-        if conn.version >= TLS12:
+        if hs.version >= TLS12:
             verify = decode(messages.CertificateVerify.parse, message.raw)
         else:
             verify = decode(messages12.CertificateVerify.parse, message.raw)
-        transcript = conn.transcript
-        scheme = peer_scheme(conn, verify.scheme, self.claim)
-        conn.draft.peer = self.claim.proven(scheme, verify.signature, transcript.messages())
-        conn.draft.peer_scheme = scheme
+        transcript = hs.transcript
+        scheme = peer_scheme(hs, verify.scheme, self.claim)
+        hs.draft.peer = self.claim.proven(scheme, verify.signature, transcript.messages())
+        hs.draft.peer_scheme = scheme
         transcript.forget()
-        conn.transcript.update(message.raw)
+        hs.transcript.update(message.raw)
         return ExpectChangeCipherSpec(self.keys, self.handshake.session)
 
 
@@ -349,8 +347,8 @@ class ExpectChangeCipherSpec(State):
     def __init__(self, keys: Keys, session: Session12) -> None:
         self.keys, self.session = keys, session
 
-    def change_cipher_spec(self, conn: Handshake, body: bytes) -> State:
-        accept_change_cipher_spec(conn, body, self.keys)
+    def change_cipher_spec(self, hs: Handshake, body: bytes) -> State:
+        accept_change_cipher_spec(hs, body, self.keys)
         return ExpectFinished(self.keys, self.session)
 
 
@@ -363,27 +361,27 @@ class ExpectFinished(State):
         self.keys, self.session = keys, session
 
     @asking_on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
-        check_finished(conn, message, self.keys)
-        if conn.config.policy.judged:
-            yield from admitted(conn, conn.draft.peer, resumed=conn.draft.resumed is not None)
-        if conn.draft.resumed is not None:
-            return finish(conn, conn.draft.resumed)
-        session, sessions = agreed(conn, master_of(conn), lifetime(conn), self.session.id), conn.config.sessions
+    def finished(self, hs: Handshake, message: messages.Finished) -> Asking[State]:
+        check_finished(hs, message, self.keys)
+        if hs.config.policy.judged:
+            yield from admitted(hs, hs.draft.peer, resumed=hs.draft.resumed is not None)
+        if hs.draft.resumed is not None:
+            return finish(hs, hs.draft.resumed)
+        session, sessions = agreed(hs, master_of(hs), lifetime(hs), self.session.id), hs.config.sessions
         if sessions is not None:
             if self.session.by_ticket:
                 left = session.left(session.time, session.lifetime)
                 state = own_state(0, 0) + shared_state(session, left, session.secret)
                 fits = len(state) <= MAX_TICKET and left > 0
                 tickets = sessions.tickets.seal((state,), session.time) if fits else [b""]  # RFC 5077 3.3
-                conn.send_message(messages12.new_session_ticket(left, tickets[0]))
+                hs.send_message(messages12.new_session_ticket(left, tickets[0]))
             elif sessions.store is None:
                 sessions.cache.add(session)
-                conn.kept = (session.id,)
+                hs.kept = (session.id,)
             elif left := session.left(session.time, session.lifetime):
                 state = own_state(0, 0) + shared_state(session, left, session.secret)
                 value = sessions.tickets.seal_for(session.id, state, session.time)
                 yield KeepRequest(sessions, [(session.id, value, left)])
-        conn.stream.switch_write_keys(self.keys.sealer)
-        send_finished(conn, self.keys)
-        return finish(conn, session)
+        hs.stream.switch_write_keys(self.keys.sealer)
+        send_finished(hs, self.keys)
+        return finish(hs, session)

@@ -88,66 +88,66 @@ class Retry:
         self.hello, self.group, self.cookie = first, group, cookie
 
 
-def start(conn: Handshake, message: ClientHello, retry: Retry | None = None) -> Asking[State]:
+def start(hs: Handshake, message: ClientHello, retry: Retry | None = None) -> Asking[State]:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
-    config, found = conn.config, message.extensions
-    groups, shares, schemes, psks, conn.draft.peer_takes_tickets = negotiate.read_offer13(message)
-    shared = negotiate.in_order(config, config.suites13, conn.draft.client_suites)
+    config, found = hs.config, message.extensions
+    groups, shares, schemes, psks, hs.draft.peer_takes_tickets = negotiate.read_offer13(message)
+    shared = negotiate.in_order(config, config.suites13, hs.draft.client_suites)
     if not shared:
         raise Abort(faults.NO_SHARED_CIPHER)
     if config.psk_server:  # an external key goes with SHA-256 (RFC 8446 4.2.11): let there be a suite for it
         shared.sort(key=lambda suite: suite.hash is not SHA256)
     if retry is None:
-        conn.set_suite(shared[0])
-        conn.transcript.choose(conn.draft.digest)
+        hs.set_suite(shared[0])
+        hs.transcript.choose(hs.draft.digest)
     if registry.EARLY_DATA in found:  # skipped until it is accepted: its keys may belong to a ticket of another server
-        conn.draft.early = EarlyData()
-        conn.layer.reject_early_data(max(MAX_EARLY_DATA, config.early_limit))
+        hs.draft.early = EarlyData()
+        hs.layer.reject_early_data(max(MAX_EARLY_DATA, config.early_limit))
     group, share = negotiate.group13(config, groups, shares)
-    conn.draft.group = group
+    hs.draft.group = group
     if share is None:
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
-        if conn.draft.early is not None:
-            conn.draft.early.reject(RETRIED)
-        return _send_retry(conn, message, group)
-    conn.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found and conn.profile.post_handshake_authentication
+        if hs.draft.early is not None:
+            hs.draft.early.reject(RETRIED)
+        return _send_retry(hs, message, group)
+    hs.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found and hs.profile.post_handshake_authentication
     psk = None
     if psks is not None:
-        psk = yield from _find_psk(conn, message, psks)
-    if conn.draft.early is not None and retry is None:
-        yield from early_data.decide(conn, found, psks, None if psk is None else (psk.index, psk.session))
-    return (yield from _answer(conn, message, schemes, group, share, psk, retried=retry is not None))
+        psk = yield from _find_psk(hs, message, psks)
+    if hs.draft.early is not None and retry is None:
+        yield from early_data.decide(hs, found, psks, None if psk is None else (psk.index, psk.session))
+    return (yield from _answer(hs, message, schemes, group, share, psk, retried=retry is not None))
 
 
-def _send_retry(conn: Handshake, message: ClientHello, group: Group) -> State:
+def _send_retry(hs: Handshake, message: ClientHello, group: Group) -> State:
     """RFC 8446 4.1.4."""
-    transcript, suite = conn.transcript, conn.draft.suite
-    if not conn.layer.on_boundary():
+    transcript, suite = hs.transcript, hs.draft.suite
+    if not hs.layer.on_boundary():
         raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
-    cookie = conn.random(32) if conn.config.retry_cookie else b""
+    cookie = hs.random(32) if hs.config.retry_cookie else b""
     block = VERSION_EXTENSION + extension(registry.KEY_SHARE, group.code.to_bytes(2, "big"))
     if cookie:
         block += extension(registry.COOKIE, len(cookie).to_bytes(2, "big") + cookie)
     transcript.update(message.raw)
     transcript.rewrite_for_retry()
-    ech = conn.draft.ech
+    ech = hs.draft.ech
     if ech is not None and ech.confirmed:
         block += NO_CONFIRMATION
     raw = hello.server_hello(TLS12, hello.HELLO_RETRY_REQUEST, message.session_id, suite.code, block)
     if ech is not None and ech.confirmed:
-        raw = ech_server.confirmed_retry(conn, message.random, raw)
-    conn.send_message(raw)
-    _flush_with_change_cipher_spec(conn, message.session_id)
+        raw = ech_server.confirmed_retry(hs, message.random, raw)
+    hs.send_message(raw)
+    _flush_with_change_cipher_spec(hs, message.session_id)
     return ExpectSecondClientHello(Retry(message, group, cookie))
 
 
-def _flush_with_change_cipher_spec(conn: Handshake, session_id: bytes) -> None:
+def _flush_with_change_cipher_spec(hs: Handshake, session_id: bytes) -> None:
     """Send our first message, and a change_cipher_spec for middleboxes if both sides want one (RFC 8446 D.4)."""
-    if session_id and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-        conn.stream.send_change_cipher_spec()
+    if session_id and hs.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+        hs.stream.send_change_cipher_spec()
     else:
-        conn.layer.flush()
+        hs.layer.flush()
 
 
 class ExpectSecondClientHello(State):
@@ -160,9 +160,9 @@ class ExpectSecondClientHello(State):
         self.retry = retry
 
     @asking_on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Handshake, message: ClientHello) -> Asking[State]:
-        if conn.draft.ech is not None:
-            message = ech_server.receive_second(conn, message)
+    def client_hello(self, hs: Handshake, message: ClientHello) -> Asking[State]:
+        if hs.draft.ech is not None:
+            message = ech_server.receive_second(hs, message)
         first, found = self.retry.hello, message.extensions
         places.check(found, places.BUT_LONG)
         if message[1:6] != first[1:6] or _what_stays(message) != _what_stays(first) or registry.EARLY_DATA in found:
@@ -170,23 +170,23 @@ class ExpectSecondClientHello(State):
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if not compare_digest(cookie, self.retry.cookie):
             raise Abort(faults.BAD_HRR_COOKIE)
-        conn.layer.reject_early_data(0)
+        hs.layer.reject_early_data(0)
         shares = negotiate.read_offer13(message).shares
         if tuple(shares) != (self.retry.group.code,):
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
-        return (yield from start(conn, message, self.retry))
+        return (yield from start(hs, message, self.retry))
 
 
 def _what_stays(message: ClientHello) -> dict[int, bytes]:
     return {kind: body for kind, body in message.extensions.items() if kind not in MAY_CHANGE}
 
 
-def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks) -> Asking[ChosenPsk | None]:
+def _find_psk(hs: Handshake, message: ClientHello, psks: OfferedPsks) -> Asking[ChosenPsk | None]:
     """The first PSK that is good for this handshake (RFC 8446 4.2.11)."""
-    suite, identities = conn.draft.suite, psks.identities
-    sessions, now = conn.config.sessions, conn.clock()
-    find = sessions and (sessions.cache.find if conn.config.options & OP_NO_TICKET else sessions.tickets.open)
-    outside = _outside(conn.config)  # asked once only
+    suite, identities = hs.draft.suite, psks.identities
+    sessions, now = hs.config.sessions, hs.clock()
+    find = sessions and (sessions.cache.find if hs.config.options & OP_NO_TICKET else sessions.tickets.open)
+    outside = _outside(hs.config)  # asked once only
     for index in range(min(len(identities), MAX_IDENTITIES)):
         identity = identities[index][0]
         session = find(identity, now) if find and outside is None else None
@@ -195,46 +195,46 @@ def _find_psk(conn: Handshake, message: ClientHello, psks: OfferedPsks) -> Askin
             session = None if value is None else outside.tickets.open_for(identity, value, now)
             find = outside = None
         if session is not None:
-            if _resumable(conn, session, suite):
-                psk = _check_binder(conn, message, psks, index, session.secret, session)
-                return psk if (yield from _may_be_used(conn, session, identity)) else None
-        elif conn.config.psk_server and suite.hash is SHA256:
+            if _resumable(hs, session, suite):
+                psk = _check_binder(hs, message, psks, index, session.secret, session)
+                return psk if (yield from _may_be_used(hs, session, identity)) else None
+        elif hs.config.psk_server and suite.hash is SHA256:
             key = yield PskServerRequest(identity)
             if key:
-                return _check_binder(conn, message, psks, index, key, None)
+                return _check_binder(hs, message, psks, index, key, None)
     return None
 
 
-def _may_be_used(conn: Handshake, session: Session, ticket: bytes) -> Asking[bool]:
+def _may_be_used(hs: Handshake, session: Session, ticket: bytes) -> Asking[bool]:
     """Whether the client, which has proven that the ticket is its own, may use it: not if it is good once and was used
     (RFC 8446 8.1).
     """
-    sessions = conn.config.sessions
+    sessions = hs.config.sessions
     if sessions is None or sessions.single_use is None or session.origin != TICKETS:
         return True
-    seconds = max(1.0, session.time + session.lifetime + CLOCKS - conn.clock())
+    seconds = max(1.0, session.time + session.lifetime + CLOCKS - hs.clock())
     first = yield FirstRequest(sessions, SHA256.hash(b"ticket" + ticket), seconds, sessions.single_use)
     return bool(first)
 
 
-def _resumable(conn: Handshake, session: Session, suite: Suite) -> bool:
-    return session.version == TLS13 and session.suite.hash is suite.hash and fits(conn, session)
+def _resumable(hs: Handshake, session: Session, suite: Suite) -> bool:
+    return session.version == TLS13 and session.suite.hash is suite.hash and fits(hs, session)
 
 
 def _check_binder(
-    conn: Handshake, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
+    hs: Handshake, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
 ) -> ChosenPsk:
     """Check that the client knows the PSK that it names (RFC 8446 4.2.11.2)."""
-    d, (_, binders, size) = conn.draft.digest, psks
+    d, (_, binders, size) = hs.draft.digest, psks
     early = EarlySecret(d, key)
-    covered = conn.transcript.digest_with(message.raw[:-size], d)
+    covered = hs.transcript.digest_with(message.raw[:-size], d)
     if not compare_digest(finished(d, early.binder_key(external=session is None), covered), binders[index]):
         raise Abort(faults.BINDER_DOES_NOT_VERIFY)
     return ChosenPsk(index, early, session)
 
 
 def _answer(
-    conn: Handshake,
+    hs: Handshake,
     message: ClientHello,
     schemes: Ranks,
     group: Group,
@@ -245,96 +245,96 @@ def _answer(
 ) -> Asking[State]:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
     found = message.extensions
-    conn.transcript.update(message.raw)
-    early = conn.draft.early is not None and conn.draft.early.accepted
-    hello_digest = conn.transcript.digest() if early else b""
-    chosen = _choose_credential(conn, found, schemes) if psk is None else None
-    secret = _send_server_hello(conn, message, group, share, psk, retried=retried)
+    hs.transcript.update(message.raw)
+    early = hs.draft.early is not None and hs.draft.early.accepted
+    hello_digest = hs.transcript.digest() if early else b""
+    chosen = _choose_credential(hs, found, schemes) if psk is None else None
+    secret = _send_server_hello(hs, message, group, share, psk, retried=retried)
     if early and psk:
-        early_data.receiving(conn, psk.early, hello_digest)
-    theirs, ours = secret.traffic(conn.transcript.digest())
-    if conn.layer.watched:
-        conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
-        conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
-    conn.install_handshake_secrets(theirs, ours, early=early)
-    answers = negotiated.answers(conn, found, EE, resumed=psk is not None)
-    if conn.profile.alpn_required:
-        negotiated.check_protocol(conn)
+        early_data.receiving(hs, psk.early, hello_digest)
+    theirs, ours = secret.traffic(hs.transcript.digest())
+    if hs.layer.watched:
+        hs.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
+        hs.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
+    hs.install_handshake_secrets(theirs, ours, early=early)
+    answers = negotiated.answers(hs, found, EE, resumed=psk is not None)
+    if hs.profile.alpn_required:
+        negotiated.check_protocol(hs)
     encrypted = messages.encrypted_answers(tuple(answers.items()))
-    config, asked = conn.config, False
+    config, asked = hs.config, False
     if chosen is None:
-        _let_in_by(conn, psk)
-        conn.send_message(encrypted)
+        _let_in_by(hs, psk)
+        hs.send_message(encrypted)
     else:
         asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
         certificate = _certificate_message(config, chosen[0], found)
         flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
-        yield from send_certificate13(conn, chosen, flight)
-    send_finished13(conn)
-    conn.draft.exporter_digest = digest = conn.transcript.digest()
-    conn.draft.master = master = secret.finish()
+        yield from send_certificate13(hs, chosen, flight)
+    send_finished13(hs)
+    hs.draft.exporter_digest = digest = hs.transcript.digest()
+    hs.draft.master = master = secret.finish()
     theirs, ours = master.traffic(digest)
-    if conn.layer.watched:
-        conn.log_secret("CLIENT_TRAFFIC_SECRET_0", theirs)
-        conn.log_secret("SERVER_TRAFFIC_SECRET_0", ours)
-        conn.log_secret("EXPORTER_SECRET", master.exporter(digest))
-    conn.install_write_secret(ours)
-    conn.draft.half_rtt = conn.early_wanted and not asked and not config.policy.judged
-    if conn.held is not None:
+    if hs.layer.watched:
+        hs.log_secret("CLIENT_TRAFFIC_SECRET_0", theirs)
+        hs.log_secret("SERVER_TRAFFIC_SECRET_0", ours)
+        hs.log_secret("EXPORTER_SECRET", master.exporter(digest))
+    hs.install_write_secret(ours)
+    hs.draft.half_rtt = hs.early_wanted and not asked and not config.policy.judged
+    if hs.held is not None:
         return ExpectEndOfEarlyData(theirs)
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
 
 
-def _choose_credential(conn: Handshake, found: dict[int, bytes], schemes: Ranks) -> tuple[Credential, Scheme]:
+def _choose_credential(hs: Handshake, found: dict[int, bytes], schemes: Ranks) -> tuple[Credential, Scheme]:
     """What a full handshake is signed with (RFC 8446 4.4.2.2)."""
-    if conn.config.typed:
-        raw_keys.choose_types(conn, found)
-    config = conn.config
+    if hs.config.typed:
+        raw_keys.choose_types(hs, found)
+    config = hs.config
     if config.selects:
-        pool = selection.candidates(config, conn.draft.server_name, found)
+        pool = selection.candidates(config, hs.draft.server_name, found)
         chosen = selection.first(config, TLS13, schemes, pool)
     else:
         chosen = authenticate.choose(config, TLS13, schemes)
     if chosen is None:
         if not schemes:  # RFC 8446 4.2.3
             raise Abort(faults.MISSING_SIGALGS)
-        raise raw_keys.lacking(conn) or Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
+        raise raw_keys.lacking(hs) or Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
     return chosen
 
 
 def _send_server_hello(
-    conn: Handshake, message: ClientHello, group: Group, share: bytes, psk: ChosenPsk | None, *, retried: bool
+    hs: Handshake, message: ClientHello, group: Group, share: bytes, psk: ChosenPsk | None, *, retried: bool
 ) -> HandshakeSecret:
     """ServerHello, and the handshake secret that the key agreement comes to (RFC 8446 4.1.3, 7.1)."""
-    draft = conn.draft
+    draft = hs.draft
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(draft.digest)).mix(shared)
-    random = conn.random(32)
+    random = hs.random(32)
     block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
     if psk:
         block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
     answer = hello.server_hello(TLS12, random, message.session_id, draft.suite.code, block)
     if draft.ech is not None and draft.ech.confirmed:
-        answer = ech_server.confirmed(conn, message.random, answer)
+        answer = ech_server.confirmed(hs, message.random, answer)
         random = answer[6:38]
     draft.server_random = random
-    conn.send_message(answer)
+    hs.send_message(answer)
     if retried:
-        conn.layer.flush()
+        hs.layer.flush()
     else:
-        _flush_with_change_cipher_spec(conn, message.session_id)
+        _flush_with_change_cipher_spec(hs, message.session_id)
     return secret
 
 
-def _let_in_by(conn: Handshake, psk: ChosenPsk | None) -> None:
+def _let_in_by(hs: Handshake, psk: ChosenPsk | None) -> None:
     """A pre-shared key stands for the client's authentication: an external one, or that of an earlier handshake."""
     if psk is None:
         return
-    conn.draft.external_psk = psk.session is None
+    hs.draft.external_psk = psk.session is None
     if psk.session:
-        conn.draft.resumed, conn.draft.peer = psk.session, psk.session.peer
+        hs.draft.resumed, hs.draft.peer = psk.session, psk.session.peer
         if psk.session.origin == MEMORY and psk.session.id:
-            conn.kept = (psk.session.id,)
+            hs.kept = (psk.session.id,)
 
 
 def _certificate_message(config: Config, credential: Credential, found: dict[int, bytes]) -> bytes:
@@ -356,9 +356,9 @@ class ExpectEndOfEarlyData(State):
         self.next_secret = next_secret
 
     @on(END_OF_EARLY_DATA, messages.Empty.parse)
-    def end_of_early_data(self, conn: Handshake, message: messages.Empty) -> State:
-        conn.transcript.update(message.raw)
-        conn.release()
+    def end_of_early_data(self, hs: Handshake, message: messages.Empty) -> State:
+        hs.transcript.update(message.raw)
+        hs.release()
         return ExpectFinished(self.next_secret)
 
 
@@ -371,15 +371,15 @@ class ExpectCertificate(State):
         self.next_secret = next_secret
 
     @asking_on(CERTIFICATE, messages.Certificate.parse)
-    def certificate(self, conn: Handshake, message: messages.Certificate) -> Asking[State]:
-        claim = yield from receive_from_client(conn, message, conn.transcript)
+    def certificate(self, hs: Handshake, message: messages.Certificate) -> Asking[State]:
+        claim = yield from receive_from_client(hs, message, hs.transcript)
         if claim is None:
             return ExpectFinished(self.next_secret)
         return ExpectCertificateVerify(self.next_secret, claim)
 
     @asking_on(COMPRESSED_CERTIFICATE, messages.CompressedCertificate.parse)
-    def compressed_certificate(self, conn: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
-        return (yield from self.certificate(conn, compression.expand(conn, message)))
+    def compressed_certificate(self, hs: Handshake, message: messages.CompressedCertificate) -> Asking[State]:
+        return (yield from self.certificate(hs, compression.expand(hs, message)))
 
 
 class ExpectCertificateVerify(State):
@@ -391,8 +391,8 @@ class ExpectCertificateVerify(State):
         self.next_secret, self.claim = next_secret, claim
 
     @on(CERTIFICATE_VERIFY, messages.CertificateVerify.parse)
-    def certificate_verify(self, conn: Handshake, message: messages.CertificateVerify) -> State:
-        peer = receive_verify(conn, message, self.claim, conn.transcript, conn.draft)
+    def certificate_verify(self, hs: Handshake, message: messages.CertificateVerify) -> State:
+        peer = receive_verify(hs, message, self.claim, hs.transcript, hs.draft)
         return ExpectFinished(self.next_secret, peer)
 
 
@@ -405,19 +405,19 @@ class ExpectFinished(State):
         self.next_secret, self.peer = next_secret, peer
 
     @asking_on(FINISHED, messages.Finished.parse)
-    def finished(self, conn: Handshake, message: messages.Finished) -> Asking[State]:
-        authenticate.check_finished13(conn, message)
-        draft, config = conn.draft, conn.config
+    def finished(self, hs: Handshake, message: messages.Finished) -> Asking[State]:
+        authenticate.check_finished13(hs, message)
+        draft, config = hs.draft, hs.config
         draft.peer = self.peer or draft.peer
-        conn.install_read_secret(self.next_secret)
+        hs.install_read_secret(self.next_secret)
         if config.policy.judged:
-            yield from admitted(conn, draft.peer, resumed=draft.resumed is not None, later=True)
-        state, outside, wanted = Established13(conn), _outside(config), _wanted_tickets(conn)
+            yield from admitted(hs, draft.peer, resumed=draft.resumed is not None, later=True)
+        state, outside, wanted = Established13(hs), _outside(config), _wanted_tickets(hs)
         if outside is None:
-            return conn.finish(state, state.tickets(conn, wanted))
-        flight, entries = state.stored_tickets(conn, outside, wanted)
+            return hs.finish(state, state.tickets(hs, wanted))
+        flight, entries = state.stored_tickets(hs, outside, wanted)
         kept = entries and (yield KeepRequest(outside, entries))
-        return conn.finish(state, flight if kept else ())
+        return hs.finish(state, flight if kept else ())
 
 
 def _outside(config: Config) -> SessionManager | None:
@@ -426,9 +426,9 @@ def _outside(config: Config) -> SessionManager | None:
     return sessions if sessions is not None and sessions.store is not None and config.options & OP_NO_TICKET else None
 
 
-def _wanted_tickets(conn: Handshake) -> int:
+def _wanted_tickets(hs: Handshake) -> int:
     """How many tickets to send (RFC 8446 4.6.1, RFC 9149 3)."""
-    draft, count = conn.draft, conn.config.num_tickets
+    draft, count = hs.draft, hs.config.num_tickets
     if not draft.peer_takes_tickets:
         return 0
     if draft.tickets is not None:

@@ -36,21 +36,21 @@ class ExpectServerHello(State):
         self.offer, self.retried, self.ech = offer, retried, ech
 
     @on(SERVER_HELLO, ServerHello.parse)
-    def server_hello(self, conn: Handshake, message: ServerHello) -> State:  # RFC 8446 4.1.3
-        version = selected_version(conn, message)
+    def server_hello(self, hs: Handshake, message: ServerHello) -> State:  # RFC 8446 4.1.3
+        version = selected_version(hs, message)
         if version != TLS13:
             if self.retried or message.is_retry:
                 raise Abort(faults.WRONG_SSL_VERSION._replace(alert=registry.ILLEGAL_PARAMETER))
             if self.offer.early is not None:  # a server of TLS 1.2 cannot skip early data (RFC 8446 D.3)
                 raise Abort(faults.WRONG_VERSION_ON_EARLY_DATA)
-            return legacy_server_hello(conn, self.offer, message, version)
-        conn.set_version(TLS13)
-        suite = self._suite(conn, message)
-        return self._retry(conn, message, suite) if message.is_retry else self._accept(conn, message, suite)
+            return legacy_server_hello(hs, self.offer, message, version)
+        hs.set_version(TLS13)
+        suite = self._suite(hs, message)
+        return self._retry(hs, message, suite) if message.is_retry else self._accept(hs, message, suite)
 
-    def _suite(self, conn: Handshake, message: ServerHello) -> Suite:
+    def _suite(self, hs: Handshake, message: ServerHello) -> Suite:
         """The checks that ServerHello and HelloRetryRequest share."""
-        suite = conn.config.offered_by_code.get(message.cipher_suite)
+        suite = hs.config.offered_by_code.get(message.cipher_suite)
         if suite is None or suite.since != TLS13:
             raise Abort(wrong_suite(message.cipher_suite), f"cipher suite {message.cipher_suite:#06x}")
         if self.retried and self.retried.cipher_suite != message.cipher_suite:
@@ -59,21 +59,21 @@ class ExpectServerHello(State):
             raise Abort(faults.INVALID_SESSION_ID)
         if message.compression_method != 0:
             raise Abort(faults.INVALID_COMPRESSION_ALGORITHM)
-        conn.set_suite(suite)
+        hs.set_suite(suite)
         return suite
 
-    def _retry(self, conn: Handshake, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
-        offer, found, transcript = self.offer, message.extensions, conn.transcript
+    def _retry(self, hs: Handshake, message: ServerHello, suite: Suite) -> State:  # RFC 8446 4.1.4
+        offer, found, transcript = self.offer, message.extensions, hs.transcript
         if self.retried:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "a second HelloRetryRequest")
-        if not conn.layer.on_boundary():  # nothing may follow a HelloRetryRequest
+        if not hs.layer.on_boundary():  # nothing may follow a HelloRetryRequest
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, "something follows HelloRetryRequest")
         check_response(found, HRR, offer.offered | {registry.COOKIE})
         group = None
         if registry.KEY_SHARE in found:
             code = extensions.selected_u16(found[registry.KEY_SHARE])
-            group = conn.config.group_by_code.get(code)
-            if group is None or group not in conn.config.groups13 or code in offer.shares:
+            group = hs.config.group_by_code.get(code)
+            if group is None or group not in hs.config.groups13 or code in offer.shares:
                 raise Abort(faults.BAD_KEY_SHARE, f"group {code:#06x} in HelloRetryRequest")
         cookie = extensions.cookie(found[registry.COOKIE]) if registry.COOKIE in found else b""
         if group is None and not cookie:
@@ -84,28 +84,28 @@ class ExpectServerHello(State):
         transcript.choose(suite.hash)
         transcript.rewrite_for_retry()
         transcript.update(message.raw)
-        return ExpectServerHello(offering.retry(conn, offer, group, cookie, suite.hash, ech), message, ech)
+        return ExpectServerHello(offering.retry(hs, offer, group, cookie, suite.hash, ech), message, ech)
 
-    def _decide(self, conn: Handshake, message: ServerHello, suite: Suite, ech: EchClient) -> None:
+    def _decide(self, hs: Handshake, message: ServerHello, suite: Suite, ech: EchClient) -> None:
         """Find out which of the two hellos the server has accepted (RFC 9849 6.1.4)."""
-        offer, record = self.offer, conn.draft.ech
+        offer, record = self.offer, hs.draft.ech
         if record is None:
             raise Abort(faults.INTERNAL)
         if ech.read(suite.hash, message):
             record.status = SUCCESS
-            conn.transcript, conn.draft.client_random = ech.transcript, ech.random
+            hs.transcript, hs.draft.client_random = ech.transcript, ech.random
             offer.offered = ech.offered
         else:
             record.rejected = True
             offer.psks = []  # none of them was offered
-            conn.config = conn.config.of_outer_hello
+            hs.config = hs.config.of_outer_hello
             if not self.retried:
-                conn.transcript.choose(suite.hash)
+                hs.transcript.choose(suite.hash)
 
-    def _accept(self, conn: Handshake, message: ServerHello, suite: Suite) -> State:
+    def _accept(self, hs: Handshake, message: ServerHello, suite: Suite) -> State:
         if self.ech is not None:
-            self._decide(conn, message, suite, self.ech)
-        offer, found, transcript, d = self.offer, message.extensions, conn.transcript, suite.hash
+            self._decide(hs, message, suite, self.ech)
+        offer, found, transcript, d = self.offer, message.extensions, hs.transcript, suite.hash
         check_response(found, SH, offer.offered)
         psk = None
         if registry.PRE_SHARED_KEY in found:  # RFC 8446 4.2.11
@@ -116,27 +116,27 @@ class ExpectServerHello(State):
             if psk.digest is not d:
                 raise Abort(faults.CIPHERSUITE_DIGEST_HAS_CHANGED)
         if offer.psks and (psk is None or psk.session is None) and any(offered.session for offered in offer.psks):
-            count_miss(conn)
+            count_miss(hs)
         if registry.KEY_SHARE not in found:  # we offer psk_dhe_ke only
             raise Abort(faults.MISSING_KEY_SHARE)
         group, share = extensions.key_share(found[registry.KEY_SHARE])
         ours = offer.shares.get(group)
         if ours is None:
             raise Abort(faults.BAD_KEY_SHARE, f"group {group:#06x} was not offered")
-        conn.draft.group = conn.config.group_by_code[group]
+        hs.draft.group = hs.config.group_by_code[group]
         secret = (psk.early if psk else without_psk(d)).mix(ours.complete(share))
         if not self.retried and self.ech is None:
             transcript.choose(d)
         digest = transcript.digest_after(message.raw)
         next_ours, theirs = secret.traffic(digest)
-        if conn.layer.watched:
-            conn.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
-            conn.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
-        conn.draft.server_random = message.random
+        if hs.layer.watched:
+            hs.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", next_ours)
+            hs.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", theirs)
+        hs.draft.server_random = message.random
         early = offer.early is not None
-        if not self.retried and not early and conn.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
-            conn.stream.change_cipher_spec_due()
-        conn.install_handshake_secrets(theirs, next_ours, early=early)
+        if not self.retried and not early and hs.config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
+            hs.stream.change_cipher_spec_due()
+        hs.install_handshake_secrets(theirs, next_ours, early=early)
         return ExpectEncryptedExtensions(offer, secret, psk.session if psk else None, psk is not None)
 
 
@@ -147,9 +147,9 @@ class ExpectServerHelloAgain(ExpectServerHello):
     accepts_data = True
 
 
-def selected_version(conn: Handshake, message: ServerHello) -> int:
+def selected_version(hs: Handshake, message: ServerHello) -> int:
     """The version of a ServerHello; Abort if we have not offered it, or it was downgraded (RFC 8446 4.1.3, 4.2.1)."""
-    config, body = conn.config, message.extensions.get(registry.SUPPORTED_VERSIONS)
+    config, body = hs.config, message.extensions.get(registry.SUPPORTED_VERSIONS)
     if body is not None:
         if config.max_version < TLS13:
             raise Abort(faults.UNSOLICITED_EXTENSION)

@@ -17,9 +17,9 @@ from puretls._wire.hello import ClientHello
 MANY = 512  # suites, more than IANA has registered
 
 
-def begin(conn: Handshake) -> State:
+def begin(hs: Handshake) -> State:
     """The first state of a server."""
-    config = conn.config
+    config = hs.config
     if not config.versions:
         raise Abort(faults.NO_PROTOCOLS_SERVED)
     if config.sessions is not None:
@@ -34,35 +34,35 @@ class ExpectClientHello(State):
     reads_ahead = True
 
     @asking_on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, conn: Handshake, message: ClientHello) -> Asking[State]:  # RFC 8446 4.1.2
+    def client_hello(self, hs: Handshake, message: ClientHello) -> Asking[State]:  # RFC 8446 4.1.2
         if ENCRYPTED_CLIENT_HELLO in message.extensions:
-            message = ech_server.receive(conn, message)
-        conn.draft.hello = message
-        _, _, conn.draft.client_random, _, suites, _, found = message
+            message = ech_server.receive(hs, message)
+        hs.draft.hello = message
+        _, _, hs.draft.client_random, _, suites, _, found = message
         theirs = ranks(suites)
-        conn.draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
+        hs.draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
         places.check(found, places.BUT_LONG)
         if registry.SERVER_NAME in found:
-            conn.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
-        if conn.config.choose_context:
-            config = yield ClientHelloRequest(message, conn.draft.server_name)
-            conn.config = conn.profile.fit(config)
+            hs.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
+        if hs.config.choose_context:
+            config = yield ClientHelloRequest(message, hs.draft.server_name)
+            hs.config = hs.profile.fit(config)
             if config.watch:
-                conn.layer.watch()
-        conn.draft.policy_digest = conn.config.policy.digest()
-        version = choose_version(conn.config, message)
-        if registry.FALLBACK_SCSV in conn.draft.client_suites and version < conn.config.served[0]:  # RFC 7507 3
+                hs.layer.watch()
+        hs.draft.policy_digest = hs.config.policy.digest()
+        version = choose_version(hs.config, message)
+        if registry.FALLBACK_SCSV in hs.draft.client_suites and version < hs.config.served[0]:  # RFC 7507 3
             raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
-        conn.set_version(version)
-        if message.session_id and not conn.profile.session_id:
+        hs.set_version(version)
+        if message.session_id and not hs.profile.session_id:
             raise Abort(faults.INVALID_SESSION_ID)
-        select = conn.config.alpn_select
+        select = hs.config.alpn_select
         if select is not None and registry.ALPN in found:  # once, whether or not a HelloRetryRequest follows
             offered = extensions.protocols(found[registry.ALPN])
-            conn.draft.alpn_choice = yield AlpnRequest(select, offered)
+            hs.draft.alpn_choice = yield AlpnRequest(select, offered)
         if version == TLS13:
-            return (yield from server13.start(conn, message))
-        return (yield from server12.start(conn, message, version))
+            return (yield from server13.start(hs, message))
+        return (yield from server12.start(hs, message, version))
 
 
 def _known(theirs: Ranks) -> Ranks:
