@@ -27,7 +27,7 @@ def test_the_architecture_has_the_files_that_there_are() -> None:
     text = (ROOT / "docs/architecture.md").read_text("utf-8")
     named = set(re.findall(r"\b(\w+\.py)\b", re.sub(r"\btests/[\w/]+\.py", "", text)))
     assert named <= {path.name for path in ROOT.glob("src/puretls/**/*.py")}
-    for package in ("_engine", "_record", "_api", "_x509", "asyncio"):
+    for package in ("_engine", "_record", "_api", "_x509", "asyncio", "fleet"):
         modules = {path.name for path in ROOT.glob(f"src/puretls/{package}/*.py")} - {"__init__.py"}
         assert modules <= named, f"docs/architecture.md does not say what is in {sorted(modules - named)}"
 

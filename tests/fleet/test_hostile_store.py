@@ -424,6 +424,26 @@ def test_what_waits_for_a_store_that_hangs_for_ever(monkeypatch):
     until(lambda: crew._work.qsize() == 0, "what is left")
 
 
+def test_keys_in_a_loop_while_the_store_hangs(pki):
+    """They are asked for in a thread; the server has its own until they come, and no handshake waits."""
+    store, client, released = RedisInMemory(), client_of(puretls, pki), threading.Event()
+    first, later = server_of(puretls, pki), server_of(puretls, pki)
+    first.set_ticket_keys(fleet.TicketKeys(store, timeout=PATIENCE))
+    session = session_at(client, first)
+    store.before = lambda: released.wait(PATIENCE)
+
+    async def main() -> None:
+        later.set_ticket_keys(fleet.TicketKeys(store))
+        for _ in range(20):
+            assert not resumed(client, later, session)
+        assert not released.is_set()
+        released.set()
+        while not resumed(client, later, session):
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+
 def test_in_a_loop_whose_tls_is_its_own(pki):
     """There a handshake waits in place for what the store says, and no longer than the time-out."""
     store, client, server = RedisInMemory(), client_of(puretls, pki), server_of(puretls, pki)

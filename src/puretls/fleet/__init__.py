@@ -20,6 +20,7 @@ from puretls.fleet.calls import TIMEOUT, Calls, StoreAway
 from puretls.fleet.keys import TicketKeys
 
 __all__ = ["AntiReplay", "Sessions", "StoreAway", "TicketKeys"]
+StoreAway.__module__ = TicketKeys.__module__ = __name__  # that is where programs find them
 
 
 class Sessions:

@@ -39,8 +39,8 @@ class TicketKeys:
     ) -> None:
         """`rotate`: the length of an epoch in seconds.  `client` as for Sessions, but none of asyncio.
 
-        The keys that there are are read at once, so that the first client gets a ticket that all servers know: that may
-        take a second, if the store does not answer.
+        The keys that there are are read at once, so that the first client gets a ticket that all servers know.  If the
+        store does not answer, that takes a second, and in a running event loop `timeout`.
         """
         if not 1 <= rotate < float("inf"):
             raise ValueError("rotate must be 1 second or more")
@@ -53,7 +53,7 @@ class TicketKeys:
         self._known: dict[int, tuple[bytes, ...]] = {}  # of an epoch, what the store has now first
         self._due = 0.0  # when it is time to look for new ones
         self._reading: Future[None] | None = None
-        self._look(time.time(), max(timeout, PAUSE))  # in an event loop, too: nobody is being served yet
+        self._look(time.time(), timeout if running_loop() else max(timeout, PAUSE))
 
     def __repr__(self) -> str:
         return f"<TicketKeys of {self.rotate:g} seconds, {len(self._known)} known>"

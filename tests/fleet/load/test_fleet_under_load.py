@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
 V12, V13 = puretls.TLSVersion.TLSv1_2, puretls.TLSVersion.TLSv1_3
 CLIENTS, THREADS = 50, 4
+LONG = 3 * PATIENCE
 MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 CONFIGURATION = """
 {module}
@@ -149,7 +150,7 @@ class Load:
     def more(self, count: int) -> Visits:
         """The next so many visits."""
         began = len(self.found)
-        until(lambda: self._errors or len(self.found) >= began + count, f"{count} visits")
+        until(lambda: self._errors or len(self.found) >= began + count, f"{count} visits", LONG)
         assert not self._errors
         return self.found[began : began + count]
 
@@ -212,7 +213,7 @@ def test_whatever_becomes_of_the_store_under_load(how, pki, store, tmp_path):
         return resumed == back if how == "tickets" else resumed > 0.95 * back
 
     with endpoint(pki, tmp_path, store.address, how, timeout=TIMEOUT) as port, Load.going_on(pki, port) as load:
-        until(is_well, "clients that resume")
+        until(is_well, "clients that resume", LONG)
         for name, (fault, repair) in FAULTS.items():
             fault(store)
             back, resumed, errors = counted(load.more(4 * CLIENTS))  # within a test's patience: nobody queues up
@@ -221,4 +222,4 @@ def test_whatever_becomes_of_the_store_under_load(how, pki, store, tmp_path):
             elif name in ("killed", "hung"):
                 assert errors > 0
             repair(store)
-            until(is_well, f"clients that resume after it was {name}")
+            until(is_well, f"clients that resume after it was {name}", LONG)
