@@ -438,7 +438,7 @@ def test_keys_in_a_loop_while_the_store_hangs(pki):
             assert not resumed(client, later, session)
         assert not released.is_set()
         released.set()
-        while not resumed(client, later, session):
+        while not resumed(client, later, session):  # noqa: ASYNC110  # nothing tells of keys
             await asyncio.sleep(0.01)
 
     asyncio.run(main())
