@@ -223,6 +223,72 @@ def test_who_called_back_is_gone_at_once(pki: Pki, version: str, prepare: Callab
     assert not [name for name, ref in left.items() if ref() is not None]
 
 
+# Parked handshakes: what the program has promised has not come, and nobody goes on
+
+
+def slow_key(promise: Callable[..., Any]) -> Callable[[Any, Any], None]:
+    def prepare(_: Any, server: Any) -> None:
+        identity = SIGNER.issue("localhost")
+
+        class Slow:
+            public_key = identity.key.public_key
+            sign = staticmethod(promise)
+
+        server.load_cert_chain(identity.chain_pem, Slow())
+
+    return prepare
+
+
+def slow_store(promise: Callable[..., Any]) -> Callable[[Any, Any], None]:
+    def prepare(_: Any, server: Any) -> None:
+        class Slow:
+            put = get = take = staticmethod(promise)
+
+        server.session_store = Slow()
+        server.options |= puretls.OP_NO_TICKET
+
+    return prepare
+
+
+PARKED: dict[str, Callable[[Callable[..., Any]], Callable[[Any, Any], None]]] = {
+    "verify_callback": lambda promise: client(verify_callback=promise),
+    "set_cert_verify_callback": lambda promise: called("set_cert_verify_callback", 0, promise),
+    "set_alpn_select_callback": lambda promise: called("set_alpn_select_callback", 1, promise),
+    "ocsp_response": lambda promise: server(ocsp_response=promise),
+    "sign": slow_key,
+    "session_store": slow_store,
+}
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize("what", PARKED)
+def test_a_parked_handshake_goes_with_its_connection(pki: Pki, version: str, what: str) -> None:
+    """And the promise is told that nobody waits for it any more."""
+    promises: list[Future[Any]] = []
+
+    def promise(*_: object) -> Future[Any]:
+        promises.append(Future())
+        return promises[-1]
+
+    client, server = client_context(puretls, pki), server_context(puretls, pki)
+    client.maximum_version = getattr(puretls.TLSVersion, version)
+    PARKED[what](promise)(client, server)
+    pair = join(client, server)
+    for side in (pair.client, pair.server):
+        side.obj.set_waker(lambda: None)
+    for _ in range(6):
+        for side in (pair.client, pair.server):
+            side.step(side.obj.do_handshake)
+        if promises:
+            break
+        pair.move()
+    left = watch(pair)
+    del pair, side
+    assert len(promises) == 1
+    assert not [name for name, ref in left.items() if ref() is not None]
+    assert promises[0].cancelled()
+
+
 def watch(pair: ObjectPair) -> dict[str, weakref.ref[Any]]:
     found = {}
     for side in (pair.client, pair.server):

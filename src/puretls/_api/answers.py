@@ -7,10 +7,15 @@ whether it is raised at once or by a future, is raised at the `yield`.  The gene
 
     def verified(sslobj, request):
         try:
-            verdict = yield request.callback(sslobj._callback_owner(), request.info)
+            verdict = request.callback(sslobj._callback_owner(), request.info)
+            del sslobj
+            verdict = yield verdict
         except MyError:
             raise refusal(registry.BAD_CERTIFICATE) from None
         return verdict is None
+
+The connection owns the generator, so what waits at a `yield` must not hold the connection or its owner: that would be
+a circle, and a connection that nobody goes on with would wait for the cycle collector.
 
 An Abort refuses with its own alert.  Any other exception becomes the cause of CALLBACK_FAILED, with internal_error as
 the alert.  Waiting for a future is the task of the transport (`later`).
@@ -60,7 +65,9 @@ def _configuration(sslobj: _SSLSocket, request: ClientHelloRequest) -> Answer:
     if sslobj._context is not began or settings.sni_callback is not None:
         config = settings.frozen(server_side=True) if sslobj._context is began else settings.switched(config)
     if callable(settings.ocsp_response) and registry.STATUS_REQUEST in request.hello.extensions:
-        config = yield from _stapled(sslobj, settings, config)
+        stapled = _stapled(sslobj._callback_owner(), settings, config)
+        del sslobj
+        config = yield from stapled
     return config
 
 
@@ -95,10 +102,12 @@ def _choose_context(sslobj: _SSLSocket, request: ClientHelloRequest) -> None:
     raise refusal(number if number in registry.ALERTS else registry.INTERNAL_ERROR)
 
 
-def _stapled(sslobj: _SSLSocket, settings: Settings, config: Config) -> Generator[Any, Any, Config]:
+def _stapled(owner: Any, settings: Settings, config: Config) -> Generator[Any, Any, Config]:
     """Ask the program for the OCSP response of this connection."""
     try:
-        response = yield settings.ocsp_response(sslobj._callback_owner())
+        response = settings.ocsp_response(owner)
+        del owner
+        response = yield response
         return config if response is None else settings.with_staple(config, bytes(memoryview(response)))
     except GeneratorExit:
         raise

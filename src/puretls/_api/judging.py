@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from puretls._api.errors import SSLCertVerificationError
 from puretls._api.names import Purpose
@@ -127,8 +128,12 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
     else:
         about = VerifyInfo(conn, peer, request.resumed)
     sslobj._judged = peer  # so that the function can ask the connection for its certificate
+    waiting = ref(sslobj)
+    del sslobj
     try:
-        said = yield request.judge(owner, about)
+        said = request.judge(owner, about)
+        del conn, owner, about
+        said = yield said
     except GeneratorExit:
         raise
     except SSLCertVerificationError as error:
@@ -137,7 +142,10 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
         report_unraisable(error)  # whatever it is, the peer is refused
         raise refusal(registry.INTERNAL_ERROR) from error
     finally:
-        sslobj._judged = None
+        connection = waiting()
+        if connection is not None:
+            connection._judged = None
+        del connection
     if said is None:
         return
     if isinstance(said, int) and not isinstance(said, bool) and said in FATAL:

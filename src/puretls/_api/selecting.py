@@ -147,8 +147,11 @@ def protocol(sslobj: _SSLSocket, request: AlpnRequest) -> Generator[Any, Any, by
     if owner is None:
         raise refusal(registry.INTERNAL_ERROR)
     offered = [one.decode("ascii", "surrogateescape") for one in request.protocols]
+    del sslobj
     try:
-        said = yield request.select(owner, list(offered))
+        said = request.select(owner, list(offered))
+        del owner
+        said = yield said
     except GeneratorExit:
         raise
     except BaseException as error:
