@@ -218,6 +218,34 @@ def test_sessions_of_the_client_cache(pki):
     assert reading(pair) == DATA
 
 
+def test_its_protocol_is_known(pki):
+    """Of early data it is that of the session, on both sides, before the handshake is done."""
+    client, server = contexts(pki)
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    server.set_alpn_protocols(["http/1.1"])
+    session, asked = session_at(client, server), []
+
+    def early(sslobj: Any) -> bytes:
+        asked.append(sslobj.selected_alpn_protocol())
+        return DATA
+
+    client.early_data_callback = early
+    pair = again(client, server, session)
+    assert pair.client.obj.selected_alpn_protocol() is None
+    pair.client.shake()
+    pair.move()
+    assert pair.server.obj.read_early_data() == DATA
+    assert asked == ["http/1.1"]
+    assert pair.server.obj.selected_alpn_protocol() == pair.client.obj.selected_alpn_protocol() == "http/1.1"
+    server.set_alpn_protocols(["h2"])
+    pair = again(client, server, session)
+    pair.client.shake()
+    pair.move()
+    assert reading(pair) == b""
+    assert pair.server.obj.selected_alpn_protocol() is None
+    assert pair.ok().server.obj.selected_alpn_protocol() == "h2"
+
+
 # Callbacks
 
 

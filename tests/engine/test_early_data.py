@@ -383,6 +383,16 @@ def test_a_child_of_a_fork_does_not_take_what_its_parent_may_have_taken(
     assert replayed(both, flight).server.early.status == ACCEPTED
 
 
+def test_a_child_promises_nothing_under_a_key_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is resumed with it goes on to be, by the whole family."""
+    both = configs()
+    assert ticket(both).max_early_data == LIMIT
+    monkeypatch.setattr(Process, "this", object())
+    session = ticket(both)
+    assert session.max_early_data == 0
+    assert Pair(*both, session=session).handshake().server.session_reused
+
+
 def test_a_child_takes_what_it_has_given_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     both = configs()
     monkeypatch.setattr(Process, "this", object())

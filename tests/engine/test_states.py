@@ -96,6 +96,15 @@ def resumed(make: Callable[..., Pair], *, tickets: bool = True) -> Pair:
     return Pair(first.client.config, first.server.config, session=first.client.session, each=True)
 
 
+def early() -> Pair:
+    """A client that sends early data, which is taken."""
+    allowed = {"max_early_data": 1000}
+    first = thirteen(allowed, allowed).handshake()
+    pair = Pair(first.client.config, first.server.config, session=first.client.session, each=True)
+    pair.client.early_wanted = pair.server.early_wanted = True
+    return pair
+
+
 def stapled(kx: str) -> Pair:
     known = identity("RSA")
     credential = Credential(known.ders, known.key, known.public_key, known.kind, ocsp=b"a response")
@@ -144,6 +153,7 @@ REACH: dict[type[State], tuple[str, Reach]] = {
     client12.ExpectFinished: (CLIENT, twelve),
     server_start.ExpectClientHello: (SERVER, thirteen),
     server13.ExpectSecondClientHello: (SERVER, retried),
+    server13.ExpectEndOfEarlyData: (SERVER, early),
     server13.ExpectCertificate: (SERVER, lambda: mutual(thirteen)),
     server13.ExpectCertificateVerify: (SERVER, lambda: mutual(thirteen)),
     server13.ExpectFinished: (SERVER, thirteen),
@@ -165,6 +175,10 @@ ALSO: list[tuple[type[State], str, Reach]] = [
     (server_hello.ExpectServerHello, CLIENT, retried),
     (client13.ExpectFinished, CLIENT, lambda: resumed(thirteen)),
     (server13.ExpectFinished, SERVER, lambda: resumed(thirteen)),
+    (server_hello.ExpectServerHello, CLIENT, early),
+    (client13.ExpectEncryptedExtensions, CLIENT, early),
+    (client13.ExpectFinished, CLIENT, early),
+    (server13.ExpectFinished, SERVER, early),
     (client12.ExpectFinished, CLIENT, lambda: resumed(twelve)),
     (client12.ExpectChangeCipherSpec, CLIENT, lambda: resumed(twelve, tickets=False)),
     (server12.ExpectChangeCipherSpec, SERVER, lambda: resumed(twelve)),
@@ -270,7 +284,7 @@ def test_a_state_refuses_other_records(state, by, make):
     tls13 = reach(state, by, make)[1].version == TLS13
     begun = reach(state, by, make)[1].version != 0
     protected = not isinstance(reach(state, by, make)[1].inbound.opener, NullOpener)
-    if not state.accepts_data:
+    if not state.accepts_data and not state.takes_early_data:
         pair, side = reach(state, by, make)
         check_refused(pair, side, APPLICATION_DATA, b"x", *STRAYS)
     if state is not client12.ExpectChangeCipherSpec and state is not server12.ExpectChangeCipherSpec:

@@ -105,7 +105,7 @@ def write(sslobj: _SSLSocket, data: memoryview) -> int:
     if conn.machine.state is None and not conn.failure:
         conn.handshake.early_wanted = True
         sslobj._begin(conn)
-        if not size or size > _limit(conn):
+        if size > _limit(conn) or not size:
             conn.handshake.early_wanted = False
             return 0
         sslobj._advance()
@@ -177,6 +177,12 @@ def status(conn: Connection) -> EarlyDataStatus:
     """What has become of it."""
     early = conn.handshake.draft.early
     return EarlyDataStatus(0 if early is None else early.status)
+
+
+def protocol(conn: Connection) -> bytes | None:
+    """What protocol it is of."""
+    early = conn.handshake.draft.early
+    return None if early is None else early.alpn
 
 
 def reason(conn: Connection) -> str | None:

@@ -66,7 +66,10 @@ class _Queries:
         warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
 
     def selected_alpn_protocol(self) -> str | None:
-        """The application protocol that was agreed on (RFC 7301); None if there is none."""
+        """The application protocol that was agreed on (RFC 7301); None if there is none.
+
+        Before the handshake is done it is that of early data.
+        """
         sslobj = self._connection()
         return None if sslobj is None else sslobj.selected_alpn_protocol()
 

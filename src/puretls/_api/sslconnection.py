@@ -533,7 +533,7 @@ class _SSLSocket:
 
     def selected_alpn_protocol(self) -> str | None:
         """The protocol that was agreed on."""
-        alpn = self._conn.outcome.alpn
+        alpn = self._conn.outcome.alpn if self._conn.established else early_data.protocol(self._conn)
         return None if alpn is None else alpn.decode("ascii", "surrogateescape")
 
     def client_hello(self) -> ClientHello | None:

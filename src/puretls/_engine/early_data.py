@@ -16,7 +16,7 @@ from puretls._base.process import Process
 from puretls._base.registry import TLS13
 from puretls._crypto.schedule import EARLY, INITIAL, EarlySecret, TrafficSecret
 from puretls._engine import negotiated
-from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
+from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, OP_NO_TICKET
 from puretls._engine.early_outcome import (
     AGE_SKEW,
     ALPN_MISMATCH,
@@ -76,7 +76,10 @@ def offer(hs: Handshake, session: Session | None) -> EarlyData:
         reason = ALPN_MISMATCH
     else:
         size = min(session.max_early_data, config.early_limit)
-    return EarlyData(NOT_SENT, reason, size)
+    found = EarlyData(NOT_SENT, reason, size)
+    if session is not None and size:
+        found.alpn = session.alpn
+    return found
 
 
 def begin(hs: Handshake, session: Session, early: EarlySecret, digest: bytes, random: bytes) -> None:
@@ -121,8 +124,11 @@ def promised(hs: Handshake) -> int:
     config, sessions = hs.config, hs.config.sessions
     if not config.early_limit or sessions is None:
         return 0
-    if sessions.anti_replay is None and (sessions.tickets.shared or sessions.store is not None):
-        return 0
+    if sessions.anti_replay is None:
+        if sessions.tickets.shared or sessions.store is not None:
+            return 0
+        if not config.options & OP_NO_TICKET and sessions.tickets.own.sealing(hs.clock()).maker is not Process.this:
+            return 0  # the key is a parent's, who may have other children
     return config.early_limit if hs.profile.end_of_early_data else WITHOUT_END
 
 
@@ -138,7 +144,7 @@ def decide(
         reason = yield from _replayed(hs, psks, session)
         if reason is None:
             early.accept()
-            early.left = session.max_early_data
+            early.left, early.alpn = session.max_early_data, session.alpn
             return True
     early.reject(reason or NOT_RESUMED)
     return False

@@ -18,12 +18,13 @@ REPLAY, UNPROTECTED = "replay", "no_anti_replay"  # ours
 class EarlyData:
     """The early data of one handshake."""
 
-    __slots__ = ("chunks", "digest", "exporter", "hash", "left", "open", "reason", "status")
+    __slots__ = ("alpn", "chunks", "digest", "exporter", "hash", "left", "open", "reason", "status")
 
     def __init__(self, status: int = REJECTED, reason: str | None = None, left: int = 0) -> None:
         self.status, self.reason = status, reason  # what was offered and not accepted counts as rejected
         self.left = left  # bytes that may still be sent, or come
         self.open = False  # whether more may be sent, or come
+        self.alpn: bytes | None = None  # the protocol that it is of
         self.chunks: list[bytes] = []  # a server has received and nobody has read
         self.digest, self.hash = b"", SHA256  # of ClientHello, by the hash of the session
         self.exporter: EarlySecret | None = None
@@ -38,7 +39,8 @@ class EarlyData:
 
     def reject(self, reason: str) -> None:
         """The server rejects it, for this reason."""
-        self.status, self.reason, self.open, self.left, self.exporter = REJECTED, reason, False, 0, None
+        self.status, self.reason, self.open, self.left = REJECTED, reason, False, 0
+        self.alpn = self.exporter = None
 
     def receive(self, data: bytes) -> None:
         """Keep the data of a record; only data counts towards the limit (RFC 8446 4.2.10)."""
