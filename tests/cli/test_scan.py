@@ -481,6 +481,26 @@ def test_a_raw_public_key(lasting: Pki) -> None:
     assert f"it has no certificate, but shows a raw public key (RFC 7250): sha256//{pin}" in done.err
 
 
+def test_a_name_that_nobody_has_stops_no_others(lasting: Pki) -> None:
+    with openssl(lasting, "P-256", options=("-tls1_3",)) as port:
+        argv = (
+            "nobody.invalid",
+            f"127.0.0.1:{port}",
+            "--all-addresses",
+            "--ca-file",
+            lasting.ca,
+            "--most",
+            9,
+            "--json",
+        )
+        done = puretls("scan", *argv)
+    first, second = json.loads(done.out)
+    assert (first["host"], first["address"]) == ("nobody.invalid", None)
+    assert "the name does not resolve" in first["failed"]
+    assert second["versions"]["TLS 1.3"] is True
+    assert done.status == 1
+
+
 def test_a_document_of_a_server_that_cannot_be_scanned() -> None:
     done = puretls("scan", "localhost:1", "-4", "--json")
     told = json.loads(done.out)

@@ -111,7 +111,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Two lines, and the status of wrong usage."""
         positional = [self._get_formatter()._format_args(one, one.dest) for one in self._get_positional_actions()]
-        print(f"usage: {self.prog} [options] {' '.join(positional)}".rstrip(), file=sys.stderr)
+        usage = self.usage or f"{self.prog} [options] {' '.join(positional)}".rstrip()
+        print(f"usage: {usage}", file=sys.stderr)
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:

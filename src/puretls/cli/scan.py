@@ -30,7 +30,7 @@ from puretls.cli.asking import Asker
 from puretls.cli.attacks import Attacks
 from puretls.cli.caa import caa
 from puretls.cli.client import add_crlite, asked_name, filters, server_name
-from puretls.cli.failure import Failure, reason
+from puretls.cli.failure import Failure
 from puretls.cli.handshakes import Handshakes, hsts_of
 from puretls.cli.proxy import add_proxy, chosen
 from puretls.cli.render import Plain, screen
@@ -180,8 +180,8 @@ def _jobs(arguments: argparse.Namespace, where: Target) -> list[Job]:
         return [Job(arguments, where)]
     try:
         found = socket.getaddrinfo(where.host, where.port, arguments.family, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Failure(f"{where}: {reason(error)}") from None
+    except (OSError, UnicodeError):  # which it will say itself, and the others are scanned all the same
+        return [Job(arguments, where)]
     return [Job(arguments, where, address) for address in dict.fromkeys(str(one[4][0]) for one in found)]
 
 
