@@ -779,5 +779,9 @@ def test_timestamps_are_counted(connect: Connect, tmp_path: Path) -> None:
         where = f"localhost:{server.server_port}"
         told = json.loads(connect(where, "--ca-file", file, "--json").out)
         shown = connect(where, "--ca-file", file).out
+        inspected = puretls("inspect", where, "--ca-file", file).out
+        scanned = puretls("scan", where, "--ca-file", file, "--json", "--most", 60, "--pause", 0).out
     assert told["timestamps"] == {"certificate": 2, "handshake": 1}
-    assert "2 timestamps in the certificate, 1 timestamp in the handshake" in shown
+    for said in (shown, inspected):
+        assert "2 timestamps in the certificate, 1 timestamp in the handshake" in said
+    assert json.loads(scanned)["certificates"][0]["transparency"] == 3

@@ -60,6 +60,7 @@ class Handshakes:
         self.chains: list[tuple[bytes, ...]] = []
         self.early_data: int | None = None  # bytes of it that tickets of TLS 1.3 allow
         self.staples: dict[bytes, bytes | None] = {}  # OCSP responses that came in TLS 1.3, by the certificate
+        self.scts: dict[bytes, bytes | None] = {}  # timestamps that came in handshakes, by the certificate
         self.asks: bool | None = None  # for a client certificate, in TLS 1.3
         self.ech = b""  # ECHConfigList that a client with a greased hello is told of
         self.trusting()  # a file that cannot be read is told at once
@@ -80,7 +81,7 @@ class Handshakes:
         context = SSLContext(PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, CERT_NONE
         context.set_ciphers(EVERYTHING)
-        context.request_ocsp = True
+        context.request_ocsp = context.request_sct = True
         context.minimum_version = version or TLSVersion.TLSv1
         if version:
             context.maximum_version = version
@@ -208,6 +209,7 @@ class Handshakes:
         chain = tuple(map(bytes, tls.get_unverified_chain()))
         if chain:
             self.chains.append(chain)
+            self.scts[chain[0]] = tls.sct_list or self.scts.get(chain[0])
             if tls.ocsp_response or chain[0] not in self.staples:
                 self.staples[chain[0]] = tls.ocsp_response
 

@@ -37,7 +37,7 @@ from puretls.cli.idn import both_ways
 from puretls.cli.observe import negotiated
 from puretls.cli.proxy import add_proxy, chosen, dial_through
 from puretls.cli.render import screen
-from puretls.cli.report import advice
+from puretls.cli.report import advice, crlite_status, timestamps, timestamps_line
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.tap import Tap, logging_keys
 from puretls.cli.target import Target, add_network, target
@@ -121,7 +121,7 @@ def connect(arguments: argparse.Namespace) -> list[Inspection]:
     """One connection as a client, and with --resume another."""
     where = arguments.target.at(PORTS.get(arguments.starttls, 443))
     context = context_for(arguments)
-    context.request_ocsp = True
+    context.request_ocsp = context.request_sct = True
     if arguments.compress_cert:
         context.set_cert_compression(available())
     if arguments.insecure:
@@ -170,6 +170,10 @@ def call(
             failed = reason(error)
         if watched.chain:
             facts["OCSP"] = ocsp_line(ocsp(watched.staple, watched.chain))
+            if any((logged := timestamps(watched.chain, tap.tls.sct_list)).values()):
+                facts["logged"] = timestamps_line(logged)
+            if said := crlite_status(context.crlite, watched.chain):
+                facts["CRLite"] = said
         return Inspection(title, tap.explained(log()), facts, failed), tap.tls.session
 
 

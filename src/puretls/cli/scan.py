@@ -324,6 +324,7 @@ class Scan:
         if self.learnt.raw_key and not chains:
             self.learnt.notes.append("no certificate: who does not take a raw public key (RFC 7250) cannot connect")
         self.learnt.crlite = [crlite_status(self.handshakes.crlite, chain) for chain in self.learnt.chains]
+        self.learnt.scts = [self.handshakes.scts.get(leaf) for leaf in chains]
         staples = self.handshakes.staples
         self.learnt.staples = [staples.get(leaf) for leaf in chains]
         self.found.staples = any(staples.values()) if staples else None

@@ -24,6 +24,7 @@ from puretls.cli import portrait
 from puretls.cli.asking import Asker
 from puretls.cli.ech_configs import described
 from puretls.cli.render import Plain
+from puretls.cli.report import timestamps
 from puretls.cli.target import Target
 from puretls.cli.text import printable
 from puretls.cli.watched import ocsp, ocsp_line
@@ -58,6 +59,7 @@ class Learnt:
     resumed: dict[int, str | None] = field(default_factory=dict)
     chains: list[tuple[bytes, ...]] = field(default_factory=list)
     staples: list[bytes | None] = field(default_factory=list)  # OCSP responses, one for each chain
+    scts: list[bytes | None] = field(default_factory=list)  # timestamps in handshakes, one for each chain
     crlite: list[str | None] = field(default_factory=list)  # what Mozilla's filters say, one for each chain
     accepted: list[bool | None] = field(default_factory=list)  # by clients, one for each chain
     notes: list[str] = field(default_factory=list)
@@ -110,11 +112,17 @@ def document(
                 "public_web": _public_web(chain),
                 "ocsp": ocsp(staple, list(chain)),
                 "crlite": crlite,
-                "transparency": portrait.timestamps(chain[0]),
+                "transparency": _logged(chain, scts),
                 "chain": [portrait.certificate(der) for der in chain[1:]],
             }
-            for chain, one, accepted, staple, crlite in zip(
-                learnt.chains, found.identities, learnt.accepted, learnt.staples, learnt.crlite, strict=True
+            for chain, one, accepted, staple, scts, crlite in zip(
+                learnt.chains,
+                found.identities,
+                learnt.accepted,
+                learnt.staples,
+                learnt.scts,
+                learnt.crlite,
+                strict=True,
             )
         ],
         "versions": {
@@ -162,6 +170,11 @@ def document(
         "connections": asker.made,
         "incomplete": asker.stopped or None,
     }
+
+
+def _logged(chain: tuple[bytes, ...], scts: bytes | None) -> int | None:
+    """How many signed timestamps there are, wherever they are; None if the certificate cannot be read."""
+    return None if portrait.timestamps(chain[0]) is None else sum(timestamps(list(chain), scts).values())
 
 
 def _simulated(client: Client | Described, answer: Answer) -> dict[str, Any]:
