@@ -132,6 +132,11 @@ clean:
 	rm -rf .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Not for every machine: what cannot be had is skipped by the tests.
+$(VENV)/peers.stamp: $(VENV)/test.stamp
+	@$(BIN)/python -m pip install -qq --group peers || echo "other implementations are missing here: tests with them are skipped"
+	@touch $@
+
 # It has no wheels: half a minute with a compiler, once.
 $(VENV)/tpm2.stamp: $(VENV)/test.stamp
 	@tools/system-packages swtpm tss2-headers
