@@ -207,6 +207,7 @@ if TYPE_CHECKING:
     from puretls._api.cipher_string import DEFAULT as _DEFAULT_CIPHERS
     from puretls._api.client_hello import ClientHello
     from puretls._api.client_sessions import SessionCache
+    from puretls._api.connection_facts import CHANNEL_BINDING_TYPES
     from puretls._api.context import SSLContext
     from puretls._api.crlite import CRLite, CRLiteStatus
     from puretls._api.ech import ECHConfig, ECHKey, load_ech_keys, make_ech_config, parse_svcb
@@ -227,7 +228,6 @@ if TYPE_CHECKING:
     from puretls._api.judging import VerifyInfo
     from puretls._api.lists import get_sigalgs
     from puretls._api.objects import Certificate, SSLSession
-    from puretls._api.sslconnection import CHANNEL_BINDING_TYPES
     from puretls._api.sslobject import SSLObject
     from puretls._api.sslsocket import SSLSocket
     from puretls._api.status import OCSPPolicy, OCSPResult, verify_ocsp_response
@@ -467,7 +467,7 @@ _LATER = {  # names that are loaded when they are asked for, and their places
     "get_sigalgs": "_api.lists:get_sigalgs",
     "Certificate": "_api.objects:Certificate",
     "SSLSession": "_api.objects:SSLSession",
-    "CHANNEL_BINDING_TYPES": "_api.sslconnection:CHANNEL_BINDING_TYPES",
+    "CHANNEL_BINDING_TYPES": "_api.connection_facts:CHANNEL_BINDING_TYPES",
     "SSLObject": "_api.sslobject:SSLObject",
     "SSLSocket": "_api.sslsocket:SSLSocket",
     "OCSPPolicy": "_api.status:OCSPPolicy",

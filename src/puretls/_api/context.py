@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import native, objects, sslconnection, sslobject, sslsocket
+from puretls._api import connection_facts, native, objects, sslconnection, sslobject, sslsocket
 from puretls._api.anchors import _AnchorSettings
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.client_sessions import _ClientSessionSettings
@@ -432,5 +432,11 @@ def _named(enum: Any, value: int) -> Any:
         return value
 
 
-for _module in (objects, sslconnection, sslobject, sslsocket):  # where typing.get_type_hints() looks the name up
+for _module in (
+    objects,
+    connection_facts,
+    sslconnection,
+    sslobject,
+    sslsocket,
+):  # where typing.get_type_hints() looks the name up
     _module.SSLContext = SSLContext  # type: ignore[attr-defined,misc,unused-ignore]  # known to checkers already

@@ -2,9 +2,9 @@
 
 A state accepts the handshake messages for which it has a handler marked with `@on`, and no others.  A handler gets the
 parsed message and returns the next state.  A handler that may need an answer from outside is marked with `@asking_on`:
-it is a generator that yields a request where it needs the answer.  States get the handshake as an argument and do not
-keep it: `Handshake` has what outlives them.  It does not know records: a `MessageLayer` carries its messages (RFC 8446
-4, RFC 9001 4.1).
+it is a generator that yields a request where it needs the answer.  States get the handshake as an argument, which
+is called `hs` everywhere, and do not keep it: `Handshake` has what outlives them.  It does not know records: a
+`MessageLayer` carries its messages (RFC 8446 4, RFC 9001 4.1).
 """
 
 from __future__ import annotations
