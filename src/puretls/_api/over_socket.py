@@ -86,26 +86,15 @@ class _SocketConnection(SocketSending):
 
     def do_handshake(self) -> None:
         """Continue the handshake until it is done, or until the socket would block."""
-        sock, conn, records = self._socket(), self._conn, self._records
-        timeout = sock.gettimeout()
-        deadline = monotonic() + timeout if timeout else None
-        with self._reading, self._writing:
-            if self._in_read or self._in_write:
-                raise reentered()
-            if conn.established and (self._sealed or not records.has_data_to_send):
+
+        def work(port: SocketPort) -> None:
+            if self._conn.established and (self._sealed or not self._records.has_data_to_send):
                 self._check_end()
                 return
-            try:
-                self._in_read = self._in_write = True
-                self._deadline = deadline
-                self._shake(SocketPort(self, sock, deadline, HANDSHAKE_TIMEOUT))
-                records.arm()
-            except Abort as abort:
-                self._send_best_effort(sock)
-                raise abort_error(abort) from abort.__cause__
-            finally:
-                self._in_read = self._in_write = False
-                self._after()
+            self._shake(port)
+            self._records.arm()
+
+        self._in_handshake(work)
 
     # Early data
 

@@ -26,6 +26,7 @@ from puretls._record.protection import (
     HEADER,
     SEQUENCE_END,
     Bytes,
+    OneByOne,
     Sealer,
     Shapeless,
     next_sequence,
@@ -41,7 +42,7 @@ DUMMY = {block: tuple(slice(count * block) for count in range(8)) for block in (
 pack_mac_header = Struct("!QBI").pack  # seq_num, type, and the version with the length behind it
 
 
-class BlockOpener:
+class BlockOpener(OneByOne):
     """CBC with HMAC.  TLS 1.0 chains the IV from record to record, later versions send one (RFC 4346 6.2.3.2)."""
 
     __slots__ = ("block", "etm", "iv", "key", "mac", "mac_key", "overhead", "seq", "size", "version")
@@ -104,20 +105,6 @@ class BlockOpener:
             raise Abort(faults.DECRYPTION_FAILED)
         return bytes(data[TAIL + 13 : end])
 
-    def open_many(
-        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
-    ) -> tuple[int, int]:
-        del buf, view, end, out
-        return start, 0  # one at a time, through `open`
-
-    def open_data(self, buf: bytes, size: int) -> bytes | None:
-        del buf, size
-        return None
-
-    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
-        del buf, end, room
-        return 0, []
-
 
 class BlockSealer(Shapeless):
     """CBC with HMAC, either order."""
@@ -160,7 +147,7 @@ class BlockSealer(Shapeless):
         return copy_sealed(self, data, size, out)
 
 
-class MacOpener:
+class MacOpener(OneByOne):
     """The null cipher: integrity without secrecy (RFC 5246 6.2.3.1)."""
 
     __slots__ = ("mac", "mac_key", "overhead", "seq", "version")
@@ -180,20 +167,6 @@ class MacOpener:
         if not compare_digest(expected, body[size:]):
             raise Abort(faults.DECRYPTION_FAILED)
         return header[0], body[:size]
-
-    def open_many(
-        self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
-    ) -> tuple[int, int]:
-        del buf, view, end, out
-        return start, 0
-
-    def open_data(self, buf: bytes, size: int) -> bytes | None:
-        del buf, size
-        return None
-
-    def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
-        del buf, end, room
-        return 0, []
 
 
 class MacSealer(Shapeless):
