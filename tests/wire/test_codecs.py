@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puretls._base import registry
+from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._engine.handshake import decode
 from puretls._wire import codec, extensions, hello, messages, messages12
@@ -398,3 +398,24 @@ def test_what_has_no_room_is_not_sent(name):
 
 def test_a_number_that_comes_again_has_its_first_rank():
     assert codec.ranks(b"\0\5\0\3\0\5\0\1\0\3") == {5: 0, 3: 1, 1: 2}
+
+
+def test_what_is_short_is_read_once_and_memory_has_an_end() -> None:
+    read: list[bytes] = []
+
+    def parse(data: bytes) -> int:
+        if not data:
+            raise Abort(faults.LENGTH_MISMATCH)
+        read.append(data)
+        return len(data)
+
+    known = codec.cached_if_short(parse)
+    short, long = b"x" * codec.USUAL, b"x" * (codec.USUAL + 1)
+    assert [known(short), known(short), known(long), known(long)] == [len(short)] * 2 + [len(long)] * 2
+    assert read == [short, long, long]
+    for _ in range(2):  # what cannot be read is not remembered
+        with pytest.raises(Abort):
+            known(b"")
+    for number in range(10 * codec.MOST_KNOWN):
+        known(number.to_bytes(2, "big"))
+    assert 0 < len(known.__self__) <= codec.MOST_KNOWN  # type: ignore[attr-defined]  # the memory behind the function
