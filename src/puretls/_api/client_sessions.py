@@ -175,7 +175,7 @@ class CacheKeeper:
             report_unraisable(error)
         return None
 
-    def told(self, event: SessionEvent | FailureEvent) -> None:
+    def handle(self, event: SessionEvent | FailureEvent) -> None:
         """Handle an event about the connection's sessions."""
         if isinstance(event, SessionEvent):
             self.keep(event.session)

@@ -64,7 +64,7 @@ class Source:
         self.names, self.seconds = tuple(names), interval(seconds)
         self.due = time.monotonic() + seconds
         self.error: Exception | None = None  # of the last try
-        self.told: Stamp = ()  # the files for which a warning was logged
+        self.warned: Stamp = ()  # the files for which a warning was logged
         self.seen: Stamp = ()  # the files as they were when they were read
 
     def stamp(self) -> tuple[tuple[str, ...], Stamp, int]:
@@ -110,8 +110,8 @@ class Source:
     def _failed(self, error: Exception, stamp: Stamp) -> None:
         error.__traceback__ = error.__context__ = error.__cause__ = None  # their frames may contain keys and passwords
         self.error = error
-        if self.told != (stamp or (0,)):
-            self.told = stamp or (0,)
+        if self.warned != (stamp or (0,)):
+            self.warned = stamp or (0,)
             import logging  # noqa: PLC0415 - nothing else here needs it
 
             text = "%s cannot be used, what was loaded before stays: %s"

@@ -215,7 +215,7 @@ class _SSLSocket(ConnectionFacts):
                     keylog.write(*event)
             elif not isinstance(event, MessageEvent):
                 if self._keeper is not None:
-                    self._keeper.told(event)
+                    self._keeper.handle(event)
             elif callback is not None and self._callback_error is None:
                 try:
                     callback(

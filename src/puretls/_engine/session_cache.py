@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Protocol
 
 from puretls._base.locks import new_lock
 from puretls._engine.counters import Stats
@@ -11,8 +12,24 @@ from puretls._engine.session import Session
 CACHE_SIZE = 20480  # sessions; OpenSSL's default
 
 
-class SessionCache:
-    """The sessions of one context, used by its connections from any thread; the oldest are dropped when it is full."""
+class ServerCache(Protocol):
+    """Where the sessions of one context are, for its connections in any thread."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def add(self, session: Session) -> None:
+        """Keep a session under its id."""
+
+    def find(self, session_id: bytes, now: float) -> Session | None:
+        """The session with this id, if it may still be resumed."""
+
+    def forget(self, session_id: bytes) -> None:
+        """Forget a session: a connection that has failed must not be resumed (RFC 5246 7.2.2, RFC 8446 6.2)."""
+
+
+class MemoryCache:
+    """A cache in memory, which drops the oldest sessions when it is full."""
 
     __slots__ = ("_lock", "_sessions", "_size", "_stats")
 
@@ -43,6 +60,5 @@ class SessionCache:
         return session
 
     def forget(self, session_id: bytes) -> None:
-        """Forget a session: a connection that has failed must not be resumed (RFC 5246 7.2.2, RFC 8446 6.2)."""
         with self._lock:
             self._sessions.pop(session_id, None)

@@ -10,7 +10,7 @@ from puretls._base.process import Process
 from puretls._engine.counters import Stats
 from puretls._engine.replay import ReplayMemory
 from puretls._engine.session import LIFETIME
-from puretls._engine.session_cache import CACHE_SIZE, SessionCache
+from puretls._engine.session_cache import CACHE_SIZE, MemoryCache, ServerCache
 from puretls._engine.tickets import TicketKeys, read_state
 
 
@@ -25,7 +25,8 @@ class SessionManager:
         self.single_use: Any = None  # an object outside that says whether a ticket comes for the first time
         self.anti_replay: Any = None  # the same for early data; without it the process remembers its own tickets' data
         self.replay_memory = ReplayMemory()
-        self.cache, self.tickets = SessionCache(self.stats, cache_size), TicketKeys(self.stats, lifetime)
+        self.cache: ServerCache = MemoryCache(self.stats, cache_size)
+        self.tickets = TicketKeys(self.stats, lifetime)
 
     @property
     def extended(self) -> bool:
