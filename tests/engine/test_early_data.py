@@ -724,6 +724,37 @@ def test_whatever_comes_together(
         assert got(pair) == sent
 
 
+# Somebody in the middle
+
+
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_changed_on_the_way_nothing_else_is_read(where: float, bit: int, cut: bool) -> None:
+    """Of a first flight of three records of early data the server reads what was sent, in order, or nothing."""
+    both = configs()
+    pair = again(both, ticket(both))
+    pair.advance(pair.client)
+    pieces = [b"first", b"second", b"third"]
+    for piece in pieces:
+        pair.client.write(memoryview(piece))
+    flight = bytearray(pair.client.take())
+    at = int(where * len(flight))
+    if cut:
+        del flight[at:]
+    else:
+        flight[at] ^= 1 << bit
+    read_before: list[bytes] = []
+    pair.advance(pair.server)
+    try:
+        for piece in split_records(bytes(flight)) if cut else [bytes(flight)]:
+            pair.server.receive(piece)
+            pair.advance(pair.server)
+            read_before = list(pair.server.early.chunks) if pair.server.early else []
+    except Abort:
+        assert not pair.server.early or not pair.server.early.chunks
+    assert read_before == pieces[: len(read_before)]
+
+
 # Without records
 
 

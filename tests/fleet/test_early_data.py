@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-import puretls
+import puretls.asyncio
+from puretls import fleet
 from support import PATIENCE, Pki
 from support.bios import session_at
 
@@ -119,3 +121,90 @@ class Everything:
 
     def first(self, _: bytes, __: float) -> bool:
         return True
+
+
+# What the store does
+
+
+def first_flight(context: Any, server: Any) -> bytes:
+    return recorded(context, session_at(context, server))
+
+
+def taken_of(server: Any, flight: bytes) -> bytes:
+    """The early data that a server takes of it; its handshake goes on in any case."""
+    incoming, outgoing = puretls.MemoryBIO(), puretls.MemoryBIO()
+    obj = server.wrap_bio(incoming, outgoing, server_side=True)
+    incoming.write(flight)
+    data = b""
+    with suppress(puretls.SSLWantReadError):
+        while piece := obj.read_early_data():
+            data += piece
+    assert outgoing.read()
+    return data
+
+
+def contexts(pki: Pki, address: str, timeout: float = 5) -> tuple[Any, Any]:
+    client = puretls.create_default_context(cafile=pki.ca)
+    server = puretls.create_default_context(puretls.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(pki.chain("P-256"), pki.key("P-256"))
+    client.max_early_data = server.max_early_data = 1000
+    server.set_ticket_secret(b"what the servers of this test share")
+    server.anti_replay = fleet.AntiReplay(address, timeout=timeout)
+    return client, server
+
+
+@pytest.mark.parametrize("how", ["killed", "hung"])
+def test_a_store_that_does_not_answer_costs_early_data_and_nothing_else(how: str, pki: Pki, store: Any) -> None:
+    client, server = contexts(pki, store.address, 0.05)
+    flights = [first_flight(client, server) for _ in range(3)]
+    (store.kill if how == "killed" else store.hang)()
+    try:
+        assert [taken_of(server, flight) for flight in flights[:2]] == [b"", b""]
+    finally:
+        store.start() if how == "killed" else store.go_on()
+    assert server.session_stats()["store_errors"] == 2
+    other = contexts(pki, store.address)[1]
+    assert [taken_of(other, flights[2]) for _ in range(2)] == [b"an order", b""]
+
+
+def test_what_the_store_is_told_and_for_how_long(pki: Pki, store: Any) -> None:
+    """The binder, for longer than any server finds it fresh."""
+    client, server = contexts(pki, store.address)
+    flight = first_flight(client, server)
+    assert taken_of(server, flight) == b"an order"
+    (name,) = store.client().keys()
+    assert 20_000 < store.client().pttl(name) <= 80_000
+    assert flight.find(bytes.fromhex(name.decode().rpartition(":")[2])) > 0, "the binder, and nothing else of it"
+
+
+class FleetTaker(asyncio.Protocol):
+    """A server's protocol in an event loop."""
+
+    taken: ClassVar[list[bytes]] = []
+
+    def early_data_received(self, data: bytes) -> None:
+        self.taken.append(data)
+
+
+def test_in_an_event_loop_the_store_is_awaited(pki: Pki, store: Any) -> None:
+    client, server = contexts(pki, store.address)
+    flight = first_flight(client, server)
+    FleetTaker.taken.clear()
+
+    async def visit(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(flight)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    async def work() -> None:
+        listening = await puretls.asyncio.create_server(FleetTaker, "127.0.0.1", 0, ssl=server)
+        port = listening.sockets[0].getsockname()[1]
+        assert all(await asyncio.gather(*[visit(port) for _ in range(20)]))
+        listening.close()
+
+    asyncio.run(work())
+    assert FleetTaker.taken == [b"an order"]
+    assert server.session_stats()["replays"] == 19

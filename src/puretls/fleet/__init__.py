@@ -54,7 +54,7 @@ class Sessions:
 
 
 class AntiReplay:
-    """For `SSLContext.single_use_tickets`: who is first in all of the fleet."""
+    """For `SSLContext.anti_replay` (early data) and `single_use_tickets`: who is first in all of the fleet."""
 
     def __init__(self, client: Any, prefix: str = "tls:", timeout: float = TIMEOUT) -> None:
         """As for Sessions."""
