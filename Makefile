@@ -53,9 +53,9 @@ cpython: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -rPs tests/cpython $(ARGS)
 
 fuzz: $(VENV)/test.stamp $(VENV)/fuzz.stamp
-	$(BIN)/python -m pytest -n 2 -q $(PROPERTIES) --hypothesis-profile=fuzz $(ARGS)
-	PURETLS_STRESS=10000 $(BIN)/python -m pytest -q tests/aio/test_stress.py
-	PURETLS_HELLOS=10000 $(BIN)/python -m pytest -q tests/engine/test_ech.py
+	$(BIN)/python -m pytest -n 2 -q $(PROPERTIES) --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
+	PURETLS_STRESS=10000 $(BIN)/python -m pytest -q --timeout=3600 tests/aio/test_stress.py
+	PURETLS_HELLOS=10000 $(BIN)/python -m pytest -q --timeout=3600 tests/engine/test_ech.py
 	@mkdir -p build/corpus/engine build/corpus/x509
 	$(BIN)/python fuzz/engine.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 -max_len=20000 build/corpus/engine
 	$(BIN)/python fuzz/x509.py -max_total_time=$(FUZZ_SECONDS) -timeout=20 build/corpus/x509
