@@ -98,8 +98,9 @@ def test_it_says_that_the_store_is_away_and_goes_on(folder, store):
 def test_a_password_is_not_printed(folder, store, capsys):
     """Neither where all is well, nor in an error."""
     address = store.address.replace("127.0.0.1", ":hunter2@127.0.0.1")
+    store.client().config_set("requirepass", "another")
     with serve(folder, "--fleet", f"{address}?password=hunter2") as server:
-        server.wait_for(r"fleet: redis://127.0.0.1:\d+/0 does not answer")  # as it has no password
+        server.wait_for(r"fleet: redis://127.0.0.1:\d+/0 does not answer")  # as it has another
         assert "hunter2" not in server.said
     for wrong in ("redis://:hunter2@host:port/0", "http://:hunter2@host/", "://:hunter2", "redis://h:hunter2/0"):
         done = called(capsys, "serve", folder / "www", "--ca", folder / "ca", "--port", 0, "--fleet", wrong)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from puretls.fleet.calls import TIMEOUT, Calls, StoreAway
+from puretls.fleet.calls import TIMEOUT, Calls, StoreAway, kept, kept_first, value_of
 from puretls.fleet.keys import TicketKeys
 
 __all__ = ["AntiReplay", "Sessions", "StoreAway", "TicketKeys"]
@@ -37,17 +37,17 @@ class Sessions:
     def put(self, id: bytes, value: bytes, seconds: int, /) -> Any:  # noqa: A002
         """Keep a value for so many seconds."""
         name = self._name(id)
-        return self._calls.call(lambda client: client.set(name, value, ex=max(1, int(seconds))))
+        return self._calls.call(lambda client: client.set(name, value, ex=max(1, int(seconds))), kept)
 
     def get(self, id: bytes, /) -> Any:  # noqa: A002
         """The value, or None."""
         name = self._name(id)
-        return self._calls.call(lambda client: client.get(name))
+        return self._calls.call(lambda client: client.get(name), value_of)
 
     def take(self, id: bytes, /) -> Any:  # noqa: A002
         """The value, or None; it is then gone."""
         name = self._name(id)
-        return self._calls.call(lambda client: client.getdel(name))
+        return self._calls.call(lambda client: client.getdel(name), value_of)
 
     def _name(self, session_id: bytes) -> str:
         return f"{self._prefix}session:{session_id.hex()}"
@@ -63,14 +63,4 @@ class AntiReplay:
     def first(self, key: bytes, seconds: float, /) -> Any:
         """Whether nobody has asked for this key in so many seconds."""
         name, milliseconds = f"{self._prefix}once:{key.hex()}", max(1, int(seconds * 1000))
-
-        def answer(client: Any) -> Any:
-            return client.set(name, b"1", nx=True, px=milliseconds)
-
-        if self._calls.asyncio:
-            return _truth(self._calls.call(answer))
-        return self._calls.call(lambda client: bool(answer(client)))
-
-
-async def _truth(promise: Any) -> bool:
-    return bool(await promise)
+        return self._calls.call(lambda client: client.set(name, b"1", nx=True, px=milliseconds), kept_first)

@@ -25,10 +25,30 @@ WORD = 60.0  # seconds from one warning to the next
 MOST_THREADS = 8
 MOST_WAITING = 1000  # calls for which there is no thread yet
 Call = Callable[[Any], Any]  # of the client
+DONE = (True, "OK", b"OK")  # what clients make of the answer to SET
 
 
 class StoreAway(OSError):
-    """The store has not answered in time, or was not asked, as it did not answer before."""
+    """The store has not answered in time, or has answered nonsense; or was not asked, as it had not answered before."""
+
+
+def kept(answer: Any) -> bool:
+    """Of SET: True."""
+    if answer not in DONE:
+        raise StoreAway("the store has not kept a value")
+    return True
+
+
+def kept_first(answer: Any) -> bool:
+    """Of SET that replaces nothing: whether nothing was there.  Nonsense is neither."""
+    return answer is not None and kept(answer)
+
+
+def value_of(answer: Any) -> bytes | None:
+    """Of GET."""
+    if answer is not None and not isinstance(answer, bytes):
+        raise StoreAway("the store has no bytes where a value should be")
+    return answer
 
 
 class Calls:
@@ -50,14 +70,17 @@ class Calls:
             crew = self._crew = _Crew(self._given, self.timeout)
         return crew
 
-    def call(self, function: Call) -> Any:
-        """What the function returns; in a running event loop a future of it.  StoreAway if that takes too long."""
+    def call(self, function: Call, understand: Callable[[Any], Any]) -> Any:
+        """What `understand` makes of the client's answer; in a running event loop a future of it.
+
+        StoreAway if that takes too long.
+        """
         crew = self.crew()
         if self.asyncio:
-            return crew.awaited(function)
+            return crew.awaited(function, understand)
         crew.knock()
         in_a_loop = running_loop()
-        future = crew.begin(function, watched=in_a_loop)
+        future = crew.begin(lambda client: understand(function(client)), watched=in_a_loop)
         return future if in_a_loop else crew.wait(future)
 
     def check_bytes(self) -> None:
@@ -114,13 +137,13 @@ class _Crew:
             future.cancel()
             raise self._late() from None
 
-    async def awaited(self, function: Call) -> Any:
-        """The result of a client of asyncio."""
+    async def awaited(self, function: Call, understand: Callable[[Any], Any]) -> Any:
+        """The answer of a client of asyncio."""
         import asyncio  # noqa: PLC0415 - whoever has such a client has it
 
         self.knock()
         try:
-            value = await asyncio.wait_for(function(self.client), self._timeout)
+            value = understand(await asyncio.wait_for(function(self.client), self._timeout))
         except (TimeoutError, asyncio.TimeoutError):  # two of them before Python 3.11
             raise self._late() from None
         except Exception as error:

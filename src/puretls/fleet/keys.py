@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from os import urandom
 from typing import Any
 
-from puretls.fleet.calls import PAUSE, TIMEOUT, Calls, running_loop
+from puretls.fleet.calls import PAUSE, TIMEOUT, Calls, kept_first, running_loop
 
 SIZE = 32  # bytes of a secret
 LIFETIME = 7200  # seconds that a ticket lives
@@ -118,7 +118,7 @@ class TicketKeys:
         """A key, unless somebody has been quicker; the one that is known, if the store has lost it."""
         name, mine = self._name(epoch), self._known.get(epoch, (urandom(SIZE),))[0]
         seconds = int(max(now, (epoch + 1) * self.rotate) - now + self._lifetime + AHEAD)
-        if client.set(name, mine, nx=True, ex=seconds):
+        if kept_first(client.set(name, mine, nx=True, ex=seconds)):
             self._learn(epoch, mine)
         elif (theirs := client.get(name)) is not None:
             self._learn(epoch, theirs)
