@@ -1,12 +1,13 @@
-"""Diffie-Hellman modulo a prime: what TLS 1.2 calls DHE (RFC 5246 7.4.3), and what is below the groups of RFC 7919.
+"""Diffie-Hellman modulo a prime: DHE in TLS 1.2 (RFC 5246 7.4.3), and the groups of RFC 7919.
 
-p has to be a safe prime, p = 2q + 1.  To find out whether it is takes a hundred times as long as a handshake with it:
-0.2 s for 2048 bits, 3 s for 4096.  So the primes of RFC 3526 and RFC 7919 with the generator 2 are known, one's own are
-checked when they are loaded, and a peer's once each, as far as the peer has proved who it is.
+p has to be a safe prime, p = 2q + 1.  Checking that takes a hundred times as long as a handshake: 0.2 s for 2048 bits,
+3 s for 4096.  So the primes of RFC 3526 and RFC 7919 with the generator 2 are known; parameters of one's own are
+checked when they are loaded, and a peer's are checked once each, within limits that depend on how far the peer has been
+authenticated.
 
-The arithmetic in known fields is `cryptography`'s.  In any other it checks p again with every key that it makes, which
-would be a way to stop a server.  There it is asked about p once, and the two exponentiations of a handshake are pow():
-not in constant time, but with an exponent that serves for this one handshake and is never seen again.
+In known fields `cryptography` does the arithmetic.  In any other field it checks p again with every key that it makes,
+which would allow a denial of service.  There it checks p once, and the two exponentiations of a handshake are pow():
+not in constant time, but with an exponent that is used in this one handshake only.
 """
 
 from __future__ import annotations
@@ -43,12 +44,14 @@ _LEAST_PRIMES = (1024, 1024, 2048, 3072, 7680, 15360)
 
 
 def least_prime(level: int) -> int:
-    """Least size of p at a security level.  OpenSSL has a floor at level 0 for this alone (Logjam)."""
+    """The least size of p at a security level; for DHE alone OpenSSL has a minimum also at level 0 (Logjam)."""
     return _LEAST_PRIMES[max(0, min(level, 5))]
 
 
 class FiniteField:
-    """p and g that are believed: known, or checked by whoever makes this.  Shares of any length that p has room for."""
+    """A field with trusted p and g: known ones, or checked by the caller.  Shares may have any length that p has room
+    for.
+    """
 
     __slots__ = ("_numbers", "_parameters", "g", "p", "size")
 
@@ -67,7 +70,7 @@ class FiniteField:
 
     @property
     def known(self) -> bool:
-        """Whether an RFC names it."""
+        """Whether it is a field of an RFC."""
         return self._parameters is not None
 
     @property
@@ -114,7 +117,7 @@ class FiniteFieldOffer:
 
 
 class UnknownFieldOffer(FiniteFieldOffer):
-    """The same where `cryptography` would check p again."""
+    """The same for a field in which `cryptography` would check p again."""
 
     __slots__ = ()
 
@@ -135,7 +138,9 @@ class UnknownFieldOffer(FiniteFieldOffer):
 
 
 def checked(p: int, g: int, largest: int = LARGEST) -> FiniteField:
-    """A field that somebody names; Abort unless p is a safe prime, of at most so many bits if it is not known."""
+    """The field with these parameters; Abort unless p is a safe prime, of at most so many bits if it is not a known
+    one.
+    """
     field = FiniteField(p, g)
     if not field.known:
         if p.bit_length() > largest:
@@ -146,9 +151,11 @@ def checked(p: int, g: int, largest: int = LARGEST) -> FiniteField:
 
 
 def of_peer(p: int, g: int, *, signed: bool, verified: bool) -> FiniteField:
-    """The field of a ServerKeyExchange: `signed` says that its signature is verified, `verified` that the path is, too.
+    """The field of a ServerKeyExchange.  `signed`: its signature is verified; `verified`: so is the path of the
+    certificate.
 
-    Where nobody has signed, with a pre-shared key or no authentication at all, nothing is checked for anybody.
+    Without a signature, with a pre-shared key or no authentication at all, unknown fields are refused rather than
+    checked.
     """
     return checked(p, g, LARGEST_VERIFIED if verified else LARGEST_SIGNED if signed else 0)
 
@@ -161,9 +168,9 @@ def is_known(p: int, g: int) -> bool:
 
 @lru_cache(maxsize=REMEMBERED)
 def is_good(p: int, g: int) -> bool:
-    """What `cryptography` says of it: this is what takes so long.  The answer is remembered, whichever it is.
+    """Have `cryptography` check it, which takes long; the answer is kept, whichever it is.
 
-    It wants a safe prime, or one of RFC 5114, which OpenSSL has a list of.
+    It accepts safe primes, and those of RFC 5114, which OpenSSL has a list of.
     """
     try:
         attempt(BAD_DH_VALUE, DHParameterNumbers(p, g).parameters)

@@ -1,8 +1,8 @@
-"""The named groups: key exchange as one side offering and the other answering.
+"""The named groups: key exchange, in which one side makes an offer and the other answers it.
 
 Curves (RFC 7748, RFC 8422), finite fields (RFC 7919) and the ML-KEM hybrids (draft-ietf-tls-ecdhe-mlkem), whose shares
-and secrets are two concatenated.  A group knows what a share looks like and refuses every other (RFC 8446 4.2.8); which
-group is taken, and where a share stands in a message, is the engine's business.
+and secrets are two in a row.  A group knows the form of its shares and refuses any other (RFC 8446 4.2.8).  The engine
+chooses the group, and knows where a share stands in a message.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Offer(Protocol):
 
 
 class Group(ABC):
-    """One row of the table; what all kinds have in common."""
+    """A group: one row of the table, with what all kinds have in common."""
 
     __slots__ = ("aliases", "bits", "code", "name", "since", "until")
 
@@ -87,7 +87,7 @@ class Montgomery(Group):
         return MontgomeryOffer(self._generate(), self._load)
 
     def answer(self, share: bytes) -> tuple[bytes, bytes]:
-        """As for any group, without the offer between."""
+        """The same as for any group, without making an offer first."""
         key = self._generate()
         try:
             secret = key.exchange(self._load(share))  # as MontgomeryOffer
@@ -193,7 +193,7 @@ class Kem(NamedTuple):
     ciphertext: int
 
     def encapsulate(self, key: bytes) -> tuple[bytes, bytes]:
-        """A secret for the owner of an encapsulation key, and its ciphertext."""
+        """A new secret for the owner of an encapsulation key, and the ciphertext that contains it."""
         if len(key) != self.key:
             raise Abort(BAD_KEY_SHARE)
         theirs: Any = attempt(BAD_KEY_SHARE, self.public.from_public_bytes, key)  # not if it is not reduced (7.2)

@@ -1,4 +1,4 @@
-"""Hybrid public-key encryption, base mode (RFC 9180): what Encrypted Client Hello seals its inner hello with.
+"""Hybrid public-key encryption, base mode (RFC 9180), with which Encrypted Client Hello seals its inner hello.
 
 A sender makes an encapsulated secret for a receiver's public key, and both derive a context from it: a key, a base
 nonce and a sequence number.  `cryptography` has the single-shot form only, and ECH seals twice under one context after
@@ -26,7 +26,7 @@ LAST = (1 << 8 * NONCE) - 1  # sequence number (RFC 9180 5.2)
 
 
 class HpkeError(ValueError):
-    """A key, an encapsulated secret or a ciphertext is not what it should be."""
+    """A key, an encapsulated secret or a ciphertext is wrong."""
 
 
 def _extract(d: Digest, suite: bytes, label: bytes, ikm: bytes) -> bytes:
@@ -172,7 +172,7 @@ class Context:
         return f"<Context {self._labels.suite[4:].hex()}>"
 
     def _nonce(self) -> bytes:
-        """Each is used once: the number is consumed before anything is sealed or opened."""
+        """The next nonce; each is used once, as the number is consumed before anything is sealed or opened."""
         sequence, self._sequence = self._sequence, self._sequence + 1
         if sequence > LAST:
             raise HpkeError("the sequence numbers have run out")

@@ -1,10 +1,10 @@
-"""Hash functions as TLS uses them, and the key derivation that needs nothing else.
+"""Hash functions as TLS uses them, and the key derivation that is built on them alone.
 
-HKDF with TLS 1.3's labels (RFC 5869, RFC 8446 7.1) and the PRFs of TLS 1.0 to 1.2 (RFC 2246 5, RFC 5246 5).  Which
-secret is derived from which is the business of `schedule` and, before TLS 1.3, of the engine.
+HKDF with TLS 1.3's labels (RFC 5869, RFC 8446 7.1) and the PRFs of TLS 1.0 to 1.2 (RFC 2246 5, RFC 5246 5).  `schedule`
+and, before TLS 1.3, the engine decide which secret is derived from which.
 
-HKDF-Expand of one block is one HMAC, and copying a keyed HMAC costs a third of keying one.  So whoever derives more
-than once from a secret keeps `digest.mac(secret)` instead of the secret, which no traceback or repr can then print.
+HKDF-Expand of one block is one HMAC, and copying a keyed HMAC costs a third of keying one.  So an object that derives
+more than once from a secret keeps `digest.mac(secret)` instead of the secret, which no traceback or repr can then show.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Both:
 
 
 class _Md5(Digest):
-    """Not begun before it is needed: in FIPS mode there is none, and all but TLS 1.0 and 1.1 works without."""
+    """MD5, which is not started before it is needed: in FIPS mode there is none, and only TLS 1.0 and 1.1 need it."""
 
     __slots__ = ()
 
@@ -189,7 +189,7 @@ class Prf:
 
 
 def prf(d: Digest, secret: bytes, label: bytes, seed: bytes, n: int) -> bytes:
-    """The PRF for a secret that is needed once."""
+    """The PRF of a secret that is used only once."""
     return Prf(d, secret)(label, seed, n)
 
 

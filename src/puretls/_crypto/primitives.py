@@ -1,8 +1,8 @@
-"""The one place where primitives meet a peer's bytes.
+"""Calls of primitives with a peer's bytes, which are made only through here.
 
-`cryptography` refuses keys, shares, signatures and ciphertexts with whatever exception comes from the layer that
-noticed: ValueError, TypeError, UnsupportedAlgorithm, InternalError, a panic of Rust's.  Here each of them is the fault
-that the caller names, so that no input makes an exception of another kind.
+`cryptography` refuses keys, shares, signatures and ciphertexts with exceptions of whichever layer has noticed:
+ValueError, TypeError, UnsupportedAlgorithm, InternalError, a panic of Rust's.  Here each of them becomes the fault that
+the caller names, so that no input raises an exception of another kind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def attempt(fault: Fault, operation: Callable[..., T], *arguments: Any) -> T:
-    """What the operation makes of a peer's bytes; Abort with `fault` if it refuses them, in whatever way."""
+    """The result of an operation on a peer's bytes; Abort with `fault` if it refuses them in any way."""
     try:
         return operation(*arguments)
     except BaseException as error:

@@ -1,7 +1,7 @@
-"""The key schedule of TLS 1.3 (RFC 8446 7.1): one class per stage, which can derive only what it is entitled to.
+"""The key schedule of TLS 1.3 (RFC 8446 7.1): one class per stage, which can derive only the secrets of that stage.
 
 Every `digest` is that of a transcript, named beside it; the stages never see a message.  Stages have no repr and keep
-no secret as bytes: what they hold is an HMAC keyed with it.  Before TLS 1.3 `kdf.prf` is all there is.
+no secret as bytes: they hold an HMAC keyed with it.  Before TLS 1.3 there is only `kdf.prf`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _UPDATE = {n: n.to_bytes(2, "big") + hkdf_label(b"traffic upd") + b"\x00\x01" fo
 
 
 class Level(IntEnum):
-    """Which stage's keys protect something (RFC 9001 2.1)."""
+    """The level of protection: which stage's keys protect something (RFC 9001 2.1)."""
 
     INITIAL = 0  # none of the handshake's
     EARLY = 1
@@ -164,9 +164,9 @@ def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
 
 
 class TrafficSecret:
-    """The traffic secret of one direction, and what is derived from it: all at once, from one keyed HMAC.
+    """The traffic secret of one direction, and everything derived from it at once, from one keyed HMAC.
 
-    `key` and `iv` are of the record layer (RFC 8446 7.3); `finished` is the key of Finished, of a handshake traffic
+    `key` and `iv` are for the record layer (RFC 8446 7.3); `finished` is the key of Finished, of a handshake traffic
     secret only (RFC 8446 4.4.4).
     """
 
@@ -191,7 +191,7 @@ def finished(d: Digest, secret: bytes, digest: bytes) -> bytes:
 
 
 def next_traffic_secret(d: Digest, secret: bytes) -> bytes:
-    """After a KeyUpdate (RFC 8446 7.2)."""
+    """The traffic secret after a KeyUpdate (RFC 8446 7.2)."""
     return d.hmac(secret, _UPDATE[d.size])
 
 

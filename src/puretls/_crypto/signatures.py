@@ -1,8 +1,8 @@
-"""The signature schemes: who may sign what, in which version, and with which parameters.
+"""The signature schemes: which key signs with which scheme, in which version, and with which parameters.
 
 RFC 8446 4.2.3 for TLS 1.3, RFC 5246 7.4.1.4.1 and RFC 8422 5.1.1 for TLS 1.2, draft-ietf-tls-mldsa for ML-DSA; TLS 1.0
-and 1.1 have no choice and nothing on the wire (RFC 4346 4.7, RFC 8422 5.10).  What is signed, and which scheme is
-taken, is the engine's business; signatures within certificates are that of `_x509`.
+and 1.1 have no choice and nothing on the wire (RFC 4346 4.7, RFC 8422 5.10).  The engine decides what is signed and
+which scheme is used; `_x509` has the signatures of certificates.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Scheme:
         self.name = name  # IANA's
         self.key = key  # the kind of key
         self.curve = curve  # in TLS 1.3; TLS 1.2 leaves the curve open
-        self.digest = digest  # None: part of the algorithm
+        self.digest = digest  # None: the algorithm includes it
         self.openssl = openssl  # other spellings, upper case
         self.bits = bits  # of security, as OpenSSL counts them for its security levels
         self.pss = pss  # the least length of an encoded message (RFC 8017 9.1.1): SHA-512 does not fit 1024 bits
@@ -135,7 +135,7 @@ OF_CLIENTS = tuple(  # PKCS#1 in TLS 1.3, for keys that cannot do PSS: in a clie
     ))
     for code, digest in ((0x0420, SHA256), (0x0520, SHA384), (0x0620, SHA512))
 )  # fmt: skip
-SAME_AS = {0x0420: 0x0401, 0x0520: 0x0501, 0x0620: 0x0601}  # what a key does for one of those, by another name
+SAME_AS = {0x0420: 0x0401, 0x0520: 0x0501, 0x0620: 0x0601}  # the scheme of TLS 1.2 with the same signature
 BY_CODE = {scheme.code: scheme for scheme in (*SCHEMES, *OF_CLIENTS)}
 BY_NAME = {name.lower(): scheme for scheme in BY_CODE.values() for name in (scheme.name, *scheme.openssl)}
 DEFAULT = SCHEMES  # a security level of 1 or more drops SHA-1 by its bits
@@ -146,10 +146,10 @@ BEFORE12 = {RSA: _RSA_BEFORE12, EC: BY_CODE[0x0203]}
 
 
 def key_kind(key: Any, algorithm: str = "") -> str:
-    """The kind of a public or private key, "" if TLS has no use for it.
+    """The kind of a public or private key; "" if TLS cannot use it.
 
-    cryptography loads RSASSA-PSS keys as RSA keys.  Only the certificate tells them apart, so `algorithm` is the
-    dotted string of its public_key_algorithm_oid.
+    cryptography loads RSASSA-PSS keys as RSA keys.  Only the certificate tells them apart, so `algorithm` is the dotted
+    string of its public_key_algorithm_oid.
     """
     kind = _kind_of(type(key))  # type: ignore[arg-type]  # a class is hashable, whatever mypy thinks
     return RSA_PSS if kind == RSA and algorithm == RSASSA_PSS else kind
@@ -161,10 +161,10 @@ def _kind_of(key: type) -> str:
 
 
 def usable(scheme: Scheme, public_key: Any, version: int, kind: str = "", limits: Limits | None = None) -> bool:
-    """Whether this key signs with this scheme in this version; `kind` is that of `key_kind`, which see.
+    """Whether this key can sign with this scheme in this version; `kind` is the result of `key_kind`.
 
-    `limits`: what its certificate says of a key for RSASSA-PSS only (RFC 4055 1.2).  The schemes of TLS use one digest
-    for both purposes and as much salt as it is long (RFC 8446 4.2.3), which a key may forbid.
+    `limits`: the parameters in the certificate of a key for RSASSA-PSS only (RFC 4055 1.2).  The schemes of TLS use one
+    digest for both purposes and a salt of the same length (RFC 8446 4.2.3), which such a key may not permit.
     """
     if scheme.key != (kind or key_kind(public_key)):
         return False

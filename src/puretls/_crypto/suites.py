@@ -1,10 +1,11 @@
-"""The cipher suites: what a code on the wire stands for.
+"""The cipher suites, by their codes.
 
-All of a stock OpenSSL 3.0 for which cryptography has the primitive, so neither DSS, SRP, ARIA nor 3DES; the record
-layer makes ciphers of the rows, the engine reads kx and auth, the API its cipher strings and descriptions.
+These are all suites of a stock OpenSSL 3.0 for which cryptography has the primitives, so neither DSS, SRP, ARIA nor
+3DES.  The record layer makes ciphers of the rows, the engine reads kx and auth, the API its cipher strings and
+descriptions.
 
-A row is a code and two names.  The rest is read off the IANA name, which says it all (RFC 5246 A.5, RFC 8446 B.4), and
-so cannot contradict it.
+A row is a code and two names.  Everything else is derived from the IANA name, which contains it (RFC 5246 A.5, RFC 8446
+B.4), and so cannot contradict it.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Null:
 
 
 class Suite:
-    """What is negotiated as one number."""
+    """A cipher suite: what is negotiated as one number."""
 
     __slots__ = ("auth", "cipher", "code", "hash", "kx", "mac", "name", "openssl", "since")
 

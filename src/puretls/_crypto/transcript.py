@@ -1,7 +1,7 @@
 """The transcript: a running hash of the handshake messages (RFC 8446 4.4.1, RFC 5246 7.4.9).
 
-Messages wait in a list until the cipher suite says which hash it is.  What a digest is good for, and when it is
-taken, is the engine's business; the key schedule sees digests only.
+Messages wait in a list until the cipher suite decides on the hash.  The engine knows when a digest is taken and what
+for; the key schedule sees digests only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from puretls._crypto.kdf import Digest, RunningHash
 
 
 class Transcript:
-    """Whole handshake messages go in with their headers, digests come out."""
+    """A transcript: takes whole handshake messages with their headers, and gives digests."""
 
     __slots__ = ("_digest", "_hash", "_kept", "_now")
 
@@ -29,7 +29,7 @@ class Transcript:
             running.update(raw)
 
     def choose(self, digest: Digest, *, keep: bool = False) -> None:
-        """From here on the hash is known.
+        """Set the hash, which is known from here on.
 
         `keep` also keeps the messages themselves, until `forget`: the CertificateVerify of TLS 1.2 signs them with a
         hash of its own (RFC 5246 7.4.8).
@@ -42,7 +42,7 @@ class Transcript:
             self._kept = None
 
     def copy(self) -> Transcript:
-        """Another one that goes on from here; the messages themselves stay behind."""
+        """A copy that continues from here, without the messages themselves."""
         other = Transcript()
         other._digest, other._kept = self._digest, None
         other._hash = self._hash.copy() if self._hash is not None else None
@@ -56,7 +56,7 @@ class Transcript:
         return now
 
     def digest_after(self, raw: bytes) -> bytes:
-        """The digest once this message is in, too."""
+        """The digest after adding this message."""
         self.update(raw)
         return self.digest()
 

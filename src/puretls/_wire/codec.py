@@ -1,9 +1,8 @@
 """Reading and writing the presentation language of RFC 8446 3: integers, vectors, handshake headers, extension blocks.
 
-A handshake message is one `bytes`; values are slices of it.  Every length is checked against what is there: a Reader
-past its end raises IndexError or Abort, and whoever drives a parser (`State.step`, `extensions.reading`) turns both
-into decode_error.  What has no room for what it should hold is an Abort as well: a peer may have chosen how long that
-is.
+A handshake message is one `bytes` object, and values are slices of it.  Every length is compared with what is there: a
+Reader past its end raises IndexError or Abort, and the callers of parsers (`State.step`, `extensions.reading`) turn
+both into decode_error.  A value that does not fit its field is an Abort as well: a peer may have chosen its length.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ Ranks = Mapping[int, int]
 
 
 def packer(layout: str) -> Callable[..., bytes]:
-    """What packs fields of this layout; Abort if a number does not fit, such as the length of what has no room.
+    """A function that packs fields of this layout; Abort if a number does not fit, such as a length.
 
-    What is said in every handshake packs by itself and says the same, without the call that this costs.
+    Code that runs in every handshake packs by itself, with the same result and without this call.
     """
     pack = Struct(layout).pack
 
@@ -113,7 +112,7 @@ class Reader:
 
 
 class _Known(dict[bytes, T]):
-    """What short inputs have been read as.  To look one up is no call of a Python function."""
+    """The results of parsing short inputs.  Looking one up is no call of a Python function."""
 
     __slots__ = ("_parse",)
 
@@ -131,7 +130,7 @@ class _Known(dict[bytes, T]):
 
 
 def cached_if_short(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """`parse`, with a memory for short inputs: most peers say what others have said before them."""
+    """`parse` with a cache for short inputs, because most peers send the same as others before them."""
     return _Known(parse).__getitem__
 
 
@@ -149,7 +148,7 @@ def u16s(data: bytes) -> tuple[int, ...]:
 
 @cached_if_short
 def ranks(data: bytes) -> Ranks:
-    """The numbers in a vector of uint16, as what to choose from; the first counts of those that are equal."""
+    """The numbers in a vector of uint16 with their ranks, to choose from; of equal ones the first counts."""
     if len(data) & 1:
         raise Abort(faults.LENGTH_MISMATCH)
     numbers = unpack_from(f"!{len(data) >> 1}H", data)
@@ -201,7 +200,7 @@ def join_extensions(found: dict[int, bytes]) -> bytes:
 
 
 def split_extensions(block: bytes) -> dict[int, bytes]:
-    """Type to body, in wire order.  A body is parsed when somebody asks for it."""
+    """The extensions by type, in wire order.  A body is parsed when it is asked for."""
     found: dict[int, bytes] = {}
     pos, end = 0, len(block)
     try:

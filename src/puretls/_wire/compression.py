@@ -1,6 +1,6 @@
-"""The algorithms of certificate compression (RFC 8879 7.3): by name, if their library is here, and bounded.
+"""The algorithms of certificate compression (RFC 8879 7.3), by name, if their library is installed, and bounded.
 
-None of them gives out more than a byte beyond what it is told to expect: a few bytes cannot make us fill memory.
+None of them returns more than one byte beyond the expected length, so a few bytes cannot make us fill memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Algorithm(NamedTuple):
 
 
 def by_name(name: str) -> Algorithm:
-    """One of those that are built in; LookupError if there is none, ImportError if its library is not there."""
+    """A built-in algorithm; LookupError if there is none of that name, ImportError if its library is not installed."""
     make = {"zlib": _zlib, "brotli": _brotli, "zstd": _zstd}[name]
     code = next(code for code, known in registry.COMPRESSIONS.items() if known == name)
     return Algorithm(code, name, *make())
@@ -77,7 +77,7 @@ def _whole(data: bytes, complete: bool) -> bytes:
 
 
 def available() -> list[str]:
-    """The names of those whose libraries are here."""
+    """The names of the algorithms whose libraries are installed."""
     found = []
     for name in sorted(registry.COMPRESSIONS.values(), reverse=True):  # zstd, zlib, brotli
         try:

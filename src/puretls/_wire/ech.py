@@ -1,6 +1,6 @@
-"""Encrypted Client Hello on the wire (RFC 9849): configurations, the extension, and the inner hello as it is sealed.
+"""Encrypted Client Hello on the wire (RFC 9849): configurations, the extension, and the encoding of the inner hello.
 
-Which configuration can be used, and the keys, are the engine's business (ech_config.py).
+The engine (ech_config.py) has the keys, and decides which configuration can be used.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Config(NamedTuple):
 
     @property
     def info(self) -> bytes:
-        """What the HPKE context is bound to (RFC 9849 6.1)."""
+        """The info string of the HPKE context (RFC 9849 6.1)."""
         return b"tls ech\x00" + self.raw
 
 
@@ -143,7 +143,7 @@ class Sealed(NamedTuple):
 
     @classmethod
     def parse(cls, body: bytes) -> Sealed:
-        """Abort with decode_error unless it is one; the type has been looked at."""
+        """Parse it, after the type was checked; Abort with decode_error if it is malformed."""
         size = len(body)
         if size < SEALED_HEAD:
             raise Abort(faults.BAD_EXTENSION)
@@ -225,7 +225,7 @@ def encoded_inner(raw: bytes, extensions: bytes) -> bytes:
 
 @lru_cache(64)
 def outer_extensions(kinds: tuple[int, ...]) -> bytes:
-    """What stands for extensions that the outer hello has in this order."""
+    """The extension that refers to extensions of the outer hello, in its order."""
     return extension(ECH_OUTER_EXTENSIONS, vec8(vec16_of(kinds)[2:]))
 
 
@@ -236,7 +236,7 @@ def padding(name: str | None, maximum_name_length: int, size: int) -> int:
 
 
 def rebuilt(encoded: bytes, outer: ClientHello) -> ClientHello:
-    """The inner hello out of what was sealed, and of the outer one; in time proportional to both."""
+    """The inner hello, from what was sealed and from the outer hello; in time proportional to both."""
     if len(encoded) > MAX_INNER:
         raise Abort(faults.BAD_ECH_INNER, "it is too long")
     try:
@@ -268,7 +268,7 @@ def rebuilt(encoded: bytes, outer: ClientHello) -> ClientHello:
 
 
 def _expanded(inner: dict[int, bytes], references: bytes, outer: dict[int, bytes]) -> dict[int, bytes]:
-    """The extensions of an inner hello, those that it has from the outer one at their place."""
+    """The extensions of an inner hello, with those that it takes from the outer one in their place."""
     size = len(references)
     if size < 3 or references[0] != size - 1 or not size & 1:
         raise Abort(faults.BAD_ECH_INNER, "ech_outer_extensions cannot be read")
@@ -285,7 +285,9 @@ def _expanded(inner: dict[int, bytes], references: bytes, outer: dict[int, bytes
 
 
 def _referenced(kinds: tuple[int, ...], outer: dict[int, bytes]) -> dict[int, bytes]:
-    """The outer hello's, which have to be there in this order: it is walked through once, whatever is asked for."""
+    """The extensions of the outer hello that are referred to, which have to be there in this order; they are found in
+    one pass.
+    """
     if ENCRYPTED_CLIENT_HELLO in kinds:
         raise Abort(faults.BAD_ECH_INNER, "encrypted_client_hello is referenced")
     found, wanted = {}, iter(kinds)

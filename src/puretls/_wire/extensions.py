@@ -1,4 +1,4 @@
-"""How the bodies of extensions are read and written (RFC 8446 4.2); `places` says where each may stand.
+"""Reading and writing the bodies of extensions (RFC 8446 4.2); `places` has the messages in which each may stand.
 
 A reader of a body may run past its end: `reading` turns that into decode_error, so that no parser here has to.
 """
@@ -34,7 +34,7 @@ pack_server_name = packer("!HHHBH")  # the extension's type and length, those of
 
 
 def reading(parse: Callable[[Reader], T], body: bytes, fault: Fault = faults.BAD_EXTENSION) -> T:
-    """Read a whole body with `parse`; `fault` is what it is if it cannot be read."""
+    """Read a whole body with `parse`; Abort with `fault` if it cannot be read."""
     r = Reader(body, 0)
     try:
         value = parse(r)
@@ -291,14 +291,14 @@ def record_size_limit(body: bytes) -> int:
 
 
 def ticket_request(body: bytes) -> tuple[int, int]:
-    """Of a ClientHello: how many tickets a client wants of a new session, and of one that is resumed."""
+    """ticket_request of a ClientHello: how many tickets a client wants for a new session, and for a resumed one."""
     if len(body) != 2:
         raise Abort(faults.BAD_EXTENSION)
     return body[0], body[1]
 
 
 def expected_tickets(body: bytes) -> int:
-    """Of EncryptedExtensions: how many will come."""
+    """ticket_request of EncryptedExtensions: how many tickets will come."""
     if len(body) != 1:
         raise Abort(faults.BAD_EXTENSION)
     return body[0]

@@ -26,7 +26,7 @@ pack_choice = Struct("!HB").pack  # cipher_suite, legacy_compression_method
 
 
 def _extensions_from(raw: bytes, pos: int, wrong: Fault = faults.LENGTH_MISMATCH) -> dict[int, bytes]:
-    """The last vector of a hello, which may be absent altogether (RFC 5246 7.4.1.2)."""
+    """The extensions, the last vector of a hello, which may be absent altogether (RFC 5246 7.4.1.2)."""
     size = len(raw)
     if pos == size:
         return {}

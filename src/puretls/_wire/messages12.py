@@ -1,4 +1,4 @@
-"""What only TLS 1.0 to 1.2 says: RFC 5246 7.4, RFC 8422 5, RFC 4279, RFC 5077, RFC 6066 8."""
+"""The messages of TLS 1.0 to 1.2 only: RFC 5246 7.4, RFC 8422 5, RFC 4279, RFC 5077, RFC 6066 8."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def certificate_status(response: bytes) -> bytes:
 
 
 class KeyExchange(NamedTuple):
-    """ServerKeyExchange and ClientKeyExchange: what is inside depends on the suite, which the receiver knows."""
+    """ServerKeyExchange and ClientKeyExchange, whose content depends on the suite, which the receiver knows."""
 
     raw: bytes
     body: bytes
@@ -185,7 +185,7 @@ def certificate_verify(signature: bytes) -> bytes:
 
 
 class NewSessionTicket(NamedTuple):
-    """RFC 5077 3.3.  An empty ticket says that the server changed its mind."""
+    """RFC 5077 3.3.  An empty ticket means that the server does not send one after all."""
 
     raw: bytes
     lifetime_hint: int  # seconds; 0: unspecified

@@ -1,7 +1,7 @@
 """Where each extension may stand, and how its body is read there: one row each (RFC 8446 4.2).
 
-`check` is how an extension block enters: whatever we know is in its place and can be read, whether or not anybody is
-going to ask for it.  Most peers say what others have said before them: what has been read and is short is remembered.
+Every block of extensions passes `check`: each known extension has to be in its place and readable, whether or not it is
+used later.  Most peers send what others have sent before them, so short bodies that were read are kept.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MESSAGES = (CH, SH, HRR, EE, CT, CR, NST, SH12)
 
 
 def anything(_: bytes) -> None:
-    """A body without a structure, or with one that is not ours to judge."""
+    """A body without a structure, or with one that is not checked here."""
 
 
 ROWS: dict[int, dict[int, Read]] = {
@@ -127,7 +127,7 @@ def check(found: dict[int, bytes], message: int) -> None:
 
 
 def check_response(found: dict[int, bytes], message: int, offered: frozenset[int]) -> None:
-    """What answers a hello holds only what was offered and belongs there (RFC 8446 4.2)."""
+    """Check that an answer has only extensions that were offered and belong there (RFC 8446 4.2)."""
     hopeless = HOPELESS[message]
     if not hopeless.isdisjoint(found):
         raise Abort(faults.MISPLACED_EXTENSION, f"extensions {sorted(hopeless & found.keys())}")
