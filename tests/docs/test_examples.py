@@ -71,6 +71,7 @@ def test_examples(page: Path, folder: Path, places: list[str]) -> None:
             **{name: value for name, value in os.environ.items() if not name.startswith("SSL")},
             "PYTHONPATH": str(ROOT / "tests"),
             "SSL_CERT_FILE": str(folder / "ca.pem"),
+            "TICKET_SECRET": os.urandom(32).hex(),
             "SSL_CERT_DIR": str(folder / "none"),
             "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
         },

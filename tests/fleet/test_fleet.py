@@ -16,7 +16,7 @@ import puretls
 import puretls.asyncio
 from puretls import fleet
 from puretls.fleet import calls
-from support import until
+from support import free_port, until
 from support.bios import join, session_at
 from support.both import V12, V13, client_of, only, server_of
 from support.stores import RedisInMemory, resumed
@@ -351,7 +351,8 @@ def test_a_cluster(library, pki, store):
     """Keys that hash anywhere: no call names two that hash to different places, which a cluster would refuse."""
     module = pytest.importorskip(f"{library}.cluster")
     store.kill()
-    store.start("--cluster-enabled", "yes", "--cluster-config-file", f"{library}.conf")
+    bus = ("--cluster-port", str(free_port()))
+    store.start("--cluster-enabled", "yes", "--cluster-config-file", f"{library}.conf", *bus)
     store.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     until(lambda: store.client().cluster("info")["cluster_state"] == "ok", "the cluster")
     cluster = getattr(module, f"{library.title()}Cluster")(host="127.0.0.1", port=store.port)

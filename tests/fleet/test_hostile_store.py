@@ -173,7 +173,7 @@ def test_an_answer_that_comes_late_is_nobody_elses(awaited, wire, monkeypatch):
                 await asyncio.sleep(0.1)
             assert answer is False
         if awaited:
-            await client.aclose()
+            await client.connection_pool.disconnect()
 
     asyncio.run(main())
 
