@@ -19,7 +19,7 @@ from cryptography.hazmat import asn1
 from puretls._base.foreign import asked
 from puretls._base.quiet import quietly
 from puretls._base.slotted import at_once, slotted
-from puretls._x509 import algorithms, extensions, names, odd, shapes, strength
+from puretls._x509 import algorithms, extensions, names, odd, resources, shapes, strength
 from puretls._x509.algorithms import Algorithm, Pss
 from puretls._x509.extensions import (
     AS_NUMBERS,
@@ -41,6 +41,7 @@ from puretls._x509.extensions import (
     Extension,
     KeyIdentifier,
 )
+from puretls._x509.resources import Resources
 
 T = TypeVar("T")
 tuple_of = tuple.__new__  # as `_wire.codec` has it
@@ -67,8 +68,8 @@ _MATTERING: dict[str, tuple[str, Callable[[bytes], Any]]] = {
     NAME_CONSTRAINTS: ("name_constraints", extensions.subtrees),
     CRL_POINTS: ("crl_points", extensions.distribution_points),
     PROXY: ("proxy", extensions.proxy_certificate),
-    IP_BLOCKS: ("ip_blocks", extensions.blocks_inherit),
-    AS_NUMBERS: ("as_numbers", extensions.numbers_inherit),
+    IP_BLOCKS: ("ip_blocks", resources.blocks),
+    AS_NUMBERS: ("as_numbers", resources.numbers),
 }
 _NOTHING: dict[str, Any] = {name: None for name, _ in _MATTERING.values()}  # what a certificate without extensions has
 
@@ -331,8 +332,8 @@ class Certificate:
     name_constraints: shapes.NameConstraints | None  # 4.2.1.10
     crl_points: list[shapes.DistributionPoint] | None  # 4.2.1.13
     proxy: shapes.ProxyCertInfo | None  # RFC 3820 3.8
-    ip_blocks: bool | None  # RFC 3779 2: whether it leaves IP addresses to its issuer
-    as_numbers: bool | None  # RFC 3779 3: whether it leaves the numbers of autonomous systems to its issuer
+    ip_blocks: Resources | None  # RFC 3779 2
+    as_numbers: Resources | None  # RFC 3779 3
 
     @at_once(*_NOTHING)
     def _values(self) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import codes, names, strength
+from puretls._x509 import resources as internet
 from puretls._x509.certificate import Certificate
 from puretls._x509.codes import refusal
 from puretls._x509.extensions import (
@@ -309,21 +310,12 @@ def may_sign(issuer: Certificate, subject: Certificate) -> int:
 
 
 def resources(path: Path) -> None:
-    """Check a leaf's internet numbers against those of the CAs above it (RFC 3779 2.3, 3.3).
-
-    Whether one set lies within another is not computed, as no certificate for TLS has any: identical octets are
-    accepted, and anything else is refused as OpenSSL refuses sets that are not nested.  An anchor cannot inherit
-    either.
-    """
-    leaf, *above = path.chain
-    for oid in (IP_BLOCKS, AS_NUMBERS):
-        if oid not in leaf.extensions:
-            continue
-        for depth, x in enumerate(above, 1):
-            if oid not in x.extensions or x.extensions[oid].value != leaf.extensions[oid].value:
-                raise refusal(codes.UNNESTED_RESOURCE, depth)
-        if leaf.ip_blocks if oid == IP_BLOCKS else leaf.as_numbers:
-            raise refusal(codes.UNNESTED_RESOURCE, len(above))
+    """Check a leaf's internet numbers against those of the CAs above it (RFC 3779 2.3, 3.3)."""
+    leaf = path.chain[0]
+    if AS_NUMBERS in leaf.extensions:
+        internet.check_numbers([x.as_numbers for x in path.chain])
+    if IP_BLOCKS in leaf.extensions:
+        internet.check_blocks([x.ip_blocks for x in path.chain])
 
 
 def stricter(path: Path, policy: Policy) -> None:

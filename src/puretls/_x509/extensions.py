@@ -48,7 +48,7 @@ ANY_USAGE = "2.5.29.37.0"
 GATED_CRYPTO = frozenset({"1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1"})  # Microsoft's and Netscape's
 
 
-_INTEGER, _BITS, _OCTETS, _NULL, _ENUMERATED, _SEQUENCE = b"\x02", b"\x03", b"\x04", b"\x05", b"\x0a", b"\x30"
+_ENUMERATED = b"\x0a"
 
 
 class Extension(NamedTuple):
@@ -191,49 +191,3 @@ def octets(der: bytes) -> bytes:
 def bits(der: bytes) -> int:
     """The first sixteen bits of a BIT STRING."""
     return int.from_bytes(asn1.decode_der(asn1.BitString, der).as_bytes()[:2], "little")
-
-
-# Internet numbers (RFC 3779)
-
-
-def blocks_inherit(der: bytes) -> bool:
-    """Whether IPAddrBlocks (2.2.3) leave anything to the issuer; ValueError if they are none."""
-    found = False
-    for family in shapes.items(shapes.Values, der):
-        kind, choice = _inside(family)
-        if family.tag_bytes != _SEQUENCE or kind.tag_bytes != _OCTETS or not 2 <= len(kind.data) <= 3:
-            raise ValueError("not an IPAddressFamily")
-        found |= _inherits(choice, _BITS)
-    return found
-
-
-def numbers_inherit(der: bytes) -> bool:
-    """Whether ASIdentifiers (3.2.3) leave anything to the issuer; ValueError if they are none."""
-    parts = shapes.items(shapes.Values, der)
-    tags = [bytes(part.tag_bytes) for part in parts]
-    if tags not in ([], [b"\xa0"], [b"\xa1"], [b"\xa0", b"\xa1"]):
-        raise ValueError("not ASIdentifiers")
-    found = False
-    for part in parts:
-        (choice,) = _inside(part)
-        found |= _inherits(choice, _INTEGER)
-    return found
-
-
-def _inside(value: TLV) -> list[TLV]:
-    return shapes.items(shapes.Values, shapes.sequence(bytes(value.data)))
-
-
-def _inherits(choice: TLV, one: bytes) -> bool:
-    """Whether a choice between NULL and numbers, single ones or ranges from one to another, is NULL."""
-    if choice.tag_bytes == _NULL and not choice.data:
-        return True
-    if choice.tag_bytes != _SEQUENCE:
-        raise ValueError("neither inherited nor a list")
-    for number in _inside(choice):
-        ends = _inside(number) if number.tag_bytes == _SEQUENCE else [number, number]
-        if len(ends) != 2 or any(end.tag_bytes != one or not end.data for end in ends):
-            raise ValueError("not a number or a range")
-        if one == _BITS and any(end.data[0] > 7 for end in ends):  # unused bits of the last octet
-            raise ValueError("not a BIT STRING")
-    return False
