@@ -165,6 +165,23 @@ def test_tls12_has_none(pki):
     assert pair.server.obj.read_early_data() == b""
 
 
+def test_a_server_that_has_gone_back_to_tls12(pki):
+    """RFC 8446 D.3: the connection is over, and the next one begins anew."""
+    client, server = contexts(pki)
+    client.client_session_cache = True
+    join(client, server).ok()
+    server.maximum_version = puretls.TLSVersion.TLSv1_2
+    pair = join(client, server)
+    assert pair.client.obj.write_early_data(DATA) == len(DATA)
+    pair.shake()
+    assert isinstance(pair.client.error or pair.server.error, puretls.SSLError)
+    reasons = {getattr(side.error, "reason", None) for side in (pair.client, pair.server)}
+    assert reasons & {"WRONG_VERSION_ON_EARLY_DATA", "UNEXPECTED_MESSAGE"}
+    pair = join(client, server)
+    assert pair.client.obj.write_early_data(DATA) == 0
+    assert pair.ok().client.obj.version() == "TLSv1.2"
+
+
 def test_roles_do_not_mix(pki):
     client, server = contexts(pki)
     pair = again(client, server)

@@ -128,6 +128,24 @@ def stored():
     for _ in range(2):
         verify(client, server)
 
+def early():
+    client, server = puretls.create_default_context(cafile=CA), puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(CHAIN, KEY)
+    client.max_early_data = server.max_early_data = 100
+    client.client_session_cache = True
+    for known in (False, True):
+        a, b = puretls.MemoryBIO(), puretls.MemoryBIO()
+        c = client.wrap_bio(a, b, server_hostname="localhost")
+        s = server.wrap_bio(b, a, server_side=True)
+        assert c.write_early_data(b"early") == 5 * known
+        for step in (c.do_handshake, s.read_early_data, c.do_handshake, s.do_handshake, c.read):
+            try:
+                found = step()
+            except puretls.SSLWantReadError:
+                found = None
+            assert found == (b"early" * known if step == s.read_early_data else None)
+        assert s.early_data_status() == 2 * known
+
 import ssl, types
 
 def library(_):
@@ -242,7 +260,7 @@ print(calls)
 """
 
 
-LATER = ["shared", "reloading", "anchors", "judged", "stored"]  # what came since
+LATER = ["shared", "reloading", "anchors", "judged", "stored", "early"]  # what came since
 
 
 def run(pki: Pki, scratch: Path, code: str, work: str) -> int:
