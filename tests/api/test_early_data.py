@@ -623,6 +623,7 @@ def test_a_timeout(pki):
         far.settimeout(0.05)
         with pytest.raises(TimeoutError):
             far.read_early_data()
+        far.settimeout(20)
         near.write_early_data(DATA)
         assert far.read_early_data() == DATA
 
