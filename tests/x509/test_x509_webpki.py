@@ -6,6 +6,7 @@ x509-limbo's cases for it are run as well; the two that want a list of public su
 from __future__ import annotations
 
 import calendar
+import time
 from typing import Any
 
 import pytest
@@ -387,6 +388,20 @@ def test_lifetimes_by_the_day_of_issue(since: int, days: int) -> None:
                 0,
                 f"certificate rejected: it is valid for more than {days} days (CA/Browser Forum)",
             )
+
+
+def test_lifetimes_are_those_of_the_ballots() -> None:
+    """SC-081v3, SC-031, 193 and the first version: by the day of issue, so many days."""
+    written = [(time.strftime("%Y-%m-%d", time.gmtime(since)), days) for since, days in LIFETIMES]
+    assert written == [
+        ("2029-03-15", 47),
+        ("2027-03-15", 100),
+        ("2026-03-15", 200),
+        ("2020-09-01", 398),
+        ("2018-03-01", 825),
+        ("2015-04-01", 1188),
+        ("2012-07-01", 1827),
+    ]
 
 
 def test_lifetimes_are_a_table_that_falls() -> None:
