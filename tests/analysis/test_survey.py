@@ -100,6 +100,32 @@ def test_our_own_server_of_tls_12(pki: Pki) -> None:
     assert Survey(ask, "localhost").tolerates_unknown(TLS12, suites.picks)
 
 
+@pytest.mark.parametrize("names", [["RSA"], ["P-256"], ["RSA", "P-256"]])
+def test_groups_and_schemes_at_once(pki: Pki, names: list[str]) -> None:
+    """The same as each on its own; with fewer questions where RSA signs."""
+    context = server(pki, *names, version=puretls.TLSVersion.TLSv1_2)
+    context.set_groups("X25519:P-256:P-384")
+    answer, asked = ours(context), 0
+
+    def ask(offer: Offer) -> Answer:
+        nonlocal asked
+        asked += 1
+        return answer(offer)
+
+    survey = Survey(ask, "localhost")
+    picks = survey.suites(TLS12).picks
+    before, asked = asked, 0
+    groups, schemes = survey.groups(TLS12, picks), survey.schemes(picks)
+    apart, asked = asked, 0
+    both = survey.groups_and_schemes(picks)
+    assert before > 1
+    assert set(both[0].picks) == set(groups.picks)
+    assert set(both[1].picks) == set(schemes.picks)
+    assert len(both[1].picks) == len(set(both[1].picks))
+    assert (asked < apart) is ("RSA" in names)
+    assert not both[0].odd
+
+
 def test_a_second_try_below_the_best_version_is_noticed(pki: Pki) -> None:
     context = server(pki, "P-256", version=V12)
     context.maximum_version = V13

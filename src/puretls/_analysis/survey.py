@@ -139,6 +139,33 @@ class Survey:
         codes = base.groups if version >= TLS13 else (*(code for code in base.groups if code != _P256), _P256)
         return eliminate(lambda left: self.ask(base._replace(groups=left)), codes, lambda hello: hello.group, version)
 
+    def groups_and_schemes(self, suites: Sequence[int]) -> tuple[Found, Found]:
+        """Both of TLS 1.2; where RSA signs, a question that tells of one tells of the other, too."""
+        rsa = [code for code in suites if suite(code).exchange.startswith("ECDHE") and suite(code).auth == "RSA"]
+        if not rsa:
+            return self.groups(TLS12, suites), self.schemes(suites)
+        base, groups, schemes = self.offer(TLS12, rsa), Found(), Found()
+        left, signing = list(base.groups), list(base.schemes)
+        while left and signing:
+            answer = self.ask(base._replace(groups=tuple(left), schemes=tuple(signing)))
+            if not isinstance(answer, Hello) or answer.group not in left or answer.scheme not in signing:
+                break  # one of them is used up: what is left of each is asked for on its own
+            for found, pick, offered in ((groups, answer.group, left), (schemes, answer.scheme, signing)):
+                found.picks.append(pick)
+                found.hellos.append(answer)
+                offered.remove(pick)
+        for found, more in (
+            (groups, eliminate(lambda few: self.ask(base._replace(groups=few)), left, lambda one: one.group, TLS12)),
+            (schemes, eliminate(partial(self._with_schemes, base), signing, lambda one: one.scheme, TLS12)),
+        ):
+            found.picks += more.picks
+            found.hellos += more.hellos
+            found.last, found.odd = more.last, more.odd
+        others = self.schemes([code for code in suites if suite(code).auth != "RSA"])
+        schemes.picks += [code for code in others.picks if code not in schemes.picks]
+        schemes.odd = schemes.odd or others.odd
+        return groups, schemes
+
     def schemes(self, suites: Sequence[int]) -> Found:
         """With which schemes the server signs in TLS 1.2, where that is in the clear; for each kind of certificate."""
         found = Found()

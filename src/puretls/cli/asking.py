@@ -59,6 +59,7 @@ class Asker:
         self.stopped = ""  # why there are no more connections
         self._interrupted = False
         self._open: set[socket.socket] = set()
+        self._spare: list[socket.socket] = []  # connections that nobody has used yet
         self._lock, self._next = new_lock(), 0.0
 
     def settle(self) -> str | None:
@@ -66,11 +67,10 @@ class Asker:
 
         A proxy resolves a name itself, and does not tell the address: then it is None.
         """
-        with self.connection() as sock:
-            if self.through is not None:
-                return self.address
-            address = str(sock.getpeername()[0])
-        self.where = Target(address, self.where.port)
+        sock = self._dialled()
+        if self.through is None:
+            self.where = Target(str(sock.getpeername()[0]), self.where.port)
+        self._spare.append(sock)  # for the first question
         return self.address
 
     @property
@@ -81,17 +81,34 @@ class Asker:
     @contextmanager
     def connection(self) -> Iterator[socket.socket]:
         """A TCP connection, up to where TLS begins."""
-        self._wait()
-        with dial_through(self.through, self.where, family=self.family, timeout=self.timeout) as sock:
-            self._open.add(sock)
+        try:
+            sock = self._spare.pop()
+        except IndexError:
+            sock = self._dialled()
+        with sock:
             try:
-                if self._interrupted:
-                    raise Failure(self.stopped)
-                if self.starttls:
-                    start(self.starttls, sock, self.timeout, self.name or self.host)
                 yield sock
             finally:
                 self._open.discard(sock)
+
+    def _dialled(self) -> socket.socket:
+        """One more of them."""
+        self._wait()
+        sock = dial_through(self.through, self.where, family=self.family, timeout=self.timeout)
+        self._open.add(sock)
+        try:
+            self._up_to_tls(sock)
+        except BaseException:
+            self._open.discard(sock)
+            sock.close()
+            raise
+        return sock
+
+    def _up_to_tls(self, sock: socket.socket) -> None:
+        if self._interrupted:
+            raise Failure(self.stopped)
+        if self.starttls:
+            start(self.starttls, sock, self.timeout, self.name or self.host)
 
     def ask(self, offer: Offer) -> Answer:
         """What the server says to this hello."""

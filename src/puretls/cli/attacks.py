@@ -35,6 +35,7 @@ from puretls.cli.failure import Failure
 from puretls.cli.handshakes import FAILS, Handshakes
 from puretls.cli.tap import Tap
 
+TICKETBLEED = "Ticketbleed"
 WAIT = 2.0  # seconds in which a server answers that is going to
 LONGEST = (1 << 14) + 2048
 AGAIN = 2  # how often answers that differ have to differ in the same way
@@ -70,7 +71,7 @@ class Attacks:
             "Heartbleed": self.heartbleed,
             "CCS injection": self.ccs_injection,
             "ROBOT": self.robot,
-            "Ticketbleed": partial(self.ticketbleed, handshakes),
+            TICKETBLEED: partial(self.ticketbleed, handshakes),
             "client-initiated renegotiation": partial(self.renegotiation, handshakes),
         }
         return asked if self.older else dict.fromkeys(asked, lambda: False)
@@ -141,10 +142,13 @@ class Attacks:
             if direction == "read" and kind == NEW_SESSION_TICKET:
                 tickets.append(attacks.ticket_of(bytes(data)))
 
-        context = handshakes.looking(TLSVersion.TLSv1_2)
-        context._msg_callback = watch  # ssl's own hook, which has no public name
-        with suppress(*FAILS), self.asker.handshake(context):
-            pass
+        if handshakes.ticket:
+            tickets.append(attacks.ticket_of(handshakes.ticket))
+        else:
+            context = handshakes.looking(TLSVersion.TLSv1_2)
+            context._msg_callback = watch  # ssl's own hook, which has no public name
+            with suppress(*FAILS), self.asker.handshake(context):
+                pass
         if not tickets or not tickets[0]:
             return False
         sent = os.urandom(attacks.SHORT_ID)

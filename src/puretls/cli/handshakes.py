@@ -60,6 +60,7 @@ class Handshakes:
         self.chains: list[tuple[bytes, ...]] = []
         self.early_data: int | None = None  # bytes of it that tickets of TLS 1.3 allow
         self.staples: dict[bytes, bytes | None] = {}  # OCSP responses that came in TLS 1.3, by the certificate
+        self.ticket = b""  # a NewSessionTicket of TLS 1.2
         self.scts: dict[bytes, bytes | None] = {}  # timestamps that came in handshakes, by the certificate
         self.asks: bool | None = None  # for a client certificate, in TLS 1.3
         self.ech = b""  # ECHConfigList that a client with a greased hello is told of
@@ -110,14 +111,22 @@ class Handshakes:
                 continue
         return None
 
-    def schemes(self) -> list[str]:
-        """The schemes with which the server signs in TLS 1.3."""
+    def schemes(self) -> tuple[list[str], list[str]]:
+        """The schemes with which the server signs in TLS 1.3, and how it compresses its certificate."""
+        compressed: set[str | None] = set()
 
         def settings(context: SSLContext, left: Sequence[str]) -> None:
             context.set_server_sigalgs(":".join(left))
+            context.set_cert_compression(available())
+
+        def pick(tls: Any) -> str | None:
+            compressed.add(tls.cert_compression())
+            scheme: str | None = tls.server_sigalg()
+            return scheme
 
         offered = [name for name in get_sigalgs() if not name.startswith("rsa_pkcs1") and "sha1" not in name]
-        return self._eliminate(offered, TLSVersion.TLSv1_3, settings, lambda tls: tls.server_sigalg())
+        found = self._eliminate(offered, TLSVersion.TLSv1_3, settings, pick)
+        return found, [] if compressed == {None} else self.compressions()
 
     def protocols(self) -> list[str]:
         """The application protocols that it accepts (RFC 7301)."""
@@ -148,8 +157,8 @@ class Handshakes:
     def resumption(self, version: TLSVersion) -> str | None:
         """Whether a session is resumed, and by what; None if there is no connection in this version."""
         context = self.looking(version)
-        if version == TLSVersion.TLSv1_3:
-            context._msg_callback = self._watch  # ssl's own hook, which has no public name
+        new = version == TLSVersion.TLSv1_3
+        context._msg_callback = self._watch if new else self._keep  # ssl's own hook, which has no public name
         try:
             with self.asker.handshake(context) as tls:
                 self._remember(tls)
@@ -203,6 +212,10 @@ class Handshakes:
             self.asks = bool(self.asks) or kind == CERTIFICATE_REQUEST
             if kind == NEW_SESSION_TICKET:
                 self.early_data = max(self.early_data or 0, early_data(bytes(data)))
+
+    def _keep(self, _tls: Any, direction: str, _version: int, content: int, kind: int, data: bytes) -> None:
+        if direction == "read" and content == HANDSHAKE and kind == NEW_SESSION_TICKET:
+            self.ticket = self.ticket or bytes(data)
 
     def _remember(self, tls: Any) -> None:
         self.ech = tls.get_ech_retry_config() or self.ech

@@ -27,7 +27,7 @@ from puretls._analysis.profiles import PROFILES
 from puretls._analysis.survey import VERSIONS, Found, Survey
 from puretls.cli.amounts import decimal, whole
 from puretls.cli.asking import Asker
-from puretls.cli.attacks import Attacks
+from puretls.cli.attacks import TICKETBLEED, Attacks
 from puretls.cli.caa import caa
 from puretls.cli.client import add_crlite, asked_name, filters, server_name
 from puretls.cli.failure import Failure
@@ -249,23 +249,16 @@ class Scan:
     def _details(self, begin: Callable[..., Future[Any]]) -> None:
         survey, suites = self.survey, self.found.suites
         best = max(suites)
-        groups = {
-            version: begin(f"groups of {names.version(version)}", survey.groups, version, suites[version].picks)
-            for version in suites
-            if version in (TLS12, TLS13)
-        }
+        groups13 = begin("groups of TLS 1.3", survey.groups, TLS13, suites[TLS13].picks) if TLS13 in suites else None
+        both12 = begin("TLS 1.2", survey.groups_and_schemes, suites[TLS12].picks) if TLS12 in suites else None
         older = [version for version in suites if version < best and version > SSL3]
         fallback = None
         if older:
             second = max(older)
             fallback = begin("fallback", survey.refuses_fallback, second, suites[second].picks)
         tolerant = begin("unknown values", survey.tolerates_unknown, best, suites[best].picks)
-        schemes12 = None
-        if TLS12 in suites:
-            schemes12 = begin("schemes", survey.schemes, suites[TLS12].picks)
         schemes13 = begin("schemes of TLS 1.3", self.handshakes.schemes) if TLS13 in suites else None
         protocols = None if self.asker.starttls else begin("ALPN", self.handshakes.protocols)
-        compressions = begin("compression", self.handshakes.compressions) if TLS13 in suites else None
         resumed = {
             version: begin("resumption", self.handshakes.resumption, TLSVersion(version))
             for version in suites
@@ -273,21 +266,24 @@ class Scan:
         }
         raw = begin("raw public key", self.handshakes.raw_key)
         page = begin("a page", self.handshakes.page) if self.http else None
-        tried = self._attacks(begin)
-        self.found.groups = {version: future.result() for version, future in groups.items()}
+        questions = self._attacks()
+        tried = {name: begin(name, question) for name, question in questions.items() if name != TICKETBLEED}
+        if groups13:
+            self.found.groups[TLS13] = groups13.result()
+        if both12:
+            self.found.groups[TLS12], schemes12 = both12.result()
+            self.learnt.schemes[TLS12] = [names.scheme(code) for code in schemes12.picks]
+            self.found.schemes[TLS12] = schemes12.picks
         self.learnt.notes += [
             f"groups of {names.version(version)}: {line.odd}" for version, line in self.found.groups.items() if line.odd
         ]
         self.found.refuses_fallback = fallback.result() if fallback else None
         self.found.tolerates_unknown = tolerant.result()
-        if schemes12:
-            self.learnt.schemes[TLS12] = [names.scheme(code) for code in schemes12.result().picks]
-            self.found.schemes[TLS12] = schemes12.result().picks
         if schemes13:
-            self.learnt.schemes[TLS13] = schemes13.result()
+            self.learnt.schemes[TLS13], self.learnt.compressions = schemes13.result()
         self.learnt.protocols = protocols.result() if protocols else None
-        self.learnt.compressions = compressions.result() if compressions else None
         self.learnt.resumed = {version: future.result() for version, future in resumed.items()}
+        tried[TICKETBLEED] = begin(TICKETBLEED, questions[TICKETBLEED])  # with a ticket of these
         self.found.early_data, self.found.asks = self.handshakes.early_data, self.handshakes.asks
         self.learnt.ech = self.handshakes.ech
         self.found.tried = {name: future.result() for name, future in tried.items()}
@@ -310,10 +306,10 @@ class Scan:
             return self.refused[client.highest]
         return self.asker.exchange(client.compose(self.asker.server_name, os.urandom(64)), Reading())
 
-    def _attacks(self, begin: Callable[..., Future[Any]]) -> dict[str, Future[Any]]:
+    def _attacks(self) -> dict[str, Callable[[], bool | None]]:
         """What only a question shows; of which TLS 1.3 has nothing."""
         attacks = Attacks(self.asker, self.survey, {version: line.picks for version, line in self.found.suites.items()})
-        return {name: begin(name, question) for name, question in attacks.questions(self.handshakes).items()}
+        return attacks.questions(self.handshakes)
 
     def _certificates(self, begin: Callable[..., Future[Any]]) -> None:
         chains = {
