@@ -192,6 +192,7 @@ class _SocketConnection(SocketSending):
                 most = size + opener.overhead if read_ahead else HEADER
                 if self._goes_on and 0 < last <= most:  # in records of one size: as many as fit
                     most -= most % last
+                whole = 0
                 while True:
                     if have < HEADER:
                         wanted = most - have
@@ -222,10 +223,13 @@ class _SocketConnection(SocketSending):
                     if have:
                         buf = inbound.buf = inbound.view = buf + record
                         inbound.end = have = len(buf)
-                        self._goes_on = len(record) == wanted
+                        if whole <= most:
+                            self._goes_on = len(record) == wanted
+                        elif have >= whole:
+                            break
                         continue
                     have = len(record)
-                    self._goes_on = have == wanted
+                    self._goes_on = read_ahead and have == wanted
                     if have == last:
                         fresh = record
                         data = opener.open_data(record, have)
