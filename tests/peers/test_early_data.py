@@ -180,7 +180,7 @@ def test_nss_serves(pki: Pki, database: Path) -> None:
     context.client_session_cache = True
     served = ("selfserv", "-d", database, "-n", "server", "-p", port, "-V", "tls1.3:tls1.3", "-Z", "-u")
     with running(database, *served):
-        tried, deadline = [], time.monotonic() + PATIENCE
+        tried, deadline = [], time.monotonic() + 2 * PATIENCE
         while EARLY_DATA_ACCEPTED not in tried:
             assert time.monotonic() < deadline, tried
             with context.wrap_socket(dial(port), server_hostname="localhost", do_handshake_on_connect=False) as tls:
