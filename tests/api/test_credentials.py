@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 import puretls
 from support import PATIENCE
+from support import pki as issued
+from support.bios import join
 
 PASSWORD = b"somepass"
 
@@ -325,3 +327,24 @@ def test_weak_keys_are_refused_by_the_security_level(server):
     assert caught.value.reason == "EE_KEY_TOO_SMALL"
     server.set_ciphers("DEFAULT:@SECLEVEL=0")
     server.load_cert_chain(weak, key)
+
+
+@pytest.mark.parametrize("certificate_is_pss", [False, True])
+def test_kinds_of_rsa_keys_that_differ(certificate_is_pss):
+    """A key and a certificate of the same numbers: what the certificate says counts (docs/differences.md)."""
+    private, root = issued.key("rsa2048", 7), issued.ca("root")
+    leaf = issued.leaf(
+        "localhost", root, private=private, key_info=issued.pss_key(private) if certificate_is_pss else None
+    )
+    numbers = private.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    kind = (
+        issued.seq(issued.oid("1.2.840.113549.1.1.1"), issued.tlv(5))
+        if certificate_is_pss
+        else issued.seq(issued.oid(issued.RSA_PSS))
+    )
+    other = issued.pem(issued.seq(issued.integer(0), kind, issued.tlv(4, numbers)), "PRIVATE KEY")
+    server, client = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER), puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, puretls.CERT_NONE
+    server.load_cert_chain(leaf.pem, other)
+    pair = join(client, server).ok()
+    assert pair.client.obj.server_sigalg().startswith("rsa_pss_pss" if certificate_is_pss else "rsa_pss_rsae")
