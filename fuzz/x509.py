@@ -28,7 +28,7 @@ with atheris.instrument_imports(include=["puretls._x509"]):
     from puretls._base.faults import Abort
     from puretls._x509 import certificate, path, store
     from puretls._x509.budget import Budget
-    from puretls._x509.checks import Policy, ca_kind
+    from puretls._x509.checks import Policy
     from puretls._x509.peercert import peercert
 
 from support import pki  # noqa: E402 - found where the line above says
@@ -55,7 +55,6 @@ def read(x: certificate.Certificate) -> None:
     for name in fields:
         getattr(x, name)
     repr(x)
-    ca_kind(x)
     peercert(x)
 
 
