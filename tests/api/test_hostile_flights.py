@@ -8,7 +8,8 @@ handshake is not done); and what has failed stays failed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -120,6 +121,14 @@ def ask_for_everything(client: puretls.SSLContext, server: puretls.SSLContext) -
     server.client_ca_names = [authority.certificate.subject.public_bytes()]
     server.retry_cookie = True
     server.set_alpn_select_callback(lambda _connection, names: names[0])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet() -> Iterator[None]:
+    """A name beyond ASCII is reported where there is an sni_callback, as with `ssl`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda _: None)
+        yield
 
 
 def stapled() -> bytes:
