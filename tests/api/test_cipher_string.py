@@ -10,7 +10,7 @@ import pytest
 from puretls._api import cipher_string
 from puretls._crypto.suites import BY_NAME
 
-NAMES = [*cipher_string._ALIASES, *(suite.openssl for suite in cipher_string._LEGACY)]
+NAMES = [*cipher_string._ALIASES, *(suite.openssl for suite in cipher_string._TRAITS12)]
 ALIASES = list(cipher_string._ALIASES)
 STRANGE = [
     "nonsense",

@@ -61,7 +61,7 @@ def stamped(pki: Any) -> Any:
 def filters(folder: Path, pki: Any, revoked: list[bytes], *, made: float | None = None) -> Path:
     """A folder as `puretls crlite fetch` leaves it."""
     key = pki.issuer.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    others = [bytes((9, n)) for n in range(20)]
+    others = [*(bytes((9, n)) for n in range(20)), *(one for one in (b"\x00\x80\xff",) if one not in revoked)]
     data = build(hashlib.sha256(key).digest(), revoked, others, [(LOG, 0, 1 << 62)])
     folder.mkdir(exist_ok=True)
     (folder / "20260101-0-default.filter").write_bytes(data)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import MD5, SHA1, Hash
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
-from puretls._crypto.signatures import BY_CODE, BY_NAME, LEGACY, SCHEMES, key_kind, usable
+from puretls._crypto.signatures import BEFORE12, BY_CODE, BY_NAME, SCHEMES, key_kind, usable
 
 TLS10, TLS11, TLS12, TLS13 = 0x0301, 0x0302, 0x0303, 0x0304
 MAKERS = {
@@ -43,10 +43,10 @@ def key_for(scheme):
 
 def names(private_key, version, kind=""):
     public = private_key.public_key()
-    return {scheme.name for scheme in (*SCHEMES, *LEGACY.values()) if usable(scheme, public, version, kind)}
+    return {scheme.name for scheme in (*SCHEMES, *BEFORE12.values()) if usable(scheme, public, version, kind)}
 
 
-@pytest.mark.parametrize("scheme", [*SCHEMES, LEGACY["RSA"]], ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize("scheme", [*SCHEMES, BEFORE12["RSA"]], ids=lambda scheme: scheme.name)
 def test_sign_and_verify(scheme):
     private = key_for(scheme)
     public, data = private.public_key(), b"what is signed"
@@ -72,7 +72,7 @@ def test_schemes_of_one_key_are_not_interchangeable():
 def test_the_rsa_signature_of_tls10_is_md5_and_sha1_without_digest_info():
     # RFC 4346 4.7: EMSA-PKCS1-v1_5 padding around 36 bytes
     private, numbers = key("RSA"), key("RSA").public_key().public_numbers()
-    signature = signatures.sign(LEGACY["RSA"], private, b"data")
+    signature = signatures.sign(BEFORE12["RSA"], private, b"data")
     block = pow(int.from_bytes(signature, "big"), numbers.e, numbers.n).to_bytes(256, "big")
     digest = Hash.hash(MD5(), b"data") + Hash.hash(SHA1(), b"data")
     assert block == b"\x00\x01" + b"\xff" * (256 - 3 - 36) + b"\x00" + digest

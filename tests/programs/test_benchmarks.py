@@ -118,7 +118,7 @@ def test_strangers_and_hybrid_groups() -> None:
     said = run("^(first contact.* 8|.*X25519MLKEM768)")
     assert "first contact with 200 servers of 8 issuers, client, CPU" in said
     hybrid = next(line for line in said.splitlines() if line.startswith("handshake, X25519MLKEM768"))
-    assert len(hybrid.partition("both")[2].split()) == 5  # two rates, their unit, ratio and quartiles
+    assert len(hybrid.partition("both")[2].split()) == 6  # three rates, their unit, ratio and quartiles
 
 
 def test_ratios_are_taken_within_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

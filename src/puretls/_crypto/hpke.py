@@ -102,15 +102,20 @@ class Kem:
         """A public key of `cryptography`."""
         if len(public) != self.public_size or (self._curve is not None and public[0] != 4):
             raise HpkeError(f"no public key of {self.name}")
-        if self._curve is None:
-            return X25519PublicKey.from_public_bytes(public)
-        return ec.EllipticCurvePublicKey.from_encoded_point(self._curve, public)
+        try:
+            if self._curve is None:
+                return X25519PublicKey.from_public_bytes(public)
+            return ec.EllipticCurvePublicKey.from_encoded_point(self._curve, public)
+        except BaseException as error:
+            if not refuses(error):
+                raise
+            raise HpkeError(f"no public key of {self.name}") from None
 
     _known = lru_cache(64)(_load)  # of configurations: many hellos are sealed for each
 
     def _exchange(self, key: Any, public: bytes, load: Callable[[Any, bytes], Any] = _load) -> bytes:
+        other = load(self, public)
         try:
-            other = load(self, public)
             return bytes(key.exchange(*self._how, other))  # not if it is zero
         except BaseException as error:
             if not refuses(error):
