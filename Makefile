@@ -2,7 +2,7 @@
 #
 #   make demo    see it work: a TLS server, verifying clients, a throughput table, then a page for your browser
 #   make test    ruff, mypy --strict and the whole test suite with coverage
-#   make unit    only the tests that need no other program (what CI runs under the other interpreters)
+#   make unit    only the tests that need no other program (what CI runs under the newest interpreter, too)
 #   make cpython  CPython's own tests of ssl, asyncio and the standard library's clients, with puretls in the place of ssl
 #   make fuzz    random search for what breaks: more examples, 10,000 connections that end anywhere, then atheris, FUZZ_SECONDS each
 #   make ecosystem  real programs on puretls: requests, aiohttp, gunicorn, asyncpg and so on, each in its own process
