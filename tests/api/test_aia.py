@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from support import pki as ca
 from support.bios import ObjectSide, join
 from support.both import V12, V13, server_of
 from support.both import client_of as trusting
+from support.both_ends import serving_each
 from support.repositories import AIA, PublishedChain, Repository, access
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
@@ -504,33 +504,14 @@ def test_answers_that_come_later(world):
     assert len(woken) == 2
 
 
-@contextmanager
-def serving(context: Any) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    sock = listener.accept()[0]
-                except OSError:
-                    return
-                try:
-                    with context.wrap_socket(sock, server_side=True) as tls:
-                        tls.sendall(tls.recv(10))
-                except OSError:
-                    continue
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(PATIENCE)
+def echo(conn: Any) -> None:
+    conn.sendall(conn.recv(10))
 
 
 def test_over_sockets(web, world):
     client = world.client(aia=True, aia_private=True)
     with (
-        serving(world.server()) as port,
+        serving_each(world.server(), echo) as port,
         socket.create_connection(("127.0.0.1", port), PATIENCE) as raw,
         client.wrap_socket(raw, server_hostname="localhost") as tls,
     ):
@@ -541,7 +522,7 @@ def test_over_sockets(web, world):
 
 def test_over_sockets_that_do_not_block(world):
     client = world.client(aia=True, aia_private=True)
-    with serving(world.server()) as port, socket.create_connection(("127.0.0.1", port), PATIENCE) as raw:
+    with serving_each(world.server(), echo) as port, socket.create_connection(("127.0.0.1", port), PATIENCE) as raw:
         raw.setblocking(False)
         tls = client.wrap_socket(raw, server_hostname="localhost", do_handshake_on_connect=False)
         waited, deadline = 0, time.monotonic() + PATIENCE
@@ -562,7 +543,7 @@ def test_over_sockets_that_do_not_block(world):
 def test_the_timeout_of_a_handshake_counts(world):
     client = world.client(aia=lambda _url: Future())
     with (
-        serving(world.server()) as port,
+        serving_each(world.server(), echo) as port,
         socket.create_connection(("127.0.0.1", port), 0.3) as raw,
         pytest.raises(TimeoutError),
     ):

@@ -6,7 +6,6 @@ import re
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import puretls
 from puretls._wire.codec import vec16
 from puretls.cli.certs import Authority, Identity
 from support import PATIENCE, need
+from support.both_ends import serving_each
 from support.golang import built
 
 NAMES = [f"host{number}.example" for number in range(10)]
@@ -38,23 +38,13 @@ def serving(context: Any) -> Iterator[tuple[int, list[Any]]]:
     """A server that says which protocol was chosen, and what its clients said."""
     hellos: list[Any] = []
 
-    def serve() -> None:
-        while True:
-            try:
-                raw, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                with context.wrap_socket(raw, server_side=True) as conn:
-                    conn.sendall(f"{conn.selected_alpn_protocol()}\n".encode())
-                    conn.recv(1)
-            except OSError:
-                pass
+    def serve(conn: Any) -> None:
+        conn.sendall(f"{conn.selected_alpn_protocol()}\n".encode())
+        conn.recv(1)
 
     context.sni_callback = lambda sslobj, *_: hellos.append(sslobj.client_hello)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        yield listener.getsockname()[1], hellos
+    with serving_each(context, serve) as port:
+        yield port, hellos
 
 
 def ten(identities: dict[str, Identity], **more: Any) -> Any:

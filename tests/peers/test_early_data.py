@@ -61,15 +61,19 @@ def second_visit(context: Any, port: int, session: Any, early: bytes) -> None:
 # They serve
 
 
+def openssl_server(pki: Pki, port: int) -> tuple[object, ...]:
+    """The command of a server that allows LIMIT bytes of early data."""
+    return (
+        "openssl", "s_server", "-accept", port, "-cert", pki.chain("P-256"), "-cert_chain", pki.chain("P-256"),
+        "-key", pki.key("P-256"), "-tls1_3", "-early_data", "-max_early_data", LIMIT,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("size", [18, LIMIT])
 def test_openssl_serves(size: int, pki: Pki, tmp_path: Path) -> None:
     need("openssl")
     port, context = free_port(), client_context(pki)
-    served = (
-        "openssl", "s_server", "-accept", port, "-cert", pki.chain("P-256"), "-cert_chain", pki.chain("P-256"),
-        "-key", pki.key("P-256"), "-tls1_3", "-early_data", "-max_early_data", LIMIT,
-    )  # fmt: skip
-    with running(tmp_path, *served) as program:
+    with running(tmp_path, *openssl_server(pki, port)) as program:
         with visit(context, port) as tls:
             program.send(b"y\n")
             assert tls.recv(2) == b"y\n"
@@ -85,11 +89,7 @@ def test_openssl_takes_a_ticket_once(pki: Pki, tmp_path: Path) -> None:
     """And our client goes on when its data is rejected."""
     need("openssl")
     port, context = free_port(), client_context(pki)
-    served = (
-        "openssl", "s_server", "-accept", port, "-cert", pki.chain("P-256"), "-cert_chain", pki.chain("P-256"),
-        "-key", pki.key("P-256"), "-tls1_3", "-early_data", "-max_early_data", LIMIT,
-    )  # fmt: skip
-    with running(tmp_path, *served) as program:
+    with running(tmp_path, *openssl_server(pki, port)) as program:
         with visit(context, port) as tls:
             program.send(b"y\n")
             assert tls.recv(2) == b"y\n"

@@ -9,9 +9,8 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from puretls.keys import PKCS11Key, TPM2Key, operation
 from support import PATIENCE, Program, dial, free_port, need, running, until
 from support.bios import join
 from support.both import V12, V13, only
+from support.both_ends import serving_each
 from support.golang import built
 
 KINDS = ("RSA", "P-256", "P-384", "P-521", "Ed25519")
@@ -354,29 +354,9 @@ def kept(request: pytest.FixtureRequest) -> tuple[Identity, Any]:
     return (place.identities[kind], place.uri(kind)) if where == "token" else place.identities[kind]
 
 
-@contextmanager
-def serving(context: Any) -> Iterator[int]:
-    """Our server says hello to whoever comes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    raw, _ = listener.accept()
-                except OSError:
-                    return
-                try:
-                    with context.wrap_socket(raw, server_side=True) as conn:
-                        conn.sendall(b"hello\n")
-                        conn.recv(1)
-                except OSError:
-                    pass
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(PATIENCE)
+def greet(conn: Any) -> None:
+    conn.sendall(b"hello\n")
+    conn.recv(1)
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
@@ -386,7 +366,7 @@ def test_openssl_as_client(kept: tuple[Identity, Any], root: Authority, version:
     ca.write_bytes(root.pem)
     server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(kept[0].chain_pem, kept[1])
-    with serving(server) as port:
+    with serving_each(server, greet) as port:
         done = subprocess.run(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", version, "-CAfile", ca, "-verify_return_error",
              "-verify_hostname", "localhost", "-ign_eof"],
@@ -464,7 +444,7 @@ def test_go_as_client(kept: tuple[Identity, Any], root: Authority, go: Path, tmp
     (tmp_path / "ca.pem").write_bytes(root.pem)
     server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(kept[0].chain_pem, kept[1])
-    with serving(server) as port:
+    with serving_each(server, greet) as port:
         done = subprocess.run(
             [go, f"127.0.0.1:{port}", tmp_path / "ca.pem"],
             capture_output=True,

@@ -74,6 +74,32 @@ def served(context: Any, serve: Callable[[Any], Any], **options: Any) -> Iterato
 
 
 @contextmanager
+def serving_each(context: Any, serve: Callable[[Any], Any]) -> Iterator[int]:
+    """A port where one connection after the other is given to `serve`; those that fail are left, and the next comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            while True:
+                try:
+                    sock = listener.accept()[0]
+                except OSError:
+                    return
+                try:
+                    with context.wrap_socket(sock, server_side=True) as conn:
+                        serve(conn)
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
+
+
+@contextmanager
 def dialled(context: Any, address: tuple[str, int], **options: Any) -> Iterator[Any]:
     with socket.create_connection(address, PATIENCE) as sock:
         options = {"server_hostname": "localhost", **options}

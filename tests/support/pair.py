@@ -97,9 +97,14 @@ def identity(kind: str = "EC") -> Credential:
 @cache
 def _identity(kind: str) -> Credential:
     key = KEYS[kind]()
+    return Credential([self_signed(kind, key)], key, key.public_key(), signatures.key_kind(key))
+
+
+def self_signed(kind: str, key: Any, **signing: Any) -> bytes:
+    """The certificate of HOST, in DER, for a key of this kind; `signing` goes to `cryptography`."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kind)])
     day = dt.datetime.fromtimestamp(NOW, dt.timezone.utc)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -109,10 +114,9 @@ def _identity(kind: str) -> Credential:
         .not_valid_after(day + dt.timedelta(30))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, None if kind.startswith("ED") else hashes.SHA256())
     )
-    der = certificate.public_bytes(Encoding.DER)
-    return Credential([der], key, key.public_key(), signatures.key_kind(key))
+    digest = None if kind.startswith("ED") else hashes.SHA256()
+    return builder.sign(key, digest, **signing).public_bytes(Encoding.DER)
 
 
 @cache

@@ -8,7 +8,6 @@ randomness cannot be given from outside.
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import pkgutil
 import sys
@@ -22,11 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dh, ec, ed25519, mlkem, rsa, x448, x25519
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import puretls
 from puretls._crypto import finite_field, groups, hpke, signatures
@@ -34,7 +30,7 @@ from puretls._engine.config import Credential
 from puretls._engine.requests import SignRequest
 from puretls._x509.certificate import Certificate
 from puretls._x509.store import Store
-from support.pair import HOST, NOW
+from support.pair import self_signed
 
 for _, module, _ in pkgutil.walk_packages(puretls.__path__, "puretls."):
     if module.startswith("puretls._"):  # what loads later would not draw from the source
@@ -113,21 +109,7 @@ def identity(kind: str, ocsp: bytes | None = None) -> Credential:
         key = ed25519.Ed25519PrivateKey.from_private_bytes(source.draw("certificate", 32))
     else:
         key = load_pem_private_key((FOLDER / "rsa.pem").read_bytes(), None)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kind)])
-    day = dt.datetime.fromtimestamp(NOW, dt.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(5)
-        .not_valid_before(day - dt.timedelta(1))
-        .not_valid_after(day + dt.timedelta(30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, None if kind == "ED25519" else hashes.SHA256(), ecdsa_deterministic=True if kind == "EC" else None)
-    )
-    ders = [certificate.public_bytes(Encoding.DER)]
+    ders = [self_signed(kind, key, ecdsa_deterministic=True if kind == "EC" else None)]
     return Credential(ders, Signer(key), key.public_key(), signatures.key_kind(key), ocsp)
 
 
