@@ -26,7 +26,7 @@ class Row(NamedTuple):
     measure: Callable[[Pair, Files], tuple[float, ...]]
     without: tuple[str, ...] = ()  # contenders that cannot take part
     itself: bool = False  # the figures are ratios already: ours, not its ratio to ssl's, is what the aim is for
-    flat: float = 0.0  # how many times the cost of a unit may grow from one kind to a later one; 0: anything
+    flat: float = 0.0  # how many times what it grows for `ssl` may the cost of a unit grow to a later kind; 0: anything
     every: int = 1  # the kinds that are compared with each other are so many apart
     rounds: int = 1000  # no more than so many
     base: str = BASE  # whose ratio it is
@@ -244,7 +244,6 @@ def scale(name: str, unit: str, kinds: Sequence[str], function: str, *arguments:
 
 
 FLAT = 3.0  # machines have moods; what is quadratic grows by much more than this
-BEYOND_CACHES = 6.0  # for what fits no cache any more, and is fresh memory every time
 KIB = 1 << 10
 CONNECTIONS = (10, 100, 1000, 5000)
 SIZES = (1, KIB, 16 * KIB, 256 * KIB, MB, 16 * MB)
@@ -326,9 +325,8 @@ ROWS = (
         CONNECTIONS,
         100,
         every=2,
-        flat=BEYOND_CACHES,  # with 1,000 connections a message of `ssl` costs 6.4 times what it does with 10
     ),
-    scale("messages", "KB/s", [called(size) for size in SIZES], "messages", SIZES, 32 * MB, flat=BEYOND_CACHES),
+    scale("messages", "KB/s", [called(size) for size in SIZES], "messages", SIZES, 32 * MB),
     scale("backlog read 1 KiB at a time", "1/s", [called(size) for size in BACKLOGS], "backlog", BACKLOGS, KIB),
     scale("arriving in 64 B pieces", "1/s", [called(size) for size in BACKLOGS[:3]], "trickle", BACKLOGS[:3], 64, True),
     scale(
