@@ -1,6 +1,7 @@
-"""Clients that are alike to a server: whose hellos offer the same of what it has.
+"""Clients that a server cannot tell apart: of what the server supports, their hellos offer the same.
 
-What it answers one of them, it answers all: so it is asked once.  What it has must be known, all of it.
+The server answers all of them as it answers one, so a scan asks once for all of them. This rests on the whole list of
+what the server supports being known.
 """
 
 from __future__ import annotations

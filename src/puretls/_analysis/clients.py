@@ -35,7 +35,7 @@ class Client(NamedTuple):
         return max({*offered} - {*registry.GREASE}, default=recorded.legacy_version)
 
     def complains(self, answer: Hello) -> str:
-        """Why it does not go on with what the server has chosen: not known, of a recording."""
+        """Why this client would give up after the server's choice; a recording cannot tell."""
         del answer
         return ""
 

@@ -49,7 +49,7 @@ class Message:
 
     @property
     def spoken(self) -> str:
-        """Its name; an alert's is what it says."""
+        """The name of the message; of an alert, its description."""
         return f"Alert {self.field.value}" if self.content == ALERT else self.name
 
 
@@ -108,7 +108,7 @@ class Conversation:
 
     @property
     def messages(self) -> list[Message]:
-        """Everything that was said, in order."""
+        """The messages of both sides, in order."""
         return [one for record in self.records for one in record.messages]
 
     def feed(self, from_client: bool, data: bytes, at: float = 0) -> None:
@@ -272,7 +272,7 @@ class Conversation:
     # What a message changes
 
     def _learn(self, raw: bytes) -> None:
-        """What later messages are read by: the hellos decide it, and they may be in one record with others."""
+        """Take from the hellos what later messages are read by; later messages may be in the same record."""
         if raw[0] == registry.CLIENT_HELLO:
             if not (self.said and is_retry(self.said[-1])):
                 self.said.clear()
@@ -299,12 +299,12 @@ class Conversation:
                     self._traffic(self.sides[True], keylog.CLIENT_HANDSHAKE)
             elif self.suite and version < TLS13:
                 self._expect_early(b"")
-                self._older(self.suite, version, hello)
+                self._traffic12(self.suite, version, hello)
         elif raw[0] == registry.ENCRYPTED_EXTENSIONS and not early.taken(raw):
             self._end_early()
 
     def _expect_early(self, hello: bytes) -> None:
-        """Early data follows this hello, or not: nor does any follow the answer that there are other things to do."""
+        """Expect early data behind this hello if it offers any; none follows a HelloRetryRequest."""
         client = self.sides[True]
         client.early = early.offered(hello) if self.about.version == 0 and hello else ()
         if client.early:
@@ -314,7 +314,7 @@ class Conversation:
             client.protection, client.opener, client.label, client.secret = None, None, "", b""
 
     def _end_early(self) -> None:
-        """From now on the client speaks of the handshake."""
+        """Early data is over: the client's next records belong to the handshake."""
         client = self.sides[True]
         if client.label == keylog.CLIENT_EARLY:
             client.early = ()
@@ -346,7 +346,7 @@ class Conversation:
             side.opener = Opener13(suite.cipher, key, iv)
             self.keys.append(Keys(label, secret, side.client, key, iv))
 
-    def _older(self, suite: Suite, version: int, hello: ServerHello) -> None:
+    def _traffic12(self, suite: Suite, version: int, hello: ServerHello) -> None:
         """TLS 1.0 to 1.2: one master secret for both directions, used from each ChangeCipherSpec on."""
         etm = registry.ENCRYPT_THEN_MAC in hello.extensions
         protection = Protection(suite, version, etm)

@@ -32,7 +32,7 @@ def offered(hello: bytes) -> tuple[Suite, ...]:
 
 
 def taken(message: bytes) -> bool:
-    """Whether an EncryptedExtensions says that the server takes it."""
+    """Whether this EncryptedExtensions message accepts early data."""
     try:
         return registry.EARLY_DATA in EncryptedExtensions.parse(message).extensions
     except (Abort, IndexError):
