@@ -61,7 +61,7 @@ def read(x: certificate.Certificate) -> None:
 def verify(chain: list[certificate.Certificate], flags: int, trusted: store.Store) -> None:
     for host, ip in (("example.test", None), (None, b"\xc0\0\2\1")):
         try:
-            path.verify(chain, trusted, Policy("serverAuth", host, ip, pki.NOW, flags), Trusting())
+            path.verify(chain, trusted, Policy("serverAuth", host, ip, flags, time=pki.NOW), Trusting())
         except Abort:
             continue
 

@@ -56,6 +56,19 @@ class Trust(NamedTuple):
     reject: frozenset[str]
 
 
+class LastPath(NamedTuple):
+    """The path that was found last from a leaf, without the leaf, which has it.
+
+    It is found again in the same store, under the same rules, while all of its certificates are valid: until then the
+    time only decides which of several paths it is.
+    """
+
+    under: tuple[object, ...]  # the store's revision, what else was sent, the rules
+    begin: float
+    end: float
+    above: tuple[Certificate, ...]
+
+
 # What verdicts depend on: whose attribute each is, and its reader
 _MATTERING: dict[str, tuple[str, Callable[[bytes], Any]]] = {
     BASIC_CONSTRAINTS: ("basic_constraints", extensions.basic_constraints),
@@ -74,7 +87,7 @@ _MATTERING: dict[str, tuple[str, Callable[[bytes], Any]]] = {
 _NOTHING: dict[str, Any] = {name: None for name, _ in _MATTERING.values()}  # what a certificate without extensions has
 
 
-@slotted("der", "odd", "trust")
+@slotted("der", "last_path", "odd", "trust")
 class Certificate:
     """One certificate.  Fields are read when they are asked for; ValueError if the part that holds them is broken."""
 
@@ -82,6 +95,7 @@ class Certificate:
         self.der = der
         self.trust = trust
         self.odd = oddity  # if PyCA refuses its encoding
+        self.last_path: LastPath | None = None  # what path.py has found, of a leaf
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der

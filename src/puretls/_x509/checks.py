@@ -59,12 +59,12 @@ class Policy(NamedTuple):
     purpose: str = SERVER  # what the leaf is used for: "serverAuth" or "clientAuth"
     hostname: str | None = None  # in A-labels; with `ip`, the address as it was written
     ip: bytes | None = None
-    time: float = 0.0  # seconds since the epoch
     flags: int = TRUSTED_FIRST
     host_flags: int = names.NO_PARTIAL_WILDCARDS
     depth: int = 100  # how many intermediates at most
     security_level: int = 1
     profile: Profile | None = None  # further rules, as of the CA/Browser Forum
+    time: float = 0.0  # seconds since the epoch; the last field, as all others are the same from one time to the next
 
 
 class Path(NamedTuple):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from puretls._base.faults import VerifyAbort
 from puretls._x509 import checks, codes, constraints, issuers
 from puretls._x509.budget import Budget
-from puretls._x509.certificate import Certificate
+from puretls._x509.certificate import Certificate, LastPath
 from puretls._x509.checks import CRL_CHECK, LONGEST, PARTIAL_CHAIN, TRUSTED_FIRST, Path, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.names import Name
@@ -29,22 +29,32 @@ def verify(
 
     `chain` is what the peer has sent, `store` what is trusted.  Certificates that cannot be read are not used, but the
     leaf has to be readable.  Raises VerifyAbort with OpenSSL's code, text and depth.
+
+    Peers come back, so a leaf remembers its last path, unless the caller has a budget of its own.
     """
+    leaf, others = chain[0], tuple(chain[1:])
+    under = store.revision, others, policy[:-1]
+    if leaf.last_path is not None and budget is None:
+        known, begin, end, above = leaf.last_path
+        if known == under and begin <= policy.time <= end:
+            return leaf, *above
     try:
-        return _verify([chain[0], *(x for x in chain[1:] if x.readable)], store, policy, budget)
+        path = _verify([leaf, *(x for x in others if x.readable)], store, policy, budget or Budget())
     except VerifyAbort as refused:
         if refused.code in UNFINISHED:
             refused.note = what_was_not_read(chain, store)
             issuers.explain(refused)
         raise
+    verified = _verified(path)
+    if budget is None and verified[0] is leaf and not (policy.flags & CRL_CHECK or store.limited):
+        begin, end = max([x.not_before for x in path.chain]), min([x.not_after for x in path.chain])
+        leaf.last_path = LastPath(under, begin, end, verified[1:])
+    return verified
 
 
-def _verify(
-    chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget | None
-) -> tuple[Certificate, ...]:
+def _verify(chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget) -> Path:
     leaf = chain[0]
     checks.strong_leaf(leaf, policy)
-    budget = budget or Budget()
     tried = None
     try:
         path = tried = openssl_path(chain, store, policy)
@@ -59,9 +69,9 @@ def _verify(
                 check(path, store, policy, budget)
             except VerifyAbort:
                 continue
-            return _verified(path)
+            return path
         raise first from None
-    return _verified(path)
+    return path
 
 
 UNFINISHED = frozenset({

@@ -95,7 +95,7 @@ def _policy(
     if hostname is not None and not isinstance(hostname, str):
         raise TypeError(f"hostname has to be str or None, not {type(hostname).__name__}")
     host, ip = reference(hostname)
-    return Policy(purpose, host, ip, time, flags, depth=depth, security_level=operator.index(security_level))
+    return Policy(purpose, host, ip, flags, depth=depth, security_level=operator.index(security_level), time=time)
 
 
 def reference(hostname: str | None) -> tuple[str | None, bytes | None]:
