@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import puretls
 from puretls._x509.certificate import Certificate
@@ -21,6 +22,7 @@ from puretls._x509.store import name_hash
 from puretls.cli.certs import Authority
 from support.bios import ObjectPair, join
 from support.both import V12, V13, client_of, only, server_of
+from support.staples import response
 
 each_version = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 DAY = 86400
@@ -100,6 +102,73 @@ def test_a_chain_of_resumptions_ends(kept, server_days, client_days, wanted, mon
     if kept:
         server.options |= puretls.OP_NO_TICKET
     step = 6000
+    assert wanted - 0.01 <= resumed_for(client, server, monkeypatch, step=step) <= wanted + step / DAY + 0.01
+
+
+def listed(issuer: Authority, days: float) -> str:
+    """An empty CRL, which is current for so many days; PEM."""
+    now = datetime.now(timezone.utc)
+    builder = x509.CertificateRevocationListBuilder(issuer.name, now - timedelta(1), now + timedelta(days))
+    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which OpenSSL's users set by number
+
+
+HOUR = 1 / 24
+lists = pytest.mark.parametrize(
+    ("version", "flags", "leaf_days", "root_days", "wanted"),
+    [
+        (V13, puretls.VERIFY_CRL_CHECK_LEAF, 2, 1, 2),
+        (V13, puretls.VERIFY_CRL_CHECK_CHAIN, 3, 2, 2),
+        (V13, puretls.VERIFY_CRL_CHECK_CHAIN, 2, 30, 2),
+        (V13, puretls.VERIFY_CRL_CHECK_LEAF, 30, 30, 7),
+        (V13, puretls.VERIFY_CRL_CHECK_LEAF | NO_CHECK_TIME, 2, 2, 7),
+        (V12, puretls.VERIFY_CRL_CHECK_CHAIN, 3, HOUR, HOUR),  # good for two hours, and leads to no other
+        (V12, puretls.VERIFY_CRL_CHECK_LEAF, 3, HOUR, 2 * HOUR),
+    ],
+    ids=["leaf", "chain", "chain, the leaf's first", "longer than a week", "without dates", "1.2", "1.2, leaf"],
+)
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+@lists
+def test_sessions_end_with_the_lists_behind_them(
+    version, flags, leaf_days, root_days, wanted, who, pki, monkeypatch, tmp_path
+):
+    """A CRL says nothing after its nextUpdate, and a session that rests on it no more."""
+    file = tmp_path / "lists.pem"
+    file.write_text(listed(pki.issuer, leaf_days) + listed(pki.root, root_days))
+    client = client_of(puretls, pki, identity="client")
+    server = server_of(puretls, pki, asks=puretls.CERT_REQUIRED)
+    only(version, client)
+    judge = client if who == "client" else server
+    judge.load_verify_locations(cafile=file)
+    judge.verify_flags |= flags
+    step = 6000 if version == V13 else 600
+    assert wanted - 0.01 <= resumed_for(client, server, monkeypatch, step=step) <= wanted + step / DAY + 0.01
+
+
+@pytest.mark.parametrize(
+    ("version", "policy", "days", "wanted"),
+    [
+        (V13, puretls.OCSPPolicy.CHECK, 2, 2),
+        (V13, puretls.OCSPPolicy.REQUIRE, 2, 2),
+        (V13, puretls.OCSPPolicy.REQUIRE, 30, 7),
+        (V13, puretls.OCSPPolicy.REQUIRE, None, 6),  # it was made yesterday, and is taken for a week
+        (V13, puretls.OCSPPolicy.CHECK, -1, 7),  # it is stale, and nothing rests on it
+        (V13, puretls.OCSPPolicy.IGNORE, 2, 7),
+        (V12, puretls.OCSPPolicy.CHECK, HOUR, HOUR),
+        (V12, puretls.OCSPPolicy.IGNORE, HOUR, 2 * HOUR),
+    ],
+    ids=["checked", "required", "longer than a week", "without nextUpdate", "stale", "ignored", "1.2", "1.2, ignored"],
+)
+def test_sessions_end_with_the_response_behind_them(version, policy, days, wanted, pki, monkeypatch):
+    client, server = client_of(puretls, pki), server_of(puretls, pki)
+    only(version, client)
+    client.request_ocsp, client.ocsp_policy = True, policy
+    server.ocsp_response = response(pki, days=days)
+    step = 6000 if version == V13 else 600
     assert wanted - 0.01 <= resumed_for(client, server, monkeypatch, step=step) <= wanted + step / DAY + 0.01
 
 

@@ -32,13 +32,16 @@ def examined(hs: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) ->
     if policy.aia is None or not builds_paths(policy):
         return examine(hs, ders, ocsp)
     chain, rules = presented(hs, ders)
-    found = yield from _path(policy, chain, rules)
-    return claim_of(hs, chain, rules, found, ocsp)
+    budget = Budget()
+    found = yield from _path(policy, chain, rules, budget)
+    return claim_of(hs, chain, rules, found, budget.lists_until, ocsp)
 
 
-def _path(policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy) -> Asking[tuple[Certificate, ...]]:
+def _path(
+    policy: PeerPolicy, presented: tuple[Certificate, ...], rules: Policy, budget: Budget
+) -> Asking[tuple[Certificate, ...]]:
     """Search the path, as often as an issuer is fetched, under one common budget."""
-    budget, tried = Budget(), list[str]()
+    tried = list[str]()
     from puretls._x509 import published  # noqa: PLC0415 - a context that fetches has loaded it
 
     chain, first = presented, None

@@ -17,6 +17,7 @@ from puretls._engine.peer import Claim, ip_address
 from puretls._engine.policy import X509, PeerPolicy
 from puretls._engine.status import OCSP_REQUIRE, StatusRules, Transparency
 from puretls._x509 import certificate, checks, codes, crlite, issuers, path
+from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
 
@@ -28,8 +29,9 @@ def examine(hs: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> 
     """Parse what the peer has sent, and verify it if the configuration demands it."""
     chain, rules = presented(hs, ders)
     policy = hs.config.policy
-    verified = path.verify(known(policy, chain), policy.store, rules) if builds_paths(policy) else None
-    return claim_of(hs, chain, rules, verified, ocsp)
+    budget = Budget()
+    verified = path.verify(known(policy, chain), policy.store, rules, budget) if builds_paths(policy) else None
+    return claim_of(hs, chain, rules, verified, budget.lists_until, ocsp)
 
 
 def builds_paths(policy: PeerPolicy) -> bool:
@@ -77,9 +79,10 @@ def claim_of(
     chain: tuple[Certificate, ...],
     rules: Policy,
     verified: tuple[Certificate, ...] | None,
+    until: float,
     ocsp: bytes | None,
 ) -> Claim:
-    """The peer's claim, with the path if one was built; revocation is checked last."""
+    """The peer's claim, with the path if one was built, and until when its CRLs hold; revocation is checked last."""
     policy, asked, status = hs.config.policy, None, None
     if policy.verify_mode:  # CERT_NONE is 0
         if verified is None:  # a function judges the chain at the end (admission.py); its leaf is checked here
@@ -95,7 +98,7 @@ def claim_of(
                 raise codes.refusal(codes.REVOKED, 0)
         if hs.config.request_ocsp and not hs.server_side and verified is not None:
             status = StatusRules(policy.ocsp, rules.time, policy.security_level)
-    claim = Claim(chain, verified, ocsp, asked, status)
+    claim = Claim(chain, verified, ocsp, asked, status, until)
     if policy.ct is not None and verified is not None:
         claim.transparency = Transparency(policy.ct, hs.draft.scts, rules.time)
     return claim

@@ -7,6 +7,7 @@ RFC 5246 7.4.3 and 7.4.8); by `encrypted_to` in RSA key exchange, where Finished
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,9 +24,12 @@ Asked = tuple[str | None, int, bool]  # a host, flags for comparing names, and w
 
 
 class Peer:
-    """An authenticated peer; `path` is None where the configuration asked for no verification."""
+    """An authenticated peer; `path` is None where the configuration asked for no verification.
 
-    __slots__ = ("_asked", "chain", "ocsp", "path", "raw", "scheme")
+    `until` is when the CRLs and the OCSP response end that its verification rests on.
+    """
+
+    __slots__ = ("_asked", "chain", "ocsp", "path", "raw", "scheme", "until")
 
     def __init__(
         self,
@@ -35,8 +39,9 @@ class Peer:
         ocsp: bytes | None = None,
         asked: Asked | None = None,
         raw: bytes | None = None,
+        until: float = math.inf,
     ) -> None:
-        self.chain, self.path, self.scheme, self.ocsp = chain, path, scheme, ocsp
+        self.chain, self.path, self.scheme, self.ocsp, self.until = chain, path, scheme, ocsp, until
         self._asked = asked
         self.raw = raw  # a public key in the place of all certificates (RFC 7250)
 
@@ -62,7 +67,7 @@ class Peer:
 class Claim:
     """A certificate whose owner has not proven yet that it has the key."""
 
-    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path", "status", "transparency")
+    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path", "status", "transparency", "until")
 
     def __init__(
         self,
@@ -71,8 +76,10 @@ class Claim:
         ocsp: bytes | None = None,
         asked: Asked | None = None,
         status: StatusRules | None = None,
+        until: float = math.inf,
     ) -> None:
         self.chain, self.path, self.ocsp, self.asked, self.status = chain, path, ocsp, asked, status
+        self.until = until
         self.transparency: Transparency | None = None
         leaf = chain[0]
         self.key: Any = leaf.public_key()
@@ -95,10 +102,10 @@ class Claim:
 
     def _peer(self, scheme: Scheme | None) -> Peer:
         if self.status is not None and self.path is not None:
-            self.status.check(self.path, self.ocsp)
+            self.until = min(self.until, self.status.check(self.path, self.ocsp))
         if self.transparency is not None and self.path is not None:
             self.transparency.check(self.path, self.ocsp)
-        return Peer(self.chain, self.path, scheme, self.ocsp, self.asked)
+        return Peer(self.chain, self.path, scheme, self.ocsp, self.asked, None, self.until)
 
 
 class KeyClaim(Claim):

@@ -38,8 +38,9 @@ def agreed(
             draft.authenticated, draft.until = resumed.authenticated, resumed.until
         else:
             draft.authenticated, draft.until = now, now + LONGEST
-            if peer is not None and peer.path and not policy.verify_flags & NO_CHECK_TIME:
-                draft.until = min(draft.until, *[certificate.not_after for certificate in peer.path])
+            if peer is not None and peer.path:
+                dated = [] if policy.verify_flags & NO_CHECK_TIME else [one.not_after for one in peer.path]
+                draft.until = min(draft.until, peer.until, *dated)
             if (
                 hs.server_side and draft.own_credential is not None
             ):  # the certificate that a ticket stands for (RFC 8446 4.6.1)

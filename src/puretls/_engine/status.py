@@ -6,6 +6,7 @@ and gets none refuses such a certificate.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from puretls._x509 import codes, ocsp
@@ -25,10 +26,13 @@ class StatusRules(NamedTuple):
     time: float
     security_level: int
 
-    def check(self, path: tuple[Certificate, ...], response: bytes | None) -> None:
-        """VerifyAbort unless the response, or its absence, satisfies the policy."""
+    def check(self, path: tuple[Certificate, ...], response: bytes | None) -> float:
+        """Until when the response is current, if one says that the certificate is good.
+
+        VerifyAbort unless the response, or its absence, satisfies the policy.
+        """
         if self.policy == OCSP_IGNORE:
-            return
+            return math.inf
         leaf, issuer = path[0], path[1 if len(path) > 1 else 0]
         code, why = codes.OCSP_NEEDED, None
         if response is not None:
@@ -38,12 +42,13 @@ class StatusRules(NamedTuple):
                 code, why = codes.OCSP_FAILED, str(unusable)
             else:
                 if found.status == "good":
-                    return
+                    return ocsp.current_until(found)
                 if found.status == "revoked":
                     raise refusal(codes.REVOKED, 0)
                 code = codes.OCSP_UNKNOWN
         if self.policy == OCSP_REQUIRE or ocsp.must_staple(leaf):
             raise refusal(code, 0) if why is None else refusal(code, 0, f"{codes.VERDICTS[code][0]}: {why}")
+        return math.inf
 
 
 class Transparency(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from puretls._base.recent import Recent
 from puretls._x509.certificate import Certificate
 from puretls._x509.crl import Crl
@@ -25,6 +27,7 @@ class Budget:
 
     def __init__(self) -> None:
         self.signatures, self.steps, self.paths, self.comparisons = SIGNATURES, STEPS, PATHS, COMPARISONS
+        self.lists_until = math.inf  # the first nextUpdate of the CRLs that the path rests on, which was checked last
 
     def step(self) -> bool:
         """Count one more issuer; False if there is no work left."""

@@ -66,6 +66,13 @@ def verify(
         raise Unusable("it cannot be read") from None
 
 
+def current_until(found: OCSPResult) -> float:
+    """The end of the time for which a response speaks, in seconds since the epoch."""
+    if found.next_update is not None:
+        return found.next_update.timestamp()
+    return found.this_update.timestamp() + MAX_AGE
+
+
 def serial_numbers(response: bytes) -> frozenset[int]:
     """The serial numbers of the certificates that a response is about; ValueError if it is no response, or has
     no answer.

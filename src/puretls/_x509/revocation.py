@@ -34,16 +34,21 @@ class Candidate(NamedTuple):
 
 
 def check(path: Path, store: Store, policy: Policy, budget: Budget) -> None:
-    """Check the CRLs that the flags demand: for the leaf, or for the whole path."""
+    """Check the CRLs that the flags demand: for the leaf, or for the whole path; the budget says until when they
+    hold.
+    """
+    until = math.inf
     for i, x in enumerate(path.chain if policy.flags & CRL_CHECK_ALL else path.chain[:1]):
         if x.proxy is None:
-            _check(x, i, path.chain, store.crls_of(x.issuer), policy, budget)
+            until = min(until, _check(x, i, path.chain, store.crls_of(x.issuer), policy, budget))
+    budget.lists_until = until
 
 
 def _check(
     x: Certificate, depth: int, chain: Sequence[Certificate], crls: Sequence[Crl], policy: Policy, budget: Budget
-) -> None:
-    reasons = 0
+) -> float:
+    """The first nextUpdate of the CRLs that say that a certificate is not revoked."""
+    reasons, until = 0, math.inf
     while reasons != ALL_REASONS:
         found = [c for crl in crls if (c := _candidate(x, depth, chain, crl, reasons, policy)) is not None]
         if not found:
@@ -66,6 +71,9 @@ def _check(
         if reasons == best.reasons:
             raise refusal(codes.UNABLE_TO_GET_CRL, depth)
         reasons = best.reasons
+        if best.crl.next_update is not None and not policy.flags & NO_CHECK_TIME:
+            until = min(until, best.crl.next_update)
+    return until
 
 
 def _candidate(
