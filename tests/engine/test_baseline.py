@@ -195,7 +195,7 @@ class Run:
             self.exchange()
         assert self.client.records.close_received
         assert self.server.records.close_received
-        self.session = self.client.outcome.session
+        self.session = self.client.handshake.session
         return self
 
     def whole(self) -> Run:

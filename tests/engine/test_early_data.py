@@ -772,7 +772,7 @@ def over_crypto(both: tuple[Config, Config], session: Session | None) -> CryptoP
 def test_without_records_there_is_no_end_of_it() -> None:
     """RFC 9001 4.6, 8.3."""
     both = configs()
-    session = over_crypto(both, None).client.handshake.outcome.session
+    session = over_crypto(both, None).client.handshake.session
     assert session is not None
     assert session.max_early_data == WITHOUT_END
     ends = over_crypto(both, session)

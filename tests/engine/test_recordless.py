@@ -168,7 +168,7 @@ def told(handshake: Any) -> dict[str, Any]:
         "peer": outcome.peer and outcome.peer.certificate.der,
         "reused": outcome.session_reused,
         "exporter": handshake.export_keying_material(b"EXPORTER-test", 32),
-        "session": outcome.session and outcome.session.secret,
+        "session": handshake.session and handshake.session.secret,
     }
 
 
@@ -179,7 +179,7 @@ def runs(name: str, parties: Parties) -> list[tuple[list[Any], list[bytes], list
         first = parties(source, both, None)
         found = [first]
         if name in RESUMED:
-            session = first[0][0].outcome.session
+            session = first[0][0].session
             assert session.ticket
             found.append(parties(source, both, session))
             assert found[1][0][0].outcome.session_reused
@@ -202,7 +202,7 @@ def test_the_layers_are_told_the_secrets_of_each_level(name: str, piece: int) ->
     source, both = SeededBytes(), configs(name)
     ends = over_crypto(source, both, piece=piece)
     if name in RESUMED:
-        ends = over_crypto(source, both, ends.client.handshake.outcome.session, piece=piece)
+        ends = over_crypto(source, both, ends.client.handshake.session, piece=piece)
         assert ends.client.handshake.outcome.session_reused
     for one, other in ((ends.client, ends.server), (ends.server, ends.client)):
         assert one.layer.done

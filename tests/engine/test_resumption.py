@@ -21,6 +21,7 @@ from puretls._base.registry import (
     TLS13,
 )
 from puretls._crypto.groups import SECP256R1
+from puretls._crypto.schedule import Resumption
 from puretls._engine import negotiated
 from puretls._engine.config import OP_NO_TICKET, Config
 from puretls._engine.requests import PskClientRequest, PskServerRequest
@@ -311,7 +312,7 @@ def test_tickets_with_unknown_extensions_or_no_life():
     assert pair.handshake().client.session.ticket
     pair = Pair()
     pair.server.wire["NewSessionTicket"] = body(lambda raw: bytes(4) + raw[4:])
-    assert not pair.handshake().client.session.ticket  # 0: discard it at once
+    assert pair.handshake().client.session is None  # 0: discard it at once
 
 
 def test_tickets_stand_for_different_keys():
@@ -330,7 +331,7 @@ def test_tickets_stand_for_different_keys():
 
 def test_no_tickets():
     pair = Pair(server=server_config(num_tickets=0)).handshake().echo()
-    assert not pair.client.session.ticket
+    assert pair.client.session is None
     pair = first(TLS12, server={"options": BASE | OP_NO_TICKET})
     assert not pair.client.session.ticket
     assert outcome(again(pair))
@@ -508,3 +509,23 @@ def test_a_ticket_that_no_client_hello_has_room_for(version):
     pair = first(version)
     pair.client.session.ticket = bytes(65_500)
     assert not outcome(again(pair))
+
+
+def test_a_ticket_becomes_a_session_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bytes] = []
+    derive = Resumption.psk
+    monkeypatch.setattr(Resumption, "psk", lambda of, nonce: made.append(nonce) or derive(of, nonce))
+    pair = Pair().handshake().echo()
+    assert not made
+    pair.now += 100
+    assert pair.client.session.time == pair.now - 100
+    assert pair.client.session is pair.client.session
+    assert len(made) == 1  # the last of two
+
+
+def test_secrets_go_with_a_connection_and_its_session_stays() -> None:
+    both = client_config(), server_config()
+    lost = Pair(*both).handshake().echo().client
+    lost.machine.fail(faults.INTERNAL)
+    assert lost.outcome.master is None
+    assert Pair(*both, session=lost.session).handshake().client.session_reused

@@ -387,7 +387,7 @@ for name in (  # what a test asks a side for, and its record layer has
     "write_secret",
 ):
     setattr(Side, name, _of("records", name))
-for name in (*(set(Handshake.__slots__) - {"layer"}), "send_message", "send_messages"):
+for name in (*(set(Handshake.__slots__) - {"layer"}), "send_message", "send_messages", "session"):
     setattr(Side, name, _of("handshake", name))
 for name in ("failure", "refusal", "state"):
     setattr(Side, name, _of("machine", name))

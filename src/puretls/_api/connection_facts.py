@@ -78,9 +78,9 @@ class ConnectionFacts:
     def session(self) -> SSLSession | None:
         """The session, once there is one; a client may set it before the handshake to resume it."""
         conn = self._conn
-        session = conn.outcome.session
         if not conn.established:
             return None
+        session = conn.handshake.session
         if session is None:
             session = self._placeholder = self._placeholder or _without_ticket(conn)
         if not session.id and conn.server_side and conn.version == TLS13:  # as OpenSSL's: a number, no key to anything
@@ -303,4 +303,5 @@ class ConnectionFacts:
 def _without_ticket(conn: Connection) -> Session:
     """A session that cannot be resumed, for its id and time only."""
     outcome = conn.outcome
-    return Session(outcome.version, outcome.suite, b"", conn.handshake.clock(), id=outcome.server_random)
+    number = b"" if conn.version == TLS13 and not conn.server_side else outcome.server_random
+    return Session(outcome.version, outcome.suite, b"", outcome.authenticated or conn.handshake.clock(), id=number)

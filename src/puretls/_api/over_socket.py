@@ -448,7 +448,7 @@ class _SocketConnection(SocketSending):
             return
         if conn.outcome.tickets == 0:  # none will come (RFC 9149)
             return
-        if self._forks != Forks.count or (conn.outcome.session is not None and conn.outcome.session.ticket):
+        if self._forks != Forks.count or conn.outcome.ticket is not None:
             return
         if not self._reading.acquire(blocking=False):
             return

@@ -30,7 +30,7 @@ from puretls._engine.policy import CERT_NONE
 from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking
 from puretls._engine.resumption import agreed
-from puretls._engine.session import LIFETIME, LONGEST, Session
+from puretls._engine.session import LIFETIME, LONGEST, Session, Ticket
 from puretls._engine.sessions import SessionManager
 from puretls._engine.tickets import EARLY_FORMAT, FORMAT, MAX_TICKET, pack_own, shared_state
 from puretls._record.layer import MAX_IN_A_ROW
@@ -61,7 +61,10 @@ class Established13(Established):
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
         del hs.transcript  # nothing may use it from here on
-        hs.draft.session = agreed(hs, b"", LIFETIME)
+        if hs.server_side:
+            hs.draft.session = agreed(hs, b"", LIFETIME)
+        else:
+            hs.draft.authenticated = hs.clock()
 
     def secret_of_tickets(self, hs: Handshake) -> bytes:
         if type(hs.draft.master) is not MasterSecret:
@@ -83,27 +86,36 @@ class Established13(Established):
     def new_session_ticket(self, hs: Handshake, message: messages.NewSessionTicket) -> State:  # RFC 8446 4.6.1
         if hs.server_side:
             raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE)
-        places.check(message.extensions, places.NST)
+        found = message.extensions
+        if found:
+            places.check(found, places.NST)
         if message.lifetime > LONGEST:
             raise Abort(faults.INVALID_TICKET_LIFETIME)
         count(hs)
         if message.lifetime:
-            if self.resumption is None:  # kept, as more tickets will come
-                self.resumption = Resumption(hs.outcome.digest, self.secret_of_tickets(hs))
-            hs.outcome.session = session = agreed(
-                hs,
-                self.resumption.psk(message.nonce),
-                message.lifetime,
-                ticket=message.ticket,
-                age_add=message.age_add,
-                lifetime_hint=message.lifetime,
-            )
-            if registry.EARLY_DATA in message.extensions:
-                session.max_early_data = size = extensions.max_early_data(message.extensions[registry.EARLY_DATA])
-                if size != WITHOUT_END and not hs.profile.end_of_early_data:  # RFC 9001 4.6.1
-                    raise Abort(faults.MISPLACED_EXTENSION)
-            hs.tell_session(session)
+            if registry.EARLY_DATA in found and not hs.profile.end_of_early_data:
+                _check_without_end(found[registry.EARLY_DATA])
+            hs.outcome.ticket = ticket = Ticket(self._session, message, hs.clock())
+            if hs.tells_sessions:
+                hs.tell_session(ticket.session(hs))
         return self
+
+    def _session(self, hs: Handshake, ticket: Ticket) -> Session:
+        message = ticket.message
+        if self.resumption is None:  # kept, as there may be more tickets
+            self.resumption = Resumption(hs.outcome.digest, self.secret_of_tickets(hs))
+        session = agreed(
+            hs,
+            self.resumption.psk(message.nonce),
+            message.lifetime,
+            ticket=message.ticket,
+            age_add=message.age_add,
+            lifetime_hint=message.lifetime,
+            time=ticket.time,
+        )
+        if registry.EARLY_DATA in message.extensions:
+            session.max_early_data = extensions.max_early_data(message.extensions[registry.EARLY_DATA])
+        return session
 
     @asking_on(CERTIFICATE_REQUEST, messages.CertificateRequest.parse)
     def certificate_request(
@@ -263,6 +275,12 @@ class ExpectPostFinished(Established):
         hs.outcome.peer = self.peer
         hs.pass_gate(later=False)
         return self.established
+
+
+def _check_without_end(body: bytes) -> None:
+    """Without records there is one size that early_data of a ticket may say (RFC 9001 4.6.1)."""
+    if extensions.max_early_data(body) != WITHOUT_END:
+        raise Abort(faults.MISPLACED_EXTENSION)
 
 
 def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int, early: int) -> list[bytes]:

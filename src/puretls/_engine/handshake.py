@@ -236,6 +236,12 @@ class Handshake:
         """What has happened; whoever reports it empties the list."""
         return self.layer.events
 
+    @property
+    def session(self) -> Session | None:
+        """The session of the handshake that is done: of TLS 1.3 a client has one when a ticket has come."""
+        ticket = self.outcome.ticket
+        return self.outcome.session if ticket is None else ticket.session(self)
+
     def log_secret(self, label: str, secret: bytes, random: bytes = b"") -> None:
         """`random`: of the ClientHello that counts, if that is not known yet."""
         if self.layer.watched:
@@ -322,6 +328,8 @@ class Handshake:
 
     def forget(self) -> None:
         """The connection has failed: its secrets go, and its sessions."""
+        if self.outcome.ticket is not None:  # what a program may ask for all the same
+            self.outcome.ticket.session(self)
         self.outcome.master = self.draft.master = None
         if self.draft.ech is not None:
             self.draft.ech.opened = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from puretls._engine.early_outcome import EarlyData
     from puretls._engine.ech_outcome import EchOutcome
     from puretls._engine.peer import Peer
-    from puretls._engine.session import Session
+    from puretls._engine.session import Session, Ticket
     from puretls._wire.codec import Ranks
     from puretls._wire.hello import ClientHello
     from puretls._x509.certificate import Certificate
@@ -67,6 +67,7 @@ class Outcome:
         "server_random",
         "session",
         "suite",
+        "ticket",
         "tickets",
         "until",
         "version",
@@ -101,7 +102,8 @@ class Outcome:
         )
         self.policy_digest = b""  # of the policy when the handshake began
         self.resumed: Session | None = None  # the session that it goes on with
-        self.session: Session | None = None  # the session of this handshake; tickets renew it
+        self.session: Session | None = None  # the session of this handshake, see `Handshake.session`
+        self.ticket: Ticket | None = None  # of TLS 1.3, which a client has got last
         self.authenticated = self.until = 0.0  # when the peer was authenticated, and how long sessions may rely on it
         # What the client has sent
         self.hello: ClientHello | None = None  # until the handshake is done

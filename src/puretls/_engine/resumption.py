@@ -26,18 +26,20 @@ def agreed(
     ticket: bytes = b"",
     age_add: int = 0,
     lifetime_hint: int = 0,
+    time: float | None = None,
 ) -> Session:
-    """The session of a handshake; sessions are made nowhere else.
+    """The session of a handshake, made at `time`, or now; sessions are made nowhere else.
 
     If the handshake has resumed a session, that one says when the peer was authenticated.
     """
-    draft, policy, now = hs.draft, hs.config.policy, hs.clock()
+    draft, policy, now = hs.draft, hs.config.policy, hs.clock() if time is None else time
     peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
     if draft.until == 0.0:  # the first session of this handshake
         if resumed is not None:
             draft.authenticated, draft.until = resumed.authenticated, resumed.until
         else:
-            draft.authenticated, draft.until = now, now + LONGEST
+            draft.authenticated = draft.authenticated or now
+            draft.until = draft.authenticated + LONGEST
             if peer is not None and peer.path:
                 dated = [] if policy.verify_flags & NO_CHECK_TIME else [one.not_after for one in peer.path]
                 draft.until = min(draft.until, peer.until, *dated)

@@ -6,6 +6,9 @@ time until which that holds, however often the session is resumed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from puretls._crypto.suites import Suite
 from puretls._engine.counters import MEMORY
 from puretls._engine.peer import Peer
@@ -83,3 +86,20 @@ class Session:
     def left(self, now: float, lifetime: int) -> int:
         """How many seconds a ticket that is made now may be valid, at most `lifetime`."""
         return max(0, min(lifetime, int(self.until - now)))
+
+
+class Ticket:
+    """A ticket of TLS 1.3 that a client has got.  It becomes a session when somebody asks: most programs never do."""
+
+    __slots__ = ("_made", "_make", "message", "time")
+
+    def __init__(self, make: Callable[[Any, Ticket], Session], message: Any, time: float) -> None:
+        """`make` is called with the handshake and this; `message` is NewSessionTicket, `time` when it has come."""
+        self._make, self.message, self.time = make, message, time
+        self._made: Session | None = None
+
+    def session(self, hs: Any) -> Session:
+        """The session, made once."""
+        if self._made is None:
+            self._made = self._make(hs, self)
+        return self._made

@@ -25,6 +25,7 @@ from puretls._wire.codec import (
 
 pack_verify = packer("!IHH")  # header, scheme, length of signature
 pack_ticket = Struct("!IIIB").pack  # header, ticket_lifetime, ticket_age_add, length of ticket_nonce
+read_numbers = Struct("!IIB").unpack_from  # its first three fields behind the header
 pack_numbered = Struct("!IIIBQH").pack  # the same, a ticket_nonce of eight bytes, length of ticket
 
 
@@ -183,12 +184,14 @@ class NewSessionTicket(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> NewSessionTicket:
-        r = Reader(raw)
-        found = cls(raw, r.u32(), r.u32(), r.vec8(), r.vec16(), split_extensions(r.vec16()))
-        r.done()
-        if not found.ticket:
+        lifetime, age_add, size = read_numbers(raw, 4)
+        end = 13 + size
+        start = end + 2
+        stop = start + (raw[end] << 8 | raw[end + 1])
+        if start == stop or stop + 2 + (raw[stop] << 8 | raw[stop + 1]) != len(raw):
             raise Abort(faults.LENGTH_MISMATCH)
-        return found
+        found = split_extensions(raw[stop + 2 :])
+        return tuple_of(cls, (raw, lifetime, age_add, raw[13:end], raw[start:stop], found))
 
 
 def new_session_ticket(lifetime: int, age_add: int, nonce: bytes, ticket: bytes, extensions: bytes) -> bytes:
