@@ -153,6 +153,22 @@ def test_what_the_connection_says_meanwhile(pki, hook, version, role):
 # When it is asked
 
 
+@each_version
+@pytest.mark.parametrize("mode", [puretls.CERT_NONE, puretls.CERT_OPTIONAL])
+def test_a_client_without_a_certificate_has_none_meanwhile(pki, version, mode):
+    """To ask for it is no error in the function, which would refuse everybody."""
+    server, said = server_of(puretls, pki, asks=mode), []
+
+    def judge(sslobj: Any, _about: Any) -> None:
+        said.append((sslobj.getpeercert(), sslobj.getpeercert(True), sslobj.get_unverified_chain()))
+
+    server.verify_callback = judge
+    client = client_of(puretls, pki)
+    only(version, client)
+    join(client, server).ok()
+    assert said == [(None, None, None)]
+
+
 def messages(made: dict[str, Any], role: str, found: list[Any]) -> None:
     """Note each message that `role` writes or reads."""
     made[role]._msg_callback = lambda _conn, way, _version, _kind, message, _data: found.append((way, message))

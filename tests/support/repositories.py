@@ -54,13 +54,24 @@ class Repository:
         return f"http://127.0.0.1:{self.port}/{path}"
 
 
+class Unpublished:
+    """The same without a server, for a function that fetches."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Any] = {}
+
+    def url(self, path: str) -> str:
+        return f"http://repository.test/{path}"
+
+
 class PublishedChain:
     """A root, two intermediates and a leaf, which say where the one above them is."""
 
     def __init__(
-        self, web: Repository, *, leaf_urls: tuple[str, ...] = (), url: Callable[[str], str] | None = None
+        self, web: Repository | Unpublished, *, leaf_urls: tuple[str, ...] = (), url: Callable[[str], str] | None = None
     ) -> None:
         now, url = time.time(), url or web.url
+        self.web = web
         dates = {"not_before": now - 3600, "not_after": now + 30 * 86400}
         self.root = ca.ca("CN=Aia Root", private=ca.key("p256", 1), **dates)
         self.upper = ca.ca("CN=Aia Upper", self.root, private=ca.key("p256", 2), **dates)

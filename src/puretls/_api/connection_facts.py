@@ -38,7 +38,7 @@ class ConnectionFacts:
     _conn: Connection
     _context: SSLContext
     _hello: ClientHello | None
-    _judged: Peer | None
+    _judged: tuple[Peer | None] | None
     _owner: Any
     _placeholder: Session | None
 
@@ -109,13 +109,14 @@ class ConnectionFacts:
 
     @property
     def _peer(self) -> Peer | None:
-        """The peer; while a function judges a peer, that one."""
-        return self._judged or self._conn.outcome.peer
+        """The peer; while a function judges a peer, that one, even if it has no certificate."""
+        judged = self._judged
+        return self._conn.outcome.peer if judged is None else judged[0]
 
     def getpeercert(self, binary_form: bool = False, /) -> dict[str, Any] | bytes | None:
         """The peer's certificate, as DER or as a dictionary, which is empty if it was not verified."""
         peer = self._peer
-        if peer is None and not self._conn.established:
+        if peer is None and self._judged is None and not self._conn.established:
             raise ValueError("handshake not done yet")
         if peer is None:
             return None
@@ -132,7 +133,8 @@ class ConnectionFacts:
 
     def sct_list(self) -> bytes | None:
         """The timestamps that the server has sent (RFC 6962 3.3)."""
-        return None if self._conn.server_side else self._conn.outcome.scts
+        peer = self._peer
+        return None if peer is None or self._conn.server_side else peer.scts
 
     def peer_public_key(self) -> bytes | None:
         """The key that the peer has proven to have."""

@@ -61,7 +61,7 @@ class VerifyInfo:
         self.purpose = Purpose.CLIENT_AUTH if conn.server_side else Purpose.SERVER_AUTH
         self.resumed = resumed
         self.ocsp_response = None if peer is None or conn.server_side else peer.ocsp
-        self.sct_list = None if conn.server_side else conn.handshake.draft.scts
+        self.sct_list = None if peer is None or conn.server_side else peer.scts
         self.raw_public_key = None if peer is None else peer.raw
 
     def __repr__(self) -> str:
@@ -127,7 +127,7 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
         about = [] if peer is None else [x.der for x in peer.chain]
     else:
         about = VerifyInfo(conn, peer, request.resumed)
-    sslobj._judged = peer  # so that the function can ask the connection for its certificate
+    sslobj._judged = (peer,)  # so that the function can ask the connection for its certificate
     waiting = ref(sslobj)
     del sslobj
     try:

@@ -112,7 +112,7 @@ class _SSLSocket(ConnectionFacts):
         self._callback_error: BaseException | None = None  # of a message callback, raised when the operation is done
         self._hello: ClientHello | None = None  # once it has been read
         self._keeper: CacheKeeper | None = None  # of a client whose context has a session cache
-        self._judged: Peer | None = None  # the peer that a function of the program is judging
+        self._judged: tuple[Peer | None] | None = None  # the peer that a function of the program is judging
         self._placeholder: Session | None = None
         self._awaited: Awaited | None = None  # the answer to the engine's request, if it comes later
         if session is not None:

@@ -99,8 +99,9 @@ def claim_of(
         if hs.config.request_ocsp and not hs.server_side and verified is not None:
             status = StatusRules(policy.ocsp, rules.time, policy.security_level)
     claim = Claim(chain, verified, ocsp, asked, status, until)
+    claim.scts = hs.draft.scts
     if policy.ct is not None and verified is not None:
-        claim.transparency = Transparency(policy.ct, hs.draft.scts, rules.time)
+        claim.transparency = Transparency(policy.ct, claim.scts, rules.time)
     return claim
 
 

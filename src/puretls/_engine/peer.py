@@ -29,7 +29,7 @@ class Peer:
     `until` is when the CRLs and the OCSP response end that its verification rests on.
     """
 
-    __slots__ = ("_asked", "chain", "ocsp", "path", "raw", "scheme", "until")
+    __slots__ = ("_asked", "chain", "ocsp", "path", "raw", "scheme", "scts", "until")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Peer:
         self.chain, self.path, self.scheme, self.ocsp, self.until = chain, path, scheme, ocsp, until
         self._asked = asked
         self.raw = raw  # a public key in the place of all certificates (RFC 7250)
+        self.scts: bytes | None = None  # the timestamps that came with the certificate (RFC 6962 3.3)
 
     @property
     def certificate(self) -> Certificate:
@@ -67,7 +68,9 @@ class Peer:
 class Claim:
     """A certificate whose owner has not proven yet that it has the key."""
 
-    __slots__ = ("asked", "chain", "key", "kind", "limits", "ocsp", "path", "status", "transparency", "until")
+    __slots__ = (
+        "asked", "chain", "key", "kind", "limits", "ocsp", "path", "scts", "status", "transparency", "until",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class Claim:
         self.chain, self.path, self.ocsp, self.asked, self.status = chain, path, ocsp, asked, status
         self.until = until
         self.transparency: Transparency | None = None
+        self.scts: bytes | None = None
         leaf = chain[0]
         self.key: Any = leaf.public_key()
         if self.key is None:
@@ -105,7 +109,9 @@ class Claim:
             self.until = min(self.until, self.status.check(self.path, self.ocsp))
         if self.transparency is not None and self.path is not None:
             self.transparency.check(self.path, self.ocsp)
-        return Peer(self.chain, self.path, scheme, self.ocsp, self.asked, None, self.until)
+        peer = Peer(self.chain, self.path, scheme, self.ocsp, self.asked, None, self.until)
+        peer.scts = self.scts
+        return peer
 
 
 class KeyClaim(Claim):

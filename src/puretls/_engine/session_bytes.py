@@ -19,11 +19,11 @@ from puretls._x509 import certificate
 
 FORMAT, EARLY_FORMAT = 1, 2  # the second if early data may be sent: how much is behind what is fixed
 MAGIC = b"puretls session "  # and the format
-EMS, VERIFIED, STAPLED, RAW_KEY = 1, 2, 4, 8
+EMS, VERIFIED, STAPLED, RAW_KEY, LOGGED = 1, 2, 4, 8, 16
 
 # format; version, suite, group, flags; when it was made and its peer authenticated, and until when that holds, in ms;
 # lifetime, the server's hint, age_add; the digest of the policy.  Behind it vectors: the secret, the id, the alpn; the
-# name, the ticket; the chain as it was sent, the verified path, the stapled OCSP response.
+# name, the ticket; the chain as it was sent, the verified path, the stapled OCSP response; if LOGGED, timestamps.
 _fixed = Struct("!16sBHHHBQQQIII32s")
 
 
@@ -31,10 +31,10 @@ def dump(session: Session) -> bytes:
     """The session as bytes."""
     peer = session.peer
     path = peer.path if peer is not None else None
-    staple = peer.ocsp if peer is not None else None
+    staple, scts = (None, None) if peer is None else (peer.ocsp, peer.scts)
     flags = (EMS if session.ems else 0) | (VERIFIED if path is not None else 0) | (STAPLED if staple else 0)
     shown = () if peer is None else [x.der for x in peer.chain] if peer.raw is None else [peer.raw]
-    flags |= RAW_KEY if peer is not None and peer.raw is not None else 0
+    flags |= (RAW_KEY if peer is not None and peer.raw is not None else 0) | (LOGGED if scts else 0)
     fixed = _fixed.pack(
         MAGIC,
         EARLY_FORMAT if session.max_early_data else FORMAT,
@@ -61,6 +61,7 @@ def dump(session: Session) -> bytes:
             _listed(shown),
             _listed(x.der for x in (path or ())),
             vec24(staple or b""),
+            vec16(scts) if scts else b"",
         )
     )
 
@@ -86,6 +87,7 @@ def _load(data: bytes) -> Session:
     r = Reader(data, _fixed.size + 4 * early)
     secret, number, alpn, name, ticket = r.vec8(), r.vec8(), r.vec8(), r.vec16(), r.vec24()
     shown, path, staple = _ders(r.vec24()), _ders(r.vec24()), r.vec24()
+    scts = r.vec16() if flags & LOGGED else None
     r.done()
     peer = None
     if flags & RAW_KEY:
@@ -94,6 +96,7 @@ def _load(data: bytes) -> Session:
     elif shown:
         way = _certificates(path) if flags & VERIFIED else None
         peer = Peer(_certificates(shown), way, ocsp=staple if flags & STAPLED else None)
+        peer.scts = scts
     about = alpn or None, name.decode("ascii") or None, peer, bool(flags & EMS), number, ticket, age_add
     when = policy, authenticated / 1000, until / 1000
     session = Session(version, suite, secret, time / 1000, *about, lifetime, hint, group, *when)
