@@ -16,7 +16,7 @@ import pytest
 import puretls
 from support import Pki
 from support.both import client_of, only, server_of
-from support.meetings import TRANSPORTS, Meeting
+from support.encounters import TRANSPORTS, Encounter
 from support.offered_own import OWN
 from support.offered_trust import TRUST
 from support.stages import ASKED, CIRCUMSTANCES, CLIENT, RESUMED, RETRIED, SERVER, SWITCHED, V12, V13, Feature, Stage
@@ -75,7 +75,7 @@ def staged(pki: Pki, folder: Path, cell: Cell) -> Stage:
     return stage
 
 
-def meet(stage: Stage) -> Meeting:
+def meet(stage: Stage) -> Encounter:
     stage.meetings += 1
     return TRANSPORTS[stage.transport](
         stage.client, stage.first, session=stage.session, ask=stage.circumstance == ASKED

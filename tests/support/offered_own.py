@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import puretls
 from puretls.keys import CallableKey
-from support.meetings import Meeting
+from support.encounters import Encounter
 from support.stages import (
     ASKED,
     CLIENT,
@@ -21,7 +21,7 @@ from support.stages import (
     Check,
     Feature,
     Prepare,
-    Refusal,
+    Refused,
     Stage,
     both,
     nothing,
@@ -80,7 +80,7 @@ def of_no_issuer(stage: Stage) -> None:
         context.client_ca_names = [stage.pki.root.certificate]
 
 
-def selected(stage: Stage, met: Meeting) -> None:
+def selected(stage: Stage, met: Encounter) -> None:
     """What was chosen is what the other side has."""
     mine, other = both(met, stage.role)
     shown = mine.selected_cert_chain()
@@ -104,7 +104,7 @@ def heard(stage: Stage) -> None:
     stage.client.set_alpn_protocols(["h2"])
 
 
-def hello_heard(stage: Stage, met: Meeting) -> None:
+def hello_heard(stage: Stage, met: Encounter) -> None:
     owner, name, hello = stage.told[-1]
     assert (owner, name) == (met.server, "localhost")
     assert met.server.client_hello is hello
@@ -132,7 +132,7 @@ def fails(*_: object) -> Any:
     raise LookupError("none of them")
 
 
-def chose(stage: Stage, met: Meeting) -> None:
+def chose(stage: Stage, met: Encounter) -> None:
     assert met.client.selected_alpn_protocol() == met.server.selected_alpn_protocol() == "http/1.1"
     assert stage.told[-1] == (met.server, ["h2", "http/1.1"])
     assert len(stage.told) == stage.meetings
@@ -157,7 +157,7 @@ def elsewhere(*, late: bool = False, wrong: bool = False, algorithms: Any = None
 
 
 def signed_with(name: str) -> Check:
-    def check(stage: Stage, met: Meeting) -> None:
+    def check(stage: Stage, met: Encounter) -> None:
         assert len(stage.told) == 1  # a session that is resumed needs no signature
         if not met.resumed:
             asked = "client_sigalg" if stage.role == CLIENT else "server_sigalg"
@@ -166,7 +166,7 @@ def signed_with(name: str) -> Check:
     return check
 
 
-def signed(stage: Stage, _met: Meeting) -> None:
+def signed(stage: Stage, _met: Encounter) -> None:
     assert len(stage.told) == 1
 
 
@@ -194,7 +194,7 @@ def raw(*, trusted: bool = True) -> Prepare:
     return prepare
 
 
-def seen_raw(stage: Stage, met: Meeting) -> None:
+def seen_raw(stage: Stage, met: Encounter) -> None:
     _, other = both(met, stage.role)
     assert other.peer_public_key() == kinds(stage)[1].key.public_key().public_bytes(
         Encoding.DER, PublicFormat.SubjectPublicKeyInfo
@@ -219,7 +219,7 @@ def renewed(stage: Stage) -> None:
         os.utime(path, ns=(stage.meetings, stage.meetings))
 
 
-def in_the_file(stage: Stage, met: Meeting) -> None:
+def in_the_file(stage: Stage, met: Encounter) -> None:
     _, other = both(met, stage.role)
     assert stage.own.reload_error is None
     assert stage.own.certificate_not_after is not None
@@ -254,14 +254,14 @@ def tickets(new: int, again: int) -> Prepare:
     return prepare
 
 
-def counted(stage: Stage, met: Meeting) -> None:
+def counted(stage: Stage, met: Encounter) -> None:
     """Three after the first; one of them is gone for the second, and one has come."""
     expected = {V12: 1, V13: 3}[stage.version]
     assert len(stage.client.client_session_cache) == expected
     assert met.resumed == (stage.circumstance == RESUMED and stage.meetings == 2)
 
 
-def as_bytes(stage: Stage, met: Meeting) -> None:
+def as_bytes(stage: Stage, met: Encounter) -> None:
     if stage.circumstance == RESUMED:
         stage.session = stage.client.load_session(met.client.session.to_bytes())
     else:
@@ -276,7 +276,7 @@ def compressed(stage: Stage) -> None:
         context.set_cert_compression(["zlib"])
 
 
-def was_compressed(stage: Stage, met: Meeting) -> None:
+def was_compressed(stage: Stage, met: Encounter) -> None:
     _, other = both(met, stage.role)
     late = stage.circumstance == ASKED and stage.role == CLIENT
     assert other.cert_compression() == (None if met.resumed or late or stage.version == V12 else "zlib")
@@ -301,7 +301,7 @@ def kem(stage: Stage) -> None:
         stage.server.set_groups("MLKEM768")
 
 
-def of_kem(stage: Stage, met: Meeting) -> None:
+def of_kem(stage: Stage, met: Encounter) -> None:
     assert {met.client.group(), met.server.group()} == {"MLKEM768" if stage.version == V13 else "x25519"}
 
 
@@ -317,7 +317,7 @@ OWN: dict[str, Feature] = {
         (CLIENT,),
         of_an_issuer,
         selected,
-        {"of another issuer": Refusal(of_no_issuer, "PEER_DID_NOT_RETURN_A_CERTIFICATE", MISSING, by="other")},
+        {"of another issuer": Refused(of_no_issuer, "PEER_DID_NOT_RETURN_A_CERTIFICATE", MISSING, by="other")},
         bare=True,
     ),
     "add_cert_chain, by the client's issuers": Feature(
@@ -325,7 +325,7 @@ OWN: dict[str, Feature] = {
         of_an_issuer,
         selected,
         {
-            "of another issuer": Refusal(
+            "of another issuer": Refused(
                 of_no_issuer, "NO_SUITABLE_SIGNATURE_ALGORITHM", "SSLV3_ALERT_HANDSHAKE_FAILURE"
             )
         },
@@ -338,28 +338,28 @@ OWN: dict[str, Feature] = {
         alpn(lambda _, protocols: protocols[1]),
         chose,
         {
-            "an exception": Refusal(alpn(fails), "NO_APPLICATION_PROTOCOL", "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"),
-            "not in the offer": Refusal(alpn(lambda *_: "h3"), "CALLBACK_FAILED", INTERNAL),
+            "an exception": Refused(alpn(fails), "NO_APPLICATION_PROTOCOL", "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"),
+            "not in the offer": Refused(alpn(lambda *_: "h3"), "CALLBACK_FAILED", INTERNAL),
         },
     ),
     "set_alpn_select_callback, later": Feature(
         (SERVER,),
         alpn(lambda stage, protocols: stage.later(lambda: protocols[1])),
         chose,
-        {"not in the offer": Refusal(alpn(lambda stage, _: stage.later(lambda: 5)), "CALLBACK_FAILED", INTERNAL)},
+        {"not in the offer": Refused(alpn(lambda stage, _: stage.later(lambda: 5)), "CALLBACK_FAILED", INTERNAL)},
     ),
     "a key elsewhere": Feature(
         (CLIENT, SERVER),
         elsewhere(),
         signed,
-        {"a wrong signature": Refusal(elsewhere(wrong=True), "INTERNAL_ERROR", INTERNAL)},
+        {"a wrong signature": Refused(elsewhere(wrong=True), "INTERNAL_ERROR", INTERNAL)},
         bare=True,
     ),
     "a key that signs later": Feature(
         (CLIENT, SERVER),
         elsewhere(late=True),
         signed,
-        {"a wrong signature": Refusal(elsewhere(late=True, wrong=True), "INTERNAL_ERROR", INTERNAL)},
+        {"a wrong signature": Refused(elsewhere(late=True, wrong=True), "INTERNAL_ERROR", INTERNAL)},
         bare=True,
     ),
     "signature_algorithms of a key": Feature(
@@ -375,7 +375,7 @@ OWN: dict[str, Feature] = {
         (CLIENT, SERVER),
         raw(),
         seen_raw,
-        {"not trusted": Refusal(raw(trusted=False), 95, "SSLV3_ALERT_BAD_CERTIFICATE", by="other")},
+        {"not trusted": Refused(raw(trusted=False), 95, "SSLV3_ALERT_BAD_CERTIFICATE", by="other")},
         bare=True,
     ),
     "load_cert_chain(reload=)": Feature((CLIENT, SERVER), reloading, in_the_file, bare=True),
@@ -383,7 +383,7 @@ OWN: dict[str, Feature] = {
         (CLIENT, SERVER),
         trusting_a_file,
         nothing,
-        {"no longer there": Refusal(no_longer_trusted, 20, "TLSV1_ALERT_UNKNOWN_CA")},
+        {"no longer there": Refused(no_longer_trusted, 20, "TLSV1_ALERT_UNKNOWN_CA")},
         trusts=False,
     ),
     "client_session_cache": Feature((CLIENT,), as_it_is, nothing),  # with which every row resumes

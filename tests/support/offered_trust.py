@@ -11,10 +11,10 @@ from cryptography import x509
 import puretls
 from puretls import CRLite, CTPolicy, OCSPPolicy
 from support import filters as crlite
+from support.encounters import Encounter
 from support.logged import EC_KEYS, LOGS, LoggedCertificates
-from support.meetings import Meeting
 from support.repositories import PublishedChain, Unpublished
-from support.stages import ASKED, CLIENT, SERVER, Feature, Prepare, Refusal, Stage, both, nothing
+from support.stages import ASKED, CLIENT, SERVER, Feature, Prepare, Refused, Stage, both, nothing
 from support.staples import REVOKED, UNKNOWN, response
 
 DENIED = puretls.ALERT_DESCRIPTION_ACCESS_DENIED
@@ -44,7 +44,7 @@ def judged(hook: str, answer: Any = None, *, late: bool = False) -> Prepare:
     return prepare
 
 
-def judged_well(stage: Stage, met: Meeting) -> None:
+def judged_well(stage: Stage, met: Encounter) -> None:
     mine, _ = both(met, stage.role)
     owner, about, certificate = stage.told[-1]
     assert owner is mine
@@ -66,15 +66,15 @@ def judge_of(hook: str) -> Feature:
         judged(hook),
         judged_well,
         {
-            "an alert": Refusal(judged(hook, DENIED), "CALLBACK_FAILED", "TLSV1_ALERT_ACCESS_DENIED"),
-            "an alert that comes later": Refusal(
+            "an alert": Refused(judged(hook, DENIED), "CALLBACK_FAILED", "TLSV1_ALERT_ACCESS_DENIED"),
+            "an alert that comes later": Refused(
                 judged(hook, DENIED, late=True), "CALLBACK_FAILED", "TLSV1_ALERT_ACCESS_DENIED"
             ),
-            "an error": Refusal(judged(hook, wrong), 23, IS_REVOKED),
-            "another exception": Refusal(
+            "an error": Refused(judged(hook, wrong), 23, IS_REVOKED),
+            "another exception": Refused(
                 judged(hook, LookupError("no")), "CALLBACK_FAILED", "TLSV1_ALERT_INTERNAL_ERROR"
             ),
-            "a wrong answer": Refusal(judged(hook, True), "CALLBACK_FAILED", "TLSV1_ALERT_INTERNAL_ERROR"),
+            "a wrong answer": Refused(judged(hook, True), "CALLBACK_FAILED", "TLSV1_ALERT_INTERNAL_ERROR"),
         },
     )
 
@@ -113,7 +113,7 @@ def published(stage: Stage, *, page: bytes | None = None) -> None:
     stage.server.load_cert_chain(world.leaf.pem, world.leaf.key_pem)
 
 
-def fetched(stage: Stage, met: Meeting) -> None:
+def fetched(stage: Stage, met: Encounter) -> None:
     assert len(stage.told) == 2
     assert len(met.client.get_verified_chain()) == 4
 
@@ -139,7 +139,7 @@ def asking(policy: OCSPPolicy, staple: Callable[[Stage], Any]) -> Prepare:
     return prepare
 
 
-def stapled(stage: Stage, met: Meeting) -> None:
+def stapled(stage: Stage, met: Encounter) -> None:
     assert met.client.ocsp_response
     assert met.server.ocsp_response is None
     assert puretls.verify_ocsp_response(
@@ -168,7 +168,7 @@ def logged(*keys: Any) -> Prepare:
     return prepare
 
 
-def timestamped(_stage: Stage, met: Meeting) -> None:
+def timestamped(_stage: Stage, met: Encounter) -> None:
     assert met.client.sct_list
     assert met.server.sct_list is None
 
@@ -183,7 +183,7 @@ def filtered(numbers: list[bytes]) -> Prepare:
 
 
 BAD_STATUS = "TLSV1_BAD_CERTIFICATE_STATUS_RESPONSE"
-UNTRUSTED = Refusal(alone, 20, "TLSV1_ALERT_UNKNOWN_CA")
+UNTRUSTED = Refused(alone, 20, "TLSV1_ALERT_UNKNOWN_CA")
 
 TRUST: dict[str, Feature] = {
     "verify_callback": judge_of("verify_callback"),
@@ -193,10 +193,10 @@ TRUST: dict[str, Feature] = {
         anchored(permitted=["localhost", "127.0.0.0/8"], accept=lambda path: len(path) == 3),
         nothing,
         {
-            "a name that is not permitted": Refusal(anchored(permitted=["example.org"]), 47, BEYOND),
-            "a name that is excluded": Refusal(anchored(excluded=["localhost"]), 48, BEYOND),
-            "too new": Refusal(anchored(distrust_after=YESTERYEAR), 28, BAD),
-            "not accepted": Refusal(anchored(accept=lambda _: False), 28, BAD),
+            "a name that is not permitted": Refused(anchored(permitted=["example.org"]), 47, BEYOND),
+            "a name that is excluded": Refused(anchored(excluded=["localhost"]), 48, BEYOND),
+            "too new": Refused(anchored(distrust_after=YESTERYEAR), 28, BAD),
+            "not accepted": Refused(anchored(accept=lambda _: False), 28, BAD),
         },
         trusts=False,
     ),
@@ -205,26 +205,26 @@ TRUST: dict[str, Feature] = {
         (CLIENT,),
         published,
         fetched,
-        {"nothing there": Refusal(lambda stage: published(stage, page=b"no"), 20, "TLSV1_ALERT_UNKNOWN_CA")},
+        {"nothing there": Refused(lambda stage: published(stage, page=b"no"), 20, "TLSV1_ALERT_UNKNOWN_CA")},
     ),
     "verify_profile": Feature(
         (CLIENT,),
         of_the_web,
         nothing,
-        {"valid for too long": Refusal(valid_for_years, 28, BAD)},
+        {"valid for too long": Refused(valid_for_years, 28, BAD)},
     ),
     "request_ocsp": Feature(
         (CLIENT,),
         asking(OCSPPolicy.REQUIRE, lambda stage: response(stage.pki)),
         stapled,
         {
-            "revoked": Refusal(
+            "revoked": Refused(
                 asking(OCSPPolicy.CHECK, lambda stage: response(stage.pki, REVOKED)), 23, IS_REVOKED
             ),
-            "none": Refusal(asking(OCSPPolicy.REQUIRE, lambda _: None), 73, BAD_STATUS),
-            "stale": Refusal(asking(OCSPPolicy.REQUIRE, lambda stage: response(stage.pki, days=-1)), 74, BAD_STATUS),
-            "unknown": Refusal(asking(OCSPPolicy.REQUIRE, lambda stage: response(stage.pki, UNKNOWN)), 75, BAD_STATUS),
-            "none where the certificate demands it": Refusal(must_staple, 73, BAD_STATUS),
+            "none": Refused(asking(OCSPPolicy.REQUIRE, lambda _: None), 73, BAD_STATUS),
+            "stale": Refused(asking(OCSPPolicy.REQUIRE, lambda stage: response(stage.pki, days=-1)), 74, BAD_STATUS),
+            "unknown": Refused(asking(OCSPPolicy.REQUIRE, lambda stage: response(stage.pki, UNKNOWN)), 75, BAD_STATUS),
+            "none where the certificate demands it": Refused(must_staple, 73, BAD_STATUS),
         },
     ),
     "ocsp_response, a function": Feature(
@@ -235,7 +235,7 @@ TRUST: dict[str, Feature] = {
         asking(OCSPPolicy.REQUIRE, lambda stage: lambda _: stage.later(lambda: response(stage.pki))),
         stapled,
         {
-            "no response": Refusal(
+            "no response": Refused(
                 asking(OCSPPolicy.REQUIRE, lambda stage: lambda _: stage.later(lambda: b"rubbish")),
                 "CALLBACK_FAILED", "TLSV1_ALERT_INTERNAL_ERROR",
             )
@@ -246,14 +246,14 @@ TRUST: dict[str, Feature] = {
         logged(*EC_KEYS[:2]),
         timestamped,
         {
-            "one log of two": Refusal(logged(EC_KEYS[0]), 50, BEYOND),
-            "the same log twice": Refusal(logged(EC_KEYS[0], EC_KEYS[0]), 50, BEYOND),
+            "one log of two": Refused(logged(EC_KEYS[0]), 50, BEYOND),
+            "the same log twice": Refused(logged(EC_KEYS[0], EC_KEYS[0]), 50, BEYOND),
         },
     ),
     "crlite": Feature(
         (CLIENT,),
         filtered(crlite.ANOTHER),
         nothing,
-        {"revoked": Refusal(filtered(crlite.REVOKED), 23, IS_REVOKED)},
+        {"revoked": Refused(filtered(crlite.REVOKED), 23, IS_REVOKED)},
     ),
 }  # fmt: skip

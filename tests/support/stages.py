@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import puretls
 from support import Pki
-from support.meetings import Meeting
+from support.encounters import Encounter
 
 CLIENT, SERVER = "client", "server"
 PLAIN, SWITCHED, RETRIED, RESUMED, ASKED = "plain", "switched", "retried", "resumed", "asked later"
@@ -72,10 +72,10 @@ class Stage:
 
 
 Prepare = Callable[[Stage], None]
-Check = Callable[[Stage, Meeting], None]
+Check = Callable[[Stage, Encounter], None]
 
 
-class Refusal(NamedTuple):
+class Refused(NamedTuple):
     """Who is refused: how contexts come to that, what the refusing side says (a reason, or a number of verify_code),
     and what the other hears, in TLS 1.2 and 1.3 if that differs.
     """
@@ -93,17 +93,17 @@ class Feature:
     roles: tuple[str, ...]
     prepare: Prepare
     check: Check
-    refusals: dict[str, Refusal] = field(default_factory=dict)
+    refusals: dict[str, Refused] = field(default_factory=dict)
     nowhere: dict[Any, str] = field(default_factory=dict)
     bare: bool = False  # whether it brings the certificate of its side
     trusts: bool = True  # whether its side trusts the CA
     caches: bool = True  # whether a second meeting resumes by itself
 
 
-def both(met: Meeting, role: str) -> tuple[Any, Any]:
+def both(met: Encounter, role: str) -> tuple[Any, Any]:
     """The connection of the side that has the feature, and the other."""
     return (met.client, met.server) if role == CLIENT else (met.server, met.client)
 
 
-def nothing(_stage: Stage, _met: Meeting) -> None:
+def nothing(_stage: Stage, _met: Encounter) -> None:
     """That it works is all there is to see."""

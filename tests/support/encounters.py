@@ -24,7 +24,7 @@ from support.wire import Plain, Recorder, run, settle
 HOST = "localhost"
 
 
-class Meeting(NamedTuple):
+class Encounter(NamedTuple):
     """The connections, and the first thing that went wrong on either side."""
 
     client: Any
@@ -37,7 +37,7 @@ class Meeting(NamedTuple):
         for one in self.sockets:
             one.close()
 
-    def ok(self) -> Meeting:
+    def ok(self) -> Encounter:
         for error in (self.client_error, self.server_error):
             if error is not None:
                 raise error
@@ -53,7 +53,9 @@ class Meeting(NamedTuple):
         return found.pop()
 
 
-def over_bios(client: Any, server: Any, *, host: str | None = HOST, session: Any = None, ask: bool = False) -> Meeting:
+def over_bios(
+    client: Any, server: Any, *, host: str | None = HOST, session: Any = None, ask: bool = False
+) -> Encounter:
     pair = ObjectPair(ObjectSide("client", client, server_hostname=host, session=session), ObjectSide("server", server))
     mine, theirs = pair.client.obj, pair.server.obj
 
@@ -83,12 +85,12 @@ def over_bios(client: Any, server: Any, *, host: str | None = HOST, session: Any
                 del script[0]
         moved = pair.move() or sum(map(len, scripts.values())) < before
     assert not any(script and side.error is None for side, script in scripts.items()), "somebody waits"
-    return Meeting(mine, theirs, pair.client.error, pair.server.error)
+    return Encounter(mine, theirs, pair.client.error, pair.server.error)
 
 
 def over_sockets(
     client: Any, server: Any, *, host: str | None = HOST, session: Any = None, ask: bool = False
-) -> Meeting:
+) -> Encounter:
     both = socket.socketpair()
     for one in both:
         one.settimeout(PATIENCE)
@@ -119,17 +121,17 @@ def over_sockets(
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(tried, serve)
         failed = tried(call)
-        return Meeting(mine, theirs, failed, serving.result(PATIENCE), (mine, theirs))
+        return Encounter(mine, theirs, failed, serving.result(PATIENCE), (mine, theirs))
 
 
 def over_asyncio(
     client: Any, server: Any, *, host: str | None = HOST, session: Any = None, ask: bool = False
-) -> Meeting:
+) -> Encounter:
     assert session is None, "an event loop's functions take none"
     return run("asyncio", _in_a_loop(client, server, host, ask), silent=False)  # type: ignore[no-any-return]
 
 
-async def _in_a_loop(client: Any, server: Any, host: str | None, ask: bool) -> Meeting:
+async def _in_a_loop(client: Any, server: Any, host: str | None, ask: bool) -> Encounter:
     loop = asyncio.get_running_loop()
     plain, far, mine, theirs = Plain(), Plain(), Recorder(), Recorder()
     plain.peer, far.peer = far, plain
@@ -173,10 +175,10 @@ async def _in_a_loop(client: Any, server: Any, host: str | None, ask: bool) -> M
         with suppress(OSError):
             one.abort()
     await settle()
-    return Meeting(objects[0], objects[1], errors[0], errors[1])
+    return Encounter(objects[0], objects[1], errors[0], errors[1])
 
 
-TRANSPORTS: dict[str, Callable[..., Meeting]] = {
+TRANSPORTS: dict[str, Callable[..., Encounter]] = {
     "BIOs": over_bios,
     "sockets": over_sockets,
     "asyncio": over_asyncio,
