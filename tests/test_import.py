@@ -136,8 +136,8 @@ def test_classes_say_that_they_are_ours_however_they_are_reached() -> None:
     """They are not made so by asking the package for them: sockets and sessions come from contexts."""
     code = """
 import puretls
-from puretls._api import crlite, helpers, inject, lists, sslobject, status
-things = sslobject.SSLObject, helpers.verify_chain, lists.get_sigalgs, status.OCSPResult, crlite.CRLiteStatus
+from puretls._api import crlite, helpers, inject, lists, ocsp, sslobject
+things = sslobject.SSLObject, helpers.verify_chain, lists.get_sigalgs, ocsp.OCSPResult, crlite.CRLiteStatus
 print(*{thing.__module__ for thing in things}, *set(vars(puretls)) & {thing.__name__ for thing in things})
 """
     assert printed(code) == ["puretls"]
@@ -229,14 +229,78 @@ for client_context, server_context in pairs:
         client.tls.get_channel_binding("tls-unique")
         session = client.session()
     assert client.resumed()
-server_context.verify_flags |= library.module.VERIFY_CRL_CHECK_LEAF
-client, server = library.side(client_context, server=False), library.side(server_context, server=True)
-try:
-    shake(client, server)
-except library.module.SSLError as error:
-    assert "CRL" in str(error), error
-else:
-    raise AssertionError("there is no CRL")
+print(*set(sys.modules) - before)
+"""
+    assert not printed(code, tmp_path)
+
+
+FEATURES = {  # what is set on the client's context and on the server's, and what a connection shows for it
+    "revocation lists": ("server.verify_flags |= tls.VERIFY_CRL_CHECK_LEAF", "'CRL' in str(error)"),
+    "revocation lists for a chain": ("server.verify_flags |= tls.VERIFY_CRL_CHECK_CHAIN", "'CRL' in str(error)"),
+    "OCSP": ("client.request_ocsp, client.ocsp_policy = True, tls.OCSPPolicy.REQUIRE", "'OCSP' in str(error)"),
+    "stapling": ("server.ocsp_response = lambda connection: None; client.request_ocsp = True", "error is None"),
+    "timestamps": (
+        "client.request_sct, client.ct_policy = True, tls.CTPolicy(tls.CTLogs())",
+        "error",
+    ),
+    "ECH": (
+        (
+            "config, key = tls.make_ech_config('localhost'); keys = [tls.ECHKey(config, key)]; "
+            "server.set_ech_keys(keys); client.set_ech_config(tls.ECHConfig(config).config_list)"
+        ),
+        "one.tls.get_ech_status() == tls.ECH_STATUS_SUCCESS",
+    ),
+    "raw public keys": (
+        (
+            "server.load_raw_public_key(files.of('P-256.key')); client.check_hostname = False; "
+            "client.server_certificate_types = ['raw']"
+        ),
+        "'Raw' in str(error)",
+    ),
+    "compressed certificates": (
+        "[context.set_cert_compression(['zlib']) for context in (client, server)]",
+        "one.tls.cert_compression() == 'zlib'",
+    ),
+    "a cache of sessions": ("client.client_session_cache = tls.SessionCache()", "one.tls.session_reused"),
+    "a look at the hello": (
+        "server.sni_callback = lambda connection, *_: print(end=connection.client_hello.ja4[:0])",
+        "not error",
+    ),
+    "a choice of protocols": (
+        "server.set_alpn_select_callback(lambda _, found: found[-1]); client.set_alpn_protocols(['a', 'b'])",
+        "one.tls.selected_alpn_protocol() == 'b'",
+    ),
+    "the public web": ("client.verify_profile = 'webpki'", "client.verify_profile"),
+    "a judge": ("client.verify_callback = lambda connection, *_: False", "error"),
+}
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_setting_loads_what_its_connections_need(feature: str, tmp_path: Path) -> None:
+    """Each feature waits for the setting that switches it on, and no longer."""
+    prepare(tmp_path, "P-256")
+    settings, shown = FEATURES[feature]
+    code = f"""
+import sys
+from puretls.cli.contenders import Case, Files, Module
+from puretls.cli.workloads import shake
+
+library, files = Module("puretls"), Files(sys.argv[1])
+tls = library.module
+client, server = (library.context(files, Case(mutual=True), server=role) for role in (False, True))
+{settings}
+before = set(sys.modules)
+for _ in range(2):
+    one, other = library.side(client, server=False), library.side(server, server=True)
+    error = None
+    try:
+        shake(one, other)
+        other.write(b"x")
+        one.give(other.take())
+        one.read(1)
+    except tls.SSLError as failure:
+        error = failure
+assert {shown}, error
 print(*set(sys.modules) - before)
 """
     assert not printed(code, tmp_path)

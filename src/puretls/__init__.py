@@ -228,9 +228,10 @@ if TYPE_CHECKING:
     from puretls._api.judging import VerifyInfo
     from puretls._api.lists import get_sigalgs
     from puretls._api.objects import Certificate, SSLSession
+    from puretls._api.ocsp import OCSPResult, verify_ocsp_response
     from puretls._api.sslobject import SSLObject
     from puretls._api.sslsocket import SSLSocket
-    from puretls._api.status import OCSPPolicy, OCSPResult, verify_ocsp_response
+    from puretls._api.status import OCSPPolicy
     from puretls._api.transparency import CTLog, CTLogs, CTPolicy, SCTResult, verify_scts
 
     _RESTRICTED_SERVER_CIPHERS = _DEFAULT_CIPHERS
@@ -471,8 +472,8 @@ _LATER = {  # names that are loaded when they are asked for, and their places
     "SSLObject": "_api.sslobject:SSLObject",
     "SSLSocket": "_api.sslsocket:SSLSocket",
     "OCSPPolicy": "_api.status:OCSPPolicy",
-    "OCSPResult": "_api.status:OCSPResult",
-    "verify_ocsp_response": "_api.status:verify_ocsp_response",
+    "OCSPResult": "_api.ocsp:OCSPResult",
+    "verify_ocsp_response": "_api.ocsp:verify_ocsp_response",
     "VerifyInfo": "_api.judging:VerifyInfo",
     "ClientHello": "_api.client_hello:ClientHello",
     "_RESTRICTED_SERVER_CIPHERS": "_api.cipher_string:DEFAULT",

@@ -7,17 +7,22 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import credentials
 from puretls._api.errors import abort_error
 from puretls._api.types import CertificateSource
 from puretls._api.unraisable import report_unraisable
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._engine.policy import identity_of
-from puretls._x509 import verify
-from puretls._x509.anchors import Accept, Limits
 
 if TYPE_CHECKING:
+    from puretls._api import credentials
     from puretls._api.settings import Settings
+    from puretls._x509 import anchors, verify
+    from puretls._x509.anchors import Accept, Limits
+else:
+    credentials = deferred("puretls._api.credentials")
+    anchors = deferred("puretls._x509.anchors")
+    verify = deferred("puretls._x509.verify")
 
 
 class _AnchorSettings:
@@ -74,7 +79,7 @@ def _limits(permitted: Any, excluded: Any, distrust_after: Any, accept: Any) -> 
     if accept is not None:
         ask = _asking(accept)
     text = subtrees + f" {time} ".encode() + (b"" if accept is None else identity_of(accept))
-    return Limits(subtrees, time, ask, text)
+    return anchors.Limits(subtrees, time, ask, text)
 
 
 def _named(permitted: Any, excluded: Any) -> list[tuple[Any, str]]:

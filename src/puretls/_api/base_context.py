@@ -12,7 +12,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from puretls._api import cipher_string, credentials, dh_file, lists, native, reloading, trust
+from puretls._api import cipher_string, lists, native, trust
 from puretls._api.enums import TLSVersion
 from puretls._api.errors import SSLError, ssl_error
 from puretls._api.keylog import KeyLog
@@ -39,6 +39,7 @@ from puretls._api.types import (
     StrOrBytesPath,
     TrustSource,
 )
+from puretls._base.deferred import deferred
 from puretls._base.public import public
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
 from puretls._crypto import groups, signatures
@@ -53,8 +54,13 @@ _MAX_SESSION_ID_CONTEXT = 32  # SSL_MAX_SID_CTX_LENGTH
 
 
 if TYPE_CHECKING:
+    from puretls._api import credentials, dh_file, reloading
+
     attribute = property
 else:
+    credentials = deferred("puretls._api.credentials")
+    dh_file = deferred("puretls._api.dh_file")
+    reloading = deferred("puretls._api.reloading")
 
     class attribute(property):  # noqa: N801  # a decorator, as property is
         """A property that leaves contexts which are not ours to `_ssl`."""

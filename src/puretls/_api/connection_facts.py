@@ -10,13 +10,12 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import cipher_string, early_data, ech
-from puretls._api.client_hello import ClientHello
-from puretls._api.compression import compression_name
+from puretls._api import cipher_string, compression, early_data, ech_settings
 from puretls._api.enums import EarlyDataStatus, ECHStatus
 from puretls._api.errors import ssl_error
 from puretls._api.objects import Certificate, SSLSession
 from puretls._base import registry
+from puretls._base.deferred import deferred
 from puretls._base.registry import TLS13
 from puretls._crypto.kdf import SHA256
 from puretls._engine.connection import Connection
@@ -24,8 +23,12 @@ from puretls._engine.session import Session
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
+    from puretls._api import client_hello
+    from puretls._api.client_hello import ClientHello
     from puretls._api.context import SSLContext
     from puretls._engine.peer import Peer
+else:
+    client_hello = deferred("puretls._api.client_hello")  # of servers, whose contexts load it
 
 CHANNEL_BINDING_TYPES = ["tls-unique", "tls-server-end-point", "tls-exporter"]
 
@@ -145,17 +148,17 @@ class ConnectionFacts:
 
     def cert_compression(self) -> str | None:
         """The algorithm with which the peer's certificate was compressed (RFC 8879)."""
-        return compression_name(self._conn.outcome.certificate_compression)
+        return compression.compression_name(self._conn.outcome.certificate_compression)
 
     # Encrypted Client Hello (RFC 9849)
 
     def get_ech_status(self) -> ECHStatus:
         """The state of Encrypted Client Hello."""
-        return ech.status(self._conn)
+        return ech_settings.status(self._conn)
 
     def get_ech_retry_config(self) -> bytes | None:
         """The ECHConfigList that the server has sent to be used instead."""
-        return ech.retry_config(self._conn)
+        return ech_settings.retry_config(self._conn)
 
     @property
     def outer_server_hostname(self) -> str | None:
@@ -165,7 +168,7 @@ class ConnectionFacts:
 
     def set_outer_server_hostname(self, server_hostname: str | None, /) -> None:
         """Set the host that it asks for."""
-        name, handshake = ech.outer_name(server_hostname), self._conn.handshake
+        name, handshake = ech_settings.outer_name(server_hostname), self._conn.handshake
         if self._conn.server_side or self._conn.state is not None:
             raise ValueError("Cannot set the outer hostname of a server, or after the handshake has begun.")
         handshake.config = replace(handshake.config, outer_name=name)
@@ -217,7 +220,8 @@ class ConnectionFacts:
         draft = self._conn.handshake.draft
         found, message = self._hello, draft.hello
         if found is None and message is not None:
-            found = self._hello = ClientHello(message, ech_accepted=draft.ech is not None and draft.ech.confirmed)
+            confirmed = draft.ech is not None and draft.ech.confirmed
+            found = self._hello = client_hello.ClientHello(message, ech_accepted=confirmed)
         return found
 
     def selected_cert_chain(self) -> list[bytes]:

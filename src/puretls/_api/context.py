@@ -15,14 +15,14 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import connection_facts, native, objects, sslconnection, sslobject, sslsocket
+from puretls._api import connection_facts, features, native, objects, sslconnection, sslobject, sslsocket
 from puretls._api.anchors import _AnchorSettings
 from puretls._api.base_context import DEPRECATED_PROTOCOLS, _PureContext
 from puretls._api.client_sessions import _ClientSessionSettings
 from puretls._api.compression import _CompressionSettings
-from puretls._api.crlite import _CRLiteSettings
+from puretls._api.crlite_settings import _CRLiteSettings
 from puretls._api.early_data import _EarlyDataSettings
-from puretls._api.ech import _EchSettings, choose
+from puretls._api.ech_settings import _EchSettings, choose
 from puretls._api.enums import (
     ALERT_DESCRIPTION_INTERNAL_ERROR,
     Options,
@@ -43,7 +43,7 @@ from puretls._api.over_bio import _BioConnection
 from puretls._api.over_socket import _SocketConnection
 from puretls._api.profile import _ProfileSettings
 from puretls._api.raw_keys import _RawKeySettings
-from puretls._api.reloading import _ReloadSettings
+from puretls._api.reload_settings import _ReloadSettings
 from puretls._api.selecting import _SelectionSettings
 from puretls._api.settings import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Settings
 from puretls._api.shared_sessions import _SharedSessionSettings
@@ -117,6 +117,7 @@ class SSLContext(_Beyond, _PureContext, _Base, metaclass=native.StandIn):  # typ
             roles.load_client()
         if number != PROTOCOL_TLS_CLIENT:
             roles.load_server()
+            features.load_server()
         self = _new_instance(cls)
         self._settings = Settings(number)
         return self

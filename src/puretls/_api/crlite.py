@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 from time import time as clock
-from typing import TYPE_CHECKING
 
 from puretls._api.errors import abort_error
-from puretls._api.settings import PROTOCOL_TLS_SERVER
 from puretls._api.types import CertificateData
 from puretls._base.faults import Abort
 from puretls._base.public import public
 from puretls._x509 import crlite, verify
 from puretls._x509.crlite import CRLiteStatus as CRLiteStatus  # noqa: PLC0414 - a public name
-
-if TYPE_CHECKING:
-    from puretls._api.settings import Settings
 
 
 @public
@@ -58,28 +53,3 @@ class CRLite:
         except Abort as abort:
             raise abort_error(abort) from None
         return crlite.check(self._filters.current(clock() if time is None else time), *both)
-
-
-class _CRLiteSettings:
-    """The attribute of an SSLContext."""
-
-    if TYPE_CHECKING:
-        _settings: Settings
-
-    @property
-    def crlite(self) -> CRLite | None:
-        """Filters that a client asks whether a server's certificate is revoked; None unless set.
-
-        Where they say so, verification fails with verify_code 23; whatever else they say passes, as they know neither
-        new certificates nor private CAs.  ValueError on a context for servers.
-        """
-        filters: CRLite | None = self._settings.crlite
-        return filters
-
-    @crlite.setter
-    def crlite(self, value: CRLite | None) -> None:
-        if value is not None and not isinstance(value, CRLite):
-            raise TypeError(f"crlite must be a CRLite or None, not {type(value).__name__}")
-        if value is not None and self._settings.protocol == PROTOCOL_TLS_SERVER:
-            raise ValueError("crlite cannot be set on a PROTOCOL_TLS_SERVER context")
-        self._settings.crlite = value

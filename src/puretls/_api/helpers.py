@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from socket import create_connection
 from time import time as clock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from puretls._api import native
 from puretls._api.context import SSLContext
@@ -39,10 +39,15 @@ from puretls._api.types import (
     StrOrBytesPath,
     TrustSource,
 )
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._base.public import public
-from puretls._x509 import verify
-from puretls._x509.checks import PARTIAL_CHAIN, STRICT, TRUSTED_FIRST
+from puretls._x509.checks import PARTIAL_CHAIN, SECURITY_LEVEL, STRICT, TRUSTED_FIRST
+
+if TYPE_CHECKING:
+    from puretls._x509 import verify
+else:
+    verify = deferred("puretls._x509.verify")
 
 
 @public
@@ -199,7 +204,7 @@ def verify_chain(
     purpose: str = "serverAuth",
     flags: int = TRUSTED_FIRST | PARTIAL_CHAIN | STRICT,
     max_depth: int | None = None,
-    security_level: int = verify.SECURITY_LEVEL,
+    security_level: int = SECURITY_LEVEL,
     verify_profile: str | None = None,
     public_suffixes: PublicSuffixes = None,
 ) -> list[bytes]:

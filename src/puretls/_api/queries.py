@@ -9,13 +9,15 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from puretls._api.client_hello import ClientHello
 from puretls._api.connection_facts import CHANNEL_BINDING_TYPES
 from puretls._api.enums import EarlyDataStatus, ECHStatus
 from puretls._api.names import DER_cert_to_PEM_cert
 from puretls._api.objects import ENCODING_DER, ENCODING_PEM
 from puretls._api.sslconnection import _SSLSocket
 from puretls._api.types import Buffer
+
+if TYPE_CHECKING:
+    from puretls._api.client_hello import ClientHello
 
 
 class _Der(bytes):

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from puretls._api import credentials
 from puretls._api.errors import ssl_error
 from puretls._api.types import KeySource, Password
+from puretls._base.deferred import deferred
 from puretls._crypto import signatures
 from puretls._engine.config import RawCredential
 from puretls._engine.policy import RAW, X509
 from puretls._x509 import strength
-from puretls._x509.raw_key import RawKey
 
 if TYPE_CHECKING:
+    from puretls._api import credentials
     from puretls._api.settings import Settings
+    from puretls._x509 import raw_key
+else:
+    credentials = deferred("puretls._api.credentials")
+    raw_key = deferred("puretls._x509.raw_key")
 
 TYPES = {"raw": RAW, "x509": X509}
 NAMES = {number: name for name, number in TYPES.items()}
@@ -41,7 +43,7 @@ class _RawKeySettings:
         private = credentials.load_key(key, password)
         try:
             public = private.public_key()
-            shown = RawKey(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+            shown = raw_key.RawKey(raw_key.encoded(public))
             kind = signatures.key_kind(shown.public, shown.algorithm)
         except ValueError:
             kind = ""
@@ -94,9 +96,9 @@ def _der(key: Any) -> bytes:
     if hasattr(key, "public_key"):
         key = key.public_key()
     if hasattr(key, "public_bytes"):
-        return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return raw_key.encoded(key)
     der = bytes(memoryview(key))
-    RawKey(der)
+    raw_key.RawKey(der)  # or it is none
     return der
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -231,33 +230,3 @@ class Reloader:
     def error(self) -> Exception | None:
         """The error of the last look at any of the files; None if there was none."""
         return next((source.error for source in self.sources if source.error is not None), None)
-
-
-class _ReloadSettings:
-    """The methods and attributes of an SSLContext about files that it reads again."""
-
-    if TYPE_CHECKING:
-        _settings: Settings
-
-    def reload(self) -> bool:
-        """Read now what was loaded with `reload=`, whether its time has come or not; whether something has changed.
-
-        What cannot be used changes nothing: see `reload_error`.
-        """
-        reloader: Reloader | None = self._settings._reloader
-        return reloader is not None and reloader.reload(self._settings)
-
-    @property
-    def reload_error(self) -> Exception | None:
-        """Why files that were loaded with `reload=` could not be used when somebody looked last; None if all is well.
-
-        What was loaded before goes on meanwhile, and the logger "puretls" has a warning for each change.
-        """
-        reloader: Reloader | None = self._settings._reloader
-        return None if reloader is None else reloader.error
-
-    @property
-    def certificate_not_after(self) -> datetime | None:
-        """Until when the context's own certificates are valid: the first end of several; None if there is none."""
-        ends = [credential.leaf.not_after for credential in self._settings.own_credentials]
-        return datetime.fromtimestamp(min(ends), timezone.utc) if ends else None

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import credentials, lists
+from puretls._api import lists
 from puretls._api.judging import refusal
 from puretls._api.settings import PROTOCOL_TLS_CLIENT
 from puretls._api.types import CertificateSource, KeySource, Password
 from puretls._api.unraisable import report_unraisable
 from puretls._base import faults, registry
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._engine.config import Rules
 from puretls._wire import extensions
 from puretls._wire.codec import vec16
-from puretls._x509 import ocsp
 
 if TYPE_CHECKING:
+    from puretls._api import credentials
     from puretls._api.settings import Settings
     from puretls._api.sslconnection import _SSLSocket
     from puretls._engine.requests import AlpnRequest
+    from puretls._x509 import ocsp
+else:
+    credentials = deferred("puretls._api.credentials")
+    ocsp = deferred("puretls._x509.ocsp")
 
 AlpnSelectCallback = Callable[[Any, list[str]], Any]
 

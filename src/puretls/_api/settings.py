@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import cipher_string, lists
+from puretls._api import cipher_string, features, lists
 from puretls._api.keylog import KeyLog
+from puretls._base.deferred import deferred
 from puretls._base.registry import SSL3, TLS10, TLS11, TLS12, TLS13
 from puretls._crypto import groups, signatures, suites
 from puretls._crypto.finite_field import FiniteField
@@ -21,17 +22,22 @@ from puretls._crypto.groups import Group
 from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import Suite
 from puretls._engine.config import MAX_CERT_LIST, Config, Credential
-from puretls._engine.ech_config import Chosen, ServerKey, retry_list
 from puretls._engine.policy import RAW, X509, PeerPolicy
 from puretls._engine.sessions import SessionManager
 from puretls._engine.status import OCSP_CHECK, OCSP_IGNORE
 from puretls._record.protection import MAX_PLAINTEXT
-from puretls._wire.compression import Algorithm
-from puretls._x509 import certificate, ocsp
+from puretls._x509 import certificate
 from puretls._x509.store import Store
 
 if TYPE_CHECKING:
+    from puretls._engine import ech_config
+    from puretls._engine.ech_config import Chosen, ServerKey
+    from puretls._wire.compression import Algorithm
+    from puretls._x509 import ocsp
     from puretls._x509.webpki import WebPki
+else:
+    ech_config = deferred("puretls._engine.ech_config")
+    ocsp = deferred("puretls._x509.ocsp")
 
 PROTOCOL_TLS, PROTOCOL_TLSV1, PROTOCOL_TLSV1_1, PROTOCOL_TLSV1_2 = 2, 3, 4, 5
 PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER = 16, 17
@@ -135,6 +141,8 @@ class Settings:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign a setting, and forget what was frozen before."""
+        if name in features.MODULES:
+            features.load(name, value)
         object.__setattr__(self, name, value)
         if name[0] != "_":
             self.changed()
@@ -281,7 +289,7 @@ class Settings:
             outer_name=self.outer_name,
             outer_alpn=self.outer_alpn,
             ech_trial=bool(self.options & OP_ECH_TRIALDECRYPT),
-            ech_retry=retry_list(self.ech_keys, grease=bool(self.options & OP_ECH_GREASE_RETRY_CONFIG)),
+            ech_retry=self._ech_retry(),
             compressions=self.compressions,
             max_cert_list=self.max_cert_list,
             sessions=self.sessions,
@@ -291,6 +299,12 @@ class Settings:
             watch=self.keylog is not None or self.message_callback is not None,
             **of_role(level),
         )
+
+    def _ech_retry(self) -> bytes:
+        """An ECHConfigList for clients whose hello does not open."""
+        if not self.ech_keys:
+            return b""
+        return ech_config.retry_list(self.ech_keys, grease=bool(self.options & OP_ECH_GREASE_RETRY_CONFIG))
 
     def _peer_policy(self, server_side: bool) -> PeerPolicy:
         """The rules for peers; some settings are for clients only, and do not count in a context that is both."""

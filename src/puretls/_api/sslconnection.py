@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import early_data
 from puretls._api.answers import ANSWERS
-from puretls._api.client_hello import ClientHello
 from puretls._api.client_sessions import CacheKeeper
 from puretls._api.connection_facts import ConnectionFacts
 from puretls._api.errors import SSLError, abort_error, eof_error, fault_error, ssl_error
@@ -34,6 +33,7 @@ from puretls._engine.session import Session
 from puretls._record.scratch import SPARE_SIZE, give_back, scratch
 
 if TYPE_CHECKING:
+    from puretls._api.client_hello import ClientHello
     from puretls._api.context import SSLContext
     from puretls._engine.peer import Peer
 

@@ -1,25 +1,21 @@
-"""OCSP (RFC 6960): what a client asks for and how it treats the response, what a server staples, and a check without a
-connection.
-"""
+"""OCSP (RFC 6960): what a client asks for and how it treats the response, and what a server staples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from time import time as clock
 from typing import TYPE_CHECKING, Any
 
-from puretls._api.errors import abort_error
 from puretls._api.settings import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
-from puretls._api.types import CertificateData
-from puretls._base.faults import Abort
+from puretls._base.deferred import deferred
 from puretls._base.public import public
 from puretls._engine.status import OCSP_CHECK, OCSP_IGNORE, OCSP_REQUIRE
-from puretls._x509 import codes, ocsp, verify
-from puretls._x509.ocsp import OCSPResult as OCSPResult  # noqa: PLC0414 - a public name
 
 if TYPE_CHECKING:
     from puretls._api.settings import Settings
+    from puretls._x509 import ocsp
+else:
+    ocsp = deferred("puretls._x509.ocsp")
 
 OcspSource = bytes | Callable[[Any], bytes | None] | None
 
@@ -91,36 +87,3 @@ class _StatusSettings:
             value = bytes(memoryview(value))
             ocsp.serial_numbers(value)
         self._settings.ocsp_response = value
-
-
-@public
-def verify_ocsp_response(
-    response: bytes,
-    certificate_: CertificateData,
-    issuer: CertificateData,
-    /,
-    *,
-    time: float | None = None,
-    max_age: float | None = None,
-    security_level: int = verify.SECURITY_LEVEL,
-) -> OCSPResult:
-    """What an OCSP response says of a certificate of that issuer (RFC 6960 3.2); no connection is made.
-
-    The result has `status` ("good", "revoked" or "unknown"), `this_update`, `next_update`, `produced_at`,
-    `revocation_time` (datetimes in UTC or None) and `reason` (of RFC 5280 5.3.1, or None).  `time` is in seconds since
-    the epoch, now unless given; a response may be `max_age` seconds old, or seven days if it does not say until when it
-    is good.  A revoked certificate is a result, not an error.  Certificates are those of `verify_chain()`: PEM will do.
-
-    Raises SSLCertVerificationError with verify_code 74 for a response that may not be believed, `verify_message` says
-    why; SSLError for a certificate that cannot be read.
-    """
-    try:
-        leaf, above = (verify.first(x) for x in (certificate_, issuer))
-    except Abort as abort:
-        raise abort_error(abort) from None
-    now = clock() if time is None else time
-    try:
-        return ocsp.verify(response, leaf, above, time=now, max_age=max_age, level=security_level)
-    except ocsp.Unusable as why:
-        text = f"{codes.VERDICTS[codes.OCSP_FAILED][0]}: {why}"
-        raise abort_error(codes.refusal(codes.OCSP_FAILED, 0, text)) from None

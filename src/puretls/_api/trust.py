@@ -7,21 +7,26 @@ DER.  `_x509/store.py` looks things up in a store.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from puretls._api import native, pem
 from puretls._api.errors import SSLError, fault_error, noted, ssl_error
 from puretls._api.pem import pem_error
 from puretls._api.types import StrOrBytesPath
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._x509 import certificate
-from puretls._x509.crl import Crl, listed_crl
-from puretls._x509.odd import Odd
 from puretls._x509.pem import BAD_BASE64, BAD_END_LINE, CERTIFICATES, blocks, decoded
 from puretls._x509.store import BAD_DER, NOTHING_FOUND, Bundle, Store, load_file, parse_pem
+
+if TYPE_CHECKING:
+    from puretls._x509 import crl
+    from puretls._x509.crl import Crl
+    from puretls._x509.odd import Odd
+else:
+    crl = deferred("puretls._x509.crl")
 
 _NUMBERS = {BAD_BASE64: 100, BAD_END_LINE: 102, NOTHING_FOUND: 136, BAD_DER: 524301}
 
@@ -138,6 +143,8 @@ def _read_data(cadata: Any) -> Bundle:
 
 def _encoded(item: Any) -> bytes:
     if isinstance(item, x509.Certificate | x509.CertificateRevocationList):
+        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415  # they come with it
+
         return item.public_bytes(Encoding.DER)
     raise TypeError("cadata should be an ASCII string or a bytes-like object")
 
@@ -191,7 +198,7 @@ def _bundle(items: list[bytes]) -> Bundle:
         except ValueError as error:
             why = str(error)
         try:
-            crls.append(listed_crl(der))
+            crls.append(crl.listed_crl(der))
         except ValueError:
             raise _nothing("not enough data", why) from None
     bundle = Bundle(certificates, crls)

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import (
 )
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from puretls._base.faults import BAD_KEY_SHARE, Abort
 from puretls._base.foreign import refuses
@@ -139,7 +138,8 @@ class WeierstrassOffer:
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
-        self.public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        numbers, size = key.public_key().public_numbers(), (key.curve.key_size + 7) // 8
+        self.public = b"\x04" + numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")  # SEC 1 2.3.3
 
     def complete(self, share: bytes) -> bytes:
         if len(share) != len(self.public) or share[0] != 4:  # cryptography would also load compressed points

@@ -7,10 +7,10 @@ What is signed is defined in RFC 8446 4.4.3 and, before TLS 1.3, by the caller.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hmac import compare_digest
 from typing import Any
 
 from puretls._base import faults, registry
+from puretls._base.equal import compare_digest
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._crypto import signatures

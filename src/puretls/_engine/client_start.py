@@ -7,8 +7,10 @@ RFC 8446 2.2, 4.1.2; RFC 5246 7.3, 7.4.1.1.  `client_hello` composes the message
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from puretls._base import faults
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._crypto import groups
@@ -19,7 +21,7 @@ from puretls._engine import early_data
 from puretls._engine.client_hello import ClientOffer, OfferedPsk
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
 from puretls._engine.early_outcome import EarlyData
-from puretls._engine.ech_client import EchClient, grease
+from puretls._engine.ech_grease import grease
 from puretls._engine.ech_outcome import GREASE, NOT_TRIED, EchOutcome
 from puretls._engine.handshake import Handshake, State, go_on
 from puretls._engine.offering import send
@@ -29,6 +31,12 @@ from puretls._engine.resumption import fits
 from puretls._engine.server_hello import ExpectServerHello, ExpectServerHelloAgain
 from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET
+
+if TYPE_CHECKING:
+    from puretls._engine import ech_client
+    from puretls._engine.ech_client import EchClient
+else:
+    ech_client = deferred("puretls._engine.ech_client")  # loaded with the first configuration
 
 
 def begin(hs: Handshake) -> State:
@@ -114,7 +122,7 @@ def _encrypted(hs: Handshake, offer: ClientOffer) -> EchClient | None:
             offer.extra = grease(hs.random)
             hs.draft.ech = EchOutcome(GREASE)
         return None
-    ech = EchClient(config, config.ech, hs.server_hostname, hs.random)
+    ech = ech_client.EchClient(config, config.ech, hs.server_hostname, hs.random)
     hs.draft.ech = EchOutcome(NOT_TRIED, ech.outer_name, ech.chosen.public_name)
     if hs.layer.watched:
         hs.log_secret("ECH_SECRET", ech.secret)

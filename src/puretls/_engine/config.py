@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from puretls._base import faults, registry
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._base.slotted import slotted
@@ -29,14 +30,17 @@ from puretls._engine.policy import X509, PeerPolicy, slotted_dataclass
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions, messages
 from puretls._wire.codec import message, vec16_of, vec24
-from puretls._wire.compression import Algorithm
-from puretls._x509 import certificate, names, raw_key
+from puretls._x509 import certificate, names
 from puretls._x509.certificate import Certificate
-from puretls._x509.raw_key import RawKey
 
 if TYPE_CHECKING:
     from puretls._engine.ech_config import Chosen, ServerKey
     from puretls._engine.sessions import SessionManager
+    from puretls._wire.compression import Algorithm
+    from puretls._x509 import raw_key
+    from puretls._x509.raw_key import RawKey
+else:
+    raw_key = deferred("puretls._x509.raw_key")  # loaded with the first key
 
 T = TypeVar("T")
 

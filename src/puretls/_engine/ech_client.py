@@ -9,10 +9,10 @@ accepted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from hmac import compare_digest
 from typing import NamedTuple
 
 from puretls._base import faults
+from puretls._base.equal import compare_digest
 from puretls._base.faults import Abort
 from puretls._base.registry import (
     ALPN,
@@ -24,7 +24,6 @@ from puretls._base.registry import (
     SUPPORTED_VERSIONS,
     TLS12,
 )
-from puretls._crypto import groups
 from puretls._crypto.hpke import KEMS, TAG, Context
 from puretls._crypto.kdf import Digest
 from puretls._crypto.transcript import Transcript
@@ -46,7 +45,7 @@ from puretls._engine.ech_confirmation import HELLO, RETRY, confirmation
 from puretls._engine.negotiated import offers
 from puretls._engine.peer import ip_address
 from puretls._wire import ech, extensions, hello
-from puretls._wire.codec import extension, tuple_of, vec8, vec16
+from puretls._wire.codec import extension, vec8, vec16
 from puretls._wire.ech import Sealed
 from puretls._wire.hello import ServerHello
 
@@ -218,10 +217,3 @@ class EchClient:
 
 def _early(offer: ClientOffer) -> frozenset[int]:
     return frozenset() if offer.early is None else EARLY
-
-
-def grease(random: Callable[[int], bytes]) -> bytes:
-    """GREASE: an encrypted_client_hello of random bytes, from a client without a configuration (RFC 9849 6.2)."""
-    numbers = random(2)
-    payload = random(32 * (4 + numbers[1] % 4) + TAG)
-    return tuple_of(Sealed, ((1, 1), numbers[0], groups.X25519.offer().public, payload)).build()

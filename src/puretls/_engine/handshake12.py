@@ -8,9 +8,9 @@ without a scheme on the wire), the IV of CBC records.  Each is a condition where
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hmac import compare_digest
 
 from puretls._base import faults, registry
+from puretls._base.equal import compare_digest
 from puretls._base.faults import Abort
 from puretls._base.registry import CLIENT_HELLO, HELLO_REQUEST, TLS12, WARNING
 from puretls._crypto import signatures, suites

@@ -6,8 +6,10 @@ That the peer has the key is proven later, by a signature (`receive13`, `handsha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from puretls._base import faults
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._crypto import signatures
 from puretls._crypto.signatures import Scheme
@@ -16,10 +18,15 @@ from puretls._engine.handshake import Handshake
 from puretls._engine.peer import Claim, ip_address
 from puretls._engine.policy import X509, PeerPolicy
 from puretls._engine.status import OCSP_REQUIRE, StatusRules, Transparency
-from puretls._x509 import certificate, checks, codes, crlite, issuers, path
+from puretls._x509 import certificate, checks, codes, issuers, path
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import Policy
+
+if TYPE_CHECKING:
+    from puretls._x509 import crlite
+else:
+    crlite = deferred("puretls._x509.crlite")  # where the policy has filters, they are of this module
 
 SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\x00"  # RFC 8446 4.4.3
 CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\x00"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from puretls._crypto.groups import Group
 from puretls._crypto.kdf import Digest
 from puretls._engine import early_data
 from puretls._engine.client_hello import ClientOffer, compose
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
-from puretls._engine.ech_client import EchClient
 from puretls._engine.handshake import Handshake
+
+if TYPE_CHECKING:
+    from puretls._engine.ech_client import EchClient
 
 
 def send(hs: Handshake, offer: ClientOffer, ech: EchClient | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from puretls._base import faults
 from puretls._base.faults import Abort
@@ -18,7 +18,9 @@ from puretls._crypto.signatures import Scheme
 from puretls._engine.status import StatusRules, Transparency
 from puretls._x509 import addresses, certificate, names
 from puretls._x509.certificate import Certificate
-from puretls._x509.raw_key import RawKey
+
+if TYPE_CHECKING:
+    from puretls._x509.raw_key import RawKey
 
 Asked = tuple[str | None, int, bool]  # a host, flags for comparing names, and whether the certificate has that name
 

@@ -18,11 +18,11 @@ from puretls._base.slotted import slotted
 from puretls._crypto.kdf import SHA256
 from puretls._engine.status import OCSP_IGNORE
 from puretls._x509 import codes
-from puretls._x509.crlite import Source
 from puretls._x509.store import Store
 
 if TYPE_CHECKING:
     from puretls._engine.peer import Peer
+    from puretls._x509.crlite import Source
     from puretls._x509.transparency import Rules
     from puretls._x509.webpki import WebPki
 

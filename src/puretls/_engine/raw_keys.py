@@ -6,9 +6,11 @@ context trusts none, if `verify_callback` accepts it.  Without either, peers tha
 
 from __future__ import annotations
 
-from hmac import compare_digest
+from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
+from puretls._base.deferred import deferred
+from puretls._base.equal import compare_digest
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12
 from puretls._crypto import signatures
@@ -18,7 +20,11 @@ from puretls._engine.policy import RAW, X509
 from puretls._wire import extensions, messages, messages12
 from puretls._x509 import codes, strength
 from puretls._x509.codes import refusal
-from puretls._x509.raw_key import RawKey
+
+if TYPE_CHECKING:
+    from puretls._x509 import raw_key
+else:
+    raw_key = deferred("puretls._x509.raw_key")  # loaded with the settings that allow keys
 
 
 def choose_types(hs: Handshake, found: dict[int, bytes]) -> None:
@@ -71,7 +77,7 @@ def in_message12(hs: Handshake, raw: bytes) -> Claim | None:
 def _claim(hs: Handshake, der: bytes) -> Claim:
     policy = hs.config.policy
     try:
-        key = RawKey(der)
+        key = raw_key.RawKey(der)
     except ValueError as error:
         raise Abort(faults.UNUSABLE_RAW_PUBLIC_KEY, str(error)) from None
     if not signatures.key_kind(key.public, key.algorithm):

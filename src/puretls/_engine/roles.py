@@ -30,7 +30,6 @@ def first_state(hs: Handshake) -> State:
 def load_client() -> None:
     """Load the client, in every version."""
     from puretls._engine import client12, client_start  # noqa: F401, PLC0415 - the purpose of this module
-    from puretls._x509 import revocation  # noqa: F401, PLC0415
 
     first_states[False] = client_start.begin
 
@@ -39,6 +38,5 @@ def load_client() -> None:
 def load_server() -> None:
     """Load the server, in every version."""
     from puretls._engine import server_start  # noqa: PLC0415
-    from puretls._x509 import revocation  # noqa: F401, PLC0415
 
     first_states[True] = server_start.begin

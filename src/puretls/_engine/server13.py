@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hmac import compare_digest
-
 from puretls._base import faults, registry
+from puretls._base.equal import compare_digest
 from puretls._base.faults import Abort
 from puretls._base.registry import (
     CERTIFICATE,

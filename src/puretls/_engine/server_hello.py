@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import (
@@ -17,12 +19,14 @@ from puretls._engine.client12 import legacy_server_hello
 from puretls._engine.client13 import ExpectEncryptedExtensions, count_miss, wrong_suite
 from puretls._engine.client_hello import ClientOffer
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT
-from puretls._engine.ech_client import EchClient
 from puretls._engine.ech_outcome import SUCCESS
 from puretls._engine.handshake import Handshake, State, on
 from puretls._wire import extensions
 from puretls._wire.hello import DOWNGRADE_TLS11, DOWNGRADE_TLS12, ServerHello
 from puretls._wire.places import HRR, SH, check_response
+
+if TYPE_CHECKING:
+    from puretls._engine.ech_client import EchClient
 
 
 class ExpectServerHello(State):

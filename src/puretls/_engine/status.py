@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from puretls._x509 import codes, ocsp
+from puretls._base.deferred import deferred
+from puretls._x509 import codes
 from puretls._x509.certificate import Certificate
 from puretls._x509.codes import refusal
 
 if TYPE_CHECKING:
+    from puretls._x509 import ocsp
     from puretls._x509.transparency import Rules
+else:
+    ocsp = deferred("puretls._x509.ocsp")  # loaded where OCSP_CHECK is set
 
 OCSP_IGNORE, OCSP_CHECK, OCSP_REQUIRE = 0, 1, 2  # how a client treats the response that it has asked for
 

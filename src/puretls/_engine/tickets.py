@@ -7,13 +7,13 @@ own, so servers of different versions may share keys.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hmac import compare_digest
 from os import urandom
 from struct import Struct
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 
+from puretls._base.equal import compare_digest
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._crypto import suites

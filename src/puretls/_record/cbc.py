@@ -10,7 +10,6 @@ docs/timing.md has the measurements; SECURITY.md says what is promised.
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from os import urandom
 from struct import Struct
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from puretls._base import faults
+from puretls._base.equal import compare_digest
 from puretls._base.faults import Abort
 from puretls._base.registry import APPLICATION_DATA, TLS10
 from puretls._crypto.kdf import Digest

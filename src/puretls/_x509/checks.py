@@ -30,6 +30,8 @@ from puretls._x509.extensions import (
     SUBJECT_ALT_NAME,
 )
 
+SECURITY_LEVEL = 2  # the default of contexts, and of verify_chain()
+
 # X509_V_FLAG_*, of which `ssl` names some
 CRL_CHECK = 0x4
 CRL_CHECK_ALL = 0x8

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from puretls._base.foreign import asked
 from puretls._x509 import algorithms, shapes, strength
@@ -21,6 +21,11 @@ _OID = b"\x06"
 
 
 _load: Callable[[bytes], Any] = load_der_public_key
+
+
+def encoded(public: Any) -> bytes:
+    """SubjectPublicKeyInfo of a key object."""
+    return bytes(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 @lru_cache(maxsize=64)

@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
 
+from puretls._base.deferred import deferred
 from puretls._base.faults import Abort, Fault
 from puretls._base.recent import Recent
 from puretls._base.slotted import slotted
 from puretls._x509 import ber, certificate, names, pem, shapes
 from puretls._x509.certificate import Certificate, Trust
-from puretls._x509.crl import Crl, listed_crl
 from puretls._x509.odd import Odd
 
 if TYPE_CHECKING:
+    from puretls._x509 import crl as crl_
     from puretls._x509.anchors import Limits
+    from puretls._x509.crl import Crl
+else:
+    crl_ = deferred("puretls._x509.crl")
 
 NOT_ENOUGH_DATA = Fault("NOT_ENOUGH_DATA", None, "not enough data", "ASN1")
 BAD_DER = Fault("", None, "ASN1 lib", "PEM")
@@ -40,7 +44,7 @@ class Bundle:
     def __init__(self, certificates: Iterable[Certificate], crls: Iterable[Crl | Odd] = ()) -> None:
         self.certificates = tuple(certificates)
         crls = tuple(crls)
-        self.crls = tuple(crl for crl in crls if isinstance(crl, Crl))
+        self.crls = tuple(crl for crl in crls if not isinstance(crl, Odd))
         self.left = tuple(crl for crl in crls if isinstance(crl, Odd))  # CRLs that nobody can read
 
     @property
@@ -356,7 +360,7 @@ def parse_pem(data: bytes) -> Bundle:
     try:
         for label, body, _ in pem.blocks(data):
             if label == b"X509 CRL":
-                crls.append(listed_crl(pem.decoded(body)))
+                crls.append(crl_.listed_crl(pem.decoded(body)))
             elif label in pem.CERTIFICATES:
                 certificates.append(Certificate(pem.decoded(body)))
             elif label == pem.TRUSTED:

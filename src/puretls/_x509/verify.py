@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from puretls._base.faults import UNPARSABLE_CERTIFICATE, Abort
 from puretls._x509 import addresses, certificate, codes, path
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import CLIENT, PARTIAL_CHAIN, SERVER, STRICT, TRUSTED_FIRST, Policy
+from puretls._x509.checks import CLIENT, PARTIAL_CHAIN, SECURITY_LEVEL, SERVER, STRICT, TRUSTED_FIRST, Policy
 from puretls._x509.codes import refusal
 from puretls._x509.crl import Crl
 from puretls._x509.store import Bundle, Store, parse_pem
@@ -24,7 +24,6 @@ from puretls._x509.store import Bundle, Store, parse_pem
 if TYPE_CHECKING:
     from puretls._x509.webpki import WebPki
 
-SECURITY_LEVEL = 2  # the default of SSLContext
 MOST_INTERMEDIATES = 100
 MOST_FLAGS = (1 << 64) - 1
 
