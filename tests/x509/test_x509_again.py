@@ -11,10 +11,11 @@ from puretls._base.faults import VerifyAbort
 from puretls._x509 import path
 from puretls._x509.anchors import Limits
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import CLIENT, CRL_CHECK, NO_CHECK_TIME, STRICT, TRUSTED_FIRST, Policy
+from puretls._x509.checks import CLIENT, CRL_CHECK, NO_CHECK_TIME, PARTIAL_CHAIN, STRICT, TRUSTED_FIRST, Policy
 from puretls._x509.store import Bundle, Store
 from puretls._x509.webpki import WebPki
 from support import pki
+from support.pair import Pair, client_config, server_config
 from support.pki import DAY, NOW
 from support.verifying import store
 
@@ -23,6 +24,7 @@ MIDDLE = pki.ca("middle", ROOT, not_after=NOW + 100 * DAY)
 LATER = pki.ca("middle", ROOT, not_before=NOW + 50 * DAY, not_after=NOW + 300 * DAY, private=MIDDLE.key)
 LEAF = pki.leaf("a.test", MIDDLE, extensions={pki.EKU: pki.usages(pki.SERVER_AUTH)}, not_before=NOW - 10 * DAY)
 LEAF2 = pki.leaf("*.test", MIDDLE)
+ALONE = pki.leaf("a.test")
 TRUSTED, NOTHING, REVOKING = store([ROOT]), Store(), store([ROOT], [pki.crl(ROOT), pki.crl(MIDDLE, (LEAF.serial,))])
 LIMITED = Store()
 LIMITED.add_limited(Certificate(ROOT.der), Limits(b"", None, lambda _: False, b"nothing"))
@@ -47,6 +49,8 @@ QUESTIONS: dict[str, tuple[tuple[pki.Issued, ...], Store, dict[str, Any]]] = {
     "with stronger keys": ((LEAF, MIDDLE), TRUSTED, {"security_level": 4}),
     "with a shorter path": ((LEAF, MIDDLE), TRUSTED, {"depth": 0}),
     "under a profile": ((LEAF, MIDDLE), TRUSTED, {"profile": WebPki()}),
+    "a leaf that is trusted": ((ALONE,), store([ALONE]), {}),
+    "a leaf that is trusted with its issuer": ((LEAF, MIDDLE), store([LEAF, ROOT]), {"flags": PARTIAL_CHAIN}),
     "another leaf": ((LEAF2, MIDDLE), TRUSTED, {}),
     "another leaf without wildcards": ((LEAF2, MIDDLE), TRUSTED, {"host_flags": 2}),
 }
@@ -83,6 +87,16 @@ def test_a_path_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
         answer("with CRLs", known)
         answer("under an anchor with limits", known)
     assert len(searched) == 5
+
+
+def test_a_handshake_searches_no_path_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    search = path._verify
+    monkeypatch.setattr(path, "_verify", lambda *all_of_it: searched.append("") or search(*all_of_it))
+    both = client_config(), server_config()
+    for _ in range(3):
+        assert Pair(*both).handshake().client.peer.path
+    assert len(searched) == 1
 
 
 def test_a_store_that_trusts_more_or_less() -> None:

@@ -5,6 +5,7 @@ That the peer has the key is proven later, by a signature (`receive13`, `handsha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from puretls._engine.status import OCSP_REQUIRE, StatusRules, Transparency
 from puretls._x509 import certificate, checks, codes, issuers, path
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import Policy
+from puretls._x509.checks import CRL_CHECK, Policy
 
 if TYPE_CHECKING:
     from puretls._x509 import crlite
@@ -36,9 +37,11 @@ def examine(hs: Handshake, ders: Sequence[bytes], ocsp: bytes | None = None) -> 
     """Parse what the peer has sent, and verify it if the configuration demands it."""
     chain, rules = presented(hs, ders)
     policy = hs.config.policy
-    budget = Budget()
-    verified = path.verify(known(policy, chain), policy.store, rules, budget) if builds_paths(policy) else None
-    return claim_of(hs, chain, rules, verified, budget.lists_until, ocsp)
+    if not builds_paths(policy):
+        return claim_of(hs, chain, rules, None, math.inf, ocsp)
+    budget = Budget() if policy.verify_flags & CRL_CHECK else None  # which knows until when the CRLs hold
+    verified = path.verify(known(policy, chain), policy.store, rules, budget)
+    return claim_of(hs, chain, rules, verified, math.inf if budget is None else budget.lists_until, ocsp)
 
 
 def builds_paths(policy: PeerPolicy) -> bool:

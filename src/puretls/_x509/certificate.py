@@ -57,7 +57,7 @@ class Trust(NamedTuple):
 
 
 class LastPath(NamedTuple):
-    """The path that was found last from a leaf, without the leaf, which has it.
+    """The path that was found last from a leaf; without that, which has it and is in no circle.
 
     It is found again in the same store, under the same rules, while all of its certificates are valid: until then the
     time only decides which of several paths it is.
@@ -66,6 +66,7 @@ class LastPath(NamedTuple):
     under: tuple[object, ...]  # the store's revision, what else was sent, the rules
     begin: float
     end: float
+    first: Certificate | None  # the store's, in the place of the leaf
     above: tuple[Certificate, ...]
 
 

@@ -35,9 +35,9 @@ def verify(
     leaf, others = chain[0], tuple(chain[1:])
     under = store.revision, others, policy[:-1]
     if leaf.last_path is not None and budget is None:
-        known, begin, end, above = leaf.last_path
+        known, begin, end, first, above = leaf.last_path
         if known == under and begin <= policy.time <= end:
-            return leaf, *above
+            return first or leaf, *above
     try:
         path = _verify([leaf, *(x for x in others if x.readable)], store, policy, budget or Budget())
     except VerifyAbort as refused:
@@ -46,9 +46,10 @@ def verify(
             issuers.explain(refused)
         raise
     verified = _verified(path)
-    if budget is None and verified[0] is leaf and not (policy.flags & CRL_CHECK or store.limited):
+    if budget is None and not (policy.flags & CRL_CHECK or store.limited):
         begin, end = max([x.not_before for x in path.chain]), min([x.not_after for x in path.chain])
-        leaf.last_path = LastPath(under, begin, end, verified[1:])
+        first = None if verified[0] is leaf else verified[0]
+        leaf.last_path = LastPath(under, begin, end, first, verified[1:])
     return verified
 
 
