@@ -168,3 +168,69 @@ def test_no_more_waits_than_the_limits_allow(tls: ModuleType, pki: Pki) -> None:
         await both.close()
 
     run("asyncio", work())
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"head", bytes(16380)),
+        (b"head", bytes(16381)),
+        (b"head", bytes(3 << 14)),
+        (bytes(16383), bytes(2 << 14)),
+        (bytes(16384), bytes(2 << 14)),
+        (bytes(9000), bytes(9000), bytes(1000)),
+        (b"a", b"b", bytes((1 << 18) - 2)),
+        (b"a", b"b", bytes((1 << 18) - 1)),
+        (bytes(1 << 18),),
+        (bytes(70_001), bytearray(70_002), memoryview(bytes(70_003))),
+    ],
+    ids=lambda parts: "+".join(str(len(part)) for part in parts),
+)
+@pytest.mark.parametrize("lines", [False, True], ids=["write", "writelines"])
+def test_what_is_longer_than_a_record(tls: ModuleType, pki: Pki, lines: bool, parts: tuple[Any, ...]) -> None:
+    """Fills records from part to part, in the order in which it was written."""
+
+    async def work() -> None:
+        both = await Both(tls, pki, Recorder(), Recorder()).connect()
+        await settle()
+        marked = [bytes(part).replace(b"\0", b"%c" % number) for number, part in enumerate(parts, 1)]
+        given = [type(part)(data) for part, data in zip(parts, marked, strict=True)]
+        expected = b"".join(marked)
+        for _ in range(4):  # writes are gathered from the third on
+            both.client.data.clear()
+            both.far.sent.clear()
+            if lines:
+                both.tls_server.writelines(given)
+            else:
+                for part in given:
+                    both.tls_server.write(part)
+            await both.client.until(len(expected))
+            assert both.client.data == expected
+            assert sum(records(bytes(both.far.sent))) == len(expected)
+        if lines and len(expected) <= 1 << 18:
+            assert set(records(bytes(both.far.sent))[:-1]) <= {1 << 14}
+        await both.close()
+
+    run("asyncio", work())
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (10_000, 10_000)], ids=["a record", "more"])
+def test_limits_below_what_was_gathered(tls: ModuleType, pki: Pki, sizes: tuple[int, int]) -> None:
+    """The application is paused, and resumed when that is sent."""
+
+    async def work() -> None:
+        both, ask = await answering(tls, pki, b"head", b"body")
+        await ask(3)
+        calls: list[str] = []
+        app = both.server
+        app.pause_writing = lambda: calls.append("pause")
+        app.resume_writing = lambda: calls.append("resume")
+        for size in sizes:
+            both.tls_server.write(bytes(size))
+        both.tls_server.set_write_buffer_limits(high=0)
+        assert calls == ["pause"]
+        await settle()
+        assert calls == ["pause", "resume"]
+        await both.close()
+
+    run("asyncio", work())

@@ -149,6 +149,31 @@ class Outbound:
         return room[kept : kept + size]
 
 
+def seal_bulk(sealer: Sealer, shape: Shape, front: bytes, data: memoryview) -> tuple[memoryview, Buffer]:
+    """Seal more than a record of data, for a transport that may keep a reference to the ciphertext; and the memory
+    that it is in, for `reclaim` if it has not.
+
+    `front`, which is shorter than a record, goes before `data`.  `fast_sealer` has to be armed, and its key good for
+    that many records: then nothing waits, and records are of full size.
+    """
+    count, rest = divmod(len(front) + len(data), MAX_PLAINTEXT)
+    end = count * (MAX_PLAINTEXT + sealer.overhead)
+    memory = _borrow(end + rest + sealer.overhead)
+    view, frames = memory.view, memory.frames(shape)
+    if len(frames) != count:
+        frames = frames[:count]
+    if front:
+        cut = MAX_PLAINTEXT - len(front)
+        sealer.seal_full(memoryview(front + data[:cut]), frames[:1])
+        data, frames = data[cut:], frames[1:]
+    sealer.seal_full(data, frames)
+    if rest:
+        record = sealer.seal_data(data[-rest:])
+        begin, end = end, end + len(record)
+        view[begin:end] = record
+    return view[:end], memory
+
+
 def reclaim(memory: bytes | Buffer) -> None:
     """Return lent memory to the pool."""
     if type(memory) is Buffer and len(memory.view) > KEEP and len(_pool) < POOLED:

@@ -40,7 +40,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
 
     __slots__ = (
         "_alone", "_app", "_app_stage", "_buffered", "_copies", "_credit", "_early", "_ended", "_link", "_lower_paused",
-        "_memory", "_odd", "_read_high", "_read_low", "_reading_paused", "_rest", "_stage", "_transport",
+        "_memory", "_odd", "_read_high", "_read_low", "_reading_paused", "_records", "_rest", "_stage", "_transport",
     )  # fmt: skip
 
     _loop: asyncio.AbstractEventLoop
@@ -50,6 +50,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
         super().__init__(None, loop)
         self._link = link
+        self._records = link._records  # for the first lines of reads and writes
         self._stage = NEW
         self._app: Any = None
         self._app_stage = Application.NEW
@@ -101,7 +102,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes were received into that memory."""
         memory = self._memory
-        opener = self._link._records.fast_opener
+        opener = self._records.fast_opener
         if self._alone:
             self._alone = self._credit
         if opener is None or self._odd:
@@ -144,7 +145,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._rest = b""
         if self._reading_paused and self._stage == OPEN:
             self._hold(data)
-        elif self._link._records.fast_opener is None:
+        elif self._records.fast_opener is None:
             self._receive(data)
         else:
             try:
@@ -166,7 +167,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         """
         link, memory = self._link, self._memory
         while True:
-            opener = link._records.fast_opener
+            opener = self._records.fast_opener
             if opener is None or self._reading_paused:
                 return bytes(view[pos:end])
             if got:

@@ -19,12 +19,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from puretls._api.sslconnection import SMALL
+from puretls._record.outbound import reclaim, seal_bulk
+from puretls._record.protection import Sealer
 from puretls.asyncio.link import CHUNK, Link
 from puretls.asyncio.receiving import CREDIT, Receiving, water_marks
 from puretls.asyncio.stages import HANDSHAKE, OPEN, Application
 
 GATHERED = 1 << 16  # the most bytes that wait for the next iteration of the loop
 MOST_CREDIT = 1 << 9
+MOST_RECORDS = (CHUNK >> 14) + 1  # of a CHUNK
 WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; as above
 
 
@@ -53,9 +56,13 @@ class Sending(Receiving):
 
     def write(self, data: Any) -> None:
         """Send data; what the kernel does not take at once is sent later."""
-        sealer = self._link._records.fast_sealer
-        if sealer is None or type(data) is not bytes or not 0 < len(data) <= SMALL or sealer.seq >= sealer.limit:
+        sealer = self._records.fast_sealer
+        if sealer is None or type(data) is not bytes or not data or sealer.seq >= sealer.limit:
             self._write(data)
+            return
+        size = len(data)
+        if size > SMALL:
+            self._write_bulk(sealer, data)
         elif self._alone:
             self._alone -= 1
             try:
@@ -68,7 +75,7 @@ class Sending(Receiving):
             if not backlog:
                 self._loop.call_soon(self._push_gathered)
             backlog.append(data)
-            self._backlog_size += len(data)
+            self._backlog_size += size
             if self._backlog_size > self._gathered:
                 self._push()
 
@@ -76,15 +83,20 @@ class Sending(Receiving):
         """Send everything that was written in one iteration of the loop as one; a single write could have gone
         at once.
         """
-        backlog, sealer = self._backlog, self._link._records.fast_sealer
+        backlog, sealer = self._backlog, self._records.fast_sealer
         if not backlog or self._alone:
             return
         if len(backlog) > 1:
             self._credit = CREDIT
         else:
             self._alone = self._credit = min(2 * self._credit, MOST_CREDIT)
-        if sealer is None or self._backlog_size > SMALL or sealer.seq >= sealer.limit:
+        if sealer is None or sealer.seq >= sealer.limit:
             self._push()
+            return
+        if self._backlog_size > SMALL:
+            last = backlog.pop()
+            self._backlog_size -= len(last)
+            self._write_bulk(sealer, last)
             return
         data = b"".join(backlog)
         backlog.clear()
@@ -94,6 +106,36 @@ class Sending(Receiving):
         except BaseException as error:
             self._link.interrupted(error)
             raise
+        if self._protocol_paused:
+            self._control_writing()
+
+    def _write_bulk(self, sealer: Sealer, data: bytes | memoryview) -> None:
+        """Send data, with what waits in front of it, that is more than a record; nothing is copied but into records."""
+        backlog, shape, waiting = self._backlog, sealer.shape, self._backlog_size
+        if shape is None or waiting + len(data) > CHUNK or sealer.limit - sealer.seq < MOST_RECORDS:
+            self._write(data)
+            return
+        if self._alone:
+            self._alone -= 1
+        front = b""
+        if backlog:
+            if waiting < SMALL:
+                front = b"".join(backlog)
+            else:
+                data = b"".join((*backlog, data))
+            backlog.clear()
+            self._backlog_size = 0
+        transport = self._transport
+        try:
+            sealed, memory = seal_bulk(sealer, shape, front, memoryview(data))
+            transport.write(sealed)
+        except BaseException as error:
+            self._link.interrupted(error)
+            raise
+        if not transport.get_write_buffer_size():
+            reclaim(memory)
+        if self._protocol_paused:
+            self._control_writing()
 
     def _write(self, data: Any) -> None:
         if not isinstance(data, bytes | bytearray | memoryview):
@@ -134,7 +176,7 @@ class Sending(Receiving):
                 self._fatal_error(error, "Fatal error on SSL protocol")
             finally:
                 self._pushing = False
-            if link._records.fast_sealer is None and self._stage == OPEN:
+            if self._records.fast_sealer is None and self._stage == OPEN:
                 self._flush()
                 if not self._closed:
                     link.arm()
@@ -152,7 +194,16 @@ class Sending(Receiving):
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         """Send all of this."""
-        self.write(b"".join(list_of_data))
+        parts = [*list_of_data]
+        last = parts[-1] if len(parts) > 1 else b""
+        if type(last) is bytes and len(last) > SMALL and self._records.fast_sealer is not None:
+            front = b"".join(parts[:-1])
+            if front:  # goes with the rest, whichever way that goes
+                self._backlog.append(front)
+                self._backlog_size += len(front)
+            self.write(last)
+        else:
+            self.write(b"".join(parts))
 
     # Flow control of what is sent
 
