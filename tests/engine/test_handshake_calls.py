@@ -110,4 +110,4 @@ def test_calls_of_an_encrypted_hello(files: Files) -> None:
         counts.append(calls)
     plain, encrypted = counts
     assert encrypted["client"] - plain["client"] <= 50
-    assert encrypted["server"] - plain["server"] <= 53
+    assert encrypted["server"] - plain["server"] <= 57  # the outer hello is read, even if its kind is known

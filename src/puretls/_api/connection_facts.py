@@ -221,7 +221,7 @@ class ConnectionFacts:
         found, message = self._hello, draft.hello
         if found is None and message is not None:
             confirmed = draft.ech is not None and draft.ech.confirmed
-            found = self._hello = client_hello.ClientHello(message, ech_accepted=confirmed)
+            found = self._hello = client_hello.ClientHello(message.full, ech_accepted=confirmed)
         return found
 
     def selected_cert_chain(self) -> list[bytes]:

@@ -27,7 +27,6 @@ from puretls._engine.handshake12 import (
 from puretls._engine.policy import CERT_REQUIRED
 from puretls._wire import extensions
 from puretls._wire.codec import Ranks, tuple_of
-from puretls._wire.hello import ClientHello
 from puretls._x509 import strength
 from puretls._x509.extensions import DIGITAL_SIGNATURE
 
@@ -53,9 +52,9 @@ class Choice(NamedTuple):
     group: Group | None
 
 
-def choose(hs: Handshake, message: ClientHello, version: int) -> Choice:
+def choose(hs: Handshake, found: dict[int, bytes], version: int) -> Choice:
     """The first suite of both sides that everything else allows (RFC 5246 7.4.1.4.1, RFC 8422 5.1, RFC 7919 4)."""
-    config, common = hs.config, _common(hs, message.extensions, version)
+    config, common = hs.config, _common(hs, found, version)
     shared = negotiate.in_order(config, config.suites, hs.draft.client_suites)
     possible: Iterable[Suite] = (suite for suite in shared if _possible(config, suite, version, common.group))
     if config.selects:

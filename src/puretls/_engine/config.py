@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from puretls._engine.ech_config import Chosen, ServerKey
     from puretls._engine.sessions import SessionManager
     from puretls._wire.compression import Algorithm
+    from puretls._wire.familiar import Kind
     from puretls._x509 import raw_key
     from puretls._x509.raw_key import RawKey
 else:
@@ -481,6 +482,11 @@ class Config:
     def request13(self) -> bytes:
         """The CertificateRequest of a TLS 1.3 handshake."""
         return messages.certificate_request(b"", self.request_extensions + self.compression_offer)
+
+    @cached_property
+    def choices(self) -> dict[Kind, Any]:
+        """What a server has chosen for ClientHellos of the kinds that are known, see `negotiate.remember`."""
+        return {}
 
     @cached_property
     def encoded(self) -> dict[Callable[[Config], Any], Any]:

@@ -1,22 +1,26 @@
 """A server's choices from a ClientHello: suite, group and others, each from the lists of both sides.
 
 These are pure functions of a Config and a ClientHello.  What they return goes into the answer; if there is nothing to
-choose they raise Abort.
+choose they raise Abort.  What was chosen for one hello of a kind (`familiar`) holds for all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
+from puretls._base.registry import TLS13
 from puretls._crypto.groups import Group
+from puretls._crypto.kdf import SHA256
+from puretls._crypto.signatures import Scheme
 from puretls._crypto.suites import BY_CODE, SUITES, Suite
-from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, OP_PRIORITIZE_CHACHA, Config
-from puretls._wire import extensions
+from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, OP_PRIORITIZE_CHACHA, Config, Credential
+from puretls._wire import extensions, familiar
 from puretls._wire.codec import Ranks, tuple_of
 from puretls._wire.extensions import OfferedPsks
+from puretls._wire.familiar import FamiliarHello, Hello
 from puretls._wire.hello import ClientHello
 
 CHACHA = frozenset(suite.code for suite in SUITES if suite.cipher.name.startswith("CHACHA20"))
@@ -100,3 +104,52 @@ def group13(config: Config, theirs: Ranks, shares: dict[int, bytes]) -> tuple[Gr
         if group.code in theirs:
             return group, None
     raise Abort(faults.NO_SUITABLE_KEY_SHARE)
+
+
+class Choice13:
+    """What a server of TLS 1.3 chooses, whatever the connection's own parts of a ClientHello are."""
+
+    __slots__ = ("early", "group", "later", "psks", "said", "schemes", "shown", "suite", "takes_tickets", "version")
+
+    def __init__(self, suite: Suite, group: Group, offer: Offer13, found: dict[int, bytes]) -> None:
+        self.version, self.suite, self.group = TLS13, suite, group
+        self.schemes, self.takes_tickets, self.psks = offer.schemes, offer.takes_tickets, offer.psks is not None
+        self.early = registry.EARLY_DATA in found
+        self.later = registry.POST_HANDSHAKE_AUTH in found  # the client can authenticate after the handshake
+        # Found out when they are needed; for a kind of hello they are kept if they are the same for all of it
+        self.shown: tuple[Credential, Scheme, bytes] | None = None  # what we sign with, and our Certificate
+        self.said: dict[object, Any] = {}  # the answers to its extensions (`negotiated`)
+
+
+def choose13(
+    config: Config, message: Hello, suites: Ranks, known: Choice13 | None
+) -> tuple[Choice13, bytes | None, OfferedPsks | None]:
+    """The choice, the client's share, if it has sent one of that group, and its pre-shared keys."""
+    if known is not None and type(message) is FamiliarHello:
+        kind, raw = message.kind, message.raw
+        share = kind.shares.get(known.group.code)
+        return known, None if share is None else raw[share], kind.psks(raw) if known.psks else None
+    hello = message.full
+    offer = read_offer13(hello)
+    shared = in_order(config, config.suites13, suites)
+    if not shared:
+        raise Abort(faults.NO_SHARED_CIPHER)
+    if config.psk_server:  # an external key goes with SHA-256 (RFC 8446 4.2.11): let there be a suite for it
+        shared.sort(key=lambda suite: suite.hash is not SHA256)
+    group, public = group13(config, offer.groups, offer.shares)
+    choice = Choice13(shared[0], group, offer, hello.extensions)
+    remember(config, message, choice)
+    return choice, public, offer.psks
+
+
+MOST = familiar.MOST
+
+
+def remember(config: Config, message: Hello, choice: object) -> None:
+    """Choose the same for all hellos of this kind, once it is known."""
+    kind = message.kind if type(message) is FamiliarHello else familiar.learn(message.full)
+    if kind is not None:
+        known = config.choices
+        if len(known) >= MOST:
+            known.clear()
+        known[kind] = choice

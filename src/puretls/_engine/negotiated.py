@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
@@ -24,8 +24,10 @@ from puretls._engine.ech_outcome import GREASE, GREASE_ECH
 from puretls._engine.policy import RAW, X509
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions
-from puretls._wire.codec import extension, vec8, vec16, vec16_of
+from puretls._wire.codec import extension, join_extensions, vec8, vec16, vec16_of
 from puretls._wire.ech import OUTER
+from puretls._wire.familiar import FamiliarHello, Hello
+from puretls._wire.messages import encrypted_answers
 from puretls._wire.places import EE, SH12
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Row(NamedTuple):
     offer: Callable[[Config], bytes | None] | None = None  # a client: in every ClientHello; None: not there
     accept: Callable[[Handshake, bytes], None] | None = None  # a client: what the answer means for it
     answer: Answer | None = None  # a server
+    steady: Callable[[Handshake, bytes], bool] = lambda _, __: False  # whether all is said by what is returned, and by
+    # alpn, tickets, ems and etm, and that is the same for all such hellos in which the same suite was chosen
 
 
 class Offers(NamedTuple):
@@ -81,6 +85,32 @@ def answers(hs: Handshake, offered: dict[int, bytes], message: int, *, resumed: 
     return found
 
 
+def said(
+    hs: Handshake, message: Hello, known: dict[object, Any], place: int, *, resumed: bool, more: bool = False
+) -> tuple[bytes, frozenset[int]]:
+    """The answers encoded, and their numbers: EncryptedExtensions, or the extensions of ServerHello.
+
+    `known` are those of hellos like this one.  With `more` a cipher suite has asked for renegotiation_info.
+    """
+    draft = hs.draft
+    before = known.get(draft.suite if resumed else None)
+    if before is not None:
+        encoded, numbers, draft.alpn, draft.tickets, draft.ems, draft.etm = before
+        return encoded, numbers
+    offered = message.full.extensions
+    if more:
+        offered = {**offered, registry.RENEGOTIATION_INFO: b"\x00"}  # the SCSV stands for it
+    found = answers(hs, offered, place, resumed=resumed)
+    encoded = encrypted_answers(tuple(found.items())) if place == EE else join_extensions(found)
+    numbers = frozenset(found)
+    if type(message) is FamiliarHello and all(
+        STEADY[number](hs, offered[number]) for number, _ in ANSWERS[place] if number in offered
+    ):
+        key = draft.suite if resumed else None
+        known[key] = encoded, numbers, draft.alpn, draft.tickets, draft.ems, draft.etm
+    return encoded, numbers
+
+
 USUAL = 32  # extensions of a ClientHello
 
 
@@ -96,6 +126,10 @@ def accept(hs: Handshake, found: dict[int, bytes], message: int) -> None:
     for number, body in found.items():
         if number in rows:
             rows[number](hs, body)
+
+
+def _always(_: Handshake, __: bytes) -> bool:
+    return True
 
 
 # renegotiation_info (RFC 5746 3.6): our handshakes are all first ones
@@ -163,6 +197,10 @@ def check_protocol(hs: Handshake) -> None:
         raise Abort(faults.NO_APPLICATION_PROTOCOL)
 
 
+def _without_function(hs: Handshake, _: bytes) -> bool:
+    return hs.config.alpn_select is None
+
+
 # record_size_limit (RFC 8449 4): of what the other side sends; TLS 1.3 counts the content type
 
 
@@ -176,6 +214,11 @@ def _answer_limit(hs: Handshake, body: bytes, _: bool) -> bytes | None:
     if body != said or config.record_size_limit != MAX_PLAINTEXT:  # otherwise the limit is the protocol's own
         _accept_limit(hs, body)
     return said
+
+
+def _changes_nothing(hs: Handshake, body: bytes) -> bool:
+    theirs = extensions.record_size_limit(body) - (hs.version == TLS13)
+    return hs.config.record_size_limit == MAX_PLAINTEXT <= theirs
 
 
 def _accept_limit(hs: Handshake, body: bytes) -> None:
@@ -249,6 +292,10 @@ def _answer_ticket(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # R
 def _answer_status(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6066 8
     credential = hs.draft.own_credential
     return b"" if credential is not None and credential.ocsp and not resumed else None
+
+
+def _by_hello(hs: Handshake, _: bytes) -> bool:
+    return not hs.config.selects  # else the name decides about the certificate
 
 
 def _answer_timestamps(hs: Handshake, _: bytes, resumed: bool) -> bytes | None:  # RFC 6962 3.3.1
@@ -383,28 +430,35 @@ def _accept_ech(hs: Handshake, body: bytes) -> None:
 
 
 ROWS = (  # in the order of a ClientHello
-    Row(registry.SERVER_NAME, SH12 | EE, answer=_answer_name),
-    Row(registry.EXTENDED_MASTER_SECRET, SH12, _offer_ems, _accept_ems, _answer_ems),
-    Row(registry.ENCRYPT_THEN_MAC, SH12, _offer_etm, _accept_etm, _answer_etm),
-    Row(registry.EC_POINT_FORMATS, SH12, _offer_point_formats, answer=_answer_point_formats),
+    Row(registry.SERVER_NAME, SH12 | EE, answer=_answer_name, steady=_always),
+    Row(registry.EXTENDED_MASTER_SECRET, SH12, _offer_ems, _accept_ems, _answer_ems, _always),
+    Row(registry.ENCRYPT_THEN_MAC, SH12, _offer_etm, _accept_etm, _answer_etm, _always),
+    Row(registry.EC_POINT_FORMATS, SH12, _offer_point_formats, answer=_answer_point_formats, steady=_always),
     Row(registry.SUPPORTED_GROUPS, 0, _offer_groups),
     Row(registry.SIGNATURE_ALGORITHMS, 0, _offer_schemes),
-    Row(registry.ALPN, SH12 | EE, _offer_protocols, _accept_protocol, _answer_protocols),
-    Row(registry.STATUS_REQUEST, SH12, _offer_status, answer=_answer_status),
+    Row(registry.ALPN, SH12 | EE, _offer_protocols, _accept_protocol, _answer_protocols, _without_function),
+    Row(registry.STATUS_REQUEST, SH12, _offer_status, answer=_answer_status, steady=_by_hello),
     Row(registry.COMPRESS_CERTIFICATE, 0, _offer_compressions),
     Row(registry.CLIENT_CERTIFICATE_TYPE, SH12 | EE, _offer_client_types, _accept_client_type, _answer_client_type),
     Row(registry.SERVER_CERTIFICATE_TYPE, SH12 | EE, _offer_server_types, _accept_server_type, _answer_server_type),
-    Row(registry.RECORD_SIZE_LIMIT, SH12 | EE, _offer_limit, _accept_limit, _answer_limit),
+    Row(registry.RECORD_SIZE_LIMIT, SH12 | EE, _offer_limit, _accept_limit, _answer_limit, _changes_nothing),
     Row(registry.SUPPORTED_VERSIONS, 0, _offer_versions),
     Row(registry.PSK_KEY_EXCHANGE_MODES, 0, _offer_psk_modes),
-    Row(registry.TICKET_REQUEST, EE, _offer_tickets, _accept_tickets, _answer_tickets),
+    Row(registry.TICKET_REQUEST, EE, _offer_tickets, _accept_tickets, _answer_tickets, _always),
     Row(registry.POST_HANDSHAKE_AUTH, 0, _offer_post_handshake_auth),
     Row(registry.CERTIFICATE_AUTHORITIES, 0, _offer_authorities),
-    Row(registry.RENEGOTIATION_INFO, SH12, answer=_answer_renegotiation),
-    Row(registry.SESSION_TICKET, SH12, answer=_answer_ticket),
-    Row(registry.ENCRYPTED_CLIENT_HELLO, EE, None, _accept_ech, _answer_ech),
+    Row(registry.RENEGOTIATION_INFO, SH12, answer=_answer_renegotiation, steady=_always),
+    Row(registry.SESSION_TICKET, SH12, answer=_answer_ticket, steady=_always),
+    Row(registry.ENCRYPTED_CLIENT_HELLO, EE, None, _accept_ech, _answer_ech, _always),
     Row(registry.EARLY_DATA, EE, answer=_answer_early_data),
-    Row(registry.SIGNED_CERTIFICATE_TIMESTAMP, SH12, _offer_timestamps, _accept_timestamps, _answer_timestamps),
+    Row(
+        registry.SIGNED_CERTIFICATE_TIMESTAMP,
+        SH12,
+        _offer_timestamps,
+        _accept_timestamps,
+        _answer_timestamps,
+        _by_hello,
+    ),
 )
 FIRST12 = (  # our answers begin with these, in this order, which no specification demands
     registry.RENEGOTIATION_INFO,
@@ -431,5 +485,6 @@ def accepting(place: int) -> dict[int, Callable[[Handshake, bytes], None]]:
     return {row.number: row.accept for row in ROWS if row.where & place and row.accept is not None}
 
 
+STEADY = {row.number: row.steady for row in ROWS}
 ANSWERS = {place: answering(place) for place in (SH12, EE)}
 ACCEPTED = {place: accepting(place) for place in (SH12, EE)}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from puretls._engine.peer import Peer
     from puretls._engine.session import Session, Ticket
     from puretls._wire.codec import Ranks
-    from puretls._wire.hello import ClientHello
+    from puretls._wire.familiar import Hello
     from puretls._x509.certificate import Certificate
 
 
@@ -106,7 +106,7 @@ class Outcome:
         self.ticket: Ticket | None = None  # of TLS 1.3, which a client has got last
         self.authenticated = self.until = 0.0  # when the peer was authenticated, and how long sessions may rely on it
         # What the client has sent
-        self.hello: ClientHello | None = None  # until the handshake is done
+        self.hello: Hello | None = None  # until the handshake is done
         self.authorities: tuple[bytes, ...] = ()  # issuers that a server's CertificateRequest names
         self.server_name: str | None = None  # that the client has asked for
         self.client_suites: Ranks = {}  # that the client has offered

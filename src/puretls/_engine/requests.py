@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from puretls._engine.config import Credential
     from puretls._engine.peer import Peer
     from puretls._engine.sessions import SessionManager
+    from puretls._wire.familiar import Hello
     from puretls._wire.hello import ClientHello
 
 CALLBACK_FAILED = faults.CALLBACK_FAILED._replace(alert=registry.INTERNAL_ERROR)  # by an exception
@@ -37,10 +38,15 @@ Asking = Generator[Request, Any, T]  # yields requests, is sent their answers, a
 class ClientHelloRequest(Request):
     """A server may still choose its configuration.  Answer: the Config to go on with."""
 
-    __slots__ = ("hello", "server_name")
+    __slots__ = ("message", "server_name")
 
-    def __init__(self, hello: ClientHello, server_name: str | None) -> None:
-        self.hello, self.server_name = hello, server_name
+    def __init__(self, message: Hello, server_name: str | None) -> None:
+        self.message, self.server_name = message, server_name
+
+    @property
+    def hello(self) -> ClientHello:
+        """The ClientHello, read."""
+        return self.message.full
 
 
 class AlpnRequest(Request):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -39,6 +39,7 @@ from puretls._engine.handshake12 import (
     with_certificate,
 )
 from puretls._engine.identify import examine
+from puretls._engine.negotiate import remember
 from puretls._engine.peer import Claim
 from puretls._engine.policy import CERT_REQUIRED, RAW
 from puretls._engine.requests import Asking, KeepRequest, PskServerRequest, RecallRequest
@@ -46,17 +47,71 @@ from puretls._engine.resumption import agreed, fits
 from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
 from puretls._wire import extensions, hello, messages, messages12
-from puretls._wire.codec import Reader, join_extensions, tuple_of, vec16
+from puretls._wire.codec import Reader, tuple_of, vec16
+from puretls._wire.familiar import FamiliarHello, Hello
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 
 REQUEST_TYPES = bytes((messages12.RSA_SIGN, messages12.ECDSA_SIGN))  # certificate_types of a CertificateRequest
 
 
-def start(hs: Handshake, message: ClientHello, version: int) -> Asking[State]:
+class Choice12:
+    """What a server chooses, whatever the connection's own parts of a ClientHello are."""
+
+    __slots__ = ("ems", "full", "said", "scsv", "secure", "ticket", "version")
+
+    def __init__(self, version: int, found: dict[int, bytes], *, secure: bool, scsv: bool) -> None:
+        self.version, self.secure, self.scsv = version, secure, scsv
+        self.ems = registry.EXTENDED_MASTER_SECRET in found
+        self.ticket = bool(found.get(registry.SESSION_TICKET))
+        # Found out when they are needed; for a kind of hello they are kept if they are the same for all of it
+        self.full: Choice | None = None  # of a full handshake
+        self.said: dict[object, Any] = {}  # the answers to its extensions (`negotiated`)
+
+
+def start(hs: Handshake, message: Hello, version: int, known: Choice12 | None) -> Asking[State]:
     """ClientHello: read what it offers, then resume a session or begin a full handshake."""
-    _, _, _, _, _, compression, found = message
-    if 0 not in compression:
+    config, draft = hs.config, hs.draft
+    choice = known or _read(hs, message.full, version)
+    draft.secure_renegotiation = choice.secure
+    draft.server_random = _random(hs, version)
+    sessions, number, now = config.sessions, message.session_id, hs.clock()
+    session = None
+    if sessions is not None:
+        if choice.ticket and config.tickets12:
+            session = sessions.tickets.open(_ticket(message), now)
+        elif number and sessions.store is None:
+            session = sessions.cache.find(number, now)
+        elif number and sessions.tickets.is_ours(number, now):
+            value = yield RecallRequest(sessions, number, once=False)
+            session = None if value is None else sessions.tickets.open_for(number, value, now)
+    if session is not None and _resumable(hs, choice, session):
+        if known is None:
+            remember(config, message, choice)
+        return _resume(hs, message, session, choice)
+    full = choice.full
+    if full is None:
+        found = message.full.extensions
+        if config.typed:
+            raw_keys.choose_types(hs, found)
+        full = choose(hs, found, version)
+        if known is None:
+            remember(config, message, choice)
+        if not config.selects and not config.typed:  # else the name counts, or types do
+            choice.full = full
+    return (yield from _full(hs, message, full, choice))
+
+
+def _ticket(message: Hello) -> bytes:
+    if type(message) is FamiliarHello and message.kind.ticket is not None:
+        return message.raw[message.kind.ticket]
+    return message.full.extensions[registry.SESSION_TICKET]
+
+
+def _read(hs: Handshake, message: ClientHello, version: int) -> Choice12:
+    """Check what a ClientHello says to a server of TLS 1.2 and older."""
+    found = message.extensions
+    if 0 not in message.compression_methods:
         raise Abort(faults.NO_COMPRESSION_SPECIFIED)
     scsv = registry.EMPTY_RENEGOTIATION_INFO_SCSV in hs.draft.client_suites
     check_renegotiation(hs, found, legacy=True)
@@ -66,24 +121,7 @@ def start(hs: Handshake, message: ClientHello, version: int) -> Asking[State]:
         if registry.PSK_KEY_EXCHANGE_MODES not in found:  # TLS 1.2 has no alert missing_extension
             raise Abort(faults.MISSING_PSK_KEX_MODES._replace(alert=registry.HANDSHAKE_FAILURE))
         extensions.offered_psks(found[registry.PRE_SHARED_KEY])
-    offered = {**found, registry.RENEGOTIATION_INFO: b"\x00"} if scsv else found  # the SCSV stands for it
-    hs.draft.server_random = _random(hs, version)
-    sessions, number, now = hs.config.sessions, message.session_id, hs.clock()
-    by_ticket = bool(found.get(registry.SESSION_TICKET)) and hs.config.tickets12
-    session = None
-    if sessions is not None:
-        if by_ticket:
-            session = sessions.tickets.open(found[registry.SESSION_TICKET], now)
-        elif number and sessions.store is None:
-            session = sessions.cache.find(number, now)
-        elif number and sessions.tickets.is_ours(number, now):
-            value = yield RecallRequest(sessions, number, once=False)
-            session = None if value is None else sessions.tickets.open_for(number, value, now)
-    if session is not None and _resumable(hs, message, version, session):
-        return _resume(hs, message, session, offered)
-    if hs.config.typed:
-        raw_keys.choose_types(hs, found)
-    return (yield from _full(hs, message, choose(hs, message, version), offered))
+    return Choice12(version, found, secure=hs.draft.secure_renegotiation, scsv=scsv)
 
 
 def _random(hs: Handshake, version: int) -> bytes:
@@ -99,18 +137,17 @@ def _random(hs: Handshake, version: int) -> bytes:
 # Resumption (RFC 5246 7.3, RFC 5077 3)
 
 
-def _resumable(hs: Handshake, message: ClientHello, version: int, session: Session) -> bool:
-    if session.version != version or not fits(hs, session) or session.suite not in hs.config.suites:
+def _resumable(hs: Handshake, choice: Choice12, session: Session) -> bool:
+    if session.version != choice.version or not fits(hs, session) or session.suite not in hs.config.suites:
         return False
     if session.suite.code not in hs.draft.client_suites:  # RFC 5246 7.4.1.2
         raise Abort(faults.REQUIRED_CIPHER_MISSING)
-    ems = registry.EXTENDED_MASTER_SECRET in message.extensions
-    if session.ems and not ems:  # RFC 7627 5.3
+    if session.ems and not choice.ems:  # RFC 7627 5.3
         raise Abort(faults.INCONSISTENT_EXTMS)
-    return session.ems == ems
+    return session.ems == choice.ems
 
 
-def _resume(hs: Handshake, message: ClientHello, session: Session, offered: dict[int, bytes]) -> State:
+def _resume(hs: Handshake, message: Hello, session: Session, choice: Choice12) -> State:
     """The abbreviated handshake: our Finished comes first."""
     transcript = hs.transcript
     hs.set_suite(session.suite)
@@ -118,7 +155,7 @@ def _resume(hs: Handshake, message: ClientHello, session: Session, offered: dict
     hs.draft.group = BY_CODE.get(session.group)
     if session.origin == MEMORY and session.id:
         hs.kept = (session.id,)
-    block = join_extensions(negotiated.answers(hs, offered, SH12, resumed=True))
+    block, _ = negotiated.said(hs, message, choice.said, SH12, resumed=True, more=choice.scsv)
     transcript.choose(hs.draft.digest)
     transcript.update(message.raw)
     hs.send_message(
@@ -141,13 +178,13 @@ class Session12(NamedTuple):
 # The full handshake
 
 
-def _full(hs: Handshake, message: ClientHello, choice: Choice, offered: dict[int, bytes]) -> Asking[State]:
+def _full(hs: Handshake, message: Hello, chosen: Choice, choice: Choice12) -> Asking[State]:
     """ServerHello to ServerHelloDone (RFC 5246 7.4.1.3 to 7.4.5)."""
     config, transcript = hs.config, hs.transcript
-    suite, credential, scheme, hs.draft.group = choice
+    suite, credential, scheme, hs.draft.group = chosen
     hs.set_suite(suite)
     hs.draft.own_credential, hs.draft.own_scheme = credential, scheme
-    answers = negotiated.answers(hs, offered, SH12, resumed=False)
+    block, answers = negotiated.said(hs, message, choice.said, SH12, resumed=False, more=choice.scsv)
     by_ticket = registry.SESSION_TICKET in answers
     staple = credential.ocsp if credential and registry.STATUS_REQUEST in answers else None
     asked = bool(config.policy.verify_mode) and with_certificate(suite)
@@ -156,12 +193,12 @@ def _full(hs: Handshake, message: ClientHello, choice: Choice, offered: dict[int
     session_id = b"" if by_ticket or config.sessions is None else hs.random(32)
     if session_id and config.sessions is not None and config.sessions.store is not None:
         session_id = config.sessions.tickets.new_id(hs.clock())
-    flight = [hello.server_hello(hs.version, hs.draft.server_random, session_id, suite.code, join_extensions(answers))]
+    flight = [hello.server_hello(hs.version, hs.draft.server_random, session_id, suite.code, block)]
     if credential:
         flight.append(credential.message12)
     if staple:
         flight.append(messages12.certificate_status(staple))
-    offer, params = _offer(config, suite, choice.group)
+    offer, params = _offer(config, suite, chosen.group)
     if params:
         signature = b""
         if credential is not None and scheme is not None:
@@ -176,7 +213,8 @@ def _full(hs: Handshake, message: ClientHello, choice: Choice, offered: dict[int
     flight.append(messages12.SERVER_HELLO_DONE)
     hs.send_messages(flight)
     hs.layer.flush()
-    handshake = Handshake12(suite, offer, message.legacy_version, tuple_of(Session12, (session_id, by_ticket)))
+    said = message.raw[4] << 8 | message.raw[5]  # legacy_version, which RSA key exchange repeats
+    handshake = Handshake12(suite, offer, said, tuple_of(Session12, (session_id, by_ticket)))
     return ExpectCertificate(handshake) if asked else ExpectKeyExchange(handshake)
 
 

@@ -40,6 +40,7 @@ from puretls._engine.counters import MEMORY, TICKETS
 from puretls._engine.early_outcome import RETRIED, EarlyData
 from puretls._engine.established import Established13
 from puretls._engine.handshake import Handshake, State, asking_on, on
+from puretls._engine.negotiate import Choice13
 from puretls._engine.peer import Claim, Peer
 from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking, FirstRequest, KeepRequest, PskServerRequest, RecallRequest
@@ -48,9 +49,10 @@ from puretls._engine.session import Session
 from puretls._engine.sessions import SessionManager
 from puretls._engine.ticket_keys import CLOCKS
 from puretls._wire import extensions, hello, messages, places
-from puretls._wire.codec import Ranks, extension
+from puretls._wire.codec import extension
 from puretls._wire.ech import NO_CONFIRMATION
 from puretls._wire.extensions import OfferedPsks
+from puretls._wire.familiar import Hello
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import EE
 
@@ -87,39 +89,35 @@ class Retry:
         self.hello, self.group, self.cookie = first, group, cookie
 
 
-def start(hs: Handshake, message: ClientHello, retry: Retry | None = None) -> Asking[State]:
+def start(hs: Handshake, message: Hello, known: Choice13 | None, retry: Retry | None = None) -> Asking[State]:
     """Choose from a ClientHello; answer with a HelloRetryRequest or with our flight."""
-    config, found = hs.config, message.extensions
-    groups, shares, schemes, psks, hs.draft.peer_takes_tickets = negotiate.read_offer13(message)
-    shared = negotiate.in_order(config, config.suites13, hs.draft.client_suites)
-    if not shared:
-        raise Abort(faults.NO_SHARED_CIPHER)
-    if config.psk_server:  # an external key goes with SHA-256 (RFC 8446 4.2.11): let there be a suite for it
-        shared.sort(key=lambda suite: suite.hash is not SHA256)
+    config, draft = hs.config, hs.draft
+    choice, share, psks = negotiate.choose13(config, message, draft.client_suites, known)
+    draft.group, draft.peer_takes_tickets = choice.group, choice.takes_tickets
     if retry is None:
-        hs.set_suite(shared[0])
-        hs.transcript.choose(hs.draft.digest)
-    if registry.EARLY_DATA in found:  # skipped until it is accepted: its keys may belong to a ticket of another server
-        hs.draft.early = EarlyData()
+        draft.suite = suite = choice.suite
+        draft.digest = suite.hash
+        hs.transcript.choose(suite.hash)
+    if choice.early:  # skipped until it is accepted: its keys may belong to a ticket of another server
+        draft.early = EarlyData()
         hs.layer.reject_early_data(max(MAX_EARLY_DATA, config.early_limit))
-    group, share = negotiate.group13(config, groups, shares)
-    hs.draft.group = group
     if share is None:
         if retry is not None:
             raise Abort(faults.BAD_KEY_SHARE, "the share that was asked for is missing")
-        if hs.draft.early is not None:
-            hs.draft.early.reject(RETRIED)
-        return _send_retry(hs, message, group)
-    hs.draft.peer_offers_pha = registry.POST_HANDSHAKE_AUTH in found and hs.profile.post_handshake_authentication
+        if draft.early is not None:
+            draft.early.reject(RETRIED)
+        return _send_retry(hs, message, choice.group)
+    draft.peer_offers_pha = choice.later and hs.profile.post_handshake_authentication
     psk = None
     if psks is not None:
         psk = yield from _find_psk(hs, message, psks)
-    if hs.draft.early is not None and retry is None:
-        yield from early_data.decide(hs, found, psks, None if psk is None else (psk.index, psk.session))
-    return (yield from _answer(hs, message, schemes, group, share, psk, retried=retry is not None))
+    if draft.early is not None and retry is None:
+        chosen = None if psk is None else (psk.index, psk.session)
+        yield from early_data.decide(hs, message.full.extensions, psks, chosen)
+    return (yield from _answer(hs, message, choice, share, psk, retried=retry is not None))
 
 
-def _send_retry(hs: Handshake, message: ClientHello, group: Group) -> State:
+def _send_retry(hs: Handshake, message: Hello, group: Group) -> State:
     """RFC 8446 4.1.4."""
     transcript, suite = hs.transcript, hs.draft.suite
     if not hs.layer.on_boundary():
@@ -138,7 +136,7 @@ def _send_retry(hs: Handshake, message: ClientHello, group: Group) -> State:
         raw = ech_server.confirmed_retry(hs, message.random, raw)
     hs.send_message(raw)
     _flush_with_change_cipher_spec(hs, message.session_id)
-    return ExpectSecondClientHello(Retry(message, group, cookie))
+    return ExpectSecondClientHello(Retry(message.full, group, cookie))
 
 
 def _flush_with_change_cipher_spec(hs: Handshake, session_id: bytes) -> None:
@@ -173,14 +171,14 @@ class ExpectSecondClientHello(State):
         shares = negotiate.read_offer13(message).shares
         if tuple(shares) != (self.retry.group.code,):
             raise Abort(faults.BAD_KEY_SHARE, "not the share that was asked for")
-        return (yield from start(hs, message, self.retry))
+        return (yield from start(hs, message, None, self.retry))
 
 
 def _what_stays(message: ClientHello) -> dict[int, bytes]:
     return {kind: body for kind, body in message.extensions.items() if kind not in MAY_CHANGE}
 
 
-def _find_psk(hs: Handshake, message: ClientHello, psks: OfferedPsks) -> Asking[ChosenPsk | None]:
+def _find_psk(hs: Handshake, message: Hello, psks: OfferedPsks) -> Asking[ChosenPsk | None]:
     """The first PSK that is good for this handshake (RFC 8446 4.2.11)."""
     suite, identities = hs.draft.suite, psks.identities
     sessions, now = hs.config.sessions, hs.clock()
@@ -221,7 +219,7 @@ def _resumable(hs: Handshake, session: Session, suite: Suite) -> bool:
 
 
 def _check_binder(
-    hs: Handshake, message: ClientHello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
+    hs: Handshake, message: Hello, psks: OfferedPsks, index: int, key: bytes, session: Session | None
 ) -> ChosenPsk:
     """Check that the client knows the PSK that it names (RFC 8446 4.2.11.2)."""
     d, (_, binders, size) = hs.draft.digest, psks
@@ -234,21 +232,19 @@ def _check_binder(
 
 def _answer(
     hs: Handshake,
-    message: ClientHello,
-    schemes: Ranks,
-    group: Group,
+    message: Hello,
+    choice: Choice13,
     share: bytes,
     psk: ChosenPsk | None,
     *,
     retried: bool,
 ) -> Asking[State]:
     """ServerHello to Finished (RFC 8446 4.1.3, 4.3, 4.4)."""
-    found = message.extensions
     hs.transcript.update(message.raw)
     early = hs.draft.early is not None and hs.draft.early.accepted
     hello_digest = hs.transcript.digest() if early else b""
-    chosen = _choose_credential(hs, found, schemes) if psk is None else None
-    secret = _send_server_hello(hs, message, group, share, psk, retried=retried)
+    shown = choice.shown or _choose_credential(hs, message, choice) if psk is None else None
+    secret = _send_server_hello(hs, message, choice.group, share, psk, retried=retried)
     if early and psk:
         early_data.receiving(hs, psk.early, hello_digest)
     theirs, ours = secret.traffic(hs.transcript.digest())
@@ -256,19 +252,18 @@ def _answer(
         hs.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", theirs)
         hs.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", ours)
     hs.install_handshake_secrets(theirs, ours, early=early)
-    answers = negotiated.answers(hs, found, EE, resumed=psk is not None)
+    encrypted, _ = negotiated.said(hs, message, choice.said, EE, resumed=psk is not None)
     if hs.profile.alpn_required:
         negotiated.check_protocol(hs)
-    encrypted = messages.encrypted_answers(tuple(answers.items()))
     config, asked = hs.config, False
-    if chosen is None:
+    if shown is None:
         _let_in_by(hs, psk)
         hs.send_message(encrypted)
     else:
+        credential, scheme, certificate = shown
         asked = bool(config.policy.verify_mode) and not config.policy.post_handshake_auth
-        certificate = _certificate_message(config, chosen[0], found)
         flight = (encrypted, config.request13, certificate) if asked else (encrypted, certificate)
-        yield from send_certificate13(hs, chosen, flight)
+        yield from send_certificate13(hs, (credential, scheme), flight)
     send_finished13(hs)
     hs.draft.exporter_digest = digest = hs.transcript.digest()
     hs.draft.master = master = secret.finish()
@@ -284,8 +279,9 @@ def _answer(
     return ExpectCertificate(theirs) if asked else ExpectFinished(theirs)
 
 
-def _choose_credential(hs: Handshake, found: dict[int, bytes], schemes: Ranks) -> tuple[Credential, Scheme]:
-    """What a full handshake is signed with (RFC 8446 4.4.2.2)."""
+def _choose_credential(hs: Handshake, message: Hello, choice: Choice13) -> tuple[Credential, Scheme, bytes]:
+    """What a full handshake is signed with (RFC 8446 4.4.2.2), and our Certificate."""
+    found, schemes = message.full.extensions, choice.schemes
     if hs.config.typed:
         raw_keys.choose_types(hs, found)
     config = hs.config
@@ -298,11 +294,14 @@ def _choose_credential(hs: Handshake, found: dict[int, bytes], schemes: Ranks) -
         if not schemes:  # RFC 8446 4.2.3
             raise Abort(faults.MISSING_SIGALGS)
         raise raw_keys.lacking(hs) or Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM)
-    return chosen
+    shown = *chosen, _certificate_message(config, chosen[0], found)
+    if not config.selects and not config.typed:  # else the name counts, or types do
+        choice.shown = shown
+    return shown
 
 
 def _send_server_hello(
-    hs: Handshake, message: ClientHello, group: Group, share: bytes, psk: ChosenPsk | None, *, retried: bool
+    hs: Handshake, message: Hello, group: Group, share: bytes, psk: ChosenPsk | None, *, retried: bool
 ) -> HandshakeSecret:
     """ServerHello, and the handshake secret that the key agreement comes to (RFC 8446 4.1.3, 7.1)."""
     draft = hs.draft

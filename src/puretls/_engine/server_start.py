@@ -10,8 +10,9 @@ from puretls._engine import ech_server, server12, server13
 from puretls._engine.config import Config
 from puretls._engine.handshake import Handshake, State, asking_on
 from puretls._engine.requests import AlpnRequest, Asking, ClientHelloRequest
-from puretls._wire import extensions, places
+from puretls._wire import extensions, familiar, places
 from puretls._wire.codec import Ranks, ranks
+from puretls._wire.familiar import FamiliarHello, Hello
 from puretls._wire.hello import ClientHello
 
 MANY = 512  # suites, more than IANA has registered
@@ -33,36 +34,64 @@ class ExpectClientHello(State):
     __slots__ = ()
     reads_ahead = True
 
-    @asking_on(CLIENT_HELLO, ClientHello.parse)
-    def client_hello(self, hs: Handshake, message: ClientHello) -> Asking[State]:  # RFC 8446 4.1.2
-        if ENCRYPTED_CLIENT_HELLO in message.extensions:
-            message = ech_server.receive(hs, message)
-        hs.draft.hello = message
-        _, _, hs.draft.client_random, _, suites, _, found = message
-        theirs = ranks(suites)
-        hs.draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
-        places.check(found, places.BUT_LONG)
-        if registry.SERVER_NAME in found:
-            hs.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
-        if hs.config.choose_context:
-            config = yield ClientHelloRequest(message, hs.draft.server_name)
-            hs.config = hs.profile.fit(config)
+    @asking_on(CLIENT_HELLO, familiar.read)
+    def client_hello(self, hs: Handshake, message: Hello) -> Asking[State]:  # RFC 8446 4.1.2
+        config, draft, known = hs.config, hs.draft, None
+        if type(message) is FamiliarHello:
+            kind = message.kind
+            opens = kind.inner or (kind.sealed and config.ech_keys)
+        else:
+            opens = ENCRYPTED_CLIENT_HELLO in message.full.extensions
+        if opens:
+            message = _opened(hs, message)
+        if type(message) is FamiliarHello:
+            kind = message.kind
+            draft.hello, draft.client_random, draft.client_suites = message, message.random, kind.suites
+            if kind.name is not None:
+                draft.server_name = extensions.server_name(message.raw[kind.name])
+        else:
+            _check(hs, message.full)
+        if config.choose_context:
+            config = yield ClientHelloRequest(message, draft.server_name)
+            hs.config = config = hs.profile.fit(config)
             if config.watch:
                 hs.layer.watch()
-        hs.draft.policy_digest = hs.config.policy.digest()
-        version = choose_version(hs.config, message)
-        if registry.FALLBACK_SCSV in hs.draft.client_suites and version < hs.config.served[0]:  # RFC 7507 3
-            raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
-        hs.set_version(version)
+        draft.policy_digest = config.policy.digest()
+        if type(message) is FamiliarHello:
+            known = config.choices.get(message.kind)
+        hs.set_version(version := choose_version(hs, message.full) if known is None else known.version)
         if message.session_id and not hs.profile.session_id:
             raise Abort(faults.INVALID_SESSION_ID)
-        select = hs.config.alpn_select
-        if select is not None and registry.ALPN in found:  # once, whether or not a HelloRetryRequest follows
+        select = config.alpn_select
+        if select is not None and registry.ALPN in (found := message.full.extensions):
             offered = extensions.protocols(found[registry.ALPN])
-            hs.draft.alpn_choice = yield AlpnRequest(select, offered)
+            draft.alpn_choice = yield AlpnRequest(select, offered)  # once, also if a HelloRetryRequest follows
         if version == TLS13:
-            return (yield from server13.start(hs, message))
-        return (yield from server12.start(hs, message, version))
+            return (yield from server13.start(hs, message, known))
+        return (yield from server12.start(hs, message, version, known))
+
+
+def _opened(hs: Handshake, outer: Hello) -> Hello:
+    """The inner ClientHello, if there is one that can be opened."""
+    message = ech_server.receive(hs, outer.full)
+    if message is outer.full:
+        return outer
+    found = familiar.find(message.raw)
+    if found is None:
+        return message
+    found.full = message
+    return found
+
+
+def _check(hs: Handshake, message: ClientHello) -> None:
+    """Check a ClientHello of a kind that is not known."""
+    hs.draft.hello = message
+    _, _, hs.draft.client_random, _, suites, _, found = message
+    theirs = ranks(suites)
+    hs.draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
+    places.check(found, places.BUT_LONG)
+    if registry.SERVER_NAME in found:
+        hs.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
 
 
 def _known(theirs: Ranks) -> Ranks:
@@ -70,7 +99,15 @@ def _known(theirs: Ranks) -> Ranks:
     return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
 
 
-def choose_version(config: Config, message: ClientHello) -> int:
+def choose_version(hs: Handshake, message: ClientHello) -> int:
+    """The version; Abort if the client says that it has tried a higher one in vain (RFC 7507 3)."""
+    version = highest_common(hs.config, message)
+    if registry.FALLBACK_SCSV in hs.draft.client_suites and version < hs.config.served[0]:
+        raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
+    return version
+
+
+def highest_common(config: Config, message: ClientHello) -> int:
     """The highest that both sides have (RFC 8446 4.2.1, D.2 for clients that know no TLS 1.3, D.5 for SSL)."""
     said, body = message.legacy_version, message.extensions.get(registry.SUPPORTED_VERSIONS)
     if body is not None:

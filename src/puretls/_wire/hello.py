@@ -66,6 +66,11 @@ class ClientHello(NamedTuple):
             raise Abort(faults.NO_COMPRESSION_SPECIFIED)
         return tuple_of(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], session_id, suites, compression, extensions))
 
+    @property
+    def full(self) -> ClientHello:
+        """Itself: all of it was read, unlike a `familiar` one."""
+        return self
+
     def psk_is_last(self) -> bool:
         """pre_shared_key, if there, MUST be the last extension (RFC 8446 4.2.11)."""
         return registry.PRE_SHARED_KEY not in self.extensions or next(reversed(self.extensions)) == (
