@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _operator
 import hmac
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -231,7 +233,7 @@ def test_who_interrupts_gets_another_number(make):
             sealer, _ = make()
             nonces: list[bytes] = []
             sealer.encrypt = watched(sealer.encrypt, nonces)
-            sealer.encrypt_into = watched(sealer.encrypt_into, nonces)
+            sealer.cipher = SimpleNamespace(encrypt_into=watched(sealer.cipher.encrypt_into, nonces))
             left = [place]
 
             def handler(*_, sealer=sealer, left=left):
@@ -350,7 +352,7 @@ def test_several_records_with_padding(make):
     sealer, opener = make()
     buf = b""
     for at, padding in enumerate((0, 1, 300, 0)):
-        header = pack_header(APPLICATION_DATA, TLS12, 5 + padding + sealer.tag)
+        header = pack_header(APPLICATION_DATA, TLS12, 4 + padding + sealer.extra)
         nonce = (sealer.iv ^ at).to_bytes(12, "big")
         buf += header + sealer.encrypt(nonce, b"data\x17" + bytes(padding), header)
     assert opener.open_each(buf, len(buf), 1000) == (len(buf), [b"data"] * 4)
@@ -386,8 +388,8 @@ class CountedCipher:
 
     def __init__(self, opener: Any) -> None:
         self.calls = 0
-        for name in ("decrypt", "decrypt_into"):
-            setattr(opener, name, self.counting(getattr(opener, name)))
+        opener.decrypt = self.counting(opener.decrypt)
+        opener.cipher = SimpleNamespace(decrypt_into=self.counting(opener.cipher.decrypt_into))
 
     def counting(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def decrypt(*arguments: Any) -> Any:
@@ -580,10 +582,10 @@ def test_least_overhead():
 
 
 def test_comparisons_take_constant_time():
-    """What decides about a MAC is hmac.compare_digest, and nothing else in the module compares secrets."""
+    """What decides about a MAC is hmac.compare_digest or its twin, and nothing else in the module compares secrets."""
     from puretls._record import cbc
 
-    assert cbc.compare_digest is hmac.compare_digest
+    assert cbc.compare_digest in (hmac.compare_digest, _operator._compare_digest)
 
 
 def test_a_key_block_does_not_show_keys():

@@ -56,8 +56,7 @@ class Driver(_SSLSocket):
         while True:
             if not handshake.established:  # otherwise only our last flight is still to be sent
                 self._advance()
-            if records.has_news:
-                port.flush()
+            port.flush()
             if handshake.established:
                 return
             if records.close_received:

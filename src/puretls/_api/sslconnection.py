@@ -166,16 +166,13 @@ class _SSLSocket(ConnectionFacts):
     def _advance(self) -> None:
         """Let the engine work on what has arrived, and answer its requests."""
         conn = self._conn
-        handshake, machine = conn.handshake, conn.machine
-        if machine.state is None and not handshake.server_side:
+        if conn.machine.state is None and not conn.handshake.server_side:
             self._begin(conn)
         try:
-            conn.advance()
-            while (state := machine.state) is not None and (request := state.request) is not None:
+            while (request := conn.advance()) is not None:
                 if self._records.events:  # reported before the program is asked about it
                     self._report()
                 self._answer(request)
-                conn.advance()
         finally:
             if self._records.events:
                 self._report()

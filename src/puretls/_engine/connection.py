@@ -19,7 +19,7 @@ from puretls._base.events import Event, MessageEvent
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS13
 from puretls._engine.config import Config
-from puretls._engine.handshake import Handshake, State
+from puretls._engine.handshake import Handshake, Parked, State
 from puretls._engine.machine import Machine
 from puretls._engine.outcome import Outcome
 from puretls._engine.requests import Request
@@ -45,14 +45,14 @@ class Connection:
         random: Callable[[int], bytes] = urandom,
     ) -> None:
         """`server_hostname` is an A-label or a literal address; `clock` tells seconds since the epoch."""
-        self.records = records = RecordLayer(server_side, watched=config.watch)
+        self.records = records = RecordLayer(server_side, config.watch)
         if config.max_send_fragment != MAX_PLAINTEXT:
             records.outbound.fragment = config.max_send_fragment
         if config.dynamic_record_sizes:
             records.start_small()
         begin = first_states.get(server_side, first_state)  # which loads the role
-        self.handshake = Handshake(config, server_side, clock, server_hostname, session, random, records, begin)
-        self.machine = Machine(self.handshake)
+        self.handshake = hs = Handshake(config, server_side, clock, server_hostname, session, random, records, begin)
+        self.machine = Machine(hs)
 
     # What transports ask of the handshake
 
@@ -132,35 +132,44 @@ class Connection:
 
     # Progress
 
-    def advance(self) -> None:
-        """Process what has arrived, until more is needed, a request is open, data can be read or the handshake is done.
+    def advance(self) -> Request | None:
+        """Process what has arrived, until more is needed, a request is open, data can be read or the handshake is done;
+        the request, if one is open.
 
         Raises Abort when the connection fails, and in every later call; the alert is in `data_to_send`.
         """
         machine, handshake, records = self.machine, self.handshake, self.records
         if machine.failure:
             raise machine.failed()
-        established = handshake.established
+        established, inbound, records.fast_opener = handshake.established, records.inbound, None
         try:
             state = machine.state
             if state is None:
                 state = machine.start()
-            while state.request is None:
-                item = records.next()
+            elif (inbound.plain or records.close_received) and type(state) is not Parked:
+                return None
+            while type(state) is not Parked:
+                item = inbound.next()
                 if item is None:
-                    return
+                    return None
                 kind, data = item
                 if kind != HANDSHAKE:
+                    if kind == CHANGE_CIPHER_SPEC and not (data or records.watched):  # it was dropped
+                        continue
                     state = self._dispatch(state, kind, data)
+                    if inbound.plain or records.close_received:
+                        return None
                     continue
                 if records.watched:
                     records.events.append(MessageEvent(False, handshake.version, HANDSHAKE, data))
                 state = machine.state = state.step(handshake, data)
-                records.takes_data = state.accepts_data
-                if handshake.established != established:
-                    return
+                if handshake.established:
+                    records.takes_data = state.accepts_data
+                    if not established:
+                        return None
         except BaseException as error:  # noqa: BLE001  # see Machine.ended_by
             raise machine.ended_by(error)  # noqa: B904  # it has its cause
+        return state.request
 
     def resume(self, request: Request, answer: Any) -> None:
         """Answer the request that is open.  The answer's type is that of the Request."""
@@ -271,7 +280,7 @@ class Connection:
     def _dispatch(self, state: State, kind: int, data: bytes) -> State:
         """Handle a record that is no handshake message (RFC 8446 5); the state after it."""
         records = self.records
-        if not records.inbound.on_boundary():  # no other record between the parts of a message (RFC 8446 5.1)
+        if records.inbound.hs:  # no other record between the parts of a message (RFC 8446 5.1)
             if kind == ALERT:
                 records.receive_alert(data)  # a fatal one is the better error
                 raise Abort(faults.MIXED_RECORDS)

@@ -21,6 +21,9 @@ from puretls._base.registry import (
     CHANGE_CIPHER_SPEC,
     CLIENT_HELLO,
     COMPRESSED_CERTIFICATE,
+    HANDSHAKE,
+    TLS10,
+    TLS12,
     TLS13,
 )
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, NullOpener, Opener, Opener13
@@ -36,6 +39,7 @@ SHORT = 4096  # bytes of a record that is cheaper to copy than to open in place
 NOTHING, UNPROTECTED = memoryview(b""), NullOpener()
 unpack_header = Struct("!BHH").unpack_from
 first_u32 = Struct("!I").unpack_from  # type and length of a handshake message
+KINDS = frozenset((CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA))
 SKIPPED = -1  # instead of a content type: early data
 
 
@@ -55,6 +59,7 @@ class Inbound:
         "plain",
         "plain_at",
         "plain_limit",
+        "said",
         "server_side",
         "start",
         "version",
@@ -65,12 +70,15 @@ class Inbound:
         self.server_side = server_side
         self.buf: bytes | bytearray = b""
         self.view: memoryview | bytes = b""  # of it
-        self.start = self.end = 0
+        self.start = 0
+        self.end = 0
         self.opener: Opener = UNPROTECTED
-        self.plain, self.plain_at = b"", 0  # application data that was opened, and how much of it has been delivered
-        self.hs: bytes | bytearray = b""  # handshake data, from hs_pos on not yet handed out
+        self.plain = b""  # application data that was opened
+        self.plain_at = 0  # how much of it has been delivered
+        self.hs: bytes | bytearray = b""  # handshake data, from hs_pos on not yet handed out; empty if all of it is
         self.hs_pos = 0
         self.version = 0  # what was negotiated; 0 as long as nothing is
+        self.said = TLS10 if server_side else TLS12  # legacy_record_version of ordinary records; others are looked at
         self.plain_limit = MAX_PLAINTEXT  # our record_size_limit (RFC 8449)
         self.drop_ccs = False  # in a handshake of TLS 1.3 change_cipher_spec is ignored (RFC 8446 5)
         self.allow_plain_alert = False  # a TLS 1.3 client may fail before it has keys
@@ -205,81 +213,75 @@ class Inbound:
         give_back(buffer)
         return data
 
-    def record(self) -> tuple[int, bytes] | None:
-        """Open the next record: its type and content; None if it is not whole yet."""
-        view, start, end = self.view, self.start, self.end
-        middle = start + HEADER
-        if middle > end:
-            if start == end and type(self.buf) is bytes:  # a BIO's, read to its end: as `release` does
-                self.buf = self.view = b""
-                self.start = self.end = 0
-            return None
-        version, opener = self.version, self.opener
-        kind, said, size = unpack_header(view, start)
-        if (  # unless it is an ordinary record
-            (said != version if 0 < version < TLS13 else said >> 8 != 3)
-            or size > MAX_PLAINTEXT
-            or not CHANGE_CIPHER_SPEC <= kind <= APPLICATION_DATA
-        ):
-            self._check_header(kind, said, size)
-        stop = middle + size
-        if stop > end:
-            return None
-        protected = opener.expansion
-        if kind != APPLICATION_DATA:
-            if kind == CHANGE_CIPHER_SPEC and (self.drop_ccs or version == TLS13):
-                return self._drop_ccs(view[middle:stop], stop)
-            if protected and version == TLS13:
-                return self._plain_alert(kind, view[middle:stop], stop)
-        elif not protected and self.early_data:  # before a second ClientHello
-            return self._skip_early_data(size, stop)
-        if not protected:  # as UNPROTECTED does, without the call
-            data = bytes(view[middle:stop])
-        else:
-            try:
-                kind, data = opener.open(view[start:middle], view[middle:stop])
-            except Abort as abort:
-                if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
-                    raise
-                return self._skip_early_data(size, stop)
-            self.allow_plain_alert, self.early_data = False, 0
-            # RFC 8449 4: in TLS 1.3 the limit is the whole inner plaintext's, with its type and padding
-            length = size - opener.overhead + HEADER if version == TLS13 else len(data)
-            if length > self.plain_limit:
-                raise Abort(faults.DATA_LENGTH_TOO_LONG)
-        self.start = stop
-        if data:
+    def next(self) -> tuple[int, bytes] | None:
+        """The next whole handshake message, with its header, or record of another kind; None if more is needed."""
+        while True:
+            hs = self.hs
+            if hs:
+                pos = self.hs_pos
+                have = len(hs) - pos
+                if have >= 4:
+                    size = (first_u32(hs, pos)[0] & 0xFFFFFF) + 4
+                    if size < have:
+                        self.hs_pos = stop = pos + size
+                        return HANDSHAKE, bytes(hs[pos:stop])
+                    if size == have:
+                        self.hs = b""
+                        return HANDSHAKE, bytes(hs[pos:] if pos else hs)
+                    _check_size(hs[pos], size - 4)  # a longer one than a record was incomplete once
+            view, start, end = self.view, self.start, self.end
+            middle = start + HEADER
+            if middle > end:
+                if start == end and type(self.buf) is bytes:  # a BIO's, read to its end: as `release` does
+                    self.buf = self.view = b""
+                    self.start = self.end = 0
+                return None
+            kind, said, size = unpack_header(view, start)
+            if said != self.said or size > MAX_PLAINTEXT or kind not in KINDS:  # else an ordinary record
+                self._check_header(kind, said, size)
+            stop = middle + size
+            if stop > end:
+                return None
+            opener = self.opener
+            if not opener.expansion:  # before there are keys
+                if (kind == CHANGE_CIPHER_SPEC and self.drop_ccs) or (kind == APPLICATION_DATA and self.early_data):
+                    return self._ignore(kind, view[middle:stop], stop)
+                data = bytes(view[middle:stop])  # as UNPROTECTED does, without the call
+            else:
+                tls13 = self.version == TLS13
+                if kind != APPLICATION_DATA and (tls13 or (kind == CHANGE_CIPHER_SPEC and self.drop_ccs)):
+                    return self._outside(kind, view[middle:stop], stop)
+                try:
+                    kind, data = opener.open(view[start:middle], view[middle:stop])
+                except Abort as abort:
+                    if not self.early_data or abort.fault is not faults.DECRYPTION_FAILED:
+                        raise
+                    return self._skip_early_data(size, stop)
+                self.allow_plain_alert, self.early_data = False, 0
+                # RFC 8449 4: in TLS 1.3 the limit is the whole inner plaintext's, with its type and padding
+                most = self.plain_limit
+                if size > most and (size - opener.overhead + HEADER if tls13 else len(data)) > most:
+                    raise Abort(faults.DATA_LENGTH_TOO_LONG)
+            self.start = stop
+            if not data:
+                self._count_empty(kind)
+                return kind, data
             self.empty_records = 0
-        else:
-            self._count_empty(kind)
-        return kind, data
-
-    def keep_handshake_data(self, data: bytes) -> None:
-        """Take the content of a handshake record; `message` returns its messages."""
-        if not self.hs:
+            if kind != HANDSHAKE:
+                return kind, data
+            if hs:
+                self._join(data)
+                continue
+            size = len(data)
+            if size > 3 and first_u32(data)[0] & 0xFFFFFF == size - 4:  # just one message, as mostly
+                return kind, data
             self.hs, self.hs_pos = data, 0
-        else:
-            if type(self.hs) is not bytearray or self.hs_pos:
-                self.hs, self.hs_pos = bytearray(self.hs[self.hs_pos :]), 0
-            self.hs += data
 
-    def message(self) -> bytes | None:
-        """The next whole handshake message, with its header."""
-        hs, pos = self.hs, self.hs_pos
-        have = len(hs)
-        if have - pos < 4:
-            return None
-        size = first_u32(hs, pos)[0] & 0xFFFFFF
-        if size > MAX_OTHER_MESSAGE and size > MAX_MESSAGE.get(hs[pos], 0):
-            raise Abort(faults.EXCESSIVE_MESSAGE_SIZE)
-        end = pos + 4 + size
-        if end < have:
-            self.hs_pos = end
-            return bytes(hs[pos:end])
-        if end > have:
-            return None
-        self.hs, self.hs_pos = b"", 0
-        return bytes(hs[pos:] if pos else hs)
+    def _join(self, data: bytes) -> None:
+        """Append the content of a handshake record to the beginning of a message."""
+        if type(self.hs) is not bytearray or self.hs_pos:
+            self.hs, self.hs_pos = bytearray(self.hs[self.hs_pos :]), 0
+        self.hs += data
 
     def _whole_message(self) -> bool:
         have = len(self.hs) - self.hs_pos
@@ -287,11 +289,11 @@ class Inbound:
 
     def in_header(self) -> bool:
         """Whether less than the header of a handshake message is waiting."""
-        return 0 < len(self.hs) - self.hs_pos < 4
+        return bool(self.hs) and len(self.hs) - self.hs_pos < 4
 
     def on_boundary(self) -> bool:
         """Whether no part of a handshake message is waiting: keys may change only there (RFC 8446 5.1)."""
-        return self.hs_pos == len(self.hs)
+        return not self.hs
 
     # Rules
 
@@ -319,11 +321,19 @@ class Inbound:
                 return faults.HTTPS_PROXY_REQUEST
         return faults.WRONG_VERSION_NUMBER if known and self.start else faults.NOT_TLS
 
+    def _ignore(self, kind: int, body: memoryview | bytes, stop: int) -> tuple[int, bytes]:
+        """A record that counts for nothing before there are keys, if all is well with it."""
+        return self._drop_ccs(body, stop) if kind == CHANGE_CIPHER_SPEC else self._skip_early_data(len(body), stop)
+
+    def _outside(self, kind: int, body: memoryview | bytes, stop: int) -> tuple[int, bytes]:
+        """A record without protection where keys are in use."""
+        return self._drop_ccs(body, stop) if kind == CHANGE_CIPHER_SPEC else self._plain_alert(kind, body, stop)
+
     def _drop_ccs(self, body: memoryview | bytes, stop: int) -> tuple[int, bytes]:
         """Ignore a change_cipher_spec of TLS 1.3: one byte of value 1, during the handshake only (RFC 8446 5)."""
         if not self.drop_ccs:
             raise Abort(faults.UNEXPECTED_CCS_MESSAGE)
-        if self.hs_pos != len(self.hs):
+        if self.hs:
             wrong = faults.BAD_CHANGE_CIPHER_SPEC if self.in_header() else faults.UNEXPECTED_HANDSHAKE_MESSAGE
             raise Abort(wrong, "inside a message")
         if len(body) != 1 or body[0] != 1:
@@ -335,7 +345,7 @@ class Inbound:
         return CHANGE_CIPHER_SPEC, b""
 
     def _plain_alert(self, kind: int, body: memoryview | bytes, stop: int) -> tuple[int, bytes]:
-        """A record without protection where keys are in use: the alert of a client that has failed without keys."""
+        """The alert of a client that has failed without keys."""
         if kind != ALERT or not self.allow_plain_alert or len(body) != 2:
             raise Abort(faults.BAD_RECORD_TYPE, f"content type {kind} outside protection")
         self.start, self.empty_records = stop, 0
@@ -357,3 +367,9 @@ class Inbound:
         self.empty_records += 1
         if self.empty_records > MAX_EMPTY_RECORDS:
             raise Abort(faults.TOO_MANY_EMPTY_RECORDS)
+
+
+def _check_size(kind: int, size: int) -> None:
+    """Refuse a handshake message with a longer body than its kind may have."""
+    if size > MAX_OTHER_MESSAGE and size > MAX_MESSAGE.get(kind, 0):
+        raise Abort(faults.EXCESSIVE_MESSAGE_SIZE)

@@ -28,7 +28,6 @@ from puretls._base.registry import ALERT, CHANGE_CIPHER_SPEC, FATAL, HANDSHAKE, 
 from puretls._crypto import schedule
 from puretls._crypto.schedule import APPLICATION, EARLY, Level, TrafficSecret
 from puretls._crypto.suites import Suite
-from puretls._record.inbound import first_u32
 from puretls._record.outbound import UNSEALED
 from puretls._record.protection import (
     MAX_PLAINTEXT,
@@ -216,8 +215,8 @@ class RecordLayer(TransportSide):
 
     def set_version(self, version: int) -> None:
         """Set the negotiated version."""
-        self.inbound.version, self.inbound.drop_ccs = version, version == TLS13
-        outbound = self.outbound
+        inbound, outbound = self.inbound, self.outbound
+        inbound.version, inbound.said, inbound.drop_ccs = version, min(version, TLS12), version == TLS13
         if type(outbound.sealer) is NullSealer:  # legacy_record_version (RFC 8446 5.1)
             outbound.sealer = UNSEALED[version]
 
@@ -237,7 +236,7 @@ class RecordLayer(TransportSide):
     def install_read(self, level: Level, suite: Suite, secret: TrafficSecret) -> None:
         """Install the keys of the receiving direction, in TLS 1.3."""
         inbound = self.inbound
-        if inbound.hs and not inbound.on_boundary():
+        if inbound.hs:
             raise Abort(faults.NOT_ON_RECORD_BOUNDARY)
         aead = suite.cipher
         inbound.opener = Opener13(aead, secret.key, secret.iv)  # type: ignore[arg-type]  # AEADs only
@@ -332,25 +331,6 @@ class RecordLayer(TransportSide):
         self.fast_opener = None
         self.inbound.receive(data)
 
-    def next(self) -> tuple[int, bytes] | None:
-        """The next handshake message, or record of another kind; None if more is needed, or there is data to read."""
-        inbound, self.fast_opener = self.inbound, None
-        while True:
-            if inbound.hs:
-                raw = inbound.message()
-                if raw is not None:
-                    return HANDSHAKE, raw
-            if inbound.plain or self.close_received:
-                return None
-            record = inbound.record()
-            if record is None or record[0] != HANDSHAKE:
-                return record
-            data = record[1]
-            size = len(data)
-            if size > 3 and not inbound.hs and first_u32(data)[0] & 0xFFFFFF == size - 4:  # just one message, as mostly
-                return record
-            inbound.keep_handshake_data(data)
-
     def keep(self, data: bytes) -> None:
         """Keep application data that `next` has returned, for the next read."""
         self.inbound.plain = data
@@ -398,7 +378,7 @@ class RecordLayer(TransportSide):
         inbound = self.inbound
         if inbound.plain:
             return inbound.take_into(out)
-        if inbound.hs_pos != len(inbound.hs) or inbound.plain_limit != MAX_PLAINTEXT:
+        if inbound.hs or inbound.plain_limit != MAX_PLAINTEXT:
             return 0  # no data inside a handshake message (RFC 8446 5.1); `next` checks our limit
         inbound.start, got = inbound.opener.open_many(inbound.buf, inbound.view, inbound.start, inbound.end, out)
         if got:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from struct import Struct
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE
+from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, VERSIONS
 from puretls._crypto.suites import Aead
 
 MAX_PLAINTEXT = 1 << 14  # RFC 8446 5.1
@@ -32,6 +32,7 @@ pack_aad = Struct("!QBHH").pack  # seq_num, type, version, length (RFC 5246 6.2.
 pack_header = Struct("!BHH").pack
 from_bytes = int.from_bytes
 
+USUAL = {version: bytes((APPLICATION_DATA, 3, version & 0xFF)) for version in VERSIONS}  # headers of data begin so
 TYPES = {kind: bytes((kind,)) for kind in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA)}
 
 CUTS = [(bytes(1 << n), (0, 1 << n)) for n in range(14, -1, -1)]  # zeros; what to cut if they are not there, and if
@@ -189,15 +190,17 @@ class NullSealer(Shapeless):
 class Opener13:
     """TLS 1.3 (RFC 8446 5.2): the content type is inside, after the data and before zero padding."""
 
-    __slots__ = ("decrypt", "decrypt_into", "header", "iv", "last", "overhead", "seq", "tag")
+    __slots__ = ("cipher", "decrypt", "header", "iv", "last", "overhead", "seq")
     expansion = 256
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
-        cipher: Any = aead.make(key)
-        self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
-        self.iv, self.seq, self.tag = from_bytes(iv, "big"), 0, aead.tag
+        self.cipher = cipher = aead.make(key)
+        self.decrypt = cipher.decrypt
+        self.iv = from_bytes(iv, "big")
+        self.seq = 0
         self.overhead = HEADER + 1 + aead.tag
-        self.last, self.header = -1, b""
+        self.last = -1
+        self.header = b""
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         seq = self.seq
@@ -221,15 +224,15 @@ class Opener13:
     def open_many(
         self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
-        open_into, iv, seq, pos, got, room = self.decrypt_into, self.iv, self.seq, start, 0, len(out)
-        inner = 0
+        open_into, iv, seq, pos, got, room = self.cipher.decrypt_into, self.iv, self.seq, start, 0, len(out)
+        more, inner = self.overhead - HEADER - 1, 0
         if seq > SEQUENCE_END - MANY:
             return start, 0
         try:
             while end - pos > HEADER:
                 header = buf[pos : pos + HEADER]  # bulk data has one header, again and again
                 size = header[3] << 8 | header[4]
-                inner = size - self.tag  # the plaintext and its type
+                inner = size - more  # the plaintext and its type
                 if header[0] != APPLICATION_DATA or not 1 < inner <= MAX_PLAINTEXT + 1:
                     break
                 count = min((end - pos) // (HEADER + size), (room - got - 1) // (inner - 1))
@@ -260,7 +263,7 @@ class Opener13:
     def open_data(self, buf: bytes, size: int) -> bytes | None:
         seq, header = self.seq, self.header
         if size != self.last or not buf.startswith(header):  # messages often come in one size
-            if not 1 < size - HEADER - self.tag <= MAX_PLAINTEXT + 1 or not whole(buf, size):
+            if not 0 < size - self.overhead <= MAX_PLAINTEXT or not whole(buf, size):
                 return None
             header = buf[:HEADER]
             self.last, self.header = size, header
@@ -316,21 +319,29 @@ class Opener13:
 class Sealer13:
     """TLS 1.3 (RFC 8446 5.2)."""
 
-    __slots__ = ("encrypt", "encrypt_into", "header", "iv", "limit", "overhead", "seq", "shape", "size", "tag")
+    __slots__ = ("cipher", "encrypt", "extra", "header", "iv", "limit", "overhead", "seq", "size")
 
     def __init__(self, aead: Aead, key: bytes, iv: bytes) -> None:
-        cipher: Any = aead.make(key)
-        self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
-        self.iv, self.seq, self.limit, self.tag = from_bytes(iv, "big"), 0, aead.limit, aead.tag
-        self.overhead, self.shape = HEADER + 1 + aead.tag, shape_of(HEADER, 1, aead.tag)
-        self.size, self.header = -1, b""  # of the last short send
+        self.cipher = cipher = aead.make(key)
+        self.encrypt = cipher.encrypt
+        self.iv = from_bytes(iv, "big")
+        self.seq = 0
+        self.limit = aead.limit
+        self.extra = extra = 1 + aead.tag  # bytes behind the data: its type, and the tag
+        self.overhead = HEADER + extra
+        self.size = -1  # of the last short send
+        self.header = b""
+
+    @property
+    def shape(self) -> Shape:
+        return shape_of(HEADER, 1, self.extra - 1)
 
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq = self.seq
         self.seq = seq + 1  # consumed before it is used: never twice
         if seq >= LAST:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
-        header = pack_header(APPLICATION_DATA, 0x0303, len(data) + 1 + self.tag)
+        header = pack_header(APPLICATION_DATA, 0x0303, len(data) + self.extra)
         sealed: bytes = self.encrypt((self.iv ^ seq).to_bytes(12, "big"), bytes(data) + TYPES[kind], header)
         return header + sealed
 
@@ -339,13 +350,13 @@ class Sealer13:
         self.seq = seq + 1
         size = len(data)
         if size != self.size:  # messages often come in one size
-            self.size, self.header = size, pack_header(APPLICATION_DATA, 0x0303, size + 1 + self.tag)
+            self.size, self.header = size, pack_header(APPLICATION_DATA, 0x0303, size + self.extra)
         header = self.header
         inner = data + b"\x17" if type(data) is bytes else b"".join((data, b"\x17"))
-        return header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
+        return header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), inner, header)
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
-        encrypt_into, iv, end, extra = self.encrypt_into, self.iv, len(data), 1 + self.tag
+        encrypt_into, iv, end, extra = self.cipher.encrypt_into, self.iv, len(data), self.extra
         seq = self.seq
         self.seq = seq - (-end // size)  # consumed before they are used, whatever interrupts the loop
         if seq > SEQUENCE_END - MANY:
@@ -364,12 +375,12 @@ class Sealer13:
         return at
 
     def seal_full(self, data: memoryview, frames: Sequence[Frame]) -> None:
-        encrypt_into, iv, size, count = self.encrypt_into, self.iv, MAX_PLAINTEXT, len(frames)
+        encrypt_into, iv, size, count = self.cipher.encrypt_into, self.iv, MAX_PLAINTEXT, len(frames)
         seq = self.seq
         self.seq = seq + count  # consumed before they are used, whatever interrupts the loop
         if seq > SEQUENCE_END - MANY:
             raise Abort(faults.SEQUENCE_CTR_WRAPPED)
-        header = pack_header(APPLICATION_DATA, 0x0303, size + 1 + self.tag)
+        header = pack_header(APPLICATION_DATA, 0x0303, size + self.extra)
         pos = 0
         for head, plain, inner, sealed in frames:
             head[:] = header
@@ -384,19 +395,23 @@ class Opener12:
     """AEAD suites of TLS 1.2: explicit nonce (RFC 5288 3, RFC 6655 3) or none (RFC 7905 2)."""
 
     __slots__ = (
-        "decrypt", "decrypt_into", "expansion", "explicit", "header", "iv", "last", "overhead", "salt", "seq", "tag",
-        "usual", "version",
+        "cipher", "decrypt", "explicit", "header", "iv", "last", "overhead", "salt", "seq", "tag", "usual", "version",
     )  # fmt: skip
+    expansion = 2048  # RFC 5246 6.2.3
 
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
-        cipher: Any = aead.make(key)
-        self.decrypt, self.decrypt_into = cipher.decrypt, cipher.decrypt_into
-        self.salt, self.iv, self.seq, self.version = salt, from_bytes(salt, "big"), 0, version
-        self.explicit, self.tag = 12 - len(salt), aead.tag
-        self.expansion = 2048  # RFC 5246 6.2.3
-        self.overhead = HEADER + self.explicit + aead.tag
-        self.last, self.header = -1, b""
-        self.usual = TYPES[APPLICATION_DATA] + version.to_bytes(2, "big")  # how the header of data begins
+        self.cipher = cipher = aead.make(key)
+        self.decrypt = cipher.decrypt
+        self.salt = salt
+        self.iv = from_bytes(salt, "big")
+        self.seq = 0
+        self.version = version
+        self.explicit = explicit = 12 - len(salt)
+        self.tag = tag = aead.tag
+        self.overhead = HEADER + explicit + tag
+        self.last = -1
+        self.header = b""
+        self.usual = USUAL[version]
 
     def open(self, header: Bytes, body: Bytes) -> tuple[int, bytes]:
         explicit, seq = self.explicit, next_sequence(self.seq)
@@ -414,7 +429,7 @@ class Opener12:
     def open_many(
         self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
     ) -> tuple[int, int]:
-        open_into, iv, salt, seq, version = self.decrypt_into, self.iv, self.salt, self.seq, self.version
+        open_into, iv, salt, seq, version = self.cipher.decrypt_into, self.iv, self.salt, self.seq, self.version
         explicit, pos, got, inner = self.explicit, start, 0, 0
         if seq > SEQUENCE_END - MANY:
             return start, 0
@@ -500,18 +515,26 @@ class Sealer12:
     """AEAD suites of TLS 1.2.  The explicit nonce is the sequence number, which never repeats (RFC 5288 3)."""
 
     __slots__ = (
-        "encrypt", "encrypt_into", "explicit", "header", "iv", "limit", "overhead", "salt", "seq", "shape", "size",
-        "tag", "version",
+        "cipher", "encrypt", "explicit", "header", "iv", "limit", "overhead", "salt", "seq", "size", "tag", "version",
     )  # fmt: skip
 
     def __init__(self, aead: Aead, key: bytes, salt: bytes, version: int) -> None:
-        cipher: Any = aead.make(key)
-        self.encrypt, self.encrypt_into = cipher.encrypt, cipher.encrypt_into
-        self.salt, self.iv, self.seq, self.version = salt, from_bytes(salt, "big"), 0, version
-        self.explicit, self.tag = 12 - len(salt), aead.tag
-        self.overhead, self.shape = HEADER + self.explicit + aead.tag, shape_of(HEADER + self.explicit, 0, aead.tag)
-        self.limit = SEQUENCE_END - 1  # there is no KeyUpdate to answer a lower one with
-        self.size, self.header = -1, b""  # of the last short send
+        self.cipher = cipher = aead.make(key)
+        self.encrypt = cipher.encrypt
+        self.salt = salt
+        self.iv = from_bytes(salt, "big")
+        self.seq = 0
+        self.version = version
+        self.explicit = explicit = 12 - len(salt)
+        self.tag = tag = aead.tag
+        self.overhead = HEADER + explicit + tag
+        self.limit = LAST  # there is no KeyUpdate to answer a lower one with
+        self.size = -1  # of the last short send
+        self.header = b""
+
+    @property
+    def shape(self) -> Shape:
+        return shape_of(HEADER + self.explicit, 0, self.tag)
 
     def seal(self, kind: int, data: Bytes) -> bytes:
         seq = self.seq
@@ -535,12 +558,12 @@ class Sealer12:
             self.size, self.header = size, pack_header(APPLICATION_DATA, self.version, length)
         header, aad = self.header, pack_aad(seq, APPLICATION_DATA, self.version, size)
         if not self.explicit:
-            return header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)  # type: ignore[no-any-return]
+            return header + self.encrypt((self.iv ^ seq).to_bytes(12, "big"), data, aad)
         explicit = seq.to_bytes(8, "big")
-        return header + explicit + self.encrypt(self.salt + explicit, data, aad)  # type: ignore[no-any-return]
+        return header + explicit + self.encrypt(self.salt + explicit, data, aad)
 
     def seal_many(self, data: memoryview, size: int, out: memoryview) -> int:
-        encrypt_into, iv, salt, version = self.encrypt_into, self.iv, self.salt, self.version
+        encrypt_into, iv, salt, version = self.cipher.encrypt_into, self.iv, self.salt, self.version
         explicit, tag, pos, end, at = self.explicit, self.tag, 0, len(data), 0
         seq = self.seq
         self.seq = seq - (-end // size)  # consumed before they are used
@@ -563,7 +586,8 @@ class Sealer12:
         return at
 
     def seal_full(self, data: memoryview, frames: Sequence[Frame]) -> None:
-        encrypt_into, iv, salt, version, explicit = self.encrypt_into, self.iv, self.salt, self.version, self.explicit
+        encrypt_into, iv, salt, version = self.cipher.encrypt_into, self.iv, self.salt, self.version
+        explicit = self.explicit
         size, pos, count = MAX_PLAINTEXT, 0, len(frames)
         seq = self.seq
         self.seq = seq + count  # consumed before they are used

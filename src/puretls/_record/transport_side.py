@@ -22,9 +22,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from puretls._base import registry
 from puretls._base.events import Event
-from puretls._base.registry import ALERT, APPLICATION_DATA, TLS13
+from puretls._base.registry import ALERT, APPLICATION_DATA, TLS10, TLS12, TLS13
 from puretls._crypto.kdf import Digest
 from puretls._crypto.suites import Suite
 from puretls._record.inbound import Inbound
@@ -75,16 +74,17 @@ class TransportSide:
 
     suite: Suite  # of TLS 1.3; missing until there are keys
 
-    def __init__(self, server_side: bool, *, watched: bool = False) -> None:
+    def __init__(self, server_side: bool, watched: bool = False) -> None:
         self.inbound = Inbound(server_side)
-        self.outbound = Outbound(registry.TLS12 if server_side else registry.TLS10)
+        self.outbound = Outbound(TLS12 if server_side else TLS10)
         self.events: list[Event] = []  # what the driver has to report
         self.watched = watched  # somebody wants to know of each message and each secret
         self.handshaking = True  # the first handshake is not done, and no other thread can be sending
         self.two_threads = False  # after it the receiving thread may not seal, as another one may be sending
         self.renegotiating = False  # nothing is written until that is over: servers do not expect data in between
         self.takes_data = False  # the engine's state accepts application data
-        self.close_sent = self.close_received = False
+        self.close_sent = False
+        self.close_received = False
         self.truncated = False  # the transport has ended without close_notify
         self.failed = False
         self.fast_opener: Opener | None = None
@@ -92,13 +92,13 @@ class TransportSide:
         self.flight: list[bytes] = []  # handshake messages that are sealed together
         self.ccs_due = False  # a change_cipher_spec goes before the next flight or alert
         self.control: deque[Pending] = deque()
-        self.control_size = self.control_unsent = (
-            0  # bytes in `control`; bytes of it that were sealed and may wait still
-        )
+        self.control_size = 0  # bytes in `control`
+        self.control_unsent = 0  # bytes of it that were sealed and may wait still
         self.update_requested = False  # by the peer: a KeyUpdate of ours goes before the next data
         self.update_awaited = False  # we have asked for a KeyUpdate of the peer
         self.epoch = 0  # how often our keys were renewed
-        self.warnings = self.messages = 0  # since the peer's last data: warning alerts; messages that cost us work
+        self.warnings = 0  # alerts since the peer's last data
+        self.messages = 0  # messages that cost us work, since then
         self.own_limit = MAX_PLAINTEXT  # of the peer's records (RFC 8449)
         self.reads_early_data = False
         self.read_secret = self.write_secret = b""  # of TLS 1.3, from here on
@@ -123,8 +123,9 @@ class TransportSide:
 
     def arm_writing(self) -> None:
         """Arm writing, for the holder of the sending side, if nothing has to be done before data is sealed."""
-        self.fast_sealer = self.outbound.sealer
-        if self.busy or self.events or self.outbound.fragment != MAX_PLAINTEXT:
+        outbound = self.outbound
+        self.fast_sealer = outbound.sealer  # before the conditions, too
+        if self.busy or self.events or outbound.fragment != MAX_PLAINTEXT:
             self.fast_sealer = None
 
     def arm(self) -> None:
