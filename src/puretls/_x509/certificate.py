@@ -8,7 +8,6 @@ that.  `load` shares objects, so that the intermediates of the big CAs are read 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -121,14 +120,13 @@ class Certificate:
             raise ValueError(str(self.odd))
         return self.odd.twin
 
-    @cached_property
-    def _outer(self) -> shapes.Certificate:
-        return shapes.read(shapes.Certificate, self.regular)
+    _outer: shapes.Certificate
+    tbs: shapes.TbsCertificate  # the fields as they are encoded
 
-    @cached_property
-    def tbs(self) -> shapes.TbsCertificate:
-        """The fields as they are encoded."""
-        return self._outer.tbs
+    @at_once("_outer", "tbs")
+    def _decoded(self) -> tuple[shapes.Certificate, shapes.TbsCertificate]:
+        outer = shapes.read(shapes.Certificate, self.regular)
+        return outer, outer.tbs
 
     @cached_property
     def parsed(self) -> x509.Certificate:
@@ -184,19 +182,16 @@ class Certificate:
         """The issuer as it is compared."""
         return names.canonical(self.issuer_rdns)
 
-    @cached_property
-    def not_before(self) -> float:
-        """When it begins to be valid, in seconds since the epoch; never, if the date is not in the required form."""
-        if self.odd is not None and self.odd.undated[0]:
-            return math.inf
-        return asked(_begin, self.parsed)
+    not_before: float  # seconds since the epoch; infinite, so never, if the date is not in the required form
+    not_after: float  # the last second in which it is valid
 
-    @cached_property
-    def not_after(self) -> float:
-        """The last second in which it is valid."""
-        if self.odd is not None and self.odd.undated[1]:
-            return -math.inf
-        return asked(_end, self.parsed)
+    @at_once("not_before", "not_after")
+    def _dates(self) -> tuple[float, float]:
+        begin, end = (False, False) if self.odd is None else self.odd.undated
+        return (
+            math.inf if begin else asked(_begin, self.parsed),
+            -math.inf if end else asked(_end, self.parsed),
+        )
 
     # Its key
 
@@ -227,8 +222,11 @@ class Certificate:
         parameters = self._key_parameters()
         return parameters is not None and parameters.tag_bytes != _OID
 
-    @cached_property
-    def _key_and_limits(self) -> tuple[Any, Pss | None]:
+    key: Any  # PyCA's key object; None if PyCA does not support such keys, or cannot use this one
+    limits: Pss | None  # what signatures of its key must have, if it is restricted to RSASSA-PSS so (RFC 4055 1.2)
+
+    @at_once("key", "limits")
+    def _key(self) -> tuple[Any, Pss | None]:
         try:
             key: Any = asked(self.parsed.public_key)
             algorithm = self.key_algorithm
@@ -239,53 +237,31 @@ class Certificate:
         except ValueError:
             return None, None
 
-    @cached_property
-    def key(self) -> Any:
-        """PyCA's key object; None if PyCA does not support such keys, or cannot use this one."""
-        return self._key_and_limits[0]
-
     def public_key(self) -> Any:
         """PyCA's key object, as a method, as PyCA's certificates have it."""
         return self.key
-
-    @property
-    def limits(self) -> Pss | None:
-        """The parameters that signatures of its key must have, if the key is restricted to RSASSA-PSS with them (RFC
-        4055 1.2).
-        """
-        return self._key_and_limits[1]
 
     @cached_property
     def key_bits(self) -> int:
         """Security bits of its key; 0 if it is of an unknown kind."""
         try:
-            return asked(strength.of_key, self._key_and_limits[0], self.key_algorithm)
+            return asked(strength.of_key, self.key, self.key_algorithm)
         except ValueError:
             return 0
 
     # Its signature
 
-    @cached_property
-    def _signature_algorithm(self) -> shapes.AlgorithmIdentifier:
-        return shapes.algorithm(self.tbs.algorithm)
+    algorithm: str  # the signature algorithm, as the signed part names it: an OID
+    signature: Algorithm  # the same, from our table
+    consistent: bool  # whether the signed part names the same signature algorithm as the signature (4.1.1.2)
 
-    @cached_property
-    def algorithm(self) -> str:
-        """The signature algorithm, as the signed part names it: an OID."""
-        return self._signature_algorithm.oid
-
-    @cached_property
-    def signature(self) -> Algorithm:
-        """The signature algorithm, from our table."""
-        return algorithms.named(self._signature_algorithm)
-
-    @cached_property
-    def consistent(self) -> bool:
-        """Whether the signed part names the same signature algorithm as the signature (4.1.1.2)."""
-        if self.odd is not None:
-            return self.odd.consistent
+    @at_once("algorithm", "signature", "consistent")
+    def _signing(self) -> tuple[str, Algorithm, bool]:
         inner, outer = self.tbs.algorithm, self._outer.algorithm
-        return bool(inner.tag_bytes == outer.tag_bytes and inner.data == outer.data)
+        content = bytes(inner.data)
+        said = shapes.algorithm(inner, content)
+        consistent = inner.tag_bytes == outer.tag_bytes and content == outer.data
+        return said.oid, algorithms.named(said), consistent if self.odd is None else self.odd.consistent
 
     def end_point(self) -> bytes | None:
         """The tls-server-end-point channel binding (RFC 5929 4.1); None where it is not defined.
@@ -302,38 +278,7 @@ class Certificate:
     extensions: dict[str, Extension]  # by their OIDs; the first one of a repeated extension
     repeated: frozenset[str]  # those that occur twice, which 4.2 forbids
     unhandled: bool  # whether a critical one is unknown
-
-    @at_once("extensions", "repeated", "unhandled")
-    def _extensions(self) -> tuple[dict[str, Extension], frozenset[str], bool]:
-        listed, unhandled = self.tbs.extensions or (), False
-        found: dict[str, Extension] = {}
-        for extension in listed:
-            oid, critical = extension.oid.dotted_string, bool(extension.critical)
-            unhandled = unhandled or (critical and oid not in HANDLED)
-            if oid not in found:
-                found[oid] = tuple_of(Extension, (critical, extension.value))
-        if len(found) == len(listed):
-            return found, frozenset(), unhandled
-        counted = Counter(extension.oid.dotted_string for extension in listed)
-        return found, frozenset(oid for oid, count in counted.items() if count > 1), unhandled
-
-    def critical(self, oid: str) -> bool:
-        """Whether it has this extension and marks it critical."""
-        extension = self.extensions.get(oid)
-        return extension is not None and extension.critical
-
-    def _read(self, oid: str, reader: Callable[[bytes], T]) -> T | None:
-        """The value of an extension; None if there is none, or if it is broken or repeated, which `invalid` shows."""
-        extension = self.extensions.get(oid)
-        if extension is None or oid in self.repeated:
-            return None
-        try:
-            if oid in _UNLIKE or len(extension.value) > SHARED:
-                return reader(extension.value)
-            value: T = _alike(reader, extension.value)
-        except ValueError:
-            return None
-        return value
+    invalid: bool  # whether one that matters is repeated, unreadable or contradicts another
 
     # What they say, if they matter; None if it is not there, or broken
 
@@ -350,26 +295,42 @@ class Certificate:
     ip_blocks: Resources | None  # RFC 3779 2
     as_numbers: Resources | None  # RFC 3779 3
 
-    @at_once(*_NOTHING)
-    def _values(self) -> tuple[Any, ...]:
-        found = self.extensions
-        values = _NOTHING.copy()
-        for oid in found:
+    ca: bool  # whether its basic constraints say that it is a CA
+    path_length: int | None  # how many intermediates may follow below it
+
+    @at_once("extensions", "repeated", "unhandled", "invalid", "ca", "path_length", *_NOTHING)
+    def _extensions(self) -> tuple[Any, ...]:
+        found: dict[str, Extension] = {}
+        values, repeated, unhandled, broken = _NOTHING.copy(), set[str](), False, False
+        for extension in self.tbs.extensions or ():
+            oid, value, critical = extension.oid.dotted_string, extension.value, extension.critical is True
+            if critical and oid not in HANDLED:
+                unhandled = True
+            if oid in found:
+                repeated.add(oid)
+                continue
+            found[oid] = tuple_of(Extension, (critical, value))
             if oid in _MATTERING:
                 name, reader = _MATTERING[oid]
-                values[name] = self._read(oid, reader)
-        return tuple(values.values())
+                values[name] = read = _read(oid, reader, value)
+                broken = broken or read is None
+        for oid in repeated & _MATTERING.keys():
+            values[_MATTERING[oid][0]], broken = None, True
+        said: shapes.BasicConstraints | None = values["basic_constraints"]
+        limit, ca = (None, False) if said is None else (said.path_length, said.ca is True)
+        invalid = (
+            broken
+            or values["key_usage"] == 0
+            or (limit is not None and limit < 0)
+            or (values["proxy"] is not None and (ca or SUBJECT_ALT_NAME in found or ISSUER_ALT_NAME in found))
+        )
+        path_length = limit if limit is None or limit >= 0 else None
+        return found, frozenset(repeated), unhandled, invalid, ca, path_length, *values.values()
 
-    @cached_property
-    def ca(self) -> bool:
-        """Whether its basic constraints say that it is a CA."""
-        return self.basic_constraints is not None and bool(self.basic_constraints.ca)
-
-    @cached_property
-    def path_length(self) -> int | None:
-        """How many intermediates may follow below it."""
-        limit = None if self.basic_constraints is None else self.basic_constraints.path_length
-        return limit if limit is None or limit >= 0 else None
+    def critical(self, oid: str) -> bool:
+        """Whether it has this extension and marks it critical."""
+        extension = self.extensions.get(oid)
+        return extension is not None and extension.critical
 
     def usable_for(self, usage: int) -> bool:
         """Whether key usage, if it is there, allows one of these."""
@@ -396,11 +357,6 @@ class Certificate:
         """Known answers of `checks.extensions`, by the place in a path."""
         return {}
 
-    @cached_property
-    def purposes(self) -> dict[tuple[str, bool], bool]:
-        """What `checks.purpose_fits` has found out, by purpose and whether it is for a leaf."""
-        return {}
-
     @property
     def alternative_names(self) -> list[tuple[bytes, bytes]]:
         """The same; none if it has no such extension."""
@@ -409,20 +365,10 @@ class Certificate:
     @cached_property
     def readable_access(self) -> bool:
         """Whether authority information access, if it is there, can be read."""
-        return AUTHORITY_INFO not in self.extensions or bool(self._read(AUTHORITY_INFO, extensions.accesses))
-
-    @cached_property
-    def invalid(self) -> bool:
-        """Whether an extension that matters is repeated, unreadable or contradicts another."""
-        return (
-            any(oid in _MATTERING and getattr(self, _MATTERING[oid][0]) is None for oid in self.extensions)
-            or self.key_usage == 0
-            or (self.basic_constraints is not None and (self.basic_constraints.path_length or 0) < 0)
-            or (
-                self.proxy is not None
-                and (self.ca or SUBJECT_ALT_NAME in self.extensions or ISSUER_ALT_NAME in self.extensions)
-            )
-        )
+        found = self.extensions.get(AUTHORITY_INFO)
+        if found is None:
+            return True
+        return AUTHORITY_INFO not in self.repeated and bool(_read(AUTHORITY_INFO, extensions.accesses, found.value))
 
     # Issuers and signatures
 
@@ -489,6 +435,17 @@ def _begin(parsed: x509.Certificate) -> float:
 
 def _end(parsed: x509.Certificate) -> float:
     return parsed.not_valid_after_utc.timestamp()
+
+
+def _read(oid: str, reader: Callable[[bytes], T], value: bytes) -> T | None:
+    """The value of an extension; None if it is broken."""
+    try:
+        if oid in _UNLIKE or len(value) > SHARED:
+            return reader(value)
+        found: T = _alike(reader, value)
+    except ValueError:
+        return None
+    return found
 
 
 @lru_cache(maxsize=512)

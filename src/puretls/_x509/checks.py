@@ -220,13 +220,6 @@ def _by_its_form(x: Certificate, *, issued: bool) -> int:
 
 def purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
     """Whether extended key usage, key usage and Netscape's type allow the purpose; CAs are held to the first too."""
-    fits = x.purposes.get((purpose, non_leaf))
-    if fits is None:
-        fits = x.purposes[purpose, non_leaf] = _purpose_fits(x, purpose, non_leaf=non_leaf)
-    return fits
-
-
-def _purpose_fits(x: Certificate, purpose: str, *, non_leaf: bool) -> bool:
     if purpose == SERVER:
         extended, usage, netscape = GATED_CRYPTO | {SERVER_AUTH}, DIGITAL_SIGNATURE | KEY_ENCIPHERMENT, 0x40
     else:

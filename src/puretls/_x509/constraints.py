@@ -29,6 +29,11 @@ _UTF8 = b"\x0c"
 def check(path: Path, policy: Policy, budget: Budget) -> None:
     """Check each certificate against the constraints of all certificates above it, including the anchor's."""
     chain = path.chain
+    for x in chain:
+        if x.name_constraints is not None or x.proxy is not None:
+            break
+    else:
+        return  # nearly always
     constrained = [i for i, x in enumerate(chain) if x.name_constraints is not None]
     for i in range(len(chain) - 1, -1, -1):
         x = chain[i]

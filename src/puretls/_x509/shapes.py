@@ -396,9 +396,9 @@ class AlgorithmIdentifier(NamedTuple):
     parameters: TLV | None
 
 
-def algorithm(value: TLV) -> AlgorithmIdentifier:
-    """An AlgorithmIdentifier; ValueError if it is none."""
-    content = bytes(value.data)
+def algorithm(value: TLV, content: bytes | None = None) -> AlgorithmIdentifier:
+    """An AlgorithmIdentifier; ValueError if it is none.  Whoever has read its content hands it over."""
+    content = bytes(value.data) if content is None else content
     if len(content) > SHORT:
         return _algorithm(value)
     found = _algorithms.get(content)  # there are few, and nearly all certificates have one of three
