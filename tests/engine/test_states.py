@@ -299,7 +299,7 @@ def test_a_state_refuses_other_records(state, by, make):
         check_refused(pair, side, CHANGE_CIPHER_SPEC, b"\x01\x01", faults.BAD_CHANGE_CIPHER_SPEC)
     for kind in (HANDSHAKE, ALERT):
         pair, side = reach(state, by, make)
-        check_refused(pair, side, kind, b"", faults.UNEXPECTED_RECORD, faults.EMPTY_RECORD)
+        check_refused(pair, side, kind, b"", faults.UNEXPECTED_RECORD, faults.EMPTY_RECORD, faults.MALFORMED_ALERT)
     pair, side = reach(state, by, make)
     check_refused(pair, side, ALERT, b"\x02", faults.MALFORMED_ALERT)
     pair, side = reach(state, by, make)

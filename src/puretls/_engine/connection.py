@@ -319,9 +319,11 @@ class Connection:
         if not version:
             return faults.UNEXPECTED_HANDSHAKE_MESSAGE
         if version == TLS13:
-            return faults.BAD_RECORD_TYPE if own else faults.UNEXPECTED_RECORD
+            mixed = faults.MIXED_RECORDS if inside and established else faults.UNEXPECTED_RECORD
+            return faults.BAD_RECORD_TYPE if own else mixed
         if not established and inbound.opener.expansion:
             return faults.DATA_BETWEEN_CCS_AND_FINISHED
         if own:
-            return faults.CCS_RECEIVED_EARLY if inside or established else faults.UNEXPECTED_HANDSHAKE_MESSAGE
+            early = inside or (established and not self.records.renegotiating)
+            return faults.CCS_RECEIVED_EARLY if early else faults.UNEXPECTED_HANDSHAKE_MESSAGE
         return faults.UNEXPECTED_RECORD

@@ -363,7 +363,8 @@ class Inbound:
 
     def _count_empty(self, kind: int) -> None:
         if kind != APPLICATION_DATA:  # RFC 8446 5.1, RFC 5246 6.2.1
-            raise Abort(faults.EMPTY_RECORD if self.version == TLS13 else faults.UNEXPECTED_RECORD, "an empty record")
+            wrong = faults.MALFORMED_ALERT if kind == ALERT else faults.UNEXPECTED_RECORD
+            raise Abort(faults.EMPTY_RECORD if self.version == TLS13 else wrong, "an empty record")
         self.empty_records += 1
         if self.empty_records > MAX_EMPTY_RECORDS:
             raise Abort(faults.TOO_MANY_EMPTY_RECORDS)

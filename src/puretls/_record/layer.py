@@ -356,12 +356,12 @@ class RecordLayer(TransportSide):
             return
         if level not in (WARNING, FATAL) and not tls13:
             raise Abort(faults.UNKNOWN_ALERT_TYPE)
-        if level == FATAL or (tls13 and description != registry.USER_CANCELED):
+        if description != registry.USER_CANCELED if tls13 else level == FATAL:  # the level says nothing, RFC 8446 6
             raise Abort(faults.received(description))
         self.warnings += 1
         if self.warnings > MAX_WARNINGS:
             raise Abort(faults.TOO_MANY_WARN_ALERTS)
-        if description == registry.NO_RENEGOTIATION and self.handshaking:
+        if description == registry.NO_RENEGOTIATION:  # whoever was asked for a handshake, or has asked, wants it
             raise Abort(faults.NO_RENEGOTIATION)
 
     def peer_has_ended(self) -> None:
