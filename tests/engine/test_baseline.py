@@ -408,7 +408,9 @@ for name in (
 def declined(run: Run) -> None:
     run.connect().handshake()
     run.server.records.outbound.put(HANDSHAKE, message(HELLO_REQUEST, b""))
-    run.exchange().talk().close()
+    run.exchange()
+    assert run.server.failure
+    assert run.client.failure
 
 
 @kind("TLS 1.2, renegotiation declined by the server", *TWELVE)
