@@ -9,4 +9,8 @@ from puretls._api.operations import Operation, operation
 from puretls._api.pkcs11 import PKCS11Key
 from puretls._api.tpm2 import TPM2Key
 
+for thing in (CallableKey, Operation, PKCS11Key, TPM2Key, operation):
+    thing.__module__ = __name__  # that is where programs find them
+del thing
+
 __all__ = ["CallableKey", "Operation", "PKCS11Key", "TPM2Key", "operation"]

@@ -171,6 +171,7 @@ BROKEN = {
     "gone": lambda names, _: names[1].unlink(),
     "no key": lambda names, _: names[1].write_bytes(names[0].read_bytes()),
     "expired": lambda names, authority: write(authority.issue("localhost", days=(-5, -1)), names),
+    "not valid yet": lambda names, authority: write(authority.issue("localhost", days=(1, 5)), names),
 }
 
 

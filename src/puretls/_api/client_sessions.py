@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 from puretls._api.objects import SSLSession
 from puretls._api.settings import PROTOCOL_TLS_SERVER
@@ -70,6 +70,9 @@ class SessionCache:
 
     def __repr__(self) -> str:
         return f"<SessionCache of {self._count} sessions, {self._size} at most>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot copy or pickle a SessionCache: share it, or keep sessions with SSLSession.to_bytes()")
 
     def __len__(self) -> int:
         return self._count

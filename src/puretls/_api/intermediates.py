@@ -50,7 +50,8 @@ class _IntermediateSettings:
         return value
 
     @aia.setter
-    def aia(self, value: bool | Fetch) -> None:
+    def aia(self, value: bool | Fetch | None) -> None:
+        value = False if value is None else value
         if not callable(value) and not isinstance(value, bool):
             raise TypeError(f"aia must be True, False or a function, not {type(value).__name__}")
         if value and self._settings.protocol == PROTOCOL_TLS_SERVER:

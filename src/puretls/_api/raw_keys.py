@@ -60,14 +60,15 @@ class _RawKeySettings:
 
         On a client these are the types that it accepts, and "raw" needs check_hostname to be False, as a key has no
         name: see set_trusted_public_keys().  On a server they are those that it shows, of what it has loaded; unless
-        set, that is whatever it has loaded.  ValueError for other names, and for none.
+        set, that is whatever it has loaded.  None takes back what was set.  ValueError for other names, and for an
+        empty list.
         """
         return _names(self._settings.server_types)
 
     @server_certificate_types.setter
-    def server_certificate_types(self, value: Sequence[str]) -> None:
+    def server_certificate_types(self, value: Sequence[str] | None) -> None:
         types = _types(value)
-        if RAW in types and self._settings.check_hostname:
+        if types is not None and RAW in types and self._settings.check_hostname:
             raise ValueError("raw public keys have no names: check_hostname has to be False")
         self._settings.server_types = types
 
@@ -77,7 +78,7 @@ class _RawKeySettings:
         return _names(self._settings.client_types)
 
     @client_certificate_types.setter
-    def client_certificate_types(self, value: Sequence[str]) -> None:
+    def client_certificate_types(self, value: Sequence[str] | None) -> None:
         self._settings.client_types = _types(value)
 
     def set_trusted_public_keys(self, keys: Iterable[Any], /) -> None:
@@ -102,7 +103,9 @@ def _der(key: Any) -> bytes:
     return der
 
 
-def _types(value: Sequence[str]) -> tuple[int, ...]:
+def _types(value: Sequence[str] | None) -> tuple[int, ...] | None:
+    if value is None:  # as it was before anything was set
+        return None
     if isinstance(value, (str, bytes)):
         raise TypeError(f"types of certificates must be in a list, not {type(value).__name__}")
     names = list(value)

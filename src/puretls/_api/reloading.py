@@ -139,6 +139,8 @@ class Pair(Source):
         credential, digests = self._loaded(content, settings.security_level)
         if credential.leaf.not_after < time.time():
             raise ValueError("the new certificate has expired")
+        if credential.leaf.not_before > time.time():
+            raise ValueError("the new certificate is not valid yet")
         with self._lock:
             if order < self._order:  # another thread has read them later
                 return False

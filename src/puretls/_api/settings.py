@@ -319,6 +319,7 @@ class Settings:
                 "crlite": None if self.crlite is None else self.crlite._filters,
                 "aia": self.fetch,
                 "ct": None if self.ct_policy is None else self.ct_policy._rules,
+                "ocsp": self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
             }
         return PeerPolicy(
             verify_mode=self.verify_mode,
@@ -329,7 +330,6 @@ class Settings:
             host_flags=host_flags,
             security_level=level,
             session_id_context=self.session_id_context,
-            ocsp=self.ocsp_policy if self.request_ocsp else OCSP_IGNORE,
             webpki=profile,
             types=(self.client_types if server_side else self.server_types) or (X509,),
             trusted_keys=self.trusted_keys,

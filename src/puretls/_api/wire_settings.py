@@ -6,6 +6,8 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._x509.shapes import Rdns, items
 
@@ -85,14 +87,14 @@ class _WireSettings:
         """Names of CAs, in DER, whose certificates are welcome (RFC 8446 4.2.4, RFC 5246 7.4.4); none unless set.
 
         A server tells them to clients whose certificate it asks for, a client of TLS 1.3 to servers.  They are a hint:
-        who is trusted is for load_verify_locations() to say.  May be set to names in DER or to certificates, whose
-        subjects are taken.  ValueError for what is no name, or for more than 65,535 bytes of them.
+        who is trusted is for load_verify_locations() to say.  May be set to names in DER, to `x509.Name`, or to
+        certificates, whose subjects are taken.  ValueError for what is no name, or for more than 65,535 bytes of them.
         """
         return self._settings.client_ca_names
 
     @client_ca_names.setter
-    def client_ca_names(self, value: Iterable[object]) -> None:
-        found = tuple(dict.fromkeys(map(_name, value)))
+    def client_ca_names(self, value: Iterable[object] | None) -> None:
+        found = tuple(dict.fromkeys(map(_name, value or ())))
         if sum(len(name) + 2 for name in found) > MOST_NAMES:
             raise ValueError("client_ca_names are too long for one message")
         self._settings.client_ca_names = found
@@ -112,8 +114,9 @@ class _WireSettings:
 
 def _name(given: object) -> bytes:
     """The DER of a distinguished name: itself, or the subject of a certificate."""
-    if hasattr(given, "subject"):
-        return bytes(given.subject.public_bytes())
+    given = getattr(given, "subject", given)
+    if isinstance(given, x509.Name):
+        return bytes(given.public_bytes())
     der = bytes(memoryview(given))  # type: ignore[arg-type]  # TypeError for what has no bytes
     items(Rdns, der)
     return der
