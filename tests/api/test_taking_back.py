@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_what_makes_no_sense_is_a_plain_error(name: str, wrong: object) -> None:
     """And the setting stays as it was."""
     context = puretls.SSLContext(SETTINGS[name].where[0])
     before = getattr(context, name)
-    if type(before) is bool or (name, type(wrong)) in SENSIBLE:
+    if (type(before) is bool and name != "aia") or (name, type(wrong)) in SENSIBLE:
         setattr(context, name, wrong)  # whatever is true or false, for instance
         return
     with pytest.raises((TypeError, ValueError)):
@@ -152,3 +153,31 @@ def test_a_context_for_both_roles_asks_no_clients_for_ocsp(pki: Any) -> None:
     for judge in (None, function):
         made.set_cert_verify_callback(judge)
         join(client_of(puretls, pki, identity="client"), made).ok()
+
+
+KEYWORDS = {  # what may be given by name
+    puretls.verify_ocsp_response: "response certificate issuer time max_age security_level",
+    puretls.verify_scts: "leaf issuer sct_list ocsp_response logs time",
+    puretls.CTPolicy: "logs minimum operators",
+    puretls.CRLite: "path",
+    puretls.CRLite.check: "leaf issuer time",
+    puretls.SessionCache: "size",
+    puretls.SSLContext.add_trust_anchor: "certificate permitted excluded distrust_after accept",
+    puretls.SSLContext.add_cert_chain: "certfile keyfile password names signature_algorithms ocsp_response sct_list "
+    "must_match_issuer",
+    puretls.SSLContext.add_cert_compression: "id compress decompress",
+    puretls.SSLContext.load_cert_chain: "certfile keyfile password reload",
+    puretls.SSLContext.load_intermediates: "cafile cadata",
+    puretls.SSLContext.load_raw_public_key: "key password",
+    puretls.SSLContext.load_session: "data",
+    puretls.SSLContext.load_verify_locations: "cafile capath cadata reload",
+    puretls.keys.CallableKey: "public_key sign signature_algorithms",
+    puretls.keys.PKCS11Key: "private_key public_key signature_algorithms",
+}
+
+
+@pytest.mark.parametrize("function", KEYWORDS, ids=lambda x: x.__name__)
+def test_arguments_have_names(function: Any) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    named = [one.name for one in parameters if one.kind not in (one.POSITIONAL_ONLY, one.VAR_KEYWORD)]
+    assert [name for name in named if name != "self"] == KEYWORDS[function].split()

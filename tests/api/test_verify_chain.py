@@ -6,6 +6,7 @@ import datetime as dt
 import inspect
 import pathlib
 from functools import partial
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -164,3 +165,24 @@ def test_pem_without_a_certificate(pki: Pki, text: str) -> None:
         with pytest.raises(puretls.SSLError) as caught:
             puretls.verify_chain(*arguments)
         assert not isinstance(caught.value, puretls.SSLCertVerificationError)
+
+
+MOMENTS = {
+    "verify_chain": lambda leaf, issuer, time: puretls.verify_chain(leaf, [], issuer, time=time),
+    "verify_ocsp_response": lambda leaf, issuer, time: puretls.verify_ocsp_response(b"", leaf, issuer, time=time),
+    "max_age": lambda leaf, issuer, time: puretls.verify_ocsp_response(b"", leaf, issuer, max_age=time),
+    "verify_scts": lambda leaf, issuer, time: puretls.verify_scts(leaf, issuer, logs=puretls.CTLogs(), time=time),
+    "CRLite.check": lambda leaf, issuer, time: puretls.CRLite(".").check(leaf, issuer, time=time),
+    "CTLogs.is_stale": lambda _leaf, _issuer, time: puretls.CTLogs().is_stale(time),
+}
+
+
+@pytest.mark.parametrize("function", MOMENTS)
+@pytest.mark.parametrize(
+    "wrong", [float("nan"), float("inf"), "now", b"", object()], ids=["nan", "inf", "str", "bytes", "object"]
+)
+def test_no_time_is_no_time(pki: Any, function: str, wrong: Any) -> None:
+    """With what is not a number every comparison is false, and nothing would be too old."""
+    leaf, issuer = pki.identity("P-256").certificate, pki.issuer.certificate
+    with pytest.raises((TypeError, ValueError), match=r"number"):
+        MOMENTS[function](leaf, issuer, wrong)

@@ -269,7 +269,7 @@ class _ClientSessionSettings:
             value = new, resumed
         self._settings.ticket_request = value
 
-    def load_session(self, data: Buffer, /) -> SSLSession:
+    def load_session(self, data: Buffer) -> SSLSession:
         """The session that SSLSession.to_bytes() made these bytes of, for connections of this context.
 
         It is resumed only if name and verification settings are those that it was made under.  The bytes are believed:

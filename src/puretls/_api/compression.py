@@ -52,7 +52,6 @@ class _CompressionSettings:
         id: int,  # noqa: A002  # what it is
         compress: Callable[[bytes], bytes | None] | None,
         decompress: Callable[[bytes, int], bytes] | None,
-        /,
     ) -> None:
         """Add an algorithm for certificates by its number at IANA, 1 to 65535, behind those that are there.
 

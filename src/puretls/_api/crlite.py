@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from time import time as clock
 
 from puretls._api.errors import abort_error
+from puretls._api.moments import moment
 from puretls._api.types import CertificateData
 from puretls._base.faults import Abort
 from puretls._base.public import public
@@ -42,14 +42,15 @@ class CRLite:
         """The folder."""
         return self._filters.folder
 
-    def check(self, leaf: CertificateData, issuer: CertificateData, /, *, time: float | None = None) -> CRLiteStatus:
+    def check(self, leaf: CertificateData, issuer: CertificateData, *, time: float | None = None) -> CRLiteStatus:
         """What the filters say of a certificate of that issuer.
 
         Both are as in `verify_chain()`; SSLError if one cannot be read.  `time` is in seconds since the epoch,
         now unless given, and decides whether the filters are too old.
         """
+        when = moment(time)
         try:
             both = [verify.first(one) for one in (leaf, issuer)]
         except Abort as abort:
             raise abort_error(abort) from None
-        return crlite.check(self._filters.current(clock() if time is None else time), *both)
+        return crlite.check(self._filters.current(when), *both)

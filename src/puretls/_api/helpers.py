@@ -12,7 +12,6 @@ import socket
 import sys
 from collections.abc import Iterable
 from socket import create_connection
-from time import time as clock
 from typing import TYPE_CHECKING, NamedTuple
 
 from puretls._api import native
@@ -27,6 +26,7 @@ from puretls._api.enums import (
     VerifyMode,
 )
 from puretls._api.errors import abort_error
+from puretls._api.moments import moment
 from puretls._api.names import DER_cert_to_PEM_cert, Purpose, _ASN1Object
 from puretls._api.profile import PublicSuffixes, check_name, rules_of, webpki_of
 from puretls._api.trust import openssl_paths
@@ -229,7 +229,7 @@ def verify_chain(
             intermediates,
             roots,
             crls=crls,
-            time=clock() if time is None else time,
+            time=moment(time),
             hostname=hostname,
             purpose=purpose,
             flags=flags,

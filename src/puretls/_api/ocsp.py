@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from time import time as clock
+import operator
 
 from puretls._api.errors import abort_error
-from puretls._api.types import CertificateData
+from puretls._api.moments import moment
+from puretls._api.types import Buffer, CertificateData
 from puretls._base.faults import Abort
 from puretls._base.public import public
 from puretls._x509 import codes, ocsp, verify
@@ -15,10 +16,9 @@ from puretls._x509.ocsp import OCSPResult as OCSPResult  # noqa: PLC0414 - a pub
 
 @public
 def verify_ocsp_response(
-    response: bytes,
-    certificate_: CertificateData,
+    response: Buffer,
+    certificate: CertificateData,
     issuer: CertificateData,
-    /,
     *,
     time: float | None = None,
     max_age: float | None = None,
@@ -32,15 +32,17 @@ def verify_ocsp_response(
     is good.  A revoked certificate is a result, not an error.  Certificates are those of `verify_chain()`: PEM will do.
 
     Raises SSLCertVerificationError with verify_code 74 for a response that may not be believed, `verify_message` says
-    why; SSLError for a certificate that cannot be read.
+    why; SSLError for a certificate that cannot be read; TypeError and ValueError for arguments that make no sense.
     """
+    data, now, level = bytes(memoryview(response)), moment(time), operator.index(security_level)
+    if max_age is not None and moment(max_age, "max_age") < 0:
+        raise ValueError("max_age cannot be negative")
     try:
-        leaf, above = (verify.first(x) for x in (certificate_, issuer))
+        leaf, above = (verify.first(x) for x in (certificate, issuer))
     except Abort as abort:
         raise abort_error(abort) from None
-    now = clock() if time is None else time
     try:
-        return ocsp.verify(response, leaf, above, time=now, max_age=max_age, level=security_level)
+        return ocsp.verify(data, leaf, above, time=now, max_age=max_age, level=level)
     except ocsp.Unusable as why:
         text = f"{codes.VERDICTS[codes.OCSP_FAILED][0]}: {why}"
         raise abort_error(codes.refusal(codes.OCSP_FAILED, 0, text)) from None

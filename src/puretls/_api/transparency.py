@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Iterator
-from time import time as clock
 from typing import Any
 
 from puretls._api.errors import abort_error
+from puretls._api.moments import moment
 from puretls._api.types import CertificateData
 from puretls._base.faults import Abort
 from puretls._base.public import public
@@ -55,7 +55,7 @@ class CTLogs:
 
     def is_stale(self, time: float | None = None) -> bool:
         """Whether the list is older than 70 days: then no policy refuses anything by it."""
-        return self._logs.stale(clock() if time is None else time)
+        return self._logs.stale(moment(time))
 
 
 @public
@@ -96,7 +96,6 @@ class CTPolicy:
 def verify_scts(
     leaf: CertificateData,
     issuer: CertificateData,
-    /,
     *,
     sct_list: bytes | None = None,
     ocsp_response: bytes | None = None,
@@ -113,9 +112,9 @@ def verify_scts(
     """
     if not isinstance(logs, CTLogs):
         raise TypeError(f"logs must be a CTLogs, not {type(logs).__name__}")
+    now = moment(time)
     try:
         both = [verify.first(one) for one in (leaf, issuer)]
     except Abort as abort:
         raise abort_error(abort) from None
-    now = clock() if time is None else time
     return transparency.verify(both[0], both[1], sct_list, ocsp_response, logs._logs, now)
