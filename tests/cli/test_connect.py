@@ -762,9 +762,13 @@ def test_a_server_without_a_certificate(connect: Connect, tls: Any, tmp_path: Pa
     with serving_https(context) as server:
         where = f"localhost:{server.server_port}"
         done, told = connect(where, "--trust-key", files[0]), connect(where, "--trust-key", files[0], "--json")
+        inspected = puretls("inspect", where, "--trust-key", files[0], "--insecure")
+        walked = puretls("inspect", where, "--trust-key", files[0])
         refused, wrong = connect(where, "--trust-key", files[1]), connect(where, "--trust-key", tmp_path / "none")
     assert (done.status, "the key that is trusted" in done.out, "raw key" in done.out) == (0, True, True)
     assert len(json.loads(told.out)["raw_public_key"]) == 44
+    assert (walked.status, "the key that is trusted" in walked.out, "sha256//" in walked.out) == (0, True, True)
+    assert (inspected.status, "not checked" in inspected.out) == (0, True)
     assert (refused.status, "Raw public key untrusted" in refused.err) == (1, True)
     assert (wrong.status, "--trust-key" in wrong.err) == (1, True)
 

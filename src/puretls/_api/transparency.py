@@ -11,7 +11,7 @@ from typing import Any
 
 from puretls._api.errors import abort_error
 from puretls._api.moments import moment
-from puretls._api.types import CertificateData
+from puretls._api.types import Buffer, CertificateData
 from puretls._base.faults import Abort
 from puretls._base.public import public
 from puretls._x509 import transparency, verify
@@ -66,7 +66,7 @@ class CTPolicy:
     demands nothing.
     """
 
-    __slots__ = ("_rules", "logs")
+    __slots__ = ("_logs", "_rules")
 
     def __init__(self, logs: CTLogs, minimum: int | None = None, operators: int = 2) -> None:
         if not isinstance(logs, CTLogs):
@@ -75,8 +75,13 @@ class CTPolicy:
         various = operator.index(operators)
         if (least is not None and least < 0) or various < 0:
             raise ValueError("minimum and operators cannot be negative")
-        self.logs = logs
+        self._logs = logs
         self._rules = transparency.Rules(logs._logs, least, various)
+
+    @property
+    def logs(self) -> CTLogs:
+        """The logs whose timestamps count."""
+        return self._logs
 
     @property
     def minimum(self) -> int | None:
@@ -97,8 +102,8 @@ def verify_scts(
     leaf: CertificateData,
     issuer: CertificateData,
     *,
-    sct_list: bytes | None = None,
-    ocsp_response: bytes | None = None,
+    sct_list: Buffer | None = None,
+    ocsp_response: Buffer | None = None,
     logs: CTLogs,
     time: float | None = None,
 ) -> list[SCTResult]:
@@ -117,4 +122,5 @@ def verify_scts(
         both = [verify.first(one) for one in (leaf, issuer)]
     except Abort as abort:
         raise abort_error(abort) from None
-    return transparency.verify(both[0], both[1], sct_list, ocsp_response, logs._logs, now)
+    scts, staple = (None if one is None else bytes(memoryview(one)) for one in (sct_list, ocsp_response))
+    return transparency.verify(both[0], both[1], scts, staple, logs._logs, now)

@@ -37,7 +37,7 @@ from puretls.cli.idn import both_ways
 from puretls.cli.observe import negotiated
 from puretls.cli.proxy import add_proxy, chosen, dial_through
 from puretls.cli.render import screen
-from puretls.cli.report import advice, crlite_status, timestamps, timestamps_line
+from puretls.cli.report import advice, crlite_status, raw_key, timestamps, timestamps_line
 from puretls.cli.starttls import PORTS, start
 from puretls.cli.tap import Tap, logging_keys
 from puretls.cli.target import Target, add_network, target
@@ -158,8 +158,10 @@ def call(
             facts = {
                 **negotiated(tap.tls),
                 **({"early data": early_data_line(became_of_early_data(tap.tls, sent))} if early else {}),
-                "verified": "not checked" if arguments.insecure else f"yes, {both_ways(name) or 'no name asked for'}",
+                "verified": "not checked" if arguments.insecure else verified_line(tap.tls, name),
             }
+            if compressed := tap.tls.cert_compression():
+                facts["compression"] = f"of the certificate: {compressed}"
             if arguments.http:
                 fetch(tap, name or where.host)
             with ending(tap):
@@ -168,13 +170,27 @@ def call(
             failed = f"{reason(error)}: {advice(error.verify_code)}; --insecure looks at it anyway"
         except OSError as error:
             failed = reason(error)
-        if watched.chain:
+        if facts and without_certificate(tap.tls):
+            facts["raw key"] = f"sha256//{raw_key(tap.tls)}"
+        elif watched.chain:
             facts["OCSP"] = ocsp_line(ocsp(watched.staple, watched.chain))
             if any((logged := timestamps(watched.chain, tap.tls.sct_list)).values()):
                 facts["logged"] = timestamps_line(logged)
             if said := crlite_status(context.crlite, watched.chain):
                 facts["CRLite"] = said
         return Inspection(title, tap.explained(log()), facts, failed), tap.tls.session
+
+
+def without_certificate(tls: Any) -> bool:
+    """Whether the server has shown a raw public key (RFC 7250)."""
+    return tls.getpeercert(True) is None and tls.peer_public_key() is not None
+
+
+def verified_line(tls: Any, name: str) -> str:
+    """Why the server is believed to be who it says it is."""
+    if without_certificate(tls):
+        return "yes, it has the key that is trusted; it has no certificate"
+    return f"yes, {both_ways(name) or 'no name asked for'}"
 
 
 def fetch(tap: Tap, name: str) -> None:
