@@ -57,7 +57,7 @@ def first(client: Config, server: Config, *, resumed: bool = False) -> bytes:
     if resumed:
         pair = Pair(client, server).handshake()
         pair.send(pair.server, b"with tickets")
-        session = pair.client.outcome.session
+        session = pair.client.handshake.session
     pair = Pair(client, session=session)
     pair.advance(pair.client)
     return pair.client.take()[5:]
@@ -83,6 +83,7 @@ def test_the_answer_to_a_changed_hello_is_the_same(client: str, server: str, res
     for _ in range(4):  # met, learnt, found, its answers known
         usual = told(ours, raw)
     assert usual[0] is None
+    assert (usual[3] is not None) == resumed
     assert familiar.find(raw) is not None
     assert ours.choices
     for at in range(0, len(raw), 1 if not resumed else 3):

@@ -16,6 +16,7 @@ from puretls._base.registry import (
     RENEGOTIATION_INFO,
 )
 from puretls._crypto.groups import SECP256R1, SECP384R1, X25519
+from puretls._engine.outcome import LATER, Outcome
 from puretls._wire.hello import ClientHello
 from support.joined12 import ask, renegotiating, twelve
 from support.pair import (
@@ -140,3 +141,18 @@ def test_there_is_no_way_back_from_encrypt_then_mac():
     without(ENCRYPT_THEN_MAC)(pair)
     refused = pair.refusal()
     assert (refused.by, refused.fault.alert) == (CLIENT, 40)
+
+
+def test_each_field_has_one_default():
+    outcome, other = Outcome(), Outcome()
+    for name in Outcome.__slots__:
+        if name == "suite":
+            assert not hasattr(outcome, name)
+            continue
+        default = getattr(outcome, name)
+        hash(default) if name != "client_suites" else len(default)  # nothing that could be changed is shared
+        assert default == getattr(other, name)
+        setattr(outcome, name, name)
+        assert getattr(outcome, name) == name
+        assert getattr(other, name) == default
+    assert LATER.keys() <= set(Outcome.__slots__)

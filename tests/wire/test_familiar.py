@@ -34,7 +34,7 @@ def said(client: Config, server: Config | None = None, *, resumed: bool = False)
     if resumed:
         pair = Pair(client, server).handshake()
         pair.send(pair.server, b"with tickets")
-        session = pair.client.outcome.session
+        session = pair.client.handshake.session
         forget()
     pair = Pair(client, server, session=session)
     pair.advance(pair.client)

@@ -19,7 +19,8 @@ from puretls._base.deferred import deferred
 from puretls._base.registry import TLS13
 from puretls._crypto.kdf import SHA256
 from puretls._engine.connection import Connection
-from puretls._engine.session import Session
+from puretls._engine.resumption import agreed
+from puretls._engine.session import LIFETIME, Session
 from puretls._x509 import peercert
 
 if TYPE_CHECKING:
@@ -307,7 +308,10 @@ class ConnectionFacts:
 
 
 def _without_ticket(conn: Connection) -> Session:
-    """A session that cannot be resumed, for its id and time only."""
-    outcome = conn.outcome
-    number = b"" if conn.version == TLS13 and not conn.server_side else outcome.server_random
+    """A session that cannot be resumed, for its id and times only."""
+    outcome, sessions = conn.outcome, conn.config.sessions
+    if conn.server_side:  # the client has it, in tickets
+        lifetime = LIFETIME if conn.version == TLS13 or sessions is None else sessions.lifetime
+        return agreed(conn.handshake, b"", lifetime, time=outcome.authenticated)
+    number = b"" if conn.version == TLS13 else outcome.server_random
     return Session(outcome.version, outcome.suite, b"", outcome.authenticated or conn.handshake.clock(), id=number)

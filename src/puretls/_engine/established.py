@@ -29,10 +29,10 @@ from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import CERT_NONE
 from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking
-from puretls._engine.resumption import agreed
-from puretls._engine.session import LIFETIME, LONGEST, Session, Ticket
+from puretls._engine.resumption import agreed, state_of
+from puretls._engine.session import LONGEST, Session, Ticket
 from puretls._engine.sessions import SessionManager
-from puretls._engine.tickets import EARLY_FORMAT, FORMAT, MAX_TICKET, pack_own, shared_state
+from puretls._engine.tickets import EARLY_FORMAT, FORMAT, MAX_TICKET, pack_own
 from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire import extensions, messages, places
 from puretls._wire.codec import extension
@@ -61,10 +61,7 @@ class Established13(Established):
         self.pending: bytes | None = None  # the server: the CertificateRequest that waits for its answer
         self.nonce = 0
         del hs.transcript  # nothing may use it from here on
-        if hs.server_side:
-            hs.draft.session = agreed(hs, b"", LIFETIME)
-        else:
-            hs.draft.authenticated = hs.clock()
+        hs.draft.authenticated = hs.clock()
 
     def secret_of_tickets(self, hs: Handshake) -> bytes:
         if type(hs.draft.master) is not MasterSecret:
@@ -164,10 +161,10 @@ class Established13(Established):
 
     def tickets(self, hs: Handshake, count: int) -> Sequence[bytes]:
         """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
-        sessions, session = hs.config.sessions, hs.draft.session
-        if sessions is None or session is None or not count:
+        sessions = hs.config.sessions
+        if sessions is None or not count:
             return ()
-        own, states, lifetime = self._states(hs, session, sessions.lifetime, count)
+        own, states, lifetime, early = self._states(hs, sessions.lifetime, count)
         stateful = bool(hs.config.options & OP_NO_TICKET)
         if not lifetime or (len(states[0]) > MAX_TICKET and not stateful):  # a long chain of the client's
             return ()
@@ -175,8 +172,8 @@ class Established13(Established):
             tickets = sessions.keep(states)
             hs.kept += tuple(tickets)
         else:
-            tickets = sessions.tickets.seal(states, session.time)
-        return _flight(own, tickets, lifetime, session.max_early_data)
+            tickets = sessions.tickets.seal(states, hs.draft.authenticated)
+        return _flight(own, tickets, lifetime, early)
 
     def stored_tickets(
         self, hs: Handshake, sessions: SessionManager, count: int
@@ -184,33 +181,29 @@ class Established13(Established):
         """The same, for tickets that only name states; and the entries that the program's store has to keep before they
         are sent.
         """
-        session = hs.draft.session
-        if session is None or not count:
+        if not count:
             return [], []
-        own, states, lifetime = self._states(hs, session, sessions.lifetime, count)
+        own, states, lifetime, early = self._states(hs, sessions.lifetime, count)
         if not lifetime:
             return [], []
-        tickets, now = sessions.tickets, session.time
+        tickets, now = sessions.tickets, hs.draft.authenticated
         ids = [tickets.new_id(now) for _ in states]
         entries = [(one, tickets.seal_for(one, state, now), lifetime) for one, state in zip(ids, states, strict=True)]
-        return _flight(own, ids, lifetime, session.max_early_data), entries
+        return _flight(own, ids, lifetime, early), entries
 
-    def _states(
-        self, hs: Handshake, session: Session, most: int, count: int
-    ) -> tuple[list[tuple[int, int]], list[bytes], int]:
-        """The parts of so many tickets that differ, their states, and for how many seconds they are good.
+    def _states(self, hs: Handshake, most: int, count: int) -> tuple[list[tuple[int, int]], list[bytes], int, int]:
+        """The parts of so many tickets that differ, their states, for how many seconds they are good, and for how much
+        early data.
 
         0 seconds: the peer has to be authenticated anew by then.
         """
-        lifetime, first = session.left(session.time, most), self.nonce
+        first = self.nonce
         self.nonce = end = first + count
         own = list(zip(unpack_from(f"!{count}I", hs.random(4 * count)), range(first, end), strict=True))
-        form = FORMAT
-        if hs.config.early_limit:
-            session.max_early_data = promised(hs)
-            form = EARLY_FORMAT if session.max_early_data else FORMAT
-        shared = shared_state(session, lifetime, self.secret_of_tickets(hs))
-        return own, [pack_own(form, age_add, nonce) + shared for age_add, nonce in own], lifetime
+        early = promised(hs) if hs.config.early_limit else 0
+        shared, lifetime = state_of(hs, self.secret_of_tickets(hs), most, early)
+        form = EARLY_FORMAT if early else FORMAT
+        return own, [pack_own(form, age_add, nonce) + shared for age_add, nonce in own], lifetime, early
 
     def request_authentication(self, hs: Handshake) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""

@@ -153,8 +153,8 @@ class Established12(Established):
         return self
 
 
-def finish(hs: Handshake, session: Session) -> State:
-    """End the handshake, whose session can be resumed from here on."""
+def finish(hs: Handshake, session: Session | None) -> State:
+    """End the handshake, whose session, if it is kept as one, can be resumed from here on."""
     del hs.transcript  # nothing may use it from here on
     hs.draft.session = session
     return hs.finish(Established12())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from puretls._base.registry import TLS13
 from puretls._engine.handshake import Handshake
 from puretls._engine.session import LONGEST, NO_POLICY, Session
+from puretls._engine.tickets import pack_shared
 from puretls._x509.checks import NO_CHECK_TIME
 
 
@@ -16,6 +17,44 @@ def fits(hs: Handshake, session: Session) -> bool:
         and session.server_name == name
         and policy.admits(session.peer, hs.server_side, hs.server_hostname, session.version == TLS13)
     )
+
+
+def reliance(hs: Handshake, now: float) -> tuple[float, float]:
+    """When the peer of a handshake was authenticated, `now` if that is not a resumed one, and until when sessions may
+    rely on it.
+    """
+    draft, policy = hs.draft, hs.config.policy
+    peer, resumed, own = draft.peer, draft.resumed, draft.own_credential
+    if resumed is not None:
+        return resumed.authenticated, resumed.until
+    until = now + LONGEST
+    if peer is not None and peer.path:
+        dated = [] if policy.verify_flags & NO_CHECK_TIME else [one.not_after for one in peer.path]
+        until = min(until, peer.until, *dated)
+    if own is not None and hs.server_side:  # the certificate that a ticket stands for (RFC 8446 4.6.1)
+        until = min(until, own.leaf.not_after)
+    return now, until
+
+
+def policy_of(hs: Handshake) -> bytes:
+    """The digest of the policy that the peer of a handshake has satisfied.
+
+    What is trusted may have changed meanwhile, and nobody knows which it was verified under.
+    """
+    digest = hs.draft.policy_digest
+    return digest if digest == hs.config.policy.digest() else NO_POLICY
+
+
+def state_of(hs: Handshake, secret: bytes, most: int, early: int = 0) -> tuple[bytes, int]:
+    """What the tickets of a server's handshake share, see `tickets.shared_state`, and for how many seconds, at most
+    `most`, they are good: 0 if the peer has to be authenticated anew by then.  They are made when it is done.
+    """
+    draft = hs.draft
+    now, group = draft.authenticated, 0 if draft.group is None else draft.group.code
+    authenticated, until = reliance(hs, now)
+    lifetime = max(0, min(most, int(until - now)))
+    about = draft.version, draft.suite.code, group, draft.ems, draft.alpn, draft.server_name, draft.peer
+    return pack_shared(*about, now, authenticated, until, lifetime, policy_of(hs), secret, early), lifetime
 
 
 def agreed(
@@ -32,21 +71,9 @@ def agreed(
 
     If the handshake has resumed a session, that one says when the peer was authenticated.
     """
-    draft, policy, now = hs.draft, hs.config.policy, hs.clock() if time is None else time
-    peer, resumed, digest = draft.peer, draft.resumed, draft.policy_digest
+    draft, now = hs.draft, hs.clock() if time is None else time
     if draft.until == 0.0:  # the first session of this handshake
-        if resumed is not None:
-            draft.authenticated, draft.until = resumed.authenticated, resumed.until
-        else:
-            draft.authenticated = draft.authenticated or now
-            draft.until = draft.authenticated + LONGEST
-            if peer is not None and peer.path:
-                dated = [] if policy.verify_flags & NO_CHECK_TIME else [one.not_after for one in peer.path]
-                draft.until = min(draft.until, peer.until, *dated)
-            if (
-                hs.server_side and draft.own_credential is not None
-            ):  # the certificate that a ticket stands for (RFC 8446 4.6.1)
-                draft.until = min(draft.until, draft.own_credential.leaf.not_after)
+        draft.authenticated, draft.until = reliance(hs, draft.authenticated or now)
     return Session(  # by position, which is a third of the cost
         draft.version,
         draft.suite,
@@ -54,7 +81,7 @@ def agreed(
         now,
         draft.alpn,
         draft.server_name if hs.server_side else hs.server_hostname,
-        peer,
+        draft.peer,
         draft.ems,
         id,
         ticket,
@@ -62,8 +89,7 @@ def agreed(
         lifetime,
         lifetime_hint,
         draft.group.code if draft.group is not None else 0,
-        # What is trusted may have changed meanwhile, and nobody knows which it was verified under
-        digest if digest == policy.digest() else NO_POLICY,
+        policy_of(hs),
         draft.authenticated,
         draft.until,
     )

@@ -43,9 +43,9 @@ from puretls._engine.negotiate import remember
 from puretls._engine.peer import Claim
 from puretls._engine.policy import CERT_REQUIRED, RAW
 from puretls._engine.requests import Asking, KeepRequest, PskServerRequest, RecallRequest
-from puretls._engine.resumption import agreed, fits
+from puretls._engine.resumption import agreed, fits, state_of
 from puretls._engine.session import Session
-from puretls._engine.tickets import MAX_TICKET, own_state, shared_state
+from puretls._engine.tickets import MAX_TICKET, own_state
 from puretls._wire import extensions, hello, messages, messages12
 from puretls._wire.codec import Reader, tuple_of, vec16
 from puretls._wire.familiar import FamiliarHello, Hello
@@ -405,21 +405,22 @@ class ExpectFinished(State):
             yield from admitted(hs, hs.draft.peer, resumed=hs.draft.resumed is not None)
         if hs.draft.resumed is not None:
             return finish(hs, hs.draft.resumed)
-        session, sessions = agreed(hs, master_of(hs), lifetime(hs), self.session.id), hs.config.sessions
-        if sessions is not None:
-            if self.session.by_ticket:
-                left = session.left(session.time, session.lifetime)
-                state = own_state(0, 0) + shared_state(session, left, session.secret)
-                fits = len(state) <= MAX_TICKET and left > 0
-                tickets = sessions.tickets.seal((state,), session.time) if fits else [b""]  # RFC 5077 3.3
-                hs.send_message(messages12.new_session_ticket(left, tickets[0]))
-            elif sessions.store is None:
+        session, sessions, name = None, hs.config.sessions, self.session.id
+        if sessions is None or not (self.session.by_ticket or sessions.store is not None):
+            session = agreed(hs, master_of(hs), lifetime(hs), name)
+            if sessions is not None:
                 sessions.cache.add(session)
-                hs.kept = (session.id,)
-            elif left := session.left(session.time, session.lifetime):
-                state = own_state(0, 0) + shared_state(session, left, session.secret)
-                value = sessions.tickets.seal_for(session.id, state, session.time)
-                yield KeepRequest(sessions, [(session.id, value, left)])
+                hs.kept = (name,)
+        else:
+            hs.draft.authenticated = now = hs.clock()
+            shared, left = state_of(hs, master_of(hs), sessions.lifetime)
+            state = own_state(0, 0) + shared
+            if self.session.by_ticket:
+                fits = len(state) <= MAX_TICKET and left > 0
+                tickets = sessions.tickets.seal((state,), now) if fits else [b""]  # RFC 5077 3.3
+                hs.send_message(messages12.new_session_ticket(left, tickets[0]))
+            elif left:
+                yield KeepRequest(sessions, [(name, sessions.tickets.seal_for(name, state, now), left)])
         hs.stream.switch_write_keys(self.keys.sealer)
         send_finished(hs, self.keys)
         return finish(hs, session)

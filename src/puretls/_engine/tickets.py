@@ -20,7 +20,7 @@ from puretls._crypto import suites
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.schedule import Resumption
 from puretls._engine.counters import STORE, TICKETS, Stats
-from puretls._engine.peer import remembered, remembered_key
+from puretls._engine.peer import Peer, remembered, remembered_key
 from puretls._engine.session import Session
 from puretls._engine.ticket_keys import CLOCKS, NAME, SHORT_NAME, Keys, OwnKeys, TicketKey
 from puretls._wire.codec import Reader, StructError, vec24
@@ -50,27 +50,43 @@ def shared_state(session: Session, lifetime: int, secret: bytes) -> bytes:
     `secret` is the master secret of TLS 1.2, or the resumption secret of TLS 1.3: the PSK of a ticket is derived when
     the ticket comes back, and most never do.
     """
-    peer, alpn, name = session.peer, session.alpn or b"", (session.server_name or "").encode("ascii", "surrogateescape")
-    state = _shared.pack(
-        session.version,
-        session.suite.code,
-        session.group,
-        (EMS if session.ems else 0)
-        | (VERIFIED if peer and peer.path is not None else 0)
-        | (RAW_KEY if peer and peer.raw is not None else 0),
-        int(session.time * 1000),
-        int(session.authenticated * 1000),
-        int(session.until * 1000),
-        lifetime,
-        session.policy,
-        len(secret),
-        len(alpn),
-        len(name),
+    about = session.alpn, session.server_name, session.peer, session.time, session.authenticated, session.until
+    code, early = session.suite.code, session.max_early_data
+    return pack_shared(
+        session.version, code, session.group, session.ems, *about, lifetime, session.policy, secret, early
     )
-    shown = () if peer is None else [x.der for x in peer.chain] if peer.raw is None else [peer.raw]
-    chain = b"".join(map(vec24, shown))
-    if session.max_early_data:
-        state += session.max_early_data.to_bytes(4, "big")
+
+
+def pack_shared(
+    version: int,
+    suite: int,
+    group: int,
+    ems: bool,
+    protocol: bytes | None,
+    server_name: str | None,
+    peer: Peer | None,
+    time: float,
+    authenticated: float,
+    until: float,
+    lifetime: int,
+    policy: bytes,
+    secret: bytes,
+    early: int,
+) -> bytes:
+    """The same from what a handshake has agreed on, which nobody needs as a Session."""
+    alpn, name = protocol or b"", server_name.encode("ascii", "surrogateescape") if server_name else b""
+    flags, chain = EMS if ems else 0, b""
+    if peer is not None:
+        if peer.path is not None:
+            flags |= VERIFIED
+        if peer.raw is not None:
+            flags |= RAW_KEY
+        chain = b"".join([vec24(x.der) for x in peer.chain]) if peer.raw is None else vec24(peer.raw)
+    made, proven, last = int(time * 1000), int(authenticated * 1000), int(until * 1000)
+    sizes = len(secret), len(alpn), len(name)
+    state = _shared.pack(version, suite, group, flags, made, proven, last, lifetime, policy, *sizes)
+    if early:
+        state += early.to_bytes(4, "big")
     return state + secret + alpn + name + chain
 
 
