@@ -80,6 +80,15 @@ class Link(Driver):
                 self._raise_callback_error()
         return True
 
+    @property
+    def last_word_can_wait(self) -> bool:
+        """Whether what ends the handshake on our side can go with the first data.
+
+        The client's Finished or the server's tickets can (RFC 8446 2): the peer waits for neither, unless it speaks
+        first. Before TLS 1.3 the peer may be waiting for a Finished.
+        """
+        return self._conn.version == TLS13
+
     # Early data
 
     def want_early_data(self) -> None:

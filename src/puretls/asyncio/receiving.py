@@ -145,17 +145,38 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._rest = b""
         if self._reading_paused and self._stage == OPEN:
             self._hold(data)
-        elif self._records.fast_opener is None:
-            self._receive(data)
         else:
-            try:
-                tail = self._open(data, memoryview(data), 0, len(data), 0)
-                if tail:
-                    self._receive(tail)
-            except Abort as abort:
-                self._broken(abort)
-            except Exception as error:  # noqa: BLE001  # as above
-                self._fatal_error(error, "Fatal error on SSL protocol")
+            self._open_all(data)
+
+    def _open_all(self, data: bytes) -> None:
+        """Deliver what this is, by the fast path if that is armed."""
+        opener = self._records.fast_opener
+        if opener is None:
+            self._receive(data)
+            return
+        try:
+            if len(data) <= SHORT and not self._buffered:
+                plain = opener.open_data(data, len(data))
+                if plain:
+                    self._app.data_received(plain)
+                    return
+            tail = self._open(data, memoryview(data), 0, len(data), 0)
+            if tail:
+                self._receive(tail)
+        except Abort as abort:
+            self._broken(abort)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._fatal_error(error, "Fatal error on SSL protocol")
+
+    def _read_held(self) -> None:
+        """Deliver what has come with the end of the handshake."""
+        link = self._link
+        if self._reading_paused or link.opened():
+            self._read()
+            return
+        data = link.leftover()
+        link.arm()
+        self._open_all(data)
 
     # Opening
 
@@ -347,9 +368,13 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             return
         link = self._link
         rest, self._rest = self._rest, b""
-        if rest:
-            link.receive(rest)
-        self._read()
+        if self._records.fast_opener is not None and not link.held():
+            if rest:
+                self._open_all(rest)
+        else:
+            if rest:
+                link.receive(rest)
+            self._read()
         if self._ended and not self._reading_paused and self._stage == OPEN:
             self._eof()
         if not self._reading_paused:

@@ -5,6 +5,9 @@ Most connections send one write for a request and one for its answer, and that g
 writes more often before it receives anything, such as the head and then the body of an answer, will probably do so
 again: from then on its writes wait for the next iteration of the loop, and go out as one record by one system call.  If
 only one write was waiting, gathering was useless; the connection stops it, and it takes longer until it is tried again.
+A server begins with gathering.  In TLS 1.3 a client's Finished and a server's tickets wait as well (`_due`), behind the
+tasks that the end of the handshake has woken, and go with the first data; close_notify goes with the last.  So a
+connection for one question and its answer takes three writes of each side.
 
 Data that cannot be sealed now (before the handshake is done, in a renegotiation, or in the middle of another write)
 waits in the same place, `_backlog`, so writes keep their order.
@@ -29,21 +32,23 @@ GATHERED = 1 << 16  # the most bytes that wait for the next iteration of the loo
 MOST_CREDIT = 1 << 9
 MOST_RECORDS = (CHUNK >> 14) + 1  # of a CHUNK
 WRITE_HIGH: int = getattr(constants, "FLOW_CONTROL_HIGH_WATER_SSL_WRITE", 512)  # KiB; as above
+WRITE_LIMITS = water_marks(None, None, WRITE_HIGH * 1024)
 
 
 class Sending(Receiving):
     """The half of a TLS transport that the application writes to."""
 
     __slots__ = (
-        "_backlog", "_backlog_size", "_closed", "_eof_written", "_gathered", "_goodbye_due", "_lost", "_lower_full",
-        "_pushing", "_write_limits",
+        "_backlog", "_backlog_size", "_closed", "_due", "_eof_written", "_gathered", "_goodbye_due", "_lost",
+        "_lower_full", "_pushing", "_write_limits",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
         super().__init__(loop, link)
         self._backlog: list[bytes | memoryview] = []  # data that is not sealed yet
         self._backlog_size = 0
-        self._write_limits = water_marks(None, None, WRITE_HIGH * 1024)
+        self._due = b""  # records that were sealed before all others, and go with the next
+        self._write_limits = WRITE_LIMITS
         self._gathered = GATHERED
         self._lower_full = self._pushing = self._goodbye_due = False
         self._closed = self._eof_written = False
@@ -85,6 +90,10 @@ class Sending(Receiving):
         """
         backlog, sealer = self._backlog, self._records.fast_sealer
         if not backlog or self._alone:
+            if self._due:
+                self._flush()
+                if not self._link.server_side:
+                    self._alone = self._credit
             return
         if len(backlog) > 1:
             self._credit = CREDIT
@@ -98,16 +107,22 @@ class Sending(Receiving):
             self._backlog_size -= len(last)
             self._write_bulk(sealer, last)
             return
-        data = b"".join(backlog)
-        backlog.clear()
-        self._backlog_size = 0
         try:
-            self._transport.write(sealer.seal_data(data))
+            self._transport.write(self._seal_backlog(sealer))
         except BaseException as error:
             self._link.interrupted(error)
             raise
         if self._protocol_paused:
             self._control_writing()
+
+    def _seal_backlog(self, sealer: Sealer) -> bytes:
+        """All that waits, as a record behind those that are due."""
+        record = sealer.seal_data(b"".join(self._backlog))
+        self._backlog.clear()
+        self._backlog_size = 0
+        if self._due:
+            record, self._due = self._due + record, b""
+        return record
 
     def _write_bulk(self, sealer: Sealer, data: bytes | memoryview) -> None:
         """Send data, with what waits in front of it, that is more than a record; nothing is copied but into records."""
@@ -117,6 +132,8 @@ class Sending(Receiving):
             return
         if self._alone:
             self._alone -= 1
+        if self._due:
+            self._flush()
         front = b""
         if backlog:
             if waiting < SMALL:
@@ -163,6 +180,8 @@ class Sending(Receiving):
     def _push(self) -> None:
         """Seal the data that waits, in order."""
         link, backlog = self._link, self._backlog
+        if self._due:
+            self._flush()
         if backlog and not self._pushing and link.may_write():
             self._pushing = True
             try:
@@ -189,6 +208,8 @@ class Sending(Receiving):
     def _flush(self) -> None:
         """Send what the engine has for the peer: handshake messages, alerts, answers."""
         data = self._link.take()
+        if self._due:
+            data, self._due = self._due + data, b""
         if data and self._transport is not None:
             self._transport.write(data)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from puretls._api.context import SSLContext
 from puretls._api.errors import CertificateError
+from puretls._api.sslconnection import SMALL
 from puretls._api.sslobject import SSLObject
 from puretls.asyncio.link import Link
 from puretls.asyncio.memory import memory_for
@@ -130,7 +131,7 @@ class SSLTransport(Sending):
             self._app_stage = Application.LOST
             self._loop.call_soon(self._app.connection_lost, exc)
         self._transport = self._app = None
-        self._rest = b""
+        self._rest = self._due = b""
         self._backlog.clear()
         self._backlog_size = 0
         if exc is None and self._waiter is not None:
@@ -204,7 +205,10 @@ class SSLTransport(Sending):
             self._flush()
             self._handshake_is_over(error)
         else:
-            self._flush()
+            if done and not self._early and self._link.last_word_can_wait:
+                self._due += self._link.take()
+            else:
+                self._flush()
             if self._early:
                 self._deliver_early()
             if done and self._stage == HANDSHAKE:
@@ -225,18 +229,27 @@ class SSLTransport(Sending):
             self._stage = CLOSING
             self._begin_to_close()
             return
+        if self._due or self._link.server_side:  # what comes first is gathered
+            self._alone = 0
+        self._records.arm_writing()
+        if self._backlog:  # written before the handshake was done
+            self._push()
         if self._app_stage is Application.NEW:
             self._app_stage = Application.CONNECTED
             self._app.connection_made(self)
         begun = self._waiter is None  # no function waits for the handshake
         self._wake(None)
-        if self._stage == OPEN:
-            if begun and self._link.held():
-                self._read()
+        if self._stage != OPEN:
+            return
+        if self._due:  # behind the task that was just woken
+            self._loop.call_soon(self._push_gathered)
+        if self._link.held():
+            if begun:
+                self._read_held()
                 return
-            if self._link.held():  # after start_tls() the application has to have the transport before it gets data
-                self._loop.call_soon(self._read_again)
-            self._link.arm()
+            self._loop.call_soon(self._read_again)  # after start_tls() the application has to have the transport first
+        self._link.arm()
+        if self._records.fast_sealer is None:
             self._push()
 
     def _wake(self, error: BaseException | None) -> None:
@@ -281,8 +294,12 @@ class SSLTransport(Sending):
         self._finish()
 
     def _say_goodbye(self) -> None:
-        """Send what waits, and then close_notify."""
-        self._push()
+        """Send what waits, and then close_notify: mostly at once."""
+        sealer = self._records.fast_sealer
+        if self._backlog and sealer is not None and self._backlog_size <= SMALL and sealer.seq < sealer.limit:
+            self._due = self._seal_backlog(sealer)
+        else:
+            self._push()
         self._link.say_goodbye()
         self._flush()
 
@@ -355,7 +372,7 @@ class SSLTransport(Sending):
         self._force_close(None)
 
     def _force_close(self, exc: BaseException | None) -> None:
-        if self._backlog and self._stage == OPEN:  # gathered data, which would otherwise be sent already
+        if (self._backlog or self._due) and self._stage == OPEN:  # which would otherwise be sent already
             self._push()
         self._stage, self._closed, self._error = CLOSED, True, exc
         self._link.disarm()
