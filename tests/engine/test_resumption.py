@@ -24,6 +24,7 @@ from puretls._crypto.groups import SECP256R1
 from puretls._crypto.schedule import Resumption
 from puretls._engine import negotiated
 from puretls._engine.config import OP_NO_TICKET, Config
+from puretls._engine.outcome import Outcome
 from puretls._engine.requests import PskClientRequest, PskServerRequest
 from puretls._engine.session import LIFETIME, Session
 from puretls._engine.sessions import SessionManager
@@ -523,9 +524,18 @@ def test_a_ticket_becomes_a_session_when_somebody_asks(monkeypatch: pytest.Monke
     assert len(made) == 1  # the last of two
 
 
-def test_secrets_go_with_a_connection_and_its_session_stays() -> None:
-    both = client_config(), server_config()
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_secrets_go_with_a_connection_and_its_session_stays(version: int) -> None:
+    both = client_config(versions=(version,)), server_config()
     lost = Pair(*both).handshake().echo().client
     lost.machine.fail(faults.INTERNAL)
     assert lost.outcome.master is None
     assert Pair(*both, session=lost.session).handshake().client.session_reused
+
+
+def test_a_session_is_of_the_handshake_that_is_done() -> None:
+    pair = first(TLS12)
+    before = pair.client.outcome
+    pair.client.draft = Outcome()  # of a renegotiation that has begun
+    assert pair.client.session.secret == before.master
+    assert pair.client.session.peer is before.peer

@@ -45,7 +45,6 @@ from puretls._engine.handshake12 import (
     finish,
     is_signed,
     lifetime,
-    master_of,
     peer_scheme,
     psk_premaster,
     send_finished,
@@ -56,7 +55,7 @@ from puretls._engine.peer import Claim, Peer
 from puretls._engine.policy import RAW
 from puretls._engine.requests import Asking, PskClientRequest
 from puretls._engine.resumption import agreed
-from puretls._engine.session import Session
+from puretls._engine.session import Session, Ticket
 from puretls._wire import messages, messages12
 from puretls._wire.codec import Reader, vec8, vec16
 from puretls._wire.hello import ServerHello
@@ -104,7 +103,7 @@ def legacy_server_hello(hs: Handshake, offer: ClientOffer, message: ServerHello,
     handshake.ticket_follows = registry.SESSION_TICKET in found
     if offer.session12 and message.session_id and message.session_id == offer.session_id:
         return _resume(hs, offer.session12, handshake)
-    if offer.session12 or any(psk.session for psk in offer.psks):
+    if offer.session12 or (offer.psks and any(psk.session for psk in offer.psks)):
         count_miss(hs)
     if with_certificate(suite):
         return ExpectCertificate(handshake, with_status=registry.STATUS_REQUEST in found)
@@ -430,13 +429,25 @@ class ExpectFinished(State):
         if resumed:
             hs.stream.switch_write_keys(self.keys.sealer)
             send_finished(hs, self.keys)
-        ticket = self.ticket
+        ticket, draft = self.ticket, hs.draft
         if ticket is not None and ticket.ticket:
-            sealed, hint = ticket.ticket, ticket.lifetime_hint
-            session = agreed(hs, master_of(hs), lifetime(hs), b"", sealed, lifetime_hint=hint)
-        else:
-            session = resumed or agreed(hs, master_of(hs), lifetime(hs), self.handshake.session_id)
-        state = finish(hs, session)
-        if session is not resumed and (session.ticket or session.id):
-            hs.tell_session(session)
+            draft.authenticated = now = hs.clock()
+            draft.ticket = Ticket(_session, (b"", ticket.ticket, ticket.lifetime_hint), now)
+        elif not resumed:
+            draft.authenticated = now = hs.clock()
+            draft.ticket = Ticket(_session, (self.handshake.session_id, b"", 0), now)
+        state = finish(hs, resumed)
+        if hs.tells_sessions and draft.ticket is not None:
+            session = draft.ticket.session(hs)
+            if session.ticket or session.id:
+                hs.tell_session(session)
         return state
+
+
+def _session(hs: Handshake, ticket: Ticket) -> Session:
+    """The session that the server has given an id (RFC 5246 7.4.1.3), or a ticket (RFC 5077 3.3)."""
+    number, sealed, hint = ticket.message
+    master = hs.outcome.master
+    if not isinstance(master, bytes):
+        raise Abort(faults.INTERNAL)
+    return agreed(hs, master, lifetime(hs), number, sealed, lifetime_hint=hint, time=ticket.time)

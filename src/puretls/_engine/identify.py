@@ -19,10 +19,11 @@ from puretls._engine.handshake import Handshake
 from puretls._engine.peer import Claim, ip_address
 from puretls._engine.policy import X509, PeerPolicy
 from puretls._engine.status import OCSP_REQUIRE, StatusRules, Transparency
+from puretls._wire.codec import tuple_of
 from puretls._x509 import certificate, checks, codes, issuers, path
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate
-from puretls._x509.checks import CRL_CHECK, Policy
+from puretls._x509.checks import CLIENT, CRL_CHECK, SERVER, Policy
 
 if TYPE_CHECKING:
     from puretls._x509 import crlite
@@ -71,17 +72,18 @@ def presented(hs: Handshake, ders: Sequence[bytes]) -> tuple[tuple[Certificate, 
     ech = hs.draft.ech
     if ech is not None and ech.rejected:  # the certificate has to name the configuration's public name (RFC 9849 6.1.7)
         name = ech.public_name
-    return chain, Policy(
-        purpose="clientAuth" if hs.server_side else "serverAuth",
-        hostname=name,
-        ip=ip_address(name),
-        time=hs.clock(),
-        flags=policy.verify_flags,
-        host_flags=policy.host_flags,
-        depth=policy.verify_depth,
-        security_level=policy.security_level,
-        profile=policy.webpki,
+    rules = (  # in the order of Policy
+        CLIENT if hs.server_side else SERVER,
+        name,
+        ip_address(name),
+        policy.verify_flags,
+        policy.host_flags,
+        policy.verify_depth,
+        policy.security_level,
+        policy.webpki,
+        hs.clock(),
     )
+    return chain, tuple_of(Policy, rules)
 
 
 def claim_of(

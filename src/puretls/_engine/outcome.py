@@ -107,7 +107,7 @@ class Outcome:
     policy_digest: bytes  # of the policy when the handshake began
     resumed: Session | None  # the session that it goes on with
     session: Session | None  # the session of this handshake, see `Handshake.session`
-    ticket: Ticket | None  # of TLS 1.3, which a client has got last
+    ticket: Ticket | None  # that a client has got last
     authenticated: float  # when the peer was authenticated
     until: float  # how long sessions may rely on it
     # What the client has sent

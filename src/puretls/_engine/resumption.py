@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from puretls._base.registry import TLS13
 from puretls._engine.handshake import Handshake
+from puretls._engine.outcome import Outcome
 from puretls._engine.session import LONGEST, NO_POLICY, Session
 from puretls._engine.tickets import pack_shared
 from puretls._x509.checks import NO_CHECK_TIME
@@ -19,11 +20,11 @@ def fits(hs: Handshake, session: Session) -> bool:
     )
 
 
-def reliance(hs: Handshake, now: float) -> tuple[float, float]:
+def reliance(hs: Handshake, draft: Outcome, now: float) -> tuple[float, float]:
     """When the peer of a handshake was authenticated, `now` if that is not a resumed one, and until when sessions may
     rely on it.
     """
-    draft, policy = hs.draft, hs.config.policy
+    policy = hs.config.policy
     peer, resumed, own = draft.peer, draft.resumed, draft.own_credential
     if resumed is not None:
         return resumed.authenticated, resumed.until
@@ -36,12 +37,12 @@ def reliance(hs: Handshake, now: float) -> tuple[float, float]:
     return now, until
 
 
-def policy_of(hs: Handshake) -> bytes:
+def policy_of(hs: Handshake, draft: Outcome) -> bytes:
     """The digest of the policy that the peer of a handshake has satisfied.
 
     What is trusted may have changed meanwhile, and nobody knows which it was verified under.
     """
-    digest = hs.draft.policy_digest
+    digest = draft.policy_digest
     return digest if digest == hs.config.policy.digest() else NO_POLICY
 
 
@@ -51,10 +52,10 @@ def state_of(hs: Handshake, secret: bytes, most: int, early: int = 0) -> tuple[b
     """
     draft = hs.draft
     now, group = draft.authenticated, 0 if draft.group is None else draft.group.code
-    authenticated, until = reliance(hs, now)
+    authenticated, until = reliance(hs, draft, now)
     lifetime = max(0, min(most, int(until - now)))
     about = draft.version, draft.suite.code, group, draft.ems, draft.alpn, draft.server_name, draft.peer
-    return pack_shared(*about, now, authenticated, until, lifetime, policy_of(hs), secret, early), lifetime
+    return pack_shared(*about, now, authenticated, until, lifetime, policy_of(hs, draft), secret, early), lifetime
 
 
 def agreed(
@@ -67,13 +68,14 @@ def agreed(
     lifetime_hint: int = 0,
     time: float | None = None,
 ) -> Session:
-    """The session of a handshake, made at `time`, or now; sessions are made nowhere else.
+    """The session of the handshake under way; with `time` that of the one that is done, as it was then.  Sessions are
+    made nowhere else.
 
     If the handshake has resumed a session, that one says when the peer was authenticated.
     """
-    draft, now = hs.draft, hs.clock() if time is None else time
+    draft, now = (hs.draft, hs.clock()) if time is None else (hs.outcome, time)
     if draft.until == 0.0:  # the first session of this handshake
-        draft.authenticated, draft.until = reliance(hs, draft.authenticated or now)
+        draft.authenticated, draft.until = reliance(hs, draft, draft.authenticated or now)
     return Session(  # by position, which is a third of the cost
         draft.version,
         draft.suite,
@@ -89,7 +91,7 @@ def agreed(
         lifetime,
         lifetime_hint,
         draft.group.code if draft.group is not None else 0,
-        policy_of(hs),
+        policy_of(hs, draft),
         draft.authenticated,
         draft.until,
     )

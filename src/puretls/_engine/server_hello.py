@@ -151,17 +151,21 @@ class ExpectServerHelloAgain(ExpectServerHello):
     accepts_data = True
 
 
+THIRTEEN = TLS13.to_bytes(2, "big")  # the body of supported_versions that is right
+
+
 def selected_version(hs: Handshake, message: ServerHello) -> int:
     """The version of a ServerHello; Abort if we have not offered it, or it was downgraded (RFC 8446 4.1.3, 4.2.1)."""
     config, body = hs.config, message.extensions.get(registry.SUPPORTED_VERSIONS)
     if body is not None:
+        if body == THIRTEEN and message.legacy_version == TLS12 and config.max_version >= TLS13:
+            return TLS13
         if config.max_version < TLS13:
             raise Abort(faults.UNSOLICITED_EXTENSION)
         if message.legacy_version <= SSL3:  # RFC 8446 D.5
             raise Abort(faults.UNSUPPORTED_PROTOCOL, f"version {message.legacy_version:#06x}")
-        if message.legacy_version != TLS12 or extensions.selected_u16(body) != TLS13:
-            raise Abort(faults.BAD_PROTOCOL_VERSION_NUMBER)
-        return TLS13
+        extensions.selected_u16(body)  # whether it is a version at all
+        raise Abort(faults.BAD_PROTOCOL_VERSION_NUMBER)
     version = message.legacy_version
     if version not in config.versions or version >= TLS13 or message.is_retry:
         raise Abort(faults.WRONG_SSL_VERSION if config.fixed else faults.UNSUPPORTED_PROTOCOL, f"{version:#06x}")

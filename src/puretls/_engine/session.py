@@ -89,12 +89,12 @@ class Session:
 
 
 class Ticket:
-    """A ticket of TLS 1.3 that a client has got.  It becomes a session when somebody asks: most programs never do."""
+    """What a client has got to resume with.  It becomes a session when somebody asks: most programs never do."""
 
     __slots__ = ("_made", "_make", "message", "time")
 
     def __init__(self, make: Callable[[Any, Ticket], Session], message: Any, time: float) -> None:
-        """`make` is called with the handshake and this; `message` is NewSessionTicket, `time` when it has come."""
+        """`make` is called with the handshake and this; `message` is for it, `time` is when that has come."""
         self._make, self.message, self.time = make, message, time
         self._made: Session | None = None
 

@@ -29,17 +29,18 @@ class Certificate(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> Certificate:
-        r = Reader(raw)
-        block = r.vec24()
-        r.done()
-        ders = []
-        r = Reader(block, 0)
-        while r.more():
-            der = r.vec24()
-            if not der:
+        size, end, ders = len(raw), 7, []
+        if end + (raw[4] << 16 | raw[5] << 8 | raw[6]) != size:
+            raise Abort(faults.LENGTH_MISMATCH)
+        while end < size:
+            start = end + 3
+            end = start + (raw[end] << 16 | raw[end + 1] << 8 | raw[end + 2])
+            if end == start:
                 raise Abort(faults.LENGTH_MISMATCH, "empty certificate")
-            ders.append(der)
-        return cls(raw, tuple(ders))
+            ders.append(raw[start:end])
+        if end != size:
+            raise Abort(faults.LENGTH_MISMATCH)
+        return tuple_of(cls, (raw, tuple(ders)))
 
 
 def raw_public_key(raw: bytes) -> bytes:
@@ -104,9 +105,14 @@ class EcdhParams(NamedTuple):
 
     @classmethod
     def read(cls, r: Reader) -> EcdhParams:
-        if r.u8() != NAMED_CURVE:
+        data, pos = r.data, r.pos
+        if data[pos] != NAMED_CURVE:
             raise Abort(faults.WRONG_CURVE, "explicit curves are not accepted")
-        return cls(r.u16(), r.vec8())
+        start = pos + 4
+        r.pos = end = start + data[pos + 3]
+        if end > len(data):
+            raise Abort(faults.LENGTH_MISMATCH)
+        return tuple_of(cls, (data[pos + 1] << 8 | data[pos + 2], data[start:end]))
 
 
 class DhParams(NamedTuple):

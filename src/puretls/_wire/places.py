@@ -94,6 +94,7 @@ READERS: dict[int, dict[int, Read]] = {
     message: {kind: row[message] for kind, row in ROWS.items() if row.get(message, anything) is not anything}
     for message in MESSAGES
 }
+del READERS[SH][registry.KEY_SHARE]  # each is another, and the client reads it next
 MISPLACED = {  # an unknown one may be anywhere
     message: frozenset(kind for kind, row in ROWS.items() if message not in row) for message in MESSAGES
 }
