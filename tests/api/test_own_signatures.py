@@ -114,6 +114,28 @@ def test_keys_of_cryptography_are_taken_at_their_word(root: Authority, monkeypat
         assert len(counted) == expected
 
 
+@pytest.mark.parametrize("version", [V12, None], ids=["1.2", "either"])
+@pytest.mark.parametrize("schemes", ["rsa_pkcs1_sha256_legacy", "mldsa65"])
+def test_no_scheme_for_this_version_is_the_servers_fault(root: Authority, version: Any, schemes: str) -> None:
+    """It has nothing to ask a client of TLS 1.2 for; an empty list would be no message."""
+    identity = issued(root, "client")
+    client, server = meeting(root, identity, identity.key, "client", version)
+    server.set_client_sigalgs(schemes)
+    pair = join(client, server).shake()
+    if version is V12:
+        assert pair.server.error.reason == "NO_SUITABLE_SIGNATURE_ALGORITHM"
+        assert pair.client.error.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
+    else:
+        assert pair.server.error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+
+
+def test_schemes_of_a_key_are_names(root: Authority) -> None:
+    identity = issued(root, "server")
+    key = CallableKey(identity.key.public_key(), identity.key.sign, signature_algorithms=[0x0403])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="signature_algorithms"):
+        puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER).load_cert_chain(identity.chain_pem, key)
+
+
 @each_version
 @each_role
 @pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "Ed25519"])

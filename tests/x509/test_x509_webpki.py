@@ -194,6 +194,9 @@ ADDRESSES = (
     "2001:0db8::1", "[2001:db8::1]",
 )  # fmt: skip
 CODE = codes.INVALID_EXTENSION
+PSS_KEY = pki.rsa_numbers(
+    pki.key("rsa2048", 3).public_key().public_numbers().n, 65537, algorithm=pki.seq(pki.oid(pki.RSA_PSS))
+)
 BROKEN: dict[str, tuple[dict[str, Any], int, int, str]] = {
     "no extKeyUsage": ({"extensions": {EKU: None}}, codes.INVALID_PURPOSE, 0, "no serverAuth"),
     "anyExtendedKeyUsage": (
@@ -261,6 +264,7 @@ BROKEN: dict[str, tuple[dict[str, Any], int, int, str]] = {
     ),
     "a key of RSA that is too short": ({"private": "rsa1024"}, codes.LEAF_KEY_TOO_SMALL, 0, ""),
     "a key of RSA of an odd size": ({"private": "rsa2052"}, codes.LEAF_KEY_TOO_SMALL, 0, "not permitted"),
+    "a key of RSA-PSS": ({"private": "rsa2048", "key_info": PSS_KEY}, codes.LEAF_KEY_TOO_SMALL, 0, "not permitted"),
     "P-224": ({"private": "p224"}, codes.LEAF_KEY_TOO_SMALL, 0, "not permitted"),
     "Ed25519": ({"private": "ed25519"}, codes.LEAF_KEY_TOO_SMALL, 0, "not permitted"),
     "an issuer with Ed25519": ({"issuer": "ed25519"}, codes.CA_KEY_TOO_SMALL, 1, "not permitted"),

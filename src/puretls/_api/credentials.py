@@ -71,7 +71,10 @@ def rules_of(key: Any) -> Rules:
     said = getattr(key, "signature_algorithms", None)
     if said is None:
         return NO_RULES
-    found = (signatures.BY_NAME.get(name.lower()) for name in ([said] if isinstance(said, str) else said))
+    names = [said] if isinstance(said, str) else list(said)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("signature_algorithms of a key are names of schemes")
+    found = (signatures.BY_NAME.get(name.lower()) for name in names)
     return Rules(schemes=frozenset(scheme.code for scheme in found if scheme is not None))
 
 

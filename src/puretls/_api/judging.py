@@ -106,7 +106,8 @@ class _JudgeSettings:
 
         `chain` is what the peer presented, as a list of DER.  What it returns or raises counts as for
         `verify_callback`, and it is called when that one is.  With check_hostname the name is still checked, and so is
-        the strength of the key; trust anchors, dates, purposes, CRLs, OCSP and CRLite are left to the callback.  What
+        the strength of the key; trust anchors, dates, purposes, CRLs, OCSP, CRLite and
+        timestamps are left to the callback.  What
         it accepts counts as verified.  None goes back to path building.  ValueError if verify_mode is CERT_NONE.
         """
         if callback is not None and not callable(callback):

@@ -209,6 +209,8 @@ def _full(hs: Handshake, message: Hello, chosen: Choice, choice: Choice12) -> As
         flight.append(messages12.server_key_exchange(params + signature))
     if asked:
         schemes = tuple(s.code for s in config.schemes if s.tls12) if hs.version >= TLS12 else None
+        if schemes == ():  # the list must not be empty (RFC 5246 7.4.4)
+            raise Abort(faults.NO_SUITABLE_SIGNATURE_ALGORITHM, "no scheme for certificates of clients is for TLS 1.2")
         flight.append(messages12.certificate_request(REQUEST_TYPES, schemes, config.ca_names))
     flight.append(messages12.SERVER_HELLO_DONE)
     hs.send_messages(flight)

@@ -2,8 +2,7 @@
 
 The rules are those of its Baseline Requirements (BR) 3.2.2.6, 6.1.5, 6.3.2, 7.1.2 and 7.1.3.  They are checked last:
 the path has satisfied everything else, in strict mode, with names from subjectAltName alone and 112 bits of security.
-Rules that older valid paths do not meet are left to the CAs: policies, attributes of subjects, extensions of
-intermediates.
+Rules that older valid paths do not meet are left to the CAs: docs/recipes/public-web.md lists them.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from puretls._x509 import codes, names
+from puretls._x509 import algorithms, codes, names
 from puretls._x509.certificate import Certificate
 from puretls._x509.checks import STRICT, Path
 from puretls._x509.codes import refusal
@@ -142,10 +141,10 @@ def _broken(depth: int, why: str, code: int = codes.INVALID_EXTENSION) -> Except
 
 
 def _key(x: Certificate, depth: int) -> None:
-    """6.1.5: RSA from 2,048 bits on, in whole octets; three curves; nothing else."""
+    """6.1.5, 7.1.3.1: RSA from 2,048 bits on, in whole octets, as rsaEncryption; three curves; nothing else."""
     key: Any = x.public_key()
     if isinstance(key, rsa.RSAPublicKey):
-        good = key.key_size >= LEAST_RSA and key.key_size % 8 == 0
+        good = key.key_size >= LEAST_RSA and key.key_size % 8 == 0 and x.key_algorithm == algorithms.RSA
     else:
         good = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES
     if not good:
