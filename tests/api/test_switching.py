@@ -13,6 +13,8 @@ import puretls
 from puretls._api.settings import Settings
 from puretls._engine.config import Config
 from puretls._engine.policy import PeerPolicy
+from support.bios import join
+from support.both import V12, V13, client_of, only, server_of
 
 PAGE = Path(__file__).parents[2] / "docs/recipes/several-names.md"
 CLIENTS = ""  # a setting of clients, or one that says what else is set: no server's connection asks for it
@@ -69,6 +71,21 @@ def test_every_name_in_the_table_is_one() -> None:
     for text in columns():
         for name in re.findall(r"`(\w+)(?:\(\))?`", text):
             assert hasattr(puretls.SSLContext, name), name
+
+
+@pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("stricter", [False, True])
+def test_names_of_cas_go_with_the_policy(pki: Any, version: Any, stricter: bool) -> None:
+    """A client is told whom the context trusts that it meets."""
+    first, chosen = server_of(puretls, pki, asks=2 if stricter else 1), server_of(puretls, pki, asks=1)
+    first.client_ca_names, chosen.client_ca_names = [pki.elsewhere.certificate], [pki.root.certificate]
+    first.sni_callback = lambda sslobj, *_: setattr(sslobj, "context", chosen)
+    client = client_of(puretls, pki)
+    only(version, client)
+    client.add_cert_chain(pki.chain("client"), pki.key("client"), must_match_issuer=True)
+    pair = join(client, first).shake()
+    assert bool(pair.client.obj.selected_cert_chain()) is not stricter
+    assert (pair.server.error is None) is not stricter
 
 
 @pytest.mark.parametrize("modes", [(0, 0), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2)])

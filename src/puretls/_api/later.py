@@ -101,7 +101,7 @@ def check_blocking(promise: Any) -> None:
         drop(promise)
         raise RuntimeError(  # noqa: TRY004  # as asyncio, where there is no loop
             f"{type(promise).__name__} is for an event loop to await: use puretls.asyncio, "
-            "or a key that returns a concurrent.futures.Future"
+            "or return a concurrent.futures.Future"
         )
 
 

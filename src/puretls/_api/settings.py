@@ -213,6 +213,7 @@ class Settings:
         config = switched.get(began)
         if config is None:
             ours = self.frozen(server_side=True)
+            policy = ours.policy.or_stricter(began.policy)
             config = replace(
                 began,
                 credentials=ours.credentials,
@@ -228,7 +229,8 @@ class Settings:
                 compressions=ours.compressions,
                 max_cert_list=ours.max_cert_list,
                 max_early_data=min(began.max_early_data, ours.max_early_data),
-                policy=ours.policy.or_stricter(began.policy),
+                policy=policy,
+                ca_names=(ours if policy is ours.policy else began).ca_names,
                 watch=ours.watch,
             )
             if len(switched) >= MAX_SWITCHED:
