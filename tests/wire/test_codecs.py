@@ -375,7 +375,7 @@ TOO_LONG: dict[str, Callable[[], bytes]] = {
     "protocols, all": lambda: extensions.build_protocols((b"x",) * 32_768),
     "numbers": lambda: extensions.build_numbers(registry.SUPPORTED_GROUPS, (29,) * 32_767),
     "share": lambda: extensions.build_share(29, LONG[65_536]),
-    "own share": lambda: extensions.build_own_share(29, LONG[65_536]),
+    "own share": lambda: hello.server_hello13(bytes(32), b"", 0x1301, 29, LONG[65_536]),
     "shares": lambda: extensions.build_shares([(29, LONG[65_536][:-1])]),
     "authorities": lambda: extensions.build_authorities((LONG[65_536][:-2],)),
     "Certificate of 1.2": lambda: messages12.certificate((LONG[1 << 24][:-3],)),

@@ -154,6 +154,11 @@ class Resumption:
         return mac.finalize()
 
 
+def ticket_psk(d: Digest, secret: bytes, nonce: bytes) -> bytes:
+    """The same, of a resumption secret that only one ticket is asked of."""
+    return d.hmac(secret, _TICKET[d.size] + bytes((len(nonce),)) + nonce + b"\x01")
+
+
 def traffic_keys(d: Digest, secret: bytes, key_len: int) -> tuple[bytes, bytes]:
     """Key and IV of one direction (RFC 8446 7.3)."""
     iv = HMAC(secret, d.algorithm)

@@ -484,7 +484,7 @@ class Config:
         return messages.certificate_request(b"", self.request_extensions + self.compression_offer)
 
     @cached_property
-    def choices(self) -> dict[Kind, Any]:
+    def choices(self) -> dict[Kind | None, Any]:
         """What a server has chosen for ClientHellos of the kinds that are known, see `negotiate.remember`."""
         return {}
 

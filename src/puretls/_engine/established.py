@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from struct import unpack_from
 
 from puretls._base import faults, registry
@@ -31,7 +32,6 @@ from puretls._engine.receive13 import receive_from_client, receive_verify
 from puretls._engine.requests import Asking
 from puretls._engine.resumption import agreed, state_of
 from puretls._engine.session import LONGEST, Session, Ticket
-from puretls._engine.sessions import SessionManager
 from puretls._engine.tickets import EARLY_FORMAT, FORMAT, MAX_TICKET, pack_own
 from puretls._record.layer import MAX_IN_A_ROW
 from puretls._wire import extensions, messages, places
@@ -159,51 +159,38 @@ class Established13(Established):
 
     # The server
 
-    def tickets(self, hs: Handshake, count: int) -> Sequence[bytes]:
-        """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1)."""
-        sessions = hs.config.sessions
+    def tickets(self, hs: Handshake, count: int) -> tuple[Sequence[bytes], Sequence[tuple[bytes, bytes, int]]]:
+        """So many NewSessionTicket messages, as one flight (RFC 8446 4.6.1); and, if tickets only name states, the
+        entries that the program's store has to keep before they are sent.
+        """
+        config = hs.config
+        sessions = config.sessions
         if sessions is None or not count:
-            return ()
-        own, states, lifetime, early = self._states(hs, sessions.lifetime, count)
-        stateful = bool(hs.config.options & OP_NO_TICKET)
-        if not lifetime or (len(states[0]) > MAX_TICKET and not stateful):  # a long chain of the client's
-            return ()
-        if stateful:
-            tickets = sessions.keep(states)
-            hs.kept += tuple(tickets)
-        else:
-            tickets = sessions.tickets.seal(states, hs.draft.authenticated)
-        return _flight(own, tickets, lifetime, early)
-
-    def stored_tickets(
-        self, hs: Handshake, sessions: SessionManager, count: int
-    ) -> tuple[list[bytes], list[tuple[bytes, bytes, int]]]:
-        """The same, for tickets that only name states; and the entries that the program's store has to keep before they
-        are sent.
-        """
-        if not count:
-            return [], []
-        own, states, lifetime, early = self._states(hs, sessions.lifetime, count)
-        if not lifetime:
-            return [], []
-        tickets, now = sessions.tickets, hs.draft.authenticated
-        ids = [tickets.new_id(now) for _ in states]
-        entries = [(one, tickets.seal_for(one, state, now), lifetime) for one, state in zip(ids, states, strict=True)]
-        return _flight(own, ids, lifetime, early), entries
-
-    def _states(self, hs: Handshake, most: int, count: int) -> tuple[list[tuple[int, int]], list[bytes], int, int]:
-        """The parts of so many tickets that differ, their states, for how many seconds they are good, and for how much
-        early data.
-
-        0 seconds: the peer has to be authenticated anew by then.
-        """
+            return (), ()
         first = self.nonce
         self.nonce = end = first + count
         own = list(zip(unpack_from(f"!{count}I", hs.random(4 * count)), range(first, end), strict=True))
-        early = promised(hs) if hs.config.early_limit else 0
-        shared, lifetime = state_of(hs, self.secret_of_tickets(hs), most, early)
-        form = EARLY_FORMAT if early else FORMAT
-        return own, [pack_own(form, age_add, nonce) + shared for age_add, nonce in own], lifetime, early
+        form, early, more = FORMAT, 0, b""
+        if config.early_limit and (early := promised(hs)):
+            form, more = EARLY_FORMAT, extension(registry.EARLY_DATA, early.to_bytes(4, "big"))
+        shared, lifetime = state_of(hs, self.secret_of_tickets(hs), sessions.lifetime, early)
+        if not lifetime:
+            return (), ()
+        states = [pack_own(form, age_add, nonce) + shared for age_add, nonce in own]
+        entries: Sequence[tuple[bytes, bytes, int]] = ()
+        keys, now = sessions.tickets, hs.draft.authenticated
+        if not config.options & OP_NO_TICKET:
+            if len(states[0]) > MAX_TICKET:  # a long chain of the client's
+                return (), ()
+            tickets = keys.seal(states, now)
+        elif sessions.store is None:
+            tickets = sessions.keep(states)
+            hs.kept += tuple(tickets)
+        else:
+            tickets = [keys.new_id(now) for _ in states]
+            values = map(keys.seal_for, tickets, states, repeat(now))
+            entries = list(zip(tickets, values, repeat(lifetime)))  # the last has no end
+        return messages.new_session_tickets(lifetime, own, tickets, more), entries
 
     def request_authentication(self, hs: Handshake) -> None:
         """Ask the client for its certificate (RFC 8446 4.6.2)."""
@@ -274,12 +261,6 @@ def _check_without_end(body: bytes) -> None:
     """Without records there is one size that early_data of a ticket may say (RFC 9001 4.6.1)."""
     if extensions.max_early_data(body) != WITHOUT_END:
         raise Abort(faults.MISPLACED_EXTENSION)
-
-
-def _flight(own: list[tuple[int, int]], tickets: list[bytes], lifetime: int, early: int) -> list[bytes]:
-    """NewSessionTicket messages."""
-    more = extension(registry.EARLY_DATA, early.to_bytes(4, "big")) if early else b""
-    return messages.new_session_tickets(lifetime, own, tickets, more)
 
 
 def count(hs: Handshake) -> None:

@@ -20,7 +20,7 @@ from puretls._engine.config import OP_CIPHER_SERVER_PREFERENCE, OP_PRIORITIZE_CH
 from puretls._wire import extensions, familiar
 from puretls._wire.codec import Ranks, tuple_of
 from puretls._wire.extensions import OfferedPsks
-from puretls._wire.familiar import FamiliarHello, Hello
+from puretls._wire.familiar import Hello
 from puretls._wire.hello import ClientHello
 
 CHACHA = frozenset(suite.code for suite in SUITES if suite.cipher.name.startswith("CHACHA20"))
@@ -125,8 +125,8 @@ def choose13(
     config: Config, message: Hello, suites: Ranks, known: Choice13 | None
 ) -> tuple[Choice13, bytes | None, OfferedPsks | None]:
     """The choice, the client's share, if it has sent one of that group, and its pre-shared keys."""
-    if known is not None and type(message) is FamiliarHello:
-        kind, raw = message.kind, message.raw
+    kind, raw = message.kind, message.raw
+    if known is not None and kind is not None:
         share = kind.shares.get(known.group.code)
         return known, None if share is None else raw[share], kind.psks(raw) if known.psks else None
     hello = message.full
@@ -147,7 +147,7 @@ MOST = familiar.MOST
 
 def remember(config: Config, message: Hello, choice: object) -> None:
     """Choose the same for all hellos of this kind, once it is known."""
-    kind = message.kind if type(message) is FamiliarHello else familiar.learn(message.full)
+    kind = message.kind or familiar.learn(message.full)
     if kind is not None:
         known = config.choices
         if len(known) >= MOST:

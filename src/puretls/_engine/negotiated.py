@@ -26,7 +26,7 @@ from puretls._record.protection import MAX_PLAINTEXT
 from puretls._wire import extensions
 from puretls._wire.codec import extension, join_extensions, vec8, vec16, vec16_of
 from puretls._wire.ech import OUTER
-from puretls._wire.familiar import FamiliarHello, Hello
+from puretls._wire.familiar import Hello
 from puretls._wire.messages import encrypted_answers
 from puretls._wire.places import EE, SH12
 
@@ -103,7 +103,7 @@ def said(
     found = answers(hs, offered, place, resumed=resumed)
     encoded = encrypted_answers(tuple(found.items())) if place == EE else join_extensions(found)
     numbers = frozenset(found)
-    if type(message) is FamiliarHello and all(
+    if message.kind is not None and all(
         STEADY[number](hs, offered[number]) for number, _ in ANSWERS[place] if number in offered
     ):
         key = draft.suite if resumed else None

@@ -7,7 +7,7 @@ case.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from puretls._base import faults, registry
@@ -112,7 +112,7 @@ class KeepRequest(Request):
 
     __slots__ = ("entries", "sessions")
 
-    def __init__(self, sessions: SessionManager, entries: list[tuple[bytes, bytes, int]]) -> None:
+    def __init__(self, sessions: SessionManager, entries: Sequence[tuple[bytes, bytes, int]]) -> None:
         self.sessions, self.entries = sessions, entries
 
 

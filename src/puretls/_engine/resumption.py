@@ -51,11 +51,26 @@ def state_of(hs: Handshake, secret: bytes, most: int, early: int = 0) -> tuple[b
     `most`, they are good: 0 if the peer has to be authenticated anew by then.  They are made when it is done.
     """
     draft = hs.draft
-    now, group = draft.authenticated, 0 if draft.group is None else draft.group.code
+    now, group = draft.authenticated, draft.group
     authenticated, until = reliance(hs, draft, now)
     lifetime = max(0, min(most, int(until - now)))
-    about = draft.version, draft.suite.code, group, draft.ems, draft.alpn, draft.server_name, draft.peer
-    return pack_shared(*about, now, authenticated, until, lifetime, policy_of(hs, draft), secret, early), lifetime
+    state = pack_shared(
+        draft.version,
+        draft.suite.code,
+        0 if group is None else group.code,
+        draft.ems,
+        draft.alpn,
+        draft.server_name,
+        draft.peer,
+        now,
+        authenticated,
+        until,
+        lifetime,
+        policy_of(hs, draft),
+        secret,
+        early,
+    )
+    return state, lifetime
 
 
 def agreed(

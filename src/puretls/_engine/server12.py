@@ -48,7 +48,7 @@ from puretls._engine.session import Session
 from puretls._engine.tickets import MAX_TICKET, own_state
 from puretls._wire import extensions, hello, messages, messages12
 from puretls._wire.codec import Reader, tuple_of, vec16
-from puretls._wire.familiar import FamiliarHello, Hello
+from puretls._wire.familiar import Hello
 from puretls._wire.hello import ClientHello
 from puretls._wire.places import SH12
 
@@ -103,7 +103,7 @@ def start(hs: Handshake, message: Hello, version: int, known: Choice12 | None) -
 
 
 def _ticket(message: Hello) -> bytes:
-    if type(message) is FamiliarHello and message.kind.ticket is not None:
+    if message.kind is not None and message.kind.ticket is not None:
         return message.raw[message.kind.ticket]
     return message.full.extensions[registry.SESSION_TICKET]
 

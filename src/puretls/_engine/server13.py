@@ -307,11 +307,8 @@ def _send_server_hello(
     draft = hs.draft
     public, shared = group.answer(share)
     secret = (psk.early if psk else without_psk(draft.digest)).mix(shared)
-    random = hs.random(32)
-    block = VERSION_EXTENSION + extensions.build_own_share(group.code, public)
-    if psk:
-        block += extension(registry.PRE_SHARED_KEY, psk.index.to_bytes(2, "big"))
-    answer = hello.server_hello(TLS12, random, message.session_id, draft.suite.code, block)
+    random, selected = hs.random(32), None if psk is None else psk.index
+    answer = hello.server_hello13(random, message.session_id, draft.suite.code, group.code, public, selected)
     if draft.ech is not None and draft.ech.confirmed:
         answer = ech_server.confirmed(hs, message.random, answer)
         random = answer[6:38]
@@ -410,12 +407,11 @@ class ExpectFinished(State):
         hs.install_read_secret(self.next_secret)
         if config.policy.judged:
             yield from admitted(hs, draft.peer, resumed=draft.resumed is not None, later=True)
-        state, outside, wanted = Established13(hs), _outside(config), _wanted_tickets(hs)
-        if outside is None:
-            return hs.finish(state, state.tickets(hs, wanted))
-        flight, entries = state.stored_tickets(hs, outside, wanted)
-        kept = entries and (yield KeepRequest(outside, entries))
-        return hs.finish(state, flight if kept else ())
+        state = Established13(hs)
+        flight, entries = state.tickets(hs, _wanted_tickets(hs))
+        if entries and config.sessions is not None and not (yield KeepRequest(config.sessions, entries)):
+            flight = ()
+        return hs.finish(state, flight)
 
 
 def _outside(config: Config) -> SessionManager | None:

@@ -12,7 +12,7 @@ from puretls._engine.handshake import Handshake, State, asking_on
 from puretls._engine.requests import AlpnRequest, Asking, ClientHelloRequest
 from puretls._wire import extensions, familiar, places
 from puretls._wire.codec import Ranks, ranks
-from puretls._wire.familiar import FamiliarHello, Hello
+from puretls._wire.familiar import Hello
 from puretls._wire.hello import ClientHello
 
 MANY = 512  # suites, more than IANA has registered
@@ -36,16 +36,15 @@ class ExpectClientHello(State):
 
     @asking_on(CLIENT_HELLO, familiar.read)
     def client_hello(self, hs: Handshake, message: Hello) -> Asking[State]:  # RFC 8446 4.1.2
-        config, draft, known = hs.config, hs.draft, None
-        if type(message) is FamiliarHello:
-            kind = message.kind
-            opens = kind.inner or (kind.sealed and config.ech_keys)
+        config, draft, kind = hs.config, hs.draft, message.kind
+        if kind is None:
+            sealed = ENCRYPTED_CLIENT_HELLO in message.full.extensions
         else:
-            opens = ENCRYPTED_CLIENT_HELLO in message.full.extensions
-        if opens:
+            sealed = kind.sealed and (kind.inner or bool(config.ech_keys))
+        if sealed:
             message = _opened(hs, message)
-        if type(message) is FamiliarHello:
             kind = message.kind
+        if kind is not None:
             draft.hello, draft.client_random, draft.client_suites = message, message.random, kind.suites
             if kind.name is not None:
                 draft.server_name = extensions.server_name(message.raw[kind.name])
@@ -57,8 +56,7 @@ class ExpectClientHello(State):
             if config.watch:
                 hs.layer.watch()
         draft.policy_digest = config.policy.digest()
-        if type(message) is FamiliarHello:
-            known = config.choices.get(message.kind)
+        known = config.choices.get(kind)
         hs.set_version(version := choose_version(hs, message.full) if known is None else known.version)
         if message.session_id and not hs.profile.session_id:
             raise Abort(faults.INVALID_SESSION_ID)

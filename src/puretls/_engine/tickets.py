@@ -18,7 +18,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
 from puretls._crypto import suites
 from puretls._crypto.kdf import SHA256
-from puretls._crypto.schedule import Resumption
+from puretls._crypto.schedule import ticket_psk
 from puretls._engine.counters import STORE, TICKETS, Stats
 from puretls._engine.peer import Peer, remembered, remembered_key
 from puretls._engine.session import Session
@@ -35,6 +35,7 @@ MAX_VALUE = 1 << 18  # bytes that a store may have of a session: more than the l
 # the lengths of the secret, the alpn and the name that follow.  In EARLY_FORMAT how much early data is before those.
 _OWN, _SHARED = "BIQ", "HHHBQQQI32sBBH"
 _own, _shared, _fixed = Struct("!" + _OWN), Struct("!" + _SHARED), Struct("!" + _OWN + _SHARED)
+_nonces = Struct("12s").iter_unpack
 pack_own = _own.pack  # the beginning of one ticket's state, with its format
 EMS, VERIFIED, RAW_KEY = 1, 2, 4
 
@@ -113,7 +114,7 @@ def read_state(data: bytes) -> Session:
             chain.append(r.vec24())
         r.done()  # so no length before it was wrong either
     if version == TLS13:
-        secret = Resumption(suite.hash, secret).psk(nonce.to_bytes(8, "big"))
+        secret = ticket_psk(suite.hash, secret, nonce.to_bytes(8, "big"))
     peer = None
     if chain:
         verified = bool(flags & VERIFIED)
@@ -143,13 +144,10 @@ class TicketKeys:
 
     def seal(self, states: Sequence[bytes], now: float) -> list[bytes]:
         """Tickets with these states: the key's name, a nonce, and the encrypted state (RFC 5077 4, with AES-GCM)."""
-        key, tickets = self.keys.sealing(now), []
+        key = self.keys.sealing(now)
         name, encrypt = key.name, key.cipher.encrypt
-        nonces = urandom(12 * len(states))  # a key seals for an hour: far from 2^32 tickets
-        for i, state in enumerate(states):
-            nonce = nonces[12 * i : 12 * i + 12]
-            tickets.append(name + nonce + encrypt(nonce, state, name))
-        return tickets
+        nonces = _nonces(urandom(12 * len(states)))  # a key seals for an hour: far from 2^32 tickets
+        return [name + nonce + encrypt(nonce, state, name) for state, (nonce,) in zip(states, nonces, strict=True)]
 
     def open(self, ticket: bytes, now: float) -> Session | None:
         """The session in a ticket; None if the ticket is not ours, too old, of another format, or damaged."""

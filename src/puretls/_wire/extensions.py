@@ -200,15 +200,6 @@ def build_share(group: int, key_exchange: bytes) -> bytes:
     return pack_two(group, len(key_exchange)) + key_exchange
 
 
-def build_own_share(group: int, key_exchange: bytes) -> bytes:
-    """key_share of a ServerHello."""
-    size = len(key_exchange)
-    try:
-        return pack_four(registry.KEY_SHARE, size + 4, group, size) + key_exchange
-    except StructError:
-        raise Abort(faults.TOO_LONG_TO_SAY) from None
-
-
 def build_shares(shares: list[tuple[int, bytes]]) -> bytes:
     """key_share of a ClientHello."""
     try:

@@ -36,8 +36,8 @@ class Kind:
 
     def __init__(self, suites: Ranks) -> None:
         self.suites = suites
-        self.sealed = False  # it has an encrypted hello in it, or what looks like one
-        self.inner = False  # it was in one
+        self.sealed = False  # it has an encrypted hello in it, or what looks like one, or was in one
+        self.inner = False  # the latter
         self.name: slice | None = None  # the body of server_name
         self.ticket: slice | None = None  # that of session_ticket
         self.shares: dict[int, slice] = {}  # by group
@@ -149,10 +149,10 @@ def _padding(_: Kind, body: bytes, pos: int) -> list[slice]:
 
 
 def _sealed(kind: Kind, body: bytes, pos: int) -> list[slice] | None:
-    kind.sealed, kind.inner = body[:1] == bytes((OUTER,)), body == bytes((INNER,))
+    kind.sealed, kind.inner = True, body == bytes((INNER,))
     if kind.inner:
         return []
-    return [slice(pos + 1, pos + len(body))] if kind.sealed else None
+    return [slice(pos + 1, pos + len(body))] if body[:1] == bytes((OUTER,)) else None
 
 
 def _shares(kind: Kind, body: bytes, pos: int) -> list[slice] | None:

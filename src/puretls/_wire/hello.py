@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
+from puretls._base.registry import TLS12, TLS13
 from puretls._wire.codec import StructError, message, packer, split_extensions, tuple_of
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
@@ -20,6 +21,8 @@ pack_start = Struct("!IH32sB").pack  # the same behind the header of a message
 pack_u8, pack_u16 = Struct("!B").pack, Struct("!H").pack
 pack_choices = Struct("!HBH").pack  # cipher_suite, legacy_compression_method, length of extensions
 pack_choice = Struct("!HB").pack  # cipher_suite, legacy_compression_method
+pack_answers = Struct("!HBH3H4H").pack  # the same with supported_versions, and key_share up to key_exchange
+pack_selected = Struct("!3H").pack
 
 # Both hellos are read by where their vectors end: one that overruns makes the next index raise IndexError, or leaves
 # `_extensions_from` with an end that is not the message's.
@@ -67,8 +70,13 @@ class ClientHello(NamedTuple):
         return tuple_of(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], session_id, suites, compression, extensions))
 
     @property
+    def kind(self) -> None:
+        """None: it had to be read, unlike a `familiar` one."""
+        return None
+
+    @property
     def full(self) -> ClientHello:
-        """Itself: all of it was read, unlike a `familiar` one."""
+        """Itself."""
         return self
 
     def psk_is_last(self) -> bool:
@@ -119,6 +127,22 @@ class ServerHello(NamedTuple):
     @property
     def is_retry(self) -> bool:
         return self.random == HELLO_RETRY_REQUEST
+
+
+def server_hello13(
+    random: bytes, session_id: bytes, suite: int, group: int, key_exchange: bytes, psk: int | None = None
+) -> bytes:
+    """A ServerHello of TLS 1.3: supported_versions, key_share, and which pre-shared key was selected."""
+    size, share = len(session_id), len(key_exchange)
+    selected = b"" if psk is None else pack_selected(registry.PRE_SHARED_KEY, 2, psk)
+    block = share + len(selected) + 14
+    try:
+        head = pack_start(registry.SERVER_HELLO << 24 | size + block + 40, TLS12, random, size)
+        versions = registry.SUPPORTED_VERSIONS, 2, TLS13
+        middle = pack_answers(suite, 0, block, *versions, registry.KEY_SHARE, share + 4, group, share)
+        return head + session_id + middle + key_exchange + selected
+    except StructError:
+        raise Abort(faults.TOO_LONG_TO_SAY) from None
 
 
 def server_hello(legacy_version: int, random: bytes, session_id: bytes, suite: int, extensions: bytes) -> bytes:

@@ -207,13 +207,14 @@ def new_session_tickets(
 ) -> list[bytes]:
     """Several for one session; what each has for itself are ticket_age_add and the number that is its nonce."""
     try:
-        behind, found = len(extensions).to_bytes(2, "big") + extensions, []
-        for (age_add, nonce), ticket in zip(own, tickets, strict=True):
-            head = registry.NEW_SESSION_TICKET << 24 | len(ticket) + len(behind) + 19
-            found.append(pack_numbered(head, lifetime, age_add, 8, nonce, len(ticket)) + ticket + behind)
+        behind = len(extensions).to_bytes(2, "big") + extensions
+        head = (registry.NEW_SESSION_TICKET << 24) + len(behind) + 19
+        return [
+            pack_numbered(head + (size := len(ticket)), lifetime, age_add, 8, nonce, size) + ticket + behind
+            for (age_add, nonce), ticket in zip(own, tickets, strict=True)
+        ]
     except (StructError, OverflowError):
         raise Abort(faults.TOO_LONG_TO_SAY) from None
-    return found
 
 
 class Empty(NamedTuple):
