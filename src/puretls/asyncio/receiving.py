@@ -79,6 +79,9 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     def _push(self) -> None:
         raise NotImplementedError
 
+    def _send_due_soon(self) -> None:
+        raise NotImplementedError
+
     def _peer_has_ended(self) -> None:
         raise NotImplementedError
 
@@ -169,14 +172,20 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             self._fatal_error(error, "Fatal error on SSL protocol")
 
     def _read_held(self) -> None:
-        """Deliver what has come with the end of the handshake."""
+        """Deliver what has come with the end of the handshake, or while the application had paused."""
         link = self._link
-        if self._reading_paused or link.opened():
+        rest, self._rest = self._rest, b""
+        if link.opened() or self._reading_paused:
+            if rest:
+                link.receive(rest)
             self._read()
             return
-        data = link.leftover()
-        link.arm()
-        self._open_all(data)
+        data = link.leftover() + rest
+        if data:
+            link.arm()
+            self._open_all(data)
+        else:
+            self._read()
 
     # Opening
 
@@ -364,21 +373,13 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
 
     def _read_again(self) -> None:
         """The application has resumed: deliver what is here, and then what comes."""
-        if self._reading_paused or self._stage != OPEN:
-            return
-        link = self._link
-        rest, self._rest = self._rest, b""
-        if self._records.fast_opener is not None and not link.held():
-            if rest:
-                self._open_all(rest)
-        else:
-            if rest:
-                link.receive(rest)
-            self._read()
-        if self._ended and not self._reading_paused and self._stage == OPEN:
-            self._eof()
-        if not self._reading_paused:
-            self._resume_lower()
+        if not self._reading_paused and self._stage == OPEN:
+            self._read_held()
+            if self._ended and not self._reading_paused and self._stage == OPEN:
+                self._eof()
+            if not self._reading_paused:
+                self._resume_lower()
+        self._send_due_soon()
 
     def _eof(self) -> bool:
         raise NotImplementedError

@@ -115,6 +115,11 @@ class Sending(Receiving):
         if self._protocol_paused:
             self._control_writing()
 
+    def _send_due_soon(self) -> None:
+        """Send what ends the handshake when the tasks that were woken have run, if it does not go with their data."""
+        if self._due:
+            self._loop.call_soon(self._push_gathered)
+
     def _seal_backlog(self, sealer: Sealer) -> bytes:
         """All that waits, as a record behind those that are due."""
         record = sealer.seal_data(b"".join(self._backlog))

@@ -241,16 +241,16 @@ class SSLTransport(Sending):
         self._wake(None)
         if self._stage != OPEN:
             return
-        if self._due:  # behind the task that was just woken
-            self._loop.call_soon(self._push_gathered)
-        if self._link.held():
-            if begun:
-                self._read_held()
-                return
-            self._loop.call_soon(self._read_again)  # after start_tls() the application has to have the transport first
-        self._link.arm()
-        if self._records.fast_sealer is None:
-            self._push()
+        if not self._link.held():
+            self._link.arm()
+            if self._records.fast_sealer is None:
+                self._push()
+        elif begun:
+            self._read_held()
+        else:  # after start_tls() the application has to have the transport before it gets data
+            self._loop.call_soon(self._read_again)
+            return
+        self._send_due_soon()
 
     def _wake(self, error: BaseException | None) -> None:
         waiter, self._waiter = self._waiter, None
