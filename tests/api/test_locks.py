@@ -164,7 +164,7 @@ work()
 
 def held():
     "Whether this thread holds a lock of a context, or of the process."
-    return any(owned is None and lock()._is_owned() for lock, owned in locks._made.copy().items() if lock() is not None)
+    return any(not own and lock()._is_owned() for lock, own in locks._made.copy().items() if lock() is not None)
 
 class Places:
     '''Calls `act` where a function of ours begins, or a built-in one that it called has ended: while a lock is held at

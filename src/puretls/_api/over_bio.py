@@ -61,13 +61,14 @@ class _BioConnection(Driver):
         if type(outgoing) is not MemoryBIO:
             _check("outgoing", outgoing)
             copies = isinstance(outgoing, NATIVE_BIO)
-        super().__init__(context, server_side, server_hostname, owner, session)
-        self._incoming, self._outgoing = incoming, outgoing
+        Driver.__init__(self, context, server_side, server_hostname, owner, session)
+        self._incoming = incoming
+        self._outgoing = outgoing
         self._copies = copies  # asyncio's: one buffer, to which each write is appended
         self._portion = portion  # what read() takes at once; -1: all
-        self._lock = new_lock(self, "_inside")
-        self._waker: Callable[[], object] | None = None  # who is called when an answer has come
         self._inside = False  # who has the lock and finds True has interrupted itself
+        self._lock = new_lock(self, ("_lock", "_inside"))
+        self._waker: Callable[[], object] | None = None  # who is called when an answer has come
 
     def _wait_for(self, awaited: Awaited) -> None:
         promise = awaited.promise
@@ -89,13 +90,14 @@ class _BioConnection(Driver):
 
     def do_handshake(self) -> None:
         """Continue the handshake as far as the received bytes allow."""
-        handshake, machine = self._conn.handshake, self._conn.machine
+        conn, records = self._conn, self._records
+        handshake, machine = conn.handshake, conn.machine
         with self._lock:
             if self._inside:
                 raise reentered()
             if handshake.established:
                 self._check_end()
-                if self._records.control:
+                if records.control:
                     self.flush()
                 return
             said = False  # all that there was to say
@@ -104,19 +106,20 @@ class _BioConnection(Driver):
                 if machine.state is None:
                     waits = handshake.server_side
                 else:
-                    waits = not (machine.failure or self._records.close_received)
+                    waits = not (machine.failure or records.close_received)
                 if waits and (data := self._incoming.read()):
-                    self._records.receive(data)
+                    records.receive(data)
                 self._shake(self)
                 said = True
-                self._records.arm()
+                records.arm_reading()
+                records.arm_writing()
                 if self._portion > 0:  # a full record
-                    self._portion = self._records.wanted_by(SMALL) + self._records.ciphertext
+                    self._portion = records.wanted_by(SMALL) + records.ciphertext
             except Abort as abort:
                 raise abort_error(abort) from abort.__cause__
             finally:
                 self._inside = False
-                if not said and self._records.has_news:
+                if not said and records.has_news:
                     self.flush()
                 if self._callback_error is not None:
                     self._raise_callback_error()
@@ -351,14 +354,13 @@ class _BioConnection(Driver):
             size = records.missing() or size
         del wanted
         incoming = self._incoming
-        if type(incoming) is MemoryBIO and not (incoming._data or incoming._first or incoming._more):
-            data = b""  # which read() would say
-        else:
-            data = incoming.read(size)
+        if type(incoming) is MemoryBIO and not (incoming._data or incoming._first or incoming._more or incoming._ended):
+            raise want_read()
+        data = incoming.read(size)
         if data:
             records.receive(data)
             return True
-        if incoming._ended if type(incoming) is MemoryBIO else incoming.eof:
+        if incoming.eof:
             self._at_end()
             return False
         raise want_read()

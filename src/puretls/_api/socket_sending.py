@@ -20,7 +20,7 @@ from puretls._api.socket_port import DIRECT, PLAIN, WRITE_TIMEOUT, SocketPort, g
 from puretls._api.sslconnection import SMALL, readable, reentered
 from puretls._base import faults
 from puretls._base.faults import Abort
-from puretls._base.locks import new_lock
+from puretls._base.locks import further_lock, new_lock
 
 if TYPE_CHECKING:
     from puretls._api.context import SSLContext
@@ -55,9 +55,10 @@ class SocketSending(Driver):
         self._direct = DIRECT and plain is PLAIN
         self._goes_on = False  # the last read has got all that it had asked for
         self._waits = 1  # so many times more a read waits before it tries
-        self._reading, self._writing = new_lock(self, "_in_read"), new_lock(self, "_in_write")
-        self._records.two_threads = True
         self._in_read = self._in_write = False  # a thread that holds the lock and finds True has interrupted itself
+        self._reading = new_lock(self, ("_reading", "_in_read"), ("_writing", "_in_write"))
+        self._writing = further_lock()
+        self._records.two_threads = True
         self._forks = Forks.count
         self._deadline: float | None = None  # of the handshake that waits for an answer of the program
         self._until: float | None = None  # the deadline of a read that has waited

@@ -20,26 +20,45 @@ from typing import Any
 from weakref import ref
 
 _plain = threading.RLock  # a function of Python around the class
-_made: dict[ref[Any], tuple[ref[Any], str] | None] = {}
+# Locks on their own, and owners of locks with the names of theirs: each lock, and its flag
+_made: dict[ref[Any], tuple[tuple[str, str], ...]] = {}
 
 
-def new_lock(owner: object = None, inside: str = "") -> Any:
-    """A new lock.  `inside` is the attribute of its owner that is True while a thread works under it."""
-    make = threading.RLock  # gevent's, if that has patched it
-    lock = _thread.RLock() if make is _plain else make()
-    _made[ref(lock, _made.pop)] = (ref(owner), inside) if inside else None
+def new_lock(owner: object = None, *own: tuple[str, str]) -> Any:
+    """A new lock, which is remembered.
+
+    An object with a lock of its own, or several, is remembered instead: `own` are the names of all its locks, and of
+    the attribute beside each that is True while a thread works under it.
+    """
+    lock = further_lock()
+    _made[ref(owner if own else lock, _made.pop)] = own
     return lock
+
+
+def further_lock() -> Any:
+    """Another lock, for an owner that is remembered."""
+    make = threading.RLock  # gevent's, if that has patched it
+    return _thread.RLock() if make is _plain else make()
 
 
 def renew() -> None:
     """Release, in a forked child, the locks of threads that do not exist there; the forking thread keeps its own."""
-    for made, owned in _made.copy().items():
-        lock = made()
-        if type(lock) is not _thread.RLock:  # it is gone; or it is gevent's, whose greenlets are all there
+    for made, own in _made.copy().items():
+        found = made()
+        if not own:
+            _renew(found)
             continue
-        if lock.acquire(blocking=False):
-            lock.release()
-            continue
-        lock._at_fork_reinit()  # type: ignore[attr-defined]  # as `threading` and `logging` do with theirs
-        if owned is not None and (owner := owned[0]()) is not None:
-            setattr(owner, owned[1], False)
+        for name, inside in own:
+            if _renew(getattr(found, name, None)):
+                setattr(found, inside, False)
+
+
+def _renew(lock: Any) -> bool:
+    """Release a lock of another thread; whether it was one."""
+    if type(lock) is not _thread.RLock:  # it is gone, or not made yet; or it is gevent's, whose greenlets are all there
+        return False
+    if lock.acquire(blocking=False):
+        lock.release()
+        return False
+    lock._at_fork_reinit()  # type: ignore[attr-defined]  # as `threading` and `logging` do with theirs
+    return True

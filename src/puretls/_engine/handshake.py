@@ -93,14 +93,10 @@ class State:
 
     def step(self, hs: Handshake, raw: bytes) -> State:
         """Hand one whole handshake message to its handler; the state after it."""
-        entry = self.expects.get(raw[0])
-        if entry is None:
-            if raw == HELLO_REQUEST and not hs.server_side and (hs.version or hs.config.min_version) < TLS13:
-                _count_request(hs)
-                return self  # ignored in a handshake (RFC 5246 7.4.1.1)
-            name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
-            raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}")
-        parse, handler, asks = entry
+        try:
+            parse, handler, asks = self.expects[raw[0]]
+        except KeyError:
+            return self._unexpected(hs, raw)
         try:
             message = parse(raw)  # only the codec runs inside this try
         except (IndexError, StructError):
@@ -116,6 +112,14 @@ class State:
             state = end.value
             return state
         return Parked(request, script)
+
+    def _unexpected(self, hs: Handshake, raw: bytes) -> State:
+        """A message that has no handler here."""
+        if raw == HELLO_REQUEST and not hs.server_side and (hs.version or hs.config.min_version) < TLS13:
+            _count_request(hs)
+            return self  # ignored in a handshake (RFC 5246 7.4.1.1)
+        name = registry.HANDSHAKE_TYPES.get(raw[0], raw[0])
+        raise Abort(faults.UNEXPECTED_HANDSHAKE_MESSAGE, f"{name} in {type(self).__name__}") from None
 
     def request_authentication(self, hs: Handshake) -> None:
         """Ask the client for its certificate after the handshake; refused in states in which that is not possible."""

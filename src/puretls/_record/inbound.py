@@ -244,7 +244,9 @@ class Inbound:
                 return None
             opener = self.opener
             if not opener.expansion:  # before there are keys
-                if (kind == CHANGE_CIPHER_SPEC and self.drop_ccs) or (kind == APPLICATION_DATA and self.early_data):
+                if kind != HANDSHAKE and (
+                    (kind == CHANGE_CIPHER_SPEC and self.drop_ccs) or (kind == APPLICATION_DATA and self.early_data)
+                ):
                     return self._ignore(kind, view[middle:stop], stop)
                 data = bytes(view[middle:stop])  # as UNPROTECTED does, without the call
             else:

@@ -263,9 +263,11 @@ class Opener13:
     def open_data(self, buf: bytes, size: int) -> bytes | None:
         seq, header = self.seq, self.header
         if size != self.last or not buf.startswith(header):  # messages often come in one size
-            if not 0 < size - self.overhead <= MAX_PLAINTEXT or not whole(buf, size):
+            if not 0 < size - self.overhead <= MAX_PLAINTEXT or size > len(buf):
                 return None
             header = buf[:HEADER]
+            if header[0] != APPLICATION_DATA or header[3] << 8 | header[4] != size - HEADER:
+                return None
             self.last, self.header = size, header
         if seq >= LAST:
             return None
@@ -462,10 +464,12 @@ class Opener12:
     def open_data(self, buf: bytes, size: int) -> bytes | None:
         seq, explicit, inner = self.seq, self.explicit, size - self.overhead
         if size != self.last or not buf.startswith(self.header):  # messages often come in one size
-            usual = whole(buf, size) and buf.startswith(self.usual)
-            if not usual or not 0 < inner <= MAX_PLAINTEXT:
+            if not 0 < inner <= MAX_PLAINTEXT or size > len(buf) or not buf.startswith(self.usual):
                 return None
-            self.header, self.last = buf[:HEADER], size
+            header = buf[:HEADER]
+            if header[3] << 8 | header[4] != size - HEADER:
+                return None
+            self.last, self.header = size, header
         if seq >= LAST:
             return None
         body = HEADER + explicit
@@ -628,8 +632,3 @@ def next_sequence(seq: int) -> int:
     if seq >= LAST:
         raise Abort(faults.SEQUENCE_CTR_WRAPPED)
     return seq + 1
-
-
-def whole(buf: bytes, size: int) -> bool:
-    """Whether the first `size` bytes are one whole record of application data, and no more."""
-    return HEADER < size <= len(buf) and buf[0] == APPLICATION_DATA and buf[3] << 8 | buf[4] == size - HEADER

@@ -123,9 +123,8 @@ class TransportSide:
 
     def arm_writing(self) -> None:
         """Arm writing, for the holder of the sending side, if nothing has to be done before data is sealed."""
-        outbound = self.outbound
-        self.fast_sealer = outbound.sealer  # before the conditions, too
-        if self.busy or self.events or outbound.fragment != MAX_PLAINTEXT:
+        self.fast_sealer = self.outbound.sealer  # before the conditions, too
+        if self.busy or self.events or self.outbound.fragment != MAX_PLAINTEXT:
             self.fast_sealer = None
 
     def arm(self) -> None:
