@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import puretls
+import puretls.fleet
+import puretls.keys
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -49,3 +53,53 @@ def test_no_word_is_in_use_that_only_we_would_know() -> None:
         for match in RIDDLES.finditer(path.read_text("utf-8"))
     ]
     assert not found
+
+
+# docs/features.md
+
+OF_OTHERS = {"ssl", "urllib3.contrib.pyopenssl", "ClientHelloInfo", "InsecureSkipVerify", "VerifyConnection"}
+OF_OTHERS |= {"SSL_set_max_send_fragment", "sign"}  # of OpenSSL, and of a key
+FEATURES = (ROOT / "docs/features.md").read_text("utf-8")
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in FEATURES.splitlines() if line[:2] == "| "]
+
+
+def test_every_feature_has_a_way_to_use_it() -> None:
+    """A name of ours that exists, and a page that shows it."""
+    places = puretls, puretls.SSLContext, puretls.SSLSocket, puretls.SSLSession, puretls.keys, puretls.fleet
+    for feature, _standard, ours, *others in ROWS[2:]:
+        assert len(others) == 6, feature
+        assert any((ROOT / "docs" / page).is_file() for page in re.findall(r"\]\(([^)#]+)", ours)), feature
+    for name in set(re.findall(r"`([A-Za-z_][\w.]*)(?:\([^`]*\))?(?: = [^`]*)?`", FEATURES)) - OF_OTHERS:
+        if name != "puretls.asyncio":
+            assert any(hasattr(place, name.split(".")[-1]) for place in places), name
+
+
+SHOWN = {  # by which name the table has what a HAS_* constant is about
+    "HAS_AIA": "aia", "HAS_ALPN_SELECT": "set_alpn_select_callback()", "HAS_CERT_CHAINS": "add_cert_chain()",
+    "HAS_CERT_COMPRESSION": "set_cert_compression()", "HAS_CLIENT_HELLO": "client_hello",
+    "HAS_CLIENT_SESSION_CACHE": "client_session_cache", "HAS_CRLITE": "CRLite", "HAS_EARLY_DATA": "write_early_data()",
+    "HAS_ECH": "Encrypted Client Hello", "HAS_KEYS_ELSEWHERE": "puretls.keys", "HAS_OCSP": "request_ocsp",
+    "HAS_PHA": "verify_client_post_handshake()", "HAS_PSK": "pre-shared keys", "HAS_PSK_TLS13": "pre-shared keys",
+    "HAS_RAW_PUBLIC_KEYS": "load_raw_public_key()", "HAS_RECORD_SIZES": "record_size_limit",
+    "HAS_RELOAD": "load_cert_chain(reload=)", "HAS_SCT": "request_sct", "HAS_SHARED_SESSIONS": "set_ticket_secret()",
+    "HAS_TICKET_REQUEST": "ticket_request", "HAS_TRUST_ANCHOR_CONSTRAINTS": "add_trust_anchor()",
+    "HAS_VERIFY_CALLBACK": "verify_callback", "HAS_VERIFY_PROFILE": 'verify_profile = "webpki"',
+}  # fmt: skip
+PLAIN = {
+    "HAS_ALPN",
+    "HAS_ECDH",
+    "HAS_NEVER_CHECK_COMMON_NAME",
+    "HAS_NPN",
+    "HAS_SNI",
+}  # of everybody
+
+
+def test_every_feature_that_has_a_constant_is_there() -> None:
+    constants = {name for name in puretls.__all__ if name.startswith("HAS_")}
+    assert {one for one in constants - PLAIN if not one.startswith(("HAS_SSL", "HAS_TLS"))} == set(SHOWN)
+    reference = (ROOT / "docs/reference/constants.md").read_text("utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    for constant, name in SHOWN.items():
+        assert name in FEATURES, constant
+        assert constant in reference, constant
+        assert name.removesuffix("()") in changes or constant in ("HAS_PHA", "HAS_PSK", "HAS_PSK_TLS13"), constant
