@@ -120,7 +120,7 @@ def test_wycheproof_mlkem_alone(name, wycheproof):
 def test_hybrids_put_their_halves_where_the_draft_does():
     # draft-ietf-tls-ecdhe-mlkem 4.1: only with X25519 is ML-KEM first
     for group in (group for group in GROUPS if isinstance(group, Hybrid)):
-        lone, offer = groups.offers([group.classic, group])
+        lone, offer = groups.offers([group.classic, group]).values()
         share, secret = group.answer(offer.public)
         half = lone.complete(share[-group.point :] if group.kem_first else share[: group.point])
         if group is groups.X25519MLKEM768:
@@ -141,7 +141,7 @@ def test_hybrids_refuse_a_bad_half():
 
 
 def test_offers_share_key_pairs():
-    hybrid, lone, other = groups.offers([groups.X25519MLKEM768, groups.X25519, groups.SECP256R1])
+    hybrid, lone, other = groups.offers([groups.X25519MLKEM768, groups.X25519, groups.SECP256R1]).values()
     assert hybrid.public[-32:] == lone.public
     assert len(other.public) == 65
     assert hybrid.complete(groups.X25519MLKEM768.answer(hybrid.public)[0])

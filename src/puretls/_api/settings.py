@@ -126,18 +126,25 @@ class Settings:
     _switched: dict[Config, Config]  # by the Config with which a connection has begun
     _staples: dict[tuple[Config, bytes], Config]  # with a response, by the Config without it and the response
 
+    protocol: int
+    suites: tuple[Suite, ...]
+    raw_keys: dict[str, Credential]  # by kind of key, without certificates
+    credentials: dict[str, Credential]  # by kind of key
+    store: Store
+    sessions: SessionManager
+
     def __init__(self, protocol: int) -> None:
-        self.protocol = protocol
+        found: dict[str, Any] = {}
         if protocol == PROTOCOL_TLS_CLIENT:
-            self.verify_mode, self.check_hostname = 2, True
+            found = {"verify_mode": 2, "check_hostname": True}
         elif protocol in FIXED_VERSIONS:
-            self.minimum = MINIMUM_SUPPORTED
-        self.suites, level = cipher_string.select(cipher_string.DEFAULT)
+            found = {"minimum": MINIMUM_SUPPORTED}
+        suites, level = cipher_string.select(cipher_string.DEFAULT)
         if level is not None:
-            self.security_level = level
-        self.raw_keys: dict[str, Credential] = {}  # by kind of key, without certificates
-        self.credentials: dict[str, Credential] = {}  # by kind of key
-        self.store, self.sessions = Store(), SessionManager()
+            found["security_level"] = level
+        found |= {"protocol": protocol, "suites": suites, "raw_keys": {}, "credentials": {}}
+        vars(self).update(found, store=Store(), sessions=SessionManager())  # nothing of it was frozen before
+        self.changed()
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign a setting, and forget what was frozen before."""

@@ -283,20 +283,20 @@ class HybridOffer:
         return self._group.join(self._kem.complete(ciphertext), self._classic.complete(point))
 
 
-def offers(groups: Iterable[Group]) -> list[Offer]:
-    """One offer per group, for one ClientHello.
+def offers(groups: Iterable[Group]) -> dict[int, Offer]:
+    """One offer per group, for one ClientHello, by the groups' codes.
 
     A hybrid and its curve alone use the same key pair (draft-ietf-tls-hybrid-design 3.2), which saves generating one.
     """
-    lone: dict[int, Offer] = {}
-    result: list[Offer] = []
+    lone: dict[Group, Offer] = {}
+    found: dict[int, Offer] = {}
     for group in groups:
         curve = group.classic if type(group) is Hybrid else group
-        if curve.code not in lone:
-            lone[curve.code] = curve.offer()
-        offer = lone[curve.code]
-        result.append(HybridOffer(group, offer) if type(group) is Hybrid else offer)
-    return result
+        offer = lone.get(curve)
+        if offer is None:
+            offer = lone[curve] = curve.offer()
+        found[group.code] = offer if curve is group else HybridOffer(group, offer)  # type: ignore[arg-type]
+    return found
 
 
 X25519 = Montgomery(0x001D, "x25519", 128, X25519PrivateKey, X25519PublicKey.from_public_bytes)

@@ -55,7 +55,7 @@ class ExpectEncryptedExtensions(State):
     def __init__(self, offer: ClientOffer, secret: HandshakeSecret, resumed: Session | None, with_psk: bool) -> None:
         self.offer, self.secret, self.resumed, self.with_psk = offer, secret, resumed, with_psk
 
-    @on(ENCRYPTED_EXTENSIONS, messages.EncryptedExtensions.parse)
+    @on(ENCRYPTED_EXTENSIONS, messages.read_encrypted_extensions)
     def encrypted_extensions(self, hs: Handshake, message: messages.EncryptedExtensions) -> State:  # RFC 8446 4.3.1
         found = message.extensions
         check_response(found, EE, self.offer.offered)

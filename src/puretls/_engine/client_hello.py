@@ -132,12 +132,17 @@ def blank_psks(psks: list[OfferedPsk]) -> bytes:
 
 def _binders_size(psks: list[OfferedPsk]) -> int:
     """The length of the vector of binders."""
-    return 2 + sum([1 + psk.digest.size for psk in psks])
+    size = 2 + len(psks)
+    for psk in psks:
+        size += psk.digest.size
+    return size
 
 
 def with_binders(raw: bytes, psks: list[OfferedPsk], transcript: Transcript) -> bytes:
     """A ClientHello that ends in `blank_psks`, with its binders: each covers everything before the binders (RFC 8446
     4.2.11.2).
     """
-    raw = raw[: -_binders_size(psks)]
-    return raw + vec16(b"".join([vec8(psk.binder(transcript.digest_with(raw, psk.digest))) for psk in psks]))
+    raw, binders = raw[: -_binders_size(psks)], b""
+    for psk in psks:
+        binders += vec8(psk.binder(transcript.digest_with(raw, psk.digest)))
+    return raw + vec16(binders)

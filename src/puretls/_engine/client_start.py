@@ -75,8 +75,7 @@ def _first(hs: Handshake, external: tuple[bytes, bytes] | None) -> State:
     early: EarlyData | None = None
     session_id = b""
     if config.max_version >= TLS13:
-        wanted = config.share_groups
-        shares = {group.code: share for group, share in zip(wanted, groups.offers(wanted), strict=True)}
+        shares = groups.offers(config.share_groups)
         if config.options & OP_ENABLE_MIDDLEBOX_COMPAT:
             session_id = hs.random(32)  # RFC 8446 D.4
         if session and session.version == TLS13:

@@ -12,6 +12,7 @@ from puretls._base.faults import Abort
 from puretls._wire.codec import (
     Reader,
     StructError,
+    cached_if_short,
     join_extensions,
     message,
     pack_u32,
@@ -40,6 +41,9 @@ class EncryptedExtensions(NamedTuple):
         if (raw[4] << 8 | raw[5]) + 6 != len(raw):
             raise Abort(faults.LENGTH_MISMATCH)
         return tuple_of(cls, (raw, split_extensions(raw[6:])))
+
+
+read_encrypted_extensions = cached_if_short(EncryptedExtensions.parse)  # most servers answer all their clients alike
 
 
 def encrypted_extensions(extensions: bytes) -> bytes:
