@@ -106,6 +106,24 @@ def test_a_token(token: SoftToken, root: Authority, kind: str, role: str, versio
     assert made.send(made.client, b"x") == b"x"
 
 
+def test_certificates_that_are_renewed_for_a_key_in_a_token(token: SoftToken, root: Authority, tmp_path: Path) -> None:
+    """The file of the certificate changes, the key stays where it is."""
+    identity, file = token.identities["P-256"], tmp_path / "chain.pem"
+    file.write_bytes(identity.chain_pem)
+    server = puretls.SSLContext(puretls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file, token.uri("P-256"), reload=0)
+    client = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(cadata=root.pem.decode())
+    renewed = root.certify(identity.key.public_key(), "localhost")
+    for certificate in (identity.certificate, renewed):
+        file.write_bytes(certificate.public_bytes(Encoding.PEM))
+        met = join(client, server).ok()
+        assert met.client.obj.getpeercert(True) == certificate.public_bytes(Encoding.DER)
+    assert server.reload_error is None
+    with pytest.raises(ValueError, match="password"):
+        server.load_cert_chain(file, token.uri("P-256", pin=""), reload=0)
+
+
 RSA_SCHEMES = [f"rsa_{how}_sha{bits}" for how in ("pss_rsae", "pkcs1") for bits in (256, 384, 512)]
 
 

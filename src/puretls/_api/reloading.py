@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import credentials, secret_files, trust
+from puretls._api import credentials, pkcs11, secret_files, trust
 from puretls._api.types import StrOrBytesPath
 from puretls._base.locks import new_lock
 from puretls._crypto.kdf import SHA256
@@ -124,6 +124,8 @@ class Pair(Source):
         names, self._key = [named(certfile, "certfile")], None
         if keyfile is not None and hasattr(keyfile, "sign"):
             self._key = keyfile  # a key object, which stays
+        elif isinstance(keyfile, str) and keyfile.startswith(pkcs11.SCHEME):
+            self._key = keyfile  # in a token, where it is looked for again with each new certificate
         elif keyfile is not None:
             names.append(named(keyfile, "keyfile"))
         super().__init__(names, seconds)
