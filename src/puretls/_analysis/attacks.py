@@ -8,7 +8,7 @@ questions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -17,6 +17,7 @@ from puretls._analysis.findings import Findings
 from puretls._analysis.suites import suite
 from puretls._base import iana, registry
 from puretls._base.registry import CHANGE_CIPHER_SPEC, CLIENT_KEY_EXCHANGE, HANDSHAKE, SSL3, TLS10, TLS12
+from puretls._base.tuples import NamedTuple
 from puretls._wire import messages12
 from puretls._wire.codec import StructError, vec16
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,6 +17,7 @@ from puretls._analysis.der import Span, dotted
 from puretls._analysis.der import spans as der_spans
 from puretls._analysis.fields import Field, Scan, brief, printable
 from puretls._base.quiet import quietly
+from puretls._base.tuples import NamedTuple
 
 UNREADABLE = (
     ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType, x509.DuplicateExtension,

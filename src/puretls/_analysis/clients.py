@@ -8,12 +8,12 @@ a client does after a HelloRetryRequest, and whether it trusts the certificate, 
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import NamedTuple
 
 from puretls._analysis.old_clients import DESCRIBED, Described
 from puretls._analysis.probe import Hello
 from puretls._base import registry
 from puretls._base.registry import HANDSHAKE, TLS10
+from puretls._base.tuples import NamedTuple
 from puretls._wire import extensions
 from puretls._wire.codec import extension, vec16
 from puretls._wire.hello import ClientHello, client_hello

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field as default
-from typing import NamedTuple
 
 from puretls._analysis import early, keylog, names, records
 from puretls._analysis.fields import About, Field, Layout, brief, dissect, rest
@@ -21,6 +20,7 @@ from puretls._analysis.records import HEADER, Piece, Protection
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto import schedule, suites
 from puretls._crypto.kdf import MD5_SHA1, Prf
 from puretls._crypto.suites import Aead, Suite

@@ -6,7 +6,8 @@ Whatever the bytes are, nothing raises: the walk ends where they are no longer w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from puretls._base.tuples import NamedTuple
 
 SEQUENCE, INTEGER, BIT_STRING, OCTET_STRING, OID, BOOLEAN = 0x30, 0x02, 0x03, 0x04, 0x06, 0x01
 VERSION, ISSUER_ID, SUBJECT_ID, EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3

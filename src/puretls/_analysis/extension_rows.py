@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from puretls._analysis import names
 from puretls._analysis.certificate import distinguished_name
@@ -21,6 +20,7 @@ from puretls._analysis.fields import (
     vector,
 )
 from puretls._base import registry
+from puretls._base.tuples import NamedTuple
 from puretls._wire.places import CH, CR, CT, EE, HRR, NST, SH, SH12
 
 ANYWHERE = CH | SH | HRR | EE | CT | CR | NST | SH12

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from puretls._base.tuples import NamedTuple
 
 SHOWN = 12  # bytes of an opaque value that are worth showing beside its name
 

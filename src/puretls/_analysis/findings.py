@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from puretls._analysis.probe import HEARTBEAT, Hello
 from puretls._analysis.suites import suite
 from puretls._analysis.survey import Found
 from puretls._base import registry
 from puretls._base.registry import SSL3, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.groups import BY_NAME, Ffdhe
 
 

@@ -7,7 +7,6 @@ why that matters, and what to do about it. Nothing is weighed and nothing averag
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from puretls._analysis import suites
 from puretls._analysis.findings import Findings, Identity
@@ -15,6 +14,7 @@ from puretls._analysis.suites import suite
 from puretls._analysis.survey import POST_QUANTUM
 from puretls._base import iana, registry
 from puretls._base.registry import SSL3, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 
 GRADES = ("A+", "A", "A-", "B", "C", "D", "F")
 _SHORT_CURVES = frozenset({1, 2, 3, 4, 5, 15, 16, 17, 18, 19})  # below 112 bits of security (NIST SP 800-57)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from puretls._analysis import names
 from puretls._analysis.certificate import certificate, certificate_fields
 from puretls._analysis.extension_rows import OCSP_RESPONSE, status_body
@@ -35,6 +33,7 @@ from puretls._analysis.messages12 import (
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto import suites
 from puretls._wire import codec, compression
 from puretls._wire.messages import CompressedCertificate

@@ -7,12 +7,11 @@ None of them runs here.  The facts are those that SSL Labs has published of thes
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from puretls._analysis.probe import HEARTBEAT, Hello
 from puretls._analysis.suites import suite
 from puretls._base import registry
 from puretls._base.registry import HANDSHAKE, TLS10, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._wire import extensions
 from puretls._wire.codec import extension, vec8, vec16
 from puretls._wire.hello import client_hello

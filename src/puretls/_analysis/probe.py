@@ -10,12 +10,11 @@ checked, sizes bounded, and nothing of it is repeated as text.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from puretls._analysis.suites import suite
 from puretls._base import registry
 from puretls._base.faults import Abort
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._wire import extensions, messages12
 from puretls._wire.codec import Reader, StructError, extension, vec8, vec16
 from puretls._wire.hello import ServerHello, client_hello

@@ -8,7 +8,6 @@ do not know yet, are welcome in each.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from puretls._analysis import names
 from puretls._analysis.findings import Findings
@@ -16,6 +15,7 @@ from puretls._analysis.suites import suite
 from puretls._analysis.survey import POST_QUANTUM
 from puretls._base import iana
 from puretls._base.registry import TLS10, TLS11, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 
 _AEAD = ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")
 _SUITES13 = tuple(f"TLS_{cipher}" for cipher in _AEAD)

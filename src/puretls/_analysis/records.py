@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from puretls._analysis import names
 from puretls._analysis.fields import About, Field, Layout, Scan, brief, dissect, number, opaque, rest, text
 from puretls._base import registry
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, TLS10, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.suites import Aead, Block, Suite
 
 HEADER = 5

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
 
 from puretls._base import iana
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.suites import SUITES
 
 NULL, ANONYMOUS, EXPORT, DES, RC4, SHORT_BLOCK, STATIC, CBC = (

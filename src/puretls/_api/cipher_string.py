@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from puretls._api.types import Cipher
 from puretls._base.registry import SSL3, TLS10, TLS12, TLS13, VERSIONS
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.suites import BY_CODE, BY_NAME, SUITES, Aead, Block, Suite
 
 DEFAULT = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"  # CPython's

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from puretls._api.objects import SSLSession
 from puretls._api.settings import PROTOCOL_TLS_SERVER
@@ -15,6 +15,7 @@ from puretls._base.events import FailureEvent, SessionEvent
 from puretls._base.locks import new_lock
 from puretls._base.public import public
 from puretls._base.registry import TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.kdf import SHA256
 from puretls._engine.session import Session
 from puretls._engine.session_bytes import load

@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from socket import create_connection
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from puretls._api import native
 from puretls._api.context import SSLContext
@@ -42,6 +42,7 @@ from puretls._api.types import (
 from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._base.public import public
+from puretls._base.tuples import NamedTuple
 from puretls._x509.checks import PARTIAL_CHAIN, SECURITY_LEVEL, STRICT, TRUSTED_FIRST
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ from there when its step is over.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from puretls._base.tuples import NamedTuple
 
 
 class MessageEvent(NamedTuple):

@@ -7,7 +7,7 @@ which sends the alert, and from there to the API, which makes an SSLError of it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from puretls._base import registry
 from puretls._base.registry import (
@@ -29,6 +29,7 @@ from puretls._base.registry import (
     UNSUPPORTED_CERTIFICATE,
     UNSUPPORTED_EXTENSION,
 )
+from puretls._base.tuples import NamedTuple
 
 
 class Fault(NamedTuple):

@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from functools import cached_property
 from itertools import repeat
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
+
+from puretls._base.tuples import NamedTuple
 
 C = TypeVar("C")
 put = object.__setattr__  # whatever a class says of assignments

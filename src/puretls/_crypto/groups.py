@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mlkem import (
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from puretls._base.faults import BAD_KEY_SHARE, Abort
 from puretls._base.foreign import refuses
 from puretls._base.registry import TLS10, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto import finite_field
 from puretls._crypto.finite_field import FiniteField
 from puretls._crypto.primitives import attempt

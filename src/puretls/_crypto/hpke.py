@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from puretls._base.foreign import refuses
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.kdf import SHA256, SHA384, SHA512, Digest, copied, hkdf_expand, without_salt
 
 NONCE, TAG = 12, 16  # bytes, of all three AEADs

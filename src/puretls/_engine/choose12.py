@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto import suites
 from puretls._crypto.groups import SECP256R1, Group
 from puretls._crypto.signatures import EC, Scheme

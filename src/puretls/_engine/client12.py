@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -21,6 +20,7 @@ from puretls._base.registry import (
     TLS12,
     TLS13,
 )
+from puretls._base.tuples import NamedTuple
 from puretls._crypto import suites
 from puretls._crypto.finite_field import least_prime, of_peer
 from puretls._crypto.groups import BY_CODE

@@ -7,10 +7,10 @@ What is the same for every connection of a context is encoded once, by `negotiat
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from puretls._base import registry
 from puretls._base.registry import TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.groups import Offer
 from puretls._crypto.kdf import Digest
 from puretls._crypto.schedule import EarlySecret, finished

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import urandom
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -19,6 +19,7 @@ from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
 from puretls._base.slotted import slotted
+from puretls._base.tuples import NamedTuple
 from puretls._crypto import groups as _groups
 from puretls._crypto import signatures, suites
 from puretls._crypto.finite_field import FiniteField

@@ -9,7 +9,6 @@ accepted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from puretls._base import faults
 from puretls._base.equal import compare_digest
@@ -24,6 +23,7 @@ from puretls._base.registry import (
     SUPPORTED_VERSIONS,
     TLS12,
 )
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.hpke import KEMS, TAG, Context
 from puretls._crypto.kdf import Digest
 from puretls._crypto.transcript import Transcript

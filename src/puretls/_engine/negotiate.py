@@ -7,11 +7,12 @@ choose they raise Abort.  What was chosen for one hello of a kind (`familiar`) h
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.groups import Group
 from puretls._crypto.kdf import SHA256
 from puretls._crypto.signatures import Scheme

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.suites import Block
 from puretls._engine.config import OP_NO_ENCRYPT_THEN_MAC, Config, once
 from puretls._engine.ech_outcome import GREASE, GREASE_ECH

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from puretls._base.registry import TLS10, TLS11, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._engine.config import OP_ENABLE_MIDDLEBOX_COMPAT, Config
 
 

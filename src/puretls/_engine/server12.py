@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
 from puretls._base.registry import CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, FINISHED, TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._crypto import suites
 from puretls._crypto.finite_field import least_prime
 from puretls._crypto.groups import BY_CODE, Group, Offer

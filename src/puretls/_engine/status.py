@@ -7,9 +7,10 @@ and gets none refuses such a certificate.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from puretls._base.deferred import deferred
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import codes
 from puretls._x509.certificate import Certificate
 from puretls._x509.codes import refusal

@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from struct import Struct
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, VERSIONS
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.suites import Aead
 
 MAX_PLAINTEXT = 1 << 14  # RFC 8446 5.1

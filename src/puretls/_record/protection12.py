@@ -6,10 +6,9 @@ TLS 1.3 has a secret for each direction instead, see `_crypto.schedule`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from puretls._base import faults
 from puretls._base.faults import Abort
+from puretls._base.tuples import NamedTuple
 from puretls._crypto.kdf import Prf
 from puretls._crypto.suites import Aead, Block, Suite
 from puretls._record.cbc import BlockOpener, BlockSealer, MacOpener, MacSealer

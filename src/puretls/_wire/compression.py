@@ -6,9 +6,9 @@ None of them returns more than one byte beyond the expected length, so a few byt
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from puretls._base import registry
+from puretls._base.tuples import NamedTuple
 
 ZSTD_WINDOW = 21  # log2 of the most memory that a frame may demand: what encoders use that do not know the length
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
+from puretls._base.tuples import NamedTuple
 from puretls._wire.codec import (
     Ranks,
     Reader,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
+from puretls._base.tuples import NamedTuple
 from puretls._wire.codec import (
     Reader,
     StructError,

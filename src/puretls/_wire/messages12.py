@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
+from puretls._base.tuples import NamedTuple
 from puretls._wire.codec import Ranks, Reader, message, packer, ranks, tuple_of, vec8, vec16, vec16_of, vec24
 from puretls._wire.extensions import names
 

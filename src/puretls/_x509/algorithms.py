@@ -6,7 +6,7 @@ algorithms that OpenSSL relates to a kind of key.  Any other algorithm fits no k
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV
@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.hashes import (
 from cryptography.x509 import ObjectIdentifier
 
 from puretls._base import foreign
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import shapes
 
 # Kinds of keys

@@ -6,10 +6,10 @@ indefinite lengths.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
+
+from puretls._base.tuples import NamedTuple
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID, SEQUENCE, SET = 0x01, 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
 DEEPEST = 32

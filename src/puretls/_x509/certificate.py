@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -18,6 +18,7 @@ from cryptography.hazmat import asn1
 from puretls._base.foreign import asked
 from puretls._base.quiet import quietly
 from puretls._base.slotted import at_once, slotted
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import algorithms, extensions, names, odd, resources, shapes, strength
 from puretls._x509.algorithms import Algorithm, Pss
 from puretls._x509.extensions import (

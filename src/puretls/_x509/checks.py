@@ -7,9 +7,10 @@ and runs these checks; constraints.py has name constraints, revocation.py revoca
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from puretls._base.faults import VerifyAbort
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import codes, names, strength
 from puretls._x509 import resources as internet
 from puretls._x509.certificate import Certificate

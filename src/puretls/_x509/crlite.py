@@ -14,12 +14,13 @@ import struct
 from collections.abc import Sequence
 from enum import Enum
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from puretls._base.public import public
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import shapes
 from puretls._x509.certificate import Certificate
 

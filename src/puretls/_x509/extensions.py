@@ -6,12 +6,13 @@ certificate.py and checks.py, for a CRL in crl.py.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV
 from cryptography.x509 import ObjectIdentifier
 
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import names, shapes
 
 # Extensions, RFC 5280 4.2

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import addresses, shapes
 
 # X509_CHECK_FLAG_*, as SSLContext._host_flags has them

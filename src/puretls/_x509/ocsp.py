@@ -8,7 +8,6 @@ responder is ever asked: a server has stapled the response, or a program has fet
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from puretls._base.public import public
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import algorithms, certificate, names, shapes, strength
 from puretls._x509.algorithms import Algorithm
 from puretls._x509.certificate import Certificate

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import NamedTuple
 
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import algorithms, names, shapes
 from puretls._x509.ber import (
     BIT_STRING,

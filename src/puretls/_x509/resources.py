@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from cryptography.hazmat import asn1
 from cryptography.hazmat.asn1 import TLV
 
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import codes, shapes
 from puretls._x509.codes import refusal
 

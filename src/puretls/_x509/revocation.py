@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import codes, names, shapes
 from puretls._x509.budget import Budget
 from puretls._x509.certificate import Certificate

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -22,6 +22,7 @@ from puretls._base import registry
 from puretls._base.faults import VerifyAbort
 from puretls._base.foreign import asked, signed
 from puretls._base.public import public
+from puretls._base.tuples import NamedTuple
 from puretls._x509 import algorithms, codes
 from puretls._x509.certificate import Certificate
 

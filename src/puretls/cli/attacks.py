@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from puretls import TLSVersion
 from puretls._analysis import attacks
@@ -29,6 +29,7 @@ from puretls._base.registry import (
     TLS12,
     TLS13,
 )
+from puretls._base.tuples import NamedTuple
 from puretls.cli import portrait
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure

@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
+from puretls._base.tuples import NamedTuple
 from puretls.cli.amounts import decimal
 from puretls.cli.contenders import Case, Files, Module, prepare
 from puretls.cli.render import Plain, screen

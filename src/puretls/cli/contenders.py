@@ -10,8 +10,9 @@ from __future__ import annotations
 import ctypes
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from puretls._base.tuples import NamedTuple
 from puretls.cli.certs import Authority
 
 

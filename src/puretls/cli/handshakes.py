@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from puretls import (
     CERT_NONE,
@@ -23,6 +23,7 @@ from puretls import (
 )
 from puretls._analysis.messages import available
 from puretls._analysis.probe import early_data
+from puretls._base.tuples import NamedTuple
 from puretls.cli.asking import Asker
 from puretls.cli.failure import Failure, reason
 from puretls.cli.report import raw_key

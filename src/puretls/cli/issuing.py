@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from puretls._base.tuples import NamedTuple
 from puretls.cli import authority, stores
 from puretls.cli.authority import Development, replaced, write_new
 from puretls.cli.certs import KINDS, Authority, Identity

@@ -10,9 +10,9 @@ import argparse
 import re
 import socket
 from base64 import b64encode
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from puretls._base.tuples import NamedTuple
 from puretls.cli.failure import Failure, reason
 from puretls.cli.target import Target, dial
 from puretls.cli.text import printable

@@ -17,9 +17,10 @@ import sys
 from contextlib import ExitStack, suppress
 from threading import Thread
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from puretls import SSLEOFError, SSLError, SSLWantReadError, SSLWantWriteError, SSLZeroReturnError
+from puretls._base.tuples import NamedTuple
 
 CHUNK = 1 << 16
 FOREVER = float("inf")

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from puretls import MemoryBIO, SSLContext, SSLWantReadError
 from puretls._analysis.conversation import Conversation
 from puretls._analysis.keylog import KeyLog
+from puretls._base.tuples import NamedTuple
 
 T = TypeVar("T")
 BLOCK = 1 << 16

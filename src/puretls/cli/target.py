@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import socket
-from typing import NamedTuple
 
+from puretls._base.tuples import NamedTuple
 from puretls.cli.amounts import seconds
 from puretls.cli.failure import Failure, reason
 from puretls.cli.idn import a_labels

@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from threading import Timer
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
+
+from puretls._base.tuples import NamedTuple
 
 BLOCK = 256 << 10
 SAMPLE = 16  # one block in so many is compared; more would measure memcmp

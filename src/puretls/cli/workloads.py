@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import get_clock_info, perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
+from puretls._base.tuples import NamedTuple
 from puretls.cli.contenders import Case, Files
 
 if get_clock_info("process_time").resolution < 1e-4:
