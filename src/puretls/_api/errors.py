@@ -93,7 +93,10 @@ class SSLECHRejected(SSLError):
     Client Hello; None that nobody has verified who said so, as with CERT_NONE.
     """
 
-    retry_configs: bytes | None = None
+    if TYPE_CHECKING:
+        retry_configs: bytes | None
+    else:
+        retry_configs = None
 
 
 CertificateError = SSLCertVerificationError

@@ -11,10 +11,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 if TYPE_CHECKING:
     from ssl import MemoryBIO as NativeMemoryBIO
+    from typing import TypedDict
 
     from cryptography import x509
     from typing_extensions import Buffer as Buffer  # noqa: PLC0414 - re-exported
@@ -34,38 +35,41 @@ StrOrBytesPath = Union[str, bytes, PathLike[str], PathLike[bytes]]
 RelativeNames = tuple[tuple[tuple[str, str], ...], ...]  # a distinguished name as getpeercert() has it
 
 
-class _CertificateOfAHost(TypedDict):
-    subject: RelativeNames
-    issuer: RelativeNames
-    version: int
-    serialNumber: str
-    notBefore: str
-    notAfter: str
-    subjectAltName: tuple[tuple[str, str], ...]
+if TYPE_CHECKING:
 
+    class _CertificateOfAHost(TypedDict):
+        subject: RelativeNames
+        issuer: RelativeNames
+        version: int
+        serialNumber: str
+        notBefore: str
+        notAfter: str
+        subjectAltName: tuple[tuple[str, str], ...]
 
-class PeerCertificate(_CertificateOfAHost, total=False):
-    """The dictionary of getpeercert() for a verified certificate; it is empty for others."""
+    class PeerCertificate(_CertificateOfAHost, total=False):
+        """The dictionary of getpeercert() for a verified certificate; it is empty for others."""
 
-    OCSP: tuple[str, ...]
-    caIssuers: tuple[str, ...]
-    crlDistributionPoints: tuple[str, ...]
+        OCSP: tuple[str, ...]
+        caIssuers: tuple[str, ...]
+        crlDistributionPoints: tuple[str, ...]
 
+    class Cipher(TypedDict):
+        """A cipher suite as get_ciphers() describes it."""
 
-class Cipher(TypedDict):
-    """A cipher suite as get_ciphers() describes it."""
+        id: int
+        name: str
+        protocol: str
+        description: str
+        strength_bits: int
+        alg_bits: int
+        aead: bool
+        symmetric: str | None
+        digest: str | None
+        kea: str
+        auth: str
 
-    id: int
-    name: str
-    protocol: str
-    description: str
-    strength_bits: int
-    alg_bits: int
-    aead: bool
-    symmetric: str | None
-    digest: str | None
-    kea: str
-    auth: str
+else:  # a TypedDict compiles its annotations, and every program would pay for it
+    PeerCertificate = Cipher = dict[str, Any]
 
 
 class ReadableFile(Protocol):
