@@ -7,6 +7,7 @@ from struct import Struct
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
 from puretls._base.registry import TLS12, TLS13
+from puretls._base.tuples import NamedTuple
 from puretls._wire.codec import StructError, message, packer, split_extensions, tuple_of
 
 # SHA-256 of "HelloRetryRequest": a ServerHello with this random is one (RFC 8446 4.1.3)
