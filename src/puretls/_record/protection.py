@@ -86,7 +86,7 @@ class Opener(Protocol):
         Returns where the first record begins that was not opened, and how many bytes `out` holds now.
         """
 
-    def open_data(self, buf: bytes, size: int) -> bytes | None:
+    def open_data(self, buf: bytes | bytearray, size: int) -> bytes | None:
         """The data of the first `size` bytes of `buf` if they are one whole record of plain application data.
 
         None if they are anything else, and then nothing is consumed.
@@ -134,7 +134,7 @@ class OneByOne:
         del buf, view, end, out
         return start, 0
 
-    def open_data(self, buf: bytes, size: int) -> bytes | None:
+    def open_data(self, buf: bytes | bytearray, size: int) -> bytes | None:
         del buf, size
         return None
 
@@ -261,12 +261,12 @@ class Opener13:
         self.seq = seq
         return pos, got
 
-    def open_data(self, buf: bytes, size: int) -> bytes | None:
+    def open_data(self, buf: bytes | bytearray, size: int) -> bytes | None:
         seq, header = self.seq, self.header
         if size != self.last or not buf.startswith(header):  # messages often come in one size
             if not 0 < size - self.overhead <= MAX_PLAINTEXT or size > len(buf):
                 return None
-            header = buf[:HEADER]
+            header = bytes(buf[:HEADER])
             if header[0] != APPLICATION_DATA or header[3] << 8 | header[4] != size - HEADER:
                 return None
             self.last, self.header = size, header
@@ -462,12 +462,12 @@ class Opener12:
         self.seq = seq
         return pos, got
 
-    def open_data(self, buf: bytes, size: int) -> bytes | None:
+    def open_data(self, buf: bytes | bytearray, size: int) -> bytes | None:
         seq, explicit, inner = self.seq, self.explicit, size - self.overhead
         if size != self.last or not buf.startswith(self.header):  # messages often come in one size
             if not 0 < inner <= MAX_PLAINTEXT or size > len(buf) or not buf.startswith(self.usual):
                 return None
-            header = buf[:HEADER]
+            header = bytes(buf[:HEADER])
             if header[3] << 8 | header[4] != size - HEADER:
                 return None
             self.last, self.header = size, header

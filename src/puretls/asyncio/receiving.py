@@ -39,7 +39,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
     """The half of a TLS transport that is the protocol of the plain one.  (asyncio's sendfile() needs the mixin.)"""
 
     __slots__ = (
-        "_alone", "_app", "_app_stage", "_buffered", "_copies", "_credit", "_early", "_ended", "_link", "_lower_paused",
+        "_alone", "_app", "_app_stage", "_buffered", "_credit", "_early", "_ended", "_keeps", "_link", "_lower_paused",
         "_memory", "_odd", "_read_high", "_read_low", "_reading_paused", "_records", "_rest", "_stage", "_transport",
     )  # fmt: skip
 
@@ -55,7 +55,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
         self._app: Any = None
         self._app_stage = Application.NEW
         self._buffered = False  # the application's protocol is a BufferedProtocol
-        self._copies: Any = bytes  # the type that data_received() gets
+        self._keeps = True  # the application may keep what data_received() gets
         self._transport: Any = None  # the plain one
         self._rest = b""  # ciphertext that was received and not decrypted
         self._read_high = self._read_low = 0
@@ -119,7 +119,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
                 nbytes += len(self._rest)  # it lies in front
                 self._rest = b""
             if nbytes <= SHORT and not self._buffered:
-                data = opener.open_data(bytes(memory.view[:nbytes]), nbytes)
+                data = opener.open_data(memory.buf, nbytes)
                 if data:
                     self._app.data_received(data)
                     return
@@ -128,7 +128,8 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             else:
                 pos, got = opener.open_many(memory.buf, memory.view, 0, nbytes, memory.plain)
                 if pos == nbytes:
-                    self._app.data_received(self._copies(memory.plain[:got]))
+                    plain = memory.plain[:got]
+                    self._app.data_received(bytes(plain) if self._keeps else plain)
                     return
             tail = self._open(memory.buf, memory.view, pos, nbytes, got)
             if tail:
@@ -200,19 +201,20 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             opener = self._records.fast_opener
             if opener is None or self._reading_paused:
                 return bytes(view[pos:end])
+            data: bytes | memoryview = b""
             if got:
-                at, data = pos, bytes(memory.plain[:got])
+                at, data = pos, memory.plain[:got]
             elif self._buffered:
                 room = self._room(end - pos)
                 at, got = opener.open_many(buf, view, pos, end, room)
                 if not got:  # the record does not fit, or is none
                     at, got = opener.open_many(buf, view, pos, end, memory.plain[: SLACK >> 1 | 1])
-                    data = bytes(memory.plain[:got])
-                else:
-                    data = b""
+                    data = memory.plain[:got]
             else:
                 at, got = opener.open_many(buf, view, pos, end, memory.plain)
-                data = bytes(memory.plain[:got])
+                data = memory.plain[:got]
+            if self._keeps:
+                data = bytes(data)
             pos = at
             rest = bytes(view[pos:end]) if pos != end else b""
             incomplete = rest and link.incomplete(rest)
@@ -235,7 +237,7 @@ class Receiving(transports._FlowControlMixin, asyncio.BufferedProtocol):
             raise RuntimeError("get_buffer() returned an empty buffer")
         return room if room.format == "B" and room.ndim == 1 else room.cast("B")
 
-    def _deliver(self, data: bytes) -> None:
+    def _deliver(self, data: bytes | memoryview) -> None:
         """Deliver data to the application's current protocol."""
         if not self._buffered:
             self._app.data_received(data)

@@ -107,8 +107,14 @@ class Sending(Receiving):
             self._backlog_size -= len(last)
             self._write_bulk(sealer, last)
             return
+        data = b"".join(backlog)
+        backlog.clear()
+        self._backlog_size = 0
         try:
-            self._transport.write(self._seal_backlog(sealer))
+            record = sealer.seal_data(data)
+            if self._due:
+                record, self._due = self._due + record, b""
+            self._transport.write(record)
         except BaseException as error:
             self._link.interrupted(error)
             raise
@@ -119,15 +125,6 @@ class Sending(Receiving):
         """Send what ends the handshake when the tasks that were woken have run, if it does not go with their data."""
         if self._due:
             self._loop.call_soon(self._push_gathered)
-
-    def _seal_backlog(self, sealer: Sealer) -> bytes:
-        """All that waits, as a record behind those that are due."""
-        record = sealer.seal_data(b"".join(self._backlog))
-        self._backlog.clear()
-        self._backlog_size = 0
-        if self._due:
-            record, self._due = self._due + record, b""
-        return record
 
     def _write_bulk(self, sealer: Sealer, data: bytes | memoryview) -> None:
         """Send data, with what waits in front of it, that is more than a record; nothing is copied but into records."""

@@ -297,7 +297,9 @@ class SSLTransport(Sending):
         """Send what waits, and then close_notify: mostly at once."""
         sealer = self._records.fast_sealer
         if self._backlog and sealer is not None and self._backlog_size <= SMALL and sealer.seq < sealer.limit:
-            self._due = self._seal_backlog(sealer)
+            self._due += sealer.seal_data(b"".join(self._backlog))
+            self._backlog.clear()
+            self._backlog_size = 0
         else:
             self._push()
         self._link.say_goodbye()
@@ -408,7 +410,7 @@ class SSLTransport(Sending):
         """Set the protocol that gets the data from now on."""
         self._app: Any = protocol
         self._buffered = hasattr(protocol, "get_buffer") and isinstance(protocol, asyncio.BufferedProtocol)
-        self._copies = _whole if _is_stream(protocol) else bytes
+        self._keeps = not _is_stream(protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """The protocol that gets the data."""
@@ -437,7 +439,3 @@ def _is_stream(protocol: Any) -> bool:
         and "data_received" not in vars(protocol)
         and type(protocol._stream_reader) is asyncio.StreamReader  # type: ignore[attr-defined]
     )
-
-
-def _whole(view: memoryview) -> memoryview:
-    return view
