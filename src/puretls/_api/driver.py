@@ -52,16 +52,17 @@ class Driver(_SSLSocket):
 
     def _shake(self, port: Port) -> None:
         """Run the handshake until it is done."""
-        handshake, records = self._conn.handshake, self._records
-        while True:
-            if not handshake.established:  # otherwise only our last flight is still to be sent
-                self._advance()
-            port.flush()
+        conn, records = self._conn, self._records
+        handshake = conn.handshake
+        while not handshake.established:  # otherwise only our last flight is still to be sent
+            self._advance()
             if handshake.established:
-                return
+                break
+            port.flush()
             if records.close_received:
                 raise zero_return()
-            port.fill(self._conn.wanted() if port.asks else 0)
+            port.fill(conn.wanted() if port.asks else 0)
+        port.flush()
 
     def _read_early(self, port: Port, size: int) -> bytes:
         """Early data, as soon as there is some; b"" if no more comes."""

@@ -160,8 +160,9 @@ class _SocketConnection(SocketSending):
                 self._in_read = True
                 opener, inbound = records.fast_opener, records.inbound
                 # First phase: data that is here, the rest of a record that was longer than what was asked for
-                if inbound.plain and opener is not None:
-                    plain, at = inbound.plain, inbound.plain_at
+                plain = inbound.plain
+                if plain and opener is not None:
+                    at = inbound.plain_at
                     stop = at + size
                     if stop < len(plain):
                         inbound.plain_at = stop
@@ -174,10 +175,10 @@ class _SocketConnection(SocketSending):
                     raise gone()  # noqa: TRY301
                 self._until = None
                 timeout = sock.gettimeout()
-                read_ahead = timeout != 0.0
+                read_ahead = timeout is None or timeout > 0.0
                 if opener is None:
                     return self._read(sock, size, out, read_ahead, timeout)
-                if inbound.plain:
+                if plain:
                     return self._last_of(size, out, read_ahead)
                 if size >= MUCH:
                     got = self._read_much(sock, size, out, timeout)

@@ -123,8 +123,9 @@ class TransportSide:
 
     def arm_writing(self) -> None:
         """Arm writing, for the holder of the sending side, if nothing has to be done before data is sealed."""
-        self.fast_sealer = self.outbound.sealer  # before the conditions, too
-        if self.busy or self.events or self.outbound.fragment != MAX_PLAINTEXT:
+        outbound = self.outbound
+        self.fast_sealer = outbound.sealer  # before the conditions, too
+        if self.busy or self.events or outbound.fragment != MAX_PLAINTEXT:
             self.fast_sealer = None
 
     def arm(self) -> None:
@@ -139,6 +140,7 @@ class TransportSide:
     @property
     def busy(self) -> bool:
         """Whether anything has to happen before data is sealed, or none may be."""
+        outbound = self.outbound
         return bool(
             self.handshaking
             or self.failed
@@ -147,8 +149,8 @@ class TransportSide:
             or self.renegotiating
             or self.control
             or self.update_requested
-            or self.outbound.end
-            or self.outbound.ramp
+            or outbound.end
+            or outbound.ramp
         )
 
     # What transports may read
