@@ -95,6 +95,7 @@ _DIGESTS: dict[str, HashAlgorithm] = {
     "2.16.840.1.101.3.4.2.10": SHA3_512(),
 }
 _BY_NAME = {digest.name: digest for digest in _DIGESTS.values()}
+_ECDSA = {digest.name: ec.ECDSA(digest) for digest in _DIGESTS.values()}
 _NUMBERS = {digest.name: number for number, digest in _DIGESTS.items()}
 
 _ALGORITHMS: dict[str, Algorithm] = {
@@ -222,4 +223,4 @@ def is_good(algorithm: Algorithm, key: Any, limits: Pss | None, signature: bytes
         return foreign.signed(key, signature, data, scheme, digest)
     if algorithm.key == RSA:
         return foreign.signed(key, signature, data, padding.PKCS1v15(), digest)
-    return foreign.signed(key, signature, data, ec.ECDSA(digest) if algorithm.key == EC else digest)
+    return foreign.signed(key, signature, data, _ECDSA[digest.name] if algorithm.key == EC else digest)

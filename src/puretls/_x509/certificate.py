@@ -88,7 +88,7 @@ _MATTERING: dict[str, tuple[str, Callable[[bytes], Any]]] = {
 _NOTHING: dict[str, Any] = {name: None for name, _ in _MATTERING.values()}  # what a certificate without extensions has
 
 
-@slotted("der", "last_path", "odd", "trust")
+@slotted("der", "last_path", "odd", "trust", "verdicts")
 class Certificate:
     """One certificate.  Fields are read when they are asked for; ValueError if the part that holds them is broken."""
 
@@ -97,6 +97,8 @@ class Certificate:
         self.trust = trust
         self.odd = oddity  # if PyCA refuses its encoding
         self.last_path: LastPath | None = None  # what path.py has found, of a leaf
+        # Known answers of `checks.extensions`, by the place in a path
+        self.verdicts: dict[tuple[str, int, int, bool, bool, bool], int] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
@@ -185,13 +187,16 @@ class Certificate:
 
     not_before: float  # seconds since the epoch; infinite, so never, if the date is not in the required form
     not_after: float  # the last second in which it is valid
+    key_algorithm: str  # the algorithm of its key: an OID
 
-    @at_once("not_before", "not_after")
-    def _dates(self) -> tuple[float, float]:
+    @at_once("not_before", "not_after", "key_algorithm")
+    def _plainly(self) -> tuple[float, float, str]:
+        parsed = self.parsed
         begin, end = (False, False) if self.odd is None else self.odd.undated
         return (
-            math.inf if begin else asked(_begin, self.parsed),
-            -math.inf if end else asked(_end, self.parsed),
+            math.inf if begin else asked(_begin, parsed),
+            -math.inf if end else asked(_end, parsed),
+            asked(getattr, parsed, "public_key_algorithm_oid").dotted_string,
         )
 
     # Its key
@@ -201,12 +206,6 @@ class Certificate:
         """SubjectPublicKeyInfo, as it is."""
         return shapes.whole(self.tbs.key) if self.odd is None else self.odd.key
 
-    @cached_property
-    def key_algorithm(self) -> str:
-        """The algorithm of its key: an OID."""
-        number: str = asked(getattr, self.parsed, "public_key_algorithm_oid").dotted_string
-        return number
-
     def _key_parameters(self) -> asn1.TLV | None:
         """The parameters of its key's algorithm; None if it has none."""
         try:
@@ -214,7 +213,7 @@ class Certificate:
         except ValueError:
             return None
 
-    @cached_property
+    @property
     def spells_out_its_curve(self) -> bool:
         """Whether it has the numbers of an elliptic curve where its name should be (RFC 5480 2.1.1)."""
         content = self.tbs.key.data
@@ -353,11 +352,6 @@ class Certificate:
             return 4
         return 5 if (self.netscape_type or 0) & 0x07 else 0
 
-    @cached_property
-    def verdicts(self) -> dict[tuple[str, int, int, bool, bool, bool], int]:
-        """Known answers of `checks.extensions`, by the place in a path."""
-        return {}
-
     @property
     def alternative_names(self) -> list[tuple[bytes, bytes]]:
         """The same; none if it has no such extension."""
@@ -385,10 +379,13 @@ class Certificate:
 
     def has_identifier(self, named: KeyIdentifier | None) -> bool:
         """Whether an authority key identifier, in a certificate that this one may have signed, can mean its key."""
-        return named is None or (
-            (named.key is None or self.subject_key is None or named.key == self.subject_key)
-            and (named.serial is None or named.serial == self.serial)
-            and (named.issuer is None or named.issuer == self.issuer)
+        if named is None:
+            return True
+        key, issuer, serial, _, _ = named
+        return (
+            (key is None or self.subject_key is None or key == self.subject_key)
+            and (serial is None or serial == self.serial)
+            and (issuer is None or issuer == self.issuer)
         )
 
     def names_key_of(self, issuer: Certificate) -> bool:

@@ -47,7 +47,9 @@ def verify(
         raise
     verified = _verified(path)
     if budget is None and not (policy.flags & CRL_CHECK or store.limited):
-        begin, end = max([x.not_before for x in path.chain]), min([x.not_after for x in path.chain])
+        begin, end = leaf.not_before, leaf.not_after
+        for x in path.chain:
+            begin, end = max(begin, x.not_before), min(end, x.not_after)
         first = None if verified[0] is leaf else verified[0]
         leaf.last_path = LastPath(under, begin, end, first, verified[1:])
     return verified

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from puretls._x509.algorithms import ANY_RSA, DSA, EC, PURE
@@ -25,13 +26,17 @@ def of_key(key: Any, algorithm: str) -> int:
     if algorithm in ANY_RSA:
         return _factoring(key.key_size)
     if algorithm == EC:
-        size: int = key.curve.group_order.bit_length()
-        return next((bits for least, bits in _CURVES if size >= least), size // 2)
+        return _of_curve(key.curve.group_order.bit_length())
     if algorithm == DSA:
         parameters = key.parameters().parameter_numbers()
         half: int = parameters.q.bit_length() // 2
         return min(_factoring(parameters.p.bit_length()), half)
     return 0
+
+
+@lru_cache(maxsize=64)
+def _of_curve(size: int) -> int:
+    return next((bits for least, bits in _CURVES if size >= least), size // 2)
 
 
 def _factoring(size: int) -> int:
