@@ -148,7 +148,9 @@ MOST = familiar.MOST
 
 def remember(config: Config, message: Hello, choice: object) -> None:
     """Choose the same for all hellos of this kind, once it is known."""
-    kind = message.kind or familiar.learn(message.full)
+    kind = message.kind
+    if kind is None:
+        kind = familiar.learn(message.full)
     if kind is not None:
         known = config.choices
         if len(known) >= MOST:

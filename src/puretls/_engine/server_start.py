@@ -37,11 +37,7 @@ class ExpectClientHello(State):
     @asking_on(CLIENT_HELLO, familiar.read)
     def client_hello(self, hs: Handshake, message: Hello) -> Asking[State]:  # RFC 8446 4.1.2
         config, draft, kind = hs.config, hs.draft, message.kind
-        if kind is None:
-            sealed = ENCRYPTED_CLIENT_HELLO in message.full.extensions
-        else:
-            sealed = kind.sealed and (kind.inner or bool(config.ech_keys))
-        if sealed:
+        if kind is None or (kind.sealed and (kind.inner or config.ech_keys)):
             message = _opened(hs, message)
             kind = message.kind
         if kind is not None:
@@ -57,7 +53,7 @@ class ExpectClientHello(State):
                 hs.layer.watch()
         draft.policy_digest = config.policy.digest()
         known = config.choices.get(kind)
-        hs.set_version(version := choose_version(hs, message.full) if known is None else known.version)
+        hs.set_version(version := choose_version(hs, config, message.full) if known is None else known.version)
         if message.session_id and not hs.profile.session_id:
             raise Abort(faults.INVALID_SESSION_ID)
         select = config.alpn_select
@@ -71,8 +67,9 @@ class ExpectClientHello(State):
 
 def _opened(hs: Handshake, outer: Hello) -> Hello:
     """The inner ClientHello, if there is one that can be opened."""
-    message = ech_server.receive(hs, outer.full)
-    if message is outer.full:
+    hello = outer.full
+    message = ech_server.receive(hs, hello) if ENCRYPTED_CLIENT_HELLO in hello.extensions else hello
+    if message is hello:
         return outer
     found = familiar.find(message.raw)
     if found is None:
@@ -83,13 +80,14 @@ def _opened(hs: Handshake, outer: Hello) -> Hello:
 
 def _check(hs: Handshake, message: ClientHello) -> None:
     """Check a ClientHello of a kind that is not known."""
-    hs.draft.hello = message
-    _, _, hs.draft.client_random, _, suites, _, found = message
+    draft = hs.draft
+    draft.hello = message
+    _, _, draft.client_random, _, suites, _, found = message
     theirs = ranks(suites)
-    hs.draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
+    draft.client_suites = theirs if len(theirs) <= MANY else _known(theirs)
     places.check(found, places.BUT_LONG)
     if registry.SERVER_NAME in found:
-        hs.draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
+        draft.server_name = extensions.server_name(found[registry.SERVER_NAME])
 
 
 def _known(theirs: Ranks) -> Ranks:
@@ -97,10 +95,10 @@ def _known(theirs: Ranks) -> Ranks:
     return {code: rank for code, rank in theirs.items() if code in BY_CODE or code in registry.SCSVS}
 
 
-def choose_version(hs: Handshake, message: ClientHello) -> int:
+def choose_version(hs: Handshake, config: Config, message: ClientHello) -> int:
     """The version; Abort if the client says that it has tried a higher one in vain (RFC 7507 3)."""
-    version = highest_common(hs.config, message)
-    if registry.FALLBACK_SCSV in hs.draft.client_suites and version < hs.config.served[0]:
+    version = highest_common(config, message)
+    if registry.FALLBACK_SCSV in hs.draft.client_suites and version < config.served[0]:
         raise Abort(faults.INAPPROPRIATE_FALLBACK_SCSV)
     return version
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
+from typing import ClassVar
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, Fault
@@ -39,7 +40,7 @@ def _extensions_from(raw: bytes, pos: int, wrong: Fault = faults.LENGTH_MISMATCH
     return split_extensions(raw[start:])
 
 
-class ClientHello(NamedTuple):
+class ClientHelloFields(NamedTuple):
     """RFC 8446 4.1.2."""
 
     raw: bytes
@@ -49,6 +50,13 @@ class ClientHello(NamedTuple):
     cipher_suites: bytes
     compression_methods: bytes
     extensions: dict[int, bytes]
+
+
+class ClientHello(ClientHelloFields):
+    """A ClientHello, all of which was read."""
+
+    __slots__ = ()
+    kind: ClassVar[None] = None  # that of a `familiar` one makes reading unnecessary
 
     @classmethod
     def parse(cls, raw: bytes, extensions: dict[int, bytes] | None = None) -> ClientHello:
@@ -68,11 +76,6 @@ class ClientHello(NamedTuple):
         if not compression:
             raise Abort(faults.NO_COMPRESSION_SPECIFIED)
         return tuple_of(cls, (raw, raw[4] << 8 | raw[5], raw[6:38], session_id, suites, compression, extensions))
-
-    @property
-    def kind(self) -> None:
-        """None: it had to be read, unlike a `familiar` one."""
-        return None
 
     @property
     def full(self) -> ClientHello:
