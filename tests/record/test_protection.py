@@ -90,6 +90,56 @@ def test_full_records_in_place_are_the_same(make):
 
 
 @AEADS
+def test_records_that_are_alike_are_opened_all_or_not_at_all(make):
+    """What is no data, has another length or was touched is left to the methods that know what it is."""
+    sealer, opener = make()
+    first = bytes(sealer.seal(APPLICATION_DATA, b"0" * 300))
+    assert opener.open_data(first, len(first)) == b"0" * 300
+    for kind, sizes, touched, opened in (
+        (APPLICATION_DATA, (300, 300, 300), False, True),
+        (APPLICATION_DATA, (300, 299, 301), False, False),
+        (ALERT, (300, 300, 300), False, False),
+        (APPLICATION_DATA, (300, 300, 300), True, False),
+    ):
+        pieces, before = [b"d" * size for size in sizes], opener.seq
+        kinds = (APPLICATION_DATA, APPLICATION_DATA, kind)
+        records = [bytes(sealer.seal(*record)) for record in zip(kinds, pieces, strict=True)]
+        come = bytearray(b"".join(records))
+        come[-1] ^= touched
+        assert opener.open_alike(bytes(come)) == (b"".join(pieces) if opened else None)
+        assert opener.seq == before + 3 * opened
+        if not opened:
+            assert [open_all(opener, record)[0] for record in records] == [*kinds]
+
+
+@AEADS
+def test_a_full_record_in_its_place_is_the_same(make):
+    sealer, opener = make()
+    place = opener.places.new()
+    for kind, size, opened in (
+        (APPLICATION_DATA, MAX_PLAINTEXT, True),
+        (APPLICATION_DATA, MAX_PLAINTEXT - 1, False),
+        (HANDSHAKE, MAX_PLAINTEXT, False),
+        (APPLICATION_DATA, MAX_PLAINTEXT, True),
+    ):
+        data, before = bytes(n * 7 & 255 for n in range(size)), opener.seq
+        sealed = bytes(sealer.seal(kind, data))
+        place.rest[: len(sealed) - HEADER] = sealed[HEADER:]
+        assert opener.open_full(place, sealed[:HEADER]) is opened
+        assert opener.seq == before + opened
+        if opened:
+            assert place.data == data
+        else:
+            assert open_all(opener, sealed) == (kind, data)
+    sealed = sealer.seal(APPLICATION_DATA, data)
+    place.rest[:-HEADER] = sealed[HEADER:]
+    place.body[100] ^= 1
+    with pytest.raises(Abort):
+        opener.open_full(place, sealed[:HEADER])
+    assert not any(place.inner), "what nobody vouches for is wiped"
+
+
+@AEADS
 @given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=8), room=st.integers(1, 900), start=st.integers(0, 9))
 @settings(max_examples=20)
 def test_bulk_opens_what_fits(make, sizes, room, start):

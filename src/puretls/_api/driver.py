@@ -18,7 +18,7 @@ from puretls._api.sslconnection import _SSLSocket
 from puretls._base import faults
 from puretls._base.faults import Abort
 from puretls._record.protection import HEADER, MAX_PLAINTEXT
-from puretls._record.scratch import SPARE_SIZE
+from puretls._record.scratch import AT_ONCE
 
 if TYPE_CHECKING:
     from puretls._record.layer import RecordLayer
@@ -108,7 +108,7 @@ class Driver(_SSLSocket):
         """How many bytes may be received for a read of up to `limit`, so that it returns all records that come
         whole.
         """
-        wanted = records.wanted_by(min(limit, SPARE_SIZE))
+        wanted = records.wanted_by(min(limit, AT_ONCE))
         return wanted if wanted >= MAX_RECORD else max(wanted, self._conn.wanted())
 
     def _with_rest(self, got: Any, limit: int, out: memoryview | None) -> Any:

@@ -2,11 +2,10 @@
 
 Programs rely on these rules:
 
-- After read() no complete record is hidden from select(), unless pending() counts it.  A socket that waits, with a
-  timeout or without, is asked for no more bytes than fit the call, plus the overhead of as many full records.  The
-  ciphertext of each record is longer than its plaintext by at least that overhead, so everything that came whole is
-  returned.  For a longer record, and for a non-blocking socket, the kernel is asked for the rest of the current record
-  and the next header.
+- After read() no complete record is hidden from select(), unless pending() counts it.  A read asks for no more bytes
+  than fit the call, plus the overhead of as many records as fit in any case.  The ciphertext of each record is longer
+  than its plaintext by at least that overhead, so everything that came whole is returned.  For a longer record the
+  kernel is asked for the rest of it and the next header.
 - A timeout is a deadline for the whole operation.  Where data is probably there already, a read tries before it waits:
   poll() before each recv(), as Python's sockets do it, is a second system call for each record.
 - write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
@@ -152,6 +151,7 @@ class _SocketConnection(SocketSending):
         if records.handshaking:
             self.do_handshake()
         lock, timeout, fresh = self._reading, None, b""
+        data: bytes | None
         try:
             lock.acquire()  # within: a handler may raise at its end, and the lock must not stay with us
             if self._in_read:
@@ -166,102 +166,64 @@ class _SocketConnection(SocketSending):
                     stop = at + size
                     if stop < len(plain):
                         inbound.plain_at = stop
-                        if out is None:
-                            return plain[at:stop]
-                        out[:] = plain[at:stop]
-                        return size
+                    elif inbound.end - inbound.start <= HEADER:
+                        inbound.plain, inbound.plain_at = b"", 0
+                    else:  # perhaps with whole records behind it
+                        return self._last_of(size, out)
+                    data = plain[at:stop]
+                    if out is None:
+                        return data
+                    out[: len(data)] = data
+                    return len(data)
                 sock = self._sock()
                 if sock is None:
                     raise gone()  # noqa: TRY301
-                self._until = None
-                timeout = sock.gettimeout()
-                read_ahead = timeout is None or timeout > 0.0
+                self._until, timeout = None, sock.gettimeout()
                 if opener is None:
-                    return self._read(sock, size, out, read_ahead, timeout)
-                if plain:
-                    return self._last_of(size, out, read_ahead)
-                if size >= MUCH:
-                    got = self._read_much(sock, size, out, timeout)
-                    if not got:
-                        return self._read(sock, size, out, read_ahead, timeout)
-                    return self._with_rest(got, size, out) if read_ahead and records.ready else got
-                # Second phase: ask the kernel until a whole record is here
-                buf, have, last = inbound.buf, inbound.end, opener.last
-                if inbound.start or type(buf) is not bytes:
-                    buf = inbound.gathered()
-                    have = len(buf)
-                most = size + opener.overhead if read_ahead else HEADER
+                    return self._read(sock, size, out, timeout)
+                # Second phase: how much to ask for, and what is a matter of more than short records that come alone
+                last, most = opener.last, size + opener.overhead
+                if size < MAX_PLAINTEXT:  # see `wanted_by`
+                    most += opener.overhead
+                elif size >= MUCH:
+                    if self._goes_on or inbound.start != inbound.end:
+                        return self._read_much(sock, size, out, timeout)
+                    most = MUCH
                 if self._goes_on and 0 < last <= most:  # in records of one size: as many as fit
                     most -= most % last
-                whole = 0
-                while True:
-                    if have < HEADER:
-                        wanted = most - have
-                    else:
-                        whole = HEADER + (buf[3] << 8 | buf[4])
-                        if have >= whole:
-                            break
-                        if buf[0] != APPLICATION_DATA or whole > LONGEST + opener.expansion:
-                            return self._read(sock, size, out, read_ahead, timeout)
-                        wanted = most - have
-                        if whole > most:
-                            wanted = whole - have
-                            if whole > SMALLEST:
-                                wanted += HEADER
-                    if not timeout:
-                        record = self._recv(sock, wanted)
-                    elif self._waits:
-                        record = self._wait_for_data(self._recv, sock, wanted, timeout)
-                    else:
-                        try:
-                            record = read_fd(sock.fileno(), wanted)
-                        except BlockingIOError:
-                            self._waits = PATIENCE
-                            record = self._wait_for_data(self._recv, sock, wanted, timeout)
-                    if not record:
-                        self._at_end()
-                        return b"" if out is None else 0
-                    if have:
-                        buf = inbound.buf = inbound.view = buf + record
-                        inbound.end = have = len(buf)
-                        if whole <= most:
-                            self._goes_on = len(record) == wanted
-                        elif have >= whole:
-                            break
-                        continue
-                    have = len(record)
-                    self._goes_on = read_ahead and have == wanted
-                    if have == last:
-                        fresh = record
-                        data = opener.open_data(record, have)
-                        fresh = b""
-                        if data:
-                            if out is None:
-                                return data
-                            out[: len(data)] = data
-                            return len(data)
-                    buf = inbound.buf = inbound.view = record
-                    inbound.end = have
-                    if have > last > 0 and read_ahead and (several := self._read_several(size, out)):
-                        return several
-                # Third phase: open it, or several; what does not fit the call stays
-                rest = have - whole
-                if rest > HEADER and rest >= HEADER + (buf[whole + 3] << 8 | buf[whole + 4]):
-                    return self._read_several(size, out) or self._read(sock, size, out, read_ahead, timeout)
-                left = buf[whole:]
-                data = opener.open_data(buf, whole)
-                if not data:
-                    return self._read(sock, size, out, read_ahead, timeout)
-                inbound.plain, inbound.buf, inbound.view, inbound.end = data, left, left, rest
-                if len(data) > size:
-                    inbound.plain_at = size
-                    data = data[:size]
+                if inbound.start != inbound.end:
+                    return self._read_record(sock, size, out, timeout, most)
+                # Third phase: ask the kernel, and open what has come
+                if not timeout:
+                    fresh = self._recv(sock, most)
+                elif self._waits:
+                    self._until = monotonic() + timeout
+                    self._waits -= self._direct
+                    fresh = self._recv(sock, most)
                 else:
-                    inbound.plain = b""
-                if out is None:
-                    return data
-                out[: len(data)] = data
-                return len(data)
+                    try:
+                        fresh = read_fd(sock.fileno(), most)
+                    except BlockingIOError:
+                        self._until, self._waits = monotonic() + timeout, PATIENCE - 1
+                        fresh = self._recv(sock, most)
+                have = len(fresh)
+                self._goes_on = have == most
+                if have == last:
+                    data = opener.open_data(fresh, have)
+                else:
+                    data = opener.open_alike(fresh) if have > last > 0 and not have % last else None
+                if data:
+                    if out is None:
+                        return data
+                    fresh = b""
+                    out[: len(data)] = data
+                    return len(data)
+                if not have:
+                    self._at_end()
+                    return b"" if out is None else 0
+                inbound.buf = inbound.view = fresh
+                inbound.start, inbound.end, fresh = 0, have, b""
+                return self._read_record(sock, size, out, timeout, most)
             except BlockingIOError as error:
                 if type(error) is not BlockingIOError:  # a signal handler's own
                     raise
@@ -292,6 +254,24 @@ class _SocketConnection(SocketSending):
             except RuntimeError:  # it is not ours: a handler has raised while we waited for it
                 pass
 
+    def _receive(self, sock: Any, wanted: int, timeout: float | None) -> Any:
+        """What has come, up to so many bytes; as `read` does, it tries before it waits if that is likely to succeed."""
+        if timeout and not self._waits:
+            try:
+                return read_fd(sock.fileno(), wanted)
+            except BlockingIOError:
+                self._waits = PATIENCE
+        return self._wait_for_data(self._recv, sock, wanted, timeout) if timeout else self._recv(sock, wanted)
+
+    def _receive_into(self, sock: Any, room: memoryview, timeout: float | None) -> Any:
+        """The same into memory; how many bytes."""
+        if timeout and not self._waits:
+            try:
+                return readv_fd(sock.fileno(), (room,))
+            except BlockingIOError:
+                self._waits = PATIENCE
+        return self._wait_for_data(self._recv_into, sock, room, timeout) if timeout else self._recv_into(sock, room)
+
     def _wait_for_data(self, receive: Callable[[Any, Any], Any], sock: Any, what: Any, timeout: float) -> Any:
         """recv() or recv_into() of a socket with a timeout, which waits; from the second call within one read on, until
         the read's deadline.
@@ -304,50 +284,98 @@ class _SocketConnection(SocketSending):
             self._waits -= 1
         return receive(sock, what)
 
-    def _last_of(self, size: int, out: memoryview | None, read_ahead: bool) -> Any:
+    def _last_of(self, size: int, out: memoryview | None) -> Any:
         """The rest of a record, with the data of whole records behind it, which select() does not see."""
         data: Any = self._records.take_plain(size)
         if out is not None:
             out[: len(data)] = data
             data = len(data)
-        return self._with_rest(data, size, out) if read_ahead and self._records.ready else data
+        return self._with_rest(data, size, out) if self._records.ready else data
 
-    def _read_several(self, size: int, out: memoryview | None) -> Any:
-        """The fast path for several records that have come at once: the data of all whole ones."""
+    def _read_record(self, sock: Any, size: int, out: memoryview | None, timeout: float | None, most: int) -> Any:
+        """The fast path for a record of which part is here, or all, and for those that have come with it."""
         records = self._records
-        data = records.open_several(size, out)
-        more = records.ciphertext > HEADER and records.ready
-        return self._with_rest(data, size, out) if data and more else data
+        buf, opener = records.gathered(), records.opener
+        have = len(buf)
+        while True:
+            whole, wanted = 0, most - have
+            if have >= HEADER:
+                whole = HEADER + (buf[3] << 8 | buf[4])
+                if have >= whole:
+                    break
+                if buf[0] != APPLICATION_DATA or whole > LONGEST + opener.expansion:
+                    return self._read(sock, size, out, timeout)
+                if whole > most:  # the rest of it, and the next header
+                    if have == HEADER and whole == opener.last > MAX_PLAINTEXT and whole == opener.places.size:
+                        return self._read_full(sock, size, out, timeout, most)
+                    wanted = whole - have
+                    if whole > SMALLEST:
+                        wanted += HEADER
+            piece = self._receive(sock, wanted, timeout)
+            if not piece:
+                self._at_end()
+                return b"" if out is None else 0
+            buf = records.add(piece)
+            have = len(buf)
+            if whole <= most:
+                self._goes_on = len(piece) == wanted
+        rest = have - whole
+        if rest > HEADER and rest >= HEADER + (buf[whole + 3] << 8 | buf[whole + 4]):
+            data: Any = records.open_several(buf, size)
+        else:
+            data = records.open_first(buf, whole, size)
+        if not data:
+            return self._read(sock, size, out, timeout)
+        if out is not None:
+            out[: len(data)] = data
+            data = len(data)
+        return self._with_rest(data, size, out) if records.ciphertext > HEADER and records.ready else data
+
+    def _read_full(self, sock: Any, size: int, out: memoryview | None, timeout: float | None, most: int) -> Any:
+        """The fast path for a full record behind another one, of which the header is here, in pieces."""
+        records = self._records
+        places = records.opener.places
+        try:
+            place = places.free.pop()
+        except IndexError:
+            place = places.new()
+        try:
+            count = self._receive_into(sock, place.rest, timeout)
+            if not count:
+                self._at_end()
+                return b"" if out is None else 0
+            data = records.open_full(place, count, size)
+            if data is not None:
+                if out is None:
+                    return data.tobytes()
+                out[:] = data
+                return size
+        finally:
+            places.free.append(place)
+        return self._read_record(sock, size, out, timeout, most)
 
     def _read_much(self, sock: Any, size: int, out: memoryview | None, timeout: float | None) -> Any:
-        """The fast path for many records, which are buffered or come from the kernel; falsy if `_read` has to handle
-        them.
-        """
+        """The fast path for many records, which are buffered or come from the kernel."""
         records = self._records
         if not records.ready:
             most = size if out is None else size - 1  # of TLS 1.3 a byte more than the data is written
-            wanted = self._conn.wanted() if timeout == 0.0 else self._wanted(records, most)
+            wanted = self._wanted(records, most)
             room = records.room(wanted or 1)
-            if not timeout:
-                count = self._recv_into(sock, room)
-            elif self._waits:
-                count = self._wait_for_data(self._recv_into, sock, room, timeout)
-            else:
-                try:
-                    count = readv_fd(sock.fileno(), (room,))
-                except BlockingIOError:
-                    self._waits = PATIENCE
-                    count = self._wait_for_data(self._recv_into, sock, room, timeout)
+            count = self._receive_into(sock, room, timeout)
+            self._goes_on = count > MAX_PLAINTEXT
             records.commit(count)
-        return records.open_many(size, out)
+        got = records.open_many(size, out)
+        if not got:
+            return self._read(sock, size, out, timeout)
+        return self._with_rest(got, size, out) if records.ready else got
 
-    def _read(self, sock: Any, limit: int, out: memoryview | None, read_ahead: bool, timeout: float | None) -> Any:
+    def _read(self, sock: Any, limit: int, out: memoryview | None, timeout: float | None) -> Any:
         """The path that handles every case."""
         if timeout and self._until is None:
             self._until = monotonic() + timeout
         if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, self._until)
-        return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, read_ahead), limit, out)
+        return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, True), limit, out)
 
     def _ask(self, sock: Any, deadline: float | None) -> None:
         """Send a request that the peer has to answer, unless another thread is writing, which then sends it."""

@@ -11,9 +11,9 @@ bulk data, and leave whatever is unusual to the other two.  CBC and the null cip
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from struct import Struct
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 
@@ -22,6 +22,7 @@ from puretls._base.faults import Abort
 from puretls._base.registry import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, VERSIONS
 from puretls._base.tuples import NamedTuple
 from puretls._crypto.suites import Aead
+from puretls._record.places import Place, Places, places_for
 
 MAX_PLAINTEXT = 1 << 14  # RFC 8446 5.1
 HEADER = 5
@@ -68,6 +69,13 @@ class Shape(NamedTuple):
 shape_of = cache(Shape)
 
 
+@lru_cache(64)
+def cutter(explicit: int, size: int) -> Any:
+    """What cuts memory into records of that many bytes: header, explicit nonce if there is one, and the rest."""
+    nonce = f"{explicit}s" if explicit else ""
+    return Struct(f"{HEADER}s{nonce}{size - HEADER - explicit}s").iter_unpack
+
+
 class Opener(Protocol):
     """Opens the records of one direction."""
 
@@ -92,10 +100,26 @@ class Opener(Protocol):
         None if they are anything else, and then nothing is consumed.
         """
 
+    def open_alike(self, buf: bytes) -> bytes | None:
+        """The data of all of `buf` if that is records of plain application data, each as long as the last one.
+
+        None if it is anything else, and then nothing is consumed.
+        """
+
     def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
         """The data of each of the whole records of plain application data in `buf[:end]`, `room` bytes at most.
 
         Returns where the first record begins that was not opened, too.  For short records: each is copied.
+        """
+
+    @property
+    def places(self) -> Places:
+        """Memory for full records."""
+
+    def open_full(self, place: Place, header: Bytes) -> bool:
+        """Open the record that is there, with this header, if it is a full one of plain application data.
+
+        False if it is anything else, and then nothing is consumed.
         """
 
 
@@ -127,6 +151,7 @@ class OneByOne:
     """An Opener without loops: every record goes through `open`."""
 
     __slots__ = ()
+    places = places_for(0, 0, 0, 0)
 
     def open_many(
         self, buf: bytes | bytearray, view: memoryview | bytes, start: int, end: int, out: memoryview
@@ -138,9 +163,17 @@ class OneByOne:
         del buf, size
         return None
 
+    def open_alike(self, buf: bytes) -> bytes | None:
+        del buf
+        return None
+
     def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
         del buf, end, room
         return 0, []
+
+    def open_full(self, place: Place, header: Bytes) -> bool:
+        del place, header
+        return False
 
 
 class NullOpener(OneByOne):
@@ -284,6 +317,25 @@ class Opener13:
         self.seq = seq + 1
         return inner[:-1]
 
+    def open_alike(self, buf: bytes) -> bytes | None:
+        decrypt, iv, seq, header = self.decrypt, self.iv, self.seq, self.header
+        found: list[bytes] = []
+        if seq > SEQUENCE_END - MANY:
+            return None
+        try:
+            for said, body in cutter(0, self.last)(buf):
+                if said != header:
+                    return None
+                inner = decrypt((iv ^ seq).to_bytes(12, "big"), body, header)
+                if inner[-1] != APPLICATION_DATA:
+                    return None
+                found.append(inner[:-1])
+                seq += 1
+        except InvalidTag:  # of a later one, perhaps
+            return None
+        self.seq = seq
+        return b"".join(found)
+
     def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
         decrypt, iv, seq, pos = self.decrypt, self.iv, self.seq, 0
         found: list[bytes] = []
@@ -300,10 +352,12 @@ class Opener13:
                 if not count:
                     break
                 self.last, self.header = size, header
-                for body in range(pos + HEADER, pos + count * size, size):
-                    if not buf.startswith(header, pos):
+                first, stop = seq, pos + count * size
+                alike = buf if stop - pos == len(buf) else memoryview(buf)[pos:stop]
+                for said, body in cutter(0, size)(alike):
+                    if said != header:
                         break
-                    inner = decrypt((iv ^ seq).to_bytes(12, "big"), buf[body : pos + size], header)
+                    inner = decrypt((iv ^ seq).to_bytes(12, "big"), body, header)
                     data = inner[:-1] if inner[-1] == APPLICATION_DATA else padded_data(inner)
                     if not data:
                         end = pos  # not consumed
@@ -311,12 +365,31 @@ class Opener13:
                     found.append(data)
                     pos += size
                     seq += 1
-                    room -= most
+                room -= most * (seq - first)
         except InvalidTag:
             if not found:  # else what was good goes first, and the next call fails
                 raise Abort(faults.DECRYPTION_FAILED) from None
         self.seq = seq
         return pos, found
+
+    @property
+    def places(self) -> Places:
+        """Memory for full records."""
+        return places_for(0, MAX_PLAINTEXT, 1, self.overhead - HEADER - 1)
+
+    def open_full(self, place: Place, header: Bytes) -> bool:
+        seq, inner = self.seq, place.inner
+        if header != place.header or seq >= LAST:
+            return False
+        try:
+            self.cipher.decrypt_into((self.iv ^ seq).to_bytes(12, "big"), place.body, header, inner)
+        except InvalidTag:
+            inner[:] = bytes(len(inner))  # decrypt_into leaves what it could not vouch for
+            raise Abort(faults.DECRYPTION_FAILED) from None
+        if inner[-1] != APPLICATION_DATA:  # opened again by `open`
+            return False
+        self.seq = seq + 1
+        return True
 
 
 class Sealer13:
@@ -482,6 +555,24 @@ class Opener12:
         self.seq = seq + 1
         return data
 
+    def open_alike(self, buf: bytes) -> bytes | None:
+        decrypt, iv, salt, seq, header = self.decrypt, self.iv, self.salt, self.seq, self.header
+        explicit, version, inner = self.explicit, self.version, self.last - self.overhead
+        found: list[bytes] = []
+        if seq > SEQUENCE_END - MANY:
+            return None
+        try:
+            for said, *counter, body in cutter(explicit, self.last)(buf):
+                if said != header:
+                    return None
+                nonce = salt + counter[0] if counter else (iv ^ seq).to_bytes(12, "big")
+                found.append(decrypt(nonce, body, pack_aad(seq, APPLICATION_DATA, version, inner)))
+                seq += 1
+        except InvalidTag:
+            return None
+        self.seq = seq
+        return b"".join(found)
+
     def open_each(self, buf: bytes, end: int, room: int) -> tuple[int, list[bytes]]:
         decrypt, iv, salt, seq, version = self.decrypt, self.iv, self.salt, self.seq, self.version
         explicit, pos = self.explicit, 0
@@ -499,21 +590,41 @@ class Opener12:
                 if not count:
                     break
                 self.last, self.header = size, header
-                for counter in range(pos + HEADER, pos + count * size, size):
-                    if not buf.startswith(header, pos):
+                first, stop = seq, pos + count * size
+                alike = buf if stop - pos == len(buf) else memoryview(buf)[pos:stop]
+                for said, *counter, body in cutter(explicit, size)(alike):
+                    if said != header:
                         break
-                    body = counter + explicit
-                    nonce = salt + buf[counter:body] if explicit else (iv ^ seq).to_bytes(12, "big")
-                    aad = pack_aad(seq, APPLICATION_DATA, version, inner)
-                    found.append(decrypt(nonce, buf[body : pos + size], aad))
+                    nonce = salt + counter[0] if counter else (iv ^ seq).to_bytes(12, "big")
+                    found.append(decrypt(nonce, body, pack_aad(seq, APPLICATION_DATA, version, inner)))
                     pos += size
                     seq += 1
-                    room -= inner
+                room -= inner * (seq - first)
         except InvalidTag:
             if not found:
                 raise Abort(faults.DECRYPTION_FAILED) from None
         self.seq = seq
         return pos, found
+
+    @property
+    def places(self) -> Places:
+        """Memory for full records."""
+        return places_for(self.explicit, MAX_PLAINTEXT, 0, self.tag)
+
+    def open_full(self, place: Place, header: Bytes) -> bool:
+        seq, explicit, inner = self.seq, self.explicit, place.inner
+        if header != place.header or seq >= LAST:
+            return False
+        nonce = self.salt + place.rest[:explicit] if explicit else (self.iv ^ seq).to_bytes(12, "big")
+        try:
+            self.cipher.decrypt_into(
+                nonce, place.body, pack_aad(seq, APPLICATION_DATA, self.version, MAX_PLAINTEXT), inner
+            )
+        except InvalidTag:
+            inner[:] = bytes(len(inner))
+            raise Abort(faults.DECRYPTION_FAILED) from None
+        self.seq = seq + 1
+        return True
 
 
 class Sealer12:

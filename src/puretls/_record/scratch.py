@@ -5,6 +5,7 @@ from __future__ import annotations
 from puretls._record.protection import MAX_PLAINTEXT
 
 SPARE_SIZE = 1 << 18  # the most that one read() returns
+AT_ONCE = 1 << 17  # bytes of data that a socket is asked for at once: more, and its ciphertext, would leave the cache
 _spare: list[bytearray] = []  # append and pop are atomic
 
 

@@ -28,6 +28,7 @@ from puretls._crypto.kdf import Digest
 from puretls._crypto.suites import Suite
 from puretls._record.inbound import Inbound
 from puretls._record.outbound import Buffer, Outbound
+from puretls._record.places import Place
 from puretls._record.protection import HEADER, MAX_PLAINTEXT, Opener, Sealer
 
 SMALLEST = 5 + 2 + 1 + 16  # bytes of a record of TLS 1.3 that may hold an alert
@@ -214,18 +215,59 @@ class TransportSide:
         """Decrypt all whole records that are buffered, as far as their data fits; for the fast path."""
         return self.inbound.open_many(size, out)
 
-    def open_several(self, size: int, out: memoryview | None) -> bytes | int:
-        """The same for a few short ones that have come at once, in `bytes`."""
+    @property
+    def opener(self) -> Opener:
+        """The keys of the receiving direction."""
+        return self.inbound.opener
+
+    def gathered(self) -> bytes:
+        """All ciphertext that is buffered, as `bytes`."""
+        return self.inbound.gathered()
+
+    def add(self, piece: bytes) -> bytes:
+        """Put a piece behind what is `gathered`: all of it now."""
         inbound = self.inbound
-        buf = inbound.gathered()
-        end, found = inbound.opener.open_each(buf, inbound.end, size)
-        data = b"".join(found)
-        inbound.buf = inbound.view = buf[end:]
-        inbound.end -= end
-        if out is None:
-            return data
-        out[: len(data)] = data
-        return len(data)
+        both: bytes = inbound.buf + piece  # type: ignore[assignment]  # no bytearray, as it is gathered
+        inbound.buf = inbound.view = both
+        inbound.end = len(both)
+        return both
+
+    def open_first(self, buf: bytes, whole: int, size: int) -> bytes | None:
+        """Decrypt the first record of what is `gathered`; its data is kept as far as it does not fit."""
+        inbound = self.inbound
+        left = buf[whole:]
+        data = inbound.opener.open_data(buf, whole)
+        if data:
+            inbound.plain, inbound.buf, inbound.view, inbound.end = data, left, left, len(left)
+            if len(data) > size:
+                inbound.plain_at = size
+                return data[:size]
+            inbound.plain = b""
+        return data
+
+    def open_several(self, buf: bytes, size: int) -> bytes:
+        """Decrypt the whole records of what is `gathered`, as far as their data fits."""
+        inbound = self.inbound
+        end, found = inbound.opener.open_each(buf, len(buf), size)
+        inbound.buf = inbound.view = left = buf[end:]
+        inbound.end = len(left)
+        return b"".join(found)
+
+    def open_full(self, place: Place, count: int, size: int) -> memoryview | None:
+        """Decrypt a record of which the header is `gathered`, and `count` bytes were received into the place: the first
+        `size` bytes of its data, in the place, while the rest is kept.
+
+        None if that is not a whole record, or something else: all of it is buffered then.
+        """
+        inbound = self.inbound
+        header, opener = inbound.gathered(), inbound.opener
+        missing = place.size
+        if count < missing or not opener.open_full(place, header):
+            self.add(bytes(place.rest[:count]))
+            return None
+        data, left = place.data, place.rest[missing:count].tobytes()
+        inbound.plain, inbound.buf, inbound.view, inbound.end = data[size:].tobytes(), left, left, len(left)
+        return data[:size]
 
     def lend(self) -> tuple[memoryview | bytes, bytes | Buffer]:
         """All ciphertext that waits, for a transport that may keep a reference to it; and the memory for `reclaim` if
@@ -262,13 +304,14 @@ class TransportSide:
         """How many bytes may be received at once for a read of up to `size`, so that no whole record is left behind.
 
         It has room for the overhead of as many full records as fit `size`.  Fewer records have less data, and more
-        records have more overhead.  Of several full records no part of another one is asked for: it would only have to
-        be moved.
+        records have more overhead.  Where a single record may be longer, it has room for that of two: two that do not
+        fit are longer, and of one that does not fit data is left anyway.  Of several full records no part of another
+        one is asked for: it would only have to be moved.
         """
-        inbound, full = self.inbound, size // MAX_PLAINTEXT or 1
+        inbound, full = self.inbound, size // MAX_PLAINTEXT
         if full > 1:
             size = full * MAX_PLAINTEXT
-        return size + full * inbound.opener.overhead - (inbound.end - inbound.start)
+        return size + (full or 2) * inbound.opener.overhead - (inbound.end - inbound.start)
 
     @property
     def has_data_to_send(self) -> bool:
