@@ -345,6 +345,30 @@ def test_exceptions(pki, hook, version, role, error, unraisable):
     assert unraisable == [type(error)]
 
 
+@pytest.mark.parametrize("which", ["verify_callback", "set_cert_verify_callback", "alpn", "ocsp_response"])
+def test_a_generator_that_was_closed_within_a_callback_is_an_error_like_any_other(pki, which, unraisable):
+    """GeneratorExit of the program does not pass for the end of a generator of ours."""
+    client, server = client_of(puretls, pki), server_of(puretls, pki)
+
+    def callback(*_: Any) -> Any:
+        raise GeneratorExit
+
+    if which == "alpn":
+        client.set_alpn_protocols(["h2"])
+        server.set_alpn_select_callback(callback)
+    elif which == "ocsp_response":
+        client.request_ocsp, server.ocsp_response = True, callback
+    elif which == "verify_callback":
+        client.verify_callback = callback
+    else:
+        client.set_cert_verify_callback(callback)
+    pair = join(client, server).shake()
+    mine, other = (pair.client, pair.server) if "verify" in which else (pair.server, pair.client)
+    assert mine.error.reason == ("NO_APPLICATION_PROTOCOL" if which == "alpn" else "CALLBACK_FAILED")
+    assert "ALERT" in other.error.reason
+    assert unraisable == ([] if which == "alpn" else [RuntimeError])
+
+
 def verification_error(code: Any = None, message: Any = None) -> Any:
     error: Any = puretls.SSLCertVerificationError(1, "of my own")
     if code is not None:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from puretls._api import judging, selecting
 from puretls._api.judging import refusal
-from puretls._api.unraisable import report_unraisable
+from puretls._api.unraisable import called, report_unraisable
 from puretls._base import registry
 from puretls._crypto.signatures import sign
 from puretls._engine.requests import (
@@ -105,7 +105,7 @@ def _choose_context(sslobj: _SSLSocket, request: ClientHelloRequest) -> None:
 def _stapled(owner: Any, settings: Settings, config: Config) -> Generator[Any, Any, Config]:
     """Ask the program for the OCSP response of this connection."""
     try:
-        response = settings.ocsp_response(owner)
+        response = called(settings.ocsp_response, owner)
         del owner
         response = yield response
         return config if response is None else settings.with_staple(config, bytes(memoryview(response)))

@@ -12,7 +12,7 @@ from weakref import ref
 
 from puretls._api.errors import SSLCertVerificationError
 from puretls._api.names import Purpose
-from puretls._api.unraisable import report_unraisable
+from puretls._api.unraisable import called, report_unraisable
 from puretls._base import faults, registry
 from puretls._base.faults import Abort, VerifyAbort
 from puretls._base.public import public
@@ -132,7 +132,7 @@ def verdict(sslobj: _SSLSocket, request: VerifyRequest) -> Generator[Any, Any, N
     waiting = ref(sslobj)
     del sslobj
     try:
-        said = request.judge(owner, about)
+        said = called(request.judge, owner, about)
         del conn, owner, about
         said = yield said
     except GeneratorExit:

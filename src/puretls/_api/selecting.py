@@ -9,7 +9,7 @@ from puretls._api import lists
 from puretls._api.judging import refusal
 from puretls._api.settings import PROTOCOL_TLS_CLIENT
 from puretls._api.types import CertificateSource, KeySource, Password
-from puretls._api.unraisable import report_unraisable
+from puretls._api.unraisable import called, report_unraisable
 from puretls._base import faults, registry
 from puretls._base.deferred import deferred
 from puretls._base.faults import Abort
@@ -154,7 +154,7 @@ def protocol(sslobj: _SSLSocket, request: AlpnRequest) -> Generator[Any, Any, by
     offered = [one.decode("ascii", "surrogateescape") for one in request.protocols]
     del sslobj
     try:
-        said = request.select(owner, list(offered))
+        said = called(request.select, owner, list(offered))
         del owner
         said = yield said
     except GeneratorExit:

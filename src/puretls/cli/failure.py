@@ -49,6 +49,7 @@ ALERTS = {  # what mostly is behind them (RFC 8446 6.2)
     "certificate_expired": "our certificate",
     "unknown_ca": "it does not trust the issuer of our certificate",
     "certificate_required": "it wants a certificate",
+    "unsupported_certificate": "it has a raw public key alone (--trust-key), or wants another kind of ours",
     "unrecognized_name": "it serves nobody of that name",
     "no_application_protocol": "it speaks none of the application protocols",
 }
