@@ -44,14 +44,10 @@ def begin(hs: Handshake) -> State:
     if hs.established:
         return _renegotiate(hs)
     config = hs.config
-    if not config.versions or (config.ech is not None and config.max_version < TLS13):
-        raise Abort(faults.NO_PROTOCOLS_AVAILABLE)
+    if config.hindrance is not None:
+        raise Abort(config.hindrance)
     if config.ech is not None:
         hs.config = config = config.tls13_only
-    if not config.offered_suites:
-        raise Abort(faults.NO_CIPHERS_AVAILABLE)
-    if config.max_version >= TLS13 and not config.groups13:
-        raise Abort(faults.NO_SUITABLE_GROUPS)
     if config.sessions is not None:
         config.sessions.stats.connect += 1
     if config.psk_client and config.max_version >= TLS13:

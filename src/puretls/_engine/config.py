@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from puretls._base import faults, registry
 from puretls._base.deferred import deferred
-from puretls._base.faults import Abort
+from puretls._base.faults import Abort, Fault
 from puretls._base.registry import TLS12, TLS13
 from puretls._base.slotted import slotted
 from puretls._base.tuples import NamedTuple
@@ -413,6 +413,16 @@ class Config:
     def offered_by_code(self) -> dict[int, Suite]:
         """The offered suites by their code."""
         return {suite.code: suite for suite in self.offered_suites}
+
+    @cached_property
+    def hindrance(self) -> Fault | None:
+        """Why no client can begin with it, if that is so."""
+        if not self.versions or (self.ech is not None and self.max_version < TLS13):
+            return faults.NO_PROTOCOLS_AVAILABLE
+        sent = self if self.ech is None else self.tls13_only
+        if not sent.offered_suites:
+            return faults.NO_CIPHERS_AVAILABLE
+        return faults.NO_SUITABLE_GROUPS if sent.max_version >= TLS13 and not sent.groups13 else None
 
     @cached_property
     def hello_suites(self) -> bytes:
