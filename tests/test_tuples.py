@@ -29,7 +29,7 @@ class Ours(tuples.NamedTuple):
         return cls(0)
 
 
-class Theirs(typing.NamedTuple):
+class Compiled(typing.NamedTuple):
     """What it is."""
 
     one: int
@@ -43,7 +43,7 @@ class Theirs(typing.NamedTuple):
         return self.one
 
     @classmethod
-    def empty(cls) -> Theirs:
+    def empty(cls) -> Compiled:
         return cls(0)
 
 
@@ -66,12 +66,12 @@ class Nothing(tuples.NamedTuple):
     ],
 )
 def test_it_is_the_class_that_typing_makes(look: Any) -> None:
-    assert look(Ours) == look(Theirs)
+    assert look(Ours) == look(Compiled)
 
 
 @pytest.mark.parametrize("arguments", [(), (1, None, 3), (1, None, None, None)])
 def test_it_takes_the_same_arguments(arguments: tuple[Any, ...]) -> None:
-    for cls in (Ours, Theirs):
+    for cls in (Ours, Compiled):
         with pytest.raises(TypeError):
             cls(*arguments)
 
