@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from puretls._api import features
+from puretls._api import features, lists
 from puretls._api.enums import ECHStatus
 from puretls._api.errors import abort_error
 from puretls._base.deferred import deferred
@@ -88,7 +88,10 @@ class _EchSettings:
         found = tuple(keys)
         if not all(isinstance(key, ech.ECHKey) for key in found):
             raise TypeError("keys must be ECHKey objects")
-        self._settings.ech_keys = tuple(key._key for key in found)
+        inner = tuple(key._key for key in found)
+        if sum(len(key.config.raw) for key in inner if key.retry) > lists.LONGEST:
+            raise ValueError("the configurations of the keys without retry=False are too long for one message")
+        self._settings.ech_keys = inner
 
 
 def choose(data: Any) -> ech_config.Chosen | None:

@@ -15,6 +15,7 @@ from puretls._crypto.groups import Group, MlKem, Montgomery, Weierstrass
 from puretls._crypto.signatures import Scheme
 
 _LEVEL_BITS = (0, 80, 112, 128, 192, 256)
+LONGEST = 60_000  # bytes of a list in an extension of ours, which shares a block of 65,535 with others
 
 
 def parse_groups(text: str) -> tuple[tuple[Group, ...], tuple[Group, ...]]:

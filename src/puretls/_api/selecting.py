@@ -135,14 +135,14 @@ def _schemes(given: Iterable[str]) -> frozenset[int]:
 
 def _timestamps(given: Any) -> bytes:
     """A SignedCertificateTimestampList; ValueError for anything else."""
-    if isinstance(given, bytes | bytearray | memoryview):
-        found = bytes(given)
-    else:
-        found = vec16(b"".join(vec16(bytes(memoryview(one))) for one in given))
+    scts = given if isinstance(given, bytes | bytearray | memoryview) else [bytes(memoryview(one)) for one in given]
     try:
+        found = vec16(b"".join(map(vec16, scts))) if isinstance(scts, list) else bytes(scts)
         extensions.certificate_timestamps(found)
     except (Abort, IndexError):
         raise ValueError("sct_list is no SignedCertificateTimestampList (RFC 6962 3.3)") from None
+    if len(found) > lists.LONGEST:
+        raise ValueError("sct_list is too long for one message")
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from puretls._api import lists
 from puretls._record.protection import MAX_PLAINTEXT
 from puretls._x509.shapes import Rdns, items
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 SMALLEST_FRAGMENT = 512  # as OpenSSL has it
 SMALLEST_LIMIT = 64  # RFC 8449 4
-MOST_NAMES = 0xFFFF  # bytes of a list of names (RFC 8446 4.2.4)
 
 
 class _WireSettings:
@@ -88,14 +88,14 @@ class _WireSettings:
 
         A server tells them to clients whose certificate it asks for, a client of TLS 1.3 to servers.  They are a hint:
         who is trusted is for load_verify_locations() to say.  May be set to names in DER, to `x509.Name`, or to
-        certificates, whose subjects are taken.  ValueError for what is no name, or for more than 65,535 bytes of them.
+        certificates, whose subjects are taken.  ValueError for what is no name, or for more than 60,000 bytes of them.
         """
         return self._settings.client_ca_names
 
     @client_ca_names.setter
     def client_ca_names(self, value: Iterable[object] | None) -> None:
         found = tuple(dict.fromkeys(map(_name, value or ())))
-        if sum(len(name) + 2 for name in found) > MOST_NAMES:
+        if sum(len(name) + 2 for name in found) > lists.LONGEST:
             raise ValueError("client_ca_names are too long for one message")
         self._settings.client_ca_names = found
 
