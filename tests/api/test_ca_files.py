@@ -231,3 +231,22 @@ def test_a_call_that_fails_changes_nothing(what, tmp_path):
         made.load_verify_locations(**arguments)
     assert content(made)[0] == {"x509": 0, "crl": 0, "x509_ca": 0}
     assert not made._settings.store._directories
+
+
+def test_cadata_beyond_ssl(pki):
+    """What `ssl` refuses and we take, and the reverse (docs/differences.md)."""
+    pem = pki.root.pem
+    der = ssl.PEM_cert_to_DER_cert(pem.decode())
+    trusted = pem.replace(b" CERTIFICATE-", b" TRUSTED CERTIFICATE-")
+    for data in (pem, trusted, trusted.decode(), [pki.root.certificate]):
+        context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=data)
+        assert context.get_ca_certs(True) == [der]
+        with pytest.raises((ssl.SSLError, TypeError)):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der + b"x")
+    context = puretls.SSLContext(puretls.PROTOCOL_TLS_CLIENT)
+    with pytest.raises(puretls.SSLError) as caught:
+        context.load_verify_locations(cadata=der + b"x")
+    assert caught.value.reason == "HEADER_TOO_LONG"
+    assert not context.get_ca_certs()
