@@ -18,7 +18,7 @@ from support.both import V12, client_of, only, server_of
 from support.staples import GOOD, REVOKED, response
 
 
-class Theirs:
+class AskingServer:
     """A server of OpenSSL, whose context a test may change between two handshakes, and our client."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Theirs:
             self.error = error
             return None
 
-    def shake(self) -> Theirs:
+    def shake(self) -> AskingServer:
         for _ in range(6):
             self.ours.shake()
             self.move()
@@ -74,7 +74,7 @@ class Theirs:
             self.move()
         return self
 
-    def again(self, identity: str = "", prepare: Callable[[Any], None] | None = None) -> Theirs:
+    def again(self, identity: str = "", prepare: Callable[[Any], None] | None = None) -> AskingServer:
         """The server asks, and shows another certificate if there is one; the client reads."""
         assert self.ours.done, self.ours.error
         if identity or prepare:
@@ -106,13 +106,13 @@ class Theirs:
 
 
 def test_the_same_again(pki):
-    made = Theirs(client_of(puretls, pki), pki).again()
+    made = AskingServer(client_of(puretls, pki), pki).again()
     made.echo()
     assert made.conn.total_renegotiations() == 1
 
 
 def test_another_certificate_of_the_same_host_is_verified_and_shown(pki):
-    made = Theirs(client_of(puretls, pki), pki)
+    made = AskingServer(client_of(puretls, pki), pki)
     first = made.ours.obj.getpeercert(True)
     made.again("RSA").echo()
     assert made.ours.obj.getpeercert(True) != first
@@ -121,7 +121,7 @@ def test_another_certificate_of_the_same_host_is_verified_and_shown(pki):
 
 @pytest.mark.parametrize("identity", ["wrong", "stranger"])
 def test_a_certificate_that_would_not_have_been_let_in(identity, pki):
-    made = Theirs(client_of(puretls, pki), pki).again(identity)
+    made = AskingServer(client_of(puretls, pki), pki).again(identity)
     assert made.ours.error.reason == "CERTIFICATE_VERIFY_FAILED"
     assert made.error is not None
 
@@ -137,7 +137,7 @@ def test_the_verify_callback_is_asked_again(pki):
 
     context = client_of(puretls, pki)
     context.verify_callback = judge
-    made = Theirs(context, pki)
+    made = AskingServer(context, pki)
     made.again("RSA")
     assert len(seen) == 2
     assert made.ours.error is not None
@@ -148,7 +148,7 @@ def test_a_function_in_place_of_path_building_is_asked_again(pki):
     asked: list[Any] = []
     context = client_of(puretls, pki, trusts=False)
     context.set_cert_verify_callback(lambda *what: asked.append(what))
-    Theirs(context, pki).again("RSA").echo()
+    AskingServer(context, pki).again("RSA").echo()
     assert len(asked) == 2
 
 
@@ -160,7 +160,7 @@ def test_a_response_of_the_first_handshake_is_none_of_the_second(pki):
     context = client_of(puretls, pki)
     context.request_ocsp = True
     good = response(pki, GOOD)
-    made = Theirs(context, pki, prepare=stapling(good))
+    made = AskingServer(context, pki, prepare=stapling(good))
     assert made.ours.obj.ocsp_response == good
     made.again("RSA", stapling(b""))
     made.echo()
@@ -172,7 +172,7 @@ def test_the_second_response_counts(staple, pki):
     context = client_of(puretls, pki)
     context.request_ocsp, context.ocsp_policy = True, puretls.OCSPPolicy.REQUIRE
     answers = [response(pki, GOOD), response(pki, staple) if staple else b""]
-    made = Theirs(context, pki, prepare=lambda it: it.set_ocsp_server_callback(lambda *_: answers.pop(0)))
+    made = AskingServer(context, pki, prepare=lambda it: it.set_ocsp_server_callback(lambda *_: answers.pop(0)))
     made.again()
     assert made.ours.error.verify_code == (23 if staple else 73)
 
@@ -181,14 +181,14 @@ def test_the_certificate_is_chosen_for_the_second_request(pki):
     """Nobody asked the first time; the second time one is, which the request suits."""
     context = client_of(puretls, pki, identity="client")  # a P-256 key
     context.add_cert_chain(pki.chain("RSA"), pki.key("RSA"))
-    made = Theirs(context, pki)
+    made = AskingServer(context, pki)
     assert made.conn.get_peer_certificate() is None
     made.conn.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
     made.again().echo()
     assert shown_to(made) == made.pki.identity("client").certificate
 
 
-def shown_to(made: Theirs) -> Any:
+def shown_to(made: AskingServer) -> Any:
     found = made.conn.get_peer_certificate()
     assert found is not None
     return found.to_cryptography()
@@ -198,11 +198,11 @@ def test_a_cache_has_the_session_of_the_last_handshake(pki):
     """The renegotiation offers none, and what it has left is resumed afterwards: with whom it was made."""
     context = client_of(puretls, pki)
     context.client_session_cache = True
-    made = Theirs(context, pki)
+    made = AskingServer(context, pki)
     made.again("RSA").echo()
     shown = made.ours.obj.getpeercert(True)
     assert not made.ours.obj.session_reused
-    again = Theirs(context, pki, serving=made.context)  # which has the other certificate
+    again = AskingServer(context, pki, serving=made.context)  # which has the other certificate
     again.echo()
     assert again.ours.obj.session_reused
     assert again.ours.obj.getpeercert(True) == shown
