@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -615,3 +616,21 @@ def test_hellos_changed_at_random():
             assert not opened_it, number  # the AAD covers all of it
         ends["inner" if opened_it else "outer"] += 1
     assert all(ends.values()), ends
+
+
+def test_an_inner_hello_is_chosen_for_by_what_it_says() -> None:
+    """Whatever was chosen for outer hellos of the same kind, which did not open."""
+    own, other = key(), key()  # two keys for the same name
+    ours = server(own, alpn=(b"inner", b"outer"))
+    asks = client(own, outer_alpn=(b"outer",), alpn=(b"inner",))
+    stranger = replace(asks, ech=ech_config.usable(other.config))
+    for _ in range(4):  # its outer hello is all that is read
+        both = Pair(stranger, ours)
+        with suppress(Abort):
+            both.run()
+        assert both.server.draft.alpn == b"outer"
+    assert [kind for kind in ours.choices if kind is not None and kind.sealed and not kind.inner]
+    for _ in range(4):
+        both = Pair(asks, ours).handshake()
+        assert both.server.alpn == both.client.alpn == b"inner"
+        assert both.server.ech.status == ech_outcome.SUCCESS
