@@ -39,6 +39,22 @@ LATER = {  # than the first context
     "puretls.asyncio",
     "puretls.cli",
 }
+OF_FEATURES = {  # which a setting or a call asks for
+    *(f"puretls._api.{name}" for name in ("client_hello", "credentials", "crlite", "dh_file", "ech", "keys", "ocsp")),
+    *(f"puretls._api.{name}" for name in ("operations", "pkcs11", "reloading", "secret_files", "transparency")),
+    *(f"puretls._base.{name}" for name in ("iana",)),
+    *(f"puretls._crypto.{name}" for name in ("hpke",)),
+    *(f"puretls._engine.{name}" for name in ("ech_client", "ech_config", "ech_confirmation")),
+    *(f"puretls._wire.{name}" for name in ("compression", "ja4", "svcb")),
+    *(
+        f"puretls._x509.{name}"
+        for name in ("anchors", "crl", "crlite", "ocsp", "raw_key", "revocation", "transparency")
+    ),
+    *(f"puretls._x509.{name}" for name in ("transparency", "verify", "webpki")),
+    "cryptography.hazmat.primitives.serialization",  # 5 ms
+    "cryptography.x509.ocsp",
+}
+MOST = {"puretls": 160, "cryptography": 60}  # modules: each takes about 0.3 ms, with what it makes
 STANDARD = {
     "argparse",
     "asyncio",
@@ -111,6 +127,16 @@ print(*set(sys.modules) - before)
     found = set(printed(code))
     assert "puretls._engine.connection" in found
     assert not (STANDARD | LATER) & found
+
+
+def test_a_client_loads_no_more_than_it_needs() -> None:
+    """What is added to a client's first context is paid by every program: raise these numbers only for what all of them
+    need.
+    """
+    found = printed("import sys, puretls; puretls.create_default_context(); print(*sys.modules)")
+    assert not OF_FEATURES & set(found)
+    counted = {package: sum(name.partition(".")[0] == package for name in found) for package in MOST}
+    assert all(counted[package] <= most for package, most in MOST.items()), counted
 
 
 def test_a_context_that_fetches_issuers_has_loaded_how() -> None:

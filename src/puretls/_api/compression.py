@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from puretls._api.unraisable import report_unraisable
+from puretls._base.deferred import deferred
 from puretls._base.registry import COMPRESSIONS
-from puretls._wire import compression
-from puretls._wire.compression import Algorithm
 
 if TYPE_CHECKING:
     from puretls._api.settings import Settings
+    from puretls._wire import compression
+    from puretls._wire.compression import Algorithm
+else:
+    compression = deferred("puretls._wire.compression")
 
 LARGEST_LIST = (1 << 24) - 1  # bytes of a handshake message
 MOST_ALGORITHMS = 127  # that the extension has room for
@@ -69,7 +72,7 @@ class _CompressionSettings:
                 raise TypeError("not a callable object")
         if compress is None and decompress is None:
             raise ValueError("an algorithm has to compress or to decompress")
-        added = Algorithm(code, COMPRESSIONS.get(code, str(code)), _guarded(compress), decompress)
+        added = compression.Algorithm(code, COMPRESSIONS.get(code, str(code)), _guarded(compress), decompress)
         before = self._settings.compressions
         if code in [one.code for one in before]:
             after = tuple(added if one.code == code else one for one in before)

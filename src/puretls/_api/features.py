@@ -12,7 +12,6 @@ from puretls._base.public import PACKAGE
 from puretls._x509.checks import CRL_CHECK, CRL_CHECK_ALL
 
 MODULES = {
-    "client_session_cache": ("_engine.session_bytes",),
     "client_types": ("_x509.raw_key",),
     "ech": ("_engine.ech_client",),
     "ech_keys": ("_engine.ech_config",),

@@ -6,6 +6,7 @@ The length that a peer announces is checked before anything is decompressed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from puretls._base import faults, registry
 from puretls._base.faults import Abort
@@ -15,7 +16,9 @@ from puretls._engine.handshake import Handshake, decode
 from puretls._engine.policy import RAW
 from puretls._wire import messages
 from puretls._wire.codec import MAX_BODY, message
-from puretls._wire.compression import Algorithm
+
+if TYPE_CHECKING:
+    from puretls._wire.compression import Algorithm
 
 MOST_KEPT = 32  # compressed messages of one credential
 

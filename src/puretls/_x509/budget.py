@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from puretls._base.recent import Recent
 from puretls._x509.certificate import Certificate
-from puretls._x509.crl import Crl
+
+if TYPE_CHECKING:
+    from puretls._x509.crl import Crl
 
 SIGNATURES = 128  # checked for one verification
 STEPS = 2000  # issuers tried
