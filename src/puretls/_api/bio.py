@@ -44,16 +44,32 @@ class MemoryBIO:
 
     def _read(self, size: int) -> bytes:
         """Read less than a chunk, or more."""
+        if size < 0:
+            return self._all()
         pieces: list[bytes] = []
-        left = size if size >= 0 else self.pending
-        while left and (self._first or self._next(left)):
-            piece = self._first[self._at : self._at + left]
+        while size and (self._first or self._next(size)):
+            piece = self._first[self._at : self._at + size]
             pieces.append(piece)
-            left -= len(piece)
+            size -= len(piece)
             self._at += len(piece)
             if self._at == len(self._first):
                 self._first, self._at = b"", 0
         return b"".join(pieces)
+
+    def _all(self) -> bytes:
+        """Read everything."""
+        more = self._more
+        waits = len(more) if more else 0  # before `_data`: what the writer puts there later comes behind this
+        found = self._data
+        if found:
+            self._data = b""
+        if self._first:
+            found = self._first[self._at :] + found
+            self._first, self._at = b"", 0
+        if more and waits:
+            found += more[:waits]
+            del more[:waits]
+        return found
 
     def _next(self, size: int) -> bool:
         """Take the next chunk, if there is one; of the collected bytes no more than asked for."""
