@@ -19,6 +19,7 @@ from puretls._base.registry import (
     STATUS_REQUEST,
     TLS12,
     TLS13,
+    USER_CANCELED,
     WARNING,
 )
 from puretls._crypto.kdf import SHA256
@@ -341,7 +342,7 @@ def extension_of(content: bytes) -> bytes:
 
 def test_a_warning_is_told_from_an_end():
     pair = Pair(client_config(versions=(TLS12,))).handshake()
-    pair.server.send_alert(WARNING, 100)
+    pair.server.send_alert(WARNING, USER_CANCELED)
     pair.run()
     assert not pair.client.close_received
     pair.echo()
