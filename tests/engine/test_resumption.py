@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import pytest
@@ -539,3 +541,21 @@ def test_a_session_is_of_the_handshake_that_is_done() -> None:
     pair.client.draft = Outcome()  # of a renegotiation that has begun
     assert pair.client.session.secret == before.master
     assert pair.client.session.peer is before.peer
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_who_has_seen_the_name_of_a_session_cannot_have_it_forgotten(version: int) -> None:
+    """Ids of TLS 1.2 and tickets travel in clear; a handshake that fails for want of the secret is not the owner's."""
+    both = client_config(versions=(version,)), server_config(options=Config().options | OP_NO_TICKET)
+    known = Pair(*both).handshake().echo().client.session
+    stolen = copy(known)
+    stolen.secret = bytes(len(known.secret))
+    stranger = Pair(*both, session=stolen)
+    with pytest.raises(Abort):
+        stranger.run()
+    for side in (stranger.server, stranger.client):
+        if side.failure is None:  # it hears of it
+            with suppress(Abort):
+                stranger.deliver(side, stranger.other(side).take())
+    assert stranger.server.failure
+    assert Pair(*both, session=known).handshake().client.session_reused

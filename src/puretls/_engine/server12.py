@@ -154,8 +154,6 @@ def _resume(hs: Handshake, message: Hello, session: Session, choice: Choice12) -
     hs.set_suite(session.suite)
     hs.draft.resumed, hs.draft.peer = session, session.peer
     hs.draft.group = BY_CODE.get(session.group)
-    if session.origin == MEMORY and session.id:
-        hs.kept = (session.id,)
     block, _ = negotiated.said(hs, message, choice.said, SH12, resumed=True, more=choice.scsv)
     transcript.choose(hs.draft.digest)
     transcript.update(message.raw)
@@ -404,10 +402,13 @@ class ExpectFinished(State):
     @asking_on(FINISHED, messages.Finished.parse)
     def finished(self, hs: Handshake, message: messages.Finished) -> Asking[State]:
         check_finished(hs, message, self.keys)
+        resumed = hs.draft.resumed
+        if resumed is not None and resumed.origin == MEMORY and resumed.id:
+            hs.kept = (resumed.id,)  # not before: anybody may have seen the id, and only its owner has the secret
         if hs.config.policy.judged:
-            yield from admitted(hs, hs.draft.peer, resumed=hs.draft.resumed is not None)
-        if hs.draft.resumed is not None:
-            return finish(hs, hs.draft.resumed)
+            yield from admitted(hs, hs.draft.peer, resumed=resumed is not None)
+        if resumed is not None:
+            return finish(hs, resumed)
         session, sessions, name = None, hs.config.sessions, self.session.id
         if sessions is None or not (self.session.by_ticket or sessions.store is not None):
             session = agreed(hs, master_of(hs), lifetime(hs), name)
