@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PATIENCE = 16  # so many reads wait without trying first, after one that has tried in vain
 MUCH = 2 * SMALL  # a read of several full records; less is opened from the `bytes` that came
+SHORT = 4096  # bytes that are less than what a large read hopes for: the next one goes without a buffer
 readv_fd: Any = getattr(os, "readv", None)  # where the file descriptor may be used as such
 MOST_TICKETS = 4096  # bytes that a client takes before it closes
 LONGEST = HEADER + MAX_PLAINTEXT  # bytes of a record, without the expansion of its protection
@@ -362,7 +363,7 @@ class _SocketConnection(SocketSending):
             wanted = self._wanted(records, most)
             room = records.room(wanted or 1)
             count = self._receive_into(sock, room, timeout)
-            self._goes_on = count > MAX_PLAINTEXT
+            self._goes_on = count > SHORT
             records.commit(count)
         got = records.open_many(size, out)
         if not got:
