@@ -85,6 +85,21 @@ def test_a_read_that_is_longer_than_what_is_there(ends: Ends) -> None:
     ends.talk()
 
 
+@pytest.mark.parametrize("timeout", [None, 5])
+def test_the_buffer_of_large_reads_goes_when_little_comes(ends: Ends, timeout: float | None) -> None:
+    """A connection that waits for the next message keeps no memory for a large one."""
+    ends.client.settimeout(timeout)
+    view = bytearray(LARGE)
+    for size in (60_000, 10):
+        ends.server.write(bytes(size))
+        ends.give()
+        got = 0
+        while got < size:
+            got += ends.client.recv_into(view)
+    assert not ends.client._sslobj._records.inbound.buf
+    ends.talk()
+
+
 @pytest.mark.skipif(not socket_port.DIRECT, reason="only recv() reads here")
 def test_a_read_with_a_timeout_tries_before_it_waits(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """One system call for records that are there already, and another one only where nothing was there."""

@@ -368,6 +368,8 @@ class _SocketConnection(SocketSending):
         got = records.open_many(size, out)
         if not got:
             return self._read(sock, size, out, timeout)
+        if not self._goes_on:  # little has come, and perhaps it is the last for long
+            records.release()
         return self._with_rest(got, size, out) if records.ready else got
 
     def _read(self, sock: Any, limit: int, out: memoryview | None, timeout: float | None) -> Any:

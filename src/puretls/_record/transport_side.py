@@ -292,6 +292,10 @@ class TransportSide:
         """Memory to receive so many bytes into; `commit` tells how many were received."""
         return self.inbound.room(size)
 
+    def release(self) -> None:
+        """Release the memory of what is received, if nothing is there."""
+        self.inbound.release()
+
     def commit(self, count: int) -> None:
         """So many bytes were received into `room`."""
         self.inbound.commit(count)
