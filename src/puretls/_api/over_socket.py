@@ -56,6 +56,7 @@ from puretls._record.transport_side import SMALLEST
 
 if TYPE_CHECKING:
     from puretls._api.later import Awaited
+    from puretls._record.places import Places
 
 T = TypeVar("T")
 PATIENCE = 16  # so many reads wait without trying first, after one that has tried in vain
@@ -307,8 +308,8 @@ class _SocketConnection(SocketSending):
                 if buf[0] != APPLICATION_DATA or whole > LONGEST + opener.expansion:
                     return self._read(sock, size, out, timeout)
                 if whole > most:  # the rest of it, and the next header
-                    if have == HEADER and whole == opener.last > MAX_PLAINTEXT and whole == opener.places.size:
-                        return self._read_full(sock, size, out, timeout, most)
+                    if have == HEADER and whole == opener.last and whole == (places := opener.places).size:
+                        return self._read_full(sock, size, out, timeout, most, places)
                     wanted = whole - have
                     if whole > SMALLEST:
                         wanted += HEADER
@@ -332,10 +333,11 @@ class _SocketConnection(SocketSending):
             data = len(data)
         return self._with_rest(data, size, out) if records.ciphertext > HEADER and records.ready else data
 
-    def _read_full(self, sock: Any, size: int, out: memoryview | None, timeout: float | None, most: int) -> Any:
+    def _read_full(
+        self, sock: Any, size: int, out: memoryview | None, timeout: float | None, most: int, places: Places
+    ) -> Any:
         """The fast path for a full record behind another one, of which the header is here, in pieces."""
         records = self._records
-        places = records.opener.places
         try:
             place = places.free.pop()
         except IndexError:
