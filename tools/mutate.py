@@ -141,8 +141,8 @@ def pytest(folder: Path, *arguments: str, timeout: float) -> bool:
     return done.returncode == 0
 
 
-def tests_by_line(module: Path, tests: list[str]) -> dict[int, list[str]]:
-    """Which tests pass through which line."""
+def tests_by_line(module: Path, tests: list[str]) -> tuple[dict[int, list[str]], list[str]]:
+    """Which tests pass through which line; and all of them, as any may read what a module has made of its constants."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "coverage"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
@@ -152,8 +152,9 @@ def tests_by_line(module: Path, tests: list[str]) -> dict[int, list[str]]:
         )
         found = CoverageData(str(data))
         found.read()
-        lines = found.contexts_by_lineno(str(module.resolve()))
-    return {line: [name.rpartition("|")[0] for name in names if "|run" in name] for line, names in lines.items()}
+        lines, everybody = found.contexts_by_lineno(str(module.resolve())), sorted(found.measured_contexts())
+    known = {line: [name.rpartition("|")[0] for name in names if "|run" in name] for line, names in lines.items()}
+    return known, [name.rpartition("|")[0] for name in everybody if "|run" in name]
 
 
 def main() -> None:
@@ -165,8 +166,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=150, help="tests for one change")
     options = parser.parse_args()
     first, last = map(int, options.only.split("-"))
-    known = tests_by_line(options.module, options.tests)
-    anywhere = sorted({name for names in known.values() for name in names})
+    known, anywhere = tests_by_line(options.module, options.tests)
     source = options.module.read_text("utf-8")
     todo = [mutant for mutant in mutants(source) if first <= mutant[0] <= last]
     print(f"{options.module}: {len(todo)} changes, {len(anywhere)} tests", flush=True)
