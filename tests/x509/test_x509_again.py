@@ -89,6 +89,20 @@ def test_a_path_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(searched) == 5
 
 
+def test_what_nobody_needs_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    search = path._verify
+    monkeypatch.setattr(path, "_verify", lambda *all_of_it: searched.append("") or search(*all_of_it))
+    trusted, policy, leaf = Store(), Policy(**USUAL), Certificate(LEAF.der)
+    trusted.add_passing(Bundle([Certificate(ROOT.der)]))
+    most = path.LONGEST_REMEMBERED // len(MIDDLE.der)
+    for copies, searches in (most + 1, 2), (most, 1):
+        searched.clear()
+        for _ in range(2):
+            path.verify([leaf, *[Certificate(MIDDLE.der)] * copies], trusted, policy)
+        assert len(searched) == searches
+
+
 def test_a_handshake_searches_no_path_again(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[str] = []
     search = path._verify

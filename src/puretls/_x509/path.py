@@ -21,6 +21,8 @@ from puretls._x509.names import Name
 from puretls._x509.search import other_paths
 from puretls._x509.store import Store
 
+LONGEST_REMEMBERED = 16384  # octets of certificates beside the leaf
+
 
 def verify(
     chain: Sequence[Certificate], store: Store, policy: Policy, budget: Budget | None = None
@@ -30,7 +32,8 @@ def verify(
     `chain` is what the peer has sent, `store` what is trusted.  Certificates that cannot be read are not used, but the
     leaf has to be readable.  Raises VerifyAbort with OpenSSL's code, text and depth.
 
-    Peers come back, so a leaf remembers its last path, unless the caller has a budget of its own.
+    Peers come back, so a leaf remembers its last path, unless the caller has a budget of its own or the peer has sent
+    more than LONGEST_REMEMBERED: certificates that nobody needs would be kept with it.
     """
     leaf, others = chain[0], tuple(chain[1:])
     under = store.revision, others, policy[:-1]
@@ -46,7 +49,8 @@ def verify(
             issuers.explain(refused)
         raise
     verified = _verified(path)
-    if budget is None and not (policy.flags & CRL_CHECK or store.limited):
+    small = sum(len(x.der) for x in others) <= LONGEST_REMEMBERED
+    if small and budget is None and not (policy.flags & CRL_CHECK or store.limited):
         begin, end = leaf.not_before, leaf.not_after
         for x in path.chain:
             begin, end = max(begin, x.not_before), min(end, x.not_after)
