@@ -30,6 +30,7 @@ termios = pytest.importorskip("termios", reason="likewise")
 MODES = {"blocking": None, "timeout": 5.0, "non-blocking": 0.0}
 SIZES = (1, 2, 17, 100, 1000, 1024, 4095, 4096, 8192, 16383, 16384)
 READS = (*SIZES, 5, 8190, 8193, 16385, 20_000, 65_536, 1 << 18)
+PIECES = (1, 3, 5, 6, 22, 27, 500, 4096, 9_999, 50_000)
 SUITES = {
     "1.3": (puretls.TLSVersion.TLSv1_3, ""),
     "1.2": (puretls.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-GCM-SHA256"),
@@ -74,8 +75,8 @@ class Model:
         self.far.sendall(self.down.read())
 
     def prepare(self, rng: random.Random, count: int) -> None:
-        """Records of data, with others in between."""
-        records = self.server._sslobj._records
+        """Records of data, often several of one size, with others in between."""
+        records, size = self.server._sslobj._records, 1
         for _ in range(count):
             kind = rng.random()
             if kind < 0.05:
@@ -86,7 +87,8 @@ class Model:
                 self.down.write(records.take())
                 data = b""
             else:
-                data = rng.randbytes(rng.choice(SIZES))
+                size = rng.choice((size, rng.choice(SIZES)))
+                data = rng.randbytes(size)
                 self.server.write(data)
             self.sealed += self.down.read()
             self.data += data
@@ -98,6 +100,15 @@ class Model:
         piece = self.sealed[self.given : self.given + size]
         self.far.sendall(piece)
         self.given += len(piece)
+
+    def to_an_end(self, rng: random.Random) -> int:
+        """How many bytes bring the next record whole, or some records, and nothing behind them."""
+        coming = [end - self.given for end in self.ends if end > self.given]
+        return rng.choice(coming[:3]) if coming else 0
+
+    def about(self, rng: random.Random) -> int:
+        """As much as is there, or a little less or more: what does not fit by a few bytes is kept by us."""
+        return max(1, self.there + rng.choice((-40, -22, -2, -1, 0, 1, 22)))
 
     def whole(self, upto: int) -> int:
         """Bytes of data in the records that are whole within so much ciphertext."""
@@ -151,7 +162,7 @@ def test_any_sizes(pki: Pki, mode: str, suite: str, seed: int) -> None:
         steady = rng.choice((None, *READS))  # programs mostly ask for one size
         while model.got < len(model.data):
             if model.given - model.got < 100_000 and rng.random() < 0.7:
-                model.give(rng.choice((1, 3, 5, 6, 22, 27, 500, 4096, 9_999, 50_000)))
+                model.give(rng.choice((model.to_an_end(rng), rng.choice(PIECES))))
             elif not model.there:
                 model.give(rng.choice((5, 1000, 20_000)))
                 if mode == "non-blocking" and not model.there:
@@ -160,7 +171,28 @@ def test_any_sizes(pki: Pki, mode: str, suite: str, seed: int) -> None:
             if model.there:
                 for _ in range(rng.choice((1, 1, 3))):
                     if model.there:
-                        model.read(steady or rng.choice(READS), into=rng.random() < 0.5)
+                        model.read(steady or rng.choice((model.about(rng), *READS)), into=rng.random() < 0.5)
+                        model.check()
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [1, 30, 1000, 16_384])
+def test_a_record_alone_is_a_little_longer_than_the_read(pki: Pki, mode: str, suite: str, size: int) -> None:
+    """It is as long as the one before it, so it is known at once; but a read never returns more than it asked for."""
+    with closing(Model(pki, *SUITES[suite])) as model:
+        model.client.settimeout(MODES[mode])
+        for less in (1, 2, 17, 21, 22, 29, 30, 45):
+            for asked in (size, max(1, size - less)):
+                for into in (False, True):
+                    model.server.write(data := os.urandom(size))
+                    model.sealed += model.down.read()
+                    model.data += data
+                    model.sizes.append(size)
+                    model.ends.append(len(model.sealed))
+                    model.give(len(model.sealed))
+                    while model.there:
+                        model.read(asked, into=into)
                         model.check()
 
 

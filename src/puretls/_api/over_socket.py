@@ -184,7 +184,8 @@ class _SocketConnection(SocketSending):
                 if opener is None:
                     return self._read(sock, size, out, timeout)
                 # Second phase: how much to ask for, and what is a matter of more than short records that come alone
-                last, most = opener.last, size + opener.overhead
+                last, alone = opener.last, size + opener.overhead  # a record that fits is not longer than that
+                most = alone
                 if size < MAX_PLAINTEXT:  # see `wanted_by`
                     most += opener.overhead
                 elif size >= MUCH:
@@ -210,7 +211,7 @@ class _SocketConnection(SocketSending):
                         fresh = self._recv(sock, most)
                 have = len(fresh)
                 self._goes_on = have == most
-                if have == last:
+                if have == last <= alone:
                     data = opener.open_data(fresh, have)
                 else:
                     data = opener.open_alike(fresh) if have > last > 0 and not have % last else None
