@@ -9,10 +9,22 @@ from typing import Any
 import pytest
 
 from puretls._base.faults import Abort
-from puretls._base.registry import ALPN, KEY_SHARE, SERVER_NAME, SUPPORTED_GROUPS, SUPPORTED_VERSIONS, TLS12, TLS13
+from puretls._base.registry import (
+    ALPN,
+    KEY_SHARE,
+    PADDING,
+    SERVER_NAME,
+    SESSION_TICKET,
+    SUPPORTED_GROUPS,
+    SUPPORTED_VERSIONS,
+    TLS12,
+    TLS13,
+)
 from puretls._engine.config import Config
 from puretls._engine.requests import AlpnRequest, ClientHelloRequest
 from puretls._wire import familiar
+from puretls._wire.codec import extension
+from puretls._wire.hello import ClientHello, client_hello
 from support.pair import SECP256R1, Pair, Side, client_config, hello, identity, server_config, suite
 
 MEMORIES = (familiar.KINDS, familiar.LAYOUTS, familiar.MET)
@@ -116,6 +128,35 @@ def test_what_is_refused_is_refused_each_time(edit: str) -> None:
     raw = EDITS[edit](first(client_config(), ours))
     answers = [told(ours, raw) for _ in range(5)]
     assert answers == answers[:1] * 5
+
+
+@pytest.mark.xfail(strict=True, reason="a kind is found by the layout of another")
+def test_the_layout_of_one_kind_does_not_find_another() -> None:
+    """Parts of other lengths whose sum is the same: what one layout cuts out may be what another kind has in common."""
+    ours = server_config()
+    like = ClientHello.parse(first(client_config(), ours))
+    others = [(n, body) for n, body in like.extensions.items() if n not in (SESSION_TICKET, PADDING)]
+    between, behind = (0xFAFA, b"between"), (0xFBFB, b"behind")
+
+    def made(ticket: int, padding: int) -> bytes:
+        found = [*others, (SESSION_TICKET, bytes(ticket)), between, (PADDING, bytes(padding)), behind]
+        block = b"".join(extension(number, body) for number, body in found)
+        return client_hello(like.legacy_version, like.random, like.session_id, like.cipher_suites, block)
+
+    short, long = made(0, 20), made(16, 4)
+    at = short.index(extension(SESSION_TICKET, b"") + extension(*between)) + 4
+    padding = short.index(extension(PADDING, bytes(20)))
+    crossed = short[:at] + bytes.fromhex("fcfc000c") + bytes(12) + short[at : padding + 8] + extension(*behind)
+    assert len(crossed) == len(short) == len(long)
+    refused = told(ours, crossed)
+    assert refused[0] is not None  # padding overruns
+    for turn in (short, long):
+        for _ in range(4):
+            assert told(ours, turn)[0] is None
+    assert told(ours, crossed) == refused
+    for turn in (short, long, short, long):  # they are found still, in turns
+        told(ours, turn)
+        assert familiar.find(turn) is not None
 
 
 def test_another_configuration_chooses_anew() -> None:
