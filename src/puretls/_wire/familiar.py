@@ -32,10 +32,13 @@ BEGINNING = 48  # bytes behind the session id by which a layout is looked up: mo
 class Kind:
     """What ClientHellos of one kind have in common, and where their own parts are in the message."""
 
-    __slots__ = ("binders", "binders_size", "identities", "inner", "name", "sealed", "shares", "suites", "ticket")
+    __slots__ = (
+        "binders", "binders_size", "cut", "identities", "inner", "name", "sealed", "shares", "suites", "ticket",
+    )  # fmt: skip
 
     def __init__(self, suites: Ranks) -> None:
         self.suites = suites
+        self.cut: Cut | None = None  # what finds it: no other layout does, even where it cuts out the same bytes
         self.sealed = False  # it has an encrypted hello in it, or what looks like one, or was in one
         self.inner = False  # the latter
         self.name: slice | None = None  # the body of server_name
@@ -88,7 +91,7 @@ def find(raw: bytes) -> FamiliarHello | None:
     cut = LAYOUTS.get((len(raw), raw[start : start + BEGINNING]))
     if cut is not None:
         kind = KINDS.get(cut(raw))
-        if kind is not None:
+        if kind is not None and kind.cut is cut:
             return FamiliarHello(raw, raw[39:start], kind)
     return None
 
@@ -119,15 +122,17 @@ def learn(hello: ClientHello) -> Kind | None:
                 end = part.stop
         pos += len(body)
     common.append(slice(end, len(raw)))
-    cut: Cut = itemgetter(*common)
+    kind.cut = cut = itemgetter(*common)
     key = cut(raw)
     if sum(map(len, key)) > LONGEST:
         return None
     if len(KINDS) >= MOST or len(LAYOUTS) >= MOST:
         KINDS.clear()
         LAYOUTS.clear()
-    LAYOUTS[len(raw), raw[start : start + BEGINNING]] = cut
-    return KINDS.setdefault(key, kind)
+    kind = KINDS.setdefault(key, kind)
+    if kind.cut is not None:
+        LAYOUTS[len(raw), raw[start : start + BEGINNING]] = kind.cut
+    return kind
 
 
 # The parts of an extension that are a connection's own, in order; its body begins at `pos` of the message.  The length
