@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ import puretls
 from support import Pki
 from support.bios import join
 from support.ours import client_context, server_context
+from support.socket_ends import Ends
 
 ObjectPair = tuple[puretls.SSLSocket, puretls.SSLSocket]
 RECORD = 16384
@@ -392,3 +393,93 @@ def test_a_read_of_an_object_goes_on_or_fails_wherever_a_handler_raises(pki: Pki
     else:
         pytest.fail("too many places")
     assert whole_again
+
+
+# Sizes of records that come together, and of the read: each kind has its own loop
+LOOPS = {
+    "one": ([50] * 4, 40),
+    "alike": ([100] * 5, 1000),
+    "several": ([50, 51, 52, 50, 50], 1000),
+    "pieces": ([RECORD] * 3, 8192),
+    "many": ([RECORD] * 5, 65_536),
+}
+
+
+def take(one: puretls.SSLSocket, size: int, into: bytearray) -> puretls.SSLError | None:
+    """All that is there, and the error that ends it."""
+    one.settimeout(0.0)
+    try:
+        while True:
+            into += one.recv(size)
+    except puretls.SSLWantReadError:
+        return None
+    except puretls.SSLError as error:
+        return error
+
+
+def give(ends: Ends, sizes: list[int]) -> bytes:
+    data = [bytes((n + 1,)) * size for n, size in enumerate(sizes)]
+    for piece in data:
+        ends.server.write(piece)
+    ends.give()
+    return b"".join(data)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_read_of_records_goes_on_or_fails_wherever_a_handler_raises(pki: Pki, loop: str, version: str) -> None:
+    (sizes, asked), whole_again = LOOPS[loop], False
+    for place in range(PLACES):
+        with closing(Ends(pki, puretls.TLSVersion[version])) as ends:
+            one, got = ends.client, bytearray()
+            give(ends, sizes[:2])
+            assert not take(one, asked, got)
+            data, got = give(ends, sizes), bytearray(one.recv(asked) if loop == "pieces" else b"")
+            before = len(got)
+            intruder = Intruder(place, bell)
+            one.settimeout(5.0)
+            with suppress(Alarm):
+                got += intruder.run(lambda one=one: one.recv(asked))
+            if take(one, asked, got):
+                assert data.startswith(got)
+            else:
+                assert data.endswith(got[before:])
+                whole_again |= intruder.came and got == data
+            if not intruder.came:
+                assert got == data
+                break
+    else:
+        pytest.fail("too many places")
+    assert whole_again
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_handler_may_read_another_connection(pki: Pki, loop: str) -> None:
+    """Both use the same pools of memory; neither sees what is the other's."""
+    version = puretls.TLSVersion.TLSv1_3
+    sizes, asked = LOOPS[loop]
+    with closing(Ends(pki, version)) as ends, closing(Ends(pki, version)) as others:
+        for pair in (ends, others):
+            give(pair, [RECORD] * 2)
+            assert not take(pair.client, 8192, bytearray())
+
+        def handler() -> None:
+            got = bytearray()
+            for _ in range(2):
+                others.server.write(b"\xee" * RECORD)
+            others.give()
+            assert not take(others.client, 8192, got)
+            assert got == b"\xee" * (2 * RECORD)
+
+        for place in range(PLACES):
+            data, got = give(ends, sizes), bytearray()
+            intruder = Intruder(place, handler)
+            ends.client.settimeout(5.0)
+            for _ in range(2 if loop == "pieces" else 1):
+                got += intruder.run(lambda: ends.client.recv(asked))
+            assert intruder.error is None
+            assert not take(ends.client, asked, got)
+            assert got == data
+            if not intruder.came:
+                return
+    pytest.fail("too many places")

@@ -228,8 +228,7 @@ class TransportSide:
         """Put a piece behind what is `gathered`: all of it now."""
         inbound = self.inbound
         both: bytes = inbound.buf + piece  # type: ignore[assignment]  # no bytearray, as it is gathered
-        inbound.buf = inbound.view = both
-        inbound.end = len(both)
+        inbound.buf, inbound.view, inbound.end = both, both, len(both)  # no call in between, as in all of these
         return both
 
     def open_first(self, buf: bytes, whole: int, size: int) -> bytes | None:
@@ -249,8 +248,8 @@ class TransportSide:
         """Decrypt the whole records of what is `gathered`, as far as their data fits."""
         inbound = self.inbound
         end, found = inbound.opener.open_each(buf, len(buf), size)
-        inbound.buf = inbound.view = left = buf[end:]
-        inbound.end = len(left)
+        left = buf[end:]
+        inbound.buf, inbound.view, inbound.end = left, left, len(left)
         return b"".join(found)
 
     def open_full(self, place: Place, count: int, size: int) -> memoryview | None:
