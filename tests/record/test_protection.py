@@ -22,6 +22,7 @@ from puretls._crypto import suites
 from puretls._crypto.kdf import SHA256, Prf
 from puretls._record import protection12
 from puretls._record.cbc import BlockOpener, MacOpener
+from puretls._record.places import KEPT, Places
 from puretls._record.protection import (
     HEADER,
     MAX_PLAINTEXT,
@@ -137,6 +138,13 @@ def test_a_full_record_in_its_place_is_the_same(make):
     with pytest.raises(Abort):
         opener.open_full(place, sealed[:HEADER])
     assert not any(place.inner), "what nobody vouches for is wiped"
+
+
+def test_few_places_are_kept_however_many_were_in_use_at_once():
+    places = Places(0, MAX_PLAINTEXT, 1, 16)
+    for place in [places.new() for _ in range(100)]:
+        places.free.append(place)
+    assert len(places.free) == KEPT
 
 
 @AEADS

@@ -2,12 +2,16 @@
 
 Bulk data comes in full records, and reads that return pieces of one would otherwise make four objects of 16 KiB: what
 was received, the same with its header, the ciphertext in it, and the plaintext with its type.  A place is used within
-one read only; between reads all of them are in the pool of their kind.
+one read only; between reads it is in the pool of its kind, which keeps a few: many peers that stop in the middle of a
+record leave no more behind.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from functools import cache
+
+KEPT = 8  # places of a kind
 
 
 class Place:
@@ -36,7 +40,7 @@ class Places:
         header = b"\x17\x03\x03" + length.to_bytes(2, "big")  # as TLS 1.2 and 1.3 have it
         self._kind = header, explicit, size, extra, tag
         self.size = len(header) + length  # bytes of such a record
-        self.free: list[Place] = []  # as many as reads have been under way at once; pop and append are atomic
+        self.free: deque[Place] = deque(maxlen=KEPT)  # pop and append are atomic
 
     def new(self) -> Place:
         """Another place, where none is free."""
