@@ -13,7 +13,7 @@ import pytest
 
 import puretls
 from puretls._api import over_socket, socket_port
-from puretls._base.registry import APPLICATION_DATA, UPDATE_REQUESTED
+from puretls._base.registry import APPLICATION_DATA, HANDSHAKE, UPDATE_NOT_REQUESTED, UPDATE_REQUESTED
 from support import Pki
 from support.ours import client_context, server_context
 from support.socket_ends import Ends
@@ -97,6 +97,32 @@ def test_the_buffer_of_large_reads_goes_when_little_comes(ends: Ends, timeout: f
         while got < size:
             got += ends.client.recv_into(view)
     assert not ends.client._sslobj._records.inbound.buf
+    ends.talk()
+
+
+@pytest.mark.parametrize("timeout", [None, 5, 0])
+@pytest.mark.parametrize("unusual", ["an empty record", "a ticket", "new keys", "nothing"])
+def test_nor_does_the_path_that_handles_every_case_keep_it(ends: Ends, unusual: str, timeout: float | None) -> None:
+    """A client's first answer comes behind its tickets: whoever keeps the connection open keeps no large buffer."""
+    ends.client.settimeout(timeout)
+    records = ends.server._sslobj._records
+    if unusual == "an empty record":
+        ends.inject(APPLICATION_DATA, b"")
+    elif unusual == "a ticket" and ends.client.version() == "TLSv1.3":
+        ends.inject(HANDSHAKE, bytes.fromhex("04000011 00000064 00000000 01 01 0003 616263 0000"))
+    elif unusual == "new keys" and ends.client.version() == "TLSv1.3":
+        records.update_write_keys(UPDATE_NOT_REQUESTED)
+        ends.down.write(records.take())
+    if unusual != "nothing":
+        ends.server.write(b"d" * 100)
+        ends.give()
+        assert ends.client.recv(LARGE) == b"d" * 100
+    elif timeout == 0:
+        ends.client._sslobj._records.disarm()
+        with pytest.raises(puretls.SSLWantReadError):
+            ends.client.recv(LARGE)
+    assert len(ends.client._sslobj._records.inbound.buf) < 1024
+    ends.client.settimeout(5)
     ends.talk()
 
 

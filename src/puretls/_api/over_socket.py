@@ -381,7 +381,11 @@ class _SocketConnection(SocketSending):
             self._until = monotonic() + timeout
         if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, self._until)
-        return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, True), limit, out)
+        try:
+            return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, True), limit, out)
+        finally:
+            if not self._goes_on:  # else the next read fills it again
+                self._records.release()
 
     def _ask(self, sock: Any, deadline: float | None) -> None:
         """Send a request that the peer has to answer, unless another thread is writing, which then sends it."""
@@ -414,6 +418,7 @@ class _SocketConnection(SocketSending):
             raise TimeoutError(message) from None
         if count:
             self._records.commit(count)
+            self._goes_on = count > SHORT
             return True
         self._at_end()
         return False
