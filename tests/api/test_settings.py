@@ -235,7 +235,9 @@ def test_no_negative_number_of_random_bytes() -> None:
 
 
 def test_setters_leave_forgetting_to_the_settings() -> None:
-    """`changed` is for what changes inside a setting; an assignment needs no second word, and cannot lack one."""
+    """`changed` is for what changes inside a setting, and for all of them at once; an assignment needs no second word,
+    and cannot lack one.
+    """
     source = Path(inspect.getfile(Settings)).parent
     callers = {
         function.name
@@ -246,4 +248,4 @@ def test_setters_leave_forgetting_to_the_settings() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "changed"
     }
     within = {"load_verify_locations", "set_default_verify_paths", "add_trust_anchor", "read", "copy"}
-    assert callers <= {"__setattr__", *within}
+    assert callers <= {"__init__", "__setattr__", *within}

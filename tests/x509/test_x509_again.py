@@ -107,7 +107,8 @@ def test_a_handshake_searches_no_path_again(monkeypatch: pytest.MonkeyPatch) -> 
     searched: list[str] = []
     search = path._verify
     monkeypatch.setattr(path, "_verify", lambda *all_of_it: searched.append("") or search(*all_of_it))
-    both = client_config(), server_config()
+    nobodys = client_config().policy.store.copy()  # under which the leaf remembers no path of another test
+    both = client_config(store=nobodys), server_config()
     for _ in range(3):
         assert Pair(*both).handshake().client.peer.path
     assert len(searched) == 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from puretls._api import early_data
-from puretls._api.errors import fault_error, zero_return
+from puretls._api.errors import SSLWantAnswerError, fault_error, zero_return
 from puretls._api.sslconnection import _SSLSocket
 from puretls._base import faults
 from puretls._base.faults import Abort
@@ -130,7 +130,7 @@ class Driver(_SSLSocket):
                     self._send_pending()
                 if not more and not records.has_plain:  # no whole record is left
                     break
-        except Abort:  # the next call raises it
+        except (Abort, SSLWantAnswerError):  # the next call raises it
             pass
         if records.has_news:
             self._send_pending()
