@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from puretls.asyncio.receiving import Application
+from puretls.asyncio.transport import SSLTransport
 from support import Pki
 from support.wire import Both, Recorder, run, settle
 
@@ -107,6 +109,33 @@ def test_writes_of_a_short_connection(tls: ModuleType, pki: Pki, version: str, c
             )
         else:
             assert len(written) <= 8
+
+    run("asyncio", work())
+
+
+@pytest.mark.parametrize("upgraded", [False, True])
+def test_after_start_tls_finished_goes_by_itself(
+    tls: ModuleType, pki: Pki, upgraded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that upgrades its connection gets the new transport some iterations after the handshake: data that comes
+    with Finished is delivered before that by asyncio's own layer, and who echoes it at once does so in the clear.
+    """
+
+    async def work() -> None:
+        both = Both(tls, pki, Recorder(), Recorder())
+        client, waits, wake = both.tls_client, [], SSLTransport._wake
+        if upgraded:
+            client._app_stage = Application.CONNECTED
+
+        def woken(transport: Any, error: BaseException | None) -> None:
+            if transport is client:
+                waits.append(bool(client._due))
+            wake(transport, error)
+
+        monkeypatch.setattr(SSLTransport, "_wake", woken)
+        await both.connect()
+        assert waits[0] is not upgraded
+        await both.close()
 
     run("asyncio", work())
 

@@ -205,7 +205,8 @@ class SSLTransport(Sending):
             self._flush()
             self._handshake_is_over(error)
         else:
-            if done and not self._early and self._link.last_word_can_wait:
+            upgraded = self._app_stage is not Application.NEW  # by start_tls(): the peer may get its transport late
+            if done and not (self._early or upgraded) and self._link.last_word_can_wait:
                 self._due += self._link.take()
             else:
                 self._flush()
