@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -45,6 +46,29 @@ def test_data_and_the_end_in_one_piece(ends: Ends, room: int, timeout: float | N
     while count := ends.client.recv_into(view):
         got += view[:count]
     assert got == b"d" * 100
+
+
+@pytest.mark.parametrize("room", [10, 100, 8192, LARGE])
+def test_select_sees_the_end_behind_data(ends: Ends, room: int) -> None:
+    """A socket that does not block takes no more than the record that it returns: who has got data asks select() for
+    the end, as asyncore did, and not pending().
+    """
+    ends.client.setblocking(False)
+    for turn in range(3):  # the first read of a connection, and those that know the size
+        ends.server.write(b"d" * 100)
+        if turn == 2:
+            with suppress(puretls.SSLWantReadError):
+                ends.server.unwrap()
+        ends.give()
+        got = b""
+        while len(got) < 100:
+            assert ends.client.pending() or select.select([ends.client], [], [], 0)[0]
+            with suppress(puretls.SSLWantReadError):
+                got += ends.client.recv(room)
+        assert got == b"d" * 100
+        assert not ends.client.pending()
+    assert select.select([ends.client], [], [], 0)[0]
+    assert ends.client.recv(room) == b""
 
 
 @pytest.mark.parametrize("room", [100, LARGE])

@@ -5,7 +5,8 @@ Programs rely on these rules:
 - After read() no complete record is hidden from select(), unless pending() counts it.  A read asks for no more bytes
   than fit the call, plus the overhead of as many records as fit in any case.  The ciphertext of each record is longer
   than its plaintext by at least that overhead, so everything that came whole is returned.  For a longer record the
-  kernel is asked for the rest of it and the next header.
+  kernel is asked for the rest of it and the next header.  A socket that does not block is read record by record: its
+  program asks select() and not pending(), and a close_notify that was taken along would never be seen.
 - A timeout is a deadline for the whole operation.  Where data is probably there already, a read tries before it waits:
   poll() before each recv(), as Python's sockets do it, is a second system call for each record.
 - write() reports what the kernel has taken whole.  A record that was cut stays sealed in the queue, and is counted when
@@ -186,7 +187,9 @@ class _SocketConnection(SocketSending):
                 # Second phase: how much to ask for, and what is a matter of more than short records that come alone
                 last, alone = opener.last, size + opener.overhead  # a record that fits is not longer than that
                 most = alone
-                if size < MAX_PLAINTEXT:  # see `wanted_by`
+                if timeout == 0.0:  # one record: select() has to see what is behind it, close_notify too
+                    most = HEADER
+                elif size < MAX_PLAINTEXT:  # see `wanted_by`
                     most += opener.overhead
                 elif size >= MUCH:
                     if self._goes_on or inbound.start != inbound.end:
@@ -382,7 +385,7 @@ class _SocketConnection(SocketSending):
         if self._records.control:  # a request of ours: the peer may be waiting for it, and we for the peer
             self._ask(sock, self._until)
         try:
-            return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, True), limit, out)
+            return self._read_on(SocketPort(self, sock, self._until, READ_TIMEOUT, timeout != 0.0), limit, out)
         finally:
             if not self._goes_on:  # else the next read fills it again
                 self._records.release()
