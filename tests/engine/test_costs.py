@@ -233,7 +233,7 @@ def test_a_list_costs_what_its_length_does(name: str, offer: str) -> None:
     """Twice the entries: about twice the time; and not much for any of them, however many suites we have."""
     context, (build, most) = CONTEXTS[name](), LISTS[offer]
     none, half, whole, step = (float("inf"),) * 4
-    for _ in range(5):
+    for _ in range(9):
         none, half = min(none, answer(context, build(1))), min(half, answer(context, build(most // 2)))
         longest = build(most)
         whole, step = min(whole, answer(context, longest)), min(step, counting(len(longest) // 2))
