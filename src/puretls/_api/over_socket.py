@@ -312,7 +312,7 @@ class _SocketConnection(SocketSending):
                 if buf[0] != APPLICATION_DATA or whole > LONGEST + opener.expansion:
                     return self._read(sock, size, out, timeout)
                 if whole > most:  # the rest of it, and the next header
-                    if have == HEADER and whole == opener.last and whole == (places := opener.places).size:
+                    if have == HEADER < most and whole == opener.last and whole == (places := opener.places).size:
                         return self._read_full(sock, size, out, timeout, most, places)
                     wanted = whole - have
                     if whole > SMALLEST:
